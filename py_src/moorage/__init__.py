@@ -1,0 +1,54 @@
+"""Keep Dask data where you put it: from a notebook, by magic or by dragging a name onto a worker.
+
+This module holds the public names and nothing else. Each is loaded on first use, so that importing ``moorage`` costs
+next to nothing and pulls in neither ``distributed`` nor ``IPython``: JupyterLab imports it only to find the panel, and
+``%load_ext moorage`` must not slow a notebook down that does not start a cluster.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from moorage.errors import MoorageError
+    from moorage.kernel.cluster import ClusterController, attach, install, start
+
+__version__ = "0.1.0"
+
+__all__ = ["ClusterController", "MoorageError", "__version__", "attach", "install", "start"]
+
+_HOME_OF = {
+    "ClusterController": "moorage.kernel.cluster",
+    "MoorageError": "moorage.errors",
+    "attach": "moorage.kernel.cluster",
+    "install": "moorage.kernel.cluster",
+    "start": "moorage.kernel.cluster",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics; IPython calls this on ``%load_ext moorage``."""
+    from moorage.jupyter.magics import load
+
+    load(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Tell JupyterLab where the built panel lies and under which name it is installed."""
+    return [{"src": "labextension", "dest": "moorage"}]
