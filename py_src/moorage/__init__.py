@@ -1,8 +1,8 @@
 """Keep Dask data where you put it: from a notebook, by magic or by dragging a name onto a worker.
 
-This module holds the public names and nothing else. Each is loaded on first use, so that importing ``moorage`` costs
-next to nothing and pulls in neither ``distributed`` nor ``IPython``: JupyterLab imports it only to find the panel, and
-``%load_ext moorage`` must not slow a notebook down that does not start a cluster.
+This module holds the public names and nothing else. Each is loaded on first use, so that importing
+``moorage`` costs next to nothing and pulls in neither ``distributed`` nor ``IPython``: JupyterLab imports it
+only to find the panel.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HOME_OF = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its module on first use (PEP 562)."""
+    """Load a public name on first use (PEP 562)."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOME_OF[name]), name)
@@ -44,9 +44,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics; IPython calls this on ``%load_ext moorage``."""
-    from moorage.jupyter.magics import load
-
-    load(shell)
+    import_module("moorage.jupyter.magics").load(shell)
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:

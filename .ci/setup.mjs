@@ -1,0 +1,167 @@
+// Makes a fresh clone ready to work in: `.venv` with moorage installed editable, `node_modules`, and the built panel
+// linked into the environment's JupyterLab. With `--browser` also a Chromium for the browser tests.
+//
+// Each step leaves a stamp inside what it makes, holding a hash of what it was made from: the second run takes a
+// fraction of a second, and a step runs again only when its inputs changed or its product was deleted.
+// Not covered: running anything (`.ci/check.mjs`, `.ci/lab`, `notebooks/run.py`), packaging a release.
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
+
+const MINIMUM_NODE = [20, 19];
+const PYTHONS = ['python3.11', 'python3.12', 'python3.13', 'python3.14', 'python3'];
+const CHROMIUM = '/usr/bin/chromium';
+
+function fail(message) {
+  console.error(`setup: ${message}`);
+  process.exit(1);
+}
+
+function run(command, args, env = {}) {
+  const done = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+  if (done.error) {
+    fail(`cannot run ${command}: ${done.error.message}`);
+  }
+  if (done.status !== 0) {
+    fail(`\`${command} ${args.join(' ')}\` failed (exit ${done.status ?? done.signal}); its output is above`);
+  }
+}
+
+function succeeds(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+function onPath(command) {
+  return process.env.PATH.split(delimiter).some(folder => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+// A hash over the names and contents of files and of all that lies in folders.
+function hashOf(paths) {
+  const hash = createHash('sha256');
+  const add = path => {
+    hash.update(path).update('\0').update(readFileSync(path)).update('\0');
+  };
+  for (const path of paths) {
+    if (statSync(path).isFile()) {
+      add(path);
+      continue;
+    }
+    const entries = readdirSync(path, { recursive: true, withFileTypes: true });
+    entries
+      .filter(entry => entry.isFile())
+      .map(entry => join(entry.parentPath, entry.name))
+      .sort()
+      .forEach(add);
+  }
+  return hash.digest('hex');
+}
+
+// Runs `make` unless `stamp` says that the product was already made from the same inputs.
+function step(title, { stamp, inputs, product, make }) {
+  const hash = hashOf(inputs);
+  if (existsSync(product) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
+    return;
+  }
+  console.log(`setup: ${title}`);
+  rmSync(stamp, { force: true });
+  make();
+  writeFileSync(stamp, hash);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
+    fail(`needs node ${MINIMUM_NODE.join('.')} or newer, this is ${process.versions.node}`);
+  }
+}
+
+function findPython() {
+  const recent = 'import sys; sys.exit(sys.version_info < (3, 11))';
+  const python = PYTHONS.find(candidate => succeeds(candidate, ['-c', recent]));
+  if (python === undefined) {
+    fail('needs Python 3.11 or newer on the PATH (on Debian: apt-get install python3.11 python3-venv)');
+  }
+  if (!succeeds(python, ['-c', 'import ensurepip, venv'])) {
+    fail(`${python} cannot make environments: its venv module is missing (on Debian: apt-get install python3-venv)`);
+  }
+  return python;
+}
+
+function installPython() {
+  if (!succeeds('.venv/bin/python', ['-m', 'pip', '--version'])) {
+    run(findPython(), ['-m', 'venv', '--clear', '.venv']);
+  }
+  // The panel is built and linked by a step of its own, which can be repeated without pip; hatchling only wants the
+  // folder to be there.
+  mkdirSync('py_src/moorage/labextension', { recursive: true });
+  run('.venv/bin/python', ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-e', '.[dev]'], {
+    SKIP_JUPYTER_BUILDER: '1'
+  });
+}
+
+function buildPanel() {
+  const withVenv = { PATH: `${join(process.cwd(), '.venv/bin')}${delimiter}${process.env.PATH}` };
+  run('npm', ['run', '--silent', 'build'], withVenv);
+  // A link rather than pip's copy, so that JupyterLab sees the next build.
+  run('.venv/bin/jupyter-builder', ['develop', '--overwrite', '.'], withVenv);
+}
+
+// Browser tests run in Debian's Chromium: no download at test time, and the same on every machine.
+function provideChromium() {
+  if (existsSync(CHROMIUM)) {
+    return;
+  }
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+    console.log(`setup: no ${CHROMIUM}, which the browser tests need; as root: apt-get install chromium`);
+    return;
+  }
+  console.log('setup: installing Chromium for the browser tests');
+  run('apt-get', ['update', '-qq']);
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+    DEBIAN_FRONTEND: 'noninteractive'
+  });
+}
+
+checkNode();
+step('installing moorage and its Python dependencies into .venv (minutes the first time)', {
+  stamp: '.venv/.moorage-setup',
+  inputs: ['pyproject.toml'],
+  product: '.venv/bin/jupyter',
+  make: installPython
+});
+step('installing the npm packages (a minute the first time)', {
+  stamp: 'node_modules/.moorage-setup',
+  inputs: ['package.json', 'package-lock.json'],
+  product: 'node_modules/.package-lock.json',
+  make: () => run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+});
+step('building the panel', {
+  stamp: 'labextension/lib/.moorage-setup',
+  inputs: [
+    'pyproject.toml', // because a new pip install puts its copy in the place of the link
+    'package.json',
+    'package-lock.json',
+    'labextension/tsconfig.json',
+    'labextension/src',
+    'labextension/style',
+    'labextension/schema'
+  ],
+  product: '.venv/share/jupyter/labextensions/moorage/package.json',
+  make: buildPanel
+});
+if (process.argv.includes('--browser')) {
+  provideChromium();
+}

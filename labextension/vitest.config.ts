@@ -1,0 +1,12 @@
+// Tests of the panel's own logic and of its React views, in jsdom. A real JupyterLab in a real browser is driven from
+// pytest (tests/panel), not from here.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['tests/labextension/**/*.spec.{ts,tsx}'],
+    environment: 'jsdom',
+    restoreMocks: true
+  }
+});
