@@ -1,0 +1,174 @@
+"""Every exception that moorage raises on purpose.
+
+Each error says what was asked and why it cannot be (``message``) and what would work (``remedy``).
+
+* MoorageError
+    * InputError                 what was asked makes no sense; nothing was changed
+        * UnknownWorkerError     no worker of that name, host or address
+        * UnknownVariableError   no variable of that name (also a ``KeyError``)
+        * InvalidNameError       a variable name that is not a Python identifier
+        * NotPlaceableError      a value that cannot be placed: an iterator, an Actor
+        * UnpicklableError       a value that cannot leave the notebook; names the attribute
+        * ArgumentError          a magic line or an option that cannot be read
+    * DoesNotFitError            the data does not fit where it was asked to be; carries the numbers
+    * LostError                  the last copy is gone and there is no origin to restore it from
+    * StaleError                 the notebook's value is not the one that was placed
+    * WaitTimeoutError           a wait reached its time limit (also a ``TimeoutError``)
+    * ClusterError
+        * NoClusterError         nothing is started or attached
+        * StartError             a cluster did not start
+        * UnreachableError       a cluster cannot be reached, or the connection was lost
+        * VersionError           scheduler and notebook do not understand each other
+        * ScaleError             a cluster cannot be scaled as asked
+    * TaskError                  code of the user raised on a worker
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class MoorageError(Exception):
+    """Base of every error of moorage.
+
+    Parameters
+    ----------
+    message : str
+        What was asked and why it cannot be, in one line.
+    remedy : str, optional
+        What would work.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel between processes: subclasses with a richer __init__ come back by their two texts.
+        return _rebuild, (type(self), self.message, self.remedy)
+
+
+def _rebuild(cls: type[MoorageError], message: str, remedy: str) -> MoorageError:
+    error = cls.__new__(cls)
+    MoorageError.__init__(error, message, remedy)
+    return error
+
+
+class InputError(MoorageError, ValueError):
+    """What was asked makes no sense. Nothing was changed."""
+
+
+class UnknownWorkerError(InputError):
+    """No worker has that name, host or address.
+
+    Parameters
+    ----------
+    asked : str
+        The worker as it was asked for.
+    known : iterable of str
+        Names of the workers there are.
+    """
+
+    def __init__(self, asked: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f"There is no worker {asked!r}.", _choices("workers", asked, names))
+
+
+class UnknownVariableError(InputError, KeyError):
+    """No variable has that name.
+
+    Parameters
+    ----------
+    asked : str
+        The variable as it was asked for.
+    known : iterable of str
+        Names of the variables there are.
+    where : str, optional
+        Where it was looked for, in words.
+    """
+
+    def __init__(self, asked: str, known: Iterable[str], where: str = "on the cluster") -> None:
+        names = sorted(known)
+        super().__init__(f"There is no variable {asked!r} {where}.", _choices("variables", asked, names))
+
+
+class InvalidNameError(InputError):
+    """A variable name that is not a Python identifier."""
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"{name!r} cannot name a variable: it is not a Python identifier.",
+            "Use letters, digits and underscores, and do not begin with a digit.",
+        )
+
+
+class NotPlaceableError(InputError):
+    """A value that cannot be placed, such as an iterator or an Actor."""
+
+
+class UnpicklableError(InputError):
+    """A value that cannot leave the notebook."""
+
+
+class ArgumentError(InputError):
+    """A magic line or an option that cannot be read."""
+
+
+class DoesNotFitError(MoorageError):
+    """The data does not fit where it was asked to be. Nothing was moved."""
+
+
+class LostError(MoorageError):
+    """The last copy of a variable is gone and it cannot be restored."""
+
+
+class StaleError(MoorageError):
+    """The notebook's value is not the one that was placed."""
+
+
+class WaitTimeoutError(MoorageError, TimeoutError):
+    """A wait reached its time limit. What was asked for stays recorded."""
+
+
+class ClusterError(MoorageError):
+    """Something about the cluster as a whole."""
+
+
+class NoClusterError(ClusterError):
+    """Nothing is started or attached."""
+
+
+class StartError(ClusterError):
+    """A cluster did not start. Nothing of it is left behind."""
+
+
+class UnreachableError(ClusterError, ConnectionError):
+    """A cluster cannot be reached, or the connection to it was lost."""
+
+
+class VersionError(ClusterError):
+    """Scheduler and notebook do not understand each other."""
+
+
+class ScaleError(ClusterError):
+    """A cluster cannot be scaled as asked. No worker was closed."""
+
+
+class TaskError(MoorageError):
+    """Code of the user raised on a worker."""
+
+
+def _choices(kind: str, asked: str, names: Sequence[str]) -> str:
+    """Return a sentence that names the nearest of `names` and then all of them, at most 20."""
+    if not names:
+        return f"There are no {kind} yet."
+    nearest = difflib.get_close_matches(asked, names, n=1)
+    hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+    listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return f"{hint}The {kind}: {listed}."

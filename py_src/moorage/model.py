@@ -1,0 +1,151 @@
+"""What moorage speaks about, as plain values: placements, workers, and where a variable stands.
+
+Frozen dataclasses and their words, nothing else: no I/O, no clock, only the standard library. What follows from
+these values (which worker lacks which copy) is ``plan.py``; how they travel is ``protocol.py``.
+
+A worker is named by ``str`` of its Dask name throughout; addresses appear only where Dask asks for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+State: TypeAlias = Literal["held", "moving", "waiting", "lost"]
+"""Where a variable stands: ``held`` (as desired), ``moving`` (copies are on their way, or surplus ones are being let
+go), ``waiting`` (cannot proceed yet; the reason says what for), ``lost`` (no copy and no origin)."""
+
+WorkerStatus: TypeAlias = Literal["init", "running", "paused", "closing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Anywhere:
+    """So many copies of each key, on whichever workers.
+
+    Attributes
+    ----------
+    copies : int
+        Copies of each key, at least 1. Copies avoid sharing a host as long as there are other hosts.
+    """
+
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """A copy of each key on every worker, those that join later included (broadcast)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnWorkers:
+    """On the named workers (pin).
+
+    Attributes
+    ----------
+    workers : tuple of str
+        Worker names, hosts, ``host:port`` or addresses. A host stands for all workers on it.
+    each : bool
+        True: a copy of each key on each of them. False: the keys are spread among them, one copy of each.
+    allow_other_workers : bool
+        As in Dask: whether *tasks* may run elsewhere. The data itself takes refuge on another worker
+        whenever none of the named ones is there, whatever this flag says.
+    """
+
+    workers: tuple[str, ...]
+    each: bool = True
+    allow_other_workers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnePerHost:
+    """One copy of each key on every host, hosts that join later included."""
+
+
+Placement: TypeAlias = Anywhere | Everywhere | OnWorkers | OnePerHost
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A worker as the scheduler sees it.
+
+    Attributes
+    ----------
+    name, address, host : str
+        Dask's name as text, ``tls://host:port``, and the host part of it.
+    nthreads : int
+    memory_limit : int
+        Bytes; 0 means no limit.
+    status : str
+        One of `WorkerStatus`.
+    managed, process, spilled : int
+        Bytes of keys in memory, of the whole process, and of keys on disk.
+    """
+
+    name: str
+    address: str
+    host: str
+    nthreads: int = 1
+    memory_limit: int = 0
+    status: WorkerStatus = "running"
+    managed: int = 0
+    process: int = 0
+    spilled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementState:
+    """Where one variable stands: desire, fact and, where they differ, the reason.
+
+    Attributes
+    ----------
+    name, owner : str
+        The variable's name, and the notebook or script that placed it.
+    placement : Placement
+        What is desired.
+    state : str
+        One of `State`.
+    reason : str
+        Why it is not ``held``; empty when it is.
+    holders : list of str
+        Names of the workers that have it now, as confirmed by them, sorted. For a variable of many keys:
+        those that hold at least one.
+    held : dict of str to int
+        Number of keys that each holder has.
+    pending : dict of str to int
+        Number of keys that each wanted worker still lacks.
+    nkeys, nbytes : int
+        Number of keys; bytes of one copy of all of them.
+    typename, detail : str
+        Type of the value and its shape or length in words, such as ``DataFrame`` and ``336,776 x 19``.
+    stale : bool
+        The notebook's value has changed since it was placed.
+    """
+
+    name: str
+    placement: Placement
+    state: State
+    reason: str = ""
+    holders: list[str] = field(default_factory=list)
+    nbytes: int = 0
+    nkeys: int = 1
+    held: dict[str, int] = field(default_factory=dict)
+    pending: dict[str, int] = field(default_factory=dict)
+    owner: str = ""
+    typename: str = ""
+    detail: str = ""
+    stale: bool = False
+
+
+def describe(placement: Placement) -> str:
+    """Return a placement in words: ``everywhere``, ``on alice, bob``, ``2 copies anywhere``."""
+    match placement:
+        case Anywhere(copies=1):
+            return "anywhere"
+        case Anywhere(copies=n):
+            return f"{n} copies anywhere"
+        case Everywhere():
+            return "everywhere"
+        case OnePerHost():
+            return "one per host"
+        case OnWorkers(workers=workers, each=each):
+            return ("on " if each else "spread over ") + ", ".join(workers)

@@ -1,0 +1,321 @@
+"""From what is desired and what is observed to what to do next: copy, let go, or wait.
+
+Pure functions of their arguments. Whoever calls them performs the actions, observes again and asks again; a state in
+which there is nothing left to do gives an empty plan. What holds in every plan:
+
+1. Copy first, let go after: a copy is let go only when every wanted worker that can take the key has it, and nothing
+   of the key is on its way.
+2. The last copy is never let go, nor one that a waiting task may be about to use.
+3. A wanted worker that is not there, or is paused, holds nothing up: the others are served, and it becomes a `Wait`.
+4. Large keys travel as a tree: a holder feeds at most `FANOUT` others at a time, neighbours on its own host first, and
+   only one worker of a host fetches from another host while its neighbours wait for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerInfo
+
+FANOUT = 2
+"""Copies of a large key that one holder sends at the same time."""
+
+SMALL = 1 << 20
+"""Bytes below which a key goes to all its targets in one wave: a tree would only add round trips."""
+
+_SMALL_SOURCES = 8
+
+Key: TypeAlias = Hashable
+Address: TypeAlias = str
+_NONE: frozenset[str] = frozenset()
+
+
+class ClusterView:
+    """The workers of a cluster, with what `plan` looks up in them.
+
+    Parameters
+    ----------
+    workers : iterable of WorkerInfo
+    load : callable, optional
+        Address -> bytes it holds; the emptiest worker is chosen where there is a choice.
+    """
+
+    __slots__ = ("by_address", "by_host", "by_name", "load", "present", "running")
+
+    def __init__(self, workers: Iterable[WorkerInfo], load: Callable[[Address], int] | None = None) -> None:
+        self.by_address: dict[Address, WorkerInfo] = {}
+        self.by_name: dict[str, Address] = {}
+        self.by_host: dict[str, set[Address]] = {}
+        for worker in workers:
+            self.by_address[worker.address] = worker
+            self.by_name[worker.name] = worker.address
+            self.by_host.setdefault(worker.host, set()).add(worker.address)
+        self.load = load or (lambda address: self.by_address[address].managed)
+        #: Workers that may be wanted: all but those about to leave.
+        self.present = frozenset(a for a, w in self.by_address.items() if w.status != "closing")
+        #: Workers that accept copies now.
+        self.running = frozenset(a for a, w in self.by_address.items() if w.status == "running")
+
+    def resolve(self, spec: str) -> frozenset[Address]:
+        """Return the addresses that a worker name, host, ``host:port`` or address stands for."""
+        if spec in self.by_name:
+            return frozenset({self.by_name[spec]})
+        if spec in self.by_address:
+            return frozenset({spec})
+        if spec in self.by_host:
+            return frozenset(self.by_host[spec])
+        return frozenset(a for a in self.by_address if a.endswith("://" + spec))
+
+    def name(self, address: Address) -> str:
+        """Return the name of the worker at `address`."""
+        return self.by_address[address].name
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key as observed.
+
+    Attributes
+    ----------
+    key : hashable
+    nbytes : int
+        Size of one copy in bytes.
+    holders : frozenset of str
+        Addresses of the workers that have confirmed it.
+    in_flight : mapping of str to str
+        Target -> source of the copies that were asked for and are not confirmed yet.
+    in_use : bool
+        Tasks are waiting for it, wherever copies of it are.
+    """
+
+    key: Key
+    nbytes: int
+    holders: frozenset[Address]
+    in_flight: Mapping[Address, Address] = field(default_factory=dict)
+    in_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """Copy `key` to `target` from any of `sources`."""
+
+    key: Key
+    target: Address
+    sources: tuple[Address, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Let go of the copy of `key` on `worker`."""
+
+    key: Key
+    worker: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`key` cannot be where it is wanted yet. `worker` is a name as asked for, or empty."""
+
+    key: Key
+    worker: str
+    reason: str
+
+
+Action: TypeAlias = Replicate | Drop | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlan:
+    """What is to be done about one key, and how far it is from where it shall be.
+
+    Attributes
+    ----------
+    replicate, drop, wait : tuple
+        The actions. Copies that are in flight already are not asked for again.
+    pending : frozenset of str
+        Addresses that want the key and lack it.
+    surplus : frozenset of str
+        Addresses that have it and are not wanted.
+    """
+
+    replicate: tuple[Replicate, ...] = ()
+    drop: tuple[Drop, ...] = ()
+    wait: tuple[Wait, ...] = ()
+    pending: frozenset[Address] = _NONE
+    surplus: frozenset[Address] = _NONE
+
+    @property
+    def settled(self) -> bool:
+        """Whether the key is exactly where it shall be."""
+        return not (self.pending or self.surplus or self.wait)
+
+
+def plan(
+    desired: Mapping[Key, Sequence[Placement]], observed: Mapping[Key, KeyView], cluster: ClusterView
+) -> list[Action]:
+    """Return what to do next about all keys.
+
+    Parameters
+    ----------
+    desired : mapping of key to placements
+        A key may belong to several variables; it shall be wherever any of them wants it.
+    observed : mapping of key to KeyView
+    cluster : ClusterView
+
+    Returns
+    -------
+    list of Replicate, Drop and Wait
+        Empty when every key is where it shall be.
+    """
+    actions: list[Action] = []
+    for key, placements in desired.items():
+        if (view := observed.get(key)) is not None:
+            step = plan_key(placements, view, cluster)
+            actions += [*step.replicate, *step.drop, *step.wait]
+    return actions
+
+
+def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterView) -> KeyPlan:
+    """Return what to do next about one key; see `plan`."""
+    wanted, waits = _wanted(placements, view, cluster)
+    pending = wanted - view.holders
+    surplus = (view.holders & cluster.present) - wanted
+    if not view.holders:
+        no_copy = Wait(view.key, "", "no copy of it exists yet")
+        return KeyPlan(wait=(*waits, no_copy), pending=pending)
+    if pending:
+        waits = [
+            *waits,
+            *(
+                Wait(view.key, cluster.name(a), f"worker {cluster.name(a)} is paused")
+                for a in sorted(pending)
+                if cluster.by_address[a].status == "paused"
+            ),
+        ]
+        missing = (pending & cluster.running) - view.in_flight.keys()
+        if missing or view.in_flight:
+            step = _replications(view, missing, cluster)
+            return KeyPlan(replicate=step, wait=tuple(waits), pending=pending, surplus=surplus)
+    drop: tuple[Drop, ...] = ()
+    if not wanted & view.holders:
+        surplus = _NONE  # a refuge: it stays until a wanted worker has the key
+    elif surplus and not view.in_flight and not view.in_use:
+        drop = tuple(Drop(view.key, a, f"{cluster.name(a)} is not wanted any more") for a in sorted(surplus))
+    return KeyPlan(drop=drop, wait=tuple(waits), pending=pending, surplus=_NONE if view.in_use else surplus)
+
+
+def standing(plans: Iterable[KeyPlan], copies: tuple[int, int]) -> tuple[State, str]:
+    """Return the state that the plans of a variable's keys add up to, and its reason.
+
+    Parameters
+    ----------
+    plans : iterable of KeyPlan
+        Those that are not settled.
+    copies : tuple of int
+        Confirmed wanted copies, and wanted copies, over all keys; only for the wording.
+    """
+    unsettled = list(plans)
+    reasons = list(dict.fromkeys(w.reason for p in unsettled for w in p.wait))
+    if reasons:
+        return "waiting", "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    if any(p.pending for p in unsettled):
+        return "moving", f"{copies[0]} of {copies[1]} copies are there"
+    if unsettled:
+        return "moving", "letting go of copies that are not wanted any more"
+    return "held", ""
+
+
+def _wanted(
+    placements: Sequence[Placement], view: KeyView, cluster: ClusterView
+) -> tuple[frozenset[Address], list[Wait]]:
+    """Return the workers that shall have the key, and what stands in the way of the others."""
+    if not cluster.present:
+        return _NONE, [Wait(view.key, "", "the cluster has no workers yet")]
+    wanted: frozenset[Address] = _NONE
+    waits: list[Wait] = []
+    # Those that leave a choice come last, so that they are content with what the others want anyway.
+    for placement in sorted(placements, key=_leaves_choice):
+        match placement:
+            case Everywhere():
+                wanted |= cluster.present
+            case OnWorkers(workers=specs, each=True):
+                for spec in specs:
+                    here = cluster.resolve(spec) & cluster.present
+                    wanted |= here
+                    if not here:
+                        waits.append(Wait(view.key, spec, f"no worker {spec} yet"))
+            case OnWorkers(workers=specs):
+                pool = frozenset[Address]().union(*map(cluster.resolve, specs)) & cluster.present
+                wanted |= _choose(1, pool, wanted, view, cluster)
+                if not pool:
+                    waits.append(Wait(view.key, specs[0], f"no worker {' or '.join(specs)} yet"))
+            case OnePerHost():
+                for members in cluster.by_host.values():
+                    wanted |= _choose(1, cluster.present & members, wanted, view, cluster)
+            case Anywhere(copies=copies):
+                wanted |= _choose(copies, cluster.present, wanted, view, cluster)
+                if copies > len(cluster.present):
+                    there = len(cluster.present)
+                    waits.append(Wait(view.key, "", f"{copies} copies asked for, {there} workers there"))
+    return wanted, waits
+
+
+def _leaves_choice(placement: Placement) -> bool:
+    return not isinstance(placement, Everywhere) and not (isinstance(placement, OnWorkers) and placement.each)
+
+
+def _choose(
+    copies: int, pool: frozenset[Address], wanted: frozenset[Address], view: KeyView, cluster: ClusterView
+) -> frozenset[Address]:
+    """Return `copies` workers of `pool`.
+
+    Those `wanted` anyway come first, then those that have the key, then those it is on its way to, then the emptiest,
+    on hosts that have no copy yet.
+    """
+    held = sorted((pool & view.holders) - wanted, key=lambda a: (a not in cluster.running, a))
+    coming = sorted((pool & view.in_flight.keys()) - wanted - view.holders)
+    chosen = [*sorted(pool & wanted), *held, *coming][:copies]
+    hosts = Counter(cluster.by_address[a].host for a in chosen)
+    rest = pool - set(chosen)
+    candidates = (rest & cluster.running) or rest
+    while len(chosen) < copies and candidates:
+        best = min(candidates, key=lambda a: (hosts[cluster.by_address[a].host], cluster.load(a), a))
+        hosts[cluster.by_address[best].host] += 1
+        chosen.append(best)
+        candidates -= {best}
+    return frozenset(chosen)
+
+
+def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterView) -> tuple[Replicate, ...]:
+    """Return the copies that can begin now; the others follow when these are confirmed."""
+    sources = [a for a in sorted(view.holders) if a in cluster.by_address]
+    if view.nbytes < SMALL:
+        some = tuple(sources[:_SMALL_SOURCES])
+        return tuple(Replicate(view.key, target, some, "wanted there") for target in sorted(missing)) if some else ()
+
+    def host(address: Address) -> str:
+        return cluster.by_address[address].host
+
+    busy = Counter(view.in_flight.values())
+    slots: dict[str, list[Address]] = {}
+    for source in sources:
+        slots.setdefault(host(source), []).extend([source] * (FANOUT - busy[source]))
+    step: list[Replicate] = []
+    distant: list[Address] = []
+    for target in sorted(missing):
+        if near := slots.get(host(target)):
+            step.append(Replicate(view.key, target, (near.pop(),), "wanted there"))
+        else:
+            distant.append(target)
+    fed = {host(a) for a in (*sources, *view.in_flight) if a in cluster.by_address}
+    free = [source for members in slots.values() for source in members]
+    for target in distant:
+        if free and host(target) not in fed:
+            fed.add(host(target))
+            step.append(Replicate(view.key, target, (free.pop(),), "wanted there, the first on its host"))
+    return tuple(step)
