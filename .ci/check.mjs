@@ -21,7 +21,11 @@ const CHECKS = [
   { name: 'eslint', group: 'lint', command: ['npm', 'run', '--silent', 'eslint'] },
   { name: 'prettier', group: 'lint', command: [`${npm}prettier`, '--check', '.'] },
   { name: 'tsc', group: 'lint', command: [`${npm}tsc`, '--noEmit', '-p', 'tests/labextension'] },
-  { name: 'vitest', group: 'test', command: [`${npm}vitest`, 'run', '--config', 'labextension/vitest.config.ts'] },
+  {
+    name: 'vitest',
+    group: 'test',
+    command: [`${npm}vitest`, 'run', '--config', 'labextension/vitest.config.mts']
+  },
   { name: 'pytest', group: 'test', command: [`${venv}pytest`] }
 ];
 

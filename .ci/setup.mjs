@@ -7,7 +7,17 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +34,10 @@ function fail(message) {
 }
 
 function run(command, args, env = {}) {
-  const done = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+  const done = spawnSync(command, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env }
+  });
   if (done.error) {
     fail(`cannot run ${command}: ${done.error.message}`);
   }
@@ -95,7 +108,9 @@ function findPython() {
     fail('needs Python 3.11 or newer on the PATH (on Debian: apt-get install python3.11 python3-venv)');
   }
   if (!succeeds(python, ['-c', 'import ensurepip, venv'])) {
-    fail(`${python} cannot make environments: its venv module is missing (on Debian: apt-get install python3-venv)`);
+    fail(
+      `${python} cannot make environments: its venv module is missing (on Debian: apt-get install python3-venv)`
+    );
   }
   return python;
 }
@@ -107,9 +122,13 @@ function installPython() {
   // The panel is built and linked by a step of its own, which can be repeated without pip; hatchling only wants the
   // folder to be there.
   mkdirSync('py_src/moorage/labextension', { recursive: true });
-  run('.venv/bin/python', ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-e', '.[dev]'], {
-    SKIP_JUPYTER_BUILDER: '1'
-  });
+  run(
+    '.venv/bin/python',
+    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-e', '.[dev]'],
+    {
+      SKIP_JUPYTER_BUILDER: '1'
+    }
+  );
 }
 
 function buildPanel() {

@@ -1,0 +1,67 @@
+"""The runner behind `npm run demo`, on real kernels. What the notebooks themselves show is tested with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+RUN = Path(__file__).parents[1] / "notebooks" / "run.py"
+
+
+@pytest.fixture
+def run_cells(tmp_path):
+    """Return a function that runs cells as a notebook in a process of its own."""
+
+    def run(*sources: str) -> subprocess.CompletedProcess[str]:
+        cells = [nbformat.v4.new_markdown_cell("# A title"), *map(nbformat.v4.new_code_cell, sources)]
+        path = tmp_path / "sample.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        return subprocess.run([sys.executable, RUN, path], capture_output=True, text=True, timeout=100)
+
+    return run
+
+
+def test_shows_prose_code_and_output_in_order(run_cells):
+    done = run_cells("print('pri' 'nted')", "'val' + 'ue'")
+    assert done.returncode == 0, done.stderr
+    parts = ["# A title", "    print('pri' 'nted')", "\nprinted\n", "    'val' + 'ue'", "\n'value'\n", "ran to its end"]
+    places = [done.stdout.find(part) for part in parts]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_shows_updates_of_a_display(run_cells):
+    done = run_cells(
+        "from IPython.display import display\nh = display(f'{1 + 1} workers', display_id=True)",
+        "h.update(f'{2 + 2} workers')",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("2 workers") < done.stdout.index("4 workers")
+
+
+def test_uses_this_python(run_cells):
+    assert sys.executable in run_cells("import sys; print(sys.executable)").stdout
+
+
+def test_stops_at_the_first_error(run_cells):
+    done = run_cells("1 / 0", "print('ne' 'ver')")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "never" not in done.stdout
+
+
+def test_a_kernel_that_dies_is_said_in_one_line(run_cells):
+    done = run_cells("import os; os.kill(os.getpid(), 9)")
+    assert done.returncode == 1
+    assert "Kernel died" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_notebook_is_said_in_one_line(tmp_path):
+    done = subprocess.run([sys.executable, RUN, tmp_path / "none.ipynb"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("there is no notebook")
