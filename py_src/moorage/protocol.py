@@ -6,7 +6,7 @@ Two conversations:
   scheduler answers with a ``SchedulerSnapshot`` and afterwards sends each subscribed client a ``Changes`` event per
   50 ms in which something changed. ``seq`` grows by one with each event; a gap means: ask for a snapshot.
 * **Kernel and panel** (two Jupyter comms). ``moorage.push`` carries ``PanelSnapshot`` and ``PanelUpdate`` from the
-  kernel, ``moorage.rpc`` carries ``PanelRequest`` and its ``PanelReply``. ``version`` grows by one with each push.
+  kernel, ``moorage.rpc`` carries ``PanelRequest`` and its ``PanelReply``. ``version`` grows by one with each update.
 
 Only shapes and their conversion from and to ``model`` stand here; only the standard library is used. The TypeScript
 side is generated from the classes of the second half.
@@ -166,6 +166,26 @@ class RestoreRequest(TypedDict):
 # Kernel and panel
 
 
+class PanelOpen(TypedDict):
+    """Data of the ``comm_open`` of ``moorage.push`` and of ``moorage.rpc``, both opened by the panel."""
+
+    protocol: int
+    tab: str  # the browser tab; a comm of the same target and tab is replaced by this one
+
+
+class PanelHello(TypedDict):
+    """Data of the ``comm_open`` of ``moorage.hello``, by which the kernel says that moorage has been loaded."""
+
+    protocol: int
+
+
+class PanelClosed(TypedDict):
+    """Data of a ``comm_close`` by the kernel."""
+
+    reason: Literal["replaced", "protocol", "unloaded"]
+    message: str
+
+
 class PanelCluster(TypedDict):
     """The cluster strip."""
 
@@ -174,7 +194,7 @@ class PanelCluster(TypedDict):
     status: Literal["starting", "connected", "lost", "stopped"]
     detail: str  # a line on what happens or went wrong; empty when all is well
     secure: bool  # TLS
-    dashboard_link: str
+    dashboard_link: str  # empty when there is none
     requested: int  # workers asked for
     arrived: int
     pending: int  # asked for and not here yet
@@ -190,7 +210,7 @@ class PanelWorker(TypedDict):
     host: str
     nthreads: int
     status: WorkerStatus
-    memory_limit: int
+    memory_limit: int  # 0: none
     managed: int
     process: int
     spilled: int
@@ -203,14 +223,14 @@ class PanelVariable(TypedDict):
     owner: str  # empty for this notebook's own
     typename: str
     detail: str
-    nbytes: int
+    nbytes: int  # bytes of one copy of all keys
     nkeys: int
     placement: PlacementDict
     state: State
     reason: str
     stale: bool
-    held: dict[str, int]
-    pending: dict[str, int]
+    held: dict[str, int]  # worker -> number of keys it has, as confirmed by it
+    pending: dict[str, int]  # worker -> number of keys it still lacks
 
 
 class PanelCandidate(TypedDict):
@@ -244,7 +264,7 @@ class PanelState(TypedDict):
 
 
 class PanelSnapshot(TypedDict):
-    """The whole state; the first message, and the answer to a gap in the versions."""
+    """The whole state; the first message on ``moorage.push``, and the answer to the request ``snapshot``."""
 
     type: Literal["snapshot"]
     protocol: int
@@ -252,28 +272,53 @@ class PanelSnapshot(TypedDict):
     state: PanelState
 
 
-class PanelUpdate(TypedDict):
-    """What changed: ``changed`` replaces entries of the same name, ``removed`` takes entries away."""
+class PanelWorkerChange(TypedDict, total=False):
+    """The fields of a `PanelWorker` that changed; all of them for a worker that is new."""
 
-    type: Literal["update"]
-    version: int
-    changed: PanelChanged
-    removed: PanelRemoved
+    name: str
+    host: str
+    nthreads: int
+    status: WorkerStatus
+    memory_limit: int
+    managed: int
+    process: int
+    spilled: int
+
+
+class PanelVariableChange(TypedDict, total=False):
+    """The fields of a `PanelVariable` that changed; all of them for a variable that is new.
+
+    Of ``held`` and ``pending`` only the workers that changed are listed, with 0 for those that drop out, so that one
+    more copy of a variable on 1,000 workers is one entry.
+    """
+
+    name: str
+    owner: str
+    typename: str
+    detail: str
+    nbytes: int
+    nkeys: int
+    placement: PlacementDict
+    state: State
+    reason: str
+    stale: bool
+    held: dict[str, int]
+    pending: dict[str, int]
 
 
 class PanelChanged(TypedDict):
-    """Entries that are new or have changed, whole."""
+    """Entries that are new or have changed, by name. Parts without a change are absent."""
 
     cluster: NotRequired[PanelCluster | None]
-    workers: NotRequired[dict[str, PanelWorker]]
-    variables: NotRequired[dict[str, PanelVariable]]
+    workers: NotRequired[dict[str, PanelWorkerChange]]
+    variables: NotRequired[dict[str, PanelVariableChange]]
     candidates: NotRequired[dict[str, PanelCandidate]]
     notices: NotRequired[dict[str, PanelNotice]]
     read_only: NotRequired[bool]
 
 
 class PanelRemoved(TypedDict):
-    """Names of entries that are gone."""
+    """Names of entries that are gone; an entry of the same name in `PanelChanged` comes after."""
 
     workers: NotRequired[list[str]]
     variables: NotRequired[list[str]]
@@ -281,30 +326,96 @@ class PanelRemoved(TypedDict):
     notices: NotRequired[list[str]]
 
 
-PanelOp = Literal[
-    "snapshot",  # {} -> PanelSnapshot, in the reply
-    "watch",  # {candidates: bool, threshold: int} -> {}: list unplaced variables over so many bytes, or stop to
-    "place",  # {names: [str], placement: PlacementDict, force: bool} -> {magic: str}
-    "release",  # {names: [str]} -> {magic: str}
-    "start",  # {n_workers: int} -> {}
-    "attach",  # {target: str} -> {}
-    "scale",  # {n: int} -> {}
-    "adapt",  # {minimum: int, maximum: int} -> {}; {} switches it off
-    "stop",  # {} -> {}
-    "dismiss",  # {id: str} -> {}
-]
+class PanelUpdate(TypedDict):
+    """What changed since the version before."""
+
+    type: Literal["update"]
+    version: int
+    changed: PanelChanged
+    removed: PanelRemoved
+
+
+class PanelNoArgs(TypedDict):
+    """Arguments of a request that takes none."""
+
+
+class PanelWatchArgs(TypedDict):
+    """List the notebook's variables of at least so many bytes that are not placed, or stop listing them."""
+
+    candidates: bool
+    threshold: int
+
+
+class PanelPlaceArgs(TypedDict):
+    """Place these variables. Answered once that is recorded; the copies arrive later, by ``moorage.push``."""
+
+    names: list[str]
+    placement: PlacementDict
+    force: bool  # also where it seems not to fit
+
+
+class PanelReleaseArgs(TypedDict):
+    """Let go of these variables."""
+
+    names: list[str]
+
+
+class PanelStartArgs(TypedDict):
+    """Start a cluster on this machine. Answered at once; ``PanelCluster.status`` tells how it goes."""
+
+    n_workers: int
+
+
+class PanelAttachArgs(TypedDict):
+    """Use a cluster that runs already; an empty target stands for the one kept cluster."""
+
+    target: str
+
+
+class PanelScaleArgs(TypedDict):
+    """Ask for so many workers."""
+
+    n: int
+
+
+class PanelAdaptArgs(TypedDict):
+    """Let the number of workers follow the load, between these; without them, stop doing so."""
+
+    minimum: NotRequired[int]
+    maximum: NotRequired[int]
+
+
+class PanelDismissArgs(TypedDict):
+    """Take a notice away."""
+
+    id: str
+
+
+class PanelOps(TypedDict):
+    """What the panel can ask for, with the arguments of each."""
+
+    snapshot: PanelNoArgs  # the reply's result is a PanelSnapshot
+    watch: PanelWatchArgs
+    place: PanelPlaceArgs
+    release: PanelReleaseArgs
+    start: PanelStartArgs
+    attach: PanelAttachArgs
+    scale: PanelScaleArgs
+    adapt: PanelAdaptArgs
+    stop: PanelNoArgs
+    dismiss: PanelDismissArgs
 
 
 class PanelRequest(TypedDict):
     """What the panel asks, upon an act of the user."""
 
     id: int
-    op: PanelOp
+    op: str  # a key of PanelOps
     args: dict[str, Any]
 
 
 class PanelError(TypedDict):
-    """A refusal: the fields of ``MoorageError`` and the name of its class."""
+    """A refusal: the name of the error's class and the fields of ``MoorageError``."""
 
     kind: str
     message: str
@@ -314,6 +425,7 @@ class PanelError(TypedDict):
 class PanelReply(TypedDict):
     """The answer to the request of the same ``id``."""
 
+    type: Literal["reply"]
     id: int
     ok: bool
     result: NotRequired[dict[str, Any]]
