@@ -1,0 +1,131 @@
+"""Why a value cannot leave the notebook: the path to the object that cannot be pickled.
+
+Pickle's own error names a type (``cannot pickle '_thread.lock' object``) but not where it sits. This looks for it,
+after the failure, and only then: ``model.callback.lock``.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import cloudpickle
+
+from moorage.errors import UnpicklableError
+
+_DEPTH = 20
+_WIDTH = 1000
+
+
+def unpicklable(value: Any, name: str, error: BaseException) -> UnpicklableError:
+    """Return the error that says which part of `value` cannot be pickled.
+
+    Parameters
+    ----------
+    value : object
+        What was to be pickled.
+    name : str
+        What the notebook calls it; may be empty.
+    error : BaseException
+        What the pickler raised.
+    """
+    if isinstance(error, UnpicklableError):
+        return error
+    path, culprit, user = _find(value, name or _own_name(value))
+    what = type(culprit).__name__
+    where = f" It is used by {user!r}." if user else ""
+    return UnpicklableError(
+        f"{path or what} (of type {what}) cannot leave the notebook: {error}",
+        f"Make it where it is needed, inside the code that runs on the worker, or leave it out.{where}",
+    )
+
+
+def _find(value: Any, path: str) -> tuple[str, Any, str]:
+    """Follow the parts that fail to pickle down to the innermost; return its path, itself, and who uses it."""
+    user = ""
+    seen: set[int] = set()
+    for _ in range(_DEPTH):
+        seen.add(id(value))
+        for step, part in _parts(value):
+            if id(part) in seen or _picklable(part):
+                continue
+            if isinstance(value, types.FunctionType):  # what a function captures has a name of its own
+                user, path = value.__qualname__, step
+            else:
+                path += step
+            value = part
+            break
+        else:
+            break
+    return path, value, user
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, types.FunctionType):
+        yield from captures(value).items()
+    elif isinstance(value, types.MethodType):
+        yield "", value.__self__
+        yield "", value.__func__
+    elif isinstance(value, dict):
+        for index, (key, item) in enumerate(value.items()):
+            if index == _WIDTH:
+                return
+            yield f"[{key!r}]", item
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, item in enumerate(value):
+            if index == _WIDTH:
+                return
+            yield f"[{index}]", item
+    if isinstance(value, type | types.ModuleType):
+        return
+    for attribute, item in getattr(value, "__dict__", {}).items():
+        yield f".{attribute}", item
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, slot) and slot not in ("__dict__", "__weakref__"):
+                yield f".{slot}", getattr(value, slot)
+    if hasattr(value, "func") and hasattr(value, "args") and hasattr(value, "keywords"):  # functools.partial
+        yield ".func", value.func
+        yield ".args", value.args
+        yield ".keywords", value.keywords
+
+
+def captures(function: types.FunctionType) -> dict[str, Any]:
+    """Return what a function takes along when it is sent by value: globals it uses, closure, defaults, by name."""
+    found: dict[str, Any] = {}
+    for name in _global_names(function.__code__):
+        if name in function.__globals__:
+            found[name] = function.__globals__[name]
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    defaults = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    found.update(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+    found.update(function.__kwdefaults__ or {})
+    return found
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    names = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _global_names(constant)
+    return names
+
+
+def _picklable(value: Any) -> bool:
+    try:
+        cloudpickle.dumps(value, protocol=5, buffer_callback=lambda buffer: None)
+    except Exception:
+        return False
+    return True
+
+
+def _own_name(value: Any) -> str:
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,178 @@
+import gc
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.origin import Origins
+from moorage.worker.memory import flat, pieces_of
+
+
+def remember(origins, key, value, **options):
+    origins.remember(key, value, fingerprint(value), **options)
+
+
+def resolve(part, copy, like):
+    """What a worker does with a part: find the bytes in its own copy of the value."""
+    memory = flat(pieces_of(copy)[part.piece])
+    assert memory.nbytes == part.nbytes
+    return np.ndarray(like.shape, like.dtype, memory, part.offset, like.strides)
+
+
+def test_a_value_is_found_by_identity_only():
+    origins = Origins()
+    data = np.arange(1000)
+    remember(origins, "k", data)
+    assert origins.lookup(data) == "k"
+    assert origins.lookup(data.copy()) is None
+    assert origins.value("k") is data
+
+
+def test_numbers_and_texts_are_not_found_although_they_may_be_one_object():
+    origins = Origins()
+    for value in (1, "text", None, b"", True, 2.5):
+        remember(origins, ("k", repr(value)), value)
+        assert origins.lookup(value) is None
+
+
+def test_of_two_keys_the_latest_is_found_and_the_other_again_once_it_is_forgotten():
+    origins = Origins()
+    data = [1]
+    remember(origins, "old", data)
+    remember(origins, "new", data)
+    assert origins.lookup(data) == "new"
+    origins.forget("new")
+    assert origins.lookup(data) == "old"
+    origins.forget("old")
+    assert origins.lookup(data) is None
+    origins.forget("old")
+
+
+def test_a_key_of_two_variables_is_kept_until_both_let_go():
+    origins = Origins()
+    data = [1]
+    remember(origins, "k", data, vid="me:a")
+    remember(origins, "k", data, vid="me:b")
+    origins.forget("k", "me:a")
+    assert origins.lookup(data) == "k"
+    origins.forget("k", "me:b")
+    assert "k" not in origins
+
+
+def test_a_change_in_place_is_noticed():
+    origins = Origins()
+    data = np.arange(1000)
+    remember(origins, "k", data)
+    assert origins.unchanged("k")
+    data[3] = 0
+    assert not origins.unchanged("k")
+    data[3] = 3
+    assert origins.unchanged("k")
+    with pytest.raises(KeyError):
+        origins.unchanged("other")
+
+
+def test_a_weakly_kept_value_goes_with_the_notebooks():
+    origins = Origins()
+    gone = []
+    for name, value in {"array": np.arange(5000), "frame": pd.DataFrame({"a": np.arange(5000)})}.items():
+        remember(origins, name, value, weak=True, on_gone=gone.append)
+        assert origins.find(value["a"].to_numpy() if name == "frame" else value[10:]).key == name
+    del value
+    gc.collect()
+    assert sorted(gone) == ["array", "frame"]
+    assert len(origins) == 0
+    with pytest.raises(KeyError):
+        origins.value("array")
+
+
+VIEWS = {
+    "slice": lambda a: a[100:9000],
+    "reversed": lambda a: a[::-1],
+    "strided": lambda a: a[::3],
+    "transposed": lambda a: a.reshape(100, 100).T,
+    "block": lambda a: a.reshape(100, 100)[20:80, 30:70],
+    "other dtype": lambda a: a.view("u4"),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("dtype", ["i8", "M8[s]"])
+def test_views_of_a_placed_array_are_found(view, dtype):
+    origins = Origins()
+    data = np.arange(10_000).astype(dtype)
+    remember(origins, "k", data)
+    wanted = VIEWS[view](data)
+    part = origins.find(wanted)
+    assert part.key == "k"
+    assert np.array_equal(resolve(part, pickle.loads(pickle.dumps(data)), wanted), wanted)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_slice_of_any_placed_array_resolves_to_equal_content(data):
+    origins = Origins()
+    arrays = {k: np.arange(k * 10_000, k * 10_000 + 4000).reshape(40, 100) for k in range(3)}
+    order = data.draw(st.sampled_from("CF"))
+    for k in arrays:
+        arrays[k] = np.array(arrays[k], order=order)
+        remember(origins, k, arrays[k])
+    k = data.draw(st.sampled_from(sorted(arrays)))
+    rows, columns = (data.draw(st.slices(n)) for n in arrays[k].shape)
+    wanted = arrays[k][rows, columns]
+    part = origins.find(wanted)
+    if part is not None:
+        assert part.key == k
+        copy = pickle.loads(pickle.dumps(arrays[k], protocol=5))
+        assert np.array_equal(resolve(part, copy, wanted), wanted)
+    else:
+        low, high = np.lib.array_utils.byte_bounds(wanted)
+        assert high - low < 1024
+
+
+def test_arrays_inside_containers_and_columns_of_frames_are_found():
+    origins = Origins()
+    config = {"deep": [np.arange(500), (np.ones(600),)], "n": 3}
+    frame = pd.DataFrame({"a": np.arange(1000.0), "b": np.arange(1000), "t": pd.date_range("2020", periods=1000)})
+    remember(origins, "config", config)
+    remember(origins, "frame", frame)
+    for key, value, wanted in [
+        ("config", config, config["deep"][0]),
+        ("config", config, config["deep"][1][0]),
+        ("frame", frame, frame["a"].to_numpy()),
+        ("frame", frame, frame["b"].to_numpy()[200:700]),
+        ("frame", frame, frame["t"]._values._ndarray),
+    ]:
+        part = origins.find(wanted)
+        assert part.key == key
+        assert np.array_equal(resolve(part, pickle.loads(pickle.dumps(value, protocol=5)), wanted), wanted)
+
+
+def test_what_is_not_placed_or_tiny_or_laid_out_otherwise_on_workers_is_not_found():
+    origins = Origins()
+    data = np.arange(10_000)
+    strided = np.arange(10_000)[::2]
+    remember(origins, "k", data)
+    remember(origins, "s", strided)  # contiguous once it has been sent
+    assert origins.find(data.copy()) is None
+    assert origins.find(data[:10]) is None
+    assert origins.find(strided[100:]) is None
+    assert origins.lookup(strided) == "s"
+    assert origins.find(np.array([{}] * 1000)) is None
+
+
+def test_memory_of_a_replaced_part_is_not_mistaken_for_the_value():
+    origins = Origins()
+    box = {"a": np.zeros(5000)}
+    remember(origins, "k", box)
+    assert origins.find(box["a"]) is not None
+    old = box["a"].__array_interface__["data"][0]
+    box["a"] = None
+    others = [np.ones(5000) for _ in range(20)]
+    assert all(o.__array_interface__["data"][0] != old for o in others)
+    assert all(origins.find(o) is None for o in others)
+    assert not origins.unchanged("k")
