@@ -116,8 +116,8 @@ function findPython() {
 }
 
 function installPython() {
-  if (!succeeds('.venv/bin/python', ['-m', 'pip', '--version'])) {
-    run(findPython(), ['-m', 'venv', '--clear', '.venv']);
+  if (python !== null) {
+    run(python, ['-m', 'venv', '--clear', '.venv']);
   }
   // The panel is built and linked by a step of its own, which can be repeated without pip; hatchling only wants the
   // folder to be there.
@@ -155,6 +155,11 @@ function provideChromium() {
 }
 
 checkNode();
+if (!onPath('npm')) {
+  fail('needs npm on the PATH (on Debian: apt-get install npm)');
+}
+// The Python to make .venv with; null when there is a working one.
+const python = existsSync('.venv/bin/pip') && succeeds('.venv/bin/python', ['-c', '']) ? null : findPython();
 step('installing moorage and its Python dependencies into .venv (minutes the first time)', {
   stamp: '.venv/.moorage-setup',
   inputs: ['pyproject.toml'],
