@@ -14,7 +14,7 @@ which there is nothing left to do gives an empty plan. What holds in every plan:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -28,7 +28,7 @@ SMALL = 1 << 20
 
 _SMALL_SOURCES = 8
 
-Key: TypeAlias = Hashable
+Key: TypeAlias = "str | int | float | tuple[Key, ...]"  # as in Dask
 Address: TypeAlias = str
 _NONE: frozenset[str] = frozenset()
 
@@ -80,7 +80,7 @@ class KeyView:
 
     Attributes
     ----------
-    key : hashable
+    key : Dask key
     nbytes : int
         Size of one copy in bytes.
     holders : frozenset of str
@@ -141,6 +141,8 @@ class KeyPlan:
         Addresses that want the key and lack it.
     surplus : frozenset of str
         Addresses that have it and are not wanted.
+    moving : bool
+        A copy is on its way, or can be at once.
     """
 
     replicate: tuple[Replicate, ...] = ()
@@ -148,6 +150,7 @@ class KeyPlan:
     wait: tuple[Wait, ...] = ()
     pending: frozenset[Address] = _NONE
     surplus: frozenset[Address] = _NONE
+    moving: bool = False
 
     @property
     def settled(self) -> bool:
@@ -200,7 +203,7 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
         missing = (pending & cluster.running) - view.in_flight.keys()
         if missing or view.in_flight:
             step = _replications(view, missing, cluster)
-            return KeyPlan(replicate=step, wait=tuple(waits), pending=pending, surplus=surplus)
+            return KeyPlan(replicate=step, wait=tuple(waits), pending=pending, surplus=surplus, moving=True)
     drop: tuple[Drop, ...] = ()
     if not wanted & view.holders:
         surplus = _NONE  # a refuge: it stays until a wanted worker has the key
@@ -221,10 +224,13 @@ def standing(plans: Iterable[KeyPlan], copies: tuple[int, int]) -> tuple[State, 
     """
     unsettled = list(plans)
     reasons = list(dict.fromkeys(w.reason for p in unsettled for w in p.wait))
+    obstacles = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    if any(p.moving for p in unsettled):
+        return "moving", f"{copies[0]} of {copies[1]} copies are there" + (f"; {obstacles}" if reasons else "")
     if reasons:
-        return "waiting", "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+        return "waiting", obstacles
     if any(p.pending for p in unsettled):
-        return "moving", f"{copies[0]} of {copies[1]} copies are there"
+        return "moving", "a worker is about to begin"
     if unsettled:
         return "moving", "letting go of copies that are not wanted any more"
     return "held", ""

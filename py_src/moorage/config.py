@@ -1,0 +1,35 @@
+"""The settings of moorage: ``moorage.yaml``, loaded into Dask's configuration under ``moorage.``.
+
+They are set like any of Dask's, for instance by ``dask.config.set({"moorage.wait-timeout": "2 minutes"})`` or in the
+environment as ``DASK_MOORAGE__WAIT_TIMEOUT``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dask.config
+import yaml
+from dask.utils import parse_timedelta
+
+_DEFAULTS = yaml.safe_load((Path(__file__).parent / "moorage.yaml").read_text())
+dask.config.update_defaults(_DEFAULTS)
+
+
+def get(name: str) -> Any:
+    """Return the setting ``moorage.<name>``."""
+    return dask.config.get(f"moorage.{name}")
+
+
+def seconds(name: str, given: str | float | None = None) -> float:
+    """Return `given`, or else the setting ``moorage.<name>``, in seconds.
+
+    Parameters
+    ----------
+    name : str
+    given : str or float, optional
+        As in Dask: a number of seconds or a text such as ``"30s"``.
+    """
+    value = get(name) if given is None else given
+    return float(parse_timedelta(value, default="seconds"))

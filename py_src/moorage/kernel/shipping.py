@@ -1,0 +1,76 @@
+"""Sends the scheduler plugin to schedulers that need not have moorage installed.
+
+Dask pickles plugins; classes of an importable module travel by reference, which only a process that has the module
+can follow. So the modules of the plugin are registered with cloudpickle to travel by value, for as long as the plugin
+is being sent. Each module is named exactly: distributed's pickle looks at the exact name of a class's module, not at
+its package.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING
+
+import cloudpickle
+
+from moorage.errors import VersionError
+from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
+from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SHIPPED_MODULES = (
+    "moorage.model",
+    "moorage.plan",
+    "moorage.protocol",
+    "moorage.scheduler.adopt",
+    "moorage.scheduler.desired",
+    "moorage.scheduler.journal",
+    "moorage.scheduler.origin",
+    "moorage.scheduler.plugin",
+    "moorage.scheduler.policy",
+    "moorage.scheduler.reconcile",
+    "moorage.scheduler.status",
+)
+
+_lock = RLock()
+
+
+@contextmanager
+def by_value(modules: tuple[str, ...] = SHIPPED_MODULES) -> Iterator[None]:
+    """Pickle what `modules` define by value, not by reference."""
+    with _lock:
+        loaded = [importlib.import_module(name) for name in modules]
+        already = cloudpickle.list_registry_pickle_by_value()
+        ours = [module for module in loaded if module.__name__ not in already]
+        for module in ours:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in ours:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+async def install_plugin(client: Client) -> SchedulerSnapshot:
+    """Put the plugin on the scheduler of `client`, unless it is there, and return what it knows.
+
+    Raises
+    ------
+    VersionError
+        If a plugin of another version of moorage is there.
+    """
+    with by_value():
+        await client._register_scheduler_plugin(PlacementSchedulerPlugin(), NAME, True)
+    snapshot: SchedulerSnapshot = await client.scheduler.moorage_state()
+    if snapshot["protocol"] != PROTOCOL_VERSION:
+        raise VersionError(
+            f"The scheduler at {client.scheduler.address} runs version {snapshot['protocol']} of moorage's protocol, "
+            f"this notebook version {PROTOCOL_VERSION}.",
+            "Use the same version of moorage on both, or let the notebook that put it there leave first.",
+        )
+    return snapshot

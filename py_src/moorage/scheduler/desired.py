@@ -1,0 +1,84 @@
+"""Which variables there are and where they shall be. No knowledge of where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from moorage.model import Placement
+from moorage.plan import Key
+
+
+@dataclass(slots=True)
+class Record:
+    """A variable and its placement.
+
+    Attributes
+    ----------
+    vid : str
+        Unique on the scheduler.
+    name, owner : str
+    keys : tuple of Dask keys
+    placement : Placement
+    structure, typename, detail
+        What the notebook wants to remember of the value; not looked at here.
+    nbytes : dict of key to int
+        Bytes of each key as estimated by the notebook, until a worker knows better.
+    client : str or None
+        The Dask client that can send the values again.
+    hold : bool
+        The keys live as long as this record, and not only as long as somebody has futures of them.
+    """
+
+    vid: str
+    name: str
+    owner: str
+    keys: tuple[Key, ...]
+    placement: Placement
+    structure: dict[str, Any] = field(default_factory=dict)
+    typename: str = ""
+    detail: str = ""
+    nbytes: dict[Key, int] = field(default_factory=dict)
+    client: str | None = None
+    hold: bool = True
+
+
+class Desired:
+    """All records, and which of them want which key."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.by_key: dict[Key, dict[str, Record]] = {}
+
+    def put(self, record: Record) -> set[Key]:
+        """Add `record`, in the place of one of the same ``vid``; return the keys that nobody wants any more."""
+        orphans = self.remove(record.vid)
+        self.records[record.vid] = record
+        for key in record.keys:
+            self.by_key.setdefault(key, {})[record.vid] = record
+        return orphans - set(record.keys)
+
+    def remove(self, vid: str) -> set[Key]:
+        """Forget a record; return the keys that nobody wants any more."""
+        record = self.records.pop(vid, None)
+        orphans: set[Key] = set()
+        for key in record.keys if record else ():
+            others = self.by_key[key]
+            others.pop(vid, None)
+            if not others:
+                del self.by_key[key]
+                orphans.add(key)
+        return orphans
+
+    def placements(self, key: Key) -> tuple[Placement, ...]:
+        """Return what all variables that own `key` ask for."""
+        return tuple(record.placement for record in self.by_key.get(key, {}).values())
+
+    def vids(self, key: Key) -> tuple[str, ...]:
+        """Return the variables that own `key`."""
+        return tuple(self.by_key.get(key, ()))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.records.clear()
+        self.by_key.clear()

@@ -1,0 +1,173 @@
+"""Tells subscribed clients what changed: one event per 50 ms in which something did, none otherwise.
+
+An event holds differences only, numbered without gaps. Whoever misses a number asks for a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from moorage.model import WorkerInfo
+from moorage.protocol import Changes, VariableDelta, VariableRecord, WorkerDict
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+TOPIC = "moorage"
+INTERVAL = 0.05
+_SLICE = 0.02
+_MEMORY_STEP = 0.01  # of a worker's limit: smaller changes of its memory are not worth an event
+
+
+def worker_dict(worker: WorkerInfo) -> WorkerDict:
+    """Return the wire form of a worker."""
+    return {
+        "name": worker.name,
+        "address": worker.address,
+        "host": worker.host,
+        "nthreads": worker.nthreads,
+        "memory_limit": worker.memory_limit,
+        "status": worker.status,
+        "managed": worker.managed,
+        "process": worker.process,
+        "spilled": worker.spilled,
+    }
+
+
+class Journal:
+    """What changed since the last event.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    record : callable
+        ``vid`` -> its `VariableRecord` as it stands, or None if there is none.
+    workers : callable
+        -> all workers with their memory.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        record: Callable[[str], VariableRecord | None],
+        workers: Callable[[], Iterable[WorkerInfo]],
+    ) -> None:
+        self._scheduler = scheduler
+        self._record = record
+        self._workers = workers
+        self.subscribers: set[str] = set()
+        self.seq = 0
+        self._dirty: dict[str, None] = {}
+        self._placed: set[str] = set()
+        self._told: dict[str, VariableRecord] = {}
+        self._told_workers: dict[str, WorkerDict] = {}
+        self._handle: asyncio.TimerHandle | None = None
+
+    def mark(self, vids: Iterable[str] = (), *, placed: bool = False) -> None:
+        """Look at these variables for the next event; `placed`: they are new or placed anew."""
+        vids = tuple(vids)
+        self._dirty.update(dict.fromkeys(vids))
+        if placed:
+            self._placed.update(vids)
+        if self._handle is None and self.subscribers:
+            self._handle = asyncio.get_running_loop().call_later(INTERVAL, self._flush)
+
+    def mark_workers(self) -> None:
+        """Look at the workers for the next event."""
+        self.mark()
+
+    def subscribe(self, client: str) -> None:
+        """Send events to `client` from now on."""
+        self.subscribers.add(client)
+
+    def unsubscribe(self, client: str) -> None:
+        """Send no more events to `client`."""
+        self.subscribers.discard(client)
+
+    def send(self, client: str, event: Any) -> None:
+        """Send one event to one client, unnumbered."""
+        self._scheduler.client_send(client, {"op": "event", "topic": TOPIC, "event": event})
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self.subscribers.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _flush(self) -> None:
+        self._handle = None
+        event: Changes = {
+            "type": "changes",
+            "seq": self.seq + 1,
+            "placed": {},
+            "changed": {},
+            "released": [],
+            "workers": {},
+            "workers_gone": [],
+        }
+        until = perf_counter() + _SLICE
+        while self._dirty and perf_counter() < until:
+            vid = next(iter(self._dirty))
+            del self._dirty[vid]
+            self._compare(vid, event)
+        self._compare_workers(event)
+        if any((event["placed"], event["changed"], event["released"], event["workers"], event["workers_gone"])):
+            self.seq += 1
+            for client in self.subscribers:
+                self.send(client, event)
+        if self._dirty:
+            self.mark()
+
+    def _compare(self, vid: str, event: Changes) -> None:
+        now, before = self._record(vid), self._told.get(vid)
+        if now is None:
+            if before is not None:
+                event["released"].append(vid)
+                del self._told[vid]
+            self._placed.discard(vid)
+            return
+        self._told[vid] = now
+        if before is None or vid in self._placed:
+            self._placed.discard(vid)
+            event["placed"][vid] = now
+            return
+        delta: VariableDelta = {
+            "state": now["state"],
+            "reason": now["reason"],
+            "nbytes": now["nbytes"],
+            "held": _difference(before["held"], now["held"]),
+            "pending": _difference(before["pending"], now["pending"]),
+        }
+        same = (before["state"], before["reason"], before["nbytes"]) == (now["state"], now["reason"], now["nbytes"])
+        if not same or delta["held"] or delta["pending"]:
+            event["changed"][vid] = delta
+
+    def _compare_workers(self, event: Changes) -> None:
+        now = {worker.name: worker_dict(worker) for worker in self._workers()}
+        event["workers_gone"] = [name for name in self._told_workers if name not in now]
+        for name, worker in now.items():
+            if _differs(self._told_workers.get(name), worker):
+                event["workers"][name] = self._told_workers[name] = worker
+        for name in event["workers_gone"]:
+            del self._told_workers[name]
+
+
+def _difference(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
+    changed = {worker: n for worker, n in now.items() if before.get(worker) != n}
+    return changed | {worker: 0 for worker in before if worker not in now}
+
+
+def _differs(before: WorkerDict | None, now: WorkerDict) -> bool:
+    if before is None:
+        return True
+    step = _MEMORY_STEP * (now["memory_limit"] or 1 << 30)
+    return (
+        before["address"] != now["address"]
+        or before["status"] != now["status"]
+        or abs(before["managed"] - now["managed"]) > step
+        or abs(before["process"] - now["process"]) > step
+        or abs(before["spilled"] - now["spilled"]) > step
+    )

@@ -1,0 +1,366 @@
+"""The scheduler plugin: what of moorage runs on the scheduler, put together.
+
+It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the
+handlers ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_subscribe``, ``moorage_restore`` and
+``moorage_uninstall``, and undoes all it did when it is taken away. How a placement is carried out stands in the other
+modules of this package.
+
+Dask has no hook for replicas, so ``add_replica``, ``remove_replica`` and ``remove_all_replicas`` are shadowed by
+attributes of the scheduler instance: all internal callers go through them. Workers register as ``init``: the event
+that matters is the change of their status to ``running``, which plugins see through ``log_event`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from distributed.active_memory_manager import ActiveMemoryManagerExtension, ReduceReplicas
+from distributed.diagnostics.plugin import SchedulerPlugin
+from tornado.ioloop import PeriodicCallback
+
+from moorage.model import OnWorkers, Placement
+from moorage.plan import Address, Key, KeyView, plan_key
+from moorage.protocol import (
+    PROTOCOL_VERSION,
+    PlaceItem,
+    RestoreRequest,
+    SchedulerSnapshot,
+    VariableRecord,
+    placement_from_dict,
+)
+from moorage.scheduler.adopt import Adopter
+from moorage.scheduler.desired import Desired, Record
+from moorage.scheduler.journal import Journal, worker_dict
+from moorage.scheduler.origin import Origins
+from moorage.scheduler.policy import KeepPlaced
+from moorage.scheduler.reconcile import Reconciler, worker_info
+from moorage.scheduler.status import standing_of
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState, WorkerState
+
+NAME = "moorage"
+_SWEEP_MS = 2000
+_MEMORY_MS = 1000
+
+
+class PlacementSchedulerPlugin(SchedulerPlugin):
+    """Keeps placed keys where they shall be, and tells subscribers where they are."""
+
+    name = NAME
+
+    async def start(self, scheduler: Scheduler) -> None:
+        """Take up work on `scheduler`."""
+        self.scheduler = scheduler
+        self.desired = Desired()
+        self.reconciler = Reconciler(scheduler, self.desired, self._key_changed)
+        self.origins = Origins(scheduler, self._ask_origin)
+        self.journal = Journal(scheduler, self._variable, self._workers)
+        self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
+        self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close]
+        self._swap_policy()
+        self._shadow_replicas()
+        self._add_handlers()
+        self._add_callback("sweep", self._sweep, _SWEEP_MS)
+        self._add_callback("memory", self._look_at_memory, _MEMORY_MS)
+        scheduler.extensions[NAME] = self
+        self._undo.append(partial(scheduler.extensions.pop, NAME))
+
+    # Handlers
+
+    async def place(self, items: list[PlaceItem], client: str) -> dict[str, Any]:
+        """Record placements, in the place of those of the same variables, and begin to carry them out.
+
+        Parameters
+        ----------
+        items : list of PlaceItem
+        client : str
+            The Dask client that asks.
+
+        Returns
+        -------
+        dict
+            ``{"status": "OK", "variables": {vid: VariableRecord}}``, or
+            ``{"status": "unknown-worker", "asked": …, "known": […]}`` and nothing has changed.
+        """
+        records = []
+        for item in items:
+            placement = self._named(placement_from_dict(item["placement"]))
+            if isinstance(placement, OnWorkers) and self._seen:
+                for spec in placement.workers:
+                    if spec not in self._seen and not self.reconciler.view.resolve(spec):
+                        return {"status": "unknown-worker", "asked": spec, "known": sorted(self._seen)}
+            record = Record(
+                vid=item["vid"],
+                name=item["name"],
+                owner=item["owner"],
+                keys=tuple(item["keys"]),
+                placement=placement,
+                structure=item["structure"],
+                typename=item["typename"],
+                detail=item["detail"],
+                nbytes=dict(zip(item["keys"], item["nbytes"], strict=True)),
+                client=client if item["origin"] else None,
+                hold=item["hold"],
+            )
+            records.append(record)
+        for record in records:
+            self._put(record)
+        self.reconciler.run()
+        return {"status": "OK", "variables": {record.vid: self._variable(record.vid) for record in records}}
+
+    async def release(self, vids: list[str]) -> None:
+        """Forget placements. Keys that nobody has futures of are forgotten by Dask."""
+        for vid in vids:
+            self._release(vid)
+
+    async def state(self) -> SchedulerSnapshot:
+        """Return everything as it stands."""
+        variables = {vid: record for vid in self.desired.records if (record := self._variable(vid)) is not None}
+        return {
+            "protocol": PROTOCOL_VERSION,
+            "seq": self.journal.seq,
+            "variables": variables,
+            "workers": {worker.name: worker_dict(worker) for worker in self._workers()},
+            "seen": sorted(self._seen),
+        }
+
+    async def subscribe(self, client: str) -> SchedulerSnapshot:
+        """Send events to `client` from now on, and return everything as it stands."""
+        self.journal.subscribe(client)
+        return await self.state()
+
+    async def restore(self, values: Mapping[Key, Any], failed: Mapping[Key, tuple[str, bytes]], client: str) -> None:
+        """Take values that a client was asked for, or the reasons why it has them no more.
+
+        Parameters
+        ----------
+        values : mapping of key to serialized value
+        failed : mapping of key to (reason, pickled exception)
+        client : str
+        """
+        for key, (why, exception) in failed.items():
+            self.origins.give_up(key, why, exception)
+            self._key_changed(key)
+        await self.origins.deliver(values, self._first_holder)
+
+    async def uninstall(self) -> None:
+        """Restore the stock scheduler, and forget all placements."""
+        for vid in list(self.desired.records):
+            self._release(vid)
+        self.origins.close()
+        for undo in reversed(self._undo):
+            undo()
+        self.scheduler.plugins.pop(NAME, None)
+
+    # Events of the scheduler
+
+    def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
+        """Take note of a worker that registers; it is not running yet."""
+        self._seen[str(scheduler.workers[worker].name)] = worker
+        self._workers_changed()
+
+    def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
+        """Take note of a worker that has left."""
+        self._workers_changed(gone=worker)
+        self.origins.worker_gone(worker)
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Take note of workers that begin or cease to run."""
+        if isinstance(msg, dict) and msg.get("action") == "worker-status-change":
+            self._workers_changed()
+            # the event comes just before the worker is counted among the running ones
+            self.scheduler.loop.add_callback(self.origins.seek)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        """Take note of a client that has left."""
+        self.journal.unsubscribe(client)
+        self.origins.client_gone(client)
+
+    def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
+        """Take note of what happens to placed keys; called for every transition of every key."""
+        if key not in self.desired.by_key:
+            return
+        if key in self.origins:
+            self.origins.transitioned(key, start, finish)
+        if finish == "forgotten":
+            self.scheduler.loop.add_callback(self._forgotten, key)
+        else:
+            self.reconciler.mark((key,))
+            self._key_changed(key)
+
+    def restart(self, scheduler: Scheduler) -> None:
+        """Place again what can be placed again: all keys are gone, the desire is not."""
+        records = list(self.desired.records.values())
+        self.origins.clear()
+        self.reconciler.forget(list(self.desired.by_key))
+        for record in records:
+            if record.client is None:
+                self._release(record.vid)
+            else:
+                self._put(record)
+
+    # Internals
+
+    def _put(self, record: Record) -> None:
+        self._orphaned(self.desired.put(record))
+        for key in record.keys:
+            if record.hold or record.client is not None:
+                self.origins.expect(key, record.client)
+            ts = self.scheduler.tasks.get(key)
+            if ts is not None and ts.nbytes < 0 and key in record.nbytes:
+                ts.set_nbytes(record.nbytes[key])
+        if record.hold:
+            known = [key for key in record.keys if key in self.scheduler.tasks]
+            self.scheduler.client_desires_keys(known, _holder(record.vid))
+            for key in known:
+                if key in self.origins:
+                    self.origins.wait_for(key)
+        self.reconciler.mark(record.keys)
+        self.journal.mark([record.vid], placed=True)
+
+    def _release(self, vid: str) -> None:
+        record = self.desired.records.get(vid)
+        if record is None:
+            return
+        self._orphaned(self.desired.remove(vid))
+        holder = self.scheduler.clients.get(_holder(vid))
+        if holder is not None:
+            self.scheduler.client_releases_keys([ts.key for ts in holder.wants_what], holder.client_key)
+            del self.scheduler.clients[holder.client_key]
+        self.reconciler.mark(record.keys)
+        self.journal.mark([vid])
+
+    def _orphaned(self, keys: Iterable[Key]) -> None:
+        keys = list(keys)
+        self.origins.forget(keys)
+        self.reconciler.forget(keys)
+
+    def _forgotten(self, key: Key) -> None:
+        """Dask has forgotten a placed key for good: so do records that do not hold it."""
+        if key in self.scheduler.tasks:
+            return
+        for vid in self.desired.vids(key):
+            if not self.desired.records[vid].hold:
+                self._release(vid)
+        self._key_changed(key)
+
+    def _adopt(self, keys: Iterable[Key], placement: Placement) -> None:
+        for key in keys:
+            if key in self.scheduler.tasks:
+                name = str(key)
+                self._put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, hold=False))
+
+    def _named(self, placement: Placement) -> Placement:
+        """Return `placement` with workers by name: a name survives the worker's restart, an address does not."""
+        if not isinstance(placement, OnWorkers):
+            return placement
+        view = self.reconciler.view
+        names = []
+        for spec in placement.workers:
+            found = view.resolve(spec)
+            by_name = len(found) == 1 and spec not in view.by_host
+            names.append(view.name(next(iter(found))) if by_name else spec)
+        return OnWorkers(tuple(dict.fromkeys(names)), placement.each, placement.allow_other_workers)
+
+    def _first_holder(self, key: Key) -> Address:
+        """Return the worker to which a key that nobody has shall be sent first."""
+        view = self.reconciler.view
+        wanted = plan_key(self.desired.placements(key), KeyView(key, 0, frozenset()), view).pending & view.running
+        return min(wanted or view.running, key=lambda a: (view.load(a), a))
+
+    def _ask_origin(self, client: str, keys: list[Key]) -> None:
+        request: RestoreRequest = {"type": "restore", "keys": keys}
+        self.journal.send(client, request)
+
+    def _key_changed(self, key: Key) -> None:
+        self.journal.mark(self.desired.vids(key))
+
+    def _workers_changed(self, gone: Address | None = None) -> None:
+        self.reconciler.workers_changed(gone)
+        self.journal.mark_workers()
+
+    def _workers(self) -> Iterable[Any]:
+        return [worker_info(ws, memory=True) for ws in self.scheduler.workers.values()]
+
+    def _variable(self, vid: str) -> VariableRecord | None:
+        record = self.desired.records.get(vid)
+        return None if record is None else standing_of(record, self.scheduler, self.reconciler, self.origins)
+
+    def _sweep(self) -> None:
+        self.reconciler.sweep()
+        self.origins.seek()
+
+    def _look_at_memory(self) -> None:
+        if self.journal.subscribers:
+            self.journal.mark_workers()
+
+    # Getting in and out
+
+    def _swap_policy(self) -> None:
+        amm: ActiveMemoryManagerExtension | None = self.scheduler.extensions.get("amm")
+        if amm is None:
+            return
+        policies = amm.policies
+        for theirs in [policy for policy in policies if type(policy) is ReduceReplicas]:
+            ours = KeepPlaced(self.desired.by_key)
+            policies.discard(theirs)
+            amm.add_policy(ours)
+            self._undo += [partial(policies.add, theirs), partial(policies.discard, ours)]
+
+    def _shadow_replicas(self) -> None:
+        scheduler, placed = self.scheduler, self.desired.by_key
+        add, remove, remove_all = scheduler.add_replica, scheduler.remove_replica, scheduler.remove_all_replicas
+
+        def changed(ts: TaskState, ws: WorkerState) -> None:
+            if not ts.who_has:
+                self.origins.last_holder[ts.key] = str(ws.name)
+            self.reconciler.replica_changed(ts.key, ws.address)
+            self._key_changed(ts.key)
+
+        def add_replica(ts: TaskState, ws: WorkerState) -> None:
+            add(ts, ws)
+            if ts.key in placed:
+                changed(ts, ws)
+
+        def remove_replica(ts: TaskState, ws: WorkerState) -> None:
+            remove(ts, ws)
+            if ts.key in placed:
+                changed(ts, ws)
+
+        def remove_all_replicas(ts: TaskState) -> None:
+            holders = list(ts.who_has or ()) if ts.key in placed else ()
+            remove_all(ts)
+            for ws in holders:
+                changed(ts, ws)
+
+        shadows = {f.__name__: f for f in (add_replica, remove_replica, remove_all_replicas)}
+        scheduler.__dict__.update(shadows)
+        self._undo.append(lambda: [scheduler.__dict__.pop(name, None) for name in shadows])
+
+    def _add_handlers(self) -> None:
+        adopter = Adopter(self.scheduler, self._adopt, self.desired.by_key)
+        adopter.install()
+        self._undo.append(adopter.uninstall)
+        ours: tuple[Callable[..., Any], ...] = (
+            self.place, self.release, self.state, self.subscribe, self.restore, self.uninstall,
+        )  # fmt: skip
+        for handler in ours:
+            name = f"moorage_{handler.__name__}"
+            self.scheduler.handlers[name] = handler
+            self._undo.append(partial(self.scheduler.handlers.pop, name))
+
+    def _add_callback(self, name: str, callback: Callable[[], None], milliseconds: float) -> None:
+        periodic = PeriodicCallback(callback, milliseconds)
+        callbacks = self.scheduler.periodic_callbacks
+        callbacks[f"moorage-{name}"] = periodic
+        periodic.start()
+        self._undo += [partial(callbacks.pop, f"moorage-{name}", None), periodic.stop]
+
+
+def _holder(vid: str) -> str:
+    """Return the name of the pretended client that keeps a variable's keys alive."""
+    return f"moorage-{vid}"

@@ -1,0 +1,201 @@
+"""Carries out the plan: asks workers to acquire copies, lets surplus ones go, and remembers what is not settled.
+
+Not what to do (``plan.py``), nor when something changed (``plugin.py`` calls `Reconciler.mark`). Work is done in
+slices of time, so that ten thousand keys do not stop the scheduler's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from moorage.model import WorkerInfo, WorkerStatus
+from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, plan_key
+from moorage.scheduler.desired import Desired
+from moorage.scheduler.policy import let_go
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState, WorkerState
+
+SLICE = 0.02
+"""Seconds of work after which the event loop gets its turn."""
+
+COALESCE = 0.002
+"""Seconds between the first mark and the work, so that a burst of events is one round."""
+
+_FLIGHT_SECONDS = 30.0
+_SLOWEST_LINK = 10e6  # bytes per second; a copy gets this much more time before it is asked for again
+
+
+def worker_info(ws: WorkerState, *, memory: bool = False) -> WorkerInfo:
+    """Return what the scheduler knows of a worker; `memory` adds what it holds at the moment."""
+    statuses: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
+    info = WorkerInfo(
+        name=str(ws.name),
+        address=ws.address,
+        host=ws.host,
+        nthreads=ws.nthreads,
+        memory_limit=ws.memory_limit or 0,
+        status=statuses.get(ws.status.name, "closing"),
+    )
+    if not memory:
+        return info
+    return WorkerInfo(
+        info.name, info.address, info.host, info.nthreads, info.memory_limit, info.status,
+        managed=ws.memory.managed, process=ws.memory.process, spilled=ws.memory.spilled,
+    )  # fmt: skip
+
+
+class Reconciler:
+    """Brings placed keys to where they shall be, a slice of time after the other.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+    changed : callable
+        Called with a key whenever its plan has changed.
+    """
+
+    def __init__(self, scheduler: Scheduler, desired: Desired, changed: Callable[[Key], None]) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._changed = changed
+        #: Keys that are not where they shall be, with what is still to do.
+        self.unsettled: dict[Key, KeyPlan] = {}
+        self._dirty: dict[Key, None] = {}
+        self._in_flight: dict[Key, dict[Address, tuple[Address, float]]] = {}
+        self._view: ClusterView | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def view(self) -> ClusterView:
+        """The workers; looked up anew after `workers_changed`."""
+        if self._view is None:
+            workers = self._scheduler.workers
+            self._view = ClusterView(map(worker_info, workers.values()), lambda a: workers[a].nbytes)
+        return self._view
+
+    def is_marked(self, key: Key) -> bool:
+        """Whether `key` is still to be looked at."""
+        return key in self._dirty
+
+    def mark(self, keys: Iterable[Key]) -> None:
+        """Look at `keys` again, soon."""
+        self._dirty.update(dict.fromkeys(keys))
+        if self._handle is None and self._dirty:
+            self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
+
+    def workers_changed(self, gone: Address | None = None) -> None:
+        """Take note that a worker came, went (`gone`) or changed its status: every key may be concerned."""
+        self._view = None
+        if gone is not None:
+            for flights in self._in_flight.values():
+                for target in [t for t, (source, _) in flights.items() if gone in (t, source)]:
+                    del flights[target]
+        self.mark(self._desired.by_key)
+
+    def replica_changed(self, key: Key, worker: Address) -> None:
+        """Take note that `worker` has got or lost `key`."""
+        if flights := self._in_flight.get(key):
+            flights.pop(worker, None)
+        self.mark((key,))
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Stop looking after `keys`."""
+        for key in keys:
+            self._dirty.pop(key, None)
+            self.unsettled.pop(key, None)
+            self._in_flight.pop(key, None)
+
+    def sweep(self) -> None:
+        """Give up on copies that never arrived, and look again at all that is not settled."""
+        now = monotonic()
+        for flights in self._in_flight.values():
+            for target in [t for t, (_, deadline) in flights.items() if deadline < now]:
+                del flights[target]
+        self.mark(self.unsettled)
+
+    def run(self) -> None:
+        """Look at what is marked, for one slice of time."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._run()
+
+    def close(self) -> None:
+        """Do nothing any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _run(self) -> None:
+        self._handle = None
+        until = perf_counter() + SLICE
+        replicate: list[Replicate] = []
+        drop: list[Drop] = []
+        while self._dirty and perf_counter() < until:
+            key = next(iter(self._dirty))
+            del self._dirty[key]
+            step = self._plan(key)
+            if step is None:
+                continue
+            replicate += step.replicate
+            drop += step.drop
+        if replicate:
+            self._send(replicate)
+        if drop:
+            let_go(self._scheduler, drop)
+        self.mark(())
+
+    def _plan(self, key: Key) -> KeyPlan | None:
+        ts = self._scheduler.tasks.get(key)
+        placements = self._desired.placements(key)
+        if ts is None or ts.actor or not placements:
+            self.unsettled.pop(key, None)
+            return None
+        step = plan_key(placements, self._observe(ts), self.view)
+        if step.settled:
+            self._in_flight.pop(key, None)
+            before = self.unsettled.pop(key, None)
+        else:
+            before = self.unsettled.get(key)
+            self.unsettled[key] = step
+        if _outlook(before) != _outlook(step):
+            self._changed(key)
+        return step
+
+    def _observe(self, ts: TaskState) -> KeyView:
+        flights = self._in_flight.get(ts.key, {})
+        return KeyView(
+            key=ts.key,
+            nbytes=ts.get_nbytes(),
+            holders=frozenset(ws.address for ws in ts.who_has or ()),
+            in_flight={target: source for target, (source, _) in flights.items()},
+            in_use=bool(ts.waiters),
+        )
+
+    def _send(self, actions: Iterable[Replicate]) -> None:
+        """Ask each target once, for all its keys."""
+        now = monotonic()
+        wanted: dict[Address, dict[Key, tuple[Address, ...]]] = {}
+        for action in actions:
+            nbytes = self._scheduler.tasks[action.key].get_nbytes()
+            deadline = now + _FLIGHT_SECONDS + nbytes / _SLOWEST_LINK
+            self._in_flight.setdefault(action.key, {})[action.target] = (action.sources[0], deadline)
+            wanted.setdefault(action.target, {})[action.key] = action.sources
+        for target, sources in wanted.items():
+            message: dict[str, Any] = {
+                "op": "acquire-replicas",
+                "who_has": {key: list(addresses) for key, addresses in sources.items()},
+                "nbytes": {key: self._scheduler.tasks[key].get_nbytes() for key in sources},
+                "stimulus_id": f"moorage-{uuid4().hex}",
+            }
+            self._scheduler.worker_send(target, message)
+
+
+def _outlook(step: KeyPlan | None) -> tuple[object, ...]:
+    """Return what of a plan subscribers can see."""
+    return (step.pending, step.wait, step.surplus) if step is not None and not step.settled else ()

@@ -1,0 +1,69 @@
+"""Where a variable stands, derived anew each time it is asked for from the scheduler's own state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from moorage.model import State
+from moorage.plan import standing
+from moorage.protocol import VariableRecord, placement_to_dict
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+    from moorage.scheduler.desired import Record
+    from moorage.scheduler.origin import Origins
+    from moorage.scheduler.reconcile import Reconciler
+
+
+def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins) -> VariableRecord:
+    """Return a variable in full."""
+    tasks, unsettled, workers = scheduler.tasks, reconciler.unsettled, reconciler.view.by_address
+    held: Counter[str] = Counter()
+    pending: Counter[str] = Counter()
+    nbytes = 0
+    for key in record.keys:
+        ts = tasks.get(key)
+        nbytes += ts.nbytes if ts is not None and ts.nbytes >= 0 else record.nbytes.get(key, 0)
+        held.update(str(ws.name) for ws in (ts and ts.who_has) or ())
+        if key in unsettled:
+            pending.update(workers[a].name for a in unsettled[key].pending if a in workers)
+    state, reason = _state(record, scheduler, reconciler, origins, held.total(), pending.total())
+    return {
+        "vid": record.vid,
+        "name": record.name,
+        "owner": record.owner,
+        "keys": list(record.keys),
+        "placement": placement_to_dict(record.placement),
+        "structure": record.structure,
+        "typename": record.typename,
+        "detail": record.detail,
+        "nbytes": nbytes,
+        "state": state,
+        "reason": reason,
+        "held": dict(held),
+        "pending": dict(pending),
+    }
+
+
+def _state(
+    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins, held: int, pending: int
+) -> tuple[State, str]:
+    of_how_many = f" ({{}} of {len(record.keys)} keys)" if len(record.keys) > 1 else ""
+    if lost := [key for key in record.keys if key in origins.lost or key not in scheduler.tasks]:
+        where = origins.last_holder.get(lost[0])
+        why = origins.lost.get(lost[0], "Dask has forgotten it")
+        last = f"its last copy was on worker {where}; " if where else ""
+        return "lost", f"{last}{why}{of_how_many.format(len(lost))}"
+    if away := [key for key in record.keys if not scheduler.tasks[key].who_has]:
+        if not scheduler.running:
+            return "waiting", "the cluster has no running workers"
+        if any(key in origins for key in away):
+            return "moving", f"its value is on its way from the notebook{of_how_many.format(len(away))}"
+        return "waiting", f"it is still being computed{of_how_many.format(len(away))}"
+    plans = [reconciler.unsettled[key] for key in record.keys if key in reconciler.unsettled]
+    state, reason = standing(plans, (held, held + pending))
+    if state == "held" and any(map(reconciler.is_marked, record.keys)):
+        return "moving", "being looked at"
+    return state, reason
