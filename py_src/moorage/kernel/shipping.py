@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import cloudpickle
 
+from moorage import config
 from moorage.errors import VersionError
 from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
@@ -64,8 +65,9 @@ async def install_plugin(client: Client) -> SchedulerSnapshot:
     VersionError
         If a plugin of another version of moorage is there.
     """
+    assert client.scheduler is not None
     with by_value():
-        await client._register_scheduler_plugin(PlacementSchedulerPlugin(), NAME, True)
+        await client._register_scheduler_plugin(PlacementSchedulerPlugin(adopt=config.get("adopt")), NAME, True)
     snapshot: SchedulerSnapshot = await client.scheduler.moorage_state()
     if snapshot["protocol"] != PROTOCOL_VERSION:
         raise VersionError(

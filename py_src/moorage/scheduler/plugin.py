@@ -48,9 +48,18 @@ _MEMORY_MS = 1000
 
 
 class PlacementSchedulerPlugin(SchedulerPlugin):
-    """Keeps placed keys where they shall be, and tells subscribers where they are."""
+    """Keeps placed keys where they shall be, and tells subscribers where they are.
+
+    Parameters
+    ----------
+    adopt : bool
+        Whether plain ``scatter(broadcast=)`` and ``replicate`` of any client become placements too.
+    """
 
     name = NAME
+
+    def __init__(self, adopt: bool = True) -> None:
+        self._adopts = adopt
 
     async def start(self, scheduler: Scheduler) -> None:
         """Take up work on `scheduler`."""
@@ -342,7 +351,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(lambda: [scheduler.__dict__.pop(name, None) for name in shadows])
 
     def _add_handlers(self) -> None:
-        adopter = Adopter(self.scheduler, self._adopt, self.desired.by_key)
+        adopter = Adopter(self.scheduler, self._adopt if self._adopts else _ignore, self.desired.by_key)
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
@@ -359,6 +368,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         callbacks[f"moorage-{name}"] = periodic
         periodic.start()
         self._undo += [partial(callbacks.pop, f"moorage-{name}", None), periodic.stop]
+
+
+def _ignore(keys: Iterable[Key], placement: Placement) -> None:
+    """Adopt nothing."""
 
 
 def _holder(vid: str) -> str:
