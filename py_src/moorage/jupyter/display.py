@@ -60,6 +60,23 @@ def placements(states: Mapping[str, PlacementState], workers: Sequence[str]) -> 
     return {"text/plain": _text(grid), "text/html": _page(grid, "")}
 
 
+def sentence(name: str, state: PlacementState, workers: int) -> str:
+    """Return where a variable stands as one line; `workers` is their number."""
+    value = ", ".join(part for part in (_value(state), format_bytes(state.nbytes)) if part)
+    held = (
+        f"{state.state} by {len(state.holders)} of {_count(workers, 'worker')}"
+        if state.state == "held"
+        else state.state
+    )
+    reason = _reason(state)
+    line = f"{MARKS[state.state]} {name} ({value}): {describe(state.placement)}, {held}"
+    return printable(f"{line}: {reason}" if reason else line)
+
+
+def _value(state: PlacementState) -> str:
+    return " ".join(part for part in (state.typename, state.detail) if part)
+
+
 def placement_grid(states: Mapping[str, PlacementState], workers: Sequence[str]) -> Grid:
     """Return the rows of the table of variables by workers."""
     columns = list(workers) if len(workers) <= WIDEST else []
@@ -74,7 +91,7 @@ def placement_grid(states: Mapping[str, PlacementState], workers: Sequence[str])
         where = [_share(state, worker) for worker in columns] or [_holders(state, len(workers))]
         row = [
             name,
-            " ".join(part for part in (state.typename, state.detail) if part),
+            _value(state),
             format_bytes(state.nbytes),
             describe(state.placement),
             f"{MARKS[state.state]} {state.state}{', stale' if state.stale else ''}",

@@ -48,6 +48,11 @@ class Parser(argparse.ArgumentParser):
         """The options of this parser."""
         return [option for action in self._actions for option in action.option_strings]
 
+    @property
+    def switches(self) -> list[str]:
+        """The options that take no value."""
+        return [option for action in self._actions if action.nargs == 0 for option in action.option_strings]
+
 
 class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
@@ -69,7 +74,7 @@ class Arguments(argparse.Namespace):
         """Check what no single option can check."""
 
 
-A = TypeVar("A", bound=Arguments)
+A = TypeVar("A", bound=Arguments, covariant=True)
 
 
 class Reader(Generic[A]):
@@ -111,9 +116,9 @@ class Reader(Generic[A]):
         """The text that ``-h`` shows."""
         return self.parser.format_help()
 
-    def options(self, action: str = "") -> list[str]:
-        """The options of the magic, or of one of its actions."""
-        return self.actions.get(action, self.parser).options
+    def parser_of(self, action: str = "") -> Parser:
+        """Return the parser of the magic, or of one of its actions."""
+        return self.actions.get(action, self.parser)
 
 
 # ---------------------------------------------------------------------------------------------------------------
