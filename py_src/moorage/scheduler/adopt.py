@@ -59,7 +59,8 @@ class Adopter:
         """As ``Scheduler.scatter``; the copies of a broadcast stay."""
         keys = await self._scatter(data=data, workers=workers, client=client, broadcast=broadcast, timeout=timeout)
         if broadcast:
-            self._adopt(keys, self._placement(None if broadcast is True else broadcast, workers))
+            addresses = None if workers is None else [self._scheduler.coerce_address(worker) for worker in workers]
+            self._adopt(keys, self._placement(None if broadcast is True else broadcast, addresses))
         return keys
 
     async def replicate(
@@ -67,28 +68,29 @@ class Adopter:
     ) -> Any:
         """As ``Scheduler.replicate``; the copies stay."""
         answer = await self._replicate(keys=keys, n=n, workers=workers, **kwargs)
-        self._adopt(keys, self._placement(n, workers))
+        if answer is None:  # and not a failure
+            addresses = None if workers is None else self._scheduler.workers_list(workers)
+            self._adopt(keys, self._placement(n, addresses))
         return answer
 
     async def rebalance(
         self, keys: Iterable[Key] | None = None, workers: Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """As ``Scheduler.rebalance``, of keys that are not placed."""
-        if self._placed:
-            everything = self._scheduler.tasks if keys is None else keys
-            keys = {key for key in everything if key not in self._placed}
-            if not keys:
-                return {"status": "OK"}
-            keys = {key for key in keys if key not in self._scheduler.tasks or self._scheduler.tasks[key].who_has}
-        return await self._rebalance(keys=keys, workers=workers, **kwargs)
+        if not self._placed:
+            return await self._rebalance(keys=keys, workers=workers, **kwargs)
+        if keys is not None:
+            return await self._rebalance(keys=set(keys) - set(self._placed), workers=workers, **kwargs)
+        others = {ts.key for ws in self._scheduler.workers.values() for ts in ws.has_what} - set(self._placed)
+        answer = await self._rebalance(keys=others, workers=workers, **kwargs)
+        # nobody has asked for these very keys: that some could not be moved is no failure
+        return {"status": "OK"} if answer["status"] == "partial-fail" else answer
 
-    def _placement(self, n: int | None, workers: Iterable[str] | None) -> Placement:
-        if workers is None:
-            return Everywhere() if n is None else Anywhere(copies=n)
-        addresses = {self._scheduler.coerce_address(worker) for worker in workers}
-        # `replicate` takes part of an address, such as its host, too
-        addresses |= set(self._scheduler.workers_list(workers))
-        chosen = sorted(str(ws.name) for a, ws in self._scheduler.workers.items() if a in addresses)
-        if not chosen or (n is not None and n < len(chosen)):
-            return Anywhere(copies=n or 1)
-        return OnWorkers(tuple(chosen))
+    def _placement(self, n: int | None, addresses: Collection[str] | None) -> Placement:
+        workers = self._scheduler.workers
+        chosen = sorted(str(workers[a].name) for a in addresses or () if a in workers)
+        # a client that scatters directly to all workers names each of them
+        anywhere = not chosen or all(ws.address in (addresses or ()) for ws in self._scheduler.running)
+        if n is None:
+            return Everywhere() if anywhere else OnWorkers(tuple(chosen))
+        return Anywhere(copies=n) if anywhere or n < len(chosen) else OnWorkers(tuple(chosen))
