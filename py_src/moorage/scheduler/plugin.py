@@ -34,7 +34,7 @@ from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.origin import Origins
-from moorage.scheduler.policy import KeepPlaced
+from moorage.scheduler.policy import keep_placed
 from moorage.scheduler.reconcile import Reconciler, worker_info
 from moorage.scheduler.status import standing_of
 
@@ -70,7 +70,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal = Journal(scheduler, self._variable, self._workers)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close]
-        self._swap_policy()
+        self._hide_from_policy()
         self._shadow_replicas()
         self._add_handlers()
         self._add_callback("sweep", self._sweep, _SWEEP_MS)
@@ -309,16 +309,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     # Getting in and out
 
-    def _swap_policy(self) -> None:
+    def _hide_from_policy(self) -> None:
         amm: ActiveMemoryManagerExtension | None = self.scheduler.extensions.get("amm")
-        if amm is None:
-            return
-        policies = amm.policies
-        for theirs in [policy for policy in policies if type(policy) is ReduceReplicas]:
-            ours = KeepPlaced(self.desired.by_key)
-            policies.discard(theirs)
-            amm.add_policy(ours)
-            self._undo += [partial(policies.add, theirs), partial(policies.discard, ours)]
+        for policy in amm.policies if amm is not None else ():
+            if type(policy) is ReduceReplicas:
+                self._undo.append(keep_placed(policy, self.desired.by_key))
 
     def _shadow_replicas(self) -> None:
         scheduler, placed = self.scheduler, self.desired.by_key

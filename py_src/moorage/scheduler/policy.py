@@ -1,14 +1,15 @@
-"""The two policies of the Active Memory Manager (AMM) that know of placement.
+"""What the Active Memory Manager (AMM) knows of placement.
 
-``KeepPlaced`` stands in for ``ReduceReplicas`` for as long as moorage is on the scheduler. ``LetGo`` lives for a
-single run of a throw-away manager, so that surplus copies go at once rather than at the next cycle, yet only past the
-manager's own guards: never the last copy, never one that a running task depends on, never an actor's.
+``keep_placed`` hides placed keys from ``ReduceReplicas`` for as long as moorage is on the scheduler. ``LetGo`` lives
+for a single run of a throw-away manager, so that surplus copies go at once rather than at the next cycle, yet only past
+the manager's own guards: never the last copy, never one that a running task depends on, never an actor's.
 ``RetireWorker`` is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,28 +27,29 @@ if TYPE_CHECKING:
     from distributed.active_memory_manager import SuggestionGenerator
 
 
-class KeepPlaced(ReduceReplicas):
-    """``ReduceReplicas`` for every key that is not placed.
+def keep_placed(policy: ReduceReplicas, placed: Container[Key]) -> Callable[[], Any]:
+    """Make `policy` leave the placed keys alone, and return what undoes it.
 
     Parameters
     ----------
+    policy : ReduceReplicas
+        Stays where it is, and the same to all who know it. Only its ``run`` is shadowed.
     placed : container of keys
         Looked at in each run; not copied.
     """
 
-    def __init__(self, placed: Container[Key]) -> None:
-        self.placed = placed
-
-    def run(self) -> SuggestionGenerator:
+    def run() -> SuggestionGenerator:
         """Yield what upstream's policy would, were there no placed keys."""
-        placed = self.placed
-        others = [ts for ts in self.manager.scheduler.replicated_tasks if ts.key not in placed]
+        others = [ts for ts in policy.manager.scheduler.replicated_tasks if ts.key not in placed]
         upstream = ReduceReplicas()
         # It looks at two things of its manager. Running the original on a narrowed view keeps us equal to whatever
         # the installed version of distributed does.
-        view: Any = SimpleNamespace(scheduler=SimpleNamespace(replicated_tasks=others), pending=self.manager.pending)
+        view: Any = SimpleNamespace(scheduler=SimpleNamespace(replicated_tasks=others), pending=policy.manager.pending)
         upstream.manager = view
         yield from upstream.run()
+
+    policy.__dict__["run"] = run
+    return partial(policy.__dict__.pop, "run", None)
 
 
 class LetGo(ActiveMemoryManagerPolicy):
