@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.errors import MoorageError
-    from moorage.kernel.cluster import ClusterController, attach, install, start
+    from moorage.kernel.cluster import ClusterController
+    from moorage.kernel.starting import attach, install, start
 
 __version__ = "0.1.0"
 
@@ -23,9 +24,9 @@ __all__ = ["ClusterController", "MoorageError", "__version__", "attach", "instal
 _HOME_OF = {
     "ClusterController": "moorage.kernel.cluster",
     "MoorageError": "moorage.errors",
-    "attach": "moorage.kernel.cluster",
-    "install": "moorage.kernel.cluster",
-    "start": "moorage.kernel.cluster",
+    "attach": "moorage.kernel.starting",
+    "install": "moorage.kernel.starting",
+    "start": "moorage.kernel.starting",
 }
 
 
@@ -44,7 +45,12 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics; IPython calls this on ``%load_ext moorage``."""
-    import_module("moorage.jupyter.magics").load(shell)
+    import_module("moorage.jupyter.extension").load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away; IPython calls this on ``%unload_ext moorage``."""
+    import_module("moorage.jupyter.extension").unload(shell)
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:

@@ -140,7 +140,8 @@ class SchedulerSnapshot(TypedDict):
     seq: int
     variables: dict[str, VariableRecord]
     workers: dict[str, WorkerDict]
-    seen: list[str]  # names of workers that were here once, or are asked for
+    seen: list[str]  # names of the workers that were ever here
+    hosted: bool  # the scheduler is in a host process of moorage's, which can change its size
 
 
 class Changes(TypedDict):
@@ -171,6 +172,7 @@ class PanelOpen(TypedDict):
 
     protocol: int
     tab: str  # the browser tab; a comm of the same target and tab is replaced by this one
+    read_only: bool  # refuse whatever changes something, however it is asked for on this comm
 
 
 class PanelHello(TypedDict):

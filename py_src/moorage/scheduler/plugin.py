@@ -1,9 +1,9 @@
 """The scheduler plugin: what of moorage runs on the scheduler, put together.
 
 It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the
-handlers ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_subscribe``, ``moorage_restore`` and
-``moorage_uninstall``, and undoes all it did when it is taken away. How a placement is carried out stands in the other
-modules of this package.
+handlers ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
+``moorage_restore`` and ``moorage_uninstall``, and undoes all it did when it is taken away. How a placement is carried
+out stands in the other modules of this package.
 
 Dask has no hook for replicas, so ``add_replica``, ``remove_replica`` and ``remove_all_replicas`` are shadowed by
 attributes of the scheduler instance: all internal callers go through them. Workers register as ``init``: the event
@@ -28,6 +28,7 @@ from moorage.protocol import (
     RestoreRequest,
     SchedulerSnapshot,
     VariableRecord,
+    WorkerDict,
     placement_from_dict,
 )
 from moorage.scheduler.adopt import Adopter
@@ -135,7 +136,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             "variables": variables,
             "workers": {worker.name: worker_dict(worker) for worker in self._workers()},
             "seen": sorted(self._seen),
+            "hosted": "moorage_host" in self.scheduler.handlers,
         }
+
+    async def workers(self) -> list[WorkerDict]:
+        """Return the workers with their memory as it is now."""
+        return [worker_dict(worker) for worker in self._workers()]
 
     async def subscribe(self, client: str) -> SchedulerSnapshot:
         """Send events to `client` from now on, and return everything as it stands."""
@@ -215,7 +221,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     # Internals
 
     def _put(self, record: Record) -> None:
+        before = self.desired.records.get(record.vid)
         self._orphaned(self.desired.put(record))
+        if before is not None and (dropped := set(before.keys) - set(record.keys)):
+            self._let_go(record.vid, dropped)
         for key in record.keys:
             if record.hold or record.client is not None:
                 self.origins.expect(key, record.client)
@@ -236,12 +245,14 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         if record is None:
             return
         self._orphaned(self.desired.remove(vid))
-        holder = self.scheduler.clients.get(_holder(vid))
-        if holder is not None:
-            self.scheduler.client_releases_keys([ts.key for ts in holder.wants_what], holder.client_key)
-            del self.scheduler.clients[holder.client_key]
-        self.reconciler.mark(record.keys)
+        self._let_go(vid, record.keys)
+        self.scheduler.clients.pop(_holder(vid), None)
+        self.reconciler.mark(key for key in record.keys if key in self.desired.by_key)
         self.journal.mark([vid])
+
+    def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
+        if _holder(vid) in self.scheduler.clients:
+            self.scheduler.client_releases_keys(list(keys), _holder(vid))
 
     def _orphaned(self, keys: Iterable[Key]) -> None:
         keys = list(keys)
@@ -350,7 +361,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
-            self.place, self.release, self.state, self.subscribe, self.restore, self.uninstall,
+            self.place, self.release, self.state, self.workers, self.subscribe, self.restore, self.uninstall,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

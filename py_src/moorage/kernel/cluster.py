@@ -1,0 +1,369 @@
+"""A cluster as a notebook or a script holds it: what it can do, in one object.
+
+`start` and `attach` (``starting.py``) make a `ClusterController`. It wires together the Dask client, the link to the
+scheduler plugin (``link.py``), the verbs (``verbs.py``, ``placer.py``) and whoever decides on the size (``sizing.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from distributed import Client
+from distributed.deploy.cluster import Cluster
+from distributed.deploy.spec import SpecCluster
+from tornado.ioloop import PeriodicCallback
+from traitlets import Bool, Enum, Int, Unicode
+from traitlets.config import Configurable
+
+from moorage import config
+from moorage.errors import ClusterError, UnreachableError, WaitTimeoutError
+from moorage.host.control import TOPIC as HOST_TOPIC
+from moorage.kernel import session
+from moorage.kernel.launch import HostHandle
+from moorage.kernel.link import Kind, SchedulerLink
+from moorage.kernel.origin import Origins
+from moorage.kernel.placer import Placer
+from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing
+from moorage.kernel.verbs import Verbs
+from moorage.model import WorkerInfo
+from moorage.protocol import PanelCluster, PanelNotice
+
+if TYPE_CHECKING:
+    pass
+
+_STATUS_MS = 500
+
+
+class ClusterController(Verbs, Configurable):
+    """A cluster and what this notebook keeps on it.
+
+    Made by `start` and `attach`. ``cluster["name"]`` is a variable on it.
+
+    Attributes
+    ----------
+    status : str
+        ``starting``, ``connected``, ``lost`` (the connection; it is sought again) or ``stopped``. A trait: observe it.
+    n_workers, requested : int
+        Workers that are there, and that are asked for. Traits.
+    name, kind, address, dashboard_link : str
+    client : distributed.Client
+    placer : Placer
+    """
+
+    status = Enum(["starting", "connected", "lost", "stopped"], "starting")
+    n_workers = Int(0)
+    requested = Int(0)
+    wait_timeout = Unicode(help="How long %scatter, %broadcast and %pin wait for copies to arrive.").tag(config=True)
+    read_only = Bool(help="Whether the panel may only look.").tag(config=True)
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        name: str,
+        kind: str,
+        handle: HostHandle | None = None,
+        cluster: Cluster | None = None,
+        owns_client: bool = True,
+    ) -> None:
+        super().__init__(wait_timeout=str(config.get("wait-timeout")), read_only=bool(config.get("read-only")))
+        self.client = client
+        self._loop: Any = client.loop
+        self.name = name
+        self.kind = kind
+        self.address = str(client.scheduler.address) if client.scheduler is not None else ""
+        self.dashboard_link = handle.info.dashboard_link if handle is not None else client.dashboard_link or ""
+        self._handle = handle
+        self._cluster = cluster
+        self._owns_client = owns_client
+        self._info: Info = {"requested": [], "arrived": [], "pending": [], "adapt": None, "trouble": ""}
+        self._link = SchedulerLink(client, Origins())
+        self.placer = Placer(client, session.owner(), self._link, direct=handle is not None)
+        self._sizing: Sizing = NoSizing(client)
+        self._watch: PeriodicCallback | None = None
+        self._run(self._connect)
+        session.add(self)
+
+    # Workers
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers as they are now."""
+        return self._run(self._link.workers)  # type: ignore[no-any-return]
+
+    def worker_names(self) -> list[str]:
+        """Return the names of the workers, as far as is known here."""
+        return [info.name for info in self._link.mirror.infos()]
+
+    def scale(
+        self,
+        n: int | None = None,
+        *,
+        workers: Sequence[str] | None = None,
+        cores: int | None = None,
+        memory: str | int | None = None,
+        force: bool = False,
+        timeout: str | float | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Bring the cluster to a size. No data is lost: what leaving workers have moves to the others first.
+
+        Parameters
+        ----------
+        n : int, optional
+            Number of workers.
+        workers : sequence of str, optional
+            Workers to let go, instead.
+        cores, memory : int, str, optional
+            Instead of a number of workers, where the kind of cluster knows what a worker has.
+        force : bool
+            Shrink even if the data does not fit on the workers that stay.
+        timeout : str or float, optional
+            Of the wait for data to move and for workers to come; those that are late are pending.
+        on_progress : callable, optional
+            Called with the numbers of workers that are there and that are asked for.
+
+        Raises
+        ------
+        InputError, DoesNotFitError, ScaleError
+            The size stays as it was.
+        """
+        limit = config.seconds("start-timeout", timeout)
+        with self._progress(on_progress):
+            asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
+            arguments = {key: value for key, value in asked.items() if value is not None}
+            self._run(self._command, "scale", **arguments, force=force, timeout=limit)
+
+    def adapt(self, minimum: int | None = None, maximum: int | None = None) -> None:
+        """Let the scheduler choose the size within a range from its load; without a range: no longer."""
+        if minimum is None and maximum is None:
+            self._run(self._command, "fix")
+        else:
+            least = minimum if minimum is not None else 0
+            self._run(self._command, "adapt", minimum=least, maximum=maximum if maximum is not None else least)
+
+    def keep(self, on: bool = True) -> None:
+        """Let the cluster outlive this notebook, or no longer."""
+        self._run(self._command, "keep", keep=on)
+        if self._handle is not None:
+            self._handle.kept = on
+
+    def wait_for_workers(
+        self, n: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Wait until there are `n` workers.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If they do not come in time. Those that come later are welcome.
+        """
+        limit = config.seconds("start-timeout", timeout)
+        with self._progress(on_progress):
+            self._run(self._wait_for_workers, n, limit)
+
+    # State
+
+    @property
+    def mirror(self) -> Any:
+        """What the scheduler said last; see ``mirror.py``."""
+        return self._link.mirror
+
+    @property
+    def link(self) -> SchedulerLink:
+        """The conversation with the scheduler plugin."""
+        return self._link
+
+    @property
+    def secure(self) -> bool:
+        """Whether connections are encrypted and authenticated."""
+        return self.address.startswith("tls://")
+
+    @property
+    def kept(self) -> bool:
+        """Whether the cluster outlives this notebook."""
+        return bool(self._info.get("keep")) if self._handle is None else self._handle.kept
+
+    @property
+    def scalable(self) -> bool:
+        """Whether this notebook can change the size."""
+        return not isinstance(self._sizing, NoSizing)
+
+    @property
+    def notices(self) -> dict[str, PanelNotice]:
+        """What went wrong and was not dismissed yet."""
+        return self._link.notices
+
+    def dismiss(self, notice_id: str) -> None:
+        """Forget a notice."""
+        if self._link.notices.pop(notice_id, None) is not None:
+            self._link.changed("notices")
+
+    def subscribe(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
+        """Call `callback` with ``variables``, ``workers``, ``cluster`` or ``notices`` when such a thing has changed.
+
+        It is called on the client's event loop and must be quick. Returns a function that ends it.
+        """
+        return self._link.subscribe(callback)
+
+    def status_info(self) -> PanelCluster:
+        """Return what the panel's strip and ``%cluster`` show."""
+        adapt = self._info["adapt"]
+        status: Any = self.status
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "status": status,
+            "detail": self._info["trouble"],
+            "secure": self.secure,
+            "dashboard_link": self.dashboard_link,
+            "requested": self.requested,
+            "arrived": self.n_workers,
+            "pending": len(self._info["pending"]),
+            "scalable": self.scalable,
+            "adapt": [adapt["minimum"], adapt["maximum"]] if adapt else [],
+            "kept": self.kept,
+        }
+
+    def __repr__(self) -> str:
+        return f"<ClusterController {self.name}: {self.n_workers} workers, {self.status}, {self.address}>"
+
+    # Ending
+
+    def close(self) -> None:
+        """Leave. A cluster that this notebook started ends with it, unless it is kept."""
+        if self.status == "stopped":
+            return
+        self._leave()
+        if self._handle is not None:
+            self._handle.close()
+
+    def stop(self) -> None:
+        """End the cluster, kept or not.
+
+        Raises
+        ------
+        ClusterError
+            If it was attached by its address: it is somebody else's.
+        """
+        if self.status == "stopped":
+            return
+        if isinstance(self._sizing, HostSizing):
+            self._run(self._command, "stop")
+            self._leave()
+            if self._handle is not None:
+                self._handle.kept = False
+                self._handle.close()
+        elif self._cluster is not None:
+            self._leave()
+            self._cluster.close()
+        else:
+            raise ClusterError(
+                f"The cluster at {self.address} was attached by its address: this notebook cannot stop it.",
+                "Leave it with close(), or stop it where it was started.",
+            )
+
+    def __enter__(self) -> ClusterController:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # Internals
+
+    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
+        """Run a coroutine function on the client's event loop; with ``asynchronous=True`` return an awaitable."""
+        if self.status in ("stopped",):
+            raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
+        if not kwargs.pop("asynchronous", None):
+            return self.client.sync(function, *args, **kwargs)
+        loop = self._loop.asyncio_loop
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        coroutine = function(*args, **kwargs)
+        return coroutine if here else asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    async def _connect(self) -> None:
+        await self._link.connect()
+        self._link.subscribe(self._on_change)
+        if isinstance(self._cluster, SpecCluster):
+            self._sizing = OwnSizing(self._cluster)
+        elif self._link.mirror.hosted:
+            self._sizing = HostSizing(self.client)
+            self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
+        self._take_info(await self._sizing.command("info"))
+        self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
+        self._watch.start()
+        self.status = "connected"
+
+    async def _command(self, command: str, **arguments: Any) -> None:
+        self._take_info(await self._sizing.command(command, **arguments))
+        await self._link.refresh()
+
+    def _on_host_event(self, event: tuple[float, Info]) -> None:
+        self._take_info(event[1])
+
+    def _take_info(self, info: Info) -> None:
+        self._info = info
+        self.requested = len(info["requested"])
+        self._on_change("workers")
+        self._link.changed("cluster")
+
+    def _on_change(self, kind: Kind) -> None:
+        if kind == "workers":
+            self.n_workers = len(self._link.mirror.workers)
+
+    async def _look_at_connection(self) -> None:
+        status = "connected" if self.client.status == "running" else "lost"
+        if status == self.status or self.status == "stopped":
+            return
+        self.status = status
+        if status == "connected":
+            await self._link.connect()
+        self._link.changed("cluster")
+
+    async def _wait_for_workers(self, n: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while self.n_workers < n:
+            if (left := deadline - time.monotonic()) <= 0:
+                raise WaitTimeoutError(
+                    f"{self.n_workers} of {n} workers came within {timeout:g} s.",
+                    "Those that come later are welcome; allow more time with timeout=.",
+                )
+            await self._link.next_change(left)
+
+    def _progress(self, on_progress: Callable[[int, int], None] | None) -> Any:
+        return _Progress(self, on_progress)
+
+    def _leave(self) -> None:
+        session.remove(self)
+        if self._watch is not None:
+            self._loop.add_callback(self._watch.stop)
+        self.status = "stopped"
+        self._link.changed("cluster")
+        if self._owns_client:
+            self.client.close()
+
+
+class _Progress:
+    """Reports arrivals to a callback while it is open."""
+
+    def __init__(self, controller: ClusterController, callback: Callable[[int, int], None] | None) -> None:
+        self._controller = controller
+        self._callback = callback
+        self._end: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> None:
+        if self._callback is not None:
+            self._end = self._controller.subscribe(self._report)
+
+    def __exit__(self, *exc: object) -> None:
+        self._end()
+
+    def _report(self, kind: Kind) -> None:
+        if kind in ("workers", "cluster") and self._callback is not None:
+            self._callback(self._controller.n_workers, self._controller.requested)

@@ -1,0 +1,212 @@
+"""The notebook's end of the conversation with the scheduler plugin.
+
+Puts the plugin on the scheduler, keeps the `Mirror` up to date from its events, waits for placements to be met, and
+answers when the scheduler asks for a value again. Runs on the client's event loop. The verbs are in `placer.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from distributed.protocol.pickle import dumps
+from distributed.protocol.serialize import to_serialize
+from distributed.utils import offload
+
+from moorage.errors import LostError, MoorageError, UnknownWorkerError
+from moorage.kernel.mirror import GapError, Mirror
+from moorage.kernel.origin import Origins
+from moorage.kernel.shipping import install_plugin
+from moorage.model import WorkerInfo
+from moorage.protocol import PanelNotice, PlaceItem, VariableRecord
+from moorage.scheduler.journal import TOPIC
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+Kind = str
+"""What changed: ``variables``, ``workers``, ``cluster`` or ``notices``."""
+
+
+class SchedulerLink:
+    """Talks with the plugin on one scheduler.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    origins : Origins
+        The notebook's values, for when the scheduler has lost one.
+    """
+
+    def __init__(self, client: Client, origins: Origins) -> None:
+        self.client = client
+        self.origins = origins
+        self.mirror = Mirror()
+        self.notices: dict[str, PanelNotice] = {}
+        self._ids = count(1)
+        self._callbacks: list[Callable[[Kind], None]] = []
+        self._tick: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        """Put the plugin on the scheduler unless it is there, and subscribe to its events.
+
+        Raises
+        ------
+        VersionError
+            If another version of moorage is there.
+        """
+        self._tick = asyncio.Event()
+        await install_plugin(self.client)
+        self.client.subscribe_topic(TOPIC, self._on_event)
+        await self.resync()
+
+    async def resync(self) -> None:
+        """Take everything as it stands, after a gap or a new connection."""
+        snapshot = await self._call("subscribe", client=self.client.id)
+        self.mirror.reset(snapshot)
+        self.changed("variables", "workers")
+
+    async def place(self, items: list[PlaceItem]) -> None:
+        """Record placements on the scheduler.
+
+        Raises
+        ------
+        UnknownWorkerError
+            If a placement names a worker that was never there. Nothing has changed.
+        """
+        answer = await self._call("place", items=items, client=self.client.id)
+        if answer["status"] == "unknown-worker":
+            raise UnknownWorkerError(answer["asked"], answer["known"])
+        self.mirror.put(answer["variables"].values())
+        self.changed("variables")
+
+    async def release(self, vids: list[str]) -> None:
+        """Forget placements on the scheduler."""
+        await self._call("release", vids=vids)
+        self.mirror.drop(vids)
+        self.changed("variables")
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers with their memory as it is now."""
+        return [WorkerInfo(**worker) for worker in await self._call("workers")]
+
+    async def refresh(self) -> None:
+        """Bring the mirror up to this moment, rather than to the last event."""
+        self.mirror.reset(await self._call("state"))
+        self.changed("variables", "workers")
+
+    async def uninstall(self) -> None:
+        """Restore the stock scheduler."""
+        await self._call("uninstall")
+
+    async def settled(self, vids: Iterable[str], timeout: float) -> None:
+        """Wait until nothing moves of these variables, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        vids = list(vids)
+        while any(self._moving(vid) for vid in vids) and (left := deadline - time.monotonic()) > 0:
+            await self.next_change(left)
+
+    async def next_change(self, timeout: float) -> None:
+        """Wait for the next change of anything, at most `timeout` seconds."""
+        assert self._tick is not None
+        tick = self._tick
+        with suppress(TimeoutError):
+            await asyncio.wait_for(tick.wait(), timeout)
+
+    def subscribe(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
+        """Call `callback` with the kind of each change, on the event loop; return how to end that."""
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
+
+    def changed(self, *kinds: Kind) -> None:
+        """Tell those who wait and those who subscribed."""
+        if self._tick is not None:
+            self._tick.set()
+            self._tick = asyncio.Event()
+        for kind in kinds:
+            for callback in list(self._callbacks):
+                try:
+                    callback(kind)
+                except Exception:
+                    logger.exception("A subscriber failed")
+
+    def notice(self, level: Any, message: str, remedy: str = "", variable: str = "") -> None:
+        """Keep something that the user should know until it is dismissed."""
+        notice_id = str(next(self._ids))
+        self.notices[notice_id] = {
+            "id": notice_id,
+            "level": level,
+            "message": message,
+            "remedy": remedy,
+            "variable": variable,
+        }
+        self.changed("notices")
+
+    def _moving(self, vid: str) -> bool:
+        record = self.mirror.variables.get(vid)
+        return record is not None and record["state"] == "moving"
+
+    async def _call(self, handler: str, **kwargs: Any) -> Any:
+        return await getattr(self.client.scheduler, f"moorage_{handler}")(**kwargs)
+
+    def _on_event(self, event: Any) -> None:
+        if event["type"] == "restore":
+            self._background(self._restore(list(event["keys"])))
+            return
+        for vid in event["released"]:
+            if (record := self.mirror.variables.get(vid)) is not None:
+                for key in record["keys"]:
+                    self.origins.forget(key, vid)
+        try:
+            kinds = self.mirror.apply(event)
+        except GapError:
+            self._background(self.resync())
+            return
+        self.changed(*sorted(kinds))
+
+    def _background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("Could not answer the scheduler: %s", error, exc_info=error)
+
+    async def _restore(self, keys: list[Any]) -> None:
+        """Send the values of `keys` again, as far as the notebook has them unchanged."""
+        values: dict[Any, Any] = {}
+        failed: dict[Any, tuple[str, bytes]] = {}
+        for key in keys:
+            record = self._variable_of(key)
+            name = record["name"] if record else str(key)
+            try:
+                unchanged = await offload(self.origins.unchanged, key)
+                value = self.origins.value(key)
+                why = "" if unchanged else "the notebook's value has changed since it was placed"
+            except KeyError:
+                why = "the notebook does not have its value any more"
+            except MoorageError as error:
+                why = f"the notebook's value cannot be sent any more: {error.message}"
+            if why:
+                lost = LostError(
+                    f"The last copy of {name} is gone with its worker, and {why}.",
+                    f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
+                )
+                failed[key] = (why, dumps(lost))
+                self.notice("error", lost.message, lost.remedy, name)
+            else:
+                values[key] = to_serialize(value)
+        await self._call("restore", values=values, failed=failed, client=self.client.id)
+
+    def _variable_of(self, key: Any) -> VariableRecord | None:
+        return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)

@@ -1,0 +1,131 @@
+"""What the scheduler said last, kept up to date from its events. No I/O; any thread may read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import RLock
+
+from moorage.model import PlacementState, WorkerInfo
+from moorage.protocol import Changes, SchedulerSnapshot, VariableDelta, VariableRecord, WorkerDict, placement_from_dict
+
+
+class GapError(Exception):
+    """An event is missing: only a snapshot helps. Never leaves the kernel side."""
+
+
+class Mirror:
+    """Variables and workers as of event number ``seq``."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self.seq = -1
+        self.variables: dict[str, VariableRecord] = {}
+        self.workers: dict[str, WorkerDict] = {}
+        self.seen: set[str] = set()
+        self.hosted = False
+
+    def reset(self, snapshot: SchedulerSnapshot) -> None:
+        """Take over a snapshot."""
+        with self._lock:
+            self.seq = snapshot["seq"]
+            self.variables = dict(snapshot["variables"])
+            self.workers = dict(snapshot["workers"])
+            self.seen = set(snapshot["seen"])
+            self.hosted = snapshot["hosted"]
+
+    def apply(self, event: Changes) -> set[str]:
+        """Apply an event and return which kinds of things it changed: ``variables``, ``workers``.
+
+        Raises
+        ------
+        GapError
+            If the event is not the next one. Nothing has changed.
+        """
+        with self._lock:
+            if event["seq"] <= self.seq:
+                return set()  # a snapshot was quicker
+            if event["seq"] != self.seq + 1:
+                raise GapError
+            self.seq = event["seq"]
+            self.variables.update(event["placed"])
+            for vid, delta in event["changed"].items():
+                if vid in self.variables:
+                    self.variables[vid] = _merged(self.variables[vid], delta)
+            for vid in event["released"]:
+                self.variables.pop(vid, None)
+            self.workers.update(event["workers"])
+            self.seen.update(event["workers"])
+            for name in event["workers_gone"]:
+                self.workers.pop(name, None)
+        kinds = {"variables"} if event["placed"] or event["changed"] or event["released"] else set()
+        return kinds | ({"workers"} if event["workers"] or event["workers_gone"] else set())
+
+    def put(self, records: Iterable[VariableRecord]) -> None:
+        """Take over what an answer said of some variables."""
+        with self._lock:
+            self.variables.update({record["vid"]: record for record in records})
+
+    def drop(self, vids: Iterable[str]) -> None:
+        """Forget variables that were released."""
+        with self._lock:
+            for vid in vids:
+                self.variables.pop(vid, None)
+
+    def snapshot(self) -> tuple[dict[str, VariableRecord], dict[str, WorkerDict]]:
+        """Return copies of both tables that belong together."""
+        with self._lock:
+            return dict(self.variables), dict(self.workers)
+
+    def infos(self) -> list[WorkerInfo]:
+        """Return the workers, by name."""
+        with self._lock:
+            return [WorkerInfo(**worker) for _, worker in sorted(self.workers.items(), key=_natural)]
+
+
+def state_of(record: VariableRecord, stale: bool = False) -> PlacementState:
+    """Return a variable's record as users see it."""
+    return PlacementState(
+        name=record["name"],
+        placement=placement_from_dict(record["placement"]),
+        state=record["state"],
+        reason=record["reason"],
+        holders=sorted(record["held"]),
+        nbytes=record["nbytes"],
+        nkeys=len(record["keys"]),
+        held=dict(record["held"]),
+        pending=dict(record["pending"]),
+        owner=record["owner"],
+        typename=record["typename"],
+        detail=record["detail"],
+        stale=stale,
+    )
+
+
+def shown_names(variables: dict[str, VariableRecord], owner: str) -> dict[str, str]:
+    """Return the name that a notebook uses for each variable: shown name -> ``vid``.
+
+    Its own come first, under their plain names. Others' have theirs too where that is free, else ``name@owner``.
+    """
+    names: dict[str, str] = {}
+    for vid, record in sorted(variables.items(), key=lambda item: (item[1]["owner"] != owner, item[0])):
+        name = record["name"]
+        names[name if name not in names else f"{name}@{record['owner']}"] = vid
+    return names
+
+
+def _merged(record: VariableRecord, delta: VariableDelta) -> VariableRecord:
+    held = {w: n for w, n in {**record["held"], **delta["held"]}.items() if n}
+    pending = {w: n for w, n in {**record["pending"], **delta["pending"]}.items() if n}
+    return {
+        **record,
+        "state": delta["state"],
+        "reason": delta["reason"],
+        "nbytes": delta["nbytes"],
+        "held": held,
+        "pending": pending,
+    }
+
+
+def _natural(item: tuple[str, WorkerDict]) -> tuple[int, int, str]:
+    name = item[0]
+    return (0, int(name), "") if name.isdecimal() else (1, 0, name)

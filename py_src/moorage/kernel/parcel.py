@@ -1,0 +1,132 @@
+"""A value taken apart and ready to be sent: its keys, and where each element goes first."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dask.sizeof import sizeof
+from distributed import Future
+
+from moorage.errors import InputError
+from moorage.kernel.assign import By, assign
+from moorage.kernel.describe import describe_value
+from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.structure import Structure, futures_in, take_apart
+from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
+from moorage.plan import ClusterView
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A value taken apart.
+
+    Attributes
+    ----------
+    structure : Structure
+    items : list
+        The elements; empty if all of it is on the cluster already.
+    keys : list
+        The Dask key of each element, without repetition.
+    nbytes : list of int
+        Bytes of each element; -1 where only the cluster knows.
+    fingerprints : list of str
+        Of each element.
+    futures : list of Future
+        Of what is on the cluster already.
+    """
+
+    structure: Structure
+    items: list[Any]
+    keys: list[Any]
+    nbytes: list[int]
+    fingerprints: list[str] = field(default_factory=list)
+    futures: list[Future[Any]] = field(default_factory=list)
+
+
+def pack(value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
+    """Take `value` apart and find keys for its elements.
+
+    Keys carry a fingerprint of the content, so that a changed value gets a new key and the same value the same. With
+    `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to place, or it cannot be placed.
+    """
+    if (futures := futures_in(value)) is not None:
+        structure = take_apart(value)[0] if isinstance(value, list | tuple | set | frozenset | dict) else Structure()
+        if structure.kind == "value" and len(futures) != 1:
+            structure = Structure("list")
+        return Parcel(structure, [], [f.key for f in futures], [-1] * len(futures), futures=futures)
+    structure, items = take_apart(value, whole)
+    if not items:
+        raise InputError(
+            f"{name or describe_value(value)[0]} is empty: there are no elements to spread.",
+            "Place it as one value: --whole, whole=True.",
+        )
+    prints = [fingerprint(item, name or "") for item in items]
+    keys: dict[Any, None] = {}
+    for index, (item, content) in enumerate(zip(items, prints, strict=True)):
+        key = f"{name or type(item).__name__}-{content if hash else uuid.uuid4().hex}"
+        if name is None and structure.kind == "dict":
+            key = structure.labels[index]
+        while key in keys:  # the same element once more
+            key += "-again"
+        keys[key] = None
+    return Parcel(structure, items, list(keys), [sizeof(item) for item in items], prints)
+
+
+def first_workers(parcel: Parcel, placement: Placement, by: By, infos: Sequence[WorkerInfo]) -> list[str | None]:
+    """Return the worker to which each element is sent first, or None while there is none."""
+    view = ClusterView(infos)
+    running = [info for info in infos if info.status == "running"]
+    if isinstance(placement, OnWorkers):
+        wanted = [a for spec in placement.workers for a in sorted(view.resolve(spec))]
+        running = [view.by_address[a] for a in dict.fromkeys(wanted) if a in view.running]
+    if not running:
+        return [None] * len(parcel.keys)
+    whole = parcel.structure.kind == "value"
+    return list(assign(parcel.nbytes, running, "memory" if whole and by == "cores" else by))
+
+
+def needs(
+    parcel: Parcel,
+    placement: Placement,
+    firsts: Sequence[str | None],
+    held: Mapping[Any, set[str]],
+    infos: Sequence[WorkerInfo],
+) -> dict[str, int]:
+    """Return the bytes that each worker would get.
+
+    Parameters
+    ----------
+    parcel : Parcel
+    placement : Placement
+    firsts : sequence of str or None
+        From `first_workers`.
+    held : mapping of key to set of str
+        Addresses of those that have it.
+    infos : sequence of WorkerInfo
+    """
+    view = ClusterView(infos)
+    targets: set[str] | None = None
+    if isinstance(placement, Everywhere):
+        targets = set(view.present)
+    elif isinstance(placement, OnWorkers) and placement.each:
+        targets = {a for spec in placement.workers for a in view.resolve(spec) & view.present}
+    elif isinstance(placement, OnePerHost):
+        targets = {max(members, key=lambda a: view.by_address[a].memory_limit) for members in view.by_host.values()}
+    needed: dict[str, int] = {}
+    for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
+        holders = held.get(key) or set()
+        if targets is not None:
+            lacking = [view.name(a) for a in targets - holders]
+        else:
+            lacking = [first] if first is not None and not holders else []
+        for name in lacking:
+            needed[name] = needed.get(name, 0) + max(0, nbytes)
+    return needed

@@ -1,0 +1,473 @@
+"""Placing, moving, releasing and gathering variables: the verbs, for a notebook and for a plain script.
+
+The verbs run on the client's event loop; `ClusterController` has their blocking forms. Placing means: take the value
+apart, fingerprint it, check that it fits, remember it as the origin, send one copy of what the cluster does not have
+yet, and record the placement. The scheduler does the rest (``moorage.scheduler``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dask.utils import parse_bytes
+from distributed import Future
+from distributed.utils import offload
+
+from moorage import config
+from moorage.errors import (
+    InputError,
+    InvalidNameError,
+    LostError,
+    UnknownVariableError,
+    UnknownWorkerError,
+    WaitTimeoutError,
+)
+from moorage.kernel.assign import By, check_fit
+from moorage.kernel.describe import describe_value
+from moorage.kernel.link import SchedulerLink
+from moorage.kernel.mirror import shown_names, state_of
+from moorage.kernel.parcel import Parcel, first_workers, needs, pack
+from moorage.kernel.placements import Placements
+from moorage.kernel.structure import Structure
+from moorage.model import Anywhere, Everywhere, OnWorkers, Placement, PlacementState, WorkerInfo
+from moorage.plan import ClusterView
+from moorage.protocol import PlaceItem, VariableRecord, placement_to_dict
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
+
+
+@dataclass(slots=True)
+class Placed:
+    """What this notebook knows of a variable that it placed.
+
+    Attributes
+    ----------
+    value : callable
+        Returns the notebook's value, or None if it is gone.
+    keys : list
+        One for each element.
+    rebound : bool
+        The name means another object by now.
+    changed : bool
+        The content has been changed in place.
+    """
+
+    value: Callable[[], Any]
+    keys: list[Any]
+    rebound: bool = False
+    changed: bool = False
+
+
+class Placer:
+    """The variables of one notebook on one cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    owner : str
+        Label of this notebook.
+    link : SchedulerLink
+    direct : bool
+        Whether this process can reach the workers.
+    """
+
+    def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
+        self.client = client
+        self.owner = owner
+        self.link = link
+        self.origins = link.origins
+        self.direct = direct
+        self.placed: dict[str, Placed] = {}
+        self._futures: dict[Any, Future[Any]] = {}
+
+    # Placing
+
+    async def place(
+        self,
+        value: Any,
+        name: str | None,
+        placement: Placement,
+        *,
+        whole: bool = False,
+        by: By = "cores",
+        hash: bool = True,
+        direct: bool | None = None,
+        force: bool = False,
+        keep_origin: bool = True,
+        timeout: str | float | None = None,
+    ) -> Any:
+        """Place `value` under `name` and wait, within bounds, until it is held.
+
+        Parameters
+        ----------
+        value : object
+        name : str or None
+            None: the placement lasts as long as somebody has the futures.
+        placement : Placement
+        whole : bool
+            Place a list, dict … as one value.
+        by : str
+            How elements are dealt out where the placement leaves that open; see `assign`.
+        hash : bool
+            Derive keys from the content, so that the same content is sent once; else they are random.
+        direct : bool, optional
+            Send to the workers rather than through the scheduler.
+        force : bool
+            Place it even if it does not fit.
+        keep_origin : bool
+            Remember the value, so that it can be sent again if its last copy is lost.
+        timeout : str or float, optional
+            Of the wait. When it runs out the placement stays recorded.
+
+        Returns
+        -------
+        Future, or list, tuple, set, dict … of Futures
+            As ``Client.scatter``.
+
+        Raises
+        ------
+        InputError
+            If the value cannot be placed, or name or workers are wrong. Nothing has changed.
+        DoesNotFitError
+            If a worker that would take it has no room for it. Nothing has changed.
+        """
+        if name is not None and not name.isidentifier():
+            raise InvalidNameError(name)
+        parcel = await offload(self._pack, value, name, whole, hash)
+        infos = await self.link.workers()
+        self._check_workers(placement, infos)
+        held = await self._who_has(parcel.keys)
+        firsts = first_workers(parcel, placement, by, infos)
+        if not force:
+            label = name or describe_value(value)[0]
+            check_fit(label, needs(parcel, placement, firsts, held, infos), infos)
+        vid = self._vid(name if name is not None else str(parcel.keys[0]))
+        self._remember(vid, name, value, parcel, keep_origin)
+        futures = await self._send(parcel, firsts, held, infos, direct)
+        typename, detail = describe_value(value)
+        await self.link.place(
+            [
+                {
+                    "vid": vid,
+                    "name": name if name is not None else str(parcel.keys[0]),
+                    "owner": self.owner,
+                    "keys": parcel.keys,
+                    "placement": placement_to_dict(placement),
+                    "structure": parcel.structure.to_dict(),
+                    "typename": typename,
+                    "detail": detail,
+                    "nbytes": parcel.nbytes,
+                    "origin": keep_origin and not parcel.futures,
+                    "hold": name is not None,
+                }
+            ]
+        )
+        if name is not None:
+            self._futures.update(futures)
+        await self.link.settled([vid], config.seconds("wait-timeout", timeout))
+        return parcel.structure.put_together([futures[key] for key in parcel.keys])
+
+    async def move(
+        self, names: Iterable[str], placement: Placement, *, force: bool = False, timeout: str | float | None = None
+    ) -> None:
+        """Give variables that are placed already another placement, all or none, and wait within bounds.
+
+        Raises
+        ------
+        UnknownVariableError, UnknownWorkerError, DoesNotFitError
+            Nothing has changed.
+        """
+        infos = await self.link.workers()
+        self._check_workers(placement, infos)
+        items: list[PlaceItem] = []
+        for name in names:
+            record = self.record(name)
+            keys = list(record["keys"])
+            if not force:
+                each = record["nbytes"] // max(1, len(keys))
+                parcel = Parcel(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
+                held = await self._who_has(keys)
+                firsts = first_workers(parcel, placement, "cores", infos)
+                check_fit(name, needs(parcel, placement, firsts, held, infos), infos)
+            items.append(
+                {
+                    "vid": record["vid"],
+                    "name": record["name"],
+                    "owner": record["owner"],
+                    "keys": keys,
+                    "placement": placement_to_dict(placement),
+                    "structure": record["structure"],
+                    "typename": record["typename"],
+                    "detail": record["detail"],
+                    "nbytes": [-1] * len(keys),
+                    "origin": all(key in self.origins for key in keys),
+                    "hold": True,
+                }
+            )
+        await self.link.place(items)
+        await self.link.settled([item["vid"] for item in items], config.seconds("wait-timeout", timeout))
+
+    async def release(self, names: Iterable[str]) -> None:
+        """Let variables go: no placement, and no copy unless somebody has futures of them.
+
+        Raises
+        ------
+        UnknownVariableError
+            Nothing has changed.
+        """
+        records = [self.record(name) for name in names]
+        await self.link.release([record["vid"] for record in records])
+        for record in records:
+            self._forget(record)
+
+    # Looking
+
+    def record(self, name: str) -> VariableRecord:
+        """Return what the scheduler said last of a variable.
+
+        Raises
+        ------
+        UnknownVariableError
+            Names those there are.
+        """
+        variables, _ = self.link.mirror.snapshot()
+        names = shown_names(variables, self.owner)
+        if name not in names:
+            raise UnknownVariableError(name, names)
+        return variables[names[name]]
+
+    def names(self) -> list[str]:
+        """Return the names of all variables, this notebook's first."""
+        variables, _ = self.link.mirror.snapshot()
+        return list(shown_names(variables, self.owner))
+
+    def states(self, names: Iterable[str] | None = None) -> Placements:
+        """Return where variables stand as far as is known here, without asking.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        variables, workers = self.link.mirror.snapshot()
+        shown = shown_names(variables, self.owner)
+        chosen = list(shown) if names is None else list(names)
+        states: dict[str, PlacementState] = {}
+        for name in chosen:
+            if name not in shown:
+                raise UnknownVariableError(name, shown)
+            record = variables[shown[name]]
+            mine = self.placed.get(name) if record["owner"] == self.owner else None
+            states[name] = state_of(record, stale=mine is not None and (mine.rebound or mine.changed))
+        return Placements(states, list(workers))
+
+    async def look(self, names: Iterable[str] | None = None) -> Placements:
+        """Return where variables stand now; values that were changed in place since are marked stale."""
+        await self.link.refresh()
+        for placed in list(self.placed.values()):
+            placed.changed = await offload(self._has_changed, placed)
+        return self.states(names)
+
+    def note_rebound(self, namespace: Mapping[str, Any]) -> None:
+        """Compare names with the objects that were placed under them. Takes microseconds."""
+        for name, placed in self.placed.items():
+            value = placed.value()
+            now = namespace.get(name, value)
+            rebound = value is not None and now is not value and now is not self._futures.get(placed.keys[0])
+            if rebound != placed.rebound:
+                placed.rebound = rebound
+                self.link.changed("variables")
+
+    # Bringing back
+
+    async def gather(self, names: Sequence[str], timeout: str | float | None = None) -> list[Any]:
+        """Return the values of variables.
+
+        Raises
+        ------
+        UnknownVariableError
+        LostError
+            If a variable is lost.
+        WaitTimeoutError
+            If its value is not there in time.
+        """
+        await self.link.refresh()
+        values = []
+        for name in names:
+            record = self.record(name)
+            if record["state"] == "lost":
+                raise LostError(
+                    f"{name} cannot be gathered: {record['reason']}.",
+                    f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
+                )
+            futures = [self.future_of(key, name) for key in record["keys"]]
+            limit = config.seconds("wait-timeout", timeout)
+            try:
+                parts = await asyncio.wait_for(self.client._gather(futures), limit)
+            except TimeoutError as error:
+                raise WaitTimeoutError(
+                    f"{name} did not arrive within {limit:g} s ({record['state']}: {record['reason']}).",
+                    "Allow more time with timeout=, or see %placement.",
+                ) from error
+            values.append(Structure.from_dict(record["structure"]).put_together(parts))
+        return values
+
+    def futures(self, name: str) -> Any:
+        """Return the futures of a variable in the shape in which it was placed."""
+        record = self.record(name)
+        structure = Structure.from_dict(record["structure"])
+        return structure.put_together([self.future_of(key, name) for key in record["keys"]])
+
+    def future_of(self, key: Any, name: str = "") -> Future[Any]:
+        """Return a future of a key; the same one as long as it is good."""
+        future = self._futures.get(key)
+        if future is None or future.status == "cancelled" or future._generation != self.client.generation:
+            future = Future(key, self.client)
+            self.client._send_to_scheduler({"op": "client-desires-keys", "keys": [key], "client": self.client.id})
+            if name in self.placed:
+                self._futures[key] = future
+        return future
+
+    # Internals
+
+    def _vid(self, name: str) -> str:
+        return f"{self.owner}:{name}"
+
+    def _pack(self, value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
+        parcel = pack(value, name, whole, hash)
+        if name is None and parcel.structure.kind == "dict" and not parcel.futures:
+            self._check_labels(parcel)
+        return parcel
+
+    def _check_labels(self, parcel: Parcel) -> None:
+        """An unnamed dict's labels are the keys, as Dask documents it: they must not mean another value already."""
+        for key, content in zip(parcel.keys, parcel.fingerprints, strict=True):
+            if key in self.origins and self.origins.fingerprint(key) != content:
+                raise InputError(
+                    f"The key {key!r} is on the cluster already, with another value.",
+                    "Give the dict a name (name=), or release the earlier one first.",
+                )
+
+    def _check_workers(self, placement: Placement, infos: list[WorkerInfo]) -> None:
+        seen = self.link.mirror.seen | {info.name for info in infos}
+        if isinstance(placement, OnWorkers) and seen:
+            view = ClusterView(infos)
+            for spec in placement.workers:
+                if spec not in seen and not view.resolve(spec):
+                    raise UnknownWorkerError(spec, [info.name for info in infos] or seen)
+
+    async def _who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
+        assert self.client.scheduler is not None
+        answer = await self.client.scheduler.who_has(keys=keys)
+        return {key: set(addresses) for key, addresses in answer.items()}
+
+    def _remember(self, vid: str, name: str | None, value: Any, parcel: Parcel, keep_origin: bool) -> None:
+        """Take note of what is placed before it leaves, so that it can be asked for from the start."""
+        before = self.placed.get(name or "")
+        limit = parse_bytes(config.get("keep-origin"))
+        for key, item, nbytes, content in zip(
+            parcel.keys, parcel.items, parcel.nbytes, parcel.fingerprints, strict=False
+        ):
+            if keep_origin:
+                self.origins.remember(key, item, content, vid, weak=nbytes > limit)
+        for key in set(before.keys) - set(parcel.keys) if before else ():
+            self.origins.forget(key, vid)
+            self._futures.pop(key, None)
+        if name is not None:
+            weak = not keep_origin or sum(parcel.nbytes) > limit
+            self.placed[name] = Placed(_reference(value, weak), parcel.keys)
+
+    async def _send(
+        self,
+        parcel: Parcel,
+        firsts: Sequence[str | None],
+        held: Mapping[Any, set[str]],
+        infos: Sequence[WorkerInfo],
+        direct: bool | None,
+    ) -> dict[Any, Future[Any]]:
+        """Send one copy of what the cluster lacks, and return futures of everything.
+
+        What cannot be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
+        """
+        if parcel.futures:
+            return dict(zip(parcel.keys, parcel.futures, strict=True))
+        addresses = {info.name: info.address for info in infos}
+        loads: dict[str, dict[Any, Any]] = {}
+        for key, item, first in zip(parcel.keys, parcel.items, firsts, strict=True):
+            if first is not None and not held.get(key):
+                loads.setdefault(addresses[first], {})[key] = item
+        if direct is None:
+            direct = self.direct and sum(parcel.nbytes) > _DIRECT
+        sent = await asyncio.gather(
+            *(
+                self.client._scatter(data, workers=[address], direct=direct, timeout=10, hash=False)
+                for address, data in loads.items()
+            ),
+            return_exceptions=True,
+        )
+        futures: dict[Any, Future[Any]] = {}
+        for answer in sent:
+            if isinstance(answer, dict):
+                futures.update(answer)
+            elif not isinstance(answer, OSError | TimeoutError | KeyError):  # a worker that has left meanwhile
+                raise answer
+        return futures | {key: self.future_of(key) for key in parcel.keys if key not in futures}
+
+    def _has_changed(self, placed: Placed) -> bool:
+        """Compare content with what was placed; may take 0.1 s per GB."""
+        try:
+            return any(not self.origins.unchanged(key) for key in placed.keys if key in self.origins)
+        except (KeyError, InputError):
+            return False  # the value is gone: nothing that could differ
+
+    def _forget(self, record: VariableRecord) -> None:
+        for key in record["keys"]:
+            self.origins.forget(key, record["vid"])
+            self._futures.pop(key, None)
+        if record["owner"] == self.owner:
+            self.placed.pop(record["name"], None)
+
+
+def scatter_placement(workers: Sequence[str] | None, broadcast: bool | int, others: bool = False) -> Placement:
+    """Return the placement that ``Client.scatter``'s `workers` and `broadcast` ask for."""
+    if workers is not None:
+        return OnWorkers(tuple(workers), each=broadcast is True, allow_other_workers=others)
+    if broadcast is True:
+        return Everywhere()
+    return Anywhere(copies=max(1, int(broadcast)))
+
+
+def worker_list(workers: Any) -> list[str] | None:
+    """Return Dask's forms of `workers` as a list of texts: a name, host, address, ``(host, port)``, or several.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    if workers is None:
+        return None
+    if isinstance(workers, str | int):
+        return [str(workers)]
+    if isinstance(workers, tuple) and len(workers) == 2 and isinstance(workers[1], int):
+        return [f"{workers[0]}:{workers[1]}"]
+    if isinstance(workers, list | tuple | set | frozenset):
+        specs = [spec for worker in workers for spec in worker_list(worker) or ()]
+        if specs:
+            return specs
+    raise InputError(f"workers={workers!r} names no workers.", "Give names, hosts or addresses of workers.")
+
+
+def _reference(value: Any, weak: bool) -> Callable[[], Any]:
+    if weak:
+        try:
+            return weakref.ref(value)
+        except TypeError:
+            return lambda: None
+    return lambda: value

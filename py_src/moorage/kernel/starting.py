@@ -1,0 +1,131 @@
+"""How a notebook or a script gets hold of a cluster: start one, attach to one, or only install placement on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from distributed import Client
+from distributed.deploy.cluster import Cluster
+
+from moorage import config
+from moorage.errors import UnreachableError
+from moorage.host.spec import HostSpec
+from moorage.kernel import session
+from moorage.kernel.cluster import ClusterController
+from moorage.kernel.launch import Progress, launch
+from moorage.kernel.shipping import install_plugin
+
+
+def start(
+    n_workers: int | None = None,
+    threads_per_worker: int | None = None,
+    memory_limit: str | int | float | None = "auto",
+    names: Sequence[str] | None = None,
+    keep: bool = False,
+    *,
+    timeout: str | float | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ClusterController:
+    """Start a cluster of local processes, encrypted and on loopback only, and connect to it.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        Default: one for each of `names`, or Dask's choice for this machine.
+    threads_per_worker : int, optional
+    memory_limit : str, int, float or None
+        Of each worker: ``"2GB"``, bytes, or a fraction of this machine's memory; ``"auto"`` shares it evenly.
+    names : sequence of str, optional
+        Names of the first workers.
+    keep : bool
+        Let the cluster outlive this process.
+    timeout : str or float, optional
+    on_progress : callable, optional
+        Called with the numbers of workers that are there and that are asked for.
+
+    Returns
+    -------
+    ClusterController
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense.
+    StartError
+        If it does not start. Nothing of it is left.
+    """
+
+    def report(progress: Progress) -> None:
+        if on_progress is not None:
+            on_progress(progress.arrived, progress.requested)
+
+    spec = HostSpec(
+        n_workers=n_workers,
+        threads_per_worker=threads_per_worker,
+        memory_limit=memory_limit,
+        names=tuple(names or ()),
+        keep=keep,
+        dashboard=bool(config.get("cluster.dashboard")),
+        idle_timeout=config.seconds("cluster.idle-timeout"),
+    )
+    handle = launch(spec, config.seconds("start-timeout", timeout), report)
+    try:
+        client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
+        return ClusterController(client, name=handle.info.name, kind="local", handle=handle)
+    except BaseException:
+        handle.kept = False
+        handle.close()
+        raise
+
+
+def attach(target: Any = None, *, timeout: str | float | None = None) -> ClusterController:
+    """Connect to a cluster that is there.
+
+    Parameters
+    ----------
+    target : str, distributed.Client, Dask cluster object, ClusterController
+        The address of a scheduler (``tcp://…``, ``tls://…``), or an object of this process.
+    timeout : str or float, optional
+        Default: 10 s.
+
+    Returns
+    -------
+    ClusterController
+
+    Raises
+    ------
+    UnreachableError
+        If nobody answers at the address in time.
+    """
+    if isinstance(target, ClusterController):
+        session.add(target)
+        return target
+    if isinstance(target, Client):
+        return ClusterController(
+            target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
+        )
+    limit = config.seconds("connect-timeout", timeout)
+    try:
+        client = Client(target, timeout=limit)
+    except (OSError, TimeoutError) as error:
+        raise UnreachableError(
+            f"No scheduler answers at {target} within {limit:g} s: {error}.",
+            "Check address and port, and for tls:// the certificates in Dask's configuration (distributed.comm.tls).",
+        ) from error
+    kind = type(target).__name__ if isinstance(target, Cluster) else "attached"
+    cluster = target if isinstance(target, Cluster) else None
+    return ClusterController(client, name=getattr(target, "name", None) or _short(client), kind=kind, cluster=cluster)
+
+
+def install(client: Client) -> None:
+    """Put placement on the scheduler of `client`, and nothing else.
+
+    From then on plain ``client.scatter(x, broadcast=True)`` and ``client.replicate(futures, n)`` of any client hold:
+    through Dask's memory manager, lost workers and new ones, for as long as the futures live.
+    """
+    client.sync(install_plugin, client)
+
+
+def _short(client: Client) -> str:
+    return str(client.scheduler.address).split("://")[-1] if client.scheduler is not None else "cluster"

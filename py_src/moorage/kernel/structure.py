@@ -1,0 +1,143 @@
+"""How a value is taken apart into the elements that are scattered, and futures put together in the same shape.
+
+The rules are those of ``Client.scatter``: exactly ``list``, ``tuple``, ``set``, ``frozenset``, ``dict``, ``range`` and
+namedtuples are scattered by element; anything else, subclasses of these included, is one value.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import Actor, Future
+
+from moorage.errors import InputError, NotPlaceableError
+
+_BY_ELEMENT: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", range: "list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The shape of a scattered value.
+
+    Attributes
+    ----------
+    kind : str
+        ``value`` (one key), ``list``, ``tuple``, ``set``, ``frozenset``, ``dict`` or ``namedtuple``.
+    labels : tuple
+        Keys of a dict, field names of a namedtuple.
+    typename : str
+        Name of the namedtuple's class.
+    """
+
+    kind: str = "value"
+    labels: tuple[Any, ...] = ()
+    typename: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form in which it travels."""
+        return {"kind": self.kind, "labels": list(self.labels), "typename": self.typename}
+
+    @classmethod
+    def from_dict(cls, wire: dict[str, Any]) -> Structure:
+        """Return the structure that `wire` stands for."""
+        return cls(wire.get("kind", "value"), tuple(wire.get("labels", ())), wire.get("typename", ""))
+
+    def put_together(self, parts: Sequence[Any]) -> Any:
+        """Return `parts`, one for each element, in this shape."""
+        match self.kind:
+            case "value":
+                return parts[0]
+            case "tuple":
+                return tuple(parts)
+            case "set":
+                return set(parts)
+            case "frozenset":
+                return frozenset(parts)
+            case "dict":
+                return dict(zip(self.labels, parts, strict=True))
+            case "namedtuple":
+                return namedtuple(self.typename, self.labels)(*parts)  # the class is not known here
+            case _:
+                return list(parts)
+
+
+def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
+    """Return the shape of `data` and its elements.
+
+    Parameters
+    ----------
+    data : object
+    whole : bool
+        Take it as one value whatever its type.
+
+    Raises
+    ------
+    NotPlaceableError
+        For an iterator, which can be read once only, and for an Actor, which lives on its worker.
+    InputError
+        For a dict with keys that Dask cannot use.
+    """
+    _check_placeable(data)
+    if whole:
+        return Structure(), [data]
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        structure = Structure("namedtuple", tuple(data._fields), type(data).__name__)
+        elements: list[Any] = list(data)
+    elif type(data) is dict:
+        for label in data:
+            if not isinstance(label, str | int | float | tuple):
+                raise InputError(
+                    f"A dict with the key {label!r} of type {type(label).__name__} cannot be scattered by element.",
+                    "Dask takes str, int, float and tuple. Place the dict as one value: --whole, whole=True.",
+                )
+        structure, elements = Structure("dict", tuple(data)), list(data.values())
+    elif type(data) in _BY_ELEMENT:
+        structure, elements = Structure(_BY_ELEMENT[type(data)]), list(data)
+    else:
+        structure, elements = Structure(), [data]
+    for element in elements:
+        _check_placeable(element)
+    return structure, elements
+
+
+def _check_placeable(value: Any) -> None:
+    if isinstance(value, Iterator):
+        raise NotPlaceableError(
+            f"A {type(value).__name__} cannot be placed: it is an iterator, which can be read only once.",
+            "Make a list of it first: list(...).",
+        )
+    if isinstance(value, Actor):
+        raise NotPlaceableError(
+            f"The actor {value.key!r} cannot be placed: it lives on worker {value._address} and cannot be copied.",
+            "Place the data it works on instead.",
+        )
+
+
+def futures_in(value: Any) -> list[Future[Any]] | None:
+    """Return the futures of a value that is on the cluster already, or None.
+
+    That is a future, a list, tuple, set or dict of nothing but futures, or a persisted Dask collection.
+
+    Raises
+    ------
+    NotPlaceableError
+        For a Dask collection that is not persisted.
+    """
+    if isinstance(value, Future):
+        return [value]
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        parts = list(value.values()) if isinstance(value, dict) else list(value)
+        return parts if parts and all(isinstance(part, Future) for part in parts) else None
+    if callable(getattr(value, "__dask_graph__", None)) and not isinstance(value, type):
+        from distributed import futures_of
+
+        if futures := futures_of(value):
+            return list(futures)
+        raise NotPlaceableError(
+            f"This {type(value).__name__} is a Dask collection that has not been computed: there is nothing to place.",
+            "Persist it first: x = x.persist().",
+        )
+    return None

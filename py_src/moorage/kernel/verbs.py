@@ -1,0 +1,224 @@
+"""The verbs of a cluster, blocking: scatter, broadcast, pin, place, release, gather, and where things are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from moorage.errors import InputError
+from moorage.kernel.assign import By
+from moorage.kernel.placements import Placements
+from moorage.kernel.placer import Placer, scatter_placement, worker_list
+from moorage.kernel.variable import Variable
+from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
+
+_MISSING: Any = object()
+
+
+class Verbs:
+    """What a `ClusterController` can do with variables. Those that place wait, within bounds, until it is done."""
+
+    placer: Placer
+    wait_timeout: Any
+
+    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
+        """Run a coroutine function on the client's event loop."""
+        raise AssertionError("the cluster does this")
+
+    def scatter(
+        self,
+        data: Any,
+        name: str | None = None,
+        workers: Any = None,
+        broadcast: bool | int = False,
+        direct: bool | None = None,
+        hash: bool = True,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+        *,
+        by: By = "cores",
+        allow_other_workers: bool = False,
+        whole: bool = False,
+        force: bool = False,
+        keep_origin: bool = True,
+    ) -> Any:
+        """Put data on the workers, as ``Client.scatter``, and keep it there.
+
+        Parameters
+        ----------
+        data : object
+            A list, tuple, set, frozenset, dict, range or namedtuple is scattered by element, all else as one value.
+        name : str, optional
+            The variable it becomes. Without a name it is kept as long as somebody has the futures.
+        workers : str, list, optional
+            Names, hosts or addresses; the elements are spread among them.
+        broadcast : bool or int
+            True: a copy of each element on every worker, those that join later included, or on each of `workers`.
+            A number: that many copies.
+        direct : bool, optional
+            Send to the workers rather than through the scheduler.
+        hash : bool
+            Derive keys from the content rather than at random.
+        timeout : str or float, optional
+            Of the wait for the copies. When it runs out the placement stays recorded.
+        asynchronous : bool, optional
+            Return an awaitable.
+        by : str
+            ``cores`` (round robin grouped by cores), ``workers`` (round robin) or ``memory`` (where most is free).
+        allow_other_workers : bool
+            With `workers`: tasks may run elsewhere too.
+        whole : bool
+            Scatter a list, dict … as one value.
+        force : bool
+            Do it even if it does not fit.
+        keep_origin : bool
+            Remember the value, to send it again if its last copy is lost.
+
+        Returns
+        -------
+        Future, or list, tuple, set, frozenset, dict or namedtuple of Futures
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
+        if by not in ("cores", "workers", "memory"):
+            raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
+        placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
+        return self._run(
+            self.placer.place,
+            data,
+            name,
+            placement,
+            whole=whole,
+            by=by,
+            hash=hash,
+            direct=direct,
+            force=force,
+            keep_origin=keep_origin,
+            timeout=timeout if timeout is not None else self.wait_timeout,
+            asynchronous=asynchronous,
+        )
+
+    def broadcast(
+        self,
+        value: Any,
+        name: str | None = None,
+        *,
+        per_host: bool = False,
+        whole: bool = True,
+        force: bool = False,
+        keep_origin: bool = True,
+        timeout: str | float | None = None,
+    ) -> Any:
+        """Put a copy of `value` on every worker, or one on each host, now and whenever one joins.
+
+        Parameters
+        ----------
+        value : object
+        name : str, optional
+        per_host : bool
+        whole : bool
+            As one value; False: a list, dict … by element.
+        force, keep_origin, timeout
+            As in `scatter`.
+
+        Returns
+        -------
+        Future
+        """
+        placement: Placement = OnePerHost() if per_host else Everywhere()
+        return self._run(
+            self.placer.place,
+            value,
+            name,
+            placement,
+            whole=whole,
+            force=force,
+            keep_origin=keep_origin,
+            timeout=timeout if timeout is not None else self.wait_timeout,
+        )
+
+    def pin(
+        self,
+        name: str,
+        workers: Any,
+        allow_other_workers: bool = False,
+        value: Any = _MISSING,
+        *,
+        whole: bool = True,
+        force: bool = False,
+        keep_origin: bool = True,
+        timeout: str | float | None = None,
+    ) -> None:
+        """Put a copy of a variable on each of `workers` and let go of it elsewhere.
+
+        Parameters
+        ----------
+        name : str
+            A variable that is placed already, or with `value` a new one.
+        workers : str or list
+        allow_other_workers : bool
+            Tasks may run elsewhere too.
+        value : object, optional
+        whole, force, keep_origin, timeout
+            As in `broadcast`.
+        """
+        specs = worker_list(workers)
+        if not specs:
+            raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
+        placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
+        limit = timeout if timeout is not None else self.wait_timeout
+        if value is _MISSING:
+            self._run(self.placer.move, [name], placement, force=force, timeout=limit)
+        else:
+            self._run(
+                self.placer.place,
+                value,
+                name,
+                placement,
+                whole=whole,
+                force=force,
+                keep_origin=keep_origin,
+                timeout=limit,
+            )
+
+    def place(
+        self,
+        names: str | Sequence[str],
+        placement: Placement,
+        *,
+        force: bool = False,
+        timeout: str | float | None = None,
+    ) -> None:
+        """Give variables that are placed already another placement, all or none."""
+        names = [names] if isinstance(names, str) else list(names)
+        limit = timeout if timeout is not None else self.wait_timeout
+        self._run(self.placer.move, names, placement, force=force, timeout=limit)
+
+    def release(self, *names: str) -> None:
+        """Let variables go: no placement, and no copy unless somebody has futures of them."""
+        self._run(self.placer.release, names)
+
+    def gather(self, *names: str, timeout: str | float | None = None) -> Any:
+        """Return the value of a variable, or a tuple of the values of several."""
+        values = self._run(self.placer.gather, names, timeout)
+        return values[0] if len(names) == 1 else tuple(values)
+
+    def placement(self, *names: str) -> Placements:
+        """Return where variables stand now, by name; without names: all."""
+        return self._run(self.placer.look, names or None)  # type: ignore[no-any-return]
+
+    def __getitem__(self, name: str) -> Variable:
+        self.placer.record(name)
+        return Variable(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.placer.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.placer.names())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.placer.names()
