@@ -169,6 +169,8 @@ class Placer:
                 }
             ]
         )
+        # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
+        futures |= {key: self.future_of(key) for key in parcel.keys if key not in futures}
         if name is not None:
             self._futures.update(futures)
         await self.link.settled([vid], config.seconds("wait-timeout", timeout))
@@ -391,7 +393,7 @@ class Placer:
         infos: Sequence[WorkerInfo],
         direct: bool | None,
     ) -> dict[Any, Future[Any]]:
-        """Send one copy of what the cluster lacks, and return futures of everything.
+        """Send one copy of what the cluster lacks, and return futures of what was sent.
 
         What cannot be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
         """
@@ -417,7 +419,7 @@ class Placer:
                 futures.update(answer)
             elif not isinstance(answer, OSError | TimeoutError | KeyError):  # a worker that has left meanwhile
                 raise answer
-        return futures | {key: self.future_of(key) for key in parcel.keys if key not in futures}
+        return futures
 
     def _has_changed(self, placed: Placed) -> bool:
         """Compare content with what was placed; may take 0.1 s per GB."""

@@ -231,9 +231,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             ts = self.scheduler.tasks.get(key)
             if ts is not None and ts.nbytes < 0 and key in record.nbytes:
                 ts.set_nbytes(record.nbytes[key])
-        if record.hold:
+        # Somebody must desire a key for it to live: the record itself, or the client whose futures it lasts as long as.
+        if desirer := _holder(record.vid) if record.hold else record.client:
             known = [key for key in record.keys if key in self.scheduler.tasks]
-            self.scheduler.client_desires_keys(known, _holder(record.vid))
+            self.scheduler.client_desires_keys(known, desirer)
             for key in known:
                 if key in self.origins:
                     self.origins.wait_for(key)
