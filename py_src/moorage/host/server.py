@@ -1,0 +1,197 @@
+"""The life of a host process: start the cluster, serve it, end it and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import dask.config
+from distributed import Scheduler, Security
+from distributed.deploy.spec import SpecCluster
+from distributed.utils import import_term
+
+from moorage.errors import InputError, StartError
+from moorage.host.channel import Channel, Order
+from moorage.host.control import Control
+from moorage.host.lifetime import Lifetime
+from moorage.host.local import local_cluster
+from moorage.host.processes import allow_open_files, kill_group
+from moorage.host.scaling import Scaler
+from moorage.host.scratch import LOG, Scratch, sweep
+from moorage.host.security import from_texts
+from moorage.host.spec import HostSpec
+from moorage.host.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+LOCAL_GRACE = 2.0
+QUEUE_GRACE = 20.0
+"""Seconds for a cluster to end by itself: local workers, which can be killed, and jobs, which have to be cancelled."""
+
+LOG_LIMIT = 16_000_000
+"""Bytes. The output of all workers goes to the log as well."""
+
+
+def run(channel: Channel, folders: Sequence[Scratch]) -> NoReturn:
+    """Serve the cluster that is ordered over `channel` until there is a reason to end, then end this process.
+
+    The first of `folders` is for the files of the cluster; all are removed in the end.
+    """
+    code = 1
+    try:
+        order = channel.receive()
+        if order is not None:
+            code = asyncio.run(_serve(order, channel, folders))
+    except BaseException:
+        logger.exception("The host process failed")
+    finally:
+        _exit(code, folders)
+
+
+def _exit(code: int, folders: Sequence[Scratch]) -> NoReturn:
+    """End all that this process has started, and itself."""
+    kill_group(os.getpgrp())
+    for folder in folders:
+        folder.remove()
+    # What multiprocessing and Dask would do at exit is done, and might wait for what is gone.
+    os._exit(code)
+
+
+async def _serve(order: Order, channel: Channel, folders: Sequence[Scratch]) -> int:
+    scratch = folders[0].path
+    spec = HostSpec.from_wire(order["spec"])
+    grace = LOCAL_GRACE if spec.is_local else QUEUE_GRACE
+    lifetime = Lifetime(channel.reading, spec.idle_timeout, 2 * grace, lambda: _exit(1, folders))
+    ended = asyncio.ensure_future(lifetime.wait())
+    starting = asyncio.ensure_future(_start(spec, order, channel, scratch))
+    await asyncio.wait({ended, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        # What it has started is in our process group, or a job that ends by itself for want of a scheduler.
+        starting.cancel()
+        with suppress(asyncio.CancelledError, TimeoutError, Exception):
+            await asyncio.wait_for(starting, grace)
+        return 1
+    if error := starting.exception():
+        logger.error("The cluster did not start", exc_info=error)
+        channel.send_error(error)
+        return 1
+    cluster = starting.result()
+    scheduler: Scheduler = cluster.scheduler
+
+    scaler = Scaler(cluster, scheduler, spec)
+    supervisor = Supervisor(scaler)
+    supervisor.install()
+    control = Control(scaler, lifetime, _facts(cluster, spec))
+    control.install(scheduler)
+    tasks = [
+        asyncio.ensure_future(job) for job in (lifetime.watch(scheduler), supervisor.run(), _trim_log(scratch / LOG))
+    ]
+    lifetime.keep = spec.keep
+    channel.send({"event": "ready", "info": control.info()})
+    for folder in folders:
+        threading.Thread(target=sweep, args=(folder.base,), daemon=True).start()
+
+    logger.info("The cluster ends: %s", await ended)
+    for task in tasks:
+        task.cancel()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(cluster._close(), grace)
+    return 0
+
+
+async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path) -> Any:
+    _configure(order, scratch)
+    security = from_texts(order["tls"])
+    if spec.is_local:
+        allow_open_files(spec.n_workers or len(spec.names))
+        cluster: Any = local_cluster(spec, security, str(scratch))
+    else:
+        cluster = _create(spec, security)
+    reporting = asyncio.ensure_future(_report_progress(cluster, channel))
+    try:
+        await cluster
+    except BaseException:
+        with suppress(Exception):
+            await asyncio.wait_for(cluster._close(), LOCAL_GRACE)
+        raise
+    finally:
+        reporting.cancel()
+    if not isinstance(cluster.scheduler, Scheduler):
+        await cluster._close()
+        raise StartError(
+            f"{spec.cluster_class} runs its scheduler somewhere else, where moorage cannot scale it without loss.",
+            "Create the cluster in the notebook and attach to it.",
+        )
+    return cluster
+
+
+def _configure(order: Order, scratch: Path) -> None:
+    """Take over configuration and import path of the starter, so that workers find what the notebook finds."""
+    dask.config.update(dask.config.config, order["dask_config"], priority="new")
+    dask.config.set({"temporary-directory": str(scratch)})
+    if "moorage.host.forkserver" in sys.modules:
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    sys.path[:] = order["sys_path"]
+
+
+def _create(spec: HostSpec, security: Security) -> Any:
+    try:
+        cls = import_term(spec.cluster_class)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"There is no cluster class {spec.cluster_class!r}: {error}.") from error
+    options: dict[str, Any] = dict(spec.options)
+    if spec.n_workers is not None:
+        options["n_workers"] = spec.n_workers
+    cluster: Any = cls(asynchronous=True, security=security, protocol="tls://", **options)
+    if not isinstance(cluster, SpecCluster):
+        raise StartError(f"{spec.cluster_class} cannot be scaled without loss by moorage.", "Attach to it instead.")
+    return cluster
+
+
+def _facts(cluster: SpecCluster, spec: HostSpec) -> dict[str, Any]:
+    shown = spec.dashboard and importlib.util.find_spec("bokeh") is not None
+    return {
+        "name": cluster.name,
+        "kind": spec.cluster_class,
+        "address": cluster.scheduler_address,
+        "dashboard_link": cluster.dashboard_link if shown else "",
+        "pid": os.getpid(),
+    }
+
+
+async def _report_progress(cluster: SpecCluster, channel: Channel) -> None:
+    reported = -1
+    while True:
+        scheduler = cluster.scheduler
+        arrived = len(scheduler.workers) if isinstance(scheduler, Scheduler) else 0
+        if scheduler is not None and arrived != reported:
+            reported = arrived
+            channel.send(
+                {
+                    "event": "progress",
+                    "stage": "workers",
+                    "arrived": arrived,
+                    "requested": len(cluster.worker_spec),
+                }
+            )
+        await asyncio.sleep(0.05)
+
+
+async def _trim_log(log: Path) -> None:
+    """Keep the log below its limit. All who write to it append, so it can be cut under their hands."""
+    while True:
+        await asyncio.sleep(10.0)
+        _cut(log)
+
+
+def _cut(log: Path) -> None:
+    if log.stat().st_size > LOG_LIMIT:
+        os.truncate(log, 0)
