@@ -39,7 +39,7 @@ def fingerprint(value: Any, name: str = "") -> str:
     try:
         pickler.dump(value)
     except Exception as error:
-        raise unpicklable(value, name, error) from error
+        raise unpicklable({name: value}, error) from error
     return pickler.hash.hexdigest()
 
 

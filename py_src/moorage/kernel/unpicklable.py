@@ -7,31 +7,31 @@ after the failure, and only then: ``model.callback.lock``.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import cloudpickle
 
 from moorage.errors import UnpicklableError
+from moorage.kernel.functions import captures
 
 _DEPTH = 20
 _WIDTH = 1000
 
 
-def unpicklable(value: Any, name: str, error: BaseException) -> UnpicklableError:
-    """Return the error that says which part of `value` cannot be pickled.
+def unpicklable(named: Mapping[str, Any], error: BaseException) -> UnpicklableError:
+    """Return the error that says which part of a value cannot be pickled.
 
     Parameters
     ----------
-    value : object
-        What was to be pickled.
-    name : str
-        What the notebook calls it; may be empty.
+    named : mapping
+        What was to be pickled, by what the notebook calls it; a name may be empty.
     error : BaseException
         What the pickler raised.
     """
     if isinstance(error, UnpicklableError):
         return error
+    name, value = next(((n, v) for n, v in named.items() if not _picklable(v)), next(iter(named.items())))
     path, culprit, user = _find(value, name or _own_name(value))
     what = type(culprit).__name__
     where = f" It is used by {user!r}." if user else ""
@@ -90,32 +90,6 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield ".func", value.func
         yield ".args", value.args
         yield ".keywords", value.keywords
-
-
-def captures(function: types.FunctionType) -> dict[str, Any]:
-    """Return what a function takes along when it is sent by value: globals it uses, closure, defaults, by name."""
-    found: dict[str, Any] = {}
-    for name in _global_names(function.__code__):
-        if name in function.__globals__:
-            found[name] = function.__globals__[name]
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:  # not bound yet
-            continue
-    defaults = function.__defaults__ or ()
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    found.update(zip(names[len(names) - len(defaults) :], defaults, strict=True))
-    found.update(function.__kwdefaults__ or {})
-    return found
-
-
-def _global_names(code: types.CodeType) -> list[str]:
-    names = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names += _global_names(constant)
-    return names
 
 
 def _picklable(value: Any) -> bool:

@@ -1,0 +1,56 @@
+"""What a function refers to: the globals it reads, its closure, its defaults."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import types
+import weakref
+from typing import Any
+
+_READS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
+_cache: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+def global_names(code: types.CodeType) -> tuple[str, ...]:
+    """Return the names that `code`, and functions and classes defined in it, read as globals; each once, in order."""
+    names = _cache.get(code)
+    if names is None:
+        found = [step.argval for step in dis.get_instructions(code) if step.opname in _READS]
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                found += global_names(constant)
+        names = _cache[code] = tuple(dict.fromkeys(found))
+    return names
+
+
+def captures(function: types.FunctionType) -> dict[str, Any]:
+    """Return what a function takes along when it is sent by value: globals it reads, closure, defaults, by name."""
+    code = function.__code__
+    found = {name: function.__globals__[name] for name in global_names(code) if name in function.__globals__}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    defaults = function.__defaults__ or ()
+    arguments = code.co_varnames[: code.co_argcount]
+    found.update(zip(arguments[len(arguments) - len(defaults) :], defaults, strict=True))
+    found.update(function.__kwdefaults__ or {})
+    return found
+
+
+def travels_by_value(function: types.FunctionType) -> bool:
+    """Whether `function` takes along what it captures: it is no top-level function of an importable module."""
+    module = inspect.getmodule(function)
+    if module is None or module.__name__ == "__main__":
+        return True
+    return getattr(module, function.__qualname__, None) is not function
+
+
+def argument_names(function: Any, args: tuple[Any, ...]) -> dict[str, Any]:
+    """Return positional arguments by the names that `function` has for them."""
+    try:
+        return dict(inspect.signature(function).bind_partial(*args).arguments)
+    except (TypeError, ValueError):  # no signature, or a wrong call, which will say so itself when it runs
+        return {f"argument {number}": value for number, value in enumerate(args, 1)}

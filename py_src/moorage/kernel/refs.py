@@ -1,0 +1,175 @@
+"""Pickles code and data of the notebook for a worker, with references in the place of what is on the cluster already.
+
+A reference stands for a placed value, for an array that lies inside one, or for a Dask future, wherever it is met:
+in a global or closure of a function, a default, an attribute, a container. ``worker/references.py`` resolves them.
+The keys that are referred to become dependencies of the task, so Dask brings them to the worker.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import types
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import cloudpickle
+from distributed import Client, Future
+
+from moorage.errors import InputError
+from moorage.kernel.functions import argument_names
+from moorage.kernel.origin import Origins, Part
+from moorage.kernel.unpicklable import unpicklable
+from moorage.worker.cell import Cell
+
+_NEVER = frozenset((int, float, complex, str, bytes, bool, type(None), types.CodeType, types.BuiltinFunctionType))
+_OURS = {Cell: "Cell"}
+
+
+class Payload(NamedTuple):
+    """Something pickled with references.
+
+    Attributes
+    ----------
+    data : bytes
+    keys : tuple
+        Dask keys it refers to; a reference names them by their position.
+    futures : dict
+        Of those keys, the ones that were met as futures: they must be kept until the task is known to the scheduler.
+    """
+
+    data: bytes
+    keys: tuple[Any, ...]
+    futures: dict[Any, Future[Any]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
+class Reference(NamedTuple):
+    """A placed value, or a part of one, as it is written into a payload."""
+
+    key: Any
+    part: Part | None
+
+
+def resolve(obj: Any, origins: Origins) -> Reference | None:
+    """Return the reference that can stand for `obj`, or None if it is not placed."""
+    key = origins.lookup(obj)
+    if key is not None:
+        return Reference(key, None)
+    part = origins.find(obj)
+    return Reference(part.key, part) if part is not None else None
+
+
+def dumps(
+    obj: Any,
+    origins: Origins,
+    *,
+    client: Client | None = None,
+    globals_: dict[str, Any] | None = None,
+    absent: Mapping[int, dict[str, Any]] | None = None,
+    name: str = "",
+) -> Payload:
+    """Pickle `obj` with references.
+
+    Parameters
+    ----------
+    obj : object
+        A value, a callable, or a call as a tuple (function, args, kwargs).
+    origins : Origins
+        What is placed.
+    client : Client, optional
+        Futures must belong to it.
+    globals_ : dict, optional
+        The namespace that functions of the notebook have as their globals. If `obj` is a `Cell` or a call of one,
+        those functions get the namespace of the cell instead.
+    absent : mapping, optional
+        What functions find among their globals besides what is there, by ``id(function.__globals__)``.
+    name : str, optional
+        What the notebook calls `obj`, for the error.
+
+    Raises
+    ------
+    UnpicklableError
+        If something in it cannot be pickled. Names the path to it.
+    InputError
+        If it contains a future of another client.
+    """
+    file = io.BytesIO()
+    pickler = _Pickler(file, origins, client)
+    for identity, names in (absent or {}).items():
+        pickler.globals_ref[identity] = names
+    cell = obj[0] if isinstance(obj, tuple) else obj
+    if isinstance(cell, Cell) and globals_ is not None:
+        cell.namespace.update(pickler.globals_ref.get(id(globals_), {}))
+        pickler.globals_ref[id(globals_)] = cell.namespace
+    try:
+        pickler.dump(obj)
+    except InputError:
+        raise
+    except Exception as error:
+        raise unpicklable(_parts(obj, name), error) from error
+    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures)
+
+
+def _parts(obj: Any, name: str) -> dict[str, Any]:
+    """Return what `obj` consists of by the names that the notebook has for it."""
+    if not isinstance(obj, tuple):
+        return obj.namespace if isinstance(obj, Cell) else {name: obj}
+    function, args, kwargs = obj
+    return _parts(function, name) | argument_names(function, args) | kwargs
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+    def __init__(self, file: io.BytesIO, origins: Origins, client: Client | None) -> None:
+        super().__init__(file, protocol=5)
+        self.origins = origins
+        self.client = client
+        self.positions: dict[Any, int] = {}
+        self.futures: dict[Any, Future[Any]] = {}
+
+    def persistent_id(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind in _NEVER:
+            return None
+        found = resolve(obj, self.origins)
+        if found is not None:
+            return self._reference(obj, found)
+        if isinstance(obj, Future):
+            return self._future(obj)
+        if kind is type:
+            ours = _OURS.get(obj)
+            return ("ours", ours) if ours else None
+        if isinstance(obj, Client):
+            return ("client",)
+        if isinstance(obj, types.FunctionType | types.ModuleType | type):
+            return None
+        stands_for = getattr(kind, "__moorage_value__", None)
+        if stands_for is not None:
+            return "same", stands_for(obj)
+        return None
+
+    def _reference(self, obj: Any, reference: Reference) -> Any:
+        index = self._position(reference.key)
+        part = reference.part
+        if part is None:
+            return "whole", index
+        where = (index, part.piece, part.nbytes, part.offset)
+        if isinstance(obj, pickle.PickleBuffer):
+            return "bytes", *where, obj.raw().nbytes
+        return "array", *where, obj.dtype, obj.shape, obj.strides
+
+    def _future(self, future: Future[Any]) -> Any:
+        if self.client is not None and future.client is not None and future.client.id != self.client.id:
+            raise InputError(
+                f"The future {future.key!r} belongs to another client than this cluster's.",
+                "Gather it with its own client, or make it through this cluster's `.client`.",
+            )
+        self.futures[future.key] = future
+        return "whole", self._position(future.key)
+
+    def _position(self, key: Any) -> int:
+        return self.positions.setdefault(key, len(self.positions))

@@ -1,0 +1,115 @@
+"""Puts the worker side of submitting (``worker/``) on a cluster, and brings back what it reports.
+
+The code goes to the workers as a Dask worker plugin, by value, once per cluster; newcomers get it from the scheduler.
+Reports (printed text, progress, what went wrong) come back as Dask events on one topic per client.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+import pickle
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+import xxhash
+from dask._task_spec import Task
+from dask.core import TaskRef  # type: ignore[attr-defined]
+
+from moorage.kernel.shipping import by_value
+from moorage.worker import runtime as worker_side
+from moorage.worker.runtime import RuntimePlugin
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MODULES = tuple(f"moorage.worker.{name}" for name in ("cell", "memory", "output", "references", "runtime"))
+
+logger = logging.getLogger(__name__)
+
+Report = dict[str, Any]
+
+
+class WorkerRuntime:
+    """The worker side, on one cluster, as seen by one client.
+
+    Parameters
+    ----------
+    client : Client
+
+    Attributes
+    ----------
+    name : str
+        Module on the workers, and name of the plugin; differs between versions of this code.
+    topic : str
+        Of the reports to this client.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.name = f"moorage_worker_{_hash_of_sources()}"
+        self.topic = f"moorage-{client.id}"
+        self._lock = threading.Lock()
+        self._installed = False
+        self._listeners: weakref.WeakValueDictionary[str, Listener] = weakref.WeakValueDictionary()
+
+    def install(self) -> None:
+        """Put the code on all workers, unless it is there; begin to listen. Quick when called again."""
+        with self._lock:
+            if self._installed:
+                return
+            with by_value(MODULES):
+                self.client.register_plugin(RuntimePlugin(self.name), name=self.name)
+            self.client.subscribe_topic(self.topic, self._deliver)
+            shorten = dask.config.get("admin.traceback.shorten")
+            ours = [r"moorage[\\\/](worker|kernel)[\\\/]"]
+            dask.config.set({"admin.traceback.shorten": shorten + [own for own in ours if own not in shorten]})
+            self._installed = True
+
+    def uninstall(self) -> None:
+        """Take the code off the workers. Tasks that need it fail from now on."""
+        with self._lock:
+            if self._installed:
+                self._installed = False
+                self.client.unsubscribe_topic(self.topic)
+                self.client.unregister_worker_plugin(self.name)
+
+    def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
+        """Return the task that calls `function` of the worker's runtime with `args` and the values of keys."""
+        found = Task(None, pickle.loads, f"c{self.name}\n{function}\n.".encode())
+        return Task(key, operator.call, found, *args, *map(TaskRef, depends))
+
+    def listen(self, run: str, callback: Callable[[Report], None]) -> Listener:
+        """Give the reports about `run` to `callback`, on the client's event loop, while the listener is kept."""
+        listener = self._listeners[run] = Listener(run, callback)
+        return listener
+
+    def _deliver(self, event: tuple[float, Report]) -> None:
+        report = event[1]
+        listener = self._listeners.get(report["run"])
+        if listener is None:
+            return
+        try:
+            listener.callback(report)
+        except Exception:
+            logger.exception("A report of a task could not be handled")
+
+
+class Listener:
+    """Keeps a callback registered for the reports of one run."""
+
+    def __init__(self, run: str, callback: Callable[[Report], None]) -> None:
+        self.run = run
+        self.callback = callback
+
+
+def _hash_of_sources() -> str:
+    digest = xxhash.xxh3_64(sys.version.encode())
+    for path in sorted(Path(worker_side.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

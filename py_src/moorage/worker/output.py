@@ -1,0 +1,191 @@
+"""What tasks print and display, sent to the notebook while they run.
+
+``sys.stdout`` and ``sys.stderr`` of the worker process are replaced by routers: what a thread writes goes to the
+`Sink` of the task that runs on it, what other threads write goes where it went before. Text is collected for a
+moment, so that a loop that prints does not flood the scheduler. Runs on workers, shipped by value.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+LIMIT = 1_000_000
+"""Characters that one task may print; the rest is not sent."""
+DISPLAY_LIMIT = 10_000_000
+"""Characters of one displayed object."""
+CHUNK = 16_000
+"""Characters that are sent at once, without waiting for more."""
+
+
+class Sink:
+    """Collects what one task prints.
+
+    Parameters
+    ----------
+    send : callable
+        Takes one message, a dict of plain values.
+    """
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self.item: int | None = None
+        self._send = send
+        self._lock = threading.Lock()
+        self._parts: list[tuple[str, int | None, str]] = []
+        self._waiting = 0
+        self._sent = 0
+
+    def write(self, stream: str, text: str) -> None:
+        """Take `text`, written to `stream` by the item that runs now."""
+        if self._sent + self._waiting > LIMIT or not text:
+            return
+        with self._lock:
+            self._parts.append((stream, self.item, text))
+            self._waiting += len(text)
+        if self._waiting > CHUNK:
+            self.flush()
+
+    def display(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Send a displayed object, after what was printed before it."""
+        self.flush()
+        size = sum(len(part) for part in data.values() if isinstance(part, str))
+        if size > DISPLAY_LIMIT:
+            data = {"text/plain": f"{data.get('text/plain', 'an object')} (too large to show: {size:,} characters)"}
+        self._send({"kind": "display", "item": self.item, "data": data, "metadata": metadata})
+
+    def flush(self) -> None:
+        """Send what was printed since the last time."""
+        with self._lock:
+            parts, self._parts = self._parts, []
+            self._sent += self._waiting
+            self._waiting = 0
+            if self._sent > LIMIT and parts:
+                parts.append(("stderr", self.item, f"\n[more than {LIMIT:,} characters: the rest is not shown]\n"))
+        merged: list[list[Any]] = []
+        for stream, item, text in parts:
+            if merged and merged[-1][:2] == [stream, item]:
+                merged[-1][2] += text
+            else:
+                merged.append([stream, item, text])
+        if merged:
+            self._send({"kind": "output", "parts": merged})
+
+
+class Router(io.TextIOBase):
+    """Stands in for ``sys.stdout`` or ``sys.stderr``."""
+
+    def __init__(self, stream: str, sinks: dict[int, Sink]) -> None:
+        self.stream = stream
+        self.sinks = sinks  # by thread
+        self.original = getattr(sys, stream)
+
+    def write(self, text: str) -> int:
+        """Send to the task of this thread, or on as before."""
+        sink = self.sinks.get(threading.get_ident())
+        if sink is None:
+            self.original.write(text)
+        else:
+            sink.write(self.stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what is not a task's; tasks are flushed all the time."""
+        if threading.get_ident() not in self.sinks:
+            self.original.flush()
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def isatty(self) -> bool:
+        """False, so that nobody sends colours."""
+        return False
+
+    def fileno(self) -> int:
+        """The file that child processes write to."""
+        return int(self.original.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Text is sent as text."""
+        return "utf-8"
+
+
+class Display:
+    """``display`` as notebooks have it, for code that runs in a task."""
+
+    def __init__(self, sinks: dict[int, Sink]) -> None:
+        self.sinks = sinks
+
+    def __call__(self, *objects: Any, **options: Any) -> None:
+        """Show `objects` below the notebook's cell."""
+        sink = self.sinks.get(threading.get_ident())
+        for obj in objects:
+            if sink is None:
+                print(repr(obj))
+            else:
+                sink.display(*mimebundle(obj))
+
+    def figures(self, before: set[int]) -> None:
+        """Show and close the matplotlib figures that are open now and were not `before`."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        for number in figure_numbers() - before:
+            figure = pyplot.figure(number)  # type: ignore[union-attr]
+            self(figure)
+            pyplot.close(figure)  # type: ignore[union-attr]
+
+
+def figure_numbers() -> set[int]:
+    """Return the numbers of the open matplotlib figures, without importing matplotlib."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set(pyplot.get_fignums()) if pyplot is not None else set()
+
+
+def _png(figure: Any) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def mimebundle(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a notebook needs to show `obj`: data by MIME type, and metadata.
+
+    Follows IPython's protocol of ``_repr_*_`` methods, without IPython, which workers need not have.
+    """
+    data: dict[str, Any] = {"text/plain": repr(obj)}
+    metadata: dict[str, Any] = {}
+    if type(obj).__name__ == "Figure" and type(obj).__module__.startswith("matplotlib"):
+        return {**data, "image/png": _png(obj)}, metadata
+    if isinstance(obj, type):
+        return data, metadata
+    for method, kind in _METHODS.items():
+        made = getattr(obj, method, lambda: None)()
+        part, about = made if isinstance(made, tuple) else (made, None)
+        if part is not None:
+            data[kind] = _text(part)
+            if about:
+                metadata[kind] = about
+    whole = getattr(obj, "_repr_mimebundle_", lambda **_: None)(include=None, exclude=None)
+    parts, about = whole if isinstance(whole, tuple) else (whole, None)
+    data.update({kind: _text(part) for kind, part in (parts or {}).items()})
+    metadata.update(about or {})
+    return data, metadata
+
+
+_METHODS = {
+    "_repr_html_": "text/html",
+    "_repr_markdown_": "text/markdown",
+    "_repr_latex_": "text/latex",
+    "_repr_svg_": "image/svg+xml",
+    "_repr_png_": "image/png",
+    "_repr_jpeg_": "image/jpeg",
+    "_repr_json_": "application/json",
+}
+
+
+def _text(part: Any) -> Any:
+    return base64.b64encode(part).decode() if isinstance(part, bytes) else part

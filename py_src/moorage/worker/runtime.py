@@ -1,0 +1,283 @@
+"""Runs cells and functions of the notebook on a worker: one task, or a batch of items with an outcome each.
+
+One `Runtime` per worker process, put there by `RuntimePlugin` under a module name that contains a hash of this code,
+so that several versions get along. Tasks name it by that module; their graphs carry bytes and plain values only, and
+neither the scheduler nor the workers need moorage. Where tasks run and what becomes of their outcomes is the
+business of the notebook (``kernel/``).
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import os
+import pickle
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cloudpickle
+import tblib  # type: ignore[import-untyped]
+from dask.sizeof import sizeof
+from distributed import Event, Reschedule, Semaphore, get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+from tornado.ioloop import PeriodicCallback
+
+from moorage.worker.cell import Cell
+from moorage.worker.output import Display, Router, Sink, figure_numbers
+from moorage.worker.references import loads
+
+TICK = 0.1
+"""Seconds between looks at what tasks have printed."""
+PROGRESS = 0.2
+"""Seconds between reports on how far a batch is."""
+IDLE = 5.0
+"""Seconds after which a program that no batch has used is let go."""
+
+
+class Cancelled(Exception):
+    """The notebook has no more use for this task."""
+
+
+class Runtime:
+    """What all tasks in this process share: routers of output, and programs that are loaded already."""
+
+    def __init__(self) -> None:
+        self.ours = {"Cell": Cell}
+        self.sinks: dict[int, Sink] = {}
+        self.display = Display(self.sinks)
+        self.programs: dict[tuple[str, int], tuple[float, Any]] = {}  # (hash, thread) -> last used, function
+
+    def call(self, payload: bytes, options: dict[str, Any], *values: Any) -> Any:
+        """Run one task: ``payload`` is a pickled (function, args, kwargs). Raises what the function raises.
+
+        Options: ``run`` identifies it; ``topic`` for reports; ``key`` of the task; ``limits``: leases by name;
+        ``once``: refuse to run a second time.
+        """
+        worker = get_worker()
+        with self.output(worker, options["topic"], options["run"]):
+            figures = figure_numbers()
+            try:
+                if options["once"]:
+                    claim(f"moorage-{options['run']}")
+                function, args, kwargs = loads(payload, values, self.ours)
+                limits = [semaphore(name, leases) for name, leases in options["limits"].items()]
+                with leases_of(limits, worker, options["key"]):
+                    result = function(*args, **kwargs)
+                self.display.figures(figures)
+                return result
+            except BaseException as error:
+                error.add_note(f"(raised on worker {worker.name})")
+                error.__traceback__ = users_frames(error.__traceback__)
+                raise
+
+    def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
+        """Run ``program`` for each of ``items``; see `Outcomes` of the kernel for what comes back.
+
+        Options: ``run`` and ``batch`` identify it; ``hash`` of the program; ``topic`` for reports; ``shared``: how
+        many of `values` belong to the program; ``retries`` per item; ``limits``: leases by name; ``spread``:
+        whether an item is a tuple of arguments; ``once``: refuse to run a second time.
+        """
+        worker = get_worker()
+        shared = options["shared"]
+        begin = time.perf_counter()
+        outcomes: list[Any] = []
+        errors: dict[int, dict[str, Any]] = {}
+
+        def report(kind: str, **more: Any) -> None:
+            message = {"kind": kind, "run": options["run"], "batch": options["batch"], "on": str(worker.name)}
+            worker.log_event(options["topic"], message | more)
+
+        report("progress", done=0)
+        with self.output(worker, options["topic"], options["run"]) as sink:
+            try:
+                if options["once"]:
+                    claim(f"moorage-{options['run']}-{options['batch']}")
+                function = self.program(program, options["hash"], values[:shared])
+                elements = loads(items, values[shared:], self.ours)
+            except Exception as error:
+                failed = describe(error, worker)
+                elements, errors = (), dict.fromkeys(range(options["n"]), failed)
+                outcomes = [None] * options["n"]
+            loaded = reported = time.perf_counter()
+            limits = [semaphore(name, leases) for name, leases in options["limits"].items()]
+            for index, element in enumerate(elements):
+                if not wanted(worker, options["key"]):
+                    raise Cancelled
+                sink.item = options["first"] + index
+                for attempt in range(options["retries"] + 1):
+                    try:
+                        with leases_of(limits, worker, options["key"]):
+                            value = function(*element) if options["spread"] else function(element)
+                        errors.pop(index, None)
+                        break
+                    except (Reschedule, Cancelled):
+                        raise
+                    except BaseException as error:
+                        value, errors[index] = None, describe(error, worker)
+                        errors[index]["attempts"] = attempt + 1
+                outcomes.append(value)
+                now = time.perf_counter()
+                if now - reported > PROGRESS:
+                    reported = now
+                    report("progress", done=index + 1, failed=len(errors))
+        seconds = time.perf_counter() - loaded
+        brief = {index: error["text"] for index, error in errors.items()}
+        report("done", n=len(outcomes), seconds=seconds, setup=loaded - begin, nbytes=sizeof(outcomes), errors=brief)
+        return {"values": outcomes, "errors": errors, "seconds": seconds, "worker": str(worker.name)}
+
+    def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Callable[..., Any]:
+        """Return the function of a batch, loaded once per thread: a thread runs one item at a time."""
+        place = hash_, threading.get_ident()
+        _, function = self.programs.get(place) or (0.0, None)
+        if function is None:
+            function = loads(payload, values, self.ours)
+        self.programs[place] = time.monotonic(), function
+        return function  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def output(self, worker: Any, topic: str, run: str) -> Iterator[Sink]:
+        """Send to `topic` what this thread prints meanwhile."""
+
+        def send(message: dict[str, Any]) -> None:
+            worker.log_event(topic, message | {"run": run, "on": str(worker.name)})
+
+        thread = threading.get_ident()
+        sink = self.sinks[thread] = Sink(send)
+        try:
+            yield sink
+        finally:
+            self.sinks.pop(thread, None)
+            sink.flush()
+
+    def tick(self) -> None:
+        """Send what was printed, and let go of programs that are no longer used. On the worker's event loop."""
+        for sink in list(self.sinks.values()):
+            sink.flush()
+        old = time.monotonic() - IDLE
+        running = set(self.sinks)
+        for place, (used, _) in list(self.programs.items()):
+            if used < old and place[1] not in running:
+                self.programs.pop(place, None)
+
+
+class RuntimePlugin(WorkerPlugin):
+    """Puts a `Runtime` into a worker process, as module `name`, before the worker takes its first task.
+
+    Parameters
+    ----------
+    name : str
+        Name of the module and of the plugin.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def setup(self, worker: Any) -> None:
+        """Called by Dask on each worker, newcomers included."""
+        module = sys.modules.get(self.name)
+        if module is None:
+            runtime = Runtime()
+            module = types.ModuleType(self.name, "What moorage runs on this worker.")
+            module.runtime = runtime  # type: ignore[attr-defined]
+            module.call, module.batch = runtime.call, runtime.batch  # type: ignore[attr-defined]
+            module.each_item = each_item  # type: ignore[attr-defined]
+            module.users = set()  # type: ignore[attr-defined]
+            sys.modules[self.name] = module
+            sys.stdout, sys.stderr = Router("stdout", runtime.sinks), Router("stderr", runtime.sinks)
+            if not hasattr(builtins, "display"):
+                builtins.display = runtime.display  # type: ignore[attr-defined]
+            if os.environ.get("MPLBACKEND", "").startswith("module:"):
+                os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
+        module.users.add(worker.address)
+        ticking = PeriodicCallback(module.runtime.tick, TICK * 1000)
+        worker.periodic_callbacks[self.name] = ticking
+        ticking.start()
+
+    def teardown(self, worker: Any) -> None:
+        """Called by Dask when the plugin is removed, and when the worker closes."""
+        ticking = worker.periodic_callbacks.pop(self.name, None)
+        if ticking is not None:
+            ticking.stop()
+        module = sys.modules.get(self.name)
+        if module is None:
+            return
+        module.users.discard(worker.address)
+        if module.users:
+            return
+        del sys.modules[self.name]
+        for stream in ("stdout", "stderr"):
+            router = getattr(sys, stream)
+            if isinstance(router, Router) and router.sinks is module.runtime.sinks:
+                setattr(sys, stream, router.original)
+        if getattr(builtins, "display", None) is module.runtime.display:
+            del builtins.display  # type: ignore[attr-defined]
+
+
+def each_item(batch: dict[str, Any], index: int) -> Any:
+    """Return the value of one item of a batch, or raise its error."""
+    error = batch["errors"].get(index)
+    if error is not None:
+        raise pickle.loads(error["exception"])
+    return batch["values"][index]
+
+
+def users_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """Cut the frames of this package off the top of `traceback`."""
+    rest = traceback
+    while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("moorage.worker"):
+        rest = rest.tb_next
+    return rest or traceback
+
+
+def describe(error: BaseException, worker: Any) -> dict[str, Any]:
+    """Return `error` in a form that can be sent: pickled, and in words."""
+    traceback = users_frames(error.__traceback__)
+    error.__traceback__ = None
+    try:
+        exception = cloudpickle.dumps(error)
+        pickle.loads(exception)
+    except Exception:  # errors with a constructor of their own often do not come back
+        exception = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+    return {
+        "exception": exception,
+        "traceback": tblib.Traceback(traceback).to_dict() if traceback is not None else None,
+        "text": f"{type(error).__name__}: {error}"[:2000],
+        "worker": str(worker.name),
+    }
+
+
+def wanted(worker: Any, key: Any) -> bool:
+    """Whether the scheduler still wants the task that runs now."""
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state not in ("cancelled", "released", "forgotten")
+
+
+def claim(name: str) -> None:
+    """Raise if the batch of that name has begun before, on a worker that was lost."""
+    event: Any = Event(name)
+    if event.is_set():
+        raise RuntimeError("the worker that ran this was lost, and it is not to run twice")
+    event.set()
+
+
+def semaphore(name: str, leases: int) -> Any:
+    """Return the cluster's semaphore for the limit `name`."""
+    return Semaphore(max_leases=leases, name=f"moorage-limit-{name}")
+
+
+@contextlib.contextmanager
+def leases_of(limits: Sequence[Any], worker: Any, key: Any) -> Iterator[None]:
+    """Hold a lease of each of `limits`, taken in one order by all, for as long as the task is wanted."""
+    with contextlib.ExitStack() as stack:
+        for limit in limits:
+            while not limit.acquire(timeout=1):
+                if not wanted(worker, key):
+                    raise Cancelled
+            stack.callback(limit.release)
+        yield
