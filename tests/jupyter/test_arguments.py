@@ -7,8 +7,9 @@ import pytest
 from moorage.errors import ArgumentError, InvalidNameError
 from moorage.jupyter import arguments
 from moorage.jupyter.parser import HelpRequested, Reader
+from moorage.jupyter.submit_line import submit
 
-READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
+READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)} | {"submit": submit}
 
 
 def test_start_with_everything():
@@ -55,13 +56,13 @@ def test_placing():
 
 
 def test_submit_reads_options_and_then_python():
-    read = arguments.submit("-o results --workers alice for i, name in enumerate(['a', \"it's\"])")
+    read = submit("-o results --workers alice for i, name in enumerate(['a', \"it's\"])")
     assert (read.output, read.workers) == (["results"], ["alice"])
     assert read.loop == ("i, name", "enumerate(['a', \"it's\"])")
-    assert arguments.submit("").loop is None
-    assert arguments.submit("-o wait_for_it").output == ["wait_for_it"]
-    assert arguments.submit("--workers 'a for b' for i in x").workers == ["a for b"]
-    assert arguments.submit("for i in [j for j in x if j]").loop == ("i", "[j for j in x if j]")
+    assert submit("").loop is None
+    assert submit("-o wait_for_it").output == ["wait_for_it"]
+    assert submit("--workers 'a for b' for i in x").workers == ["a for b"]
+    assert submit("for i in [j for j in x if j]").loop == ("i", "[j for j in x if j]")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_submit_reads_options_and_then_python():
 )
 def test_a_clause_that_is_not_one_loop_is_refused(line):
     with pytest.raises(ArgumentError, match="loop"):
-        arguments.submit(line)
+        submit(line)
 
 
 @pytest.mark.parametrize("line", ["-h", "--help", "x -h"])

@@ -10,6 +10,7 @@ from moorage.errors import ArgumentError, MoorageError
 from moorage.jupyter import arguments
 from moorage.jupyter.line import QUOTED, magic_for, quote, split, words
 from moorage.jupyter.parser import HelpRequested
+from moorage.jupyter.submit_line import submit
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
 
 printable = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"], include_characters=" "), min_size=1)
@@ -146,6 +147,6 @@ def test_an_open_quote_is_reported(line):
 
 @given(st.text())
 def test_any_line_is_either_read_or_refused(line):
-    for reader in (arguments.pin, arguments.cluster, arguments.scatter, arguments.submit):
+    for reader in (arguments.pin, arguments.cluster, arguments.scatter, submit):
         with suppress(HelpRequested, MoorageError):
             reader(line)

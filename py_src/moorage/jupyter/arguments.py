@@ -6,13 +6,7 @@ cluster. It does *not* cover what the magics do (``magics.py``), nor whether a n
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
 from moorage.errors import ArgumentError
-from moorage.jupyter.line import words
 from moorage.jupyter.parser import (
     Arguments,
     Parser,
@@ -28,7 +22,8 @@ from moorage.jupyter.parser import (
 )
 
 
-def _add_workers(parser: Parser, about: str, *, required: bool = False) -> None:
+def add_workers(parser: Parser, about: str, *, required: bool = False) -> None:
+    """Add the option ``--workers``."""
     parser.add_argument("--workers", nargs="+", type=text, metavar="W", required=required, help=about)
 
 
@@ -96,7 +91,7 @@ def _scatter() -> Parser:
         "spread over its workers. They stay there until they are released." + _CELL_FORM.format("scatter"),
     )
     _add_names(parser, "variables of the notebook")
-    _add_workers(parser, "spread them over these workers only (name, host, host:port or address)")
+    add_workers(parser, "spread them over these workers only (name, host, host:port or address)")
     parser.add_argument("--whole", action="store_true", help="place a list, set or dict as one value")
     parser.add_argument("--copies", type=positive, metavar="N", help="keep so many copies of each element")
     parser.add_argument(
@@ -152,7 +147,7 @@ def _pin() -> Parser:
         "that is not is taken from the notebook." + _CELL_FORM.format("pin"),
     )
     _add_names(parser, "placed variables, or variables of the notebook")
-    _add_workers(parser, "the workers (name, host, host:port or address)", required=True)
+    add_workers(parser, "the workers (name, host, host:port or address)", required=True)
     parser.add_argument(
         "--allow-other-workers",
         action="store_true",
@@ -324,92 +319,6 @@ def _cluster_actions() -> dict[str, Parser]:
     return {"start": start, "attach": attach, "scale": scale, "adapt": adapt, "keep": keep, "stop": stop}
 
 
-class Loop(NamedTuple):
-    """``for TARGET in ITERABLE``, as source."""
-
-    target: str
-    iterable: str
-
-
-class SubmitArguments(Arguments):
-    """The line of `%%submit`."""
-
-    output: list[str]
-    workers: list[str] | None
-    allow_other_workers: bool
-    near: str | None
-    loop: Loop | None = None
-
-    def check(self) -> None:
-        """Check names."""
-        check_names([*self.output, *([self.near] if self.near else [])], foreign=True)
-        check_names(self.output)
-
-
-class SubmitReader(Reader[SubmitArguments]):
-    """Reads the line of `%%submit`: options, then an optional ``for`` clause that is Python."""
-
-    def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> SubmitArguments:
-        """Read `line`; see `Reader`."""
-        options, clause = _split_loop(line)
-        read = super().__call__(options, namespace)
-        read.loop = _loop(clause) if clause else None
-        return read
-
-
-def _split_loop(line: str) -> tuple[str, str]:
-    # The clause is Python, whose quotes are not the shell's: do not lex beyond its beginning.
-    for found in re.finditer(r"(?<![\w-])(async\s+)?for\s", line):
-        try:
-            words(line[: found.start()])
-        except ArgumentError:
-            continue  # inside quotes
-        return line[: found.start()], line[found.start() :]
-    return line, ""
-
-
-def _loop(clause: str) -> Loop:
-    source = f"[0 {clause}\n]"
-    try:
-        tree = ast.parse(source, mode="eval").body
-    except SyntaxError as error:
-        raise ArgumentError(
-            f"{clause.strip()!r} is not a loop: {error.msg}.", "Write: %%submit for i in range(200)"
-        ) from None
-    match tree:
-        case ast.ListComp(generators=[ast.comprehension(target=target, iter=iterable, ifs=[], is_async=0)]):
-            parts = [ast.get_source_segment(source, part) or "" for part in (target, iterable)]
-            return Loop(*parts)
-    raise ArgumentError(
-        f"{clause.strip()!r} is more than one plain loop.",
-        "Put conditions and inner loops into the iterable, as in: for i in [i for i in items if i > 0]",
-    )
-
-
-def _submit() -> Parser:
-    parser = Parser(
-        "%%submit",
-        usage="%(prog)s [-o NAME] [--workers W...] [--allow-other-workers] [--near NAME] [for TARGET in ITERABLE]",
-        description="Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
-        "item of a loop. Its value is that of its last expression.",
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        nargs="+",
-        default=[],
-        type=text,
-        metavar="NAME",
-        help="bind the result to this name and do not wait",
-    )
-    _add_workers(parser, "run it on these workers only (name, host, host:port or address)")
-    parser.add_argument(
-        "--allow-other-workers", action="store_true", help="prefer the workers, but use others when they are busy"
-    )
-    parser.add_argument("--near", type=text, metavar="NAME", help="run it where this placed variable is")
-    return parser
-
-
 scatter = Reader(ScatterArguments, _scatter())
 broadcast = Reader(BroadcastArguments, _broadcast())
 pin = Reader(PinArguments, _pin())
@@ -419,4 +328,3 @@ placement = Reader(NamesArguments, _placement())
 cluster = Reader(
     ClusterArguments, Parser("%cluster", usage="%(prog)s [ACTION] [OPTIONS]", description=_CLUSTER), _cluster_actions()
 )
-submit = SubmitReader(SubmitArguments, _submit())

@@ -13,6 +13,7 @@ from moorage.errors import ArgumentError
 from moorage.jupyter import arguments
 from moorage.jupyter.line import quote, words
 from moorage.jupyter.parser import Arguments, Reader
+from moorage.jupyter.submit_line import submit
 
 READERS: dict[str, Reader[Arguments]] = {
     "cluster": arguments.cluster,
@@ -22,7 +23,7 @@ READERS: dict[str, Reader[Arguments]] = {
     "release": arguments.release,
     "gather": arguments.gather,
     "placement": arguments.placement,
-    "submit": arguments.submit,
+    "submit": submit,
 }
 
 PATTERN = rf"(?:[\w\s,]*=)?\s*%{{1,2}}({'|'.join(READERS)})\s"

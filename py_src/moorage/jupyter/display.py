@@ -56,7 +56,7 @@ def placements(states: Mapping[str, PlacementState], workers: Sequence[str]) -> 
     if not states:
         nothing = "Nothing is placed. Say %scatter, %broadcast or %pin with the name of a variable."
         return {"text/plain": nothing, "text/html": _page("", nothing)}
-    grid = placement_grid(states, workers)
+    grid = placement_grid(states, sorted(workers, key=_natural))
     return {"text/plain": _text(grid), "text/html": _page(grid, "")}
 
 
@@ -102,6 +102,10 @@ def placement_grid(states: Mapping[str, PlacementState], workers: Sequence[str])
     return Grid([printable(title) for title in header], rows, frozenset({2}))
 
 
+def _natural(name: str) -> tuple[bool, int, str]:
+    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
+
+
 def _reason(state: PlacementState) -> str:
     stale = "the notebook's value has changed since it was placed" if state.stale else ""
     return "; ".join(part for part in (state.reason, stale) if part)
@@ -127,6 +131,7 @@ def _holders(state: PlacementState, workers: int) -> str:
 
 def cluster(info: PanelCluster, workers: Sequence[WorkerInfo]) -> Bundle:
     """Return what `%cluster` shows: how the cluster is, and its workers."""
+    workers = sorted(workers, key=lambda worker: _natural(worker.name))
     headline = printable(_headline(info, workers))
     link = info["dashboard_link"] if info["dashboard_link"].startswith(("http://", "https://")) else ""
     grid = worker_grid(workers)
@@ -138,7 +143,7 @@ def cluster(info: PanelCluster, workers: Sequence[WorkerInfo]) -> Bundle:
 def _headline(info: PanelCluster, workers: Sequence[WorkerInfo]) -> str:
     missing = info["requested"] > info["arrived"]
     parts = [
-        f"{info['name'] or info['kind']}: {info['status']}",
+        f"{info['kind']} cluster {info['name']}: {info['status']}",
         f"{info['arrived']} of {info['requested']} workers" if missing else _count(info["arrived"], "worker"),
         _count(sum(worker.nthreads for worker in workers), "thread"),
     ]

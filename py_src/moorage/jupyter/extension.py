@@ -1,0 +1,111 @@
+"""What ``%load_ext moorage`` adds to a shell, and ``%unload_ext moorage`` takes away again.
+
+The magics, completion in their lines, a look at the notebook's variables after each cell, and the rich display of
+controllers and placements. The state lies in the shell's own registries, so that loading twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from IPython import get_ipython
+
+from moorage.jupyter import completion, display
+from moorage.jupyter.magics import MoorageMagics, notebook_names
+from moorage.kernel import session
+from moorage.kernel.cluster import ClusterController
+from moorage.kernel.placements import Placements
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.lib.pretty import RepresentationPrinter
+    from traitlets.config import Configurable
+
+
+def load(shell: InteractiveShell) -> None:
+    """Add moorage to `shell`."""
+    unload(shell)
+    shell.register_magics(MoorageMagics)
+    _set_configurables(shell, session.all_controllers())
+    shell.set_hook("complete_command", _complete, re_key=completion.PATTERN)
+    shell.events.register("post_run_cell", _after_cell)
+    formatters = _formatters(shell)
+    for kind, show in _RICH.items():
+        formatters["text/html"].for_type(kind, _html(show))
+        formatters["text/plain"].for_type(kind, _plain(show))
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take moorage from `shell` again. Clusters and placements stay."""
+    magics = shell.magics_manager.registry.pop("MoorageMagics", None)
+    if magics is None:
+        return
+    shell.configurables.remove(magics)
+    _set_configurables(shell, [])
+    for registered in shell.magics_manager.magics.values():
+        for name in [name for name, magic in registered.items() if getattr(magic, "__self__", None) is magics]:
+            del registered[name]
+    shell.strdispatchers["complete_command"].regexs.pop(re.compile(completion.PATTERN), None)
+    shell.events.unregister("post_run_cell", _after_cell)
+    formatters = _formatters(shell)
+    for kind in _RICH:
+        for mime in ("text/html", "text/plain"):
+            formatters[mime].pop(kind, None)
+
+
+def _formatters(shell: InteractiveShell) -> dict[str, Any]:
+    assert shell.display_formatter is not None
+    formatters: dict[str, Any] = shell.display_formatter.formatters
+    return formatters
+
+
+def _after_cell(_: object) -> None:
+    """Let controllers see which names the cell has bound anew. Takes microseconds."""
+    shell = get_ipython()
+    controllers = session.all_controllers()
+    _set_configurables(shell, controllers)
+    for controller in controllers:
+        controller.placer.note_rebound(shell.user_ns)
+
+
+def _set_configurables(shell: InteractiveShell, controllers: Sequence[ClusterController]) -> None:
+    """Let ``%config ClusterController`` find the clusters there are."""
+    configurables: list[Configurable] = shell.configurables  # type: ignore[assignment]
+    configurables[:] = [one for one in configurables if not isinstance(one, ClusterController)] + list(controllers)
+
+
+def _complete(shell: InteractiveShell, event: SimpleNamespace) -> list[str]:
+    def placed() -> list[str]:
+        return sorted({name for controller in session.all_controllers() for name in controller})
+
+    def workers() -> list[str]:
+        return sorted({name for controller in session.all_controllers() for name in controller.worker_names()})
+
+    known = completion.Known(lambda: notebook_names(shell), placed, workers)
+    return completion.complete(event.text_until_cursor, known)
+
+
+def _show_controller(controller: ClusterController) -> display.Bundle:
+    return display.cluster(controller.status_info(), controller.workers())
+
+
+def _show_placements(states: Placements) -> display.Bundle:
+    return display.placements(states, states.workers)
+
+
+_RICH: dict[type, Callable[[Any], display.Bundle]] = {
+    ClusterController: _show_controller,
+    Placements: _show_placements,
+}
+
+
+def _html(show: Callable[[Any], display.Bundle]) -> Callable[[Any], str]:
+    return lambda thing: show(thing)["text/html"]
+
+
+def _plain(show: Callable[[Any], display.Bundle]) -> Callable[[Any, RepresentationPrinter, bool], None]:
+    return lambda thing, printer, _: printer.text(show(thing)["text/plain"])

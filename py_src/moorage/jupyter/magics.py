@@ -1,0 +1,311 @@
+"""The magics: each reads its line, calls the controller, and shows what came of it.
+
+What a line means is ``arguments.py``, what is done is ``kernel/``, how it looks is ``display.py``, and how a shell gets
+the magics is ``extension.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, output_can_be_silenced
+from IPython.display import display as publish
+from traitlets import Float
+
+from moorage.errors import ClusterError, MoorageError, UnknownVariableError
+from moorage.jupyter import arguments, display
+from moorage.jupyter.cells import run_for_value
+from moorage.jupyter.progress import Progress
+from moorage.jupyter.reporting import reads
+from moorage.kernel import session
+from moorage.kernel.cluster import ClusterController
+from moorage.kernel.starting import attach, start
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+@magics_class
+class MoorageMagics(Magics):
+    """The magics of moorage, for one shell."""
+
+    shell: InteractiveShell
+
+    progress_after = Float(0.5, help="Seconds until a line of progress appears.").tag(config=True)
+
+    # -- the cluster
+
+    @line_magic
+    @reads(arguments.cluster)
+    def cluster(self, args: arguments.ClusterArguments, _: str | None) -> None:
+        """Start, attach, scale, adapt, keep or stop a cluster, or show it."""
+        getattr(self, f"_cluster_{args.action}")(args)
+
+    def _cluster_status(self, _: arguments.ClusterArguments) -> None:
+        controllers = session.all_controllers()
+        if not controllers:
+            print("No cluster. %cluster start starts one, %cluster attach uses one that runs.")
+        for controller in controllers:
+            publish(_cluster(controller), raw=True)
+
+    def _cluster_start(self, args: arguments.ClusterArguments) -> None:
+        self._check_free(args.variable)
+        with self._progress() as progress:
+            progress.update("starting a cluster")
+            controller = start(
+                keep=args.keep,
+                on_progress=partial(_arrivals, progress),
+                **given(
+                    n_workers=args.n_workers,
+                    threads_per_worker=args.threads,
+                    memory_limit=args.memory,
+                    names=args.names,
+                    timeout=args.timeout,
+                ),
+            )
+            self.shell.user_ns[args.variable] = controller
+            progress.done(_cluster(controller))
+
+    def _cluster_attach(self, args: arguments.ClusterArguments) -> None:
+        target: Any = args.target
+        if target in self.shell.user_ns:
+            target = self.shell.user_ns[target]
+        if args.target != args.variable:
+            self._check_free(args.variable)
+        with self._progress() as progress:
+            progress.update("attaching")
+            controller = attach(target, **given(timeout=args.timeout))
+            self.shell.user_ns[args.variable] = controller
+            progress.done(_cluster(controller))
+
+    def _cluster_scale(self, args: arguments.ClusterArguments) -> None:
+        controller = session.current()
+        size = given(n=args.n, cores=args.cores, memory=args.total_memory, timeout=args.timeout)
+        with self._progress() as progress:
+            progress.update("scaling")
+            controller.scale(on_progress=partial(_arrivals, progress), **size)
+            progress.done(_cluster(controller))
+
+    def _cluster_adapt(self, args: arguments.ClusterArguments) -> None:
+        controller = session.current()
+        controller.adapt(args.minimum, args.maximum)
+        publish(_cluster(controller), raw=True)
+
+    def _cluster_keep(self, args: arguments.ClusterArguments) -> None:
+        controller = session.current()
+        controller.keep(not args.off)
+        publish(_cluster(controller), raw=True)
+
+    def _cluster_stop(self, _: arguments.ClusterArguments) -> None:
+        controller = session.current()
+        controller.stop()
+        print(f"{controller.name}: stopped")
+
+    # -- placing
+
+    @line_cell_magic
+    @reads(arguments.scatter)
+    def scatter(self, args: arguments.ScatterArguments, cell: str | None) -> None:
+        """Place variables, their elements spread over workers."""
+        where = tuple(args.workers or ())
+        placement = OnWorkers(where, False, args.allow_other_workers) if where else Anywhere(args.copies or 1)
+
+        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
+            more.update(by=args.by, allow_other_workers=args.allow_other_workers, whole=args.whole)
+            controller.scatter(value, name, args.workers, args.copies or False, **more)
+
+        self._place(args, cell, placement, place, moves=False)  # its elements may have to be dealt anew
+
+    @line_cell_magic
+    @reads(arguments.broadcast)
+    def broadcast(self, args: arguments.BroadcastArguments, cell: str | None) -> None:
+        """Place variables on every worker, or once per host."""
+        placement = OnePerHost() if args.per_host else Everywhere()
+
+        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
+            controller.broadcast(value, name=name, per_host=args.per_host, **more)
+
+        self._place(args, cell, placement, place)
+
+    @line_cell_magic
+    @reads(arguments.pin)
+    def pin(self, args: arguments.PinArguments, cell: str | None) -> None:
+        """Keep variables on named workers."""
+        placement = OnWorkers(tuple(args.workers), True, args.allow_other_workers)
+
+        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
+            controller.pin(name, args.workers, args.allow_other_workers, value, **more)
+
+        self._place(args, cell, placement, place)
+
+    def _place(
+        self,
+        args: arguments.PlacingArguments,
+        cell: str | None,
+        placement: Placement,
+        place: Callable[..., Any],
+        moves: bool = True,
+    ) -> None:
+        """Place the named variables, or the value of the cell.
+
+        `place` does it with one value of the notebook. What is not of the notebook, and with `moves` what is placed
+        already and has not changed, gets the new `placement` as it is.
+        """
+        controller = session.current()
+        how: dict[str, Any] = {"force": args.force, **given(timeout=args.timeout)}
+        if cell is not None:
+            self._place_cell(controller, args, cell, partial(place, controller, **how))
+            return
+        self._check_known(args.names, controller)
+        with self._watched(controller, args.names):
+            for name in args.names:
+                if name not in self.shell.user_ns or (moves and self._is_current(controller, name)):
+                    controller.place([name], placement, **how)
+                else:
+                    place(controller, name, self.shell.user_ns[name], **how)
+
+    def _is_current(self, controller: ClusterController, name: str) -> bool:
+        """Whether what is placed as `name` is what the notebook has under it now."""
+        return name in controller.placer.placed and not controller.placement(name)[name].stale
+
+    def _place_cell(
+        self, controller: ClusterController, args: arguments.PlacingArguments, cell: str, place: Callable[..., Any]
+    ) -> None:
+        name = args.the_name()
+        value = run_for_value(self.shell, cell)
+        try:
+            with self._watched(controller, [name]):
+                place(name, value, keep_origin=False)
+        except BaseException as error:
+            self.shell.user_ns[name] = value  # what the cell has worked out must not be lost
+            if isinstance(error, MoorageError):
+                error.remedy = f"{error.remedy} The cell's value is in the notebook as {name!r}.".strip()
+            raise
+        if args.keep_local:
+            self.shell.user_ns[name] = value
+
+    @line_magic
+    @reads(arguments.release)
+    def release(self, args: arguments.NamesArguments, _: str | None) -> None:
+        """Let go of placed variables."""
+        session.current().release(*args.names)
+
+    @line_magic
+    @output_can_be_silenced
+    @reads(arguments.gather)
+    def gather(self, args: arguments.NamesArguments, _: str | None) -> Any:
+        """Bring placed variables into the notebook."""
+        controller = session.current()
+        self._check_known(args.names, controller)
+        with self._progress() as progress:
+            progress.update(f"gathering {', '.join(args.names)}")
+            values = [self._gather(controller, name, **given(timeout=args.timeout)) for name in args.names]
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def _gather(self, controller: ClusterController, name: str, **how: Any) -> Any:
+        if name in controller:
+            value = controller.gather(name, **how)
+            own = name.partition("@")[0]
+            self.shell.user_ns[own] = value
+            controller.placer.note_gathered(name, value)
+            return value
+        value = self.shell.user_ns[name]
+        if callable(getattr(value, "gather", None)):  # results of %%submit
+            return value.gather(**how)
+        return controller.client.gather(value)
+
+    @line_magic
+    @reads(arguments.placement)
+    def placement(self, args: arguments.NamesArguments, _: str | None) -> None:
+        """Show where placed variables are."""
+        states = session.current().placement(*args.names)
+        publish(display.placements(states, states.workers), raw=True)
+
+    # -- what they share
+
+    def what_stands(self) -> str:
+        """Return what an interrupt leaves, in words."""
+        controllers = session.all_controllers()
+        if not controllers:
+            return "interrupted. There is no cluster; nothing is left of one that was starting."
+        states = {name: state for controller in controllers for name, state in controller.placement().items()}
+        moving = [f"{name} ({state.state})" for name, state in states.items() if state.state != "held"]
+        held = [name for name, state in states.items() if state.state == "held"]
+        parts = [
+            f"Held: {', '.join(held)}." if held else "",
+            f"Still going on: {', '.join(moving)}." if moving else "",
+            "" if states else "Nothing is placed.",
+            "%cluster and %placement show more.",
+        ]
+        return display.printable(" ".join(["interrupted.", *filter(None, parts)]))
+
+    def _progress(self) -> Progress:
+        return Progress(self.shell, self.progress_after)
+
+    @contextmanager
+    def _watched(self, controller: ClusterController, names: Sequence[str]) -> Iterator[None]:
+        """Show how the placing of `names` comes along, and at the end where they are."""
+
+        def sentences() -> str:
+            states = controller.placer.states()  # asks nobody: this runs on the client's event loop, too
+            workers = len(states.workers)
+            return "\n".join(display.sentence(name, states[name], workers) for name in names if name in states)
+
+        with self._progress() as progress:
+            progress.update(display.printable(f"placing {', '.join(names)}"))
+            unsubscribe = controller.subscribe(
+                lambda kind: progress.update(sentences()) if kind == "variables" else None
+            )
+            try:
+                yield
+            finally:
+                unsubscribe()
+            progress.done({"text/plain": sentences()})
+
+    def _check_known(self, names: Sequence[str], controller: ClusterController) -> None:
+        for name in names:
+            if name not in self.shell.user_ns and name not in controller:
+                known = {*notebook_names(self.shell), *controller}
+                raise UnknownVariableError(name, known, "in the notebook or on the cluster")
+
+    def _check_free(self, name: str) -> None:
+        """Refuse to bind a controller over something else, or over one whose cluster runs."""
+        held = self.shell.user_ns.get(name)
+        if isinstance(held, ClusterController) and held.status != "stopped":
+            raise ClusterError(
+                f"The notebook's variable {name!r} is the cluster {held.name!r} already.",
+                "%cluster stop ends that one; --as NAME gives another one a name of its own.",
+            )
+        if held is not None and not isinstance(held, ClusterController):
+            raise ClusterError(
+                f"The notebook's variable {name!r} is a {type(held).__name__} already.",
+                "Give the cluster another name with --as NAME.",
+            )
+
+
+def _cluster(controller: ClusterController) -> display.Bundle:
+    return display.cluster(controller.status_info(), controller.workers())
+
+
+def _arrivals(progress: Progress, arrived: int, requested: int) -> None:
+    progress.update(f"{arrived} of {requested} workers are here")
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None: for the others, the controller has its defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def notebook_names(shell: InteractiveShell) -> list[str]:
+    """Return the names of the user's own variables that hold data."""
+    hidden = shell.user_ns_hidden
+    return [
+        name
+        for name, value in shell.user_ns.items()
+        if not name.startswith("_") and name not in hidden and not isinstance(value, FunctionType | ModuleType | type)
+    ]

@@ -1,0 +1,56 @@
+"""Loading moorage into a shell and taking it away again. No cluster."""
+
+MAGICS = {"cluster", "scatter", "broadcast", "pin", "release", "gather", "placement", "submit"}
+CELL_MAGICS = {"scatter", "broadcast", "pin", "submit"}
+
+
+def magics(shell, kind):
+    return set(shell.ip.magics_manager.magics[kind])
+
+
+def traces(shell):
+    """Everything of a shell that an extension could leave behind."""
+    ip = shell.ip
+    return {
+        "line": magics(shell, "line"),
+        "cell": magics(shell, "cell"),
+        "configurables": [type(one).__name__ for one in ip.configurables],
+        "callbacks": {name: len(found) for name, found in ip.events.callbacks.items()},
+        "completers": {key: len(list(found)) for key, found in ip.strdispatchers["complete_command"].regexs.items()},
+        "formatters": {mime: len(one.type_printers) for mime, one in ip.display_formatter.formatters.items()},
+    }
+
+
+def test_loading_registers_the_magics(bare_shell):
+    bare_shell.run("%load_ext moorage")
+    assert magics(bare_shell, "line") >= MAGICS
+    assert magics(bare_shell, "cell") >= CELL_MAGICS
+
+
+def test_unloading_leaves_no_trace(bare_shell):
+    before = traces(bare_shell)
+    bare_shell.run("%load_ext moorage")
+    assert traces(bare_shell) != before
+    bare_shell.run("%unload_ext moorage")
+    assert traces(bare_shell) == before
+
+
+def test_loading_again_changes_nothing(bare_shell):
+    bare_shell.run("%load_ext moorage")
+    once = traces(bare_shell)
+    bare_shell.run("%reload_ext moorage")
+    bare_shell.run("import moorage\nmoorage.load_ipython_extension(get_ipython())")
+    assert traces(bare_shell) == once
+
+
+def test_without_a_cluster_each_magic_says_how_to_get_one(shell):
+    assert "%cluster start" in shell.run("%cluster")
+    error, shown = shell.fail("x = 1\n%broadcast x")
+    assert type(error).__name__ == "NoClusterError"
+    assert "%cluster start" in shown
+
+
+def test_every_magic_explains_itself(shell):
+    for name in MAGICS:
+        assert "usage: %" in shell.run(f"%{name} -h")
+        assert "usage: %" in shell.ip.magics_manager.magics["line"][name].__doc__

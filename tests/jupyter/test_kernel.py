@@ -1,0 +1,140 @@
+"""The magics in a real kernel, seen from outside as a notebook sees it: messages, interrupts, a whole notebook."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Outcome:
+    """What running a cell has come to."""
+
+    status: str = ""
+    ename: str = ""
+    evalue: str = ""
+    traceback: str = ""
+    stream: str = ""
+    displays: list[dict] = field(default_factory=list)  # the content of each display message
+    kinds: list[str] = field(default_factory=list)  # their types
+
+    @property
+    def text(self):
+        return self.stream + "\n".join(content["data"].get("text/plain", "") for content in self.displays)
+
+
+class Kernel:
+    """A kernel of this Python, and the cells run in it."""
+
+    def __init__(self):
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def run(self, code, *, interrupt_at=None):
+        """Run a cell; interrupt the kernel when a display says `interrupt_at`."""
+        outcome = Outcome()
+
+        def hook(message):
+            kind, content = message["msg_type"], message["content"]
+            if kind == "stream":
+                outcome.stream += content["text"]
+            elif kind in ("display_data", "update_display_data", "execute_result"):
+                outcome.displays.append(content)
+                outcome.kinds.append(kind)
+                if interrupt_at is not None and interrupt_at in content["data"].get("text/plain", ""):
+                    self.manager.interrupt_kernel()
+            elif kind == "error":
+                outcome.ename, outcome.evalue = content["ename"], content["evalue"]
+                outcome.traceback = "\n".join(content["traceback"])
+
+        reply = self.client.execute_interactive(code, timeout=60, output_hook=hook, allow_stdin=False)
+        outcome.status = reply["content"]["status"]
+        return outcome
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel()
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    kernel = Kernel()
+    assert kernel.run("%load_ext moorage\n%config MoorageMagics.progress_after = 0").status == "ok"
+    yield kernel
+    kernel.run("%cluster stop")
+    kernel.close()
+
+
+@pytest.fixture
+def started(kernel):
+    """The kernel with a cluster of one worker, or whatever tests before have left of it."""
+    if kernel.run("cluster").status == "error":
+        assert kernel.run("%cluster start -n 1 --threads 1 --memory 1GB").status == "ok"
+    return kernel
+
+
+def test_an_interrupted_start_leaves_nothing_and_can_be_repeated(kernel):
+    outcome = kernel.run("%cluster start -n 2", interrupt_at="starting")
+    assert outcome.status == "error"
+    assert "There is no cluster" in outcome.evalue
+    assert outcome.traceback.startswith("KeyboardInterrupt: interrupted.")
+    assert "No cluster" in kernel.run("%cluster").text
+    assert kernel.run("%cluster start -n 1 --threads 1 --memory 1GB").status == "ok"
+    assert kernel.run("%cluster stop\ndel cluster").status == "ok"
+
+
+def test_a_start_is_one_line_that_changes_and_ends_as_the_status(kernel):
+    outcome = kernel.run("%cluster start -n 1 --threads 1 --memory 1GB")
+    assert outcome.status == "ok", outcome.traceback
+    assert outcome.kinds[0] == "display_data"
+    assert set(outcome.kinds[1:]) == {"update_display_data"}
+    assert len({content["transient"]["display_id"] for content in outcome.displays}) == 1
+    assert "1 worker, 1 thread" in outcome.displays[-1]["data"]["text/plain"]
+    assert "<table>" in outcome.displays[-1]["data"]["text/html"]
+
+
+def test_an_error_fails_the_cell_in_two_lines(started):
+    outcome = started.run("x = 1\n%pin x --workers nobody")
+    assert outcome.status == "error"
+    assert outcome.ename == "UnknownWorkerError"
+    message, *remedy = outcome.evalue.splitlines()
+    assert outcome.traceback.splitlines() == [f"UnknownWorkerError: {message}", *remedy]
+    assert "nobody" in outcome.traceback
+
+
+def test_an_interrupted_scale_says_what_stands_and_goes_on(started):
+    started.run("big = bytes(10**6)\n%broadcast big")
+    outcome = started.run("%cluster scale 4", interrupt_at="of 4 workers")
+    assert outcome.status == "error"
+    assert "big" in outcome.evalue
+    assert started.run("cluster.wait_for_workers(4, 60)").status == "ok"
+    assert "held by 4 of 4 workers" in started.run("%broadcast big").text
+    assert started.run("assert cluster.gather('big') == big").status == "ok"
+
+
+def test_a_table_has_a_rich_and_a_plain_form(started):
+    started.run("x = 1.5\n%broadcast x")
+    (shown,) = started.run("%placement").displays
+    assert "<table>" in shown["data"]["text/html"]
+    assert "everywhere" in shown["data"]["text/plain"]
+
+
+@pytest.mark.timeout(240)
+def test_the_quickstart_runs_to_its_end_and_shows_what_it_says():
+    """What `npm run demo` does."""
+    command = [sys.executable, "notebooks/run.py", "notebooks/quickstart.ipynb"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=230)
+    assert done.returncode == 0, done.stderr
+    assert "336,776 flights" in done.stdout
+    assert "moorage:    4 of 4 workers\nplain Dask: 1 of 4 workers" in done.stdout
+    assert "moorage:    6 of 6 workers\nplain Dask: 1 of 6 workers" in done.stdout
+    assert "equal to what was placed: True" in done.stdout
