@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dask.sizeof import sizeof
 from dask.utils import parse_bytes
 from distributed import Future
 from distributed.utils import offload
@@ -28,11 +29,12 @@ from moorage.errors import (
 )
 from moorage.kernel.assign import By, check_fit
 from moorage.kernel.describe import describe_value
+from moorage.kernel.fingerprint import fingerprint
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.mirror import shown_names, state_of
 from moorage.kernel.parcel import Parcel, first_workers, needs, pack
 from moorage.kernel.placements import Placements
-from moorage.kernel.structure import Structure
+from moorage.kernel.structure import Structure, take_apart
 from moorage.model import Anywhere, Everywhere, OnWorkers, Placement, PlacementState, WorkerInfo
 from moorage.plan import ClusterView
 from moorage.protocol import PlaceItem, VariableRecord, placement_to_dict
@@ -278,13 +280,30 @@ class Placer:
 
     def note_rebound(self, namespace: Mapping[str, Any]) -> None:
         """Compare names with the objects that were placed under them. Takes microseconds."""
-        for name, placed in self.placed.items():
+        for name, placed in list(self.placed.items()):
             value = placed.value()
             now = namespace.get(name, value)
             rebound = value is not None and now is not value and now is not self._futures.get(placed.keys[0])
             if rebound != placed.rebound:
                 placed.rebound = rebound
                 self.link.changed("variables")
+
+    def note_gathered(self, name: str, value: Any) -> None:
+        """Take `value`, just gathered and bound to `name` in the notebook, for what was placed: it is not stale.
+
+        It is the variable's origin from now on, also if another process of this notebook, such as a kernel that was
+        restarted, has placed it.
+        """
+        record = self.record(name)
+        if record["owner"] != self.owner:
+            return
+        structure = Structure.from_dict(record["structure"])
+        limit = parse_bytes(config.get("keep-origin"))
+        if structure.kind not in ("set", "frozenset"):  # whose elements come back in no order
+            items = [value] if structure.kind == "value" else take_apart(value)[1]
+            for key, item in zip(record["keys"], items, strict=True):
+                self.origins.remember(key, item, fingerprint(item, name), record["vid"], weak=sizeof(item) > limit)
+        self.placed[name] = Placed(_reference(value, record["nbytes"] > limit), list(record["keys"]))
 
     # Bringing back
 
