@@ -141,6 +141,8 @@ class KeyPlan:
         Addresses that want the key and lack it.
     surplus : frozenset of str
         Addresses that have it and are not wanted.
+    in_use : bool
+        Surplus copies stay as long as tasks may use them; ask again later.
     moving : bool
         A copy is on its way, or can be at once.
     """
@@ -150,6 +152,7 @@ class KeyPlan:
     wait: tuple[Wait, ...] = ()
     pending: frozenset[Address] = _NONE
     surplus: frozenset[Address] = _NONE
+    in_use: bool = False
     moving: bool = False
 
     @property
@@ -207,9 +210,11 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
     drop: tuple[Drop, ...] = ()
     if not wanted & view.holders:
         surplus = _NONE  # a refuge: it stays until a wanted worker has the key
-    elif surplus and not view.in_flight and not view.in_use:
+    elif not view.in_flight and not view.in_use:
         drop = tuple(Drop(view.key, a, f"{cluster.name(a)} is not wanted any more") for a in sorted(surplus))
-    return KeyPlan(drop=drop, wait=tuple(waits), pending=pending, surplus=_NONE if view.in_use else surplus)
+    if surplus and view.in_use:
+        return KeyPlan(wait=tuple(waits), pending=pending, in_use=True)
+    return KeyPlan(drop=drop, wait=tuple(waits), pending=pending, surplus=surplus)
 
 
 def standing(plans: Iterable[KeyPlan], copies: tuple[int, int]) -> tuple[State, str]:

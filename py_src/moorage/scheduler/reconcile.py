@@ -67,6 +67,7 @@ class Reconciler:
         self._changed = changed
         #: Keys that are not where they shall be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
+        self._in_use: set[Key] = set()
         self._dirty: dict[Key, None] = {}
         self._in_flight: dict[Key, dict[Address, tuple[Address, float]]] = {}
         self._view: ClusterView | None = None
@@ -110,15 +111,18 @@ class Reconciler:
         for key in keys:
             self._dirty.pop(key, None)
             self.unsettled.pop(key, None)
+            self._in_use.discard(key)
             self._in_flight.pop(key, None)
 
     def sweep(self) -> None:
-        """Give up on copies that never arrived, and look again at all that is not settled."""
+        """Give up on copies that never arrived, and look again at all that is not settled or was in use."""
         now = monotonic()
         for flights in self._in_flight.values():
             for target in [t for t, (_, deadline) in flights.items() if deadline < now]:
                 del flights[target]
         self.mark(self.unsettled)
+        self.mark(self._in_use)
+        self._in_use.clear()
 
     def run(self) -> None:
         """Look at what is marked, for one slice of time."""
@@ -157,6 +161,8 @@ class Reconciler:
             self.unsettled.pop(key, None)
             return None
         step = plan_key(placements, self._observe(ts), self.view)
+        if step.in_use:
+            self._in_use.add(key)
         if step.settled:
             self._in_flight.pop(key, None)
             before = self.unsettled.pop(key, None)
