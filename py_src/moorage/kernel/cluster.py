@@ -134,7 +134,7 @@ class ClusterController(Verbs, Configurable):
         with self._progress(on_progress):
             asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
             arguments = {key: value for key, value in asked.items() if value is not None}
-            self._run(self._command, "scale", **arguments, force=force, timeout=limit)
+            self._run(self._scale, **arguments, force=force, timeout=limit)
 
     def adapt(self, minimum: int | None = None, maximum: int | None = None) -> None:
         """Let the scheduler choose the size within a range from its load; without a range: no longer."""
@@ -303,6 +303,11 @@ class ClusterController(Verbs, Configurable):
     async def _command(self, command: str, **arguments: Any) -> None:
         self._take_info(await self._sizing.command(command, **arguments))
         await self._link.refresh()
+
+    async def _scale(self, **arguments: Any) -> None:
+        await self._command("scale", **arguments)
+        # Newcomers get what is everywhere: scaling is done when they have it.
+        await self._link.settled(self._link.mirror.variables, config.seconds("wait-timeout", self.wait_timeout))
 
     def _on_host_event(self, event: tuple[float, Info]) -> None:
         self._take_info(event[1])
