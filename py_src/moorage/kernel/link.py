@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
-from moorage.errors import LostError, MoorageError, UnknownWorkerError
+from moorage.errors import LostError, MoorageError, UnknownWorkerError, UnreachableError
 from moorage.kernel.mirror import GapError, Mirror
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 30.0
+"""How long the scheduler may take to answer. Nothing it is asked here takes it more than a moment."""
+
+RECONNECT = "It is sought for a while; then attach again, or start another one."
+"""What to do about a lost connection."""
 
 Kind = str
 """What changed: ``variables``, ``workers``, ``cluster`` or ``notices``."""
@@ -50,6 +56,8 @@ class SchedulerLink:
         self.origins = origins
         self.mirror = Mirror()
         self.notices: dict[str, PanelNotice] = {}
+        #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
+        self.on_gone: Callable[[str, list[Any]], None] = lambda vid, keys: None
         self._ids = count(1)
         self._callbacks: list[Callable[[Kind], None]] = []
         self._tick: asyncio.Event | None = None
@@ -71,7 +79,8 @@ class SchedulerLink:
     async def resync(self) -> None:
         """Take everything as it stands, after a gap or a new connection."""
         snapshot = await self._call("subscribe", client=self.client.id)
-        self.mirror.reset(snapshot)
+        with self._noticing_what_goes():
+            self.mirror.reset(snapshot)
         self.changed("variables", "workers")
 
     async def place(self, items: list[PlaceItem]) -> None:
@@ -85,22 +94,32 @@ class SchedulerLink:
         answer = await self._call("place", items=items, client=self.client.id)
         if answer["status"] == "unknown-worker":
             raise UnknownWorkerError(answer["asked"], answer["known"])
-        self.mirror.put(answer["variables"].values())
+        with self._noticing_what_goes():
+            self.mirror.put(answer["variables"], answer["seq"])
         self.changed("variables")
 
     async def release(self, vids: list[str]) -> None:
         """Forget placements on the scheduler."""
-        await self._call("release", vids=vids)
-        self.mirror.drop(vids)
+        seq = await self._call("release", vids=vids)
+        with self._noticing_what_goes():
+            self.mirror.put(dict.fromkeys(vids), seq)
         self.changed("variables")
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers with their memory as it is now."""
         return [WorkerInfo(**worker) for worker in await self._call("workers")]
 
+    async def who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
+        """Return the addresses of the workers that have each key, as Dask knows."""
+        answer = await self._ask("who_has", keys=keys)
+        return {key: set(addresses) for key, addresses in answer.items()}
+
     async def refresh(self) -> None:
         """Bring the mirror up to this moment, rather than to the last event."""
-        self.mirror.reset(await self._call("state"))
+        snapshot = await self._call("state")
+        if snapshot["seq"] >= self.mirror.seq:  # else an event was quicker
+            with self._noticing_what_goes():
+                self.mirror.reset(snapshot)
         self.changed("variables", "workers")
 
     async def uninstall(self) -> None:
@@ -108,15 +127,29 @@ class SchedulerLink:
         await self._call("uninstall")
 
     async def settled(self, vids: Iterable[str], timeout: float) -> None:
-        """Wait until nothing moves of these variables, at most `timeout` seconds."""
+        """Wait until nothing moves of these variables, at most `timeout` seconds.
+
+        Raises
+        ------
+        UnreachableError
+            If the connection is lost meanwhile.
+        """
         deadline = time.monotonic() + timeout
         vids = list(vids)
         while any(self._moving(vid) for vid in vids) and (left := deadline - time.monotonic()) > 0:
             await self.next_change(left)
 
     async def next_change(self, timeout: float) -> None:
-        """Wait for the next change of anything, at most `timeout` seconds."""
+        """Wait for the next change of anything, at most `timeout` seconds.
+
+        Raises
+        ------
+        UnreachableError
+            If the connection is lost.
+        """
         assert self._tick is not None
+        if self.client.status != "running":
+            raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
         tick = self._tick
         with suppress(TimeoutError):
             await asyncio.wait_for(tick.wait(), timeout)
@@ -155,18 +188,30 @@ class SchedulerLink:
         return record is not None and record["state"] == "moving"
 
     async def _call(self, handler: str, **kwargs: Any) -> Any:
-        return await getattr(self.client.scheduler, f"moorage_{handler}")(**kwargs)
+        return await self._ask(f"moorage_{handler}", **kwargs)
+
+    async def _ask(self, handler: str, **kwargs: Any) -> Any:
+        """Return the scheduler's answer, within bounds."""
+        return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), _ANSWER_SECONDS)
+
+    @contextmanager
+    def _noticing_what_goes(self) -> Iterator[None]:
+        """Report variables, and keys of variables, that the mirror has before and no longer after."""
+        before = dict(self.mirror.variables)
+        yield
+        after = self.mirror.variables
+        for vid, record in before.items():
+            keys = after[vid]["keys"] if vid in after else []
+            if keys is not record["keys"] and (gone := set(record["keys"]) - set(keys)):
+                self.on_gone(vid, list(gone))
 
     def _on_event(self, event: Any) -> None:
         if event["type"] == "restore":
             self._background(self._restore(list(event["keys"])))
             return
-        for vid in event["released"]:
-            if (record := self.mirror.variables.get(vid)) is not None:
-                for key in record["keys"]:
-                    self.origins.forget(key, vid)
         try:
-            kinds = self.mirror.apply(event)
+            with self._noticing_what_goes():
+                kinds = self.mirror.apply(event)
         except GapError:
             self._background(self.resync())
             return

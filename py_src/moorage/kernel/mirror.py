@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from threading import RLock
 
 from moorage.model import PlacementState, WorkerInfo
@@ -18,6 +18,7 @@ class Mirror:
 
     def __init__(self) -> None:
         self._lock = RLock()
+        self._newer: dict[str, int] = {}  # vid -> event up to which an answer has been quicker
         self.seq = -1
         self.variables: dict[str, VariableRecord] = {}
         self.workers: dict[str, WorkerDict] = {}
@@ -27,6 +28,7 @@ class Mirror:
     def reset(self, snapshot: SchedulerSnapshot) -> None:
         """Take over a snapshot."""
         with self._lock:
+            self._newer.clear()
             self.seq = snapshot["seq"]
             self.variables = dict(snapshot["variables"])
             self.workers = dict(snapshot["workers"])
@@ -35,6 +37,8 @@ class Mirror:
 
     def apply(self, event: Changes) -> set[str]:
         """Apply an event and return which kinds of things it changed: ``variables``, ``workers``.
+
+        What an answer has said of a variable later than this event is not undone.
 
         Raises
         ------
@@ -47,12 +51,16 @@ class Mirror:
             if event["seq"] != self.seq + 1:
                 raise GapError
             self.seq = event["seq"]
-            self.variables.update(event["placed"])
+            self._newer = {vid: seq for vid, seq in self._newer.items() if seq >= self.seq}
+            for vid, record in event["placed"].items():
+                if vid not in self._newer:
+                    self.variables[vid] = record
             for vid, delta in event["changed"].items():
-                if vid in self.variables:
+                if vid in self.variables and vid not in self._newer:
                     self.variables[vid] = _merged(self.variables[vid], delta)
             for vid in event["released"]:
-                self.variables.pop(vid, None)
+                if vid not in self._newer:
+                    self.variables.pop(vid, None)
             self.workers.update(event["workers"])
             self.seen.update(event["workers"])
             for name in event["workers_gone"]:
@@ -60,16 +68,16 @@ class Mirror:
         kinds = {"variables"} if event["placed"] or event["changed"] or event["released"] else set()
         return kinds | ({"workers"} if event["workers"] or event["workers_gone"] else set())
 
-    def put(self, records: Iterable[VariableRecord]) -> None:
-        """Take over what an answer said of some variables."""
+    def put(self, records: Mapping[str, VariableRecord | None], seq: int) -> None:
+        """Take over what an answer, given after event `seq`, said of some variables; None: released."""
         with self._lock:
-            self.variables.update({record["vid"]: record for record in records})
-
-    def drop(self, vids: Iterable[str]) -> None:
-        """Forget variables that were released."""
-        with self._lock:
-            for vid in vids:
-                self.variables.pop(vid, None)
+            for vid, record in records.items():
+                if record is None:
+                    self.variables.pop(vid, None)
+                else:
+                    self.variables[vid] = record
+                if seq > self.seq:  # events from before the answer are still to come
+                    self._newer[vid] = seq
 
     def snapshot(self) -> tuple[dict[str, VariableRecord], dict[str, WorkerDict]]:
         """Return copies of both tables that belong together."""
@@ -101,15 +109,26 @@ def state_of(record: VariableRecord, stale: bool = False) -> PlacementState:
     )
 
 
-def shown_names(variables: dict[str, VariableRecord], owner: str) -> dict[str, str]:
+def shown_names(
+    variables: Mapping[str, VariableRecord], owner: str, taken: Collection[str] = frozenset()
+) -> dict[str, str]:
     """Return the name that a notebook uses for each variable: shown name -> ``vid``.
 
     Its own come first, under their plain names. Others' have theirs too where that is free, else ``name@owner``.
+
+    Parameters
+    ----------
+    variables : mapping of str to VariableRecord
+        By ``vid``.
+    owner : str
+    taken : collection of str
+        Names that mean something else in the notebook.
     """
     names: dict[str, str] = {}
     for vid, record in sorted(variables.items(), key=lambda item: (item[1]["owner"] != owner, item[0])):
         name = record["name"]
-        names[name if name not in names else f"{name}@{record['owner']}"] = vid
+        free = name not in names and (record["owner"] == owner or name not in taken)
+        names[name if free else f"{name}@{record['owner']}"] = vid
     return names
 
 

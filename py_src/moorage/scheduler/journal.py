@@ -73,7 +73,7 @@ class Journal:
         if placed:
             self._placed.update(vids)
         if self._handle is None and self.subscribers:
-            self._handle = asyncio.get_running_loop().call_later(INTERVAL, self._flush)
+            self._handle = asyncio.get_running_loop().call_later(INTERVAL, self._send_changes)
 
     def mark_workers(self) -> None:
         """Look at the workers for the next event."""
@@ -91,14 +91,21 @@ class Journal:
         """Send one event to one client, unnumbered."""
         self._scheduler.client_send(client, {"op": "event", "topic": TOPIC, "event": event})
 
+    def flush(self) -> None:
+        """Send at once all there is to tell, so that what subscribers know agrees with what is looked at next."""
+        if self._dirty or self._handle is not None:
+            self._send_changes(float("inf"))
+
     def close(self) -> None:
         """Send nothing any more."""
         self.subscribers.clear()
         if self._handle is not None:
             self._handle.cancel()
 
-    def _flush(self) -> None:
-        self._handle = None
+    def _send_changes(self, seconds: float = _SLICE) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
         event: Changes = {
             "type": "changes",
             "seq": self.seq + 1,
@@ -108,7 +115,7 @@ class Journal:
             "workers": {},
             "workers_gone": [],
         }
-        until = perf_counter() + _SLICE
+        until = perf_counter() + seconds
         while self._dirty and perf_counter() < until:
             vid = next(iter(self._dirty))
             del self._dirty[vid]

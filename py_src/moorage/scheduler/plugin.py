@@ -93,7 +93,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         Returns
         -------
         dict
-            ``{"status": "OK", "variables": {vid: VariableRecord}}``, or
+            ``{"status": "OK", "variables": {vid: VariableRecord}, "seq": number of the last event before}``, or
             ``{"status": "unknown-worker", "asked": …, "known": […]}`` and nothing has changed.
         """
         records = []
@@ -120,15 +120,21 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for record in records:
             self._put(record)
         self.reconciler.run()
-        return {"status": "OK", "variables": {record.vid: self._variable(record.vid) for record in records}}
+        variables = {record.vid: self._variable(record.vid) for record in records}
+        return {"status": "OK", "variables": variables, "seq": self.journal.seq}
 
-    async def release(self, vids: list[str]) -> None:
-        """Forget placements. Keys that nobody has futures of are forgotten by Dask."""
+    async def release(self, vids: list[str]) -> int:
+        """Forget placements, and return the number of the last event before.
+
+        Keys that nobody has futures of are forgotten by Dask.
+        """
         for vid in vids:
             self._release(vid)
+        return self.journal.seq
 
     async def state(self) -> SchedulerSnapshot:
         """Return everything as it stands."""
+        self.journal.flush()
         variables = {vid: record for vid in self.desired.records if (record := self._variable(vid)) is not None}
         return {
             "protocol": PROTOCOL_VERSION,
