@@ -128,6 +128,20 @@ def test_a_table_has_a_rich_and_a_plain_form(started):
     assert "everywhere" in shown["data"]["text/plain"]
 
 
+def test_attach_takes_dask_s_own_cluster_and_client(kernel):
+    kernel.run("""
+        from distributed import Client, LocalCluster
+        theirs = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+        client = Client(theirs)
+    """)
+    outcome = kernel.run("%cluster attach theirs --as a\nx = 'text'\n%broadcast x\n%cluster scale 2\n%placement")
+    assert outcome.status == "ok", outcome.traceback
+    assert "LocalCluster" in outcome.text
+    assert "2 of 2 workers" in kernel.run("%broadcast x").text
+    assert "'text'" in kernel.run("%cluster attach client --as b\n%gather x").text
+    assert kernel.run("b.close(); a.close(); client.close(); theirs.close()").status == "ok"
+
+
 @pytest.mark.timeout(240)
 def test_the_quickstart_runs_to_its_end_and_shows_what_it_says():
     """What `npm run demo` does."""

@@ -246,3 +246,27 @@ def test_names_are_completed(notebook):
     assert "alice" in notebook.complete("%pin big_table --workers al")
     assert "--workers" in notebook.complete("%pin big_table --wor")
     assert "start" in notebook.complete("%cluster st")
+
+
+def test_of_two_clusters_the_one_attached_last_is_meant(notebook, running):
+    notebook.run("%cluster start -n 1 --as second")
+    try:
+        notebook.run("x = 'text'\n%broadcast x")
+        assert list(notebook.names["second"]) == ["x"]
+        assert list(running) == []
+        shown = notebook.run("%cluster")
+        assert f"The magics mean {notebook.names['second'].name}" in shown
+        notebook.run("%cluster attach cluster\n%broadcast x")
+        assert list(running) == ["x"]
+        notebook.run("%cluster attach second")
+    finally:
+        notebook.run("%cluster stop")
+    assert notebook.names["second"].status == "stopped"
+    assert "alice" in notebook.run("%cluster")
+
+
+def test_attach_to_nobody_says_what_was_tried(notebook):
+    error, _ = notebook.fail("%cluster attach tcp://127.0.0.1:9 --timeout 2 --as other")
+    assert type(error).__name__ == "UnreachableError"
+    assert "127.0.0.1:9" in error.message
+    assert "other" not in notebook.names

@@ -7,15 +7,21 @@ keeps no copy of the value. Errors are the user's own, shown with the cell's own
 from __future__ import annotations
 
 import ast
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask
+import distributed
+
+import moorage
 from moorage.errors import InputError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from IPython.core.interactiveshell import InteractiveShell
+
+_MACHINERY = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (moorage, distributed, dask))
 
 
 def run_for_value(shell: InteractiveShell, cell: str) -> Any:
@@ -48,7 +54,7 @@ def run_for_value(shell: InteractiveShell, cell: str) -> Any:
         exec(statements, shell.user_ns)
         return eval(expression, shell.user_ns)
     except BaseException as error:
-        _show_without_us(shell, error)
+        show_from_users_code(shell, error)
         raise
 
 
@@ -60,12 +66,17 @@ def not_python(shell: InteractiveShell, error: SyntaxError) -> InputError:
     return refusal
 
 
-def _show_without_us(shell: InteractiveShell, error: BaseException) -> None:
-    """Have the notebook show the traceback of `error` from the user's cell on."""
-    ours: TracebackType | None = error.__traceback__
-    users = ours.tb_next if ours else None
+def show_from_users_code(shell: InteractiveShell, error: BaseException) -> None:
+    """Have the notebook show the traceback of `error` from the user's own code on, without what called it."""
     if hasattr(error, "_render_traceback_") or isinstance(error, SyntaxError):
         return
+    users = error.__traceback__
+    while users is not None and _is_machinery(users.tb_frame.f_code.co_filename):
+        users = users.tb_next
     show = shell.InteractiveTB.structured_traceback
     with suppress(AttributeError, TypeError):  # not every exception takes an attribute
         error._render_traceback_ = lambda: show(type(error), error, users, tb_offset=0)  # type: ignore[attr-defined]
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith(_MACHINERY)

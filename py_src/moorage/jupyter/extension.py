@@ -14,6 +14,7 @@ from IPython import get_ipython
 
 from moorage.jupyter import completion, display
 from moorage.jupyter.magics import MoorageMagics, notebook_names
+from moorage.jupyter.submit_magic import SubmitMagics
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.placements import Placements
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
+_MAGICS = (MoorageMagics, SubmitMagics)
+
 
 def load(shell: InteractiveShell) -> None:
     """Add moorage to `shell`."""
     unload(shell)
-    shell.register_magics(MoorageMagics)
+    shell.register_magics(*_MAGICS)
     _set_configurables(shell, session.all_controllers())
     shell.set_hook("complete_command", _complete, re_key=completion.PATTERN)
     shell.events.register("post_run_cell", _after_cell)
@@ -41,14 +44,16 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take moorage from `shell` again. Clusters and placements stay."""
-    magics = shell.magics_manager.registry.pop("MoorageMagics", None)
-    if magics is None:
+    registry = shell.magics_manager.registry
+    ours = [registry.pop(kind.__name__) for kind in _MAGICS if kind.__name__ in registry]
+    if not ours:
         return
-    shell.configurables.remove(magics)
     _set_configurables(shell, [])
-    for registered in shell.magics_manager.magics.values():
-        for name in [name for name, magic in registered.items() if getattr(magic, "__self__", None) is magics]:
-            del registered[name]
+    for magics in ours:
+        shell.configurables.remove(magics)
+        for registered in shell.magics_manager.magics.values():
+            for name in [name for name, magic in registered.items() if getattr(magic, "__self__", None) is magics]:
+                del registered[name]
     shell.strdispatchers["complete_command"].regexs.pop(re.compile(completion.PATTERN), None)
     shell.events.unregister("post_run_cell", _after_cell)
     formatters = _formatters(shell)

@@ -20,7 +20,7 @@ from moorage.errors import ClusterError, MoorageError, UnknownVariableError
 from moorage.jupyter import arguments, display
 from moorage.jupyter.cells import run_for_value
 from moorage.jupyter.progress import Progress
-from moorage.jupyter.reporting import reads
+from moorage.jupyter.reporting import Interrupted, reads
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.starting import attach, start
@@ -52,6 +52,8 @@ class MoorageMagics(Magics):
             print("No cluster. %cluster start starts one, %cluster attach uses one that runs.")
         for controller in controllers:
             publish(_cluster(controller), raw=True)
+        if len(controllers) > 1:
+            print(f"The magics mean {controllers[-1].name}; %cluster attach VARIABLE chooses another one.")
 
     def _cluster_start(self, args: arguments.ClusterArguments) -> None:
         self._check_free(args.variable)
@@ -75,6 +77,9 @@ class MoorageMagics(Magics):
         target: Any = args.target
         if target in self.shell.user_ns:
             target = self.shell.user_ns[target]
+        if isinstance(target, ClusterController):  # of several, the one that is meant from now on
+            publish(_cluster(attach(target)), raw=True)
+            return
         if args.target != args.variable:
             self._check_free(args.variable)
         with self._progress() as progress:
@@ -170,8 +175,11 @@ class MoorageMagics(Magics):
                     place(controller, name, self.shell.user_ns[name], **how)
 
     def _is_current(self, controller: ClusterController, name: str) -> bool:
-        """Whether what is placed as `name` is what the notebook has under it now."""
-        return name in controller.placer.placed and not controller.placement(name)[name].stale
+        """Whether what is placed as `name` is there, and is what the notebook has under it now."""
+        if name not in controller.placer.placed:
+            return False
+        state = controller.placement(name)[name]
+        return not state.stale and state.state != "lost"
 
     def _place_cell(
         self, controller: ClusterController, args: arguments.PlacingArguments, cell: str, place: Callable[..., Any]
@@ -183,8 +191,11 @@ class MoorageMagics(Magics):
                 place(name, value, keep_origin=False)
         except BaseException as error:
             self.shell.user_ns[name] = value  # what the cell has worked out must not be lost
+            kept = f"The cell's value is in the notebook as {name!r}."
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(f"{self.what_stands()} {kept}") from None
             if isinstance(error, MoorageError):
-                error.remedy = f"{error.remedy} The cell's value is in the notebook as {name!r}.".strip()
+                error.remedy = f"{error.remedy} {kept}".strip()
             raise
         if args.keep_local:
             self.shell.user_ns[name] = value
