@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dask.sizeof import sizeof
@@ -65,6 +66,44 @@ class Placed:
     keys: list[Any]
     rebound: bool = False
     changed: bool = False
+
+
+_NOTHING: Any = object()
+
+
+@dataclass(slots=True)
+class Shipment:
+    """A variable that is ready to be placed or moved.
+
+    Attributes
+    ----------
+    item : PlaceItem
+        What is recorded on the scheduler.
+    label : str
+        What it is called in an error.
+    parcel : Parcel
+    firsts : list of str or None
+        The worker that each key is sent to.
+    held : dict of key to set of str
+        Addresses of those that have it already.
+    needed : dict of str to int
+        Bytes that each worker would get.
+    value : object
+        The notebook's value; absent when only the placement changes.
+    keep_origin : bool
+    futures : dict of key to Future
+        Of what has been sent.
+    """
+
+    item: PlaceItem
+    label: str
+    parcel: Parcel
+    firsts: list[str | None]
+    held: dict[Any, set[str]]
+    needed: dict[str, int]
+    value: Any = _NOTHING
+    keep_origin: bool = True
+    futures: dict[Any, Future[Any]] = field(default_factory=dict)
 
 
 class Placer:
@@ -140,43 +179,14 @@ class Placer:
         DoesNotFitError
             If a worker that would take it has no room for it. Nothing has changed.
         """
-        if name is not None and not name.isidentifier():
-            raise InvalidNameError(name)
-        parcel = await offload(self._pack, value, name, whole, hash)
         infos = await self.link.workers()
         self._check_workers(placement, infos)
-        held = await self._who_has(parcel.keys)
-        firsts = first_workers(parcel, placement, by, infos)
+        shipment = await self._packed(value, name, placement, infos, whole=whole, by=by, hash=hash)
+        shipment.keep_origin = keep_origin
         if not force:
-            label = name or describe_value(value)[0]
-            check_fit(label, needs(parcel, placement, firsts, held, infos), infos)
-        vid = self._vid(name if name is not None else str(parcel.keys[0]))
-        self._remember(vid, name, value, parcel, keep_origin)
-        futures = await self._send(parcel, firsts, held, infos, direct)
-        typename, detail = describe_value(value)
-        await self.link.place(
-            [
-                {
-                    "vid": vid,
-                    "name": name if name is not None else str(parcel.keys[0]),
-                    "owner": self.owner,
-                    "keys": parcel.keys,
-                    "placement": placement_to_dict(placement),
-                    "structure": parcel.structure.to_dict(),
-                    "typename": typename,
-                    "detail": detail,
-                    "nbytes": parcel.nbytes,
-                    "origin": keep_origin and not parcel.futures,
-                    "hold": name is not None,
-                }
-            ]
-        )
-        # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
-        futures |= {key: self.future_of(key) for key in parcel.keys if key not in futures}
-        if name is not None:
-            self._futures.update(futures)
-        await self.link.settled([vid], config.seconds("wait-timeout", timeout))
-        return parcel.structure.put_together([futures[key] for key in parcel.keys])
+            self._check_fit([shipment], infos)
+        await self._carry_out([shipment], infos, direct, timeout)
+        return shipment.parcel.structure.put_together([shipment.futures[key] for key in shipment.parcel.keys])
 
     async def move(
         self, names: Iterable[str], placement: Placement, *, force: bool = False, timeout: str | float | None = None
@@ -188,35 +198,46 @@ class Placer:
         UnknownVariableError, UnknownWorkerError, DoesNotFitError
             Nothing has changed.
         """
+        await self.place_together({}, names, placement, force=force, timeout=timeout)
+
+    async def place_together(
+        self,
+        values: Mapping[str, Any],
+        names: Iterable[str],
+        placement: Placement,
+        *,
+        whole: bool = False,
+        force: bool = False,
+        timeout: str | float | None = None,
+    ) -> None:
+        """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
+
+        Parameters
+        ----------
+        values : mapping of str to object
+            Those that are what is placed under their name already, and unchanged, are only moved.
+        names : iterable of str
+            Variables that are placed already.
+        placement : Placement
+        whole, force, timeout
+            As in `place`.
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
         infos = await self.link.workers()
         self._check_workers(placement, infos)
-        items: list[PlaceItem] = []
-        for name in names:
-            record = self.record(name)
-            keys = list(record["keys"])
-            if not force:
-                each = record["nbytes"] // max(1, len(keys))
-                parcel = Parcel(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
-                held = await self._who_has(keys)
-                firsts = first_workers(parcel, placement, "cores", infos)
-                check_fit(name, needs(parcel, placement, firsts, held, infos), infos)
-            items.append(
-                {
-                    "vid": record["vid"],
-                    "name": record["name"],
-                    "owner": record["owner"],
-                    "keys": keys,
-                    "placement": placement_to_dict(placement),
-                    "structure": record["structure"],
-                    "typename": record["typename"],
-                    "detail": record["detail"],
-                    "nbytes": [-1] * len(keys),
-                    "origin": all(key in self.origins for key in keys),
-                    "hold": True,
-                }
-            )
-        await self.link.place(items)
-        await self.link.settled([item["vid"] for item in items], config.seconds("wait-timeout", timeout))
+        shipments = [await self._unpacked(name, placement, infos) for name in names]
+        for name, value in values.items():
+            if await self._is_placed(name, value):
+                shipments.append(await self._unpacked(name, placement, infos))
+            else:
+                shipments.append(await self._packed(value, name, placement, infos, whole=whole))
+        if not force:
+            self._check_fit(shipments, infos)
+        await self._carry_out(shipments, infos, None, timeout)
 
     async def release(self, names: Iterable[str]) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
@@ -243,9 +264,12 @@ class Placer:
         """
         variables, _ = self.link.mirror.snapshot()
         names = shown_names(variables, self.owner)
-        if name not in names:
-            raise UnknownVariableError(name, names)
-        return variables[names[name]]
+        if name in names:
+            return variables[names[name]]
+        plain, at, owner = name.partition("@")
+        if at and (record := variables.get(f"{owner}:{plain}")) is not None:
+            return record
+        raise UnknownVariableError(name, names)
 
     def names(self) -> list[str]:
         """Return the names of all variables, this notebook's first."""
@@ -359,6 +383,103 @@ class Placer:
 
     def _vid(self, name: str) -> str:
         return f"{self.owner}:{name}"
+
+    async def _packed(
+        self,
+        value: Any,
+        name: str | None,
+        placement: Placement,
+        infos: Sequence[WorkerInfo],
+        *,
+        whole: bool,
+        by: By = "cores",
+        hash: bool = True,
+    ) -> Shipment:
+        """Make `value` ready to be placed."""
+        if name is not None and not name.isidentifier():
+            raise InvalidNameError(name)
+        parcel = await offload(self._pack, value, name, whole, hash)
+        held = await self._who_has(parcel.keys)
+        typename, detail = describe_value(value)
+        item: PlaceItem = {
+            "vid": self._vid(name if name is not None else str(parcel.keys[0])),
+            "name": name if name is not None else str(parcel.keys[0]),
+            "owner": self.owner,
+            "keys": parcel.keys,
+            "placement": placement_to_dict(placement),
+            "structure": parcel.structure.to_dict(),
+            "typename": typename,
+            "detail": detail,
+            "nbytes": parcel.nbytes,
+            "origin": False,  # until it is known whether it is kept
+            "hold": name is not None,
+        }
+        firsts = first_workers(parcel, placement, by, infos)
+        needed = needs(parcel, placement, firsts, held, infos)
+        return Shipment(item, name or typename, parcel, firsts, held, needed, value)
+
+    async def _unpacked(self, name: str, placement: Placement, infos: Sequence[WorkerInfo]) -> Shipment:
+        """Make a variable that is placed already ready for another placement: nothing has to be sent."""
+        record = self.record(name)
+        keys = list(record["keys"])
+        each = record["nbytes"] // max(1, len(keys))
+        parcel = Parcel(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
+        held = await self._who_has(keys)
+        item: PlaceItem = {
+            "vid": record["vid"],
+            "name": record["name"],
+            "owner": record["owner"],
+            "keys": keys,
+            "placement": placement_to_dict(placement),
+            "structure": record["structure"],
+            "typename": record["typename"],
+            "detail": record["detail"],
+            "nbytes": [-1] * len(keys),
+            "origin": all(key in self.origins for key in keys),
+            "hold": True,
+        }
+        firsts = first_workers(parcel, placement, "cores", infos)
+        return Shipment(item, name, parcel, firsts, held, needs(parcel, placement, firsts, held, infos))
+
+    async def _is_placed(self, name: str, value: Any) -> bool:
+        """Whether `value` is what is placed as `name`."""
+        placed = self.placed.get(name)
+        if placed is None:
+            return False
+        if value is not placed.value() and value is not self._futures.get(placed.keys[0]):
+            return False
+        return not await offload(self._has_changed, placed)
+
+    def _check_fit(self, shipments: Sequence[Shipment], infos: Sequence[WorkerInfo]) -> None:
+        needed = Counter[str]()
+        for shipment in shipments:
+            needed.update(shipment.needed)
+        labels = [shipment.label for shipment in shipments]
+        check_fit(labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}", needed, infos)
+
+    async def _carry_out(
+        self,
+        shipments: Sequence[Shipment],
+        infos: Sequence[WorkerInfo],
+        direct: bool | None,
+        timeout: str | float | None,
+    ) -> None:
+        """Send what the cluster lacks, record the placements, and wait."""
+        for shipment in shipments:
+            if shipment.value is not _NOTHING:
+                await self._send_one(shipment, infos, direct)
+        await self.link.place([shipment.item for shipment in shipments])
+        for shipment in shipments:
+            if shipment.item["hold"]:
+                self._futures.update(shipment.futures)
+        await self.link.settled([s.item["vid"] for s in shipments], config.seconds("wait-timeout", timeout))
+
+    async def _send_one(self, shipment: Shipment, infos: Sequence[WorkerInfo], direct: bool | None) -> None:
+        item, parcel = shipment.item, shipment.parcel
+        item["origin"] = shipment.keep_origin and not parcel.futures
+        name = item["name"] if item["hold"] else None
+        self._remember(item["vid"], name, shipment.value, parcel, shipment.keep_origin)
+        shipment.futures = await self._send(parcel, shipment.firsts, shipment.held, infos, direct)
 
     def _pack(self, value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
         parcel = pack(value, name, whole, hash)

@@ -1,9 +1,12 @@
-"""The clusters of this process, and what it calls itself on them."""
+"""The clusters of this process, those that are starting, and what it calls itself on them."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,31 @@ if TYPE_CHECKING:
     from moorage.kernel.cluster import ClusterController
 
 _controllers: list[ClusterController] = []  # the current one last
+_starts: list[Start] = []
+_callbacks: list[Callable[[], None]] = []
+
+
+@dataclass(slots=True)
+class Start:
+    """A cluster that is starting, or is being attached to.
+
+    Attributes
+    ----------
+    name, kind : str
+        As far as they are known.
+    arrived, requested : int
+        Workers.
+    """
+
+    name: str
+    kind: str
+    arrived: int = 0
+    requested: int = 0
+
+    def progress(self, arrived: int, requested: int) -> None:
+        """Take note of how far it is."""
+        self.arrived, self.requested = arrived, requested
+        _tell()
 
 
 def owner() -> str:
@@ -31,14 +59,46 @@ def owner() -> str:
 
 def add(controller: ClusterController) -> None:
     """Make `controller` the current one."""
-    remove(controller)
+    if controller in _controllers:
+        _controllers.remove(controller)
     _controllers.append(controller)
+    _tell()
 
 
 def remove(controller: ClusterController) -> None:
     """Forget `controller`."""
     if controller in _controllers:
         _controllers.remove(controller)
+        _tell()
+
+
+@contextmanager
+def starting(name: str, kind: str, requested: int = 0) -> Iterator[Start]:
+    """Let everybody know of a `Start` while the context is open."""
+    start = Start(name, kind, requested=requested)
+    _starts.append(start)
+    _tell()
+    try:
+        yield start
+    finally:
+        _starts.remove(start)
+        _tell()
+
+
+def starts() -> list[Start]:
+    """Return the clusters that are starting, the latest last."""
+    return list(_starts)
+
+
+def subscribe(callback: Callable[[], None]) -> Callable[[], None]:
+    """Call `callback`, in any thread, when a cluster comes or goes or a start gets on. Return how to end that."""
+    _callbacks.append(callback)
+    return lambda: _callbacks.remove(callback) if callback in _callbacks else None
+
+
+def _tell() -> None:
+    for callback in list(_callbacks):
+        callback()
 
 
 def current() -> ClusterController:

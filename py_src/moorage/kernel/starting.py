@@ -55,11 +55,6 @@ def start(
     StartError
         If it does not start. Nothing of it is left.
     """
-
-    def report(progress: Progress) -> None:
-        if on_progress is not None:
-            on_progress(progress.arrived, progress.requested)
-
     spec = HostSpec(
         n_workers=n_workers,
         threads_per_worker=threads_per_worker,
@@ -69,14 +64,21 @@ def start(
         dashboard=bool(config.get("cluster.dashboard")),
         idle_timeout=config.seconds("cluster.idle-timeout"),
     )
-    handle = launch(spec, config.seconds("start-timeout", timeout), report)
-    try:
-        client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
-        return ClusterController(client, name=handle.info.name, kind="local", handle=handle)
-    except BaseException:
-        handle.kept = False
-        handle.close()
-        raise
+    with session.starting("", "local", n_workers or len(names or ())) as begun:
+
+        def report(progress: Progress) -> None:
+            begun.progress(progress.arrived, progress.requested)
+            if on_progress is not None:
+                on_progress(progress.arrived, progress.requested)
+
+        handle = launch(spec, config.seconds("start-timeout", timeout), report)
+        try:
+            client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
+            return ClusterController(client, name=handle.info.name, kind="local", handle=handle)
+        except BaseException:
+            handle.kept = False
+            handle.close()
+            raise
 
 
 def attach(target: Any = None, *, timeout: str | float | None = None) -> ClusterController:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from moorage.errors import InputError
@@ -189,13 +189,31 @@ class Verbs:
         names: str | Sequence[str],
         placement: Placement,
         *,
+        values: Mapping[str, Any] | None = None,
+        whole: bool = False,
         force: bool = False,
         timeout: str | float | None = None,
     ) -> None:
-        """Give variables that are placed already another placement, all or none."""
+        """Give several variables the same placement, all or none.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Variables that are placed already.
+        placement : Placement
+        values : mapping of str to object, optional
+            Further ones, with their values; one whose value is placed already under its name is only moved.
+        whole, force, timeout
+            As in `scatter`.
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
         names = [names] if isinstance(names, str) else list(names)
         limit = timeout if timeout is not None else self.wait_timeout
-        self._run(self.placer.move, names, placement, force=force, timeout=limit)
+        self._run(self.placer.place_together, values or {}, names, placement, whole=whole, force=force, timeout=limit)
 
     def release(self, *names: str) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them."""
