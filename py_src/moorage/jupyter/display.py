@@ -216,7 +216,8 @@ _TEMPLATE = """\
 <tbody>
 {% for row in grid.rows %}<tr>{% for cell in row %}\
 {% if loop.first %}<th scope="row" style="text-align: left">{{ cell }}</th>\
-{% else %}<td style="text-align: {{ 'right' if loop.index0 in grid.numeric else 'left' }}">{{ cell }}</td>{% endif %}\
+{% else %}<td style="text-align: {{ 'right' if loop.index0 in grid.numeric else 'left' }}; \
+white-space: {{ 'nowrap' if cell|length < 24 else 'normal' }}">{{ cell }}</td>{% endif %}\
 {% endfor %}</tr>
 {% endfor %}</tbody>
 </table>{% endif %}"""
