@@ -119,6 +119,7 @@ def test_every_action_of_cluster_has_help(action):
         ("scatter", "'<img onerror=x>'", "cannot name a variable", "letters"),
         ("scatter", "x@other", "'x@other' cannot name", "letters"),
         ("broadcast", "x --everywhere", "no option '--everywhere'", "%broadcast"),
+        ("submit", "-o a,b for i in x", "one result", "-o a"),
         ("gather", "x y-z", "'y-z' cannot name", "letters"),
     ],
 )

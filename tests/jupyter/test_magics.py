@@ -188,6 +188,12 @@ class TestBadInput:
         assert isinstance(error, UnknownVariableError)
         assert "x" not in running
 
+    def test_when_one_does_not_fit_none_is_placed(self, notebook, running):
+        error, _ = notebook.fail("small = 'small'\nhuge = bytes(3 * 10**9)\n%broadcast small huge")
+        notebook.names.pop("huge")
+        assert type(error).__name__ == "DoesNotFitError"
+        assert list(running) == []
+
     def test_two_variables_of_the_same_content_live_independently(self, notebook, running):
         notebook.run("x = [1.5, 2.5]\ny = [1.5, 2.5]\n%broadcast x y\n%release x")
         assert holders(running, "y") == ["alice", "bob"]

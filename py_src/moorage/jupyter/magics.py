@@ -19,7 +19,7 @@ from traitlets import Float
 from moorage.errors import ClusterError, MoorageError, UnknownVariableError
 from moorage.jupyter import arguments, display
 from moorage.jupyter.cells import run_for_value
-from moorage.jupyter.progress import Progress
+from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import Interrupted, reads
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
@@ -36,7 +36,7 @@ class MoorageMagics(Magics):
 
     shell: InteractiveShell
 
-    progress_after = Float(0.5, help="Seconds until a line of progress appears.").tag(config=True)
+    progress_after = Float(PATIENCE_SECONDS, help="Seconds until a line of progress appears.").tag(config=True)
 
     # -- the cluster
 
@@ -124,7 +124,7 @@ class MoorageMagics(Magics):
             more.update(by=args.by, allow_other_workers=args.allow_other_workers, whole=args.whole)
             controller.scatter(value, name, args.workers, args.copies or False, **more)
 
-        self._place(args, cell, placement, place, moves=False)  # its elements may have to be dealt anew
+        self._place(args, cell, placement, place, by_element=True)
 
     @line_cell_magic
     @reads(arguments.broadcast)
@@ -154,12 +154,12 @@ class MoorageMagics(Magics):
         cell: str | None,
         placement: Placement,
         place: Callable[..., Any],
-        moves: bool = True,
+        by_element: bool = False,
     ) -> None:
         """Place the named variables, or the value of the cell.
 
-        `place` does it with one value of the notebook. What is not of the notebook, and with `moves` what is placed
-        already and has not changed, gets the new `placement` as it is.
+        `place` does it with one value. What the notebook does not have, or has as it is placed already, only gets the
+        new `placement`; `by_element`, a value is dealt out in any case.
         """
         controller = session.current()
         how: dict[str, Any] = {"force": args.force, **given(timeout=args.timeout)}
@@ -167,19 +167,16 @@ class MoorageMagics(Magics):
             self._place_cell(controller, args, cell, partial(place, controller, **how))
             return
         self._check_known(args.names, controller)
+        values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
+        others = [name for name in args.names if name not in values]
         with self._watched(controller, args.names):
-            for name in args.names:
-                if name not in self.shell.user_ns or (moves and self._is_current(controller, name)):
-                    controller.place([name], placement, **how)
-                else:
-                    place(controller, name, self.shell.user_ns[name], **how)
-
-    def _is_current(self, controller: ClusterController, name: str) -> bool:
-        """Whether what is placed as `name` is there, and is what the notebook has under it now."""
-        if name not in controller.placer.placed:
-            return False
-        state = controller.placement(name)[name]
-        return not state.stale and state.state != "lost"
+            if not by_element:
+                controller.place(others, placement, values=values, whole=True, **how)
+                return
+            for name, value in values.items():
+                place(controller, name, value, **how)
+            if others:
+                controller.place(others, placement, **how)
 
     def _place_cell(
         self, controller: ClusterController, args: arguments.PlacingArguments, cell: str, place: Callable[..., Any]

@@ -1,12 +1,12 @@
 """What the panel shows, as a value, and what changes from one such value to the next. Pure.
 
-`StateMaker` turns the facts of this kernel (what the scheduler said last, the cluster, the notebook) into a `PanelState`;
-`difference` says what has changed, in the words of `PanelUpdate`. How the messages travel is ``panel.py``.
+`StateMaker` turns the facts of this kernel (what the scheduler said last, the cluster, the notebook) into a
+`PanelState`; `difference` says what has changed, in the words of `PanelUpdate`. How that travels is ``panel.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,6 @@ from moorage.protocol import (
     WorkerDict,
 )
 
-_COUNTS = ("held", "pending")
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -45,6 +43,8 @@ class Facts:
         Names of this notebook's variables whose value has changed since.
     sending : mapping of str to PanelVariable
         Those that are being sent, and that the scheduler does not know yet.
+    namespace : container of str
+        Names that mean something in the notebook: others' variables of these are shown as ``name@owner``.
     candidates : mapping of str to PanelCandidate
     notices : mapping of str to PanelNotice
     read_only : bool
@@ -56,6 +56,7 @@ class Facts:
     owner: str = ""
     stale: Collection[str] = frozenset()
     sending: Mapping[str, PanelVariable] = field(default_factory=dict)
+    namespace: Container[str] = frozenset()
     candidates: Mapping[str, PanelCandidate] = field(default_factory=dict)
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     read_only: bool = False
@@ -86,8 +87,7 @@ class StateMaker:
         """Return the state that follows from `facts`."""
         own = {record["name"] for record in facts.variables.values() if record["owner"] == facts.owner}
         candidates = {n: c for n, c in facts.candidates.items() if n not in own and n not in facts.sending}
-        taken = {*candidates, *facts.sending} - own
-        names = shown_names(facts.variables, facts.owner, taken)
+        names = shown_names(facts.variables, facts.owner, facts.namespace)
         made = {name: self._variable(name, facts.variables[vid], facts) for name, vid in names.items()}
         self._variables = {name: self._variables[name] for name in made}
         workers = {name: self._worker(name, worker) for name, worker in facts.workers.items()}
@@ -182,8 +182,10 @@ def _worker_change(before: PanelWorker | None, after: PanelWorker) -> PanelWorke
 
 def _variable_change(before: PanelVariable | None, after: PanelVariable) -> PanelVariableChange:
     change = _fields(before, after)
-    if before is not None:
-        change.update({part: _counts(before[part], after[part]) for part in _COUNTS if part in change})
+    if before is not None and "held" in change:
+        change["held"] = _counts(before["held"], after["held"])
+    if before is not None and "pending" in change:
+        change["pending"] = _counts(before["pending"], after["pending"])
     return change  # type: ignore[return-value]
 
 

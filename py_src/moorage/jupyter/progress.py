@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from rich.status import Status
 
+PATIENCE_SECONDS = 0.5
+
 
 class Progress:
     """A line of progress; use as a context manager, call `update` from any thread.

@@ -46,6 +46,11 @@ class SubmitReader(Reader[SubmitArguments]):
         options, clause = _split_loop(line)
         read = super().__call__(options, namespace)
         read.loop = _loop(clause) if clause else None
+        if read.loop and len(read.output) > 1:
+            raise ArgumentError(
+                f"-o gives {len(read.output)} names, and a loop has one result, the sequence of its items' values.",
+                f"Write: -o {read.output[0]}",
+            )
         return read
 
 

@@ -18,10 +18,12 @@ from IPython.display import display as publish
 
 from moorage.errors import ArgumentError
 from moorage.jupyter.cells import not_python, show_from_users_code
+from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import reads
 from moorage.jupyter.submit_line import SubmitArguments, submit
-from moorage.kernel import session
-from moorage.kernel.submit import Options
+from moorage.kernel import ledger, session
+from moorage.kernel.options import Options
+from moorage.kernel.results import Results
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -47,7 +49,7 @@ class SubmitMagics(Magics):
             self._bind(args.output, job)
             return None
         try:
-            return job.result() if isinstance(job, Future) else job.gather()
+            return self._wait(job)
         except KeyboardInterrupt:
             job.cancel()
             raise
@@ -55,11 +57,21 @@ class SubmitMagics(Magics):
             show_from_users_code(self.shell, error)
             raise
 
+    def _wait(self, job: Future[Any] | Results) -> Any:
+        if isinstance(job, Future):
+            return job.result()
+        with Progress(self.shell, PATIENCE_SECONDS) as progress:
+            unsubscribe = job.subscribe(lambda: progress.update(_in_words(job.progress)))
+            try:
+                return job.gather()
+            finally:
+                unsubscribe()
+
     def what_stands(self) -> str:
         """Return what an interrupt leaves, in words."""
         return "interrupted. What had not run was cancelled; placed variables stay where they are."
 
-    def _start(self, args: SubmitArguments, cell: str) -> Any:
+    def _start(self, args: SubmitArguments, cell: str) -> Future[Any] | Results:
         submitter = session.current().submitter
         # The line of the magic is line 1 of the cell as the user sees it.
         filename = self.shell.compile.cache("\n" + cell, self.shell.execution_count, raw_code=cell)
@@ -80,12 +92,18 @@ class SubmitMagics(Magics):
         except SyntaxError as error:
             raise not_python(self.shell, error) from None
 
-    def _bind(self, names: list[str], job: Any) -> None:
+    def _bind(self, names: list[str], job: Future[Any] | Results) -> None:
         if len(names) == 1:
             self.shell.user_ns[names[0]] = job
             return
+        assert isinstance(job, Future)  # a loop binds one name
         for index, name in enumerate(names):
             self.shell.user_ns[name] = job.client.submit(operator.getitem, job, index)
+
+
+def _in_words(progress: ledger.Progress) -> str:
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    return f"{progress.done} of {'?' if progress.total is None else progress.total} items done{failed}"
 
 
 class Output:
