@@ -7,73 +7,27 @@ capture is `capture.prepare`, the many items of a map are `mapping.Mapping`.
 from __future__ import annotations
 
 import builtins
+import functools
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import xxhash
 from distributed import Future
 
-from moorage.errors import InputError, UnknownVariableError, UnknownWorkerError
 from moorage.kernel.backend import Backend
-from moorage.kernel.capture import Stale, prepare
+from moorage.kernel.capture import prepare
 from moorage.kernel.cells import compile_cell
+from moorage.kernel.feeding import Feed, InOrder, WhereTheyAre
 from moorage.kernel.functions import global_names
+from moorage.kernel.locality import Locality, Located, where
+from moorage.kernel.mapping import Run
+from moorage.kernel.options import Options
 from moorage.kernel.refs import Payload
-from moorage.kernel.runtime import Report, WorkerRuntime
-from moorage.model import OnWorkers
+from moorage.kernel.results import Results
+from moorage.kernel.runtime import WorkerRuntime
+from moorage.kernel.source import Source
 from moorage.worker.cell import Cell
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How tasks run. Names and meanings are those of `distributed.Client.submit` where it has them.
-
-    Attributes
-    ----------
-    workers : tuple of str
-        Names, hosts, ``host:port`` or addresses. Empty: wherever it is best.
-    allow_other_workers : bool
-        Prefer `workers`, or the holders of `near`, but use others when those are busy.
-    near : str
-        Run on the workers that hold this variable.
-    retries : int
-        How often an item, or the task, is tried again after it raised.
-    priority : int
-    resources : mapping of str to float
-    limits : mapping of str to int
-        Per name, how many items may run at once on the whole cluster: a `distributed.Semaphore` around each.
-    rerun : bool
-        Run again what ran on a worker that was lost.
-    auto : bool
-        Place large captured values rather than refuse them.
-    stale : {"refresh", "error"}
-        What to do about placed values that have changed.
-    on_report : callable, optional
-        Takes what tasks print and display, as it arrives: see `Report`. Called on the client's event loop.
-    """
-
-    workers: tuple[str, ...] = ()
-    allow_other_workers: bool = False
-    near: str = ""
-    retries: int = 0
-    priority: int = 0
-    resources: Mapping[str, float] = field(default_factory=dict)
-    limits: Mapping[str, int] = field(default_factory=dict)
-    rerun: bool = True
-    auto: bool = True
-    stale: Stale = "refresh"
-    on_report: Callable[[Report], None] | None = None
-
-    def __post_init__(self) -> None:
-        for name, leases in self.limits.items():
-            if leases < 1:
-                raise InputError(f"A limit of {leases} for {name} would let nothing run.", f"Write: {name}=1, or more.")
-        if self.retries < 0:
-            raise InputError(
-                f"retries={self.retries}: it cannot be tried a negative number of times.", "Write 0 or more."
-            )
 
 
 class Submitter:
@@ -156,6 +110,61 @@ class Submitter:
         captured = {"globals_": namespace, "absent": absent}
         return self._task((cell, (), {}), "cell", options or Options(), pure=False, captured=captured)
 
+    def map(
+        self,
+        function: Callable[..., Any],
+        *iterables: Iterable[Any],
+        options: Options | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Results:
+        """Run ``function`` for each item of one or several iterables, as `map` does, in batches; do not wait.
+
+        Parameters
+        ----------
+        function : callable
+        *iterables : iterable
+            Consumed as needed, by another thread. A list that was placed by element, and a list of futures: each
+            item runs where it is.
+        options : Options, optional
+        kwargs : mapping, optional
+            Further arguments, the same for each call.
+
+        Raises
+        ------
+        InputError, StaleError, LostError
+            Nothing was run.
+        """
+        program = functools.partial(function, **kwargs) if kwargs else function
+        name = getattr(function, "__name__", None) or type(function).__name__
+        return self._map(program, iterables, name, options or Options())
+
+    def cell_map(
+        self,
+        source: str,
+        target: str,
+        iterable: str,
+        namespace: dict[str, Any],
+        options: Options | None = None,
+        *,
+        filename: str = "<cell>",
+        first_line: int = 1,
+    ) -> Results:
+        """Run the body of a cell ``for TARGET in ITERABLE``, one item per element; do not wait.
+
+        Parameters
+        ----------
+        source : str
+            The body, below the line of the magic.
+        target, iterable : str
+            Python, as in a loop. The iterable is evaluated here, and may be what only the cluster has.
+        namespace, options, filename, first_line
+            As for `cell`.
+        """
+        items = self.evaluate(iterable, namespace, filename)
+        cell, absent = self.compile(source, namespace, filename=filename, first_line=first_line, target=target)
+        captured = {"globals_": namespace, "absent": absent}
+        return self._map(cell, (items,), "cell", options or Options(), captured)
+
     def compile(
         self,
         source: str,
@@ -196,6 +205,39 @@ class Submitter:
         """Take the worker side off the cluster."""
         self.runtime.uninstall()
 
+    def _map(
+        self,
+        program: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        name: str,
+        options: Options,
+        captured: Mapping[str, Any] | None = None,
+    ) -> Results:
+        backend = self.backend
+        self.runtime.install()
+        one_by_one = self._placed_items(iterables[0]) if len(iterables) == 1 else None
+        source = Source([one_by_one] if one_by_one is not None else iterables)
+        payload = prepare(program, backend, everywhere=True, auto=options.auto, stale=options.stale, **(captured or {}))
+        feed: Feed
+        if one_by_one is not None and not options.workers and not options.near:
+            feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
+        else:
+            feed = InOrder(source, Locality(backend, options, payload.keys))
+        spread = len(iterables) > 1
+        hash_ = digest(payload)
+        mapping = Run(backend, self.runtime, payload, hash_, feed, options, name=name, spread=spread)
+        mapping.start()
+        return Results(mapping)
+
+    def _placed_items(self, items: Any) -> list[Future[Any]] | None:
+        """Return the futures that `items` are, if each is placed or a future by itself."""
+        keys = self.backend.elements(items)
+        if keys is not None:
+            return [self.backend.future(key) for key in keys]
+        if isinstance(items, list | tuple) and items and all(isinstance(item, Future) for item in items):
+            return list(items)
+        return None
+
     def _task(
         self,
         call: tuple[Any, tuple[Any, ...], dict[str, Any]],
@@ -213,7 +255,7 @@ class Submitter:
         client = self.backend.client
         if pure and key in client.futures:
             return Future(key, client)
-        chosen = where(self.backend, options, payload.keys)
+        workers = [worker.address for worker in where(self.backend, options, payload.keys)]
         run = uuid.uuid4().hex
         wire = {"run": run, "topic": self.runtime.topic, "key": key, "limits": dict(options.limits)}
         wire["once"] = not options.rerun
@@ -221,8 +263,8 @@ class Submitter:
             {key: self.runtime.task(key, "call", payload.data, wire, depends=payload.keys)},
             key,
             sync=False,
-            workers=chosen.addresses or None,
-            allow_other_workers=chosen.soft or None,
+            workers=workers or None,
+            allow_other_workers=(options.allow_other_workers and bool(workers)) or None,
             retries=options.retries or None,
             priority=options.priority,
             resources=dict(options.resources) or None,
@@ -233,68 +275,8 @@ class Submitter:
         return future
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """On which workers tasks may run.
-
-    Attributes
-    ----------
-    addresses : list of str
-        Empty: any.
-    soft : bool
-        Others may be used too.
-    """
-
-    addresses: list[str]
-    soft: bool = False
-
-
-def where(backend: Backend, options: Options, keys: Iterable[Any]) -> Where:
-    """Return where tasks that use `keys` may run: as asked for, else as the pins of those keys demand.
-
-    Raises
-    ------
-    UnknownWorkerError, UnknownVariableError
-        Names those that there are.
-    """
-    workers = backend.workers()
-    if options.workers:
-        addresses = [
-            w.address for w in workers if {w.name, w.host, w.address, w.address.split("://")[-1]} & {*options.workers}
-        ]
-        for asked in options.workers:
-            if not any(asked in (w.name, w.host, w.address, w.address.split("://")[-1]) for w in workers):
-                raise UnknownWorkerError(asked, [w.name for w in workers])
-        return Where(addresses, options.allow_other_workers)
-    if options.near:
-        try:
-            keys = _keys_in(backend.by_name(options.near))
-        except KeyError:
-            raise UnknownVariableError(options.near, ()) from None
-        named = set().union(*backend.holders(keys).values())
-        return Where([w.address for w in workers if w.name in named], options.allow_other_workers)
-    allowed: set[str] | None = None
-    for key in keys:
-        match backend.placement(key):
-            case OnWorkers(workers=pinned, allow_other_workers=False):
-                of_key = {w.name for w in workers if w.name in pinned or w.host in pinned or w.address in pinned}
-                allowed = of_key if allowed is None else allowed & of_key
-    # Workers of a pin that are gone hold nothing: the data has taken refuge, and Dask sends the task after it.
-    return Where([w.address for w in workers if allowed and w.name in allowed])
-
-
 def digest(payload: Payload) -> str:
     """Return a hash of a payload: what it says and which keys it refers to."""
     hash_ = xxhash.xxh3_128(payload.data)
     hash_.update(repr(payload.keys).encode())
     return hash_.hexdigest()
-
-
-def _keys_in(futures: Any) -> list[Any]:
-    if isinstance(futures, Future):
-        return [futures.key]
-    if isinstance(futures, Mapping):
-        return [key for part in futures.values() for key in _keys_in(part)]
-    if isinstance(futures, Iterable):
-        return [key for part in futures for key in _keys_in(part)]
-    return []

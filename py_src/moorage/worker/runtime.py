@@ -75,11 +75,12 @@ class Runtime:
                 raise
 
     def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
-        """Run ``program`` for each of ``items``; see `Outcomes` of the kernel for what comes back.
+        """Run ``program`` for each of ``items``; return values, errors by position, and how long it took.
 
         Options: ``run`` and ``batch`` identify it; ``hash`` of the program; ``topic`` for reports; ``shared``: how
         many of `values` belong to the program; ``retries`` per item; ``limits``: leases by name; ``spread``:
-        whether an item is a tuple of arguments; ``once``: refuse to run a second time.
+        whether an item is a tuple of arguments; ``once``: refuse to run a second time; ``budget``: seconds after
+        which it stops, and returns what it has.
         """
         worker = get_worker()
         shared = options["shared"]
@@ -91,7 +92,7 @@ class Runtime:
             message = {"kind": kind, "run": options["run"], "batch": options["batch"], "on": str(worker.name)}
             worker.log_event(options["topic"], message | more)
 
-        report("progress", done=0)
+        report("progress", done=0, failed=0)
         with self.output(worker, options["topic"], options["run"]) as sink:
             try:
                 if options["once"]:
@@ -107,7 +108,7 @@ class Runtime:
             for index, element in enumerate(elements):
                 if not wanted(worker, options["key"]):
                     raise Cancelled
-                sink.item = options["first"] + index
+                sink.item = options["indices"][index]
                 for attempt in range(options["retries"] + 1):
                     try:
                         with leases_of(limits, worker, options["key"]):
@@ -121,12 +122,20 @@ class Runtime:
                         errors[index]["attempts"] = attempt + 1
                 outcomes.append(value)
                 now = time.perf_counter()
+                if options["budget"] is not None and now - loaded > options["budget"]:
+                    break
                 if now - reported > PROGRESS:
                     reported = now
                     report("progress", done=index + 1, failed=len(errors))
         seconds = time.perf_counter() - loaded
-        brief = {index: error["text"] for index, error in errors.items()}
-        report("done", n=len(outcomes), seconds=seconds, setup=loaded - begin, nbytes=sizeof(outcomes), errors=brief)
+        report(
+            "done",
+            done=len(outcomes),
+            failed=len(errors),
+            seconds=seconds,
+            setup=loaded - begin,
+            nbytes=sizeof(outcomes),
+        )
         return {"values": outcomes, "errors": errors, "seconds": seconds, "worker": str(worker.name)}
 
     def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Callable[..., Any]:

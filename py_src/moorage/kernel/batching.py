@@ -1,0 +1,89 @@
+"""How many items go into one task: enough that a task is worth its overhead, few enough that all workers stay busy.
+
+Pure arithmetic on what was measured; no clock, no Dask. A task also has a time budget: a worker that reaches it stops
+after the item at hand and gives the rest back. So a wrong guess costs little, and items may differ in duration.
+"""
+
+from __future__ import annotations
+
+import math
+
+AIM = 0.3
+"""Seconds that a task shall take."""
+LONGEST = 2.0
+"""Seconds that a task shall take on a cluster so large that shorter ones would keep the scheduler too busy."""
+SHORTEST = 0.05
+"""Seconds below which a task is not worth its overhead, even when few items are left; budget of the first tasks."""
+TASKS_PER_SECOND = 50
+"""So many may end per second, on the whole cluster."""
+FIRST = 1000
+"""Items of a task, at most, before anything was measured."""
+FIRST_OF_UNKNOWN = 100
+"""The same, when it is not known how many items there are."""
+LARGEST_PAYLOAD = 4_000_000
+"""Bytes of items in one task, unless a single item is larger."""
+
+_FORGET = 0.7
+
+
+class BatchSizer:
+    """Chooses batch sizes from the measured durations of earlier batches.
+
+    Parameters
+    ----------
+    fixed : int, optional
+        Always this many, whatever they take.
+    """
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self.fixed = fixed
+        self._items = 0.0  # measured, older ones counting less
+        self._seconds = 0.0
+        self._payload = 0.0  # bytes per item
+
+    @property
+    def seconds_per_item(self) -> float | None:
+        """Mean duration of an item, seconds; None if nothing was measured yet."""
+        return self._seconds / self._items if self._items else None
+
+    def observe(self, items: int, seconds: float) -> None:
+        """Take note that `items` took `seconds` to compute."""
+        if items:
+            self._items = self._items * _FORGET + items
+            self._seconds = self._seconds * _FORGET + max(seconds, 1e-7 * items)
+
+    def observe_payload(self, items: int, nbytes: int) -> None:
+        """Take note that `items` were pickled into `nbytes` bytes."""
+        if items:
+            self._payload = max(nbytes / items, self._payload * 0.9)
+
+    def size(self, remaining: int | None, threads: int) -> int:
+        """Return the number of items of the next batch, at least 1.
+
+        Parameters
+        ----------
+        remaining : int or None
+            Items that are not on the cluster yet; None if unknown.
+        threads : int
+            Threads that work on them.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        mean = self.seconds_per_item
+        # Each thread gets its share in shrinking portions, so that all end together.
+        share = math.inf if remaining is None else math.ceil(remaining / (2 * max(threads, 1)))
+        if mean is None:
+            size = FIRST_OF_UNKNOWN if remaining is None else min(FIRST, share)
+        else:
+            aim = min(LONGEST, max(AIM, threads / TASKS_PER_SECOND))
+            size = min(aim / mean, max(share, SHORTEST / mean))
+        if self._payload:
+            size = min(size, LARGEST_PAYLOAD / self._payload)
+        return max(1, int(size))
+
+    def budget(self, size: int) -> float | None:
+        """Return after how many seconds a worker shall give back what is left of a batch of `size`; None: never."""
+        if self.fixed is not None:
+            return None
+        mean = self.seconds_per_item
+        return SHORTEST if mean is None else max(SHORTEST, 2 * size * mean)

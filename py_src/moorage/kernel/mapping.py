@@ -1,0 +1,338 @@
+"""Runs the items of a map in batches: a thread that keeps all workers busy and little waiting.
+
+The thread takes items as they are needed (`feeding`), sends them (`sending`) in batches whose size follows from
+measured durations (`batching`), and enters what comes back into the `Ledger`. Small results come home at once and
+leave the cluster; large ones stay there as futures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import queue
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from dask._task_spec import TaskRef
+from dask.utils import parse_bytes
+from distributed import Future, KilledWorker
+
+from moorage import config
+from moorage.errors import LostError, MoorageError, WaitTimeoutError
+from moorage.kernel.backend import Backend
+from moorage.kernel.batching import BatchSizer
+from moorage.kernel.feeding import Feed
+from moorage.kernel.ledger import Batch, Ledger
+from moorage.kernel.locality import Lane
+from moorage.kernel.options import Options
+from moorage.kernel.refs import Payload
+from moorage.kernel.runtime import Report, WorkerRuntime
+from moorage.kernel.sending import Sender
+
+ATTEMPTS = 3
+"""How often a batch is sent again after data that it needs was lost and restored."""
+DEPTH = 2
+"""Batches per thread that are on the cluster: one that runs and one that waits."""
+_LOOK = 0.5  # seconds between looks at clock and workers when nothing happens
+
+
+class Run:
+    """One map on its way. `Results` is its public face.
+
+    Parameters
+    ----------
+    backend, runtime
+        The cluster, and the worker side on it.
+    program : Payload
+        The pickled function or cell.
+    hash_ : str
+        Of the program.
+    feed : Feed
+        The items.
+    options : Options
+    name : str
+        For the dashboard.
+    spread : bool
+        An item is a tuple of arguments.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        runtime: WorkerRuntime,
+        program: Payload,
+        hash_: str,
+        feed: Feed,
+        options: Options,
+        *,
+        name: str,
+        spread: bool = False,
+    ) -> None:
+        self.backend = backend
+        self.ledger = Ledger(feed.total)
+        self._run = run = uuid.uuid4().hex
+        self._runtime = runtime
+        self._feed = feed
+        self._options = options
+        self._name = name
+        self._sender = Sender(backend, runtime, program, hash_, options, run, name, spread)
+        self._sizer = BatchSizer(options.batch_size if options.rerun else options.batch_size or 1)
+        self._listener = runtime.listen(run, self._on_report)
+        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._sent: dict[str, tuple[Batch, Lane]] = {}  # what is on the cluster
+        self._landed: list[Batch] = []  # what has come back and is not in the ledger yet
+        self._again: deque[Batch] = deque()  # to be sent before new items are taken
+        self._home = 0  # bytes of results in the notebook
+        self._thread: threading.Thread | None = None
+
+    # ---- called from other threads
+
+    def start(self) -> None:
+        """Begin."""
+        self.ledger.begin()
+        self._thread = threading.Thread(target=self._main, name=f"moorage-{self._name}", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Take no more items and let those on the cluster go."""
+        self._events.put(self._cancel)
+
+    def retry(self, indices: Sequence[int]) -> None:
+        """Send items again that have ended without a value, and go on if cancelled. Only once it is finished."""
+        if self._thread is not None:
+            self._thread.join()
+        self._feed.resume()
+        self._again.extend(self.ledger.open_at([index], [self.ledger.item(index)]) for index in indices)
+        self.start()
+
+    def item_future(self, batch: Batch, position: int) -> Future[Any]:
+        """Return a future of the value of one item of a batch that is on the cluster."""
+        assert batch.future is not None
+        key = (f"{self._name}-item-{self._run[:12]}", batch.indices[position])
+        task = self._runtime.task(key, "each_item", TaskRef(batch.future.key), position)
+        future: Future[Any] = self.backend.client.get({key: task}, key, sync=False)
+        return future
+
+    def _on_report(self, report: Report) -> None:
+        kind = report["kind"]
+        if kind in ("output", "display"):
+            if self._options.on_report is not None:
+                self._options.on_report(report)
+            return
+        entry = self._sent.get(report["batch"])
+        if entry is None:
+            return
+        batch = entry[0]
+        failed = report["failed"]
+        if kind == "done":
+            batch.report = report
+        self.ledger.update(batch, progress=report["done"], progress_failed=failed, worker=report["on"])
+
+    # ---- the thread
+
+    def _main(self) -> None:
+        failure: BaseException | None = None
+        stop_watching = self.backend.on_workers(partial(self._events.put, self._feed.forget_workers))
+        timeout = self._options.timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            self._sender.open()
+            sample = self._feed.sample()
+            self._sizer.observe_payload(len(sample), self._sender.weigh(sample))
+            while self._fill():
+                self._wait(deadline)
+        except BaseException as error:  # nobody else would see it
+            failure = error
+            self._cancel()
+        finally:
+            stop_watching()
+            self._feed.close()
+            self._sender.close()
+            self.ledger.finish(failure or self._feed.error)
+
+    def _wait(self, deadline: float | None) -> None:
+        """Wait for something to happen, and handle it."""
+        left = _LOOK if deadline is None else deadline - time.monotonic()
+        with contextlib.suppress(queue.Empty):
+            self._events.get(timeout=min(_LOOK, max(left, 0)))()
+            while True:
+                self._events.get_nowait()()
+        self._enter()
+        if left <= 0 and self._sent:
+            progress = self.ledger.progress()
+            raise WaitTimeoutError(
+                f"{progress.done} of {progress.total or 'the'} items have ended within {self._options.timeout:g} s; "
+                "the others are cancelled.",
+                "The results of those that have ended are there; .retry() runs the others.",
+            )
+
+    def _cancel(self) -> None:
+        self._feed.stop()
+        for batch in [*(batch for batch, _ in self._sent.values()), *self._again]:
+            if batch.future is not None:
+                batch.future.release()
+            self.ledger.update(batch, status="cancelled", future=None)
+        self._sent.clear()
+        self._again.clear()
+        self._sender.held.clear()
+
+    # ---- there
+
+    def _fill(self) -> bool:
+        """Send what there is room for; return whether there is anything to wait for."""
+        lanes = self._feed.lanes()
+        threads = max(sum(lane.threads for lane in lanes), 1)
+        busy = Counter(lane.name for _, lane in self._sent.values())
+        for lane in lanes:
+            # With no workers at all, a little is sent all the same: an adaptive cluster starts some for it.
+            slots = lane.threads or int(not lane.addresses)
+            room = slots * DEPTH - busy[lane.name]
+            batches = [batch for _ in range(room) if (batch := self._next(lane, threads)) is not None]
+            if batches:
+                self._send(lane, batches)
+        return bool(self._sent or self._again or not self._feed.exhausted)
+
+    def _next(self, lane: Lane, threads: int) -> Batch | None:
+        left = self._feed.remaining
+        if left is not None:
+            left += sum(map(len, self._again))
+        size = self._sizer.size(left, threads)
+        if self._again:
+            batch = self._again.popleft()
+            if len(batch) > size:
+                self._again.appendleft(self.ledger.split(batch, size))
+            return batch
+        opened = None if self._feed.exhausted else self._feed.open(lane, size, self.ledger)
+        self.ledger.total = self._feed.total
+        return opened
+
+    def _send(self, lane: Lane, batches: list[Batch]) -> None:
+        refused = self._sender.send(lane, {batch: self._sizer.budget(len(batch)) for batch in batches})
+        for batch in batches:
+            if batch in refused:
+                self._fail(batch, refused[batch])
+                continue
+            self._sent[batch.name] = batch, lane
+            self._sizer.observe_payload(len(batch), self._sender.nbytes[batch])
+            assert batch.future is not None
+            batch.future.add_done_callback(partial(self._on_done, batch.name))
+
+    # ---- and back
+
+    def _on_done(self, name: str, future: Future[Any]) -> None:  # in a thread of Dask
+        self._events.put(partial(self._land, name, future))
+
+    def _land(self, name: str, future: Future[Any]) -> None:
+        batch, _ = self._sent.pop(name, (None, None))
+        if batch is None:  # cancelled meanwhile
+            return
+        if future.status == "finished":
+            self._landed.append(batch)
+        elif future.status == "error":
+            self._fail(batch, future.exception())
+        else:
+            self._send_again(batch)
+
+    def _enter(self) -> None:
+        """Enter what has landed into the ledger, with its values if they are small."""
+        landed, self._landed = self._landed, []
+        home: list[Batch] = []
+        for batch in landed:
+            self._sender.held.pop(batch, None)
+            report = batch.report
+            if report is None or self._comes_home(report):
+                home.append(batch)
+            else:
+                errors = self._errors_of(batch) if report["failed"] else {}
+                self._done(batch, report, errors)
+        values = self._gather(home)
+        for batch in home:
+            value = values.get(batch)
+            if value is None:  # lost since; Dask computes it again
+                self._sent[batch.name] = batch, Lane("", (), 0)
+                assert batch.future is not None
+                batch.future.add_done_callback(partial(self._on_done, batch.name))
+                continue
+            batch.future = None
+            self._done(batch, batch.report or _report_of(value), value["errors"], value["values"])
+        mean = self._sizer.seconds_per_item
+        if landed and mean is not None:
+            self._feed.measured(mean)
+
+    def _comes_home(self, report: Report) -> bool:
+        nbytes = report["nbytes"]
+        limit = parse_bytes(config.get("submit.bring-home"))
+        if nbytes > limit or self._home + nbytes > parse_bytes(config.get("submit.bring-home-total")):
+            return False
+        self._home += nbytes
+        return True
+
+    def _gather(self, batches: list[Batch]) -> dict[Batch, dict[str, Any]]:
+        if not batches:
+            return {}
+        futures = [batch.future for batch in batches]
+        with contextlib.suppress(Exception):
+            return dict(zip(batches, self.backend.client.gather(futures), strict=True))
+        values = {}
+        for batch in batches:
+            with contextlib.suppress(Exception):
+                values[batch] = self.backend.client.gather(batch.future)
+        return values
+
+    def _errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
+        client = self.backend.client
+        errors = client.submit(operator.getitem, batch.future, "errors", pure=False).result()
+        return dict(errors)
+
+    def _done(
+        self, batch: Batch, report: Report, errors: dict[int, dict[str, Any]], values: list[Any] | None = None
+    ) -> None:
+        self._sizer.observe(report["done"], report["seconds"])
+        if report["done"] < len(batch):  # its time was up
+            self._again.append(self.ledger.split(batch, report["done"]))
+        self.ledger.update(
+            batch,
+            status="done",
+            values=values,
+            errors=errors,
+            nbytes=report["nbytes"],
+            worker=report["on"],
+            items={position: batch.items[position] for position in errors},
+        )
+
+    def _fail(self, batch: Batch, error: BaseException | None) -> None:
+        """Note that a whole batch has failed; try its items one by one, if that may help some of them."""
+        self._sender.held.pop(batch, None)
+        if isinstance(error, KilledWorker | MoorageError) and len(batch) > 1:
+            self._again.extend(
+                self.ledger.open_at([index], [item]) for index, item in zip(batch.indices, batch.items, strict=True)
+            )
+        self.ledger.update(batch, status="failed", error=error, future=None)
+
+    def _send_again(self, batch: Batch) -> None:
+        """Send a batch again that Dask has given up, since data that it needs was lost."""
+        keys = [key for key in self._sender.keys_of(batch) if key in self.backend.origins]
+        self._sender.held.pop(batch, None)
+        batch.attempt += 1
+        error: MoorageError | None = None
+        if batch.attempt > ATTEMPTS:
+            error = LostError("Data that this item needs was lost again and again.", "See .placement() of the cluster.")
+        else:
+            try:
+                self.backend.wait_held(keys, config.seconds("wait-timeout"))
+            except MoorageError as reason:
+                error = reason
+        if error is None:
+            self._again.append(batch)
+        else:
+            self.ledger.update(batch, status="failed", error=error, future=None)
+
+
+def _report_of(value: dict[str, Any]) -> Report:
+    """Return what a worker would have reported, had its report not been lost."""
+    return {"done": len(value["values"]), "seconds": value["seconds"], "nbytes": 0, "on": value["worker"]}

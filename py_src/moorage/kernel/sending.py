@@ -1,0 +1,167 @@
+"""Makes tasks of batches and sends them: items are pickled with references, many tasks go in one graph."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dask._task_spec import Task, TaskRef
+from dask.utils import parse_bytes
+from distributed import Future
+
+from moorage import config
+from moorage.errors import StaleError
+from moorage.kernel.backend import Backend
+from moorage.kernel.ledger import Batch
+from moorage.kernel.locality import Lane
+from moorage.kernel.options import Options
+from moorage.kernel.refs import Payload, dumps
+from moorage.kernel.runtime import WorkerRuntime
+
+LARGE_CODE = 64_000
+"""Bytes. Code with captures that is larger is sent once, not with each batch."""
+
+
+class Sender:
+    """Sends the batches of one map.
+
+    Parameters
+    ----------
+    backend, runtime
+        The cluster, and the worker side on it.
+    program : Payload
+        The pickled function or cell.
+    hash_ : str
+        Of the program.
+    options : Options
+    run, name : str
+        Of the map, for reports and for the dashboard.
+    spread : bool
+        An item is a tuple of arguments.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        runtime: WorkerRuntime,
+        program: Payload,
+        hash_: str,
+        options: Options,
+        run: str,
+        name: str,
+        spread: bool,
+    ) -> None:
+        self._backend = backend
+        self._client = backend.client
+        self._runtime = runtime
+        self._program = program
+        self._options = options
+        self._prefix = f"{name}-{run[:12]}"
+        self._threshold = parse_bytes(config.get("submit.auto-place"))
+        self._fresh: set[Any] = set(program.keys)
+        self._code: Future[Any] | None = None
+        self._let_go: Callable[[], None] = lambda: None
+        self._wire = {
+            "run": run,
+            "hash": hash_,
+            "topic": runtime.topic,
+            "shared": len(program.keys),
+            "retries": options.retries,
+            "limits": dict(options.limits),
+            "spread": spread,
+            "once": not options.rerun,
+        }
+        self.held: dict[Batch, list[Future[Any]]] = {}
+        """What has to stay on the cluster for a batch that is under way."""
+        self.nbytes: weakref.WeakKeyDictionary[Batch, int] = weakref.WeakKeyDictionary()
+        """Size of the items of a batch, pickled."""
+
+    def open(self) -> None:
+        """Put large code on every worker."""
+        if len(self._program.data) > LARGE_CODE:
+            self._code = self._client.scatter([self._program.data], hash=False)[0]
+            self._let_go = self._backend.spread([self._code.key])
+
+    def close(self) -> None:
+        """Let go of what was put on the cluster."""
+        self._let_go()
+        self._code = None
+        self.held.clear()
+
+    def keys_of(self, batch: Batch) -> list[Any]:
+        """Return the keys that a batch needs."""
+        return [*self._program.keys, *(future.key for future in self.held.get(batch, ()))]
+
+    def weigh(self, items: Sequence[Any]) -> int:
+        """Return the size of `items`, pickled, bytes; 0 if they cannot be."""
+        try:
+            return dumps(items, self._backend.origins, client=self._client).nbytes
+        except Exception:  # said when they are sent
+            return 0
+
+    def send(self, lane: Lane, batches: Mapping[Batch, float | None]) -> dict[Batch, BaseException]:
+        """Send batches, each with its time budget, to the workers of `lane`; return those that cannot be, and why."""
+        graph: dict[Any, Task] = {}
+        refused: dict[Batch, BaseException] = {}
+        for batch, budget in batches.items():
+            key = (self._prefix, batch.number, batch.attempt)
+            try:
+                graph[key] = self._task(key, batch, budget)
+            except Exception as error:  # of pickling, mostly; the other batches go on
+                refused[batch] = error
+        sent = [batch for batch in batches if batch not in refused]
+        if not graph:
+            return refused
+        futures = self._client.get(
+            graph,
+            list(graph),
+            sync=False,
+            workers=list(lane.addresses) or None,
+            resources=dict(self._options.resources) or None,
+            priority=self._options.priority,
+        )
+        for batch, future in zip(sent, futures, strict=True):
+            batch.future = future
+        return refused
+
+    def _task(self, key: Any, batch: Batch, budget: float | None) -> Task:
+        payload = self._pickled(batch.items)
+        futures = [*payload.futures.values(), *self._placed(payload.keys)]
+        items: Any = payload.data
+        if payload.nbytes > self._threshold:  # a graph is no place for it
+            blob = self._client.scatter([payload.data], hash=False)[0]
+            futures.append(blob)
+            items = TaskRef(blob.key)
+        self.held[batch] = futures
+        self.nbytes[batch] = payload.nbytes
+        code = TaskRef(self._code.key) if self._code is not None else self._program.data
+        wire = self._wire | {
+            "batch": batch.name,
+            "key": key,
+            "n": len(batch),
+            "indices": batch.indices,
+            "budget": budget,
+        }
+        depends = [*self._program.keys, *payload.keys]
+        return self._runtime.task(key, "batch", code, items, wire, depends=depends)
+
+    def _pickled(self, items: Any) -> Payload:
+        payload = dumps(items, self._backend.origins, client=self._client, name="item")
+        changed = [key for key in payload.keys if key not in self._fresh and not self._unchanged(key)]
+        if changed and self._options.stale == "error":
+            raise StaleError("An item has changed since it was placed.", "Place it again, or use --stale refresh.")
+        self._fresh.update(payload.keys)
+        if not changed:
+            return payload
+        self._fresh.update([self._backend.refresh(key) for key in changed])
+        return dumps(items, self._backend.origins, client=self._client, name="item")
+
+    def _unchanged(self, key: Any) -> bool:
+        try:
+            return self._backend.origins.unchanged(key)
+        except KeyError:
+            return True
+
+    def _placed(self, keys: Iterable[Any]) -> list[Future[Any]]:
+        return [self._backend.future(key) for key in keys if key in self._backend.origins]
