@@ -13,6 +13,8 @@ import dask.config
 import yaml
 from dask.utils import parse_timedelta
 
+from moorage.errors import InputError
+
 _DEFAULTS = yaml.safe_load((Path(__file__).parent / "moorage.yaml").read_text())
 dask.config.update_defaults(_DEFAULTS)
 
@@ -30,6 +32,17 @@ def seconds(name: str, given: str | float | None = None) -> float:
     name : str
     given : str or float, optional
         As in Dask: a number of seconds or a text such as ``"30s"``.
+
+    Raises
+    ------
+    InputError
+        If it is no time.
     """
     value = get(name) if given is None else given
-    return float(parse_timedelta(value, default="seconds"))
+    try:
+        return float(parse_timedelta(value, default="seconds"))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{value!r} is no time ({'timeout' if given is not None else f'moorage.{name}'}).",
+            'Use a number of seconds, or a text such as "30s" or "2 minutes".',
+        ) from error

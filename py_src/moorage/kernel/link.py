@@ -19,7 +19,7 @@ from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
 from moorage.errors import LostError, MoorageError, UnknownWorkerError, UnreachableError
-from moorage.kernel.mirror import GapError, Mirror
+from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
 from moorage.model import WorkerInfo
@@ -106,8 +106,8 @@ class SchedulerLink:
         self.changed("variables")
 
     async def workers(self) -> list[WorkerInfo]:
-        """Return the workers with their memory as it is now."""
-        return [WorkerInfo(**worker) for worker in await self._call("workers")]
+        """Return the workers with their memory as it is now, by name."""
+        return by_name(WorkerInfo(**worker) for worker in await self._call("workers"))
 
     async def who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
         """Return the addresses of the workers that have each key, as Dask knows."""

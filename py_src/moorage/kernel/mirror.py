@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Iterable, Mapping
 from threading import RLock
 
 from moorage.model import PlacementState, WorkerInfo
@@ -87,7 +87,7 @@ class Mirror:
     def infos(self) -> list[WorkerInfo]:
         """Return the workers, by name."""
         with self._lock:
-            return [WorkerInfo(**worker) for _, worker in sorted(self.workers.items(), key=_natural)]
+            return by_name(WorkerInfo(**worker) for worker in self.workers.values())
 
 
 def state_of(record: VariableRecord, stale: bool = False) -> PlacementState:
@@ -110,7 +110,7 @@ def state_of(record: VariableRecord, stale: bool = False) -> PlacementState:
 
 
 def shown_names(
-    variables: Mapping[str, VariableRecord], owner: str, taken: Collection[str] = frozenset()
+    variables: Mapping[str, VariableRecord], owner: str, taken: Container[str] = frozenset()
 ) -> dict[str, str]:
     """Return the name that a notebook uses for each variable: shown name -> ``vid``.
 
@@ -121,7 +121,7 @@ def shown_names(
     variables : mapping of str to VariableRecord
         By ``vid``.
     owner : str
-    taken : collection of str
+    taken : container of str
         Names that mean something else in the notebook.
     """
     names: dict[str, str] = {}
@@ -145,6 +145,6 @@ def _merged(record: VariableRecord, delta: VariableDelta) -> VariableRecord:
     }
 
 
-def _natural(item: tuple[str, WorkerDict]) -> tuple[int, int, str]:
-    name = item[0]
-    return (0, int(name), "") if name.isdecimal() else (1, 0, name)
+def by_name(workers: Iterable[WorkerInfo]) -> list[WorkerInfo]:
+    """Return workers by name, numbers in the order of numbers."""
+    return sorted(workers, key=lambda w: (0, int(w.name), "") if w.name.isdecimal() else (1, 0, w.name))

@@ -85,8 +85,8 @@ def first_workers(parcel: Parcel, placement: Placement, by: By, infos: Sequence[
     view = ClusterView(infos)
     running = [info for info in infos if info.status == "running"]
     if isinstance(placement, OnWorkers):
-        wanted = [a for spec in placement.workers for a in sorted(view.resolve(spec))]
-        running = [view.by_address[a] for a in dict.fromkeys(wanted) if a in view.running]
+        chosen = [info for spec in placement.workers for info in running if info.address in view.resolve(spec)]
+        running = list(dict.fromkeys(chosen))
     if not running:
         return [None] * len(parcel.keys)
     whole = parcel.structure.kind == "value"

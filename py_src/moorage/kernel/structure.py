@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Actor, Future
@@ -30,11 +30,14 @@ class Structure:
         Keys of a dict, field names of a namedtuple.
     typename : str
         Name of the namedtuple's class.
+    cls : type, optional
+        The namedtuple's class, where it is known; it does not travel.
     """
 
     kind: str = "value"
     labels: tuple[Any, ...] = ()
     typename: str = ""
+    cls: Any = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which it travels."""
@@ -59,7 +62,7 @@ class Structure:
             case "dict":
                 return dict(zip(self.labels, parts, strict=True))
             case "namedtuple":
-                return namedtuple(self.typename, self.labels)(*parts)  # the class is not known here
+                return (self.cls or namedtuple(self.typename, self.labels))._make(parts)
             case _:
                 return list(parts)
 
@@ -84,7 +87,7 @@ def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
     if whole:
         return Structure(), [data]
     if isinstance(data, tuple) and hasattr(data, "_fields"):
-        structure = Structure("namedtuple", tuple(data._fields), type(data).__name__)
+        structure = Structure("namedtuple", tuple(data._fields), type(data).__name__, type(data))
         elements: list[Any] = list(data)
     elif type(data) is dict:
         for label in data:

@@ -8,7 +8,8 @@ from typing import Any
 from moorage.errors import InputError
 from moorage.kernel.assign import By
 from moorage.kernel.placements import Placements
-from moorage.kernel.placer import Placer, scatter_placement, worker_list
+from moorage.kernel.placer import Placer
+from moorage.kernel.targets import scatter_placement, worker_list
 from moorage.kernel.variable import Variable
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
 

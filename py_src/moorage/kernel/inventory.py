@@ -1,0 +1,225 @@
+"""The variables on a cluster as one notebook sees them: names, states, staleness, futures. Changes nothing there."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dask.sizeof import sizeof
+from dask.utils import parse_bytes
+from distributed import Future
+from distributed.utils import offload
+
+from moorage import config
+from moorage.errors import InputError, UnknownVariableError
+from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.link import SchedulerLink
+from moorage.kernel.mirror import shown_names, state_of
+from moorage.kernel.placements import Placements
+from moorage.kernel.structure import Structure, futures_in, take_apart
+from moorage.model import PlacementState
+from moorage.protocol import VariableRecord
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@dataclass(slots=True)
+class Placed:
+    """What this notebook knows of a variable that it placed.
+
+    Attributes
+    ----------
+    value : callable
+        Returns the notebook's value, or None if it is gone.
+    keys : list
+        One for each element.
+    structure : Structure
+    rebound : bool
+        The name means another object by now.
+    changed : bool
+        The content has been changed in place.
+    """
+
+    value: Callable[[], Any]
+    keys: list[Any]
+    structure: Structure
+    rebound: bool = False
+    changed: bool = False
+
+
+class Inventory:
+    """What is on a cluster, and what this notebook knows of it.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    owner : str
+        Label of this notebook.
+    link : SchedulerLink
+    """
+
+    def __init__(self, client: Client, owner: str, link: SchedulerLink) -> None:
+        self.client = client
+        self.owner = owner
+        self.link = link
+        self.origins = link.origins
+        self.placed: dict[str, Placed] = {}
+        self._futures: dict[Any, Future[Any]] = {}
+        link.on_gone = self._gone
+
+    # Names and states
+
+    def record(self, name: str) -> VariableRecord:
+        """Return what the scheduler said last of a variable.
+
+        Raises
+        ------
+        UnknownVariableError
+            Names those there are.
+        """
+        variables, _ = self.link.mirror.snapshot()
+        names = shown_names(variables, self.owner)
+        if name in names:
+            return variables[names[name]]
+        plain, at, owner = name.partition("@")
+        if at and (record := variables.get(f"{owner}:{plain}")) is not None:
+            return record
+        raise UnknownVariableError(name, names)
+
+    def names(self) -> list[str]:
+        """Return the names of all variables, this notebook's first."""
+        variables, _ = self.link.mirror.snapshot()
+        return list(shown_names(variables, self.owner))
+
+    def states(self, names: Iterable[str] | None = None) -> Placements:
+        """Return where variables stand as far as is known here, without asking.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        variables, workers = self.link.mirror.snapshot()
+        shown = shown_names(variables, self.owner)
+        chosen = list(shown) if names is None else list(names)
+        states: dict[str, PlacementState] = {}
+        for name in chosen:
+            if name not in shown:
+                raise UnknownVariableError(name, shown)
+            record = variables[shown[name]]
+            mine = self._mine(record)
+            states[name] = state_of(record, stale=mine is not None and (mine.rebound or mine.changed))
+        return Placements(states, list(workers))
+
+    async def look(self, names: Iterable[str] | None = None) -> Placements:
+        """Return where variables stand now; values that were changed in place since are marked stale."""
+        await self.link.refresh()
+        for placed in list(self.placed.values()):
+            placed.changed = await offload(self._has_changed, placed)
+        return self.states(names)
+
+    # What the notebook's names mean
+
+    def note_rebound(self, namespace: Mapping[str, Any]) -> None:
+        """Compare names with the objects that were placed under them. Takes microseconds."""
+        for name, placed in list(self.placed.items()):
+            rebound = name in namespace and placed.value() is not None and not means(namespace[name], placed)
+            if rebound != placed.rebound:
+                placed.rebound = rebound
+                self.link.changed("variables")
+
+    def note_gathered(self, name: str, value: Any) -> None:
+        """Take `value`, just gathered and bound to `name` in the notebook, for what was placed: it is not stale.
+
+        It is the variable's origin from now on, also if another process of this notebook, such as a kernel that was
+        restarted, has placed it.
+        """
+        record = self.record(name)
+        if record["owner"] != self.owner:
+            return
+        structure = self._structure(record)
+        if structure.kind not in ("set", "frozenset"):  # whose elements come back in no order
+            items = [value] if structure.kind == "value" else take_apart(value)[1]
+            prints = [fingerprint(item, name) for item in items]
+            self._remember_origins(record["vid"], record["keys"], items, prints)
+        self._remember(name, value, list(record["keys"]), structure, record["nbytes"])
+
+    # Futures
+
+    def futures(self, name: str) -> Any:
+        """Return the futures of a variable in the shape in which it was placed."""
+        record = self.record(name)
+        return self._structure(record).put_together([self.future_of(key, name) for key in record["keys"]])
+
+    def future_of(self, key: Any, name: str = "") -> Future[Any]:
+        """Return a future of a key; the same one as long as it is good."""
+        future = self._futures.get(key)
+        if future is None or future.status == "cancelled" or future._generation != self.client.generation:
+            future = Future(key, self.client)
+            self.client._send_to_scheduler({"op": "client-desires-keys", "keys": [key], "client": self.client.id})
+            if name in self.placed:
+                self._futures[key] = future
+        return future
+
+    # Internals
+
+    def _mine(self, record: VariableRecord) -> Placed | None:
+        """Return what this notebook knows of a variable, if it has placed it."""
+        return self.placed.get(record["name"]) if record["owner"] == self.owner else None
+
+    def _structure(self, record: VariableRecord) -> Structure:
+        """Return the shape of a variable, with the class of a namedtuple if this notebook has placed it."""
+        structure = Structure.from_dict(record["structure"])
+        mine = self._mine(record)
+        return mine.structure if mine is not None and mine.structure == structure else structure
+
+    def _remember(self, name: str, value: Any, keys: list[Any], structure: Structure, nbytes: int) -> None:
+        self.placed[name] = Placed(_reference(value, nbytes > _keep_limit()), keys, structure)
+
+    def _remember_origins(self, vid: str, keys: Iterable[Any], items: list[Any], prints: list[str]) -> None:
+        weak = sum(map(sizeof, items)) > _keep_limit()
+        for key, item, content in zip(keys, items, prints, strict=True):
+            self.origins.remember(key, item, content, vid, weak=weak)
+
+    def _has_changed(self, placed: Placed) -> bool:
+        """Compare content with what was placed; may take 0.1 s per GB."""
+        for key in placed.keys:
+            with suppress(KeyError, InputError):  # the value is gone: nothing that could differ
+                if key in self.origins and not self.origins.unchanged(key):
+                    return True
+        return False
+
+    def _gone(self, vid: str, keys: Iterable[Any]) -> None:
+        """Keep nothing any more for keys that are no longer of a variable."""
+        for key in keys:
+            self.origins.forget(key, vid)
+            self._futures.pop(key, None)
+        owner, _, name = vid.rpartition(":")
+        if owner == self.owner and vid not in self.link.mirror.variables:
+            self.placed.pop(name, None)
+
+
+def means(value: Any, placed: Placed) -> bool:
+    """Whether a value of the notebook is what was placed, or futures of it."""
+    if value is placed.value():
+        return True
+    with suppress(InputError):
+        futures = futures_in(value)
+        return futures is not None and {future.key for future in futures} == set(placed.keys)
+    return False
+
+
+def _keep_limit() -> int:
+    return parse_bytes(config.get("keep-origin"))
+
+
+def _reference(value: Any, weak: bool) -> Callable[[], Any]:
+    if weak:
+        try:
+            return weakref.ref(value)
+        except TypeError:
+            return lambda: None
+    return lambda: value

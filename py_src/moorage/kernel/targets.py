@@ -1,0 +1,102 @@
+"""Where something shall go, as users may say it: Dask's many forms of ``workers=`` and ``broadcast=``."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from moorage.errors import InputError, UnknownWorkerError
+from moorage.model import Anywhere, Everywhere, OnWorkers, Placement, WorkerInfo
+from moorage.plan import ClusterView
+
+_LOOKUP_SECONDS = 3.0
+
+
+def worker_list(workers: Any) -> list[str] | None:
+    """Return Dask's forms of `workers` as a list of texts: a name, host, address, ``(host, port)``, or several.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    if workers is None:
+        return None
+    specs = _specs(workers)
+    if not specs or not all(specs):
+        raise InputError(f"workers={workers!r} names no workers.", "Give names, hosts or addresses of workers.")
+    return list(dict.fromkeys(specs))
+
+
+def _specs(workers: Any) -> list[str]:
+    if isinstance(workers, str | int):
+        return [str(workers)]
+    if isinstance(workers, tuple) and len(workers) == 2 and isinstance(workers[1], int):
+        return [f"{workers[0]}:{workers[1]}"]
+    if isinstance(workers, list | tuple | set | frozenset):
+        return [spec for worker in workers for spec in _specs(worker) or [""]]
+    return []
+
+
+def scatter_placement(workers: Sequence[str] | None, broadcast: Any, others: bool = False) -> Placement:
+    """Return the placement that ``Client.scatter``'s `workers` and `broadcast` ask for.
+
+    Raises
+    ------
+    InputError
+        If `broadcast` is neither a truth value nor a number.
+    """
+    if broadcast is not None and (not isinstance(broadcast, int) or broadcast < 0):
+        raise InputError(
+            f"broadcast={broadcast!r} makes no sense.", "Use True for every worker, or the number of copies."
+        )
+    if workers is not None:
+        each = broadcast is True or (broadcast or 0) > 1
+        chosen = workers if broadcast is True or not each else workers[:broadcast]
+        return OnWorkers(tuple(chosen), each=each, allow_other_workers=others)
+    return Everywhere() if broadcast is True else Anywhere(copies=max(1, broadcast or 0))
+
+
+async def known(placement: Placement, infos: Sequence[WorkerInfo], seen: Collection[str]) -> Placement:
+    """Return `placement` with the names of machines as the addresses that their workers go by.
+
+    Parameters
+    ----------
+    placement : Placement
+    infos : sequence of WorkerInfo
+        The workers there are.
+    seen : collection of str
+        Names of workers that were there at some time; they may come back.
+
+    Raises
+    ------
+    UnknownWorkerError
+        If a worker was never there. As long as there has been none at all, any name may be right.
+    """
+    if not isinstance(placement, OnWorkers) or not (infos or seen):
+        return placement
+    view = ClusterView(infos)
+    specs = []
+    for spec in placement.workers:
+        if spec not in seen and not view.resolve(spec):
+            found = [address for address in await _addresses(spec) if view.resolve(address)]
+            if not found:
+                raise UnknownWorkerError(spec, [info.name for info in infos] or seen)
+            specs += found
+        else:
+            specs.append(spec)
+    return replace(placement, workers=tuple(dict.fromkeys(specs)))
+
+
+async def _addresses(spec: str) -> list[str]:
+    """Return ``host`` or ``host:port`` with the numeric addresses of the host."""
+    host, colon, port = spec.split("://")[-1].partition(":")
+    try:
+        lookup = asyncio.get_running_loop().getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+        answers = await asyncio.wait_for(lookup, _LOOKUP_SECONDS)
+    except (OSError, UnicodeError, TimeoutError):
+        return []
+    return [f"{address[0]}{colon}{port}" for *_, address in answers]
