@@ -31,7 +31,6 @@ def test_cluster_alone_shows_the_status():
 
 def test_attach_scale_adapt_keep_stop():
     assert arguments.cluster("attach tls://host:8786").target == "tls://host:8786"
-    assert arguments.cluster("attach").target is None
     assert arguments.cluster("scale 4").n == 4
     assert arguments.cluster("scale 0").n == 0
     assert arguments.cluster("scale --cores 16").cores == 16
@@ -107,6 +106,8 @@ def test_every_action_of_cluster_has_help(action):
         ("cluster", "adapt 8 2", "The minimum, 8, is more", "adapt 2 8"),
         ("cluster", "adapt 2", "minimum and a maximum", "adapt 2 8"),
         ("cluster", "adapt 2 8 --off", "minimum and a maximum", "adapt 2 8"),
+        ("cluster", "attach", "TARGET", "%cluster attach"),
+        ("scatter", "x --workers a --copies 2", "--copies has no meaning", "%pin NAME"),
         ("cluster", "stop now", "no argument 'now'", "%cluster stop"),
         ("pin", "x", "--workers", "%pin"),
         ("pin", "--workers alice x", "NAME", "%pin"),

@@ -81,6 +81,15 @@ class ScatterArguments(PlacingArguments):
     by: str
     allow_other_workers: bool
 
+    def check(self) -> None:
+        """Check names, and that the options do not contradict each other."""
+        super().check()
+        if self.workers and self.copies:
+            raise ArgumentError(
+                "--workers spreads the elements over these workers, one copy of each; --copies has no meaning there.",
+                "For a copy on each of the workers: %pin NAME --workers W...",
+            )
+
 
 def _scatter() -> Parser:
     parser = Parser(
@@ -183,7 +192,8 @@ def _gather() -> Parser:
         "%gather",
         usage="%(prog)s NAME... [--timeout T]",
         description="Bring placed variables into the notebook: each is bound to its name there, and the value is\n"
-        "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.",
+        "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.\n"
+        "Futures, results of %%submit and other notebooks' variables are returned without replacing what the name has.",
     )
     _add_names(parser, "placed variables, or what %%submit -o has bound")
     _add_timeout(parser)
@@ -263,7 +273,7 @@ class ClusterArguments(Arguments):
 _CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
-  %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or cluster
+  %cluster attach TARGET          an address, or a variable that holds a Client or a Dask cluster
   %cluster scale N                also --cores 16, --memory 64GB; placed data moves before workers go
   %cluster adapt MIN MAX          let load decide; --off ends that
   %cluster keep                   let it outlive this kernel; --off ends that
@@ -282,11 +292,7 @@ def _cluster_actions() -> dict[str, Parser]:
 
     attach = Parser("%cluster attach", description="Use a cluster that runs already.")
     attach.add_argument(
-        "target",
-        nargs="?",
-        type=text,
-        metavar="TARGET",
-        help="address, scheduler file, or variable with a Client or cluster (default: the one kept cluster)",
+        "target", type=text, metavar="TARGET", help="address, or variable with a Client or a Dask cluster"
     )
     for parser in (start, attach):
         parser.add_argument(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython import get_ipython
 
 from moorage.jupyter import completion, display
-from moorage.jupyter.magics import MoorageMagics, notebook_names
+from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.submit_magic import SubmitMagics
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
@@ -94,16 +94,12 @@ def _complete(shell: InteractiveShell, event: SimpleNamespace) -> list[str]:
     return completion.complete(event.text_until_cursor, known)
 
 
-def _show_controller(controller: ClusterController) -> display.Bundle:
-    return display.cluster(controller.status_info(), controller.workers())
-
-
 def _show_placements(states: Placements) -> display.Bundle:
     return display.placements(states, states.workers)
 
 
 _RICH: dict[type, Callable[[Any], display.Bundle]] = {
-    ClusterController: _show_controller,
+    ClusterController: show_cluster,
     Placements: _show_placements,
 }
 

@@ -51,7 +51,7 @@ class MoorageMagics(Magics):
         if not controllers:
             print("No cluster. %cluster start starts one, %cluster attach uses one that runs.")
         for controller in controllers:
-            publish(_cluster(controller), raw=True)
+            publish(show_cluster(controller), raw=True)
         if len(controllers) > 1:
             print(f"The magics mean {controllers[-1].name}; %cluster attach VARIABLE chooses another one.")
 
@@ -71,14 +71,14 @@ class MoorageMagics(Magics):
                 ),
             )
             self.shell.user_ns[args.variable] = controller
-            progress.done(_cluster(controller))
+            progress.done(show_cluster(controller))
 
     def _cluster_attach(self, args: arguments.ClusterArguments) -> None:
         target: Any = args.target
         if target in self.shell.user_ns:
             target = self.shell.user_ns[target]
         if isinstance(target, ClusterController):  # of several, the one that is meant from now on
-            publish(_cluster(attach(target)), raw=True)
+            publish(show_cluster(attach(target)), raw=True)
             return
         if args.target != args.variable:
             self._check_free(args.variable)
@@ -86,7 +86,7 @@ class MoorageMagics(Magics):
             progress.update("attaching")
             controller = attach(target, **given(timeout=args.timeout))
             self.shell.user_ns[args.variable] = controller
-            progress.done(_cluster(controller))
+            progress.done(show_cluster(controller))
 
     def _cluster_scale(self, args: arguments.ClusterArguments) -> None:
         controller = session.current()
@@ -94,17 +94,17 @@ class MoorageMagics(Magics):
         with self._progress() as progress:
             progress.update("scaling")
             controller.scale(on_progress=partial(_arrivals, progress), **size)
-            progress.done(_cluster(controller))
+            progress.done(show_cluster(controller))
 
     def _cluster_adapt(self, args: arguments.ClusterArguments) -> None:
         controller = session.current()
         controller.adapt(args.minimum, args.maximum)
-        publish(_cluster(controller), raw=True)
+        publish(show_cluster(controller), raw=True)
 
     def _cluster_keep(self, args: arguments.ClusterArguments) -> None:
         controller = session.current()
         controller.keep(not args.off)
-        publish(_cluster(controller), raw=True)
+        publish(show_cluster(controller), raw=True)
 
     def _cluster_stop(self, _: arguments.ClusterArguments) -> None:
         controller = session.current()
@@ -218,9 +218,11 @@ class MoorageMagics(Magics):
     def _gather(self, controller: ClusterController, name: str, **how: Any) -> Any:
         if name in controller:
             value = controller.gather(name, **how)
-            own = name.partition("@")[0]
-            self.shell.user_ns[own] = value
-            controller.placer.note_gathered(name, value)
+            if controller.placer.record(name)["owner"] == session.owner():
+                self.shell.user_ns[name] = value
+                controller.placer.note_gathered(name, value)
+            elif name.isidentifier() and name not in self.shell.user_ns:
+                self.shell.user_ns[name] = value  # another notebook's must not take the place of what is here
             return value
         value = self.shell.user_ns[name]
         if callable(getattr(value, "gather", None)):  # results of %%submit
@@ -241,7 +243,7 @@ class MoorageMagics(Magics):
         controllers = session.all_controllers()
         if not controllers:
             return "interrupted. There is no cluster; nothing is left of one that was starting."
-        states = {name: state for controller in controllers for name, state in controller.placement().items()}
+        states = {name: state for controller in controllers for name, state in controller.placer.states().items()}
         moving = [f"{name} ({state.state})" for name, state in states.items() if state.state != "held"]
         held = [name for name, state in states.items() if state.state == "held"]
         parts = [
@@ -296,8 +298,10 @@ class MoorageMagics(Magics):
             )
 
 
-def _cluster(controller: ClusterController) -> display.Bundle:
-    return display.cluster(controller.status_info(), controller.workers())
+def show_cluster(controller: ClusterController) -> display.Bundle:
+    """Return what there is to see of a cluster, also of one that cannot be asked any more."""
+    workers = controller.workers() if controller.status == "connected" else controller.mirror.infos()
+    return display.cluster(controller.status_info(), workers)
 
 
 def _arrivals(progress: Progress, arrived: int, requested: int) -> None:
