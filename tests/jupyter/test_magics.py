@@ -3,8 +3,10 @@
 import gc
 import weakref
 
+import dask
 import pytest
 
+import moorage
 from moorage.errors import InputError, MoorageError, UnknownVariableError, UnknownWorkerError
 from moorage.jupyter.reporting import reported
 
@@ -269,6 +271,26 @@ def test_of_two_clusters_the_one_attached_last_is_meant(notebook, running):
         notebook.run("%cluster stop")
     assert notebook.names["second"].status == "stopped"
     assert "alice" in notebook.run("%cluster")
+
+
+@pytest.fixture
+def other_notebook(running):
+    """Another notebook on the same cluster."""
+    with dask.config.set({"moorage.owner": "other.ipynb"}):
+        controller = moorage.attach(running.client)
+    moorage.attach(running)
+    yield controller
+    controller.release(*[name for name in controller if "@" not in name])
+    controller.close()
+
+
+def test_another_notebook_s_variable_does_not_take_the_place_of_one_s_own(notebook, running, other_notebook):
+    other_notebook.broadcast("theirs", name="x")
+    notebook.run("x = 'mine'\n%broadcast x")
+    assert "x@other.ipynb" in notebook.run("%placement")
+    assert notebook.value("%gather x@other.ipynb") == "theirs"
+    assert notebook.names["x"] == "mine"
+    assert notebook.value("%gather x") == "mine"
 
 
 def test_attach_to_nobody_says_what_was_tried(notebook):

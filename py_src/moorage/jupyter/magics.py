@@ -218,7 +218,7 @@ class MoorageMagics(Magics):
     def _gather(self, controller: ClusterController, name: str, **how: Any) -> Any:
         if name in controller:
             value = controller.gather(name, **how)
-            if controller.placer.record(name)["owner"] == session.owner():
+            if controller.placer.record(name)["owner"] == controller.placer.owner:
                 self.shell.user_ns[name] = value
                 controller.placer.note_gathered(name, value)
             elif name.isidentifier() and name not in self.shell.user_ns:
