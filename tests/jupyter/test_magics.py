@@ -5,6 +5,7 @@ import weakref
 
 import dask
 import pytest
+from distributed import Client
 
 import moorage
 from moorage.errors import InputError, MoorageError, UnknownVariableError, UnknownWorkerError
@@ -276,12 +277,13 @@ def test_of_two_clusters_the_one_attached_last_is_meant(notebook, running):
 @pytest.fixture
 def other_notebook(running):
     """Another notebook on the same cluster."""
+    client = Client(running.address, security=running.client.security, set_as_default=False)
     with dask.config.set({"moorage.owner": "other.ipynb"}):
-        controller = moorage.attach(running.client)
+        controller = moorage.attach(client)
     moorage.attach(running)
     yield controller
-    controller.release(*[name for name in controller if "@" not in name])
     controller.close()
+    client.close()
 
 
 def test_another_notebook_s_variable_does_not_take_the_place_of_one_s_own(notebook, running, other_notebook):
@@ -291,6 +293,7 @@ def test_another_notebook_s_variable_does_not_take_the_place_of_one_s_own(notebo
     assert notebook.value("%gather x@other.ipynb") == "theirs"
     assert notebook.names["x"] == "mine"
     assert notebook.value("%gather x") == "mine"
+    other_notebook.release("x")
 
 
 def test_attach_to_nobody_says_what_was_tried(notebook):
