@@ -38,15 +38,15 @@ ANSWER_SECONDS = 30.0
 """How long a client may take to answer before it is asked again."""
 
 
-def _reschedule() -> NoReturn:
-    """Run only if the value has left the worker between its arrival and the task's: ask once more."""
+def _absent(lost: str = "") -> NoReturn:
+    """Run only if the value has left its worker just before the task arrived there: ask for it once more."""
     from distributed import Reschedule
 
-    raise Reschedule
+    raise RuntimeError(lost) if lost else Reschedule
 
 
 # Workers need not have moorage: what claims to live in __main__ is pickled by value.
-_reschedule.__module__ = "__main__"
+_absent.__module__ = "__main__"
 
 
 class Origins:
@@ -69,6 +69,8 @@ class Origins:
         self.lost: dict[Key, str] = {}
         #: The worker that had the last copy of a key.
         self.last_holder: dict[Key, str] = {}
+        self._update_data: Callable[..., None] = scheduler.handlers["update_data"]
+        scheduler.handlers["update_data"] = scheduler.__dict__["update_data"] = self.update_data
 
     def __contains__(self, key: object) -> bool:
         return key in self._clients
@@ -76,15 +78,20 @@ class Origins:
     def expect(self, key: Key, client: str | None) -> None:
         """Look after `key`, whose value `client` has, and wait for it if no worker has it.
 
-        A key that Dask can compute again is left alone.
+        A key that Dask can compute again is left alone, and so is one that the scheduler does not know yet and that
+        nobody can send: its task may be on its way.
         """
         ts = self._scheduler.tasks.get(key)
         if ts is None:
+            if client is None:
+                return
             ts = self._scheduler.new_task(key, None, "released")
         if key not in self._clients:
-            if ts.run_spec is not None or ts.actor:
+            computed = ts.run_spec is not None and not _is_ours(ts)
+            if computed or ts.actor or (client is None and not ts.who_has):
                 return
-            ts.run_spec = Task(key, _reschedule)
+            ts.run_spec = Task(key, _absent)
+            ts.type = ts.type or "object"
             ts.priority = ts.priority or (0, 0, 0)
             self._rest(ts)
             self._clients[key] = []
@@ -100,17 +107,20 @@ class Origins:
             self._transition(key, "waiting")
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Make `keys` plain scattered data again."""
+        """Make `keys` plain scattered data again; futures of those that nobody has are cancelled."""
         for key in keys:
-            if self._clients.pop(key, None) is None:
-                continue
-            self._asked.pop(key, None)
             self.lost.pop(key, None)
             self.last_holder.pop(key, None)
-            if (ts := self._scheduler.tasks.get(key)) is not None:
-                ts.resource_restrictions = None
-                if ts.state == "memory":
-                    ts.run_spec = None
+            self._asked.pop(key, None)
+            if self._clients.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
+                continue
+            ts.worker_restrictions = ts.resource_restrictions = None
+            if ts.state == "erred":
+                ts.run_spec = Task(key, _absent, f"{key!r} is lost.")  # should somebody retry it
+                continue
+            ts.run_spec = None
+            if ts.state != "memory":
+                self._transition(key, "released", then="forgotten")
 
     def transitioned(self, key: Key, start: str, finish: str) -> None:
         """Take note of a transition of an expected key."""
@@ -119,6 +129,8 @@ class Origins:
             self._rest(ts)
         if finish == "memory":
             self._asked.pop(key, None)
+        elif finish == "erred":
+            self.lost.setdefault(key, "its task failed")
         elif finish == "no-worker":
             self.seek()
 
@@ -172,24 +184,33 @@ class Origins:
                 continue
             address = self._delivering[key] = target(key)
             try:
-                _, _, nbytes = await scatter_to_workers(  # type: ignore[no-untyped-call]
-                    [address], {key: value}, rpc=scheduler.rpc
-                )
+                _, _, nbytes = await scatter_to_workers([address], {key: value}, rpc=scheduler.rpc)
             except OSError:
                 continue  # the worker has left meanwhile; `seek` below asks again
             finally:
                 if self._delivering.get(key) == address:
                     del self._delivering[key]
-            ws = scheduler.workers.get(address)
-            if scheduler.tasks.get(key) is not ts or ts.state != "no-worker":
-                continue
-            if ws is None or ws.status != Status.running:
-                continue
-            ts.set_nbytes(nbytes[key])
-            ts.resource_restrictions = None
-            ts.worker_restrictions = {address}
-            self._transition(key, "processing")
+            if scheduler.tasks.get(key) is ts:
+                self._arrived(ts, address, nbytes[key])
         self.seek()
+
+    def update_data(
+        self, *, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None = None
+    ) -> None:
+        """As ``Scheduler.update_data``; values that were expected end the waiting, whoever has sent them."""
+        scheduler = self._scheduler
+        expected = [
+            key for key in who_has if key in self and key in scheduler.tasks and not scheduler.tasks[key].who_has
+        ]
+        others = {key: addresses for key, addresses in who_has.items() if key not in expected}
+        self._update_data(who_has=others, nbytes=nbytes, client=client)
+        for key in expected:
+            if self.lost.pop(key, None) is not None:
+                self._transition(key, "released")
+            if client is not None:
+                scheduler.client_desires_keys([key], client)
+            self.wait_for(key)
+            self._arrived(scheduler.tasks[key], who_has[key][0], nbytes.get(key, -1))
 
     def give_up(self, key: Key, why: str, exception: Any = None) -> None:
         """Fail `key` and all that waits for it.
@@ -207,9 +228,7 @@ class Origins:
         self.lost[key] = why
         self._asked.pop(key, None)
         if exception is None:
-            exception = dumps(  # type: ignore[no-untyped-call]
-                _lost_error(f"{key!r} is lost: {why}.", _REMEDY)
-            )
+            exception = dumps(_Lost(f"{key!r} is lost: {why}.", _REMEDY))
         self._transition(key, "erred", cause=key, exception=exception, exception_text=why)
 
     def clear(self) -> None:
@@ -223,22 +242,55 @@ class Origins:
     def close(self) -> None:
         """Leave no trace on the scheduler."""
         self.forget(list(self._clients))
+        self._scheduler.handlers["update_data"] = self._update_data
+        del self._scheduler.__dict__["update_data"]
         for resource in _NOWHERE:
             self._scheduler.resources.pop(resource, None)
+
+    def _arrived(self, ts: TaskState, address: Address, nbytes: int) -> None:
+        """Let a task that waits for its value end on the worker which has just got it."""
+        ws = self._scheduler.workers.get(address)
+        if ts.state != "no-worker" or ws is None or ws.status != Status.running:
+            return
+        ts.set_nbytes(nbytes)
+        ts.suspicious = 0
+        ts.resource_restrictions = None
+        ts.worker_restrictions = {address}
+        self._transition(ts.key, "processing")
 
     def _rest(self, ts: TaskState) -> None:
         ts.worker_restrictions = None
         ts.resource_restrictions = dict(_NOWHERE)
 
-    def _transition(self, key: Key, finish: Any, **kwargs: Any) -> None:
+    def _transition(self, key: Key, finish: Any, then: Any = None, **kwargs: Any) -> None:
         stimulus_id = f"moorage-{uuid4().hex}"
         recommendations = self._scheduler.transition(key, finish, stimulus_id=stimulus_id, **kwargs)
+        if then is not None:
+            recommendations[key] = then
         self._scheduler.transitions(recommendations, stimulus_id)
+
+
+def _is_ours(ts: TaskState) -> bool:
+    return getattr(getattr(ts.run_spec, "func", None), "__name__", "") == _absent.__name__
+
+
+class _Lost:
+    """Becomes a `LostError` where it is unpickled, if moorage is there."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _lost_error, self.texts
 
 
 def _lost_error(message: str, remedy: str) -> Exception:
     try:
         from moorage.errors import LostError
-    except ImportError:  # a scheduler without moorage
+    except ImportError:
         return RuntimeError(f"{message}\n{remedy}")
     return LostError(message, remedy)
+
+
+# as above; the scheduler need not have moorage, but who gets the error will
+_lost_error.__module__ = "__main__"

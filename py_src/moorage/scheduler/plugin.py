@@ -207,8 +207,14 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             return
         if key in self.origins:
             self.origins.transitioned(key, start, finish)
+        if start == "released" and finish == "waiting":
+            for record in self.desired.by_key[key].values():
+                if record.hold:
+                    self._desire(record, key)  # its task may have arrived just now
         if finish == "forgotten":
-            self.scheduler.loop.add_callback(self._forgotten, key)
+            if not self._gone:
+                self.scheduler.loop.add_callback(self._forget)
+            self._gone.add(key)
         else:
             self.reconciler.mark((key,))
             self._key_changed(key)
@@ -235,15 +241,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             if record.hold or record.client is not None:
                 self.origins.expect(key, record.client)
             ts = self.scheduler.tasks.get(key)
-            if ts is not None and ts.nbytes < 0 and key in record.nbytes:
+            if ts is not None and ts.nbytes < 0 <= record.nbytes.get(key, -1):
                 ts.set_nbytes(record.nbytes[key])
-        # Somebody must desire a key for it to live: the record itself, or the client whose futures it lasts as long as.
-        if desirer := _holder(record.vid) if record.hold else record.client:
-            known = [key for key in record.keys if key in self.scheduler.tasks]
-            self.scheduler.client_desires_keys(known, desirer)
-            for key in known:
-                if key in self.origins:
-                    self.origins.wait_for(key)
+            self._desire(record, key)
+            if key in self.origins:
+                self.origins.wait_for(key)
         self.reconciler.mark(record.keys)
         self.journal.mark([record.vid], placed=True)
 
@@ -256,6 +258,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.scheduler.clients.pop(_holder(vid), None)
         self.reconciler.mark(key for key in record.keys if key in self.desired.by_key)
         self.journal.mark([vid])
+
+    def _desire(self, record: Record, key: Key) -> None:
+        """Keep a key alive as long as the record, or as the futures of the client that placed it."""
+        desirer = _holder(record.vid) if record.hold else record.client or ""
+        if key in self.scheduler.tasks and (record.hold or desirer in self.scheduler.clients):
+            self.scheduler.client_desires_keys([key], desirer)
 
     def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
         if _holder(vid) in self.scheduler.clients:

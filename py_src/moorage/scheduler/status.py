@@ -51,11 +51,13 @@ def _state(
     record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins, held: int, pending: int
 ) -> tuple[State, str]:
     of_how_many = f" ({{}} of {len(record.keys)} keys)" if len(record.keys) > 1 else ""
-    if lost := [key for key in record.keys if key in origins.lost or key not in scheduler.tasks]:
+    if lost := [key for key in record.keys if key in origins.lost]:
         where = origins.last_holder.get(lost[0])
-        why = origins.lost.get(lost[0], "Dask has forgotten it")
+        why = origins.lost[lost[0]]
         last = f"its last copy was on worker {where}; " if where else ""
         return "lost", f"{last}{why}{of_how_many.format(len(lost))}"
+    if unknown := [key for key in record.keys if key not in scheduler.tasks]:
+        return "waiting", f"the scheduler does not know it yet{of_how_many.format(len(unknown))}"
     if away := [key for key in record.keys if not scheduler.tasks[key].who_has]:
         if not scheduler.running:
             return "waiting", "the cluster has no running workers"
