@@ -1,0 +1,213 @@
+"""Nothing is lost that can be kept: values come back from their origin under their key; if not, an error says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moorage.errors import LostError, MoorageError
+from moorage.model import Anywhere, Everywhere, OnWorkers
+from tests.helpers import Notebook, Workers, eventually, notebook_on
+
+VALUE = np.arange(300_000)
+
+
+def test_a_value_whose_only_holder_dies_comes_back_under_the_same_key(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    key = notebook.key("x")
+    x = notebook.future(key)
+    workers.kill("bob")
+    notebook.until("x", on=["bob"])
+    assert notebook.restored == [key]
+    assert np.array_equal(x.result(30), VALUE)
+    assert x.status == "finished"
+
+
+def test_tasks_that_need_a_value_wait_for_its_return(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    x = notebook.future(notebook.key("x"))
+    gate = Gate(notebook)
+    before = notebook.client.submit(slowly_sum, x, workers=["bob"], allow_other_workers=True, pure=False)
+    eventually(lambda: workers.task_state(before.key) == "processing")
+    gate.shut()
+    workers.kill("bob")
+    eventually(lambda: gate.asked)
+    meanwhile = notebook.client.submit(np.sum, x, pure=False)
+    eventually(lambda: workers.task_state(meanwhile.key))
+    assert workers.task_state(meanwhile.key) == "waiting"
+    assert notebook.variable("x")["state"] == "moving"
+    assert notebook.variable("x")["reason"] == "its value is on its way from the notebook"
+    gate.open()
+    assert before.result(30) == VALUE.sum()
+    assert meanwhile.result(30) == VALUE.sum()
+
+
+def test_all_holders_may_die_at_once(workers: Workers, notebook: Notebook) -> None:
+    notebook.everywhere("x", VALUE)
+    notebook.place("y", Anywhere(), VALUE + 1)
+    for name in ("alice", "bob", "carol"):
+        workers.kill(name)
+    notebook.until("x", on=["alice", "bob", "carol"])
+    notebook.until("y")
+    assert np.array_equal(notebook.value("x"), VALUE)
+    assert np.array_equal(notebook.value("y"), VALUE + 1)
+
+
+def test_a_restart_of_the_whole_cluster_brings_back_what_has_an_origin(workers: Workers, notebook: Notebook) -> None:
+    notebook.everywhere("x", VALUE)
+    notebook.pin("y", VALUE + 1, "carol")
+    notebook.place("z", Anywhere(), VALUE + 2, origin=False)
+    notebook.client.restart()
+    notebook.until("x", on=["alice", "bob", "carol"])
+    notebook.until("y", on=["carol"])
+    assert np.array_equal(notebook.value("x"), VALUE)
+    assert np.array_equal(notebook.value("y"), VALUE + 1)
+    assert "nb:z" not in notebook.call("state")["variables"]
+    del notebook.placed["z"]
+
+
+def test_without_an_origin_a_value_is_lost_and_the_error_says_how(workers: Workers, notebook: Notebook) -> None:
+    notebook.place("x", OnWorkers(("bob",)), VALUE, origin=False)
+    notebook.until("x", on=["bob"])
+    x = notebook.future(notebook.key("x"))
+    y = notebook.client.submit(slowly_sum, x, workers=["bob"], pure=False)
+    eventually(lambda: workers.task_state(y.key) == "processing")
+    workers.kill("bob")
+    notebook.until("x", "lost")
+    reason = notebook.variable("x")["reason"]
+    assert reason == "its last copy was on worker bob; no notebook has its value any more"
+    for future in (x, y, notebook.client.submit(np.sum, x, pure=False)):
+        with pytest.raises(LostError, match=r"x-.* is lost: no notebook has its value any more") as caught:
+            future.result(30)
+        assert isinstance(caught.value, MoorageError)
+        assert "%scatter" in caught.value.remedy
+
+
+def test_a_value_that_has_changed_in_the_notebook_is_lost_and_says_so(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    x = notebook.future(notebook.key("x"))
+    del notebook.values[notebook.key("x")]
+    workers.kill("bob")
+    notebook.until("x", "lost")
+    assert "the notebook's value has changed" in notebook.variable("x")["reason"]
+    with pytest.raises(LostError, match="the notebook's value has changed"):
+        x.result(30)
+
+
+def test_a_lost_value_that_is_placed_again_is_as_good_as_new(workers: Workers, notebook: Notebook) -> None:
+    notebook.place("x", OnWorkers(("bob",)), VALUE, origin=False)
+    notebook.until("x", on=["bob"])
+    key = notebook.key("x")
+    x = notebook.future(key)
+    y = notebook.client.submit(np.sum, x, pure=False)
+    assert y.result(30) == VALUE.sum()
+    workers.kill("bob")
+    notebook.until("x", "lost")
+    notebook.place("x", OnWorkers(("alice",)), values={key: VALUE})
+    notebook.until("x", on=["alice"])
+    assert np.array_equal(notebook.value("x"), VALUE)
+    assert notebook.client.submit(np.sum, notebook.future(key), pure=False).result(30) == VALUE.sum()
+    eventually(lambda: x.status == "finished")
+
+
+def test_a_value_that_somebody_scatters_meanwhile_ends_the_waiting(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    gate = Gate(notebook)
+    gate.shut()
+    workers.kill("bob")
+    eventually(lambda: gate.asked)
+    task = notebook.client.submit(np.sum, notebook.future(notebook.key("x")), pure=False)
+    eventually(lambda: workers.task_state(task.key) == "waiting")
+    notebook.client.scatter({notebook.key("x"): VALUE}, direct=False)
+    assert task.result(30) == VALUE.sum()
+    notebook.until("x", on=["bob"])
+    gate.open()
+    notebook.until("x", on=["bob"])
+
+
+def test_another_notebook_that_placed_the_same_key_brings_it_back(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    with notebook_on(workers, "other") as other:
+        other.place("x", OnWorkers(("bob",)), values={notebook.key("x"): VALUE})
+        notebook.client.close()
+        workers.kill("bob")
+        other.until("x", on=["bob"])
+        assert other.restored
+        assert np.array_equal(other.value("x"), VALUE)
+        other.call("release", vids=["nb:x"])
+
+
+def test_what_is_released_while_it_is_away_is_forgotten(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    key = notebook.key("x")
+    x = notebook.future(key)
+    gate = Gate(notebook)
+    gate.shut()
+    workers.kill("bob")
+    eventually(lambda: gate.asked)
+    notebook.release("x")
+    # as stock distributed treats scattered data that is lost
+    eventually(lambda: x.status == "cancelled")
+    gate.open()
+    eventually(lambda: workers.look(lambda s: key not in s.tasks))
+
+
+def test_placements_are_recorded_when_the_notebook_is_gone(workers: Workers) -> None:
+    notebook = Notebook(workers.address)
+    notebook.everywhere("x", VALUE)
+    notebook.client.close()
+    workers.kill("bob")
+    with notebook_on(workers) as again:
+        eventually(lambda: again.call("state")["variables"]["nb:x"]["held"].keys() == {"alice", "bob", "carol"})
+        again.placed = notebook.placed
+        assert np.array_equal(again.value("x"), VALUE)
+
+
+def test_a_name_placed_again_lets_its_earlier_value_go(workers: Workers, notebook: Notebook) -> None:
+    notebook.everywhere("x", VALUE)
+    before = notebook.key("x")
+    notebook.everywhere("x", VALUE + 1)
+    assert notebook.key("x") != before
+    eventually(lambda: workers.look(lambda s: before not in s.tasks))
+    assert np.array_equal(notebook.value("x"), VALUE + 1)
+
+
+def test_a_broadcast_without_any_worker_is_met_when_there_are_some(workers: Workers, notebook: Notebook) -> None:
+    workers.remove("alice", "bob", "carol")
+    assert notebook.place("x", Everywhere(), VALUE, scatter=False)["status"] == "OK"
+    notebook.until("x", "waiting")
+    assert notebook.variable("x")["reason"] == "the cluster has no running workers"
+    workers.add("alice", "bob")
+    notebook.until("x", on=["alice", "bob"])
+    assert np.array_equal(notebook.value("x"), VALUE)
+
+
+class Gate:
+    """Holds back a notebook's answers to the scheduler's questions."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
+        self._answer = notebook._on_event
+        self.asked: list[object] = []
+
+    def shut(self) -> None:
+        self._notebook.client.unsubscribe_topic("moorage")
+        self._notebook.client.subscribe_topic("moorage", self._keep)
+
+    def open(self) -> None:
+        self._notebook.client.unsubscribe_topic("moorage")
+        self._notebook.client.subscribe_topic("moorage", self._answer)
+        for event in self.asked:
+            self._notebook.client.loop.add_callback(self._answer, event)
+
+    def _keep(self, event: object) -> None:
+        assert isinstance(event, dict)
+        if event["type"] == "restore":
+            self.asked.append(event)
+
+
+def slowly_sum(x: np.ndarray) -> int:
+    import time
+
+    time.sleep(0.5)
+    return int(x.sum())
