@@ -1,8 +1,6 @@
 """A backend on plain Dask: scattered values and nothing that keeps them. Enough to run code next to data."""
 
 import time
-import uuid
-from collections.abc import Mapping
 
 from distributed import Future
 
@@ -21,7 +19,6 @@ class PlainBackend:
         self.names = {}  # name -> futures in shape
         self.values = {}  # name -> the value placed under it
         self.collections = {}  # id -> (value, keys)
-        self.said = []
         self.spreads = []
 
     # for tests
@@ -53,7 +50,7 @@ class PlainBackend:
 
     # what the engine asks for
     def place_capture(self, value, name, *, everywhere):
-        return self.place(value, name, broadcast=everywhere)
+        self.place(value, name or "", broadcast=everywhere)
 
     def refresh(self, key):
         value = self.origins.value(key)
@@ -111,7 +108,7 @@ class PlainBackend:
     def spread(self, keys):
         keys = list(keys)
         self.spreads.append(keys)
-        self.client.replicate([self.futures[k] for k in keys])
+        self.client.replicate([Future(k, self.client) for k in keys])
         return lambda: None
 
     def wait_held(self, keys, timeout):
@@ -120,13 +117,3 @@ class PlainBackend:
             if time.monotonic() > until:
                 raise WaitTimeoutError("not held")
             time.sleep(0.02)
-
-    def say(self, message):
-        self.said.append(message)
-
-
-def unique(name):
-    return f"{name}-{uuid.uuid4().hex}"
-
-
-assert issubclass(dict, Mapping)

@@ -199,16 +199,17 @@ def test_code_that_awaits_runs(submitter):
 # ---- large captures
 
 
-def test_a_large_captured_value_is_placed_once_and_said_so(client, backend, submitter, data):
+def test_a_large_captured_value_is_placed_once_and_said_so(client, submitter, data):
     total = sent(client)
+    reports = []
     for i in range(3):
-        assert run(submitter, f"float(data[{i}])", {"data": data}) == data[i]
+        options = Options(on_report=reports.append)
+        assert run(submitter, f"float(data[{i}])", {"data": data}, options=options) == data[i]
     assert total[0] < 6000
-    assert len(backend.said) == 1
-    assert "data (2.29 MiB)" in backend.said[0]
+    assert text(reports).count("Placed data (2.29 MiB)") == 1
 
 
-def test_a_large_argument_and_a_large_attribute_are_placed(client, backend, submitter, data):
+def test_a_large_argument_and_a_large_attribute_are_placed(client, submitter, data, capsys):
     class Model:
         pass
 
@@ -218,7 +219,7 @@ def test_a_large_argument_and_a_large_attribute_are_placed(client, backend, subm
     assert submitter.submit(lambda x, i: float(x[i]), (data.copy(), 4)).result(30) == data[4]
     assert submitter.submit(lambda i: float(model.weights[i]), (4,)).result(30) == data[4]
     assert total[0] < 8000
-    assert [said.split()[1] for said in backend.said] == ["x", "model"]
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["x", "model"]
 
 
 def test_a_large_captured_value_is_refused_if_so_asked(submitter, data):

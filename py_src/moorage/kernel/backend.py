@@ -25,15 +25,15 @@ class Backend(Protocol):
         """What the notebook has placed and still has."""
         ...
 
-    def place_capture(self, value: Any, name: str, *, everywhere: bool) -> Any:
-        """Place a value that a task captures, wait (bounded) until it is held, and return its key.
+    def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:
+        """Place a value that a task captures, and wait, within bounds, until it is held.
 
         Parameters
         ----------
         value : object
-        name : str
-            What the notebook calls it. May be empty, or a path such as ``model.weights``. If a variable of that name
-            is placed with another value, this one takes its place, with the same placement.
+        name : str or None
+            The notebook's name for it. If a variable of that name is placed with another value, this one takes its
+            place, with the same placement. None: it has none, and is kept as long as the notebook has the value.
         everywhere : bool
             Many tasks will need it.
         """
@@ -90,8 +90,4 @@ class Backend(Protocol):
         ------
         LostError, WaitTimeoutError
         """
-        ...
-
-    def say(self, message: str) -> None:
-        """Tell the user something, in one line."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import functools
 import types
+from collections.abc import Callable
 from typing import Any, Literal
 
 from dask.utils import format_bytes, parse_bytes
@@ -16,7 +17,7 @@ from dask.utils import format_bytes, parse_bytes
 from moorage import config
 from moorage.errors import InputError, MoorageError, StaleError
 from moorage.kernel.backend import Backend
-from moorage.kernel.functions import argument_names, captures, global_names, travels_by_value
+from moorage.kernel.functions import argument_names, captures, global_names, globals_of, travels_by_value
 from moorage.kernel.refs import Payload, dumps, resolve
 from moorage.worker.cell import Cell
 
@@ -35,6 +36,7 @@ def prepare(
     everywhere: bool = False,
     auto: bool = True,
     stale: Stale = "refresh",
+    say: Callable[[str], None] = print,
 ) -> Payload:
     """Pickle a callable, or a call as a tuple (function, args, kwargs), for workers.
 
@@ -52,6 +54,8 @@ def prepare(
         Place captured values that are large, and say so; otherwise refuse them.
     stale : {"refresh", "error"}
         What to do about placed values that have changed since.
+    say : callable
+        Takes a line for the user.
 
     Raises
     ------
@@ -66,11 +70,11 @@ def prepare(
     found = Captures(obj, backend)
     if absent:
         found.absent.setdefault(id(globals_), {}).update(absent)
-    for name, value in found.values.items():
-        if backend.rebound(name, value):
+    for name in found.names:
+        if backend.rebound(name, found.values[name]):
             if stale == "error":
                 raise _stale(name)
-            backend.place_capture(value, name, everywhere=everywhere)
+            backend.place_capture(found.values[name], name, everywhere=everywhere)
     fresh: set[Any] = set()
     payload = None
     for _ in range(_ROUNDS):
@@ -85,8 +89,18 @@ def prepare(
         fresh.update(payload.keys)
         if changed:
             continue
-        if payload.nbytes <= threshold or not _place_large(found, backend, threshold, everywhere, auto):
+        sizes = _large(found, backend, threshold) if payload.nbytes > threshold else {}
+        if not sizes:
             return payload
+        if not auto:
+            raise InputError(
+                f"{_listed(sizes)} would be copied into the task: the limit is {format_bytes(threshold)}.",
+                f"Place it first, for instance: %broadcast {' '.join(sizes)}",
+            )
+        for name in sizes:
+            own = name if name in found.names else None
+            backend.place_capture(found.values[name], own, everywhere=everywhere)
+        say(f"Placed {_listed(sizes)}: this uses it, and what uses it next needs no other copy.")
     raise MoorageError(
         "A value that the task uses keeps changing while it is being sent.",
         "Let the code that changes it finish first.",
@@ -101,7 +115,9 @@ class Captures:
     name : str
         What `obj` itself is called.
     values : dict
-        Captured values by the name that the notebook has for them.
+        Captured values by what code calls them.
+    names : set of str
+        Those of them that are variables of the notebook, under that name.
     absent : dict
         Per namespace (its id) of functions: placed variables that they read as globals and that the notebook does
         not have, as futures by name.
@@ -109,13 +125,14 @@ class Captures:
 
     def __init__(self, obj: Any, backend: Backend) -> None:
         self.values: dict[str, Any] = {}
+        self.names: set[str] = set()
         self.absent: dict[int, dict[str, Any]] = {}
         self._backend = backend
         self._seen: set[int] = set()
         function, args, kwargs = obj if isinstance(obj, tuple) else (obj, (), {})
         self.name = getattr(function, "__qualname__", "")
         if isinstance(function, Cell):
-            self._take(function.namespace)
+            self._take(function.namespace, own=True)
         else:
             self._take({"function": function} | argument_names(function, args) | kwargs)
 
@@ -124,12 +141,16 @@ class Captures:
         origins = self._backend.origins
         return next((name for name, value in self.values.items() if origins.lookup(value) == key), str(key))
 
-    def _take(self, named: dict[str, Any]) -> None:
+    def _take(self, named: dict[str, Any], *, own: bool = False) -> None:
         for name, value in named.items():
             if isinstance(value, types.FunctionType | types.MethodType | functools.partial):
                 self._visit(value)
             elif not isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
-                self.values.setdefault(name, value)
+                if own:
+                    self.names.add(name)
+                    self.values[name] = value
+                elif name not in self.names:
+                    self.values[name] = value
 
     def _visit(self, function: Any) -> None:
         if id(function) in self._seen:
@@ -143,6 +164,8 @@ class Captures:
             self._take(argument_names(function.func, function.args) | function.keywords)
         elif isinstance(function, types.FunctionType) and travels_by_value(function):
             self._take(captures(function))
+            if function.__module__ == "__main__":
+                self._take(globals_of(function), own=True)
             self._look_for_absent(function)
 
     def _look_for_absent(self, function: types.FunctionType) -> None:
@@ -164,24 +187,15 @@ def _unchanged(key: Any, backend: Backend) -> bool:
         return True
 
 
-def _place_large(found: Captures, backend: Backend, threshold: int, everywhere: bool, auto: bool) -> bool:
-    """Place the captured values that make the payload large; return whether there was any."""
+def _large(found: Captures, backend: Backend, threshold: int) -> dict[str, int]:
+    """Return the sizes of captured values that make the payload large, bytes."""
     sizes: dict[str, int] = {}
     for name, value in found.values.items():
         if resolve(value, backend.origins) is None:
             size = dumps(value, backend.origins, client=backend.client, name=name).nbytes
             if size > threshold:
                 sizes[name] = size
-    if sizes and not auto:
-        raise InputError(
-            f"{_listed(sizes)} would be copied into the task: the limit is {format_bytes(threshold)}.",
-            f"Place it first, for instance: %broadcast {' '.join(sizes)}",
-        )
-    for name in sizes:
-        backend.place_capture(found.values[name], name, everywhere=everywhere)
-    if sizes:
-        backend.say(f"Placed {_listed(sizes)}: the task uses it, and so will others without another copy.")
-    return bool(sizes)
+    return sizes
 
 
 def _listed(sizes: dict[str, int]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from distributed import Client
+from distributed import Client, Scheduler
 from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import SpecCluster
 from tornado.ioloop import PeriodicCallback
@@ -19,11 +19,12 @@ from traitlets import Bool, Enum, Int, Unicode
 from traitlets.config import Configurable
 
 from moorage import config
-from moorage.errors import ClusterError, UnreachableError, WaitTimeoutError
+from moorage.errors import ClusterError, InputError, UnreachableError, WaitTimeoutError
 from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel import session
 from moorage.kernel.launch import HostHandle
-from moorage.kernel.link import Kind, SchedulerLink
+from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
+from moorage.kernel.on_cluster import Submitting
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing
@@ -31,13 +32,11 @@ from moorage.kernel.verbs import Verbs
 from moorage.model import WorkerInfo
 from moorage.protocol import PanelCluster, PanelNotice
 
-if TYPE_CHECKING:
-    pass
-
 _STATUS_MS = 500
+_ANSWER_SECONDS = 30.0
 
 
-class ClusterController(Verbs, Configurable):
+class ClusterController(Verbs, Submitting, Configurable):
     """A cluster and what this notebook keeps on it.
 
     Made by `start` and `attach`. ``cluster["name"]`` is a variable on it.
@@ -137,12 +136,19 @@ class ClusterController(Verbs, Configurable):
             self._run(self._scale, **arguments, force=force, timeout=limit)
 
     def adapt(self, minimum: int | None = None, maximum: int | None = None) -> None:
-        """Let the scheduler choose the size within a range from its load; without a range: no longer."""
+        """Let the scheduler choose the size within a range from its load; without a range: no longer.
+
+        Raises
+        ------
+        InputError, ScaleError
+            The size stays as it was.
+        """
         if minimum is None and maximum is None:
             self._run(self._command, "fix")
+        elif maximum is None:
+            raise InputError(f"From {minimum} to how many workers?", "Give a maximum, too.")
         else:
-            least = minimum if minimum is not None else 0
-            self._run(self._command, "adapt", minimum=least, maximum=maximum if maximum is not None else least)
+            self._run(self._command, "adapt", minimum=minimum or 0, maximum=maximum)
 
     def keep(self, on: bool = True) -> None:
         """Let the cluster outlive this notebook, or no longer."""
@@ -275,8 +281,10 @@ class ClusterController(Verbs, Configurable):
 
     def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
         """Run a coroutine function on the client's event loop; with ``asynchronous=True`` return an awaitable."""
-        if self.status in ("stopped",):
+        if self.status == "stopped":
             raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
+        if self.client.status != "running":
+            raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
         if not kwargs.pop("asynchronous", None):
             return self.client.sync(function, *args, **kwargs)
         loop = self._loop.asyncio_loop
@@ -290,19 +298,23 @@ class ClusterController(Verbs, Configurable):
     async def _connect(self) -> None:
         await self._link.connect()
         self._link.subscribe(self._on_change)
-        if isinstance(self._cluster, SpecCluster):
+        if isinstance(self._cluster, SpecCluster) and isinstance(self._cluster.scheduler, Scheduler):
             self._sizing = OwnSizing(self._cluster)
         elif self._link.mirror.hosted:
             self._sizing = HostSizing(self.client)
             self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
-        self._take_info(await self._sizing.command("info"))
+        await self._command("info")
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
         self._watch.start()
         self.status = "connected"
 
     async def _command(self, command: str, **arguments: Any) -> None:
-        self._take_info(await self._sizing.command(command, **arguments))
-        await self._link.refresh()
+        limit = _ANSWER_SECONDS + 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
+        with reaching(self.client):
+            info = await asyncio.wait_for(self._sizing.command(command, **arguments), limit)
+        self._take_info(info)
+        if command != "stop":
+            await self._link.refresh()
 
     async def _scale(self, **arguments: Any) -> None:
         await self._command("scale", **arguments)
@@ -326,10 +338,18 @@ class ClusterController(Verbs, Configurable):
         status = "connected" if self.client.status == "running" else "lost"
         if status == self.status or self.status == "stopped":
             return
-        self.status = status
         if status == "connected":
-            await self._link.connect()
+            await self._reconnect()
+        self.status = status
         self._link.changed("cluster")
+
+    async def _reconnect(self) -> None:
+        """Take up the conversation again: to the scheduler this is a new client."""
+        if self._link.mirror.hosted:
+            self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
+        await self._link.connect()
+        await self.placer.resume()
+        await self._command("info")
 
     async def _wait_for_workers(self, n: int, timeout: float) -> None:
         deadline = time.monotonic() + timeout

@@ -24,10 +24,16 @@ def global_names(code: types.CodeType) -> tuple[str, ...]:
     return names
 
 
+def globals_of(function: types.FunctionType) -> dict[str, Any]:
+    """Return the globals that a function reads."""
+    known = function.__globals__
+    return {name: known[name] for name in global_names(function.__code__) if name in known}
+
+
 def captures(function: types.FunctionType) -> dict[str, Any]:
     """Return what a function takes along when it is sent by value: globals it reads, closure, defaults, by name."""
     code = function.__code__
-    found = {name: function.__globals__[name] for name in global_names(code) if name in function.__globals__}
+    found = globals_of(function)
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
             found[name] = cell.cell_contents

@@ -118,7 +118,7 @@ class Locality:
         here = left * seconds_per_item / max(lane.threads, 1)
         there = left * seconds_per_item / threads + nbytes * (len(workers) - len(lane.addresses)) / BANDWIDTH
         if here - there > max(WORTH_IT, 0.1 * here):
-            self._backend.say(
+            self._options.say(
                 f"Copying {format_bytes(nbytes)} that the items use to all {len(workers)} workers: "
                 f"about {there:.0f} s instead of {here:.0f} s."
             )

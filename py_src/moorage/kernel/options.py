@@ -66,3 +66,10 @@ class Options:
             raise InputError(
                 f"retries={self.retries}: it cannot be tried a negative number of times.", "Write 0 or more."
             )
+
+    def say(self, message: str) -> None:
+        """Tell the user something, in one line, where the output of tasks goes."""
+        if self.on_report is None:
+            print(message)
+        else:
+            self.on_report({"kind": "output", "on": "", "parts": [("stdout", None, message + "\n")]})

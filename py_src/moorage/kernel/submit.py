@@ -15,6 +15,7 @@ from typing import Any
 import xxhash
 from distributed import Future
 
+from moorage.errors import StaleError
 from moorage.kernel.backend import Backend
 from moorage.kernel.capture import prepare
 from moorage.kernel.cells import compile_cell
@@ -215,9 +216,17 @@ class Submitter:
     ) -> Results:
         backend = self.backend
         self.runtime.install()
-        one_by_one = self._placed_items(iterables[0]) if len(iterables) == 1 else None
+        one_by_one = self._placed_items(iterables[0], options) if len(iterables) == 1 else None
         source = Source([one_by_one] if one_by_one is not None else iterables)
-        payload = prepare(program, backend, everywhere=True, auto=options.auto, stale=options.stale, **(captured or {}))
+        payload = prepare(
+            program,
+            backend,
+            everywhere=True,
+            auto=options.auto,
+            stale=options.stale,
+            say=options.say,
+            **(captured or {}),
+        )
         feed: Feed
         if one_by_one is not None and not options.workers and not options.near:
             feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
@@ -229,11 +238,23 @@ class Submitter:
         mapping.start()
         return Results(mapping)
 
-    def _placed_items(self, items: Any) -> list[Future[Any]] | None:
+    def _unchanged(self, key: Any) -> bool:
+        try:
+            return self.backend.origins.unchanged(key)
+        except KeyError:  # the notebook has no value of its own that could differ
+            return True
+
+    def _placed_items(self, items: Any, options: Options) -> list[Future[Any]] | None:
         """Return the futures that `items` are, if each is placed or a future by itself."""
         keys = self.backend.elements(items)
         if keys is not None:
-            return [self.backend.future(key) for key in keys]
+            changed = [key for key in keys if not self._unchanged(key)]
+            if changed and options.stale == "error":
+                raise StaleError("The items have changed since they were placed.", "Place them again: %scatter")
+            for key in changed:
+                if key in (self.backend.elements(items) or ()):
+                    self.backend.refresh(key)
+            return [self.backend.future(key) for key in self.backend.elements(items) or ()]
         if isinstance(items, list | tuple) and items and all(isinstance(item, Future) for item in items):
             return list(items)
         return None
@@ -249,7 +270,9 @@ class Submitter:
         captured: Mapping[str, Any] | None = None,
     ) -> Future[Any]:
         self.runtime.install()
-        payload = prepare(call, self.backend, auto=options.auto, stale=options.stale, **(captured or {}))
+        payload = prepare(
+            call, self.backend, auto=options.auto, stale=options.stale, say=options.say, **(captured or {})
+        )
         if key is None:
             key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
         client = self.backend.client

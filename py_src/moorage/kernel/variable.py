@@ -62,6 +62,10 @@ class Variable:
         """Return the value."""
         return self._cluster.gather(self.name)
 
+    def __moorage_value__(self) -> Any:
+        """What stands for the variable in a task: its futures."""
+        return self.futures
+
     def __repr__(self) -> str:
         record = self._placer.record(self.name)
         return f"<Variable {self.name}: {record['typename']} {record['detail']}, {record['state']}>"

@@ -1,0 +1,399 @@
+"""Submitting on a `ClusterController`: the `Backend` that it is, and its verbs ``submit`` and ``map``."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import keyword
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from distributed import Client, Future
+
+from moorage import config
+from moorage.errors import LostError, UnpicklableError, WaitTimeoutError
+from moorage.kernel.inventory import means
+from moorage.kernel.mirror import state_of
+from moorage.kernel.options import Options
+from moorage.kernel.origin import Origins
+from moorage.kernel.placer import Placer
+from moorage.kernel.results import Results
+from moorage.kernel.runtime import Report
+from moorage.kernel.submit import Submitter
+from moorage.kernel.variable import Variable
+from moorage.model import Anywhere, Everywhere, Placement, WorkerInfo
+from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
+
+if TYPE_CHECKING:
+    from moorage.kernel.link import SchedulerLink
+
+_UNNAMED = 64
+"""So many captured values without a name are kept at most; the longest unused goes first."""
+
+
+class PlacedData:
+    """What a cluster keeps, as submitting sees it; see `Backend`.
+
+    Parameters
+    ----------
+    placer : Placer
+    """
+
+    def __init__(self, placer: Placer) -> None:
+        self.placer = placer
+        self._link: SchedulerLink = placer.link
+        self._unnamed: OrderedDict[Any, Any] = OrderedDict()  # key -> future
+        self._records: dict[Any, VariableRecord] | None = None
+        self._numbers = itertools.count(1)
+        self._link.subscribe(self._on_change)
+
+    @property
+    def client(self) -> Client:
+        """See `Backend`."""
+        return self.placer.client
+
+    @property
+    def origins(self) -> Origins:
+        """See `Backend`."""
+        return self.placer.origins
+
+    # ---- placing
+
+    def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:
+        """See `Backend`."""
+        placement: Placement = Everywhere() if everywhere else Anywhere()
+        if name is None or not name.isidentifier() or keyword.iskeyword(name):
+            self._place_unnamed(value, placement)
+            return
+        record = self._own(name)
+        whole = True
+        if record is not None:
+            placement = placement_from_dict(record["placement"])
+            whole = record["structure"]["kind"] == "value"
+        self._place(value, name, placement, whole=whole)
+
+    def refresh(self, key: Any) -> Any:
+        """See `Backend`."""
+        record = self._record(key)
+        value = self.origins.value(key)
+        if record is None or record["owner"] != self.placer.owner or record["name"] not in self.placer.placed:
+            placement = placement_from_dict(record["placement"]) if record is not None else Anywhere()
+            self.origins.forget(key)
+            return self._place_unnamed(value, placement)
+        name = record["name"]
+        whole = record["structure"]["kind"] == "value"
+        all_of_it = self.placer.placed[name].value()
+        position = record["keys"].index(key)
+        self._place(all_of_it, name, placement_from_dict(record["placement"]), whole=whole)
+        return self.placer.record(name)["keys"][position]
+
+    def spread(self, keys: Iterable[Any]) -> Callable[[], None]:
+        """See `Backend`."""
+        keys = list(keys)
+        names = dict.fromkeys(record["name"] for key in keys if (record := self._record(key)) is not None)
+        number = next(self._numbers)
+        item: PlaceItem = {
+            "vid": f"{self.placer.owner}:~{number}",
+            "name": f"copies of {', '.join(names) or 'code'}",
+            "owner": self.placer.owner,
+            "keys": keys,
+            "placement": placement_to_dict(Everywhere()),
+            "structure": {"kind": "list", "labels": [], "typename": ""},
+            "typename": "copies",
+            "detail": "for as long as a map needs them",
+            "nbytes": [-1] * len(keys),
+            "origin": False,
+            "hold": False,
+        }
+        self._run(self._spread, item)
+        loop: Any = self.client.loop
+        return lambda: loop.add_callback(self._link.release, [item["vid"]])
+
+    async def _spread(self, item: PlaceItem) -> None:
+        await self._link.place([item])
+        await self._link.settled([item["vid"]], config.seconds("wait-timeout"))
+
+    # ---- looking
+
+    def future(self, key: Any) -> Future[Any]:
+        """See `Backend`."""
+        if key in self._unnamed:
+            return self._unnamed[key]  # type: ignore[no-any-return]
+        record = self._record(key)
+        return self.placer.future_of(key, record["name"] if record is not None else "")
+
+    def by_name(self, name: str) -> Any:
+        """See `Backend`."""
+        return self.placer.futures(name)
+
+    def rebound(self, name: str, value: Any) -> bool:
+        """See `Backend`."""
+        if self._own(name) is None or isinstance(value, Variable):
+            return False
+        placed = self.placer.placed.get(name)
+        return placed is None or not means(value, placed)
+
+    def elements(self, value: Any) -> list[Any] | None:
+        """See `Backend`."""
+        if not isinstance(value, list | tuple | range):
+            return None
+        for placed in self.placer.placed.values():
+            if placed.value() is value and placed.structure.kind != "value":
+                return list(placed.keys)
+        return None
+
+    def holders(self, keys: Iterable[Any]) -> dict[Any, set[str]]:
+        """See `Backend`."""
+        held = self._run(self._link.who_has, list(keys))
+        names = {worker.address: worker.name for worker in self.workers()}
+        return {key: {names[address] for address in addresses & names.keys()} for key, addresses in held.items()}
+
+    def placement(self, key: Any) -> Placement | None:
+        """See `Backend`."""
+        record = self._record(key)
+        return placement_from_dict(record["placement"]) if record is not None else None
+
+    def nbytes(self, key: Any) -> int:
+        """See `Backend`."""
+        record = self._record(key)
+        return max(record["nbytes"], 0) // len(record["keys"]) if record is not None else 0
+
+    def workers(self) -> list[WorkerInfo]:
+        """See `Backend`."""
+        return self._link.mirror.infos()
+
+    def on_workers(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """See `Backend`."""
+        return self._link.subscribe(lambda kind: callback() if kind == "workers" else None)
+
+    def wait_held(self, keys: Iterable[Any], timeout: float) -> None:
+        """See `Backend`."""
+        self._run(self._wait_held, list(keys), timeout)
+
+    async def _wait_held(self, keys: list[Any], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            missing = [key for key, held in (await self._link.who_has(keys)).items() if not held]
+            if not missing:
+                return
+            record = self._record(missing[0])
+            name = record["name"] if record is not None else str(missing[0])
+            if record is None or record["state"] == "lost":
+                reason = record["reason"] if record is not None else "it was let go"
+                raise LostError(f"{name} is lost: {reason}.", f"Place it again: %scatter {name}")
+            if (left := deadline - time.monotonic()) <= 0:
+                state = state_of(record)
+                raise WaitTimeoutError(
+                    f"{name} was on no worker for {timeout:g} s ({state.state}: {state.reason}).", "See %placement."
+                )
+            await asyncio.sleep(0.05)
+            await self._link.next_change(min(left, 1.0))
+
+    # ---- inside
+
+    def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self.client.sync(function, *args, **kwargs)
+
+    def _place(self, value: Any, name: str | None, placement: Placement, *, whole: bool) -> Any:
+        return self._run(self.placer.place, value, name, placement, whole=whole)
+
+    def _place_unnamed(self, value: Any, placement: Placement) -> Any:
+        future = self._place(value, None, placement, whole=True)
+        key = future.key
+        self.origins.remember(key, value, self.origins.fingerprint(key), weak=True, on_gone=self._drop)
+        self._unnamed[key] = future
+        while len(self._unnamed) > _UNNAMED:
+            oldest, _ = self._unnamed.popitem(last=False)
+            self.origins.forget(oldest)
+        return key
+
+    def _drop(self, key: Any) -> None:
+        self._unnamed.pop(key, None)
+
+    def _own(self, name: str) -> VariableRecord | None:
+        return self._link.mirror.variables.get(f"{self.placer.owner}:{name}")
+
+    def _record(self, key: Any) -> VariableRecord | None:
+        records = self._records
+        if records is None:
+            variables, _ = self._link.mirror.snapshot()
+            records = {}
+            # Those of this notebook come last, and win; temporary copies count for nothing.
+            for vid, record in sorted(variables.items(), key=lambda item: item[1]["owner"] == self.placer.owner):
+                if not vid.rpartition(":")[2].startswith("~"):
+                    records.update(dict.fromkeys(record["keys"], record))
+            self._records = records
+        return records.get(key)
+
+    def _on_change(self, kind: str) -> None:
+        if kind == "variables":
+            self._records = None
+
+
+class Submitting:
+    """The verbs of a cluster that run code."""
+
+    placer: Placer
+
+    def __reduce__(self) -> Any:
+        raise UnpicklableError(
+            "A cluster cannot be sent to its own workers.",
+            "Inside a task, `distributed.get_client()` is a client of the cluster.",
+        )
+
+    @cached_property
+    def submitter(self) -> Submitter:
+        """What runs code on this cluster."""
+        return Submitter(PlacedData(self.placer))
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        key: Any = None,
+        workers: Any = None,
+        resources: Mapping[str, float] | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        allow_other_workers: bool = False,
+        pure: bool = True,
+        near: str = "",
+        limits: Mapping[str, int] | None = None,
+        auto: bool = True,
+        stale: Any = "refresh",
+        **kwargs: Any,
+    ) -> Future[Any]:
+        """Run ``function(*args, **kwargs)`` as one task next to the data it uses, as ``Client.submit``.
+
+        Placed variables, parts of them, and futures are references wherever they are met: in arguments, closures,
+        globals of functions of the notebook, attributes, containers. Large values that are captured are placed once.
+
+        Parameters
+        ----------
+        function : callable
+        *args, **kwargs
+        key, workers, resources, retries, priority, allow_other_workers, pure
+            As in ``Client.submit``. With ``allow_other_workers`` the `workers` are preferred.
+        near : str
+            Run where this variable is.
+        limits : mapping of str to int
+            Per name, how many may run at once on the whole cluster.
+        auto : bool
+            Place large captured values, rather than refuse them.
+        stale : {"refresh", "error"}
+            What to do about placed values that have changed since.
+
+        Returns
+        -------
+        Future
+
+        Raises
+        ------
+        InputError, StaleError, LostError
+            Nothing was run.
+        """
+        options = _options(
+            workers, resources, retries, priority, allow_other_workers, near=near, limits=limits, auto=auto, stale=stale
+        )
+        return self.submitter.submit(function, args, kwargs, options, key=key, pure=pure)
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        *iterables: Iterable[Any],
+        workers: Any = None,
+        resources: Mapping[str, float] | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        allow_other_workers: bool = False,
+        batch_size: int | None = None,
+        near: str = "",
+        limits: Mapping[str, int] | None = None,
+        timeout: float | None = None,
+        rerun: bool = True,
+        auto: bool = True,
+        stale: Any = "refresh",
+        **kwargs: Any,
+    ) -> Results:
+        """Run `function` for each item of one or several iterables, next to the data; do not wait.
+
+        Items go in batches of measured size, and each has its own result or error. Iterables are consumed as needed.
+
+        Parameters
+        ----------
+        function : callable
+        *iterables : iterable
+            With several, `function` gets an element of each. A list placed by element: each runs where it is.
+        workers, resources, retries, priority, allow_other_workers
+            As in ``Client.map``; `retries` is per item.
+        batch_size : int, optional
+            Items per task. By default as many as are worth a task.
+        timeout : float, optional
+            Seconds that all may take together.
+        rerun : bool
+            Run again what was running on a worker that was lost.
+        near, limits, auto, stale
+            As in `submit`.
+        **kwargs
+            Further arguments, the same for each call.
+
+        Returns
+        -------
+        Results
+            A sequence that fills up.
+
+        Raises
+        ------
+        InputError, StaleError, LostError
+            Nothing was run.
+        """
+        options = _options(
+            workers,
+            resources,
+            retries,
+            priority,
+            allow_other_workers,
+            near=near,
+            limits=limits,
+            auto=auto,
+            stale=stale,
+            batch_size=batch_size,
+            timeout=timeout,
+            rerun=rerun,
+        )
+        return self.submitter.map(function, *iterables, options=options, kwargs=kwargs)
+
+
+def print_report(report: Report) -> None:
+    """Print what tasks print; items of a map with their number."""
+    for stream, item, text in report.get("parts", ()):
+        label = "" if item is None else f"[{item}] "
+        file = sys.stderr if stream == "stderr" else sys.stdout
+        print("".join(label + line for line in text.splitlines(keepends=True)), end="", file=file)
+
+
+def _options(
+    workers: Any,
+    resources: Mapping[str, float] | None,
+    retries: int | None,
+    priority: int,
+    allow_other_workers: bool,
+    *,
+    limits: Mapping[str, int] | None,
+    **others: Any,
+) -> Options:
+    named = [workers] if isinstance(workers, str | int) else workers or ()
+    return Options(
+        workers=tuple(map(str, named)),
+        allow_other_workers=allow_other_workers,
+        resources=resources or {},
+        retries=retries or 0,
+        priority=priority,
+        limits=limits or {},
+        on_report=print_report,
+        **others,
+    )
