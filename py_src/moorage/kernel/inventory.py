@@ -176,8 +176,10 @@ class Inventory:
         mine = self._mine(record)
         return mine.structure if mine is not None and mine.structure == structure else structure
 
-    def _remember(self, name: str, value: Any, keys: list[Any], structure: Structure, nbytes: int) -> None:
-        self.placed[name] = Placed(_reference(value, nbytes > _keep_limit()), keys, structure)
+    def _remember(
+        self, name: str, value: Any, keys: list[Any], structure: Structure, nbytes: int, *, keep: bool = True
+    ) -> None:
+        self.placed[name] = Placed(_reference(value, not keep or nbytes > _keep_limit()), keys, structure)
 
     def _remember_origins(self, vid: str, keys: Iterable[Any], items: list[Any], prints: list[str]) -> None:
         weak = sum(map(sizeof, items)) > _keep_limit()
