@@ -54,6 +54,11 @@ def infos(client: Client) -> list[tuple[str, dict[str, Any]]]:
     return list(client.scheduler_info(n_workers=-1)["workers"].items())
 
 
+def addresses(client: Client) -> dict[str, str]:
+    """Return the addresses of the workers by name."""
+    return {str(info["name"]): address for address, info in infos(client)}
+
+
 @contextlib.contextmanager
 def scratch_root() -> Iterator[Path]:
     """A short path for scratch folders of a test, empty before and after."""

@@ -91,4 +91,4 @@ def _innermost(error: BaseException) -> str:
     """Return the text of the error that started it all: Dask wraps it several times over."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"

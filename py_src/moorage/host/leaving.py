@@ -176,14 +176,14 @@ def _reprieve(scheduler: Scheduler, before: dict[str, Status]) -> None:
 def _room(ws: WorkerState) -> float:
     """Bytes that a worker can take before it starts to spill.
 
-    Its data as the scheduler knows it, since what the worker reports lags behind, and what it needs besides: Dask takes
-    half a minute to tell the lasting part of that from the passing one.
+    What it uses is the more of two figures: what the worker last reported, which lags behind, and its data as the
+    scheduler knows it plus what it lastingly needs besides, which is underestimated for half a minute after a change.
     """
     if not ws.memory_limit:
         return math.inf
     target = dask.config.get("distributed.worker.memory.target") or 1.0
     memory = ws.memory
-    used = ws.nbytes - memory.spilled + (memory.unmanaged_old or memory.unmanaged)
+    used = max(memory.process, ws.nbytes - memory.spilled + memory.unmanaged_old)
     return max(0.0, target * ws.memory_limit - used)
 
 

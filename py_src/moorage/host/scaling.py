@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from dask.utils import parse_bytes
-from distributed import Scheduler
+from distributed import LocalCluster, Scheduler
 from distributed.core import Status
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import SpecCluster
@@ -21,7 +21,7 @@ from distributed.deploy.spec import SpecCluster
 from moorage.errors import InputError, MoorageError, ScaleError, UnknownWorkerError
 from moorage.host.leaving import Job, check_fit, choose, evacuate
 from moorage.host.processes import allow_open_files
-from moorage.host.spec import HostSpec, check_size
+from moorage.host.spec import check_size
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,11 @@ class Scaler:
         A running cluster.
     scheduler : Scheduler
         Its scheduler, in this process.
-    spec : HostSpec
-        What the cluster was started from.
     """
 
-    def __init__(self, cluster: SpecCluster, scheduler: Scheduler, spec: HostSpec) -> None:
+    def __init__(self, cluster: SpecCluster, scheduler: Scheduler) -> None:
         self.cluster: Any = cluster  # most of it has no types
         self.scheduler = scheduler
-        self.spec = spec
         self.trouble = ""
         """Why the cluster is not of the size asked for, or empty."""
         self.on_change: Callable[[], object] = lambda: None
@@ -197,7 +194,7 @@ class Scaler:
         self.on_change()
 
     def _is_named(self, name: Hashable) -> bool:
-        return name in self.spec.names
+        return not str(name).isdecimal()
 
     def _named(self, jobs: Sequence[Job], workers: Sequence[str]) -> list[Job]:
         by_worker = {w: job for job in jobs for w in worker_names(job.name, self.cluster.worker_spec[job.name])}
@@ -232,7 +229,7 @@ class Scaler:
         return math.ceil(wanted / per_worker)
 
     def _check_growth(self, size: int) -> None:
-        if self.spec.is_local:
+        if isinstance(self.cluster, LocalCluster):
             check_size(size)
         allow_open_files(size)
 

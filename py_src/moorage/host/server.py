@@ -86,7 +86,7 @@ async def _serve(order: Order, channel: Channel, folders: Sequence[Scratch]) -> 
     cluster = starting.result()
     scheduler: Scheduler = cluster.scheduler
 
-    scaler = Scaler(cluster, scheduler, spec)
+    scaler = Scaler(cluster, scheduler)
     supervisor = Supervisor(scaler)
     supervisor.install()
     control = Control(scaler, lifetime, _facts(cluster, spec))

@@ -168,8 +168,8 @@ def launch(
         except BaseException as error:
             log = dialogue.log() or _tail_of(errors)
             _abort(process, dialogue.scratch)
-            if isinstance(error, StartError) and log:
-                raise StartError(error.message, f"{error.remedy}\nThe last lines of its log:\n{log}".strip()) from error
+            if isinstance(error, _SilenceError) and log:
+                raise StartError(error.message, f"{error.remedy}\nThe last lines of its log:\n{log}".strip()) from None
             raise
     info = ready["info"]
     return HostHandle(
@@ -184,6 +184,10 @@ def launch(
         ),
         kept=spec.keep,
     )
+
+
+class _SilenceError(StartError):
+    """The host does not say why it did not start, so its log has to."""
 
 
 class _Dialogue:
@@ -210,7 +214,7 @@ class _Dialogue:
                     if key.fileobj is output:
                         part = output.read(65536)
                         if not part:
-                            raise StartError(f"The cluster's process ended while it started ({self._exit()}).")
+                            raise _SilenceError(f"The cluster's process ended while it started ({self._exit()}).")
                         *lines, received = (received + part).split(b"\n")
                         for line in lines:
                             if ready := self._take(json.loads(line)):
@@ -222,7 +226,7 @@ class _Dialogue:
                             unsent = b""  # its output tells why
                         if not unsent:
                             selector.unregister(self._process.stdin)
-        raise StartError(
+        raise _SilenceError(
             f"The cluster did not start within {timeout:g} s.", "Allow more time, or ask for fewer workers."
         )
 

@@ -8,7 +8,6 @@ from distributed.deploy.spec import SpecCluster
 
 from moorage.errors import InputError, ScaleError
 from moorage.host.scaling import Scaler
-from moorage.host.spec import HostSpec
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -42,7 +41,7 @@ class OwnSizing:
 
     def __init__(self, cluster: SpecCluster) -> None:
         scheduler: Any = cluster.scheduler
-        self._scaler = Scaler(cluster, scheduler, HostSpec())
+        self._scaler = Scaler(cluster, scheduler)
 
     async def command(self, command: str, **arguments: Any) -> Info:
         """See `Sizing`."""
