@@ -161,6 +161,7 @@ class RestoreRequest(TypedDict):
 
     type: Literal["restore"]
     keys: list[Any]
+    holders: list[str]  # the worker that had the last copy of each key; empty: none ever had
 
 
 # -----------------------------------------------------------------------------

@@ -192,7 +192,8 @@ class SchedulerLink:
 
     async def _ask(self, handler: str, **kwargs: Any) -> Any:
         """Return the scheduler's answer, within bounds."""
-        return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), _ANSWER_SECONDS)
+        with reaching(self.client):
+            return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), _ANSWER_SECONDS)
 
     @contextmanager
     def _noticing_what_goes(self) -> Iterator[None]:
@@ -207,7 +208,7 @@ class SchedulerLink:
 
     def _on_event(self, event: Any) -> None:
         if event["type"] == "restore":
-            self._background(self._restore(list(event["keys"])))
+            self._background(self._restore(event["keys"], event["holders"]))
             return
         try:
             with self._noticing_what_goes():
@@ -227,11 +228,11 @@ class SchedulerLink:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("Could not answer the scheduler: %s", error, exc_info=error)
 
-    async def _restore(self, keys: list[Any]) -> None:
+    async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
         """Send the values of `keys` again, as far as the notebook has them unchanged."""
         values: dict[Any, Any] = {}
         failed: dict[Any, tuple[str, bytes]] = {}
-        for key in keys:
+        for key, holder in zip(keys, holders, strict=True):
             record = self._variable_of(key)
             name = record["name"] if record else str(key)
             try:
@@ -243,8 +244,9 @@ class SchedulerLink:
             except MoorageError as error:
                 why = f"the notebook's value cannot be sent any more: {error.message}"
             if why:
+                last = f"The last copy of {name} is gone with worker {holder}" if holder else f"{name} is on no worker"
                 lost = LostError(
-                    f"The last copy of {name} is gone with its worker, and {why}.",
+                    f"{last}, and {why}.",
                     f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
                 )
                 failed[key] = (why, dumps(lost))
@@ -255,3 +257,21 @@ class SchedulerLink:
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)
+
+
+@contextmanager
+def reaching(client: Client) -> Iterator[None]:
+    """Turn a failure to reach the scheduler, or to hear from it in time, into an error that says so.
+
+    Raises
+    ------
+    UnreachableError
+    """
+    try:
+        yield
+    except (OSError, TimeoutError) as error:
+        if isinstance(error, MoorageError):
+            raise
+        why = str(error) or type(error).__name__
+        address = client.scheduler.address if client.scheduler is not None else "its address"
+        raise UnreachableError(f"The scheduler at {address} does not answer: {why}.", RECONNECT) from error

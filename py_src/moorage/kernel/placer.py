@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from distributed.utils import offload
 
 from moorage import config
-from moorage.errors import InputError, LostError, WaitTimeoutError
+from moorage.errors import InputError, LostError, UnreachableError, WaitTimeoutError
 from moorage.kernel import shipment, targets
 from moorage.kernel.assign import By
 from moorage.kernel.inventory import Inventory, means
-from moorage.kernel.link import SchedulerLink
+from moorage.kernel.link import RECONNECT, SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
 from moorage.kernel.shipment import NOTHING, Shipment
 from moorage.model import Placement, WorkerInfo
@@ -203,6 +203,8 @@ class Placer(Inventory):
                     "Allow more time with timeout=, or see %placement.",
                 ) from error
             except CancelledError as error:
+                if self.client.status != "running":
+                    raise UnreachableError("The connection to the scheduler is lost.", RECONNECT) from error
                 raise _lost(name, str(error)) from error
             values.append(self._structure(record).put_together(parts))
         return values
@@ -289,7 +291,8 @@ class Placer(Inventory):
         for one in new:
             if one.item["hold"]:
                 nbytes = sum(one.parcel.nbytes)
-                self._remember(one.item["name"], one.value, one.parcel.keys, one.parcel.structure, nbytes)
+                keys, structure = one.parcel.keys, one.parcel.structure
+                self._remember(one.item["name"], one.value, keys, structure, nbytes, keep=one.keep_origin)
 
     def _keys_before(self, one: Shipment) -> Sequence[Any]:
         record = self.link.mirror.variables.get(one.item["vid"])

@@ -63,7 +63,7 @@ class Shipment:
     futures: dict[Any, Future[Any]] = field(default_factory=dict)
 
 
-def check_name(name: str | None) -> None:
+def check_name(name: object) -> None:
     """Check that a variable can have this name.
 
     Raises

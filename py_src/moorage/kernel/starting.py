@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import dask.config
 from distributed import Client
 from distributed.deploy.cluster import Cluster
 
 from moorage import config
-from moorage.errors import UnreachableError
+from moorage.errors import InputError, UnreachableError
 from moorage.host.spec import HostSpec
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
@@ -87,7 +89,8 @@ def attach(target: Any = None, *, timeout: str | float | None = None) -> Cluster
     Parameters
     ----------
     target : str, distributed.Client, Dask cluster object, ClusterController
-        The address of a scheduler (``tcp://…``, ``tls://…``), or an object of this process.
+        The address of a scheduler (``tcp://…``, ``tls://…``), its scheduler file, or an object of this process.
+        Default: the setting ``scheduler-address`` of Dask.
     timeout : str or float, optional
         Default: 10 s.
 
@@ -97,6 +100,8 @@ def attach(target: Any = None, *, timeout: str | float | None = None) -> Cluster
 
     Raises
     ------
+    InputError
+        If `target` is none of these.
     UnreachableError
         If nobody answers at the address in time.
     """
@@ -104,20 +109,44 @@ def attach(target: Any = None, *, timeout: str | float | None = None) -> Cluster
         session.add(target)
         return target
     if isinstance(target, Client):
+        if target._asynchronous:
+            raise InputError("An asynchronous Client cannot be attached to.", "Attach to the address of its scheduler.")
         return ClusterController(
             target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
         )
-    limit = config.seconds("connect-timeout", timeout)
+    client = _client_of(target, config.seconds("connect-timeout", timeout))
+    cluster = target if isinstance(target, Cluster) else None
+    kind = "attached" if cluster is None else type(cluster).__name__
+    name = _short(client) if cluster is None else str(cluster.name)
     try:
-        client = Client(target, timeout=limit)
+        return ClusterController(client, name=name, kind=kind, cluster=cluster)
+    except BaseException:
+        client.close()
+        raise
+
+
+def _client_of(target: Any, limit: float) -> Client:
+    if target is None:
+        target = dask.config.get("scheduler-address", None)
+    if not isinstance(target, str | Cluster) or not target:
+        raise InputError(
+            f"There is nothing to attach to: {target!r}." if target is not None else "There is nothing to attach to.",
+            "Give the address of a scheduler (tcp://host:port), its scheduler file, a Client or a Dask cluster object.",
+        )
+    is_file = isinstance(target, str) and os.path.exists(target)
+    try:
+        return Client(scheduler_file=target, timeout=limit) if is_file else Client(target, timeout=limit)
     except (OSError, TimeoutError) as error:
         raise UnreachableError(
             f"No scheduler answers at {target} within {limit:g} s: {error}.",
             "Check address and port, and for tls:// the certificates in Dask's configuration (distributed.comm.tls).",
         ) from error
-    kind = type(target).__name__ if isinstance(target, Cluster) else "attached"
-    cluster = target if isinstance(target, Cluster) else None
-    return ClusterController(client, name=getattr(target, "name", None) or _short(client), kind=kind, cluster=cluster)
+    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        raise InputError(
+            f"{target!r} cannot be attached to: {error}.",
+            "An address looks like tcp://host:port. For tls:// the certificates are looked for in Dask's "
+            "configuration (distributed.comm.tls).",
+        ) from error
 
 
 def install(client: Client) -> None:
