@@ -13,6 +13,7 @@ that matters is the change of their status to ``running``, which plugins see thr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed)
         self.origins = Origins(scheduler, self._ask_origin)
         self.journal = Journal(scheduler, self._variable, self._workers)
+        self._gone: set[Key] = set()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close]
         self._hide_from_policy()
@@ -274,14 +276,20 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.origins.forget(keys)
         self.reconciler.forget(keys)
 
-    def _forgotten(self, key: Key) -> None:
-        """Dask has forgotten a placed key for good: so do records that do not hold it."""
-        if key in self.scheduler.tasks:
-            return
-        for vid in self.desired.vids(key):
-            if not self.desired.records[vid].hold:
+    def _forget(self) -> None:
+        """Dask has forgotten placed keys for good: so do records that do not hold them."""
+        gone = {key for key in self._gone if key not in self.scheduler.tasks}
+        self._gone.clear()
+        for vid in {vid for key in gone for vid in self.desired.vids(key)}:
+            record = self.desired.records[vid]
+            if record.hold:
+                self.origins.lost.update(dict.fromkeys(gone.intersection(record.keys), "Dask has forgotten it"))
+                self.journal.mark([vid])
+            elif left := tuple(key for key in record.keys if key not in gone):
+                self._orphaned(self.desired.put(replace(record, keys=left, structure={"kind": "list"})))
+                self.journal.mark([vid], placed=True)
+            else:
                 self._release(vid)
-        self._key_changed(key)
 
     def _adopt(self, keys: Iterable[Key], placement: Placement) -> None:
         for key in keys:
@@ -308,7 +316,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         return min(wanted or view.running, key=lambda a: (view.load(a), a))
 
     def _ask_origin(self, client: str, keys: list[Key]) -> None:
-        request: RestoreRequest = {"type": "restore", "keys": keys}
+        holders = [self.origins.last_holder.get(key, "") for key in keys]
+        request: RestoreRequest = {"type": "restore", "keys": keys, "holders": holders}
         self.journal.send(client, request)
 
     def _key_changed(self, key: Key) -> None:
