@@ -1,0 +1,280 @@
+// GENERATED from py_src/moorage/protocol.py by `python .ci/protocol_ts.py`; do not edit.
+// What the kernel and the panel say to each other. Names are those of Python; sizes are in bytes.
+
+export const PROTOCOL_VERSION = 1;
+
+export type State = 'held' | 'moving' | 'waiting' | 'lost';
+
+export type WorkerStatus = 'init' | 'running' | 'paused' | 'closing';
+
+export type PlacementKind = 'anywhere' | 'everywhere' | 'workers' | 'hosts';
+
+/** A placement on the wire. Fields that do not belong to its kind are absent. */
+export type PlacementDict = {
+  kind: PlacementKind;
+  copies?: number;
+  workers?: string[];
+  each?: boolean;
+  allow_other_workers?: boolean;
+};
+
+/** Data of the `comm_open` of `moorage.push` and of `moorage.rpc`, both opened by the panel. */
+export type PanelOpen = {
+  protocol: number;
+  /** the browser tab; a comm of the same target and tab is replaced by this one */
+  tab: string;
+  /** refuse whatever changes something, however it is asked for on this comm */
+  read_only: boolean;
+};
+
+/** Data of the `comm_open` of `moorage.hello`, by which the kernel says that moorage has been loaded. */
+export type PanelHello = {
+  protocol: number;
+};
+
+/** Data of a `comm_close` by the kernel. */
+export type PanelClosed = {
+  reason: 'replaced' | 'protocol' | 'unloaded';
+  message: string;
+};
+
+/** The cluster strip. */
+export type PanelCluster = {
+  name: string;
+  /** "local", "SGECluster", "attached", ... */
+  kind: string;
+  status: 'starting' | 'connected' | 'lost' | 'stopped';
+  /** a line on what happens or went wrong; empty when all is well */
+  detail: string;
+  /** TLS */
+  secure: boolean;
+  /** empty when there is none */
+  dashboard_link: string;
+  /** workers asked for */
+  requested: number;
+  arrived: number;
+  /** asked for and not here yet */
+  pending: number;
+  /** this notebook can scale it */
+  scalable: boolean;
+  /** [minimum, maximum], or empty when adapting is off */
+  adapt: number[];
+  /** outlives the kernel */
+  kept: boolean;
+};
+
+/** A worker and its memory, in bytes. */
+export type PanelWorker = {
+  name: string;
+  host: string;
+  nthreads: number;
+  status: WorkerStatus;
+  /** 0: none */
+  memory_limit: number;
+  managed: number;
+  process: number;
+  spilled: number;
+};
+
+/** A placed variable as the user sees it. */
+export type PanelVariable = {
+  /** the name in this notebook; "name@owner" for another notebook's when the plain name is taken */
+  name: string;
+  /** empty for this notebook's own */
+  owner: string;
+  typename: string;
+  detail: string;
+  /** bytes of one copy of all keys */
+  nbytes: number;
+  nkeys: number;
+  placement: PlacementDict;
+  state: State;
+  reason: string;
+  stale: boolean;
+  /** worker -> number of keys it has, as confirmed by it */
+  held: Record<string, number>;
+  /** worker -> number of keys it still lacks */
+  pending: Record<string, number>;
+};
+
+/** A variable of the notebook that is not placed. */
+export type PanelCandidate = {
+  name: string;
+  typename: string;
+  detail: string;
+  nbytes: number;
+};
+
+/** Something that failed or that the user should know; stays until dismissed. */
+export type PanelNotice = {
+  id: string;
+  level: 'info' | 'warning' | 'error';
+  message: string;
+  remedy: string;
+  /** the variable it is about, or empty */
+  variable: string;
+};
+
+/** All that the panel shows. */
+export type PanelState = {
+  cluster: PanelCluster | null;
+  workers: Record<string, PanelWorker>;
+  variables: Record<string, PanelVariable>;
+  candidates: Record<string, PanelCandidate>;
+  notices: Record<string, PanelNotice>;
+  read_only: boolean;
+};
+
+/** The whole state; the first message on `moorage.push`, and the answer to the request `snapshot`. */
+export type PanelSnapshot = {
+  type: 'snapshot';
+  protocol: number;
+  version: number;
+  state: PanelState;
+};
+
+/** The fields of a `PanelWorker` that changed; all of them for a worker that is new. */
+export type PanelWorkerChange = {
+  name?: string;
+  host?: string;
+  nthreads?: number;
+  status?: WorkerStatus;
+  memory_limit?: number;
+  managed?: number;
+  process?: number;
+  spilled?: number;
+};
+
+/**
+ * The fields of a `PanelVariable` that changed; all of them for a variable that is new.
+ *
+ * Of `held` and `pending` only the workers that changed are listed, with 0 for those that drop out, so that one
+ * more copy of a variable on 1,000 workers is one entry.
+ */
+export type PanelVariableChange = {
+  name?: string;
+  owner?: string;
+  typename?: string;
+  detail?: string;
+  nbytes?: number;
+  nkeys?: number;
+  placement?: PlacementDict;
+  state?: State;
+  reason?: string;
+  stale?: boolean;
+  held?: Record<string, number>;
+  pending?: Record<string, number>;
+};
+
+/** Entries that are new or have changed, by name. Parts without a change are absent. */
+export type PanelChanged = {
+  cluster?: PanelCluster | null;
+  workers?: Record<string, PanelWorkerChange>;
+  variables?: Record<string, PanelVariableChange>;
+  candidates?: Record<string, PanelCandidate>;
+  notices?: Record<string, PanelNotice>;
+  read_only?: boolean;
+};
+
+/** Names of entries that are gone; an entry of the same name in `PanelChanged` comes after. */
+export type PanelRemoved = {
+  workers?: string[];
+  variables?: string[];
+  candidates?: string[];
+  notices?: string[];
+};
+
+/** What changed since the version before. */
+export type PanelUpdate = {
+  type: 'update';
+  version: number;
+  changed: PanelChanged;
+  removed: PanelRemoved;
+};
+
+/** Arguments of a request that takes none. */
+export type PanelNoArgs = Record<string, never>;
+
+/** List the notebook's variables of at least so many bytes that are not placed, or stop listing them. */
+export type PanelWatchArgs = {
+  candidates: boolean;
+  threshold: number;
+};
+
+/** Place these variables. Answered once that is recorded; the copies arrive later, by `moorage.push`. */
+export type PanelPlaceArgs = {
+  names: string[];
+  placement: PlacementDict;
+  /** also where it seems not to fit */
+  force: boolean;
+};
+
+/** Let go of these variables. */
+export type PanelReleaseArgs = {
+  names: string[];
+};
+
+/** Start a cluster on this machine. Answered at once; `PanelCluster.status` tells how it goes. */
+export type PanelStartArgs = {
+  n_workers: number;
+};
+
+/** Use a cluster that runs already; an empty target stands for the one kept cluster. */
+export type PanelAttachArgs = {
+  target: string;
+};
+
+/** Ask for so many workers. */
+export type PanelScaleArgs = {
+  n: number;
+};
+
+/** Let the number of workers follow the load, between these; without them, stop doing so. */
+export type PanelAdaptArgs = {
+  minimum?: number;
+  maximum?: number;
+};
+
+/** Take a notice away. */
+export type PanelDismissArgs = {
+  id: string;
+};
+
+/** What the panel can ask for, with the arguments of each. */
+export type PanelOps = {
+  /** the reply's result is a PanelSnapshot */
+  snapshot: PanelNoArgs;
+  watch: PanelWatchArgs;
+  place: PanelPlaceArgs;
+  release: PanelReleaseArgs;
+  start: PanelStartArgs;
+  attach: PanelAttachArgs;
+  scale: PanelScaleArgs;
+  adapt: PanelAdaptArgs;
+  stop: PanelNoArgs;
+  dismiss: PanelDismissArgs;
+};
+
+/** What the panel asks, upon an act of the user. */
+export type PanelRequest = {
+  id: number;
+  /** a key of PanelOps */
+  op: string;
+  args: Record<string, unknown>;
+};
+
+/** A refusal: the name of the error's class and the fields of `MoorageError`. */
+export type PanelError = {
+  kind: string;
+  message: string;
+  remedy: string;
+};
+
+/** The answer to the request of the same `id`. */
+export type PanelReply = {
+  type: 'reply';
+  id: number;
+  ok: boolean;
+  result?: Record<string, unknown>;
+  error?: PanelError;
+};
