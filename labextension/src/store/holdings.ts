@@ -1,0 +1,77 @@
+// What a worker has, as its card shows it: its chips, and what its memory is made of. Pure.
+import type { PanelWorker } from '../protocol';
+import { type IBoardState, type IIntent, type IVariable, sum } from './state';
+
+/** A variable on a worker. */
+export interface IHolding {
+  readonly variable: IVariable;
+  /** Keys that it has, and still lacks. */
+  readonly held: number;
+  readonly pending: number;
+  /** Bytes of the keys that it has. */
+  readonly nbytes: number;
+}
+
+/** Variables that are on `worker` or on their way to it, in the order of the list. */
+export function holdings(variables: ReadonlyMap<string, IVariable>, worker: string): readonly IHolding[] {
+  const found: IHolding[] = [];
+  for (const variable of variables.values()) {
+    const held = variable.held.get(worker) ?? 0;
+    const pending = variable.pending.get(worker) ?? 0;
+    if (held > 0 || pending > 0) {
+      found.push({ variable, held, pending, nbytes: (variable.nbytes * held) / Math.max(1, variable.nkeys) });
+    }
+  }
+  return found;
+}
+
+/** Bytes of a worker's memory by what they are. */
+export interface IMemory {
+  /** Of each holding, in their order. */
+  readonly placed: readonly number[];
+  /** Other data that Dask manages. */
+  readonly other: number;
+  /** The rest of the process. */
+  readonly unmanaged: number;
+  /** Data on disk. */
+  readonly spilled: number;
+  /** What of it counts against the limit. */
+  readonly used: number;
+}
+
+/** How a worker's memory divides. Sizes of keys are estimates: where they exceed what is managed, they shrink to it. */
+export function memory(worker: PanelWorker, holdings: readonly IHolding[]): IMemory {
+  const estimates = holdings.map(({ nbytes }) => nbytes);
+  const total = estimates.reduce((one, other) => one + other, 0);
+  const shrink = total > worker.managed ? worker.managed / total : 1;
+  return {
+    placed: estimates.map(nbytes => nbytes * shrink),
+    other: Math.max(0, worker.managed - total),
+    unmanaged: Math.max(0, worker.process - worker.managed),
+    spilled: worker.spilled,
+    used: Math.max(worker.process, worker.managed)
+  };
+}
+
+/** Bytes of all copies of all placed variables. */
+export function placedBytes(variables: ReadonlyMap<string, IVariable>): number {
+  let total = 0;
+  for (const { held, nbytes, nkeys } of variables.values()) {
+    total += (nbytes * sum(held)) / Math.max(1, nkeys);
+  }
+  return total;
+}
+
+/** Whether a request about `name` is under way. */
+export function isAsked(intents: readonly IIntent[], name: string): boolean {
+  return intents.some(({ names }) => names.includes(name));
+}
+
+/** Threads of all workers. */
+export function threads(state: IBoardState): number {
+  let total = 0;
+  for (const { nthreads } of state.workers.values()) {
+    total += nthreads;
+  }
+  return total;
+}

@@ -1,0 +1,26 @@
+// The order of workers: host by host, names as people count (w2 before w10).
+import type { PanelWorker } from '../protocol';
+
+export interface IHostGroup {
+  readonly host: string;
+  /** Names of its workers. */
+  readonly workers: readonly string[];
+}
+
+const { compare } = new Intl.Collator('en', { numeric: true });
+
+/** Workers grouped by host. */
+export function groupByHost(workers: ReadonlyMap<string, PanelWorker>): readonly IHostGroup[] {
+  const groups = new Map<string, string[]>();
+  for (const [name, { host }] of workers) {
+    const group = groups.get(host);
+    if (group === undefined) {
+      groups.set(host, [name]);
+    } else {
+      group.push(name);
+    }
+  }
+  return [...groups]
+    .map(([host, names]) => ({ host, workers: names.sort(compare) }))
+    .sort((one, other) => compare(one.host, other.host));
+}

@@ -1,0 +1,77 @@
+// The lines that do what a gesture does. Pure text; the same words as moorage/jupyter/line.py, which is held to the same
+// examples (tests/protocol/magics.json).
+import type { PlacementDict } from '../protocol';
+
+const SAFE = /^[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*$/;
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
+
+/** A word of a magic's line; null where no line can hold it, as for a name with a line break. */
+export function quote(text: string): string | null {
+  if (SAFE.test(text)) {
+    return text;
+  }
+  return UNPRINTABLE.test(text) ? null : `'${text.replaceAll("'", `'"'"'`)}'`;
+}
+
+/** The line that gives `names` that placement, or releases them (null); null where no line says it. */
+export function magicFor(
+  names: readonly string[],
+  placement: PlacementDict | null,
+  force = false
+): string | null {
+  const variables = quoteAll(names);
+  const line = variables === null ? null : placementLine(variables, placement);
+  return line !== null && force && placement !== null ? `${line} --force` : line;
+}
+
+function placementLine(variables: string, placement: PlacementDict | null): string | null {
+  switch (placement?.kind) {
+    case undefined:
+      return `%release ${variables}`;
+    case 'everywhere':
+      return `%broadcast ${variables}`;
+    case 'hosts':
+      return `%broadcast ${variables} --per-host`;
+    case 'anywhere': {
+      const copies = placement.copies ?? 1;
+      return `%scatter ${variables}${copies === 1 ? '' : ` --copies ${copies}`}`;
+    }
+    case 'workers': {
+      const workers = quoteAll(placement.workers ?? []);
+      const verb = placement.each === false ? '%scatter' : '%pin';
+      const loose = placement.allow_other_workers === true ? ' --allow-other-workers' : '';
+      return workers === null ? null : `${verb} ${variables} --workers ${workers}${loose}`;
+    }
+  }
+}
+
+function quoteAll(words: readonly string[]): string | null {
+  const quoted = words.map(quote);
+  return quoted.includes(null) ? null : quoted.join(' ');
+}
+
+export function gatherMagic(names: readonly string[]): string | null {
+  const variables = quoteAll(names);
+  return variables === null ? null : `%gather ${variables}`;
+}
+
+export const loadMagic = '%load_ext moorage';
+
+export function startMagic(workers: number): string {
+  return `%cluster start -n ${workers}`;
+}
+
+export function attachMagic(target: string): string | null {
+  const word = quote(target);
+  return target === '' ? '%cluster attach' : word === null ? null : `%cluster attach ${word}`;
+}
+
+export function scaleMagic(workers: number): string {
+  return `%cluster scale ${workers}`;
+}
+
+export function adaptMagic(range: readonly [number, number] | null): string {
+  return range === null ? '%cluster adapt --off' : `%cluster adapt ${range[0]} ${range[1]}`;
+}
+
+export const stopMagic = '%cluster stop';

@@ -1,0 +1,165 @@
+// The state of one kernel's board, and the acts of the user upon it: what becomes of a request, and nothing of how it
+// travels. Every act leaves its magic behind.
+import { type StoreApi, createStore } from 'zustand/vanilla';
+
+import type { PanelError, PanelOps, PanelSnapshot, PanelUpdate, PlacementDict } from '../protocol';
+import type { IStep } from './gestures';
+import { adaptMagic, attachMagic, magicFor, scaleMagic, startMagic, stopMagic } from './magic';
+import { type IBoardState, type IConnection, INITIAL, apply, forget } from './state';
+
+/** Asks the kernel. */
+export interface IRequester {
+  /** Resolves with the reply's result; rejects with a `RequestError`. */
+  request<Op extends keyof PanelOps>(op: Op, args: PanelOps[Op]): Promise<Record<string, unknown>>;
+}
+
+/** A request that was refused or not answered. */
+export class RequestError extends Error {
+  constructor(readonly error: PanelError) {
+    super(error.message);
+    this.name = 'RequestError';
+  }
+}
+
+export class PlacementModel {
+  constructor(private readonly _requester: IRequester) {}
+
+  readonly store: StoreApi<IBoardState> = createStore(() => INITIAL);
+
+  /** Take in a message of the kernel. */
+  receive(message: PanelSnapshot | PanelUpdate): void {
+    this.store.setState(state => apply(state, message));
+    if (this.store.getState().backlog !== null) {
+      void this.resync();
+    }
+  }
+
+  /** Take in that the connection has changed; with `reset`, nothing that was known holds any more. */
+  connectionChanged(connection: IConnection, reset = false): void {
+    this.store.setState(state => (reset ? forget(state, connection) : { ...state, connection }));
+    if (connection.status === 'connected') {
+      this._sendWatch();
+    } else {
+      this._watched = false;
+    }
+  }
+
+  /** Ask for the whole state, because messages may have been missed. */
+  async resync(): Promise<void> {
+    if (this._resyncing) {
+      return;
+    }
+    this._resyncing = true;
+    try {
+      const snapshot = await this._requester.request('snapshot', {});
+      this.store.setState(state => apply(state, snapshot as PanelSnapshot));
+    } catch {
+      // The next update finds the gap again; a connection that is lost says so by itself.
+    } finally {
+      this._resyncing = false;
+    }
+  }
+
+  /** Have the kernel list variables that are not placed, of at least `threshold` bytes; null: no longer. */
+  watch(threshold: number | null): void {
+    if (threshold === this._threshold) {
+      return;
+    }
+    const other = threshold !== null && this._threshold !== null;
+    this._threshold = threshold;
+    this._watched = this._watched && !other;
+    this._sendWatch();
+  }
+
+  /** Place or release. */
+  perform(steps: readonly IStep[], force = false): void {
+    this._setMagic(steps.map(({ names, placement }) => magicFor(names, placement, force)));
+    for (const { names, placement } of steps) {
+      const id = this._nextId++;
+      this.store.setState(state => ({ intents: [...state.intents, { id, names, placement }] }));
+      const asked =
+        placement === null
+          ? this._requester.request('release', { names: [...names] })
+          : this._requester.request('place', { names: [...names], placement, force });
+      void this._settle(asked, placement === null ? null : { names, placement }).then(() => {
+        this.store.setState(state => ({ intents: state.intents.filter(intent => intent.id !== id) }));
+      });
+    }
+  }
+
+  start(workers: number): void {
+    this._act('start', { n_workers: workers }, startMagic(workers));
+  }
+
+  attach(target: string): void {
+    this._act('attach', { target }, attachMagic(target));
+  }
+
+  scale(workers: number): void {
+    this._act('scale', { n: workers }, scaleMagic(workers));
+  }
+
+  adapt(range: readonly [number, number] | null): void {
+    const args = range === null ? {} : { minimum: range[0], maximum: range[1] };
+    this._act('adapt', args, adaptMagic(range));
+  }
+
+  stop(): void {
+    this._act('stop', {}, stopMagic);
+  }
+
+  /** Take away a notice of the kernel. */
+  dismiss(id: string): void {
+    void this._settle(this._requester.request('dismiss', { id }));
+  }
+
+  /** Take away a failure of a request. */
+  dismissFailure(id: number): void {
+    this.store.setState(state => ({ failures: state.failures.filter(failure => failure.id !== id) }));
+  }
+
+  private _act<Op extends keyof PanelOps>(op: Op, args: PanelOps[Op], magic: string | null): void {
+    this._setMagic([magic]);
+    void this._settle(this._requester.request(op, args));
+  }
+
+  private _setMagic(lines: readonly (string | null)[]): void {
+    this.store.setState({ magic: lines.filter(line => line !== null) });
+  }
+
+  private async _settle(
+    asked: Promise<unknown>,
+    step: { names: readonly string[]; placement: PlacementDict } | null = null
+  ): Promise<void> {
+    try {
+      await asked;
+    } catch (reason) {
+      const error: PanelError =
+        reason instanceof RequestError
+          ? reason.error
+          : { kind: 'InternalError', message: String(reason), remedy: '' };
+      const failure = {
+        id: this._nextId++,
+        error,
+        retry: error.kind === 'DoesNotFitError' ? step : null
+      };
+      this.store.setState(state => ({ failures: [...state.failures, failure] }));
+    }
+  }
+
+  private _sendWatch(): void {
+    const connected = this.store.getState().connection.status === 'connected';
+    if (!connected || this._watched === (this._threshold !== null)) {
+      return;
+    }
+    this._watched = this._threshold !== null;
+    const args = { candidates: this._threshold !== null, threshold: this._threshold ?? 0 };
+    // Not an act of the user: without the list the board is poorer, and that is all.
+    this._requester.request('watch', args).catch(() => (this._watched = false));
+  }
+
+  private _nextId = 1;
+  private _resyncing = false;
+  private _threshold: number | null = null;
+  private _watched = false;
+}

@@ -1,0 +1,272 @@
+// All that the panel knows, and how a message from the kernel changes it: pure functions, no clock, no I/O.
+//
+// Rules. 1: what stands in `variables` and `workers` is what the kernel said, never what we hope for; hopes are in
+// `intents`, and only the look of things comes from them. 2: an update applies to the version before it and to no
+// other; after a gap updates are held back (`backlog`) until a snapshot closes it. 3: entries that did not change keep
+// their identity, so that views can skip them. 4: names come from users, so they are keys of a Map, never of an object
+// (a variable may well be called `constructor`).
+import type {
+  PanelCandidate,
+  PanelCluster,
+  PanelError,
+  PanelNotice,
+  PanelReply,
+  PanelSnapshot,
+  PanelUpdate,
+  PanelVariable,
+  PanelVariableChange,
+  PanelWorker,
+  PlacementDict
+} from '../protocol';
+import { assignColors } from './colors';
+import { type IHostGroup, groupByHost } from './hosts';
+
+/** Worker -> number of keys. */
+export type Counts = ReadonlyMap<string, number>;
+
+/** A placed variable, as `PanelVariable`. */
+export interface IVariable extends Readonly<Omit<PanelVariable, 'held' | 'pending'>> {
+  readonly held: Counts;
+  readonly pending: Counts;
+}
+
+export type ConnectionStatus =
+  | 'no-kernel' // no notebook or console is active
+  | 'unsupported' // its kernel is not one of Python's
+  | 'connecting'
+  | 'connected'
+  | 'absent' // moorage is not loaded there
+  | 'incompatible' // it speaks another version of the protocol
+  | 'dead'; // the kernel has died
+
+export interface IConnection {
+  readonly status: ConnectionStatus;
+  /** What went wrong, when something did. */
+  readonly message: string;
+  /** Whether the kernel answers while a cell runs. */
+  readonly concurrent: boolean;
+}
+
+/** What the user has asked for and the kernel has not answered yet. */
+export interface IIntent {
+  readonly id: number;
+  readonly names: readonly string[];
+  /** null: release. */
+  readonly placement: PlacementDict | null;
+}
+
+/** A request that was refused, or not answered; stays until dismissed. */
+export interface IFailure {
+  readonly id: number;
+  readonly error: PanelError;
+  /** What can be asked for again by force; null where force makes no difference. */
+  readonly retry: { readonly names: readonly string[]; readonly placement: PlacementDict } | null;
+}
+
+export interface IBoardState {
+  readonly connection: IConnection;
+  /** Of the last message applied; null before the first snapshot. */
+  readonly version: number | null;
+  /** Updates that came after a gap; null when there is no gap. */
+  readonly backlog: readonly PanelUpdate[] | null;
+
+  readonly cluster: PanelCluster | null;
+  readonly workers: ReadonlyMap<string, PanelWorker>;
+  readonly variables: ReadonlyMap<string, IVariable>;
+  readonly candidates: ReadonlyMap<string, PanelCandidate>;
+  readonly notices: ReadonlyMap<string, PanelNotice>;
+  readonly readOnly: boolean;
+
+  /** Workers in the order in which they are shown. */
+  readonly hosts: readonly IHostGroup[];
+  /** Variable -> index of its colour. */
+  readonly colors: ReadonlyMap<string, number>;
+  /** Variable on its way -> the most copies of keys that it has lacked since it set out. */
+  readonly moves: ReadonlyMap<string, number>;
+
+  readonly intents: readonly IIntent[];
+  readonly failures: readonly IFailure[];
+  /** Lines that do what the last gesture did. */
+  readonly magic: readonly string[];
+}
+
+/** What comes from the kernel. */
+export type PanelMessage = PanelSnapshot | PanelUpdate | PanelReply;
+
+export const INITIAL: IBoardState = {
+  connection: { status: 'no-kernel', message: '', concurrent: true },
+  version: null,
+  backlog: null,
+  cluster: null,
+  workers: new Map(),
+  variables: new Map(),
+  candidates: new Map(),
+  notices: new Map(),
+  readOnly: false,
+  hosts: [],
+  colors: new Map(),
+  moves: new Map(),
+  intents: [],
+  failures: [],
+  magic: []
+};
+
+/** Updates that are held back at most; beyond that the snapshot that is on its way has to do. */
+const MAX_BACKLOG = 200;
+
+const NONE: Counts = new Map();
+
+/** The state after a message of the kernel. */
+export function apply(state: IBoardState, message: PanelSnapshot | PanelUpdate): IBoardState {
+  return message.type === 'snapshot' ? applySnapshot(state, message) : applyUpdate(state, message);
+}
+
+/** The state of a kernel of which nothing is known yet. */
+export function forget(state: IBoardState, connection: IConnection): IBoardState {
+  return { ...INITIAL, connection, failures: state.failures };
+}
+
+function applySnapshot(state: IBoardState, { version, state: panel }: PanelSnapshot): IBoardState {
+  const workers = toMap(panel.workers);
+  const variables = new Map(
+    Object.entries(panel.variables).map(([name, variable]) => [name, mergeVariable(undefined, variable)])
+  );
+  const next: IBoardState = {
+    ...state,
+    version,
+    backlog: null,
+    cluster: panel.cluster,
+    workers,
+    variables,
+    candidates: toMap(panel.candidates),
+    notices: toMap(panel.notices),
+    readOnly: panel.read_only,
+    hosts: groupByHost(workers),
+    colors: assignColors([...variables.keys()], state.colors),
+    moves: movesAfter(state.moves, variables, new Set([...state.moves.keys(), ...variables.keys()]))
+  };
+  return (state.backlog ?? []).filter(update => update.version > version).reduce(applyUpdate, next);
+}
+
+function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
+  if (state.version !== null && update.version <= state.version) {
+    return state;
+  }
+  if (state.backlog !== null || state.version === null || update.version > state.version + 1) {
+    return { ...state, backlog: [...(state.backlog ?? []), update].slice(-MAX_BACKLOG) };
+  }
+  const { changed, removed } = update;
+  const workers = mergeEntries(state.workers, changed.workers, removed.workers, merge);
+  const variables = mergeEntries(state.variables, changed.variables, removed.variables, mergeVariable);
+  const regroup =
+    removed.workers !== undefined ||
+    Object.values(changed.workers ?? {}).some(change => change.host !== undefined);
+  const touched = new Set([...(removed.variables ?? []), ...Object.keys(changed.variables ?? {})]);
+  const recolor = [...touched].some(name => state.colors.has(name) !== variables.has(name));
+  return {
+    ...state,
+    version: update.version,
+    cluster: changed.cluster === undefined ? state.cluster : changed.cluster,
+    workers,
+    variables,
+    candidates: mergeEntries(state.candidates, changed.candidates, removed.candidates, replace),
+    notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
+    readOnly: changed.read_only ?? state.readOnly,
+    hosts: regroup ? groupByHost(workers) : state.hosts,
+    colors: recolor ? assignColors([...variables.keys()], state.colors) : state.colors,
+    moves: movesAfter(state.moves, variables, touched)
+  };
+}
+
+function toMap<Entry>(entries: Record<string, Entry>): ReadonlyMap<string, Entry> {
+  return new Map(Object.entries(entries));
+}
+
+function mergeEntries<Entry, Change>(
+  entries: ReadonlyMap<string, Entry>,
+  changed: Record<string, Change> | undefined,
+  removed: readonly string[] | undefined,
+  mergeOne: (entry: Entry | undefined, change: Change) => Entry
+): ReadonlyMap<string, Entry> {
+  if (changed === undefined && removed === undefined) {
+    return entries;
+  }
+  const next = new Map(entries);
+  removed?.forEach(name => next.delete(name));
+  for (const [name, change] of Object.entries(changed ?? {})) {
+    next.set(name, mergeOne(next.get(name), change));
+  }
+  return next;
+}
+
+function merge<Entry extends object>(entry: Entry | undefined, change: Partial<Entry>): Entry {
+  // An entry that is new comes whole: the protocol says so.
+  return { ...entry, ...change } as Entry;
+}
+
+function replace<Entry>(_entry: Entry | undefined, change: Entry): Entry {
+  return change;
+}
+
+function mergeVariable(variable: IVariable | undefined, change: PanelVariableChange): IVariable {
+  const { held, pending, ...fields } = change;
+  return {
+    ...merge<Omit<PanelVariable, 'held' | 'pending'>>(variable, fields),
+    held: mergeCounts(variable?.held ?? NONE, held),
+    pending: mergeCounts(variable?.pending ?? NONE, pending)
+  };
+}
+
+function mergeCounts(counts: Counts, changed: Record<string, number> = {}): Counts {
+  const changes = Object.entries(changed);
+  if (changes.length === 0) {
+    return counts;
+  }
+  const next = new Map(counts);
+  for (const [worker, count] of changes) {
+    if (count === 0) {
+      next.delete(worker);
+    } else {
+      next.set(worker, count);
+    }
+  }
+  return next;
+}
+
+function movesAfter(
+  moves: ReadonlyMap<string, number>,
+  variables: ReadonlyMap<string, IVariable>,
+  touched: ReadonlySet<string>
+): ReadonlyMap<string, number> {
+  let next: Map<string, number> | null = null;
+  for (const name of touched) {
+    const variable = variables.get(name);
+    const before = moves.get(name) ?? 0;
+    const lacking = variable?.state === 'moving' ? sum(variable.pending) : 0;
+    const most = lacking === 0 ? 0 : Math.max(lacking, before);
+    if (most !== before) {
+      next ??= new Map(moves);
+      if (most === 0) {
+        next.delete(name);
+      } else {
+        next.set(name, most);
+      }
+    }
+  }
+  return next ?? moves;
+}
+
+const sums = new WeakMap<Counts, number>();
+
+/** The sum of all counts; they never change, so that it is found once. */
+export function sum(counts: Counts): number {
+  let total = sums.get(counts);
+  if (total === undefined) {
+    total = 0;
+    for (const count of counts.values()) {
+      total += count;
+    }
+    sums.set(counts, total);
+  }
+  return total;
+}
