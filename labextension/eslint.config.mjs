@@ -60,7 +60,11 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-namespace': 'off', // `namespace CommandIDs` is how JupyterLab writes it
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true }
+      ],
+      '@typescript-eslint/unbound-method': 'off', // `signal.connect(this._onX, this)`, which Lumino binds by itself
       eqeqeq: 'error',
       'no-console': ['error', { allow: ['warn', 'error'] }]
     }

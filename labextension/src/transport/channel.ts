@@ -1,0 +1,342 @@
+// The conversation of one browser tab with one kernel.
+//
+// Two comms (one comm for both would make requests wait behind a running cell: ipykernel sends what the panel says to the
+// shell that last published on the same comm):
+//
+//   moorage.push   opened by the panel with PanelOpen; the kernel alone speaks: a PanelSnapshot at once, then PanelUpdates
+//   moorage.rpc    opened by the panel with PanelOpen after the first snapshot; it sends PanelRequests, and the kernel
+//                  answers each with a PanelReply inside its message handler
+//   moorage.hello  opened by the kernel when moorage has been loaded there, and closed again at once: the page was there
+//                  before, so now it opens the other two
+//
+// Both run on one subshell that the panel makes, so that they work while a cell runs; without subshells they work between
+// cells. A comm_close by the kernel carries PanelClosed; one without data is ipykernel's answer to a target that nobody has
+// registered: moorage is not loaded. The kernel keeps one comm of each target for a tab: a reloaded page replaces its own. A
+// tab that is told "replaced" while it lives is one of two that share a name (a browser duplicates a tab with its storage):
+// it takes another name and opens again. Nothing is ever polled: a message from the panel makes JupyterLab show the kernel
+// as idle, even while a cell runs.
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { JSONObject } from '@lumino/coreutils';
+import type { IDisposable } from '@lumino/disposable';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import {
+  PROTOCOL_VERSION,
+  type PanelClosed,
+  type PanelError,
+  type PanelOps,
+  type PanelReply,
+  type PanelSnapshot,
+  type PanelUpdate
+} from '../protocol';
+import type { IRequester } from '../store/model';
+import type { ConnectionStatus, IConnection } from '../store/state';
+import { SubshellComm } from './comm';
+import { Requests } from './requests';
+import { closeSubshell, openSubshell } from './subshell';
+import { Tab } from './tab';
+
+export const PUSH = 'moorage.push';
+export const RPC = 'moorage.rpc';
+export const HELLO = 'moorage.hello';
+
+const CLOSED: PanelError = {
+  kind: 'UnreachableError',
+  message: 'The connection to the kernel ended before it answered.',
+  remedy: 'Look whether what you asked for has happened, and ask again if not.'
+};
+
+export class Channel implements IRequester, IDisposable {
+  constructor(
+    readonly kernel: Kernel.IKernelConnection,
+    private readonly _tab: Tab = new Tab()
+  ) {
+    this._requests = new Requests(
+      request => {
+        if (this._rpc === null) {
+          throw new Error('The panel is not connected to the kernel.');
+        }
+        this._rpc.send(request as unknown as JSONObject);
+      },
+      () => this._timedOut()
+    );
+    kernel.registerCommTarget(HELLO, this._onHello);
+    kernel.statusChanged.connect(this._onStatusChanged, this);
+    kernel.connectionStatusChanged.connect(this._onConnectionStatusChanged, this);
+    kernel.disposed.connect(this.dispose, this);
+    window.addEventListener('pagehide', this._onPageHide);
+    window.addEventListener('pageshow', this._onPageShow);
+  }
+
+  /** What the kernel pushes. */
+  get received(): ISignal<this, PanelSnapshot | PanelUpdate> {
+    return this._received;
+  }
+
+  /** The connection has changed; with `reset`, what was known of the kernel no longer holds. */
+  get connectionChanged(): ISignal<this, { connection: IConnection; reset: boolean }> {
+    return this._connectionChanged;
+  }
+
+  /** The link to the server was interrupted: pushes may have been missed. */
+  get resumed(): ISignal<this, void> {
+    return this._resumed;
+  }
+
+  get connection(): IConnection {
+    return this._connection;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** Open the conversation, unless it is open. Until this is called, no message is sent. */
+  async connect(): Promise<void> {
+    this._wanted = true;
+    if (this._isDisposed || this._push !== null || this._connecting) {
+      return;
+    }
+    if (this.kernel.status === 'dead') {
+      this._say('dead', '');
+      return;
+    }
+    this._connecting = true;
+    const epoch = ++this._epoch;
+    this._say('connecting', '', true);
+    try {
+      const spec = await this.kernel.spec.catch(() => undefined);
+      if (epoch !== this._epoch) {
+        return;
+      }
+      if (spec !== undefined && spec.language.toLowerCase() !== 'python') {
+        this._say('unsupported', spec.display_name);
+        return;
+      }
+      this._clearAway();
+      const subshell = await openSubshell(this.kernel);
+      if (epoch !== this._epoch) {
+        if (subshell !== null) {
+          closeSubshell(this.kernel, subshell);
+        }
+        return;
+      }
+      this._subshell = subshell;
+      this._tab.rememberSubshell(this.kernel.id, subshell);
+      this._connecting = false;
+      this._openPush();
+      this._say('connecting', '');
+    } catch (reason) {
+      this._end('absent', String(reason));
+    } finally {
+      if (epoch === this._epoch) {
+        this._connecting = false;
+      }
+    }
+  }
+
+  /** Whether the kernel shall refuse whatever changes something; opens the conversation anew when that differs. */
+  setReadOnly(readOnly: boolean): void {
+    if (readOnly === this._readOnly) {
+      return;
+    }
+    this._readOnly = readOnly;
+    if (this._push !== null || this._connecting) {
+      this._reconnect();
+    }
+  }
+
+  request<Op extends keyof PanelOps>(op: Op, args: PanelOps[Op]): Promise<Record<string, unknown>> {
+    return this._requests.request(op, args);
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._close();
+    window.removeEventListener('pagehide', this._onPageHide);
+    window.removeEventListener('pageshow', this._onPageShow);
+    this.kernel.removeCommTarget(HELLO, this._onHello);
+    Signal.clearData(this);
+  }
+
+  private _openPush(): void {
+    this._push = new SubshellComm(
+      this.kernel,
+      PUSH,
+      this._subshell,
+      data => this._onPush(data as unknown as PanelSnapshot | PanelUpdate),
+      data => this._onClosed(data)
+    );
+    this._push.open(this._openData());
+  }
+
+  private _openRpc(): void {
+    this._rpc = new SubshellComm(
+      this.kernel,
+      RPC,
+      this._subshell,
+      data => this._requests.settle(data as unknown as PanelReply),
+      data => this._onClosed(data)
+    );
+    this._rpc.open(this._openData());
+  }
+
+  private _openData(): JSONObject {
+    return { protocol: PROTOCOL_VERSION, tab: this._tab.id, read_only: this._readOnly };
+  }
+
+  private _onPush(message: PanelSnapshot | PanelUpdate): void {
+    if (message.type === 'snapshot' && message.protocol !== PROTOCOL_VERSION) {
+      this._close();
+      this._say(
+        'incompatible',
+        `moorage in the kernel speaks version ${message.protocol} of the protocol, this page version ${PROTOCOL_VERSION}.`
+      );
+      return;
+    }
+    if (this._rpc === null) {
+      this._openRpc();
+      this._received.emit(message);
+      this._say('connected', '');
+      return;
+    }
+    this._received.emit(message);
+  }
+
+  private _onClosed(data: JSONObject): void {
+    const { reason, message = '' } = data as Partial<PanelClosed>;
+    switch (reason) {
+      case 'replaced':
+        this._tab.renew();
+        this._reconnect();
+        return;
+      case 'protocol':
+        this._end('incompatible', message);
+        return;
+      case 'unloaded':
+      case undefined:
+        this._end('absent', message);
+    }
+  }
+
+  // A subshell that this tab left behind when it was reloaded.
+  private _clearAway(): void {
+    const left = this._tab.subshell(this.kernel.id);
+    if (left !== null) {
+      closeSubshell(this.kernel, left);
+      this._tab.rememberSubshell(this.kernel.id, null);
+    }
+  }
+
+  private _reconnect(): void {
+    this._close();
+    void this.connect();
+  }
+
+  private _end(status: ConnectionStatus, message = ''): void {
+    this._close();
+    this._say(status, message, true);
+  }
+
+  // Close what is open; the kernel is there.
+  private _close(): void {
+    this._push?.close();
+    this._rpc?.close();
+    if (this._subshell !== null) {
+      closeSubshell(this.kernel, this._subshell);
+    }
+    this._forget();
+  }
+
+  // Drop what was open; the other end is gone, or told.
+  private _forget(): void {
+    this._epoch++;
+    this._connecting = false;
+    this._push?.forget();
+    this._rpc?.forget();
+    this._push = this._rpc = this._subshell = null;
+    this._tab.rememberSubshell(this.kernel.id, null);
+    this._requests.failAll(CLOSED);
+  }
+
+  private _say(status: ConnectionStatus, message: string, reset = false): void {
+    this._connection = { status, message, concurrent: this._connecting || this._subshell !== null };
+    this._connectionChanged.emit({ connection: this._connection, reset });
+  }
+
+  private _timedOut(): PanelError {
+    return {
+      kind: 'WaitTimeoutError',
+      message: 'The kernel has not answered.',
+      remedy:
+        this._subshell === null
+          ? 'It answers between cells: if one is running, what you asked for happens when it ends.'
+          : 'If this goes on, restart the kernel.'
+    };
+  }
+
+  // An own property, because the kernel finds the handler again by its identity.
+  private readonly _onHello = (): void => {
+    if (this._wanted) {
+      this._reconnect();
+    }
+  };
+
+  private readonly _onPageHide = (): void => {
+    const subshell = this._subshell;
+    this._close();
+    // The page may be gone before the kernel is told: the next one of this tab tells it again.
+    this._tab.rememberSubshell(this.kernel.id, subshell);
+  };
+
+  private readonly _onPageShow = (event: PageTransitionEvent): void => {
+    if (event.persisted && this._wanted) {
+      void this.connect();
+    }
+  };
+
+  private _onStatusChanged(_: Kernel.IKernelConnection, status: KernelMessage.Status): void {
+    switch (status) {
+      case 'restarting':
+      case 'autorestarting':
+        this._forget();
+        this._say('absent', '', true);
+        break;
+      case 'dead':
+        this._forget();
+        this._say('dead', '', true);
+        break;
+      default:
+        break;
+    }
+  }
+
+  private _onConnectionStatusChanged(_: Kernel.IKernelConnection, status: Kernel.ConnectionStatus): void {
+    if (status !== 'connected') {
+      this._interrupted = true;
+    } else if (this._interrupted) {
+      this._interrupted = false;
+      if (this._connection.status === 'connected') {
+        this._resumed.emit();
+      }
+    }
+  }
+
+  private readonly _requests: Requests;
+  private readonly _received = new Signal<this, PanelSnapshot | PanelUpdate>(this);
+  private readonly _connectionChanged = new Signal<this, { connection: IConnection; reset: boolean }>(this);
+  private readonly _resumed = new Signal<this, void>(this);
+  private _connection: IConnection = { status: 'connecting', message: '', concurrent: true };
+  private _push: SubshellComm | null = null;
+  private _rpc: SubshellComm | null = null;
+  private _subshell: string | null = null;
+  private _epoch = 0;
+  private _connecting = false;
+  private _wanted = false;
+  private _readOnly = false;
+  private _interrupted = false;
+  private _isDisposed = false;
+}
