@@ -1,40 +1,104 @@
-// Wires moorage into JupyterLab and Notebook 7: the one place that knows the application. The panel itself is in panel/.
+// Wires moorage into JupyterLab and Notebook 7: the one place that sees every part.
+//
+// What is imported here is small and needed from the start, because the panel has its place in the window; the board that
+// it shows, with all it needs, comes when it is first shown.
+/* eslint-disable jupyter/prefer-lazy-imports */
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { IConsoleTracker } from '@jupyterlab/console';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { anchorIcon } from './panel/icon';
-import { MooragePanel } from './panel/panel';
+import { CommandIDs, PALETTE, addCommands } from './commands';
+import { ActiveDocument } from './panel/following';
+import { PlacementPanel } from './panel/panel';
+import { PanelSettings } from './panel/settings';
+import { KernelSessions } from './sessions';
+import { IPlacements } from './tokens';
 
-namespace CommandIDs {
-  export const openPanel = 'moorage:open-panel';
-}
+const ID = 'moorage:plugin';
+const SIDE = 'moorage-panel';
+const TAB = 'moorage-tab';
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'moorage:plugin',
+const plugin: JupyterFrontEndPlugin<IPlacements> = {
+  id: ID,
   description: 'Shows and changes where Dask data lives.',
   autoStart: true,
-  optional: [ITranslator, ICommandPalette, ILayoutRestorer],
+  provides: IPlacements,
+  requires: [INotebookTracker],
+  optional: [IConsoleTracker, ITranslator, ISettingRegistry, ICommandPalette, ILauncher, ILayoutRestorer],
   activate: (
     app: JupyterFrontEnd,
+    notebooks: INotebookTracker,
+    consoles: IConsoleTracker | null,
     translator: ITranslator | null,
+    registry: ISettingRegistry | null,
     palette: ICommandPalette | null,
+    launcher: ILauncher | null,
     restorer: ILayoutRestorer | null
-  ): void => {
+  ): IPlacements => {
     const trans = (translator ?? nullTranslator).load('moorage');
-    const panel = new MooragePanel(trans);
+    const placements = new KernelSessions();
+    const settings = new PanelSettings();
+    const document = new ActiveDocument(app.shell, notebooks, consoles);
+    const options = { placements, document, settings, trans };
 
-    app.shell.add(panel, 'right', { rank: 500, type: 'Moorage' });
-    restorer?.add(panel, MooragePanel.id);
+    const followKernel = (): void => placements.use(document.kernel);
+    document.changed.connect(followKernel);
+    followKernel();
 
-    app.commands.addCommand(CommandIDs.openPanel, {
-      label: trans.__('Moorage: Open Panel'),
-      caption: trans.__('Show where Dask data lives'),
-      icon: anchorIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
-      execute: () => app.shell.activateById(panel.id)
+    const panel = new PlacementPanel(SIDE, options);
+    const applySettings = (): void => {
+      const { side, threshold, readOnly } = settings.values;
+      placements.setThreshold(threshold);
+      placements.setReadOnly(readOnly);
+      if (side !== shownAt) {
+        shownAt = side;
+        app.shell.add(panel, side, { rank: 500, type: 'Moorage' });
+      }
+    };
+    let shownAt: string | null = null;
+    applySettings();
+    settings.changed.connect(applySettings);
+    void registry
+      ?.load(ID)
+      .then(loaded => settings.follow(loaded))
+      .catch((reason: unknown) => console.error('moorage: no settings', reason));
+    restorer?.add(panel, SIDE);
+
+    const tabs = new WidgetTracker<MainAreaWidget<PlacementPanel>>({ namespace: TAB });
+    const openTab = (): void => {
+      const known = tabs.currentWidget;
+      if (known !== null && !known.isDisposed) {
+        app.shell.activateById(known.id);
+        return;
+      }
+      const tab = new MainAreaWidget({ content: new PlacementPanel(`${TAB}-content`, options) });
+      tab.id = TAB;
+      tab.title.label = trans.__('Moorage');
+      tab.title.closable = true;
+      app.shell.add(tab, 'main');
+      void tabs.add(tab);
+    };
+
+    addCommands(app, {
+      placements,
+      trans,
+      openPanel: () => app.shell.activateById(SIDE),
+      openTab,
+      insertCell: source => document.insertCell(source),
+      canInsert: () => document.canInsert
     });
-    palette?.addItem({ command: CommandIDs.openPanel, category: trans.__('Dask') });
+    if (restorer !== null) {
+      void restorer.restore(tabs, { command: CommandIDs.openTab, name: () => TAB });
+    }
+    for (const command of PALETTE) {
+      palette?.addItem({ command, category: trans.__('Dask') });
+    }
+    launcher?.add({ command: CommandIDs.openTab, args: { isLauncher: true }, category: trans.__('Other') });
+    return placements;
   }
 };
 

@@ -1,0 +1,126 @@
+// Which notebook or console is active, which kernel it has, and how to write into it.
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ConsolePanel, IConsoleTracker } from '@jupyterlab/console';
+import { type INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
+import { type ISignal, Signal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
+
+type Document = NotebookPanel | ConsolePanel;
+
+export class ActiveDocument {
+  constructor(
+    private readonly _shell: JupyterFrontEnd.IShell,
+    private readonly _notebooks: INotebookTracker,
+    private readonly _consoles: IConsoleTracker | null
+  ) {
+    _notebooks.currentChanged.connect(this._update, this);
+    _consoles?.currentChanged.connect(this._update, this);
+    _shell.currentChanged?.connect(this._update, this);
+    this._update();
+  }
+
+  /** The document or its kernel is another one. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** The connection to the active kernel that comms go over; null when there is no kernel. */
+  get kernel(): Kernel.IKernelConnection | null {
+    const kernel = this._document?.sessionContext.session?.kernel ?? null;
+    if (kernel === null || kernel.handleComms) {
+      return kernel;
+    }
+    // A console of a notebook has a connection of its own to the same kernel, and only the first takes comms.
+    return this._connections().find(other => other.id === kernel.id && other.handleComms) ?? kernel;
+  }
+
+  get canInsert(): boolean {
+    return this._document !== null;
+  }
+
+  /** Put `source` into a new cell below the active one, or at the prompt of a console, and go there. */
+  insertCell(source: string): void {
+    const document = this._document;
+    if (document === null) {
+      return;
+    }
+    if (document instanceof NotebookPanel) {
+      NotebookActions.insertBelow(document.content);
+      document.content.activeCell?.model.sharedModel.setSource(source);
+    } else {
+      document.console.promptCell?.model.sharedModel.setSource(source);
+    }
+    this._shell.activateById(document.id);
+  }
+
+  /** Whether a point, in client coordinates, is on the active notebook. */
+  isNotebookAt(x: number, y: number): boolean {
+    const document = this._document;
+    return (
+      document instanceof NotebookPanel &&
+      document.content.node.contains(window.document.elementFromPoint(x, y))
+    );
+  }
+
+  /** Put `source` into a new cell below the one at a point. */
+  insertCellAt(source: string, x: number, y: number): void {
+    const document = this._document;
+    if (!(document instanceof NotebookPanel)) {
+      return;
+    }
+    const element = window.document.elementFromPoint(x, y);
+    const index = document.content.widgets.findIndex(cell => cell.node.contains(element));
+    if (index >= 0) {
+      document.content.activeCellIndex = index;
+    }
+    this.insertCell(source);
+  }
+
+  private _update(): void {
+    const document = this._find();
+    if (document !== this._document) {
+      this._document?.sessionContext.kernelChanged.disconnect(this._onKernelChanged, this);
+      this._document?.disposed.disconnect(this._update, this);
+      this._document = document;
+      document?.sessionContext.kernelChanged.connect(this._onKernelChanged, this);
+      document?.disposed.connect(this._update, this);
+    }
+    this._changed.emit();
+  }
+
+  private _onKernelChanged(): void {
+    this._changed.emit();
+  }
+
+  private _find(): Document | null {
+    const current = this._shell.currentWidget;
+    const active = this._documents().find(document => document === current);
+    if (active !== undefined) {
+      return active;
+    }
+    // Something else is active, such as this panel: stay with the last one.
+    const last = this._document;
+    return last !== null && !last.isDisposed && this._has(last)
+      ? last
+      : (this._notebooks.currentWidget ?? this._consoles?.currentWidget ?? null);
+  }
+
+  private _has(widget: Widget): boolean {
+    return this._notebooks.has(widget) || (this._consoles?.has(widget) ?? false);
+  }
+
+  private _documents(): Document[] {
+    const found: Document[] = [];
+    this._notebooks.forEach(notebook => found.push(notebook));
+    this._consoles?.forEach(console => found.push(console));
+    return found;
+  }
+
+  private _connections(): Kernel.IKernelConnection[] {
+    return this._documents().flatMap(document => document.sessionContext.session?.kernel ?? []);
+  }
+
+  private readonly _changed = new Signal<this, void>(this);
+  private _document: Document | null = null;
+}

@@ -1,0 +1,88 @@
+// A channel and a model for each kernel that has been active, and which of them is current. Connects only to kernels that
+// somebody looks at.
+import type { Kernel } from '@jupyterlab/services';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import { PlacementModel } from './store/model';
+import type { IPlacements } from './tokens';
+import { Channel } from './transport/channel';
+
+interface ISession {
+  readonly channel: Channel;
+  readonly model: PlacementModel;
+}
+
+export class KernelSessions implements IPlacements {
+  get current(): PlacementModel | null {
+    return this._current?.model ?? null;
+  }
+
+  get currentChanged(): ISignal<this, void> {
+    return this._currentChanged;
+  }
+
+  /** Make `kernel` the current one. */
+  use(kernel: Kernel.IKernelConnection | null): void {
+    const next = kernel === null ? null : this._sessionOf(kernel);
+    if (next === this._current) {
+      return;
+    }
+    this._current?.model.watch(null);
+    this._current = next;
+    this._look();
+    this._currentChanged.emit();
+  }
+
+  setWatched(isWatched: boolean): void {
+    this._isWatched = isWatched;
+    this._look();
+  }
+
+  /** Bytes from which a variable that is not placed is listed. */
+  setThreshold(threshold: number): void {
+    this._threshold = threshold;
+    this._look();
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    this._readOnly = readOnly;
+    this._look();
+  }
+
+  private _look(): void {
+    if (this._current === null) {
+      return;
+    }
+    const { channel, model } = this._current;
+    channel.setReadOnly(this._readOnly);
+    model.watch(this._isWatched ? this._threshold : null);
+    if (this._isWatched) {
+      void channel.connect();
+    }
+  }
+
+  private _sessionOf(kernel: Kernel.IKernelConnection): ISession {
+    const known = this._sessions.get(kernel);
+    if (known !== undefined) {
+      return known;
+    }
+    const channel = new Channel(kernel);
+    const model = new PlacementModel(channel);
+    model.connectionChanged(channel.connection, true);
+    channel.received.connect((_, message) => model.receive(message));
+    channel.connectionChanged.connect((_, { connection, reset }) =>
+      model.connectionChanged(connection, reset)
+    );
+    channel.resumed.connect(() => void model.resync());
+    const session = { channel, model };
+    this._sessions.set(kernel, session);
+    return session;
+  }
+
+  private readonly _sessions = new WeakMap<Kernel.IKernelConnection, ISession>();
+  private readonly _currentChanged = new Signal<this, void>(this);
+  private _current: ISession | null = null;
+  private _isWatched = false;
+  private _threshold = 0;
+  private _readOnly = false;
+}

@@ -1,0 +1,19 @@
+// What other extensions may ask of this one, and what panel/ gets from index.ts.
+import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+
+import type { PlacementModel } from './store/model';
+
+/** Where the data of the active kernel lives. */
+export interface IPlacements {
+  /** Of the kernel of the active notebook or console; null when none is active. */
+  readonly current: PlacementModel | null;
+  readonly currentChanged: ISignal<IPlacements, void>;
+  /** Connect to the current kernel, now and whenever it becomes another, as long as somebody looks. */
+  setWatched(isWatched: boolean): void;
+}
+
+export const IPlacements = new Token<IPlacements>(
+  'moorage:IPlacements',
+  'Where the Dask data of the active notebook or console lives, and how to place it.'
+);

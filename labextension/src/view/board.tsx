@@ -1,0 +1,302 @@
+// The whole board: cluster, variables, workers, notices, magic. Props in, callbacks out; it knows neither JupyterLab nor
+// how messages travel, so that the side panel and the widget show the same.
+import {
+  type CollisionDetection,
+  DndContext,
+  DragOverlay,
+  type Modifier,
+  MouseSensor,
+  TouchSensor,
+  pointerWithin,
+  useSensor,
+  useSensors
+} from '@dnd-kit/core';
+import { type ReactElement, useCallback, useMemo, useRef, useState } from 'react';
+import { createPortal } from 'react-dom';
+
+import type { ICarried, Target } from '../store/gestures';
+import { magicFor } from '../store/magic';
+import { type IPreview, preview } from '../store/preview';
+import type { IBoardState } from '../store/state';
+import { ClusterStrip } from './cluster';
+import { colorStyle } from './colors';
+import { HandContext, type IBoardActions, type IBoardOptions } from './context';
+import { Empty, isEmpty } from './empty';
+import { Footer, type IQuestion } from './footer';
+import { type IHandState, useHandState } from './hand';
+import { useAnnouncer } from './live';
+import { VariableMenu } from './menu';
+import { Notices } from './notices';
+import { type ITranslate, TranslateProvider } from './translate';
+import { useTravel } from './travel';
+import type { Select } from './variable';
+import { Variables } from './variables';
+import { formatBytes, previewWords, targetWords, variableNames } from './words';
+import { type IWorkersHandle, Workers } from './workers';
+
+export interface IBoardProps {
+  state: IBoardState;
+  actions: IBoardActions;
+  options: IBoardOptions;
+  trans: ITranslate;
+}
+
+/** What is asked before it is done. */
+interface IAsked {
+  readonly carried: ICarried;
+  readonly target: Target;
+  readonly preview: IPreview;
+}
+
+export function Board({ state: given, actions, options, trans }: IBoardProps): ReactElement {
+  const state = useMemo(
+    () => (options.readOnly && !given.readOnly ? { ...given, readOnly: true } : given),
+    [given, options.readOnly]
+  );
+  const candidates = useMemo(
+    () => [...state.candidates.values()].filter(({ nbytes }) => nbytes >= options.threshold),
+    [state.candidates, options.threshold]
+  );
+  const root = useRef<HTMLDivElement>(null);
+  const grip = useRef<HTMLDivElement>(null);
+  const workers = useRef<IWorkersHandle>(null);
+  const [selection, select] = useSelection(state, candidates);
+  const [asked, setAsked] = useState<IAsked | null>(null);
+  const [live, announce] = useAnnouncer();
+  useTravel(state, root);
+
+  const perform = useCallback(
+    (carried: ICarried, target: Target, result: IPreview = preview(state, carried, target)) => {
+      if (result.refusal !== null) {
+        return;
+      }
+      if (result.nbytes > options.confirmAbove) {
+        setAsked({ carried, target, preview: result });
+      } else {
+        actions.perform(result.steps);
+      }
+    },
+    [state, actions, options.confirmAbove]
+  );
+  const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
+  const focusHand = useCallback(() => grip.current?.focus(), []);
+  const holding = useHandState({ state, selection, actions, trans, announce, reveal, focusHand, perform });
+  const { hand } = holding;
+  const sensors = useSensors(useSensor(MouseSensor, BY_MOUSE), useSensor(TouchSensor, BY_TOUCH));
+
+  const question: IQuestion | null =
+    asked === null
+      ? null
+      : {
+          text: trans.__(
+            '%1 to %2: copies %3.',
+            variableNames(trans, asked.carried.names),
+            targetWords(trans, asked.target),
+            formatBytes(asked.preview.nbytes)
+          ),
+          yes: trans.__('Copy'),
+          onYes: () => {
+            setAsked(null);
+            actions.perform(asked.preview.steps);
+          },
+          onNo: () => setAsked(null)
+        };
+  const hovered = hand.over === null ? null : hand.previewAt(hand.over);
+  const hint =
+    hovered === null || hovered.refusal !== null
+      ? null
+      : hovered.steps.flatMap(({ names, placement }) => magicFor(names, placement) ?? []);
+
+  return (
+    <TranslateProvider value={trans}>
+      <HandContext.Provider value={hand}>
+        <div
+          ref={root}
+          className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
+          data-moorage-board={state.connection.status}
+        >
+          <DndContext
+            sensors={sensors}
+            collisionDetection={underPointer}
+            accessibility={SILENT}
+            onDragStart={holding.onDragStart}
+            onDragMove={holding.onDragMove}
+            onDragEnd={holding.onDragEnd}
+            onDragCancel={holding.onDragCancel}
+          >
+            {state.connection.status === 'connected' ? (
+              <ClusterStrip state={state} actions={actions} disabled={state.readOnly} />
+            ) : null}
+            {isEmpty(state) ? (
+              <Empty state={state} actions={actions} disabled={state.readOnly} />
+            ) : (
+              <VariableMenu state={state} selection={selection} actions={actions} perform={perform}>
+                <div className="jp-Moorage-body">
+                  <Variables
+                    state={state}
+                    candidates={candidates}
+                    selection={selection}
+                    disabled={state.readOnly}
+                    onSelect={select}
+                  />
+                  <Workers
+                    state={state}
+                    disabled={state.readOnly}
+                    handle={workers}
+                    canPress={holding.canPress}
+                    onPress={holding.press}
+                  />
+                </div>
+              </VariableMenu>
+            )}
+            <Notices state={state} actions={actions} disabled={state.readOnly} />
+            {isEmpty(state) ? null : (
+              <Footer state={state} actions={actions} question={question} hint={hint} />
+            )}
+            {createPortal(
+              <DragOverlay
+                className="jp-Moorage-theme jp-Moorage-overlay"
+                modifiers={BESIDE_POINTER}
+                dropAnimation={null}
+                zIndex={10000}
+              >
+                {holding.by === 'pointer' && hand.carried !== null ? (
+                  <InHand state={state} holding={holding} carried={hand.carried} trans={trans} />
+                ) : null}
+              </DragOverlay>,
+              document.body
+            )}
+          </DndContext>
+          <div
+            ref={grip}
+            className="jp-Moorage-hidden"
+            tabIndex={-1}
+            role="application"
+            aria-label={trans.__('Where shall it go?')}
+            onKeyDown={holding.onKeyDown}
+            onBlur={holding.onBlur}
+          />
+          {live}
+        </div>
+      </HandContext.Provider>
+    </TranslateProvider>
+  );
+}
+
+// What hangs at the pointer: what is carried, how large it is, and what a drop would do.
+function InHand({
+  state,
+  holding: { hand, isOutside },
+  carried,
+  trans
+}: {
+  state: IBoardState;
+  holding: IHandState;
+  carried: ICarried;
+  trans: ITranslate;
+}): ReactElement {
+  const { names } = carried;
+  const [first = ''] = names;
+  const nbytes = names.reduce(
+    (total, name) => total + (state.variables.get(name)?.nbytes ?? state.candidates.get(name)?.nbytes ?? 0),
+    0
+  );
+  const result = hand.over === null ? null : hand.previewAt(hand.over);
+  const words =
+    hand.over !== null && result !== null
+      ? previewWords(trans, state, carried, hand.over, result)
+      : isOutside
+        ? trans.__('insert a cell that gathers it')
+        : '';
+  return (
+    <div className="jp-Moorage-inhand" style={colorStyle(state.colors.get(first))}>
+      <div>
+        <i className="jp-Moorage-swatch" />
+        <span className="jp-Moorage-variable-name">{variableNames(trans, names)}</span>
+        <span className="jp-Moorage-dim">{formatBytes(nbytes)}</span>
+      </div>
+      {words === '' ? null : (
+        <small className={result?.refusal ? 'jp-Moorage-refusal' : 'jp-Moorage-dim'}>
+          {carried.move && result?.refusal === null ? `${trans.__('move')}: ${words}` : words}
+        </small>
+      )}
+    </div>
+  );
+}
+
+// Constants, because dnd-kit renders all that can be dragged anew when they change.
+const BY_MOUSE = { activationConstraint: { distance: 4 } };
+const BY_TOUCH = { activationConstraint: { delay: 250, tolerance: 8 } };
+
+// dnd-kit's own announcements name ids; ours are in live.tsx.
+const SILENT = {
+  screenReaderInstructions: { draggable: '' },
+  announcements: {
+    onDragStart: () => undefined,
+    onDragOver: () => undefined,
+    onDragEnd: () => undefined,
+    onDragCancel: () => undefined
+  }
+};
+
+// The target under the pointer itself: what is carried is wider than some of them.
+const underPointer: CollisionDetection = args => pointerWithin(args);
+
+/** Pixels from the pointer to what hangs at it. */
+const OFFSET = 12;
+
+// A row is as wide as the panel, and the panel stands at the edge of the window: what is carried hangs at the pointer, and
+// within the window.
+const besidePointer: Modifier = ({ activatorEvent, activeNodeRect, overlayNodeRect, transform }) => {
+  if (!(activatorEvent instanceof MouseEvent) || activeNodeRect === null) {
+    return transform;
+  }
+  const { left, top } = activeNodeRect;
+  const { width = 0, height = 0 } = overlayNodeRect ?? {};
+  const x = activatorEvent.clientX + transform.x + OFFSET;
+  const y = activatorEvent.clientY + transform.y + OFFSET;
+  const right = window.innerWidth - width - OFFSET;
+  return {
+    ...transform,
+    x: Math.max(0, Math.min(x, right)) - left,
+    y: (y + height > window.innerHeight ? y - height - 2 * OFFSET : y) - top
+  };
+};
+const BESIDE_POINTER = [besidePointer];
+
+function useSelection(
+  state: IBoardState,
+  candidates: readonly { name: string }[]
+): [ReadonlySet<string>, (name: string, how: Select) => void] {
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const last = useRef<string | null>(null);
+  const rows = useMemo(
+    () => [...state.variables.keys(), ...candidates.map(({ name }) => name)],
+    [state.variables, candidates]
+  );
+  const selection = useMemo(() => {
+    const present = new Set(rows);
+    return new Set(chosen.filter(name => present.has(name)));
+  }, [chosen, rows]);
+  const select = useCallback(
+    (name: string, how: Select) => {
+      const from = rows.indexOf(last.current ?? name);
+      const to = rows.indexOf(name);
+      if (how !== 'range') {
+        last.current = name;
+      }
+      setChosen(before => {
+        switch (how) {
+          case 'one':
+            return before.length === 1 && before[0] === name ? [] : [name];
+          case 'toggle':
+            return before.includes(name) ? before.filter(other => other !== name) : [...before, name];
+          case 'range':
+            return rows.slice(Math.min(from, to), Math.max(from, to) + 1);
+        }
+      });
+    },
+    [rows]
+  );
+  return [selection, select];
+}

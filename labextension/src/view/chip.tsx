@@ -1,0 +1,55 @@
+// A variable on a worker: solid when the worker has confirmed it, dashed while it is on its way.
+import { type ReactElement, memo } from 'react';
+
+import type { IHolding } from '../store/holdings';
+import { colorStyle } from './colors';
+import { useTakeable } from './draggable';
+import { useTranslate } from './translate';
+import { plainName } from './words';
+
+interface IChipProps {
+  holding: IHolding;
+  worker: string;
+  color: number | undefined;
+  /** Nothing can be changed. */
+  disabled: boolean;
+}
+
+export const Chip = memo(function Chip({ holding, worker, color, disabled }: IChipProps): ReactElement {
+  const trans = useTranslate();
+  const { variable, held, pending } = holding;
+  const { ref, props, isCarried } = useTakeable(variable.name, worker, [variable.name], disabled);
+  const part = chipPart(holding);
+  const isHeld = held > 0;
+  const label = isHeld
+    ? trans.__('%1 on %2', variable.name, worker)
+    : trans.__('%1 on its way to %2', variable.name, worker);
+  return (
+    <span
+      ref={ref}
+      {...props}
+      className={`jp-Moorage-chip${pending > 0 ? ' jp-mod-pending' : ''}${isCarried ? ' jp-mod-carried' : ''}`}
+      style={colorStyle(color)}
+      role="button"
+      tabIndex={-1}
+      data-roving=""
+      aria-label={part === '' ? label : `${label}, ${part}`}
+      aria-roledescription={trans.__('draggable copy')}
+      aria-disabled={disabled}
+      data-moorage-held={isHeld ? variable.name : undefined}
+      data-moorage-pending={pending > 0 ? variable.name : undefined}
+    >
+      <i />
+      <span className="jp-Moorage-chip-name">{plainName(variable)}</span>
+      {part === '' ? null : <small>{part}</small>}
+    </span>
+  );
+});
+
+// Of many keys, how many; while they come, how far.
+function chipPart({ variable, held, pending }: IHolding): string {
+  if (variable.nkeys === 1) {
+    return '';
+  }
+  return pending > 0 ? `${held}/${held + pending}` : held < variable.nkeys ? String(held) : '';
+}

@@ -1,0 +1,292 @@
+// The strip at the top: which cluster this is, how it does, and how large it shall be.
+import * as Menu from '@radix-ui/react-dropdown-menu';
+import { type ReactElement, useEffect, useState } from 'react';
+
+import type { PanelCluster } from '../protocol';
+import { threads } from '../store/holdings';
+import type { IBoardState } from '../store/state';
+import type { IBoardActions } from './context';
+import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from './icons';
+import { type ITranslate, useTranslate } from './translate';
+
+/** Milliseconds without another press before a new size is asked for. */
+const SETTLE = 600;
+
+interface IStripProps {
+  state: IBoardState;
+  actions: IBoardActions;
+  disabled: boolean;
+}
+
+export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactElement {
+  const trans = useTranslate();
+  const { cluster } = state;
+  if (cluster === null || cluster.status === 'stopped') {
+    return (
+      <header className="jp-Moorage-cluster">
+        <div>
+          <i className="jp-Moorage-dot" />
+          <b>{trans.__('No cluster')}</b>
+        </div>
+      </header>
+    );
+  }
+  const isScalable = cluster.scalable && !disabled && cluster.status !== 'lost';
+  return (
+    <header className="jp-Moorage-cluster" data-moorage-cluster={cluster.status}>
+      <div>
+        <i
+          className={`jp-Moorage-dot jp-mod-${cluster.status}${cluster.pending > 0 ? ' jp-mod-busy' : ''}`}
+          role="img"
+          aria-label={statusWords(trans, cluster)}
+          title={statusWords(trans, cluster)}
+        />
+        <b className="jp-Moorage-cluster-name" title={cluster.name}>
+          {cluster.name}
+        </b>
+        {cluster.kind === cluster.name ? null : <span className="jp-Moorage-dim">{cluster.kind}</span>}
+        {cluster.secure ? (
+          <span
+            className="jp-Moorage-mark"
+            role="img"
+            aria-label={trans.__('TLS')}
+            title={trans.__('Encrypted: TLS')}
+          >
+            <LockIcon />
+          </span>
+        ) : null}
+        {cluster.kept ? (
+          <span
+            className="jp-Moorage-mark"
+            role="img"
+            aria-label={trans.__('kept')}
+            title={trans.__('Outlives this kernel')}
+          >
+            <AnchorIcon size={13} />
+          </span>
+        ) : null}
+        <span className="jp-Moorage-space" />
+        {isWebAddress(cluster.dashboard_link) ? (
+          <a
+            className="jp-Moorage-button"
+            href={cluster.dashboard_link}
+            target="_blank"
+            rel="noopener noreferrer"
+            title={trans.__('Dask dashboard')}
+            aria-label={trans.__('Dask dashboard')}
+          >
+            <DashboardIcon />
+          </a>
+        ) : null}
+        <ClusterMenu cluster={cluster} actions={actions} disabled={disabled} />
+      </div>
+      <div>
+        <span className="jp-Moorage-dim jp-Moorage-facts">{factWords(trans, state, cluster)}</span>
+        <span className="jp-Moorage-space" />
+        {isScalable ? <Size cluster={cluster} actions={actions} /> : null}
+      </div>
+      {cluster.detail === '' ? null : (
+        <p className={`jp-Moorage-detail jp-mod-${cluster.status}`}>{cluster.detail}</p>
+      )}
+      {cluster.pending > 0 ? (
+        <div
+          className="jp-Moorage-progress"
+          role="progressbar"
+          aria-label={trans.__('Workers')}
+          aria-valuemin={0}
+          aria-valuemax={cluster.requested}
+          aria-valuenow={cluster.arrived}
+        >
+          <i style={{ width: `${(100 * cluster.arrived) / Math.max(1, cluster.requested)}%` }} />
+        </div>
+      ) : null}
+    </header>
+  );
+}
+
+function ClusterMenu({
+  cluster,
+  actions,
+  disabled
+}: {
+  cluster: PanelCluster;
+  actions: IBoardActions;
+  disabled: boolean;
+}): ReactElement {
+  const trans = useTranslate();
+  const isAdapting = cluster.adapt.length === 2;
+  return (
+    <Menu.Root modal={false}>
+      <Menu.Trigger
+        className="jp-Moorage-button"
+        aria-label={trans.__('Cluster menu')}
+        title={trans.__('More')}
+      >
+        <MoreIcon />
+      </Menu.Trigger>
+      <Menu.Portal>
+        <Menu.Content className="jp-Moorage-menu jp-Moorage-theme" align="end" sideOffset={4}>
+          <Menu.CheckboxItem
+            className="jp-Moorage-menu-item"
+            checked={isAdapting}
+            disabled={disabled || !cluster.scalable}
+            onCheckedChange={on =>
+              actions.adapt(on ? [Math.max(1, cluster.requested), Math.max(2, 2 * cluster.requested)] : null)
+            }
+          >
+            {trans.__('Adapt to the load')}
+            <Menu.ItemIndicator className="jp-Moorage-menu-mark">✓</Menu.ItemIndicator>
+          </Menu.CheckboxItem>
+          <Menu.Item
+            className="jp-Moorage-menu-item"
+            disabled={!isWebAddress(cluster.dashboard_link)}
+            onSelect={() => window.open(cluster.dashboard_link, '_blank', 'noopener')}
+          >
+            {trans.__('Open the Dask dashboard')}
+          </Menu.Item>
+          <Menu.Separator className="jp-Moorage-menu-line" />
+          <Menu.Item className="jp-Moorage-menu-item" disabled={disabled} onSelect={() => actions.stop()}>
+            {trans.__('Stop the cluster')}
+          </Menu.Item>
+        </Menu.Content>
+      </Menu.Portal>
+    </Menu.Root>
+  );
+}
+
+function Size({ cluster, actions }: { cluster: PanelCluster; actions: IBoardActions }): ReactElement {
+  const trans = useTranslate();
+  const [minimum, maximum] = cluster.adapt;
+  return minimum !== undefined && maximum !== undefined ? (
+    <span className="jp-Moorage-range" role="group" aria-label={trans.__('Adapts between')}>
+      <NumberField
+        label={trans.__('Least workers')}
+        value={minimum}
+        least={0}
+        onCommit={value => actions.adapt([value, Math.max(value, maximum)])}
+      />
+      <span className="jp-Moorage-dim">–</span>
+      <NumberField
+        label={trans.__('Most workers')}
+        value={maximum}
+        least={1}
+        onCommit={value => actions.adapt([Math.min(value, minimum), value])}
+      />
+    </span>
+  ) : (
+    <Stepper
+      label={trans.__('Workers')}
+      value={cluster.requested}
+      least={0}
+      settle={SETTLE}
+      onCommit={value => actions.scale(value)}
+    />
+  );
+}
+
+interface INumberProps {
+  label: string;
+  value: number;
+  least: number;
+  onCommit(value: number): void;
+}
+
+/** A number with a button on either side; commits when it has come to rest for `settle` milliseconds. */
+export function Stepper({
+  label,
+  value,
+  least,
+  settle,
+  onCommit
+}: INumberProps & { settle: number }): ReactElement {
+  const trans = useTranslate();
+  const [asked, setAsked] = useState<number | null>(null);
+  const shown = asked ?? value;
+  const set = (next: number): void => setAsked(Math.max(least, next));
+  useEffect(() => {
+    if (asked === null) {
+      return;
+    }
+    const timer = setTimeout(() => {
+      setAsked(null);
+      if (asked !== value) {
+        onCommit(asked);
+      }
+    }, settle);
+    return () => clearTimeout(timer);
+  }, [asked, value, settle, onCommit]);
+  return (
+    <span className="jp-Moorage-stepper" role="group" aria-label={label}>
+      <button
+        type="button"
+        aria-label={trans.__('One worker less')}
+        disabled={shown <= least}
+        onClick={() => set(shown - 1)}
+      >
+        <MinusIcon />
+      </button>
+      <NumberField label={label} value={shown} least={least} onCommit={set} />
+      <button type="button" aria-label={trans.__('One worker more')} onClick={() => set(shown + 1)}>
+        <PlusIcon />
+      </button>
+    </span>
+  );
+}
+
+function NumberField({ label, value, least, onCommit }: INumberProps): ReactElement {
+  const [typed, setTyped] = useState<string | null>(null);
+  const commit = (): void => {
+    const number = Number.parseInt(typed ?? '', 10);
+    setTyped(null);
+    if (Number.isFinite(number) && number >= least && number !== value) {
+      onCommit(number);
+    }
+  };
+  return (
+    <input
+      className="jp-Moorage-number"
+      inputMode="numeric"
+      aria-label={label}
+      size={Math.max(2, String(typed ?? value).length)}
+      value={typed ?? String(value)}
+      onChange={event => setTyped(event.target.value.replace(/\D/g, ''))}
+      onBlur={commit}
+      onKeyDown={event => {
+        if (event.key === 'Enter') {
+          commit();
+        }
+      }}
+    />
+  );
+}
+
+function statusWords(trans: ITranslate, { status }: PanelCluster): string {
+  switch (status) {
+    case 'starting':
+      return trans.__('starting');
+    case 'connected':
+      return trans.__('connected');
+    case 'lost':
+      return trans.__('connection lost');
+    case 'stopped':
+      return trans.__('stopped');
+  }
+}
+
+function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster): string {
+  const facts = [
+    cluster.pending > 0
+      ? trans.__('%1 of %2 workers', cluster.arrived, cluster.requested)
+      : trans._n('%1 worker', '%1 workers', cluster.arrived)
+  ];
+  if (state.hosts.length > 1) {
+    facts.push(trans._n('%1 host', '%1 hosts', state.hosts.length));
+  }
+  facts.push(trans._n('%1 thread', '%1 threads', threads(state)));
+  return facts.join(' · ');
+}
+
+// A link comes from the scheduler: nothing but a web page may be behind it.
+function isWebAddress(link: string): boolean {
+  return /^https?:\/\//i.test(link);
+}

@@ -1,0 +1,177 @@
+// What the board says while there is nothing to show, and the one step that changes it.
+import { type FormEvent, type ReactElement, type ReactNode, useState } from 'react';
+
+import { loadMagic } from '../store/magic';
+import type { IBoardState } from '../store/state';
+import { Stepper } from './cluster';
+import type { IBoardActions } from './context';
+import { AnchorIcon } from './icons';
+import { useTranslate } from './translate';
+
+const DEFAULT_WORKERS = 2;
+
+interface IEmptyProps {
+  state: IBoardState;
+  actions: IBoardActions;
+  disabled: boolean;
+}
+
+/** Whether there is nothing but `Empty` to show. */
+export function isEmpty({ connection, cluster, version }: IBoardState): boolean {
+  return (
+    connection.status !== 'connected' || version === null || cluster === null || cluster.status === 'stopped'
+  );
+}
+
+export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
+  const trans = useTranslate();
+  const { connection, cluster } = state;
+  switch (connection.status) {
+    case 'no-kernel':
+      return (
+        <Message title={trans.__('Open a notebook')}>
+          {trans.__('The panel follows the notebook or console that you work in.')}
+        </Message>
+      );
+    case 'unsupported':
+      return (
+        <Message title={trans.__('moorage works with Python')}>
+          {trans.__('The active kernel is %1.', connection.message)}
+        </Message>
+      );
+    case 'dead':
+      return (
+        <Message title={trans.__('The kernel has died')}>
+          {trans.__(
+            'Restart it to go on. A cluster that was started with --keep is still there: attach to it.'
+          )}
+        </Message>
+      );
+    case 'incompatible':
+      return (
+        <Message title={trans.__('Versions differ')}>
+          {connection.message}{' '}
+          {trans.__(
+            'Install the same version of moorage for JupyterLab and for the kernel, then reload the page.'
+          )}
+        </Message>
+      );
+    case 'absent': {
+      const { insertCell } = actions;
+      return (
+        <Message title={trans.__('Keep data next to your code')}>
+          <span>
+            {trans.__('moorage keeps Dask data where you put it. It is not loaded in this kernel yet.')}
+          </span>
+          {connection.message === '' ? null : <span>{connection.message}</span>}
+          {insertCell === undefined ? (
+            <code>{loadMagic}</code>
+          ) : (
+            <button type="button" className="jp-Moorage-primary" onClick={() => insertCell(loadMagic)}>
+              {trans.__('Insert')} <code>{loadMagic}</code>
+            </button>
+          )}
+        </Message>
+      );
+    }
+    case 'connecting':
+      return <Waiting concurrent={connection.concurrent} />;
+    case 'connected':
+      return state.version === null ? (
+        <Waiting concurrent={connection.concurrent} />
+      ) : (
+        <Start actions={actions} disabled={disabled} detail={cluster?.detail ?? ''} />
+      );
+  }
+}
+
+function Message({ title, children }: { title: string; children: ReactNode }): ReactElement {
+  return (
+    <div className="jp-Moorage-empty">
+      <AnchorIcon size={48} />
+      <b>{title}</b>
+      {children}
+    </div>
+  );
+}
+
+function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
+  const trans = useTranslate();
+  return (
+    <div className="jp-Moorage-empty jp-mod-waiting" role="status">
+      <AnchorIcon size={48} />
+      <span>
+        {concurrent
+          ? trans.__('Asking the kernel…')
+          : trans.__('Asking the kernel; it answers when no cell is running.')}
+      </span>
+    </div>
+  );
+}
+
+function Start({
+  actions,
+  disabled,
+  detail
+}: {
+  actions: IBoardActions;
+  disabled: boolean;
+  detail: string;
+}): ReactElement {
+  const trans = useTranslate();
+  const [workers, setWorkers] = useState(DEFAULT_WORKERS);
+  const [target, setTarget] = useState<string | null>(null);
+  const attach = (event: FormEvent): void => {
+    event.preventDefault();
+    actions.attach((target ?? '').trim());
+    setTarget(null);
+  };
+  return (
+    <Message title={trans.__('Keep data next to your code')}>
+      {detail === '' ? null : <span className="jp-Moorage-detail">{detail}</span>}
+      <span>
+        {trans.__(
+          'Start a cluster here, or attach to one you have. Then drag a variable onto a worker: it stays there.'
+        )}
+      </span>
+      {disabled ? (
+        <span>{trans.__('The panel is read-only.')}</span>
+      ) : (
+        <>
+          <span className="jp-Moorage-start">
+            <button type="button" className="jp-Moorage-primary" onClick={() => actions.start(workers)}>
+              {trans._n('Start %1 worker', 'Start %1 workers', workers)}
+            </button>
+            <Stepper label={trans.__('Workers')} value={workers} least={1} settle={0} onCommit={setWorkers} />
+          </span>
+          {target === null ? (
+            <button type="button" className="jp-Moorage-link" onClick={() => setTarget('')}>
+              {trans.__('Attach…')}
+            </button>
+          ) : (
+            <form className="jp-Moorage-attach" onSubmit={attach}>
+              <input
+                autoFocus
+                value={target}
+                placeholder={trans.__('address, scheduler file or variable')}
+                aria-label={trans.__('Cluster to attach to')}
+                onChange={event => setTarget(event.target.value)}
+                onKeyDown={event => {
+                  if (event.key === 'Escape') {
+                    setTarget(null);
+                  }
+                }}
+              />
+              <button type="submit" className="jp-Moorage-primary">
+                {trans.__('Attach')}
+              </button>
+              <small className="jp-Moorage-dim">
+                {trans.__('Leave it empty for the cluster that was kept.')}
+              </small>
+            </form>
+          )}
+        </>
+      )}
+    </Message>
+  );
+}

@@ -1,0 +1,152 @@
+// The last lines: what is on its way and how far, a question before a large copy, and the magic of the last gesture.
+import { type ReactElement, useState } from 'react';
+
+import type { IBoardState, IVariable } from '../store/state';
+import type { IBoardActions } from './context';
+import { CheckIcon, CopyIcon, InsertIcon } from './icons';
+import { useTranslate } from './translate';
+import { formatBytesOf, moveBytes, progress, workerNames } from './words';
+
+/** Moves that are shown one by one. */
+const MAX_MOVES = 2;
+
+/** Milliseconds for which "copied" is shown. */
+const COPIED = 1500;
+
+export interface IQuestion {
+  readonly text: string;
+  readonly yes: string;
+  onYes(): void;
+  onNo(): void;
+}
+
+interface IFooterProps {
+  state: IBoardState;
+  actions: IBoardActions;
+  question: IQuestion | null;
+  /** Lines of a gesture that is being made; null: those of the last one. */
+  hint: readonly string[] | null;
+}
+
+export function Footer({ state, actions, question, hint }: IFooterProps): ReactElement {
+  const trans = useTranslate();
+  const lines = hint ?? state.magic;
+  const moving = [...state.moves.keys()].flatMap(name => state.variables.get(name) ?? []);
+  return (
+    <footer className="jp-Moorage-footer">
+      {question === null ? <Moves state={state} moving={moving} /> : <Question question={question} />}
+      {lines.length > 0 ? (
+        <Magic lines={lines} isHint={hint !== null} actions={actions} />
+      ) : (
+        <p className="jp-Moorage-dim jp-Moorage-tip">
+          {state.readOnly
+            ? trans.__('This panel is read-only.')
+            : trans.__('Drag a variable, or press Enter on it.')}
+        </p>
+      )}
+    </footer>
+  );
+}
+
+function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariable[] }): ReactElement | null {
+  const trans = useTranslate();
+  return (
+    <>
+      {moving.slice(0, MAX_MOVES).map(variable => {
+        const { done, all } = moveBytes(state.moves, variable);
+        const part = progress(state.moves, variable) ?? 0;
+        const where = trans.__('%1 → %2', variable.name, workerNames(trans, [...variable.pending.keys()]));
+        return (
+          <div key={variable.name} className="jp-Moorage-move" data-moorage-move={variable.name}>
+            <div>
+              <span className="jp-Moorage-ellipsis">{where}</span>
+              <span className="jp-Moorage-space" />
+              <span className="jp-Moorage-dim">{formatBytesOf(trans, done, all)}</span>
+            </div>
+            <div
+              className="jp-Moorage-progress"
+              role="progressbar"
+              aria-label={where}
+              aria-valuemin={0}
+              aria-valuemax={100}
+              aria-valuenow={Math.floor(100 * part)}
+            >
+              <i style={{ width: `${100 * part}%` }} />
+            </div>
+          </div>
+        );
+      })}
+      {moving.length > MAX_MOVES ? (
+        <small className="jp-Moorage-dim">
+          {trans.__('and %1 more on their way', moving.length - MAX_MOVES)}
+        </small>
+      ) : null}
+    </>
+  );
+}
+
+function Question({ question }: { question: IQuestion }): ReactElement {
+  const trans = useTranslate();
+  return (
+    <div className="jp-Moorage-question" role="alertdialog" aria-label={question.text}>
+      <span>{question.text}</span>
+      <span className="jp-Moorage-space" />
+      <button type="button" className="jp-Moorage-primary" autoFocus onClick={() => question.onYes()}>
+        {question.yes}
+      </button>
+      <button type="button" className="jp-Moorage-secondary" onClick={() => question.onNo()}>
+        {trans.__('Cancel')}
+      </button>
+    </div>
+  );
+}
+
+function Magic({
+  lines,
+  isHint,
+  actions
+}: {
+  lines: readonly string[];
+  isHint: boolean;
+  actions: IBoardActions;
+}): ReactElement {
+  const trans = useTranslate();
+  const [isCopied, setCopied] = useState(false);
+  const text = lines.join('\n');
+  const { insertCell } = actions;
+  const copy = (): void => {
+    void navigator.clipboard.writeText(text).then(() => {
+      setCopied(true);
+      setTimeout(() => setCopied(false), COPIED);
+    });
+  };
+  return (
+    <div className={`jp-Moorage-magic${isHint ? ' jp-mod-hint' : ''}`} data-moorage-magic="">
+      <code tabIndex={0}>{text}</code>
+      {isHint ? null : (
+        <>
+          <button
+            type="button"
+            className="jp-Moorage-button"
+            title={isCopied ? trans.__('Copied') : trans.__('Copy')}
+            aria-label={trans.__('Copy')}
+            onClick={copy}
+          >
+            {isCopied ? <CheckIcon /> : <CopyIcon />}
+          </button>
+          {insertCell === undefined ? null : (
+            <button
+              type="button"
+              className="jp-Moorage-button"
+              title={trans.__('Insert as a cell')}
+              aria-label={trans.__('Insert as a cell')}
+              onClick={() => insertCell(text)}
+            >
+              <InsertIcon />
+            </button>
+          )}
+        </>
+      )}
+    </div>
+  );
+}

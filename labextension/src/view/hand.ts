@@ -1,0 +1,244 @@
+// The hand: what it carries, over what, and what becomes of it. The pointer's part is dnd-kit's; by keyboard, the arrow
+// keys go from target to target in the order of the page.
+import type { DragMoveEvent, DragStartEvent } from '@dnd-kit/core';
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+
+import { type ICarried, type Target, targetId } from '../store/gestures';
+import { type IPreview, preview, previewer } from '../store/preview';
+import type { IBoardState } from '../store/state';
+import type { IBoardActions, IHand } from './context';
+import type { IDragData } from './draggable';
+import { TILES } from './targets';
+import type { ITranslate } from './translate';
+import { previewWords, targetWords, variableNames } from './words';
+
+interface IHeld {
+  readonly names: readonly string[];
+  readonly from: string | null;
+  readonly by: 'pointer' | 'keyboard';
+  readonly over: Target | null;
+  /** Over the world beyond the board, which takes variables. */
+  readonly isOutside: boolean;
+}
+
+export interface IHandState {
+  /** For all parts of the board; changes only when what is in the hand does. */
+  readonly hand: IHand;
+  readonly by: 'pointer' | 'keyboard' | null;
+  readonly isOutside: boolean;
+  /** Whether there are variables selected to be placed by pressing a target. */
+  readonly canPress: boolean;
+  press(target: Target): void;
+  onDragStart(event: DragStartEvent): void;
+  onDragMove(event: DragMoveEvent): void;
+  onDragEnd(): void;
+  onDragCancel(): void;
+  onKeyDown(event: KeyboardEvent<HTMLElement>): void;
+  onBlur(): void;
+}
+
+interface IHandOptions {
+  state: IBoardState;
+  selection: ReadonlySet<string>;
+  actions: IBoardActions;
+  trans: ITranslate;
+  announce(text: string): void;
+  /** Bring a target into sight. */
+  reveal(target: Target): void;
+  /** Take the focus while something is carried by keyboard. */
+  focusHand(): void;
+  perform(carried: ICarried, target: Target, preview: IPreview): void;
+}
+
+export function useHandState(options: IHandOptions): IHandState {
+  const { state, selection, actions, trans, announce, reveal, focusHand, perform } = options;
+  const [held, setHeld] = useState<IHeld | null>(null);
+  const isShifted = useShift(held?.by === 'pointer');
+  const source = useRef<HTMLElement | null>(null);
+  const pointer = useRef({ x: 0, y: 0 });
+
+  const carried = useMemo(
+    () => (held === null ? null : { names: held.names, from: held.from, move: isShifted }),
+    [held, isShifted]
+  );
+  // With an empty hand nothing depends on the state, and nobody has to look again when it changes.
+  const shown = carried === null ? null : state;
+  const previewAt = useMemo(
+    () => (carried === null || shown === null ? () => null : previewer(shown, carried)),
+    [shown, carried]
+  );
+
+  const drop = useCallback(
+    (what: ICarried, target: Target) => {
+      const result = preview(state, what, target);
+      if (result.refusal === null) {
+        announce(trans.__('Dropped %1 on %2.', variableNames(trans, what.names), targetWords(trans, target)));
+        perform(what, target, result);
+      } else {
+        announce(trans.__('Not dropped: %1.', previewWords(trans, state, what, target, result)));
+      }
+    },
+    [state, trans, announce, perform]
+  );
+
+  const letGo = useCallback((refocus: boolean) => {
+    setHeld(null);
+    if (refocus) {
+      source.current?.focus();
+    }
+    source.current = null;
+  }, []);
+
+  const pickUp = useCallback(
+    (names: readonly string[], from: string | null, element: HTMLElement) => {
+      source.current = element;
+      setHeld({ names, from, by: 'keyboard', over: null, isOutside: false });
+      focusHand();
+      announce(
+        trans.__(
+          'Picked up %1. Arrow keys choose where, Enter drops, Shift and Enter moves, Escape cancels.',
+          variableNames(trans, names)
+        )
+      );
+    },
+    [announce, focusHand, trans]
+  );
+
+  const canPress = selection.size > 0 && !state.readOnly;
+  const press = (target: Target): void => {
+    if (canPress) {
+      drop({ names: [...selection], from: null, move: false }, target);
+    }
+  };
+  const over = held?.over ?? null;
+  const hand = useMemo(() => ({ carried, over, previewAt, pickUp }), [carried, over, previewAt, pickUp]);
+
+  const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
+    if (held?.by !== 'keyboard') {
+      return;
+    }
+    const step = STEPS[event.key];
+    if (step !== undefined) {
+      const order = targets(state);
+      const at =
+        held.over === null ? -1 : order.findIndex(other => targetId(other) === targetIdOf(held.over));
+      const next = order[Math.min(order.length - 1, Math.max(0, at + step))];
+      if (next !== undefined && carried !== null) {
+        setHeld({ ...held, over: next });
+        reveal(next);
+        const words = previewWords(trans, state, carried, next, preview(state, carried, next));
+        announce(`${targetWords(trans, next)}: ${words}`);
+      }
+    } else if (event.key === 'Enter' || event.key === ' ') {
+      if (held.over !== null) {
+        drop({ names: held.names, from: held.from, move: event.shiftKey }, held.over);
+      }
+      letGo(true);
+    } else if (event.key === 'Escape' || event.key === 'Tab') {
+      announce(trans.__('Cancelled.'));
+      letGo(true);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  return {
+    hand,
+    by: held?.by ?? null,
+    isOutside: held?.isOutside ?? false,
+    press,
+    canPress,
+    onKeyDown,
+    onBlur: () => {
+      if (held?.by === 'keyboard') {
+        letGo(false);
+      }
+    },
+    onDragStart: ({ active }) => {
+      const { name, from } = active.data.current as IDragData;
+      const names = from === null && selection.has(name) ? [...selection] : [name];
+      setHeld({ names, from, by: 'pointer', over: null, isOutside: false });
+    },
+    onDragMove: ({ activatorEvent, delta, over }) => {
+      pointer.current = clientPoint(activatorEvent, delta);
+      const target = (over?.data.current ?? null) as Target | null;
+      const isOutside =
+        target === null && (actions.outside?.accepts(pointer.current.x, pointer.current.y) ?? false);
+      setHeld(before =>
+        before === null || (targetIdOf(before.over) === targetIdOf(target) && before.isOutside === isOutside)
+          ? before
+          : { ...before, over: target, isOutside }
+      );
+    },
+    onDragEnd: () => {
+      if (held !== null && carried !== null) {
+        if (held.over !== null) {
+          drop(carried, held.over);
+        } else if (held.isOutside) {
+          actions.outside?.drop(held.names, pointer.current.x, pointer.current.y);
+        }
+      }
+      letGo(false);
+    },
+    onDragCancel: () => letGo(false)
+  };
+}
+
+const STEPS: Readonly<Record<string, number>> = {
+  ArrowDown: 1,
+  ArrowRight: 1,
+  ArrowUp: -1,
+  ArrowLeft: -1,
+  PageDown: 10,
+  PageUp: -10,
+  Home: -Infinity,
+  End: Infinity
+};
+
+/** All targets in the order of the page. */
+function targets(state: IBoardState): readonly Target[] {
+  return [
+    ...TILES,
+    ...state.hosts.flatMap(({ host, workers }): Target[] => [
+      ...(state.hosts.length > 1 ? [{ kind: 'host', host } as const] : []),
+      ...workers.map(worker => ({ kind: 'worker', worker }) as const)
+    ])
+  ];
+}
+
+function targetIdOf(target: Target | null): string | null {
+  return target === null ? null : targetId(target);
+}
+
+function clientPoint(event: Event, delta: { x: number; y: number }): { x: number; y: number } {
+  const start =
+    event instanceof MouseEvent
+      ? event
+      : typeof TouchEvent !== 'undefined' && event instanceof TouchEvent
+        ? event.touches[0]
+        : undefined;
+  return { x: (start?.clientX ?? 0) + delta.x, y: (start?.clientY ?? 0) + delta.y };
+}
+
+/** Whether the shift key is down, while `isWatched`. */
+function useShift(isWatched: boolean): boolean {
+  const [isDown, setDown] = useState(false);
+  useEffect(() => {
+    if (!isWatched) {
+      return;
+    }
+    const watch = (event: globalThis.KeyboardEvent | globalThis.MouseEvent): void => setDown(event.shiftKey);
+    window.addEventListener('keydown', watch);
+    window.addEventListener('keyup', watch);
+    window.addEventListener('mousemove', watch);
+    return () => {
+      window.removeEventListener('keydown', watch);
+      window.removeEventListener('keyup', watch);
+      window.removeEventListener('mousemove', watch);
+      setDown(false);
+    };
+  }, [isWatched]);
+  return isDown;
+}

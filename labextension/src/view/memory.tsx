@@ -1,0 +1,77 @@
+// A worker's memory: each placed variable in its colour, what would come as stripes, other data, the rest of the process,
+// what lies on disk, and a mark up to which variables can be placed, where the worker pauses.
+import type { CSSProperties, ReactElement } from 'react';
+
+import type { PanelWorker } from '../protocol';
+import type { IHolding, IMemory } from '../store/holdings';
+import { PAUSE } from '../store/preview';
+import { colorStyle } from './colors';
+import type { ITranslate } from './translate';
+import { formatBytes } from './words';
+
+/** The part of the bar below which a variable is not drawn by itself: about a pixel. */
+const MIN_PART = 0.005;
+
+interface IMemoryBarProps {
+  worker: PanelWorker;
+  memory: IMemory;
+  holdings: readonly IHolding[];
+  colors: ReadonlyMap<string, number>;
+  /** Bytes that the bar is long when there is no limit. */
+  scale: number;
+  /** Bytes that would come, and the colour of the variable if it has one. */
+  incoming: { nbytes: number; color: number | undefined } | null;
+  trans: ITranslate;
+}
+
+export function MemoryBar({
+  worker,
+  memory,
+  holdings,
+  colors,
+  scale,
+  incoming,
+  trans
+}: IMemoryBarProps): ReactElement {
+  const sum = memory.used + memory.spilled + (incoming?.nbytes ?? 0);
+  const length = Math.max(worker.memory_limit || scale, sum, 1);
+  const parts = holdings.map(({ variable: { name } }, index) => ({
+    name,
+    nbytes: memory.placed[index] ?? 0
+  }));
+  const visible = parts.filter(({ nbytes }) => nbytes / length >= MIN_PART);
+  const small = parts.reduce((total, { nbytes }) => total + (nbytes / length < MIN_PART ? nbytes : 0), 0);
+  const width = (nbytes: number): CSSProperties => ({ width: `${(100 * nbytes) / length}%` });
+  return (
+    <div className="jp-Moorage-memory" title={memoryWords(trans, worker, memory)} aria-hidden="true">
+      {visible.map(({ name, nbytes }) => (
+        <span key={name} style={{ ...colorStyle(colors.get(name)), ...width(nbytes) }} />
+      ))}
+      {small > 0 ? <span className="jp-mod-small" style={width(small)} /> : null}
+      {incoming === null ? null : (
+        <span
+          className="jp-mod-incoming"
+          style={{ ...colorStyle(incoming.color), ...width(incoming.nbytes) }}
+        />
+      )}
+      <span className="jp-mod-other" style={width(memory.other)} />
+      <span className="jp-mod-unmanaged" style={width(memory.unmanaged)} />
+      <span className="jp-mod-spilled" style={width(memory.spilled)} />
+      {worker.memory_limit > 0 ? (
+        <i style={{ left: `${(100 * PAUSE * worker.memory_limit) / length}%` }} />
+      ) : null}
+    </div>
+  );
+}
+
+/** The same in words. */
+export function memoryWords(trans: ITranslate, worker: PanelWorker, memory: IMemory): string {
+  const placed = memory.placed.reduce((one, other) => one + other, 0);
+  return [
+    trans.__('placed %1', formatBytes(placed)),
+    trans.__('other data %1', formatBytes(memory.other)),
+    trans.__('rest of the process %1', formatBytes(memory.unmanaged)),
+    ...(memory.spilled > 0 ? [trans.__('on disk %1', formatBytes(memory.spilled))] : []),
+    worker.memory_limit > 0 ? trans.__('limit %1', formatBytes(worker.memory_limit)) : trans.__('no limit')
+  ].join(', ');
+}

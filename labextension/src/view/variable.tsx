@@ -1,0 +1,182 @@
+// A variable in the list: what it is, how large, where it is and in which state. It can be taken up.
+import { type MouseEvent, type ReactElement, type ReactNode, memo } from 'react';
+
+import type { PanelCandidate } from '../protocol';
+import type { IBoardState, IVariable } from '../store/state';
+import { Cells } from './cells';
+import { colorStyle } from './colors';
+import { useTakeable } from './draggable';
+import { MoreIcon } from './icons';
+import { type ITranslate, useTranslate } from './translate';
+import { formatBytes, plainName, stateWords } from './words';
+
+/** How a row is taken into the selection: alone, added or removed, or all up to it. */
+export type Select = 'one' | 'toggle' | 'range';
+
+interface IRowProps {
+  isSelected: boolean;
+  /** All that the hand takes up with this one. */
+  together: readonly string[];
+  disabled: boolean;
+  onSelect(name: string, how: Select): void;
+}
+
+interface IVariableRowProps extends IRowProps {
+  variable: IVariable;
+  color: number | undefined;
+  /** For the progress of a move. */
+  moves: IBoardState['moves'];
+  /** Names of the workers, in order; empty when there are too many to show. */
+  workers: readonly string[];
+  workerCount: number;
+  /** The user has just asked for something else, and the kernel has not answered yet. */
+  isAsked: boolean;
+}
+
+export const VariableRow = memo(function VariableRow(props: IVariableRowProps): ReactElement {
+  const trans = useTranslate();
+  const { variable, color, moves, workers, workerCount, isAsked } = props;
+  const words = stateWords(trans, moves, variable);
+  return (
+    <Row
+      {...props}
+      name={variable.name}
+      nbytes={variable.nbytes}
+      color={color}
+      label={variableLabel(trans, variable, words)}
+      state={variable.state}
+    >
+      <span className="jp-Moorage-variable-head">
+        <Name name={plainName(variable)} />
+        <span className="jp-Moorage-dim">{[variable.typename, variable.detail].join(' ').trim()}</span>
+      </span>
+      <span className="jp-Moorage-variable-where">
+        <Cells variable={variable} workers={workers} total={workerCount} />
+        <span className={`jp-Moorage-state jp-mod-${isAsked ? 'asked' : variable.state}`} title={words}>
+          {isAsked ? trans.__('asking…') : words}
+        </span>
+        {variable.stale ? (
+          <span
+            className="jp-Moorage-badge jp-mod-warning"
+            title={trans.__(
+              'The notebook’s value has changed since it was placed. Place it again to send the new one.'
+            )}
+          >
+            {trans.__('changed since')}
+          </span>
+        ) : null}
+        {variable.owner === '' ? null : (
+          <span className="jp-Moorage-badge" title={trans.__('Placed by %1', variable.owner)}>
+            {variable.owner}
+          </span>
+        )}
+      </span>
+    </Row>
+  );
+});
+
+interface ICandidateRowProps extends IRowProps {
+  candidate: PanelCandidate;
+  isAsked: boolean;
+}
+
+/** A variable of the notebook that is not placed. */
+export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps): ReactElement {
+  const trans = useTranslate();
+  const { candidate, isAsked } = props;
+  const type = [candidate.typename, candidate.detail].join(' ').trim();
+  return (
+    <Row
+      {...props}
+      name={candidate.name}
+      nbytes={candidate.nbytes}
+      color={undefined}
+      label={trans.__('%1, %2, %3, not placed', candidate.name, type, formatBytes(candidate.nbytes))}
+      state="unplaced"
+    >
+      <span className="jp-Moorage-variable-head">
+        <Name name={candidate.name} />
+        <span className="jp-Moorage-dim">{isAsked ? trans.__('asking…') : type}</span>
+      </span>
+    </Row>
+  );
+});
+
+function Name({ name }: { name: string }): ReactElement {
+  return (
+    <span className="jp-Moorage-variable-name" title={name}>
+      {name}
+    </span>
+  );
+}
+
+interface IRowFrameProps extends IRowProps {
+  name: string;
+  nbytes: number;
+  color: number | undefined;
+  label: string;
+  state: string;
+  children: ReactNode;
+}
+
+function Row(props: IRowFrameProps): ReactElement {
+  const { name, nbytes, color, label, state, children, isSelected, together, disabled, onSelect } = props;
+  const trans = useTranslate();
+  const { ref, props: takeable, isCarried } = useTakeable(name, null, together, disabled);
+  const select = (event: MouseEvent): void =>
+    onSelect(name, event.shiftKey ? 'range' : event.ctrlKey || event.metaKey ? 'toggle' : 'one');
+  return (
+    <li
+      className={`jp-Moorage-variable${isSelected ? ' jp-mod-selected' : ''}${isCarried ? ' jp-mod-carried' : ''}`}
+      style={colorStyle(color)}
+      data-moorage-variable={name}
+      data-moorage-state={state}
+    >
+      <div
+        ref={ref}
+        {...takeable}
+        className="jp-Moorage-variable-grip"
+        role="button"
+        tabIndex={-1}
+        data-roving=""
+        aria-label={label}
+        aria-pressed={isSelected}
+        aria-disabled={disabled}
+        aria-roledescription={trans.__('draggable variable')}
+        onClick={select}
+      >
+        <i className="jp-Moorage-swatch" />
+        {children}
+        <span className="jp-Moorage-dim jp-Moorage-size">{formatBytes(nbytes)}</span>
+      </div>
+      <button
+        type="button"
+        className="jp-Moorage-more"
+        tabIndex={-1}
+        title={trans.__('What to do with %1', name)}
+        aria-label={trans.__('What to do with %1', name)}
+        onClick={openContextMenu}
+      >
+        <MoreIcon />
+      </button>
+    </li>
+  );
+}
+
+// The same menu as with the right mouse button.
+function openContextMenu(event: MouseEvent<HTMLElement>): void {
+  const { left, bottom } = event.currentTarget.getBoundingClientRect();
+  event.currentTarget.dispatchEvent(
+    new window.MouseEvent('contextmenu', { bubbles: true, cancelable: true, clientX: left, clientY: bottom })
+  );
+}
+
+function variableLabel(trans: ITranslate, variable: IVariable, words: string): string {
+  return [
+    variable.name,
+    `${variable.typename} ${variable.detail}`.trim(),
+    formatBytes(variable.nbytes),
+    words,
+    ...(variable.stale ? [trans.__('changed since it was placed')] : [])
+  ].join(', ');
+}

@@ -1,0 +1,129 @@
+// The list of variables: those that are placed, then the notebook's own that could be. Long lists are virtual.
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type ReactElement, useMemo, useRef } from 'react';
+
+import type { PanelCandidate } from '../protocol';
+import { isAsked, placedBytes } from '../store/holdings';
+import type { IBoardState, IVariable } from '../store/state';
+import { MAX_CELLS } from './cells';
+import { useRoving } from './roving';
+import { useTranslate } from './translate';
+import { CandidateRow, type Select, VariableRow } from './variable';
+import { formatBytes } from './words';
+
+/** Rows beyond which only those in sight are in the page. */
+const MAX_ROWS = 50;
+/** Pixels, as the style sheet makes them. */
+const ROW_HEIGHT = 43;
+const SHORT_ROW_HEIGHT = 27;
+
+/** What stands between the variables that are placed and those that could be. */
+const DIVIDER = null;
+type Row = IVariable | PanelCandidate | typeof DIVIDER;
+
+function rowKey(row: Row): string {
+  return row === DIVIDER ? ' ' : row.name;
+}
+
+interface IVariablesProps {
+  state: IBoardState;
+  candidates: readonly PanelCandidate[];
+  selection: ReadonlySet<string>;
+  disabled: boolean;
+  onSelect(name: string, how: Select): void;
+}
+
+export function Variables(props: IVariablesProps): ReactElement {
+  const { state, candidates } = props;
+  const trans = useTranslate();
+  const list = useRef<HTMLUListElement>(null);
+  const roving = useRoving(list);
+  const placed = useMemo(() => placedBytes(state.variables), [state.variables]);
+  const rows = useMemo((): Row[] => {
+    const divider: Row[] = candidates.length === 0 ? [] : [DIVIDER];
+    return [...state.variables.values(), ...divider, ...candidates];
+  }, [state.variables, candidates]);
+  const isVirtual = rows.length > MAX_ROWS;
+  // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
+  const virtual = useVirtualizer({
+    count: rows.length,
+    enabled: isVirtual,
+    getScrollElement: () => list.current,
+    estimateSize: index => {
+      const row = rows[index];
+      return row !== undefined && row !== DIVIDER && 'held' in row ? ROW_HEIGHT : SHORT_ROW_HEIGHT;
+    },
+    overscan: 6
+  });
+  const items = virtual.getVirtualItems();
+  const shown = isVirtual ? items.flatMap(({ index }) => rows[index] ?? []) : rows;
+  return (
+    <section className="jp-Moorage-section jp-Moorage-variables" aria-label={trans.__('Variables')}>
+      <h2>
+        {trans.__('Variables')}
+        <span className="jp-Moorage-space" />
+        {placed > 0 ? <small>{trans.__('%1 placed', formatBytes(placed))}</small> : null}
+      </h2>
+      {rows.length === 0 ? (
+        <p className="jp-Moorage-hint">
+          {trans.__(
+            'Nothing is placed yet. Variables of your notebook appear here as soon as they are large enough.'
+          )}
+        </p>
+      ) : (
+        <ul ref={list} className="jp-Moorage-list" {...roving}>
+          {isVirtual ? <li role="presentation" style={{ height: items[0]?.start ?? 0 }} /> : null}
+          {shown.map(row => (
+            <ListRow key={rowKey(row)} {...props} row={row} />
+          ))}
+          {isVirtual ? (
+            <li
+              role="presentation"
+              style={{ height: virtual.getTotalSize() - (items[items.length - 1]?.end ?? 0) }}
+            />
+          ) : null}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function ListRow({ row, ...props }: IVariablesProps & { row: Row }): ReactElement {
+  const trans = useTranslate();
+  return row === DIVIDER ? (
+    <li className="jp-Moorage-divider">{trans.__('In the notebook, not placed')}</li>
+  ) : (
+    <VariableOrCandidate {...props} row={row} />
+  );
+}
+
+function VariableOrCandidate({
+  row,
+  state,
+  selection,
+  disabled,
+  onSelect
+}: IVariablesProps & { row: IVariable | PanelCandidate }): ReactElement {
+  const workers = useMemo(
+    () => (state.workers.size > MAX_CELLS ? [] : state.hosts.flatMap(host => host.workers)),
+    [state.hosts, state.workers.size]
+  );
+  const isSelected = selection.has(row.name);
+  const together = useMemo(
+    () => (isSelected ? [...selection] : [row.name]),
+    [isSelected, selection, row.name]
+  );
+  const shared = { isSelected, together, disabled, onSelect, isAsked: isAsked(state.intents, row.name) };
+  return 'held' in row ? (
+    <VariableRow
+      {...shared}
+      variable={row}
+      color={state.colors.get(row.name)}
+      moves={state.moves}
+      workers={workers}
+      workerCount={state.workers.size}
+    />
+  ) : (
+    <CandidateRow {...shared} candidate={row} />
+  );
+}

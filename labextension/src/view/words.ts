@@ -1,0 +1,204 @@
+// Sizes, placements and previews in words. Pure: a translation and values in, text out.
+import prettyBytes from 'pretty-bytes';
+
+import type { PlacementDict } from '../protocol';
+import type { ICarried, Target } from '../store/gestures';
+import { type IPreview, type Refusal, freeBytes } from '../store/preview';
+import { type IBoardState, type IVariable, sum } from '../store/state';
+import type { ITranslate } from './translate';
+
+/** Workers that are named one by one; beyond that they are counted. */
+const MAX_NAMED = 2;
+
+/** 399507456 -> "381 MiB", in Dask's units. */
+export function formatBytes(nbytes: number): string {
+  return prettyBytes(nbytes, { binary: true });
+}
+
+/** Two sizes in the unit of the second: "1.1 of 2 GiB". */
+export function formatBytesOf(trans: ITranslate, part: number, whole: number): string {
+  const [, unit] = formatBytes(whole).split(' ');
+  const [amount, partUnit] = formatBytes(part).split(' ');
+  return trans.__(
+    '%1 of %2',
+    unit === partUnit && amount !== undefined ? amount : formatBytes(part),
+    formatBytes(whole)
+  );
+}
+
+/** "alice, bob" or "5 workers". */
+export function workerNames(trans: ITranslate, names: readonly string[]): string {
+  return names.length <= MAX_NAMED ? names.join(', ') : trans._n('%1 worker', '%1 workers', names.length);
+}
+
+/** Names of variables: "flights, model" or "5 variables". */
+export function variableNames(trans: ITranslate, names: readonly string[]): string {
+  return names.length <= MAX_NAMED ? names.join(', ') : trans._n('%1 variable', '%1 variables', names.length);
+}
+
+/** The name without the notebook that a badge tells: "x" of "x@other.ipynb". */
+export function plainName({ name, owner }: IVariable): string {
+  return owner !== '' && name.endsWith(`@${owner}`) ? name.slice(0, -owner.length - 1) : name;
+}
+
+/** Copies that are there and copies that are wanted. */
+export function copies({ held, pending }: IVariable): { there: number; wanted: number } {
+  let there = held.size;
+  for (const worker of pending.keys()) {
+    if (held.has(worker)) {
+      there--;
+    }
+  }
+  return { there, wanted: there + pending.size };
+}
+
+/** A placement, and how far it has come: "everywhere 4/4", "on alice", "spread over 3". */
+export function placementWords(trans: ITranslate, variable: IVariable): string {
+  const { placement, held } = variable;
+  const { there, wanted } = copies(variable);
+  switch (placement.kind) {
+    case 'everywhere':
+      return trans.__('everywhere %1/%2', there, wanted);
+    case 'hosts':
+      return trans.__('one per host %1/%2', there, wanted);
+    case 'workers':
+      return placement.each === false
+        ? trans.__('spread over %1', workerNames(trans, placement.workers ?? []))
+        : trans.__('pinned to %1', workerNames(trans, placement.workers ?? []));
+    case 'anywhere':
+      return held.size > 1
+        ? trans.__('spread over %1', trans._n('%1 worker', '%1 workers', held.size))
+        : held.size === 1
+          ? trans.__('on %1', workerNames(trans, [...held.keys()]))
+          : trans.__('anywhere');
+  }
+}
+
+/** A placement as it is asked for: "everywhere", "on alice, bob". */
+export function wishWords(trans: ITranslate, placement: PlacementDict | null): string {
+  switch (placement?.kind) {
+    case undefined:
+      return trans.__('released');
+    case 'everywhere':
+      return trans.__('all workers');
+    case 'hosts':
+      return trans.__('one per host');
+    case 'anywhere':
+      return trans.__('any worker');
+    case 'workers':
+      return workerNames(trans, placement.workers ?? []);
+  }
+}
+
+/** How far a move has come, from 0 to 1, in copies; null when it is none. */
+export function progress(moves: IBoardState['moves'], variable: IVariable): number | null {
+  const most = moves.get(variable.name);
+  return most === undefined ? null : 1 - sum(variable.pending) / most;
+}
+
+/** Bytes of a move: those that have arrived, and all. */
+export function moveBytes(moves: IBoardState['moves'], variable: IVariable): { done: number; all: number } {
+  const most = moves.get(variable.name) ?? 0;
+  const each = variable.nbytes / Math.max(1, variable.nkeys);
+  return { done: (most - sum(variable.pending)) * each, all: most * each };
+}
+
+/** The second line of a variable: where it stands. */
+export function stateWords(trans: ITranslate, moves: IBoardState['moves'], variable: IVariable): string {
+  switch (variable.state) {
+    case 'held':
+      return placementWords(trans, variable);
+    case 'moving': {
+      const { there, wanted } = copies(variable);
+      const part = progress(moves, variable);
+      const percent = part === null || part === 0 ? '' : ` · ${Math.floor(part * 100)} %`;
+      return variable.pending.size === 0
+        ? trans.__('tidying up')
+        : trans.__('moving %1/%2', there, wanted) + percent;
+    }
+    case 'waiting':
+      return variable.reason === '' ? trans.__('waiting') : variable.reason;
+    case 'lost':
+      return variable.reason === '' ? trans.__('lost') : variable.reason;
+  }
+}
+
+/** The target's own name. */
+export function targetWords(trans: ITranslate, target: Target): string {
+  switch (target.kind) {
+    case 'all-workers':
+      return trans.__('All workers');
+    case 'one-per-host':
+      return trans.__('One per host');
+    case 'release':
+      return trans.__('Release');
+    case 'worker':
+      return target.worker;
+    case 'host':
+      return target.host;
+  }
+}
+
+/** Why a target takes nothing. */
+export function refusalWords(trans: ITranslate, carried: ICarried, refusal: Refusal): string {
+  switch (refusal.reason) {
+    case 'read-only':
+      return trans.__('read-only');
+    case 'already':
+      return carried.names.length === 1 ? trans.__('is there already') : trans.__('are there already');
+    case 'not-placed':
+      return carried.names.length === 1 ? trans.__('is not placed') : trans.__('are not placed');
+    case 'no-workers':
+      return trans.__('there are no workers yet');
+    case 'does-not-fit':
+      return trans.__(
+        'does not fit: %1 to %2, %3 free',
+        formatBytes(refusal.nbytes),
+        refusal.worker,
+        formatBytes(refusal.free)
+      );
+  }
+}
+
+/** What a drop would do: "copies 381 MiB to bob, 1.2 GiB free". */
+export function previewWords(
+  trans: ITranslate,
+  state: IBoardState,
+  carried: ICarried,
+  target: Target,
+  preview: IPreview
+): string {
+  if (preview.refusal !== null) {
+    return refusalWords(trans, carried, preview.refusal);
+  }
+  const parts: string[] = [];
+  if (preview.incoming.size > 0) {
+    parts.push(copyWords(trans, state, target, preview));
+  } else if (target.kind !== 'release') {
+    parts.push(trans.__('copies nothing'));
+  }
+  if (preview.drops > 0) {
+    parts.push(trans._n('lets go of %1 copy', 'lets go of %1 copies', preview.drops));
+  }
+  if (preview.paused.length > 0) {
+    parts.push(trans.__('waits until %1 resumes', workerNames(trans, preview.paused)));
+  }
+  return parts.length === 0 ? trans.__('nothing to let go') : parts.join(', ');
+}
+
+function copyWords(trans: ITranslate, state: IBoardState, target: Target, preview: IPreview): string {
+  const { incoming, nbytes } = preview;
+  const [first] = incoming.keys();
+  if (first !== undefined && incoming.size === 1 && target.kind === 'worker') {
+    const worker = state.workers.get(first);
+    const free = worker === undefined ? Infinity : freeBytes(worker);
+    return Number.isFinite(free)
+      ? trans.__('copies %1, %2 free', formatBytes(nbytes), formatBytes(free))
+      : trans.__('copies %1', formatBytes(nbytes));
+  }
+  const sizes = new Set(incoming.values());
+  const [size] = sizes;
+  return sizes.size === 1 && incoming.size > 1 && size !== undefined
+    ? trans.__('copies %1 × %2', incoming.size, formatBytes(size))
+    : trans.__('copies %1', formatBytes(nbytes));
+}

@@ -1,0 +1,165 @@
+// A worker: its memory, and a chip for each variable that it holds. A place to drop variables.
+import { useDroppable } from '@dnd-kit/core';
+import { type ReactElement, memo } from 'react';
+
+import type { PanelWorker } from '../protocol';
+import { type Target, targetId } from '../store/gestures';
+import { type IHolding, memory } from '../store/holdings';
+import type { IPreview } from '../store/preview';
+import { Chip } from './chip';
+import { useHand } from './context';
+import { MemoryBar } from './memory';
+import { type ITranslate, useTranslate } from './translate';
+import { formatBytes, formatBytesOf, refusalWords, variableNames } from './words';
+
+/** Chips that are shown on one card; beyond that they are counted. */
+const MAX_CHIPS = 12;
+
+export interface IWorkerProps {
+  worker: PanelWorker;
+  holdings: readonly IHolding[];
+  colors: ReadonlyMap<string, number>;
+  /** Bytes that a memory bar without limit is long. */
+  scale: number;
+  disabled: boolean;
+}
+
+export const WorkerCard = memo(
+  function WorkerCard({ worker, holdings, colors, scale, disabled }: IWorkerProps): ReactElement {
+    const trans = useTranslate();
+    const hand = useHand();
+    const target: Target = { kind: 'worker', worker: worker.name };
+    const { setNodeRef } = useDroppable({ id: targetId(target), data: target });
+    const isOver = hand.over !== null && targetId(hand.over) === targetId(target);
+    const preview = hand.previewAt(target);
+    // A drop elsewhere, on all workers say, shows on each card what would come to it.
+    const there = hand.over === null ? null : isOver ? preview : hand.previewAt(hand.over);
+    const coming = there?.incoming.get(worker.name) ?? 0;
+    const memoryNow = memory(worker, holdings);
+    const [firstName] = hand.carried?.names ?? [];
+    const shown = holdings.slice(0, MAX_CHIPS);
+    return (
+      <article
+        ref={setNodeRef}
+        className={`jp-Moorage-worker${dropClass(preview, isOver, coming > 0)}`}
+        data-moorage-worker={worker.name}
+        aria-label={workerWords(trans, worker)}
+      >
+        <header>
+          <b title={worker.name}>{worker.name}</b>
+          {hand.carried !== null && isOver && preview?.refusal ? (
+            <span className="jp-Moorage-refusal jp-Moorage-ellipsis">
+              {preview.refusal.reason === 'does-not-fit'
+                ? trans.__('does not fit')
+                : refusalWords(trans, hand.carried, preview.refusal)}
+            </span>
+          ) : hand.carried !== null && coming > 0 && !there?.refusal ? (
+            <span className="jp-Moorage-hope jp-Moorage-ellipsis">
+              {trans.__('+ %1', variableNames(trans, hand.carried.names))}
+            </span>
+          ) : worker.status === 'running' ? (
+            <span className="jp-Moorage-dim jp-Moorage-threads">
+              {trans._n('%1 thread', '%1 threads', worker.nthreads)}
+            </span>
+          ) : (
+            <span className="jp-Moorage-badge jp-mod-warning">{statusWords(trans, worker)}</span>
+          )}
+          <span className="jp-Moorage-space" />
+          <span className="jp-Moorage-dim jp-Moorage-amount">
+            {amountWords(trans, worker, memoryNow.used, coming)}
+          </span>
+        </header>
+        <MemoryBar
+          worker={worker}
+          memory={memoryNow}
+          holdings={holdings}
+          colors={colors}
+          scale={scale}
+          incoming={
+            coming > 0
+              ? { nbytes: coming, color: firstName === undefined ? undefined : colors.get(firstName) }
+              : null
+          }
+          trans={trans}
+        />
+        <div className="jp-Moorage-chips">
+          {shown.map(holding => (
+            <Chip
+              key={holding.variable.name}
+              holding={holding}
+              worker={worker.name}
+              color={colors.get(holding.variable.name)}
+              disabled={disabled}
+            />
+          ))}
+          {holdings.length > MAX_CHIPS ? (
+            <small className="jp-Moorage-dim">{trans.__('and %1 more', holdings.length - MAX_CHIPS)}</small>
+          ) : null}
+          {holdings.length === 0 ? (
+            <small className="jp-Moorage-dim">{trans.__('holds nothing yet')}</small>
+          ) : null}
+        </div>
+      </article>
+    );
+  },
+  (before, after) =>
+    before.worker === after.worker &&
+    before.colors === after.colors &&
+    before.scale === after.scale &&
+    before.disabled === after.disabled &&
+    sameHoldings(before.holdings, after.holdings)
+);
+
+function sameHoldings(before: readonly IHolding[], after: readonly IHolding[]): boolean {
+  return (
+    before.length === after.length &&
+    before.every((holding, index) => {
+      const other = after[index];
+      return (
+        other !== undefined &&
+        holding.variable.name === other.variable.name &&
+        holding.variable.nkeys === other.variable.nkeys &&
+        holding.held === other.held &&
+        holding.pending === other.pending &&
+        holding.nbytes === other.nbytes
+      );
+    })
+  );
+}
+
+/** Classes of a place to drop, by what a drop there would do. */
+export function dropClass(preview: IPreview | null, isOver: boolean, isComing = false): string {
+  if (preview === null) {
+    return '';
+  }
+  const kind = preview.refusal === null ? ' jp-mod-target' : ' jp-mod-refused';
+  return kind + (isOver ? ' jp-mod-over' : '') + (isComing ? ' jp-mod-coming' : '');
+}
+
+function amountWords(trans: ITranslate, worker: PanelWorker, used: number, coming: number): string {
+  if (coming > 0) {
+    const then = used + coming;
+    return trans.__(
+      '→ %1',
+      worker.memory_limit > 0 ? formatBytesOf(trans, then, worker.memory_limit) : formatBytes(then)
+    );
+  }
+  return worker.memory_limit > 0 ? formatBytesOf(trans, used, worker.memory_limit) : formatBytes(used);
+}
+
+function statusWords(trans: ITranslate, { status }: PanelWorker): string {
+  switch (status) {
+    case 'init':
+      return trans.__('starting');
+    case 'running':
+      return trans.__('running');
+    case 'paused':
+      return trans.__('paused: memory');
+    case 'closing':
+      return trans.__('closing');
+  }
+}
+
+function workerWords(trans: ITranslate, worker: PanelWorker): string {
+  return trans.__('Worker %1, %2', worker.name, statusWords(trans, worker));
+}

@@ -1,0 +1,76 @@
+// The board in the output of a cell, as an anywidget: the same view as the panel's, for VS Code, Colab, consoles and
+// whatever else shows widgets. Bundled with its own React into one file.
+import type { ReactElement } from 'react';
+import { createRoot } from 'react-dom/client';
+import { useStore } from 'zustand';
+
+import { PlacementModel } from './store/model';
+import { type IWidgetModel, WidgetChannel } from './transport/widget';
+import { Board } from './view/board';
+import { english } from './view/translate';
+
+const MIB = 2 ** 20;
+const OPTIONS = { threshold: MIB, confirmAbove: 2048 * MIB, readOnly: false };
+
+/** Called once for each widget; its views share one board. */
+export default (): {
+  initialize(context: { model: IWidgetModel }): () => void;
+  render(context: { el: HTMLElement }): () => void;
+} => {
+  const board = new PlacementModel({ request: (op, args) => requests().request(op, args) });
+  let channel: WidgetChannel | null = null;
+  const requests = (): WidgetChannel => {
+    if (channel === null) {
+      throw new Error('The widget has not been initialized.');
+    }
+    return channel;
+  };
+  return {
+    initialize({ model }) {
+      channel = new WidgetChannel(model, message => board.receive(message));
+      void connect(board);
+      return () => channel?.dispose();
+    },
+    render({ el }) {
+      el.classList.add('jp-Moorage-widget');
+      // JupyterLab would take the arrow keys and Enter as commands to the notebook.
+      el.dataset['lmSuppressShortcuts'] = 'true';
+      const root = createRoot(el);
+      root.render(<WidgetBoard model={board} />);
+      return () => root.unmount();
+    }
+  };
+};
+
+async function connect(board: PlacementModel): Promise<void> {
+  board.connectionChanged({ status: 'connecting', message: '', concurrent: true }, true);
+  board.watch(OPTIONS.threshold);
+  await board.resync();
+  const isKnown = board.store.getState().version !== null;
+  board.connectionChanged({
+    status: isKnown ? 'connected' : 'absent',
+    message: isKnown ? '' : 'The kernel has not answered. Run this cell again.',
+    concurrent: true
+  });
+}
+
+function WidgetBoard({ model }: { model: PlacementModel }): ReactElement {
+  const state = useStore(model.store);
+  return (
+    <Board
+      state={state}
+      options={OPTIONS}
+      trans={english}
+      actions={{
+        perform: (steps, force) => model.perform(steps, force),
+        start: workers => model.start(workers),
+        attach: target => model.attach(target),
+        scale: workers => model.scale(workers),
+        adapt: range => model.adapt(range),
+        stop: () => model.stop(),
+        dismiss: notice => model.dismiss(notice),
+        dismissFailure: failure => model.dismissFailure(failure)
+      }}
+    />
+  );
+}
