@@ -61,3 +61,24 @@ def test_workers_are_named_as_everywhere(notebook):
 def test_the_line_form_says_that_a_cell_is_needed(notebook):
     error, _ = notebook.fail("%submit -o x")
     assert "%%submit" in error.remedy
+
+
+def test_gather_of_what_takes_too_long_says_so_and_it_goes_on(notebook, tmp_path):
+    flag = tmp_path / "go"
+    notebook.names["flag"] = str(flag)
+    wait = "import os, time\nwhile not os.path.exists(flag):\n    time.sleep(0.01)\n"
+    notebook.run(f"%%submit -o one\n{wait}'one'")
+    notebook.run(f"%%submit -o many for i in range(3)\n{wait}i")
+    for name in ("one", "many"):
+        error, _ = notebook.fail(f"%gather {name} --timeout 0.1")
+        assert error.message == f"{name} is not complete within 0.1 s."
+    flag.touch()
+    assert notebook.value("%gather one many") == ("one", [0, 1, 2])
+
+
+def test_gather_shows_the_error_of_a_cell_with_its_own_lines(notebook):
+    notebook.run("%%submit -o failed\nzero = 0\n1 / zero")
+    error, shown = notebook.fail("%gather failed")
+    assert isinstance(error, ZeroDivisionError)
+    assert "3 1 / zero" in shown
+    assert "moorage/" not in shown

@@ -73,6 +73,8 @@ def show_from_users_code(shell: InteractiveShell, error: BaseException) -> None:
     users = error.__traceback__
     while users is not None and _is_machinery(users.tb_frame.f_code.co_filename):
         users = users.tb_next
+    if users is None:  # no code of the user is in it: all of it helps to find what is wrong
+        return
     show = shell.InteractiveTB.structured_traceback
     with suppress(AttributeError, TypeError):  # not every exception takes an attribute
         error._render_traceback_ = lambda: show(type(error), error, users, tb_offset=0)  # type: ignore[attr-defined]

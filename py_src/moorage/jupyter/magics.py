@@ -16,13 +16,14 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display as publish
 from traitlets import Float
 
-from moorage.errors import ClusterError, MoorageError, UnknownVariableError
+from moorage.errors import ClusterError, MoorageError, UnknownVariableError, WaitTimeoutError
 from moorage.jupyter import arguments, display
-from moorage.jupyter.cells import run_for_value
+from moorage.jupyter.cells import run_for_value, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import Interrupted, reads
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
+from moorage.kernel.results import Results
 from moorage.kernel.starting import attach, start
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 
@@ -212,22 +213,40 @@ class MoorageMagics(Magics):
         self._check_known(args.names, controller)
         with self._progress() as progress:
             progress.update(f"gathering {', '.join(args.names)}")
-            values = [self._gather(controller, name, **given(timeout=args.timeout)) for name in args.names]
+            values = [self._gather(controller, name, args.timeout, progress) for name in args.names]
         return values[0] if len(values) == 1 else tuple(values)
 
-    def _gather(self, controller: ClusterController, name: str, **how: Any) -> Any:
-        if name in controller:
-            value = controller.gather(name, **how)
-            if controller.placer.record(name)["owner"] == controller.placer.owner:
-                self.shell.user_ns[name] = value
-                controller.placer.note_gathered(name, value)
-            elif name.isidentifier() and name not in self.shell.user_ns:
-                self.shell.user_ns[name] = value  # another notebook's must not take the place of what is here
-            return value
-        value = self.shell.user_ns[name]
-        if callable(getattr(value, "gather", None)):  # results of %%submit
-            return value.gather(**how)
-        return controller.client.gather(value)
+    def _gather(self, controller: ClusterController, name: str, timeout: float | None, progress: Progress) -> Any:
+        if name not in controller:
+            return self._gather_job(controller, name, self.shell.user_ns[name], timeout, progress)
+        value = controller.gather(name, timeout=timeout)
+        if controller.placer.record(name)["owner"] == controller.placer.owner:
+            self.shell.user_ns[name] = value
+            controller.placer.note_gathered(name, value)
+        elif name.isidentifier() and name not in self.shell.user_ns:
+            self.shell.user_ns[name] = value  # another notebook's must not take the place of what is here
+        return value
+
+    def _gather_job(
+        self, controller: ClusterController, name: str, job: Any, timeout: float | None, progress: Progress
+    ) -> Any:
+        """Return the values of what the notebook's variable `name` holds: results or futures."""
+        try:
+            if isinstance(job, Results):
+                with progress.following(job):
+                    if job.wait(timeout):
+                        return job.gather()
+            else:
+                client = controller.client
+                return client.sync(client._gather, job, callback_timeout=timeout)
+        except TimeoutError:
+            pass
+        except Exception as error:
+            show_from_users_code(self.shell, error)
+            raise
+        raise WaitTimeoutError(
+            f"{name} is not complete within {timeout:g} s.", "It goes on: wait for it again, or longer with --timeout."
+        )
 
     @line_magic
     @reads(arguments.placement)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ from moorage.jupyter.display import Bundle
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from rich.status import Status
+
+    from moorage.kernel.results import Results
 
 PATIENCE_SECONDS = 0.5
 
@@ -56,6 +60,22 @@ class Progress:
             changed, self._text = text != self._text, text
             if changed and self._visible:
                 self._context.run(self._line.write, text)
+
+    @contextmanager
+    def following(self, results: Results) -> Iterator[None]:
+        """Let the line say how far `results` are while the context is open."""
+
+        def tell() -> None:
+            now = results.progress
+            failed = f", {now.failed} failed" if now.failed else ""
+            self.update(f"{now.done} of {'?' if now.total is None else now.total} items done{failed}")
+
+        tell()
+        unsubscribe = results.subscribe(tell)
+        try:
+            yield
+        finally:
+            unsubscribe()
 
     def done(self, bundle: Bundle) -> None:
         """Show what came of it, in place of the line."""

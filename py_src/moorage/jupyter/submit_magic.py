@@ -21,7 +21,7 @@ from moorage.jupyter.cells import not_python, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import reads
 from moorage.jupyter.submit_line import SubmitArguments, submit
-from moorage.kernel import ledger, session
+from moorage.kernel import session
 from moorage.kernel.options import Options
 from moorage.kernel.results import Results
 
@@ -60,12 +60,8 @@ class SubmitMagics(Magics):
     def _wait(self, job: Future[Any] | Results) -> Any:
         if isinstance(job, Future):
             return job.result()
-        with Progress(self.shell, PATIENCE_SECONDS) as progress:
-            unsubscribe = job.subscribe(lambda: progress.update(_in_words(job.progress)))
-            try:
-                return job.gather()
-            finally:
-                unsubscribe()
+        with Progress(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
+            return job.gather()
 
     def what_stands(self) -> str:
         """Return what an interrupt leaves, in words."""
@@ -99,11 +95,6 @@ class SubmitMagics(Magics):
         assert isinstance(job, Future)  # a loop binds one name
         for index, name in enumerate(names):
             self.shell.user_ns[name] = job.client.submit(operator.getitem, job, index)
-
-
-def _in_words(progress: ledger.Progress) -> str:
-    failed = f", {progress.failed} failed" if progress.failed else ""
-    return f"{progress.done} of {'?' if progress.total is None else progress.total} items done{failed}"
 
 
 class Output:
