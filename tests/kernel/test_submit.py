@@ -351,6 +351,12 @@ def test_displayed_objects_and_figures_arrive(submitter):
     assert reports[2]["data"]["image/png"].startswith("iVBOR")
 
 
+def test_a_task_that_exits_is_an_error_not_the_end(submitter):
+    with pytest.raises(RuntimeError, match="SystemExit: 3"):
+        run(submitter, "raise SystemExit(3)", {})
+    assert run(submitter, "1 + 1", {}) == 2
+
+
 # ---- calls as Dask has them
 
 

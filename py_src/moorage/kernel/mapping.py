@@ -192,9 +192,11 @@ class Run:
             # With no workers at all, a little is sent all the same: an adaptive cluster starts some for it.
             slots = lane.threads or int(not lane.addresses)
             room = slots * DEPTH - busy[lane.name]
-            batches = [batch for _ in range(room) if (batch := self._next(lane, threads)) is not None]
-            if batches:
-                self._send(lane, batches)
+            for _ in range(room):
+                batch = self._next(lane, threads)
+                if batch is None:
+                    break
+                self._send(lane, batch)
         return bool(self._sent or self._again or not self._feed.exhausted)
 
     def _next(self, lane: Lane, threads: int) -> Batch | None:
@@ -211,16 +213,17 @@ class Run:
         self.ledger.total = self._feed.total
         return opened
 
-    def _send(self, lane: Lane, batches: list[Batch]) -> None:
-        refused = self._sender.send(lane, {batch: self._sizer.budget(len(batch)) for batch in batches})
-        for batch in batches:
-            if batch in refused:
-                self._fail(batch, refused[batch])
-                continue
-            self._sent[batch.name] = batch, lane
-            self._sizer.observe_payload(len(batch), self._sender.nbytes[batch])
-            assert batch.future is not None
-            batch.future.add_done_callback(partial(self._on_done, batch.name))
+    def _send(self, lane: Lane, batch: Batch) -> None:
+        self._sent[batch.name] = batch, lane  # before it can report
+        try:
+            future = self._sender.send(lane, batch, self._sizer.budget(len(batch)))
+        except Exception as error:  # of pickling, mostly: the other items go on
+            del self._sent[batch.name]
+            self._fail(batch, error)
+            return
+        batch.future = future
+        self._sizer.observe_payload(len(batch), self._sender.nbytes[batch])
+        future.add_done_callback(partial(self._on_done, batch.name))
 
     # ---- and back
 
@@ -244,8 +247,8 @@ class Run:
         home: list[Batch] = []
         for batch in landed:
             self._sender.held.pop(batch, None)
-            report = batch.report
-            if report is None or self._comes_home(report):
+            report = batch.report = batch.report or self._missed_report(batch)
+            if self._comes_home(report):
                 home.append(batch)
             else:
                 errors = self._errors_of(batch) if report["failed"] else {}
@@ -259,7 +262,8 @@ class Run:
                 batch.future.add_done_callback(partial(self._on_done, batch.name))
                 continue
             batch.future = None
-            self._done(batch, batch.report or _report_of(value), value["errors"], value["values"])
+            assert batch.report is not None
+            self._done(batch, batch.report, value["errors"], value["values"])
         mean = self._sizer.seconds_per_item
         if landed and mean is not None:
             self._feed.measured(mean)
@@ -267,7 +271,7 @@ class Run:
     def _comes_home(self, report: Report) -> bool:
         nbytes = report["nbytes"]
         limit = parse_bytes(config.get("submit.bring-home"))
-        if nbytes > limit or self._home + nbytes > parse_bytes(config.get("submit.bring-home-total")):
+        if nbytes is None or nbytes > limit or self._home + nbytes > parse_bytes(config.get("submit.bring-home-total")):
             return False
         self._home += nbytes
         return True
@@ -285,9 +289,16 @@ class Run:
         return values
 
     def _errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
-        client = self.backend.client
-        errors = client.submit(operator.getitem, batch.future, "errors", pure=False).result()
-        return dict(errors)
+        return dict(self._ask(operator.getitem, batch, "errors"))
+
+    def _missed_report(self, batch: Batch) -> Report:
+        """Return what the worker reported while nobody could hear it. How large the values are is not known."""
+        done, errors, seconds, worker = self._ask(operator.itemgetter("done", "errors", "seconds", "worker"), batch)
+        return {"done": done, "failed": len(errors), "seconds": seconds, "on": worker, "nbytes": None}
+
+    def _ask(self, function: Callable[..., Any], batch: Batch, *args: Any) -> Any:
+        """Return ``function(batch, *args)``, computed where the batch is."""
+        return self.backend.client.submit(function, batch.future, *args, pure=False).result()
 
     def _done(
         self, batch: Batch, report: Report, errors: dict[int, dict[str, Any]], values: list[Any] | None = None
@@ -300,7 +311,7 @@ class Run:
             status="done",
             values=values,
             errors=errors,
-            nbytes=report["nbytes"],
+            nbytes=report["nbytes"] or 0,
             worker=report["on"],
             items={position: batch.items[position] for position in errors},
         )
@@ -331,8 +342,3 @@ class Run:
             self._again.append(batch)
         else:
             self.ledger.update(batch, status="failed", error=error, future=None)
-
-
-def _report_of(value: dict[str, Any]) -> Report:
-    """Return what a worker would have reported, had its report not been lost."""
-    return {"done": len(value["values"]), "seconds": value["seconds"], "nbytes": 0, "on": value["worker"]}

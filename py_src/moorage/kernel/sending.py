@@ -1,9 +1,9 @@
-"""Makes tasks of batches and sends them: items are pickled with references, many tasks go in one graph."""
+"""Makes tasks of batches and sends them, with items that are pickled with references."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dask._task_spec import Task, TaskRef
@@ -100,30 +100,27 @@ class Sender:
         except Exception:  # said when they are sent
             return 0
 
-    def send(self, lane: Lane, batches: Mapping[Batch, float | None]) -> dict[Batch, BaseException]:
-        """Send batches, each with its time budget, to the workers of `lane`; return those that cannot be, and why."""
-        graph: dict[Any, Task] = {}
-        refused: dict[Batch, BaseException] = {}
-        for batch, budget in batches.items():
-            key = (self._prefix, batch.number, batch.attempt)
-            try:
-                graph[key] = self._task(key, batch, budget)
-            except Exception as error:  # of pickling, mostly; the other batches go on
-                refused[batch] = error
-        sent = [batch for batch in batches if batch not in refused]
-        if not graph:
-            return refused
-        futures = self._client.get(
-            graph,
-            list(graph),
+    def send(self, lane: Lane, batch: Batch, budget: float | None) -> Future[Any]:
+        """Send a batch to the workers of `lane`, with its time budget, and return its future.
+
+        Each goes in a graph of its own: Dask runs graphs in the order in which they come, but the tasks of one graph
+        in an order of its own.
+
+        Raises
+        ------
+        UnpicklableError, StaleError, InputError
+        """
+        key = (self._prefix, batch.number, batch.attempt)
+        future: Future[Any] = self._client.get(
+            {key: self._task(key, batch, budget)},
+            key,
             sync=False,
             workers=list(lane.addresses) or None,
             resources=dict(self._options.resources) or None,
             priority=self._options.priority,
+            fifo_timeout=0,
         )
-        for batch, future in zip(sent, futures, strict=True):
-            batch.future = future
-        return refused
+        return future
 
     def _task(self, key: Any, batch: Batch, budget: float | None) -> Task:
         payload = self._pickled(batch.items)

@@ -69,10 +69,10 @@ class Runtime:
                     result = function(*args, **kwargs)
                 self.display.figures(figures)
                 return result
-            except BaseException as error:
+            except BaseException as raised:
+                error = survivable(raised)
                 error.add_note(f"(raised on worker {worker.name})")
-                error.__traceback__ = users_frames(error.__traceback__)
-                raise
+                raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
 
     def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
         """Run ``program`` for each of ``items``; return values, errors by position, and how long it took.
@@ -136,7 +136,13 @@ class Runtime:
             setup=loaded - begin,
             nbytes=sizeof(outcomes),
         )
-        return {"values": outcomes, "errors": errors, "seconds": seconds, "worker": str(worker.name)}
+        return {
+            "values": outcomes,
+            "done": len(outcomes),
+            "errors": errors,
+            "seconds": seconds,
+            "worker": str(worker.name),
+        }
 
     def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Callable[..., Any]:
         """Return the function of a batch, loaded once per thread: a thread runs one item at a time."""
@@ -244,8 +250,16 @@ def users_frames(traceback: types.TracebackType | None) -> types.TracebackType |
     return rest or traceback
 
 
-def describe(error: BaseException, worker: Any) -> dict[str, Any]:
-    """Return `error` in a form that can be sent: pickled, and in words."""
+def survivable(error: BaseException) -> Exception:
+    """Return `error`, or what stands for it if it would end the process that it is raised in, such as `SystemExit`."""
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
+
+
+def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
+    """Return an error in a form that can be sent: pickled, and in words."""
+    error = survivable(raised)
     traceback = users_frames(error.__traceback__)
     error.__traceback__ = None
     try:
