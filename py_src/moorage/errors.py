@@ -13,6 +13,7 @@ Each error says what was asked and why it cannot be (``message``) and what would
     * DoesNotFitError            the data does not fit where it was asked to be; carries the numbers
     * LostError                  the last copy is gone and there is no origin to restore it from
     * StaleError                 the notebook's value is not the one that was placed
+    * ReadOnlyError              a panel that may only look asked for a change; nothing was changed
     * WaitTimeoutError           a wait reached its time limit (also a ``TimeoutError``)
     * ClusterError
         * NoClusterError         nothing is started or attached
@@ -130,6 +131,10 @@ class LostError(MoorageError):
 
 class StaleError(MoorageError):
     """The notebook's value is not the one that was placed."""
+
+
+class ReadOnlyError(MoorageError):
+    """A panel that may only look asked for a change. Nothing was changed."""
 
 
 class WaitTimeoutError(MoorageError, TimeoutError):

@@ -1,7 +1,8 @@
 """What ``%load_ext moorage`` adds to a shell, and ``%unload_ext moorage`` takes away again.
 
-The magics, completion in their lines, a look at the notebook's variables after each cell, and the rich display of
-controllers and placements. The state lies in the shell's own registries, so that loading twice changes nothing.
+The magics, completion in their lines, a look at the notebook's variables after each cell, the rich display of
+controllers and placements, and the channel to the panel. The state lies in the shell's own registries, so that loading
+twice changes nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from IPython import get_ipython
 
 from moorage.jupyter import completion, display
+from moorage.jupyter.comm import close_channel, open_channel
 from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.submit_magic import SubmitMagics
 from moorage.kernel import session
@@ -40,6 +42,7 @@ def load(shell: InteractiveShell) -> None:
     for kind, show in _RICH.items():
         formatters["text/html"].for_type(kind, _html(show))
         formatters["text/plain"].for_type(kind, _plain(show))
+    open_channel(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -55,6 +58,7 @@ def unload(shell: InteractiveShell) -> None:
             for name in [name for name, magic in registered.items() if getattr(magic, "__self__", None) is magics]:
                 del registered[name]
     shell.strdispatchers["complete_command"].regexs.pop(re.compile(completion.PATTERN), None)
+    close_channel()
     shell.events.unregister("post_run_cell", _after_cell)
     formatters = _formatters(shell)
     for kind in _RICH:

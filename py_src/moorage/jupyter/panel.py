@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from itertools import count
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
@@ -270,7 +271,8 @@ class Panel:
         if threshold is None:
             self.candidates.forget()
         elif not self.candidates.look(self.shell.user_ns, threshold, _LOOK, self.shell.user_ns_hidden):
-            asyncio.get_running_loop().call_later(_PAUSE, self._look)
+            with suppress(RuntimeError):  # no event loop: the next cell takes it further
+                asyncio.get_running_loop().call_later(_PAUSE, self._look)
         self.touch()
 
 

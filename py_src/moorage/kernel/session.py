@@ -97,7 +97,7 @@ def subscribe(callback: Callable[[], None]) -> Callable[[], None]:
 
 
 def _tell() -> None:
-    for callback in list(_callbacks):
+    for callback in tuple(_callbacks):
         callback()
 
 
