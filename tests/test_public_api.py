@@ -13,7 +13,7 @@ import pytest
 import moorage
 
 ROOT = Path(__file__).parents[1]
-NAMES = ["ClusterController", "MoorageError", "__version__", "attach", "install", "start"]
+NAMES = ["ClusterController", "MoorageError", "__version__", "attach", "board", "install", "start"]
 
 
 def modules_loaded_by(code: str) -> set[str]:

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.errors import MoorageError
+    from moorage.jupyter.board import board
     from moorage.kernel.cluster import ClusterController
     from moorage.kernel.starting import attach, install, start
 
 __version__ = "0.1.0"
 
-__all__ = ["ClusterController", "MoorageError", "__version__", "attach", "install", "start"]
+__all__ = ["ClusterController", "MoorageError", "__version__", "attach", "board", "install", "start"]
 
 _HOME_OF = {
     "ClusterController": "moorage.kernel.cluster",
     "MoorageError": "moorage.errors",
     "attach": "moorage.kernel.starting",
+    "board": "moorage.jupyter.board",
     "install": "moorage.kernel.starting",
     "start": "moorage.kernel.starting",
 }

@@ -1,0 +1,86 @@
+"""The panel as a widget in the output of a cell, for notebooks without a side panel: VS Code, Colab, consoles.
+
+The view is the same as the panel's and comes with the package (``static/board.js``), so that no extension of the
+frontend is needed. Here is only its way to the kernel.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from IPython import get_ipython
+from traitlets import Bool
+
+from moorage.errors import InputError, MoorageError
+from moorage.jupyter.comm import keep_shell, open_channel
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def _view(name: str) -> str:
+    file = _STATIC / name
+    return file.read_text() if file.exists() else ""
+
+
+class Board(anywidget.AnyWidget):
+    """Shows workers and variables in the output of a cell, and lets them be dragged. Made by `board`."""
+
+    _esm = _view("board.js")
+    _css = _view("board.css")
+
+    read_only = Bool(False, help="Whether it may only look.")
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        if self.comm is not None:
+            keep_shell(self.comm)
+        self._channel = open_channel(get_ipython())
+        self._joined = False
+        self.on_msg(self._on_message)
+
+    def close(self) -> None:
+        """Take it away."""
+        self._channel.panel.leave(self)
+        self._channel.panel.watch(self.model_id, None)
+        super().close()
+
+    def _on_message(self, _: object, content: Any, __: object) -> None:
+        if not self._joined:  # some view has come to life: from now on it wants to know
+            self._joined = True
+            self._channel.panel.join(self)
+        reply = self._channel.requests.answer(content, self.model_id, self.read_only)
+        if reply is not None:
+            self.send(reply)
+
+
+def board(read_only: bool = False) -> Board:
+    """Return the panel as a widget: workers and what they hold, the notebook's variables, and drag and drop.
+
+    Parameters
+    ----------
+    read_only : bool
+        Let it only look.
+
+    Returns
+    -------
+    Board
+        Show it as the last expression of a cell. All boards and panels of a notebook show the same.
+
+    Raises
+    ------
+    InputError
+        If there is no notebook or console to show it in.
+    MoorageError
+        If this copy of moorage was not built.
+    """
+    shell = get_ipython()
+    if shell is None:
+        raise InputError(
+            "A board is shown in a notebook, and this is none.", "In a script use cluster.placement() instead."
+        )
+    if not Board._esm:
+        raise MoorageError("This copy of moorage has no view for the board.", "Build it: npm run build.")
+    shell.extension_manager.load_extension("moorage")  # its gestures are given as magics
+    return Board(read_only=read_only)
