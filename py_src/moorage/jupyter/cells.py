@@ -7,6 +7,8 @@ keeps no copy of the value. Errors are the user's own, shown with the cell's own
 from __future__ import annotations
 
 import ast
+import asyncio
+import concurrent.futures
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import dask
 import distributed
+import tornado
 
 import moorage
 from moorage.errors import InputError
@@ -21,7 +24,10 @@ from moorage.errors import InputError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_MACHINERY = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (moorage, distributed, dask))
+_MACHINERY = tuple(
+    f"{Path(package.__file__ or '').parent}{os.sep}"
+    for package in (moorage, distributed, dask, tornado, asyncio, concurrent.futures)
+)
 
 
 def run_for_value(shell: InteractiveShell, cell: str) -> Any:
