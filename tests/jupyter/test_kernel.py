@@ -121,6 +121,27 @@ def test_an_interrupted_scale_says_what_stands_and_goes_on(started):
     assert started.run("assert cluster.gather('big') == big").status == "ok"
 
 
+def test_what_would_be_lost_is_kept_unless_forced(started):
+    started.run("precious = 'precious'\n%broadcast precious")
+    outcome = started.run("%cluster scale 0")
+    assert outcome.ename == "ScaleError"
+    assert "force" in outcome.evalue
+    assert "'precious'" in started.run("%gather precious").text
+    assert started.run("%cluster scale 0 --force").status == "ok"
+    assert started.run("%cluster scale 1").status == "ok"
+    assert "'precious'" in started.run("%gather precious").text  # the notebook still has it, and sends it again
+
+
+def test_a_placement_on_an_empty_cluster_waits_for_its_workers(started):
+    assert started.run("cluster.release(*cluster)\n%cluster scale 0").status == "ok"
+    outcome = started.run("early = 'early'\n%broadcast early")
+    assert outcome.status == "ok", outcome.traceback
+    assert "waiting" in outcome.text
+    assert started.run("%cluster scale 1").status == "ok"
+    assert "held by 1 of 1 worker" in started.run("%broadcast early").text
+    assert "'early'" in started.run("%gather early").text
+
+
 def test_a_table_has_a_rich_and_a_plain_form(started):
     started.run("x = 1.5\n%broadcast x")
     (shown,) = started.run("%placement").displays

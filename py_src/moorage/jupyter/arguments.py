@@ -219,12 +219,16 @@ class ClusterArguments(Arguments):
     keep: bool
     variable: str
     target: str | None
+    tls_ca: str | None
+    tls_cert: str | None
+    tls_key: str | None
     n: int | None
     cores: int | None
     total_memory: int | None
     minimum: int | None
     maximum: int | None
     off: bool
+    force: bool
     timeout: float | None
 
     def check(self) -> None:
@@ -273,7 +277,8 @@ class ClusterArguments(Arguments):
 _CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
-  %cluster attach TARGET          an address, or a variable that holds a Client or a Dask cluster
+  %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
+                                  the name of a kept cluster; without TARGET the one kept cluster
   %cluster scale N                also --cores 16, --memory 64GB; placed data moves before workers go
   %cluster adapt MIN MAX          let load decide; --off ends that
   %cluster keep                   let it outlive this kernel; --off ends that
@@ -292,8 +297,16 @@ def _cluster_actions() -> dict[str, Parser]:
 
     attach = Parser("%cluster attach", description="Use a cluster that runs already.")
     attach.add_argument(
-        "target", type=text, metavar="TARGET", help="address, or variable with a Client or a Dask cluster"
+        "target",
+        nargs="?",
+        type=text,
+        metavar="TARGET",
+        help="address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
+        "default: the one kept cluster",
     )
+    attach.add_argument("--tls-ca", type=text, metavar="FILE", help="certificate authority of the cluster (PEM)")
+    attach.add_argument("--tls-cert", type=text, metavar="FILE", help="certificate to show it (PEM)")
+    attach.add_argument("--tls-key", type=text, metavar="FILE", help="key of that certificate (PEM)")
     for parser in (start, attach):
         parser.add_argument(
             "--as",
@@ -310,6 +323,8 @@ def _cluster_actions() -> dict[str, Parser]:
     scale.add_argument(
         "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="memory in all instead, as 64GB"
     )
+
+    scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on what stays")
 
     adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
     adapt.add_argument("minimum", nargs="?", type=count, metavar="MIN")

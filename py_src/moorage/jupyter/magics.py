@@ -76,7 +76,7 @@ class MoorageMagics(Magics):
 
     def _cluster_attach(self, args: arguments.ClusterArguments) -> None:
         target: Any = args.target
-        if target in self.shell.user_ns:
+        if target is not None and target in self.shell.user_ns:
             target = self.shell.user_ns[target]
         if isinstance(target, ClusterController):  # of several, the one that is meant from now on
             publish(show_cluster(attach(target)), raw=True)
@@ -85,7 +85,8 @@ class MoorageMagics(Magics):
             self._check_free(args.variable)
         with self._progress() as progress:
             progress.update("attaching")
-            controller = attach(target, **given(timeout=args.timeout))
+            files = given(tls_ca=args.tls_ca, tls_cert=args.tls_cert, tls_key=args.tls_key)
+            controller = attach(target, **files, **given(timeout=args.timeout))
             self.shell.user_ns[args.variable] = controller
             progress.done(show_cluster(controller))
 
@@ -94,7 +95,7 @@ class MoorageMagics(Magics):
         size = given(n=args.n, cores=args.cores, memory=args.total_memory, timeout=args.timeout)
         with self._progress() as progress:
             progress.update("scaling")
-            controller.scale(on_progress=partial(_arrivals, progress), **size)
+            controller.scale(force=args.force, on_progress=partial(_arrivals, progress), **size)
             progress.done(show_cluster(controller))
 
     def _cluster_adapt(self, args: arguments.ClusterArguments) -> None:
