@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from moorage.kernel.results import Results
 
 PATIENCE_SECONDS = 0.5
+INTERVAL_SECONDS = 0.1
 
 
 class Progress:
@@ -44,22 +45,22 @@ class Progress:
         self._lock = threading.Lock()
         # Output belongs to the cell of the context that publishes it: other threads borrow ours.
         self._context = contextvars.copy_context()
-        self._timer = threading.Timer(patience_seconds, self._appear)
-        self._timer.daemon = True
+        self._patience_seconds = patience_seconds
+        self._timer: threading.Timer | None = None  # of the next write
         self._text = ""
-        self._visible = False
+        self._written = ""
         self._ended = False
 
     def __enter__(self) -> Progress:
-        self._timer.start()
+        self._write_in(self._patience_seconds)
         return self
 
     def update(self, text: str) -> None:
         """Let the line say `text`."""
         with self._lock:
-            changed, self._text = text != self._text, text
-            if changed and self._visible:
-                self._context.run(self._line.write, text)
+            self._text = text
+            if self._timer is None and not self._ended and text != self._written:
+                self._write_in(INTERVAL_SECONDS)
 
     @contextmanager
     def following(self, results: Results) -> Iterator[None]:
@@ -81,18 +82,28 @@ class Progress:
         """Show what came of it, in place of the line."""
         self._end(bundle)
 
-    def _appear(self) -> None:
+    def _write_in(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._write)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _write(self) -> None:
         with self._lock:
+            self._timer = None
             if not self._ended:
-                self._visible = True
+                self._written = self._text
                 self._context.run(self._line.write, self._text)
 
     def _end(self, bundle: Bundle | None) -> None:
-        self._timer.cancel()
         with self._lock:
-            if not self._ended:
-                self._ended, self._visible = True, False
-                self._line.end(bundle)
+            if self._ended:
+                return
+            self._ended = True
+            if self._timer is not None:
+                self._timer.cancel()
+            if bundle is None and self._written and self._written != self._text:
+                bundle = {"text/plain": self._text}
+            self._line.end(bundle)
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._end(None)
