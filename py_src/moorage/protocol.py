@@ -204,6 +204,7 @@ class PanelCluster(TypedDict):
     scalable: bool  # this notebook can scale it
     adapt: list[int]  # [minimum, maximum], or empty when adapting is off
     kept: bool  # outlives the kernel
+    idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends
 
 
 class PanelWorker(TypedDict):

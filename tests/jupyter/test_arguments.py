@@ -106,7 +106,6 @@ def test_every_action_of_cluster_has_help(action):
         ("cluster", "adapt 8 2", "The minimum, 8, is more", "adapt 2 8"),
         ("cluster", "adapt 2", "minimum and a maximum", "adapt 2 8"),
         ("cluster", "adapt 2 8 --off", "minimum and a maximum", "adapt 2 8"),
-        ("cluster", "attach", "TARGET", "%cluster attach"),
         ("scatter", "x --workers a --copies 2", "--copies has no meaning", "%pin NAME"),
         ("cluster", "stop now", "no argument 'now'", "%cluster stop"),
         ("pin", "x", "--workers", "%pin"),

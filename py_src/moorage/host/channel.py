@@ -21,6 +21,7 @@ class Order(TypedDict):
     tls: dict[str, str]
     sys_path: list[str]
     dask_config: dict[str, Any]
+    runtime_dir: str  # of the state files of kept clusters
 
 
 class Event(TypedDict):

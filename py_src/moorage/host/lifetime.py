@@ -40,6 +40,8 @@ class Lifetime:
         self.idle_timeout = idle_timeout
         self.keep = False
         """Whether to outlive the starter. Not before the starter knows where the cluster is."""
+        self.on_keep: Callable[[bool], object] = lambda keep: None
+        """Called before `keep` changes; may refuse by an error."""
         self.reason = ""
         self._pipe = pipe
         self._orphaned = False
@@ -65,9 +67,12 @@ class Lifetime:
         ------
         InputError
             If nothing would hold the cluster any more.
+        StartError
+            If it cannot be kept.
         """
         if self._orphaned and not keep:
             raise InputError("What started this cluster is gone, so it can only be kept or stopped.", "Stop it.")
+        self.on_keep(keep)
         self.keep = keep
 
     def idle_seconds(self) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,9 +19,10 @@ from distributed import Scheduler, Security
 from distributed.deploy.spec import SpecCluster
 from distributed.utils import import_term
 
-from moorage.errors import InputError, StartError
+from moorage.errors import InputError, MoorageError, StartError
 from moorage.host.channel import Channel, Order
 from moorage.host.control import Control
+from moorage.host.kept import KeptCluster, StateFile
 from moorage.host.lifetime import Lifetime
 from moorage.host.local import local_cluster
 from moorage.host.processes import allow_open_files, kill_group
@@ -89,17 +91,25 @@ async def _serve(order: Order, channel: Channel, folders: Sequence[Scratch]) -> 
     scaler = Scaler(cluster, scheduler)
     supervisor = Supervisor(scaler)
     supervisor.install()
-    control = Control(scaler, lifetime, _facts(cluster, spec))
+    facts = _facts(cluster, spec)
+    control = Control(scaler, lifetime, facts)
     control.install(scheduler)
+    state = StateFile(Path(order["runtime_dir"]), KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"]))
+    lifetime.on_keep = lambda keep: state.write() if keep else state.remove()
     tasks = [
         asyncio.ensure_future(job) for job in (lifetime.watch(scheduler), supervisor.run(), _trim_log(scratch / LOG))
     ]
-    lifetime.keep = spec.keep
-    channel.send({"event": "ready", "info": control.info()})
+    try:
+        lifetime.set_keep(spec.keep)
+        channel.send({"event": "ready", "info": control.info()})
+    except MoorageError as error:
+        channel.send_error(error)
+        lifetime.end(error.message)
     for folder in folders:
         threading.Thread(target=sweep, args=(folder.base,), daemon=True).start()
 
     logger.info("The cluster ends: %s", await ended)
+    state.remove()
     for task in tasks:
         task.cancel()
     with suppress(TimeoutError):
@@ -160,7 +170,7 @@ def _facts(cluster: SpecCluster, spec: HostSpec) -> dict[str, Any]:
     shown = spec.dashboard and importlib.util.find_spec("bokeh") is not None
     return {
         "name": cluster.name,
-        "kind": spec.cluster_class,
+        "kind": "local" if spec.is_local else spec.cluster_class.rpartition(".")[2],
         "address": cluster.scheduler_address,
         "dashboard_link": cluster.dashboard_link if shown else "",
         "pid": os.getpid(),

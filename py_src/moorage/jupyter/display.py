@@ -14,7 +14,7 @@ from io import StringIO
 from shutil import get_terminal_size
 from typing import TypeAlias
 
-from dask.utils import format_bytes
+from dask.utils import format_bytes, format_time
 from jinja2 import Environment, Template
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -151,7 +151,8 @@ def _headline(info: PanelCluster, workers: Sequence[WorkerInfo]) -> str:
         parts.append("adapts from {} to {}".format(*info["adapt"]))
     parts.append("TLS" if info["secure"] else "open to everyone who reaches it")
     if info["kept"]:
-        parts.append("outlives this kernel")
+        idle = info.get("idle_timeout")
+        parts.append("outlives this kernel" + (f", and ends after {format_time(idle)} without use" if idle else ""))
     if info["detail"]:
         parts.append(info["detail"])
     return ", ".join(parts)

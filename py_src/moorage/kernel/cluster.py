@@ -83,6 +83,7 @@ class ClusterController(Verbs, Submitting, Configurable):
         self.placer = Placer(client, session.owner(), self._link, direct=handle is not None)
         self._sizing: Sizing = NoSizing(client)
         self._watch: PeriodicCallback | None = None
+        self._comm: Any = None  # the connection on which all is subscribed to
         self._run(self._connect)
         session.add(self)
 
@@ -153,8 +154,6 @@ class ClusterController(Verbs, Submitting, Configurable):
     def keep(self, on: bool = True) -> None:
         """Let the cluster outlive this notebook, or no longer."""
         self._run(self._command, "keep", keep=on)
-        if self._handle is not None:
-            self._handle.kept = on
 
     def wait_for_workers(
         self, n: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
@@ -190,7 +189,7 @@ class ClusterController(Verbs, Submitting, Configurable):
     @property
     def kept(self) -> bool:
         """Whether the cluster outlives this notebook."""
-        return bool(self._info.get("keep")) if self._handle is None else self._handle.kept
+        return bool(self._info.get("keep"))
 
     @property
     def scalable(self) -> bool:
@@ -231,6 +230,7 @@ class ClusterController(Verbs, Submitting, Configurable):
             "scalable": self.scalable,
             "adapt": [adapt["minimum"], adapt["maximum"]] if adapt else [],
             "kept": self.kept,
+            "idle_timeout": self._info.get("idle_timeout", 0.0),
         }
 
     def __repr__(self) -> str:
@@ -281,10 +281,7 @@ class ClusterController(Verbs, Submitting, Configurable):
 
     def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
         """Run a coroutine function on the client's event loop; with ``asynchronous=True`` return an awaitable."""
-        if self.status == "stopped":
-            raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
-        if self.client.status != "running":
-            raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
+        self._check_connected()
         if not kwargs.pop("asynchronous", None):
             return self.client.sync(function, *args, **kwargs)
         loop = self._loop.asyncio_loop
@@ -295,6 +292,12 @@ class ClusterController(Verbs, Submitting, Configurable):
         coroutine = function(*args, **kwargs)
         return coroutine if here else asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
+    def _check_connected(self) -> None:
+        if self.status == "stopped":
+            raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
+        if self.client.status != "running":
+            raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
+
     async def _connect(self) -> None:
         await self._link.connect()
         self._link.subscribe(self._on_change)
@@ -304,6 +307,9 @@ class ClusterController(Verbs, Submitting, Configurable):
             self._sizing = HostSizing(self.client)
             self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
         await self._command("info")
+        if isinstance(self._sizing, HostSizing):
+            self.name, self.kind, self.dashboard_link = (self._info[k] for k in ("name", "kind", "dashboard_link"))
+        self._comm = self.client.scheduler_comm
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
         self._watch.start()
         self.status = "connected"
@@ -326,6 +332,8 @@ class ClusterController(Verbs, Submitting, Configurable):
 
     def _take_info(self, info: Info) -> None:
         self._info = info
+        if self._handle is not None and "keep" in info:
+            self._handle.kept = info["keep"]  # another notebook may have changed that
         self.requested = len(info["requested"])
         self._on_change("workers")
         self._link.changed("cluster")
@@ -335,13 +343,19 @@ class ClusterController(Verbs, Submitting, Configurable):
             self.n_workers = len(self._link.mirror.workers)
 
     async def _look_at_connection(self) -> None:
-        status = "connected" if self.client.status == "running" else "lost"
-        if status == self.status or self.status == "stopped":
+        comm = self.client.scheduler_comm if self.client.status == "running" else None
+        if self.status == "stopped" or (comm is self._comm and self.status == "connected"):
             return
-        if status == "connected":
+        self._set_status("lost")
+        if comm is not None:
             await self._reconnect()
-        self.status = status
-        self._link.changed("cluster")
+            self._comm = comm
+            self._set_status("connected")
+
+    def _set_status(self, status: str) -> None:
+        if self.status not in (status, "stopped"):
+            self.status = status
+            self._link.changed("cluster")
 
     async def _reconnect(self) -> None:
         """Take up the conversation again: to the scheduler this is a new client."""

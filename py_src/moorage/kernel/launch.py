@@ -29,6 +29,7 @@ from moorage.host.processes import kill_group
 from moorage.host.scratch import LOG, default_base, ensure_base, remove_stale
 from moorage.host.security import MemorySecurity, to_texts
 from moorage.host.spec import HostSpec
+from moorage.kernel.kept import state_folder
 
 PRELOADABLE = ("numpy", "pandas")
 """Imported once for all workers, if this process has imported them too."""
@@ -111,6 +112,7 @@ class HostHandle:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         if self.kept and self.alive:
+            _left.append(self._process)
             return
         if self.alive:
             self._process.terminate()  # the host may have been told to keep the cluster
@@ -184,6 +186,10 @@ def launch(
         ),
         kept=spec.keep,
     )
+
+
+_left: list[subprocess.Popen[bytes]] = []
+"""Hosts that were let go of. They are still children of this process, and go on."""
 
 
 class _SilenceError(StartError):
@@ -280,6 +286,7 @@ def _order(spec: HostSpec, security: Security) -> Order:
         "spec": spec.to_wire(),
         "tls": to_texts(security),
         "sys_path": sys.path,
+        "runtime_dir": str(state_folder()),
         "dask_config": _plain(
             # `scheduler` and `shuffle` are set by a client of this process; a worker must not take them over.
             {k: v for k, v in dask.config.config.items() if k not in ("scheduler", "scheduler-address", "shuffle")}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import dask.config
-from distributed import Client
+from distributed import Client, Security
 from distributed.deploy.cluster import Cluster
 
 from moorage import config
-from moorage.errors import InputError, UnreachableError
+from moorage.errors import InputError, NoClusterError
+from moorage.host.kept import KeptCluster
+from moorage.host.security import from_texts
 from moorage.host.spec import HostSpec
-from moorage.kernel import session
+from moorage.kernel import kept, session
 from moorage.kernel.cluster import ClusterController
+from moorage.kernel.connecting import address_in, client_at, credentials, is_open
 from moorage.kernel.launch import Progress, launch
 from moorage.kernel.shipping import install_plugin
 
@@ -83,14 +88,26 @@ def start(
             raise
 
 
-def attach(target: Any = None, *, timeout: str | float | None = None) -> ClusterController:
+def attach(
+    target: Any = None,
+    *,
+    security: Security | None = None,
+    tls_ca: str | None = None,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+    timeout: str | float | None = None,
+) -> ClusterController:
     """Connect to a cluster that is there.
 
     Parameters
     ----------
     target : str, distributed.Client, Dask cluster object, ClusterController
-        The address of a scheduler (``tcp://…``, ``tls://…``), its scheduler file, or an object of this process.
-        Default: the setting ``scheduler-address`` of Dask.
+        The address of a scheduler (``tcp://…``, ``tls://…``), its scheduler file, the name of a kept cluster, or an
+        object of this process. Default: the one kept cluster of this user, else Dask's setting ``scheduler-address``.
+    security : distributed.Security, optional
+        Credentials. Default: those kept with the cluster, or Dask's configuration.
+    tls_ca, tls_cert, tls_key : str, optional
+        Credentials as paths of PEM files, instead.
     timeout : str or float, optional
         Default: 10 s.
 
@@ -101,52 +118,93 @@ def attach(target: Any = None, *, timeout: str | float | None = None) -> Cluster
     Raises
     ------
     InputError
-        If `target` is none of these.
+        If `target` is none of these, or several clusters are kept and none is named.
+    NoClusterError
+        If there is no target, no kept cluster and no setting.
     UnreachableError
-        If nobody answers at the address in time.
+        If nobody answers at the address in time, or not with these credentials.
+    VersionError
+        If the scheduler is too old.
     """
-    if isinstance(target, ClusterController):
-        session.add(target)
-        return target
-    if isinstance(target, Client):
-        if target._asynchronous:
-            raise InputError("An asynchronous Client cannot be attached to.", "Attach to the address of its scheduler.")
-        return ClusterController(
-            target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
-        )
-    client = _client_of(target, config.seconds("connect-timeout", timeout))
-    cluster = target if isinstance(target, Cluster) else None
-    kind = "attached" if cluster is None else type(cluster).__name__
-    name = _short(client) if cluster is None else str(cluster.name)
+    limit = config.seconds("connect-timeout", timeout)
+    security = security or credentials(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
+    if target is None:
+        target = kept.only() or dask.config.get("scheduler-address", None)
+    match target:
+        case None:
+            raise NoClusterError(
+                "There is nothing to attach to: no cluster is kept.",
+                "Give the address of a scheduler (tcp://host:port), or start a cluster: %cluster start --keep.",
+            )
+        case ClusterController():
+            session.add(target)
+            return target
+        case Client():
+            if target._asynchronous:
+                raise InputError(
+                    "An asynchronous Client cannot be attached to.", "Attach to the address of its scheduler."
+                )
+            return ClusterController(
+                target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
+            )
+        case Cluster():
+            name, kind = str(target.name), type(target).__name__
+            return _controller(Client(target, timeout=limit), name=name, kind=kind, cluster=target)
+        case KeptCluster():
+            return _attach_kept(target, security, limit)
+        case str() if target and ("://" in target or _is_host_and_port(target)):
+            return _attach_address(target, security, limit)
+        case str() if target and os.path.exists(target):
+            return _attach_address(address_in(Path(target)), security, limit)
+        case str() if target:
+            return _attach_kept(kept.named(target), security, limit)
+    raise InputError(
+        f"There is nothing to attach to: {target!r}.",
+        "Give the address of a scheduler (tcp://host:port), its scheduler file, a Client or a Dask cluster object.",
+    )
+
+
+def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
+    for controller in session.all_controllers():
+        if controller.address == cluster.address and controller.status == "connected":
+            session.add(controller)
+            return controller
+    client = client_at(cluster.address, security or from_texts(cluster.tls), limit)
+    return _controller(client, name=cluster.name, kind=cluster.kind)
+
+
+def _attach_address(address: str, security: Security | None, limit: float) -> ClusterController:
+    client = client_at(address, security, limit)
+    controller = _controller(client, name=_short(client), kind="attached")
+    warn_if_open(controller)
+    return controller
+
+
+def _controller(client: Client, **facts: Any) -> ClusterController:
     try:
-        return ClusterController(client, name=name, kind=kind, cluster=cluster)
+        return ClusterController(client, **facts)
     except BaseException:
         client.close()
         raise
 
 
-def _client_of(target: Any, limit: float) -> Client:
-    if target is None:
-        target = dask.config.get("scheduler-address", None)
-    if not isinstance(target, str | Cluster) or not target:
-        raise InputError(
-            f"There is nothing to attach to: {target!r}." if target is not None else "There is nothing to attach to.",
-            "Give the address of a scheduler (tcp://host:port), its scheduler file, a Client or a Dask cluster object.",
-        )
-    is_file = isinstance(target, str) and os.path.exists(target)
-    try:
-        return Client(scheduler_file=target, timeout=limit) if is_file else Client(target, timeout=limit)
-    except (OSError, TimeoutError) as error:
-        raise UnreachableError(
-            f"No scheduler answers at {target} within {limit:g} s: {error}.",
-            "Check address and port, and for tls:// the certificates in Dask's configuration (distributed.comm.tls).",
-        ) from error
-    except (ValueError, TypeError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"{target!r} cannot be attached to: {error}.",
-            "An address looks like tcp://host:port. For tls:// the certificates are looked for in Dask's "
-            "configuration (distributed.comm.tls).",
-        ) from error
+def _is_host_and_port(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return bool(colon and host) and port.isdecimal()
+
+
+_warned: set[str] = set()
+
+
+def warn_if_open(controller: ClusterController) -> None:
+    """Warn, once for each cluster, if everybody who reaches its network may use it."""
+    if not is_open(controller.address) or controller.address in _warned:
+        return
+    _warned.add(controller.address)
+    message = f"The cluster at {controller.address} is open: whoever reaches that address can run code on it."
+    remedy = "Where that is not wanted, start it with TLS (distributed.comm.tls)."
+    controller.link.notice("warning", message, remedy)
+    warnings.warn(f"{message} {remedy}", stacklevel=3)
 
 
 def install(client: Client) -> None:

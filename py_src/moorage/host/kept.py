@@ -1,0 +1,141 @@
+"""State files of kept clusters: where a later process of the same user finds address and credentials.
+
+A host process that is kept has one file in the user's folder for such files, and removes it when it ends or is no
+longer kept. As long as the file is valid the host holds a lock on it; the kernel lets go of such a lock however a
+process ends. A file whose lock can be had is stale, and whoever lists the files removes it.
+
+A file holds the keys of its cluster: folder and files are closed to everybody else, and files that are not are not
+read. Only the standard library is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from urllib.parse import quote
+
+from moorage.errors import StartError
+
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True)
+class KeptCluster:
+    """What there is to know of a kept cluster.
+
+    Attributes
+    ----------
+    name, kind, address, dashboard_link : str
+        As in `Control.info`.
+    pid : int
+        Of its host process.
+    host : str
+        Name of the machine of its host process.
+    tls : dict of str to str
+        Credentials, as `to_texts` makes them.
+    """
+
+    name: str
+    kind: str
+    address: str
+    dashboard_link: str
+    pid: int
+    host: str
+    tls: dict[str, str]
+
+
+class StateFile:
+    """The file of one host process.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's folder of state files; made if need be.
+    cluster : KeptCluster
+    """
+
+    def __init__(self, folder: Path, cluster: KeptCluster) -> None:
+        self.path = folder / (quote(cluster.name, safe="") + _SUFFIX)
+        self._cluster = cluster
+        self._lock: int | None = None
+
+    def write(self) -> None:
+        """Make the file, whole and locked from the first moment that it can be seen.
+
+        Raises
+        ------
+        StartError
+            If that is not possible.
+        """
+        if self._lock is not None:
+            return
+        try:
+            self._lock = self._written()
+        except OSError as error:
+            raise StartError(
+                f"The cluster cannot be kept: {self.path} cannot be written: {error}.",
+                "Set JUPYTER_RUNTIME_DIR to a folder of your own.",
+            ) from error
+
+    def remove(self) -> None:
+        """Remove the file, if it is there."""
+        if self._lock is not None:
+            self.path.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _written(self) -> int:
+        folder = self.path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_private(folder.lstat(), stat.S_IFDIR):
+            folder.chmod(0o700)  # fails if it is somebody else's
+        file, name = tempfile.mkstemp(dir=folder)  # of mode 0600
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.write(file, json.dumps(asdict(self._cluster)).encode())
+            os.replace(name, self.path)
+        except BaseException:
+            os.close(file)
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+        return file
+
+
+def kept_clusters(folder: Path) -> list[KeptCluster]:
+    """Return the kept clusters whose files are in `folder`, by name, and remove stale files."""
+    return [cluster for path in sorted(folder.glob("*" + _SUFFIX)) if (cluster := _read(path))]
+
+
+def _read(path: Path) -> KeptCluster | None:
+    """Return what a file says, or None if it is stale or not to be trusted."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with open(file, "rb") as opened:
+        if not _is_private(os.fstat(file), stat.S_IFREG):
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # its host process lives
+        else:
+            path.unlink(missing_ok=True)
+            return None
+        try:
+            values = json.loads(opened.read())
+            return KeptCluster(**{field.name: values[field.name] for field in fields(KeptCluster)})
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def _is_private(status: os.stat_result, kind: int) -> bool:
+    mine = status.st_uid == os.getuid() and stat.S_IFMT(status.st_mode) == kind
+    return mine and not stat.S_IMODE(status.st_mode) & 0o077

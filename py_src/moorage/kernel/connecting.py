@@ -1,0 +1,188 @@
+"""A Dask client for the address of a scheduler, and what is wrong when there is none to be had.
+
+The scheduler is asked who it is before a client is made of it: a client that fails tells less, and leaves a part of
+itself behind. What is then kept on the cluster is not covered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Security
+from distributed.comm.addressing import parse_address, parse_host_port
+from distributed.comm.core import connect
+from distributed.core import send_recv
+from packaging.version import InvalidVersion, Version
+
+from moorage.errors import InputError, UnreachableError, VersionError
+
+OLDEST = "2026.8"
+"""The scheduler's version of `distributed` that placement needs at least, as this package itself."""
+
+_FIELDS = {"tls_ca": "tls_ca_file", "tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
+
+
+def credentials(**files: str | None) -> Security | None:
+    """Return the security of ``tls_ca``, ``tls_cert`` and ``tls_key``, paths of PEM files; None if none is given.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or one of the three is missing.
+    """
+    if not any(files.values()):
+        return None
+    if missing := [name for name in _FIELDS if not files.get(name)]:
+        options = ", ".join("--" + name.replace("_", "-") for name in missing)
+        raise InputError(
+            f"TLS needs a certificate authority, a certificate and its key; {options} is not given.",
+            "Give all three, or none to use Dask's configuration (distributed.comm.tls).",
+        )
+    for name, path in files.items():
+        try:
+            Path(str(path)).expanduser().read_bytes()
+        except OSError as error:
+            raise InputError(f"{path!r} ({name.replace('_', '-')}) cannot be read: {error.strerror}.") from error
+    paths = {_FIELDS[name]: str(Path(str(path)).expanduser()) for name, path in files.items()}
+    return Security(require_encryption=True, **paths)
+
+
+def address_in(path: Path) -> str:
+    """Return the address that a scheduler file says.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        return str(json.loads(path.read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{str(path)!r} is not a scheduler file: {error}.", "`dask scheduler --scheduler-file PATH` writes one."
+        ) from error
+
+
+def client_at(address: str, security: Security | None, limit: float) -> Client:
+    """Return a client of the scheduler at `address`.
+
+    Parameters
+    ----------
+    address : str
+    security : distributed.Security, optional
+        Default: Dask's configuration.
+    limit : float
+        Seconds.
+
+    Raises
+    ------
+    InputError
+        If this is no address, or not that of a scheduler.
+    UnreachableError
+        If nobody answers there in time, or not with these credentials.
+    VersionError
+        If the scheduler runs a Dask that is too old.
+    """
+    address = _complete(address)
+    security = security if security is not None else Security()
+    try:
+        # In a thread: a notebook has an event loop that runs already.
+        with ThreadPoolExecutor(1) as thread:
+            identity, versions = thread.submit(asyncio.run, _ask(address, security, limit)).result()
+    except (OSError, TimeoutError) as error:
+        raise UnreachableError(*_diagnosis(address, limit, error)) from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"{address!r} cannot be attached to: {error}.",
+            "An address looks like tcp://host:port. For tls:// say --tls-ca, --tls-cert and --tls-key, or name the"
+            " files in Dask's configuration (distributed.comm.tls).",
+        ) from error
+    if not identity.get("type", "Scheduler").endswith("Scheduler"):
+        raise InputError(f"At {address} is a {identity['type']}, not a scheduler.", "Give the scheduler's address.")
+    check_version(address, versions["packages"]["distributed"])
+    return Client(address, security=security, timeout=limit)
+
+
+def check_version(where: str, theirs: str | None) -> None:
+    """Refuse a `distributed` that is too old.
+
+    Raises
+    ------
+    VersionError
+        Names both versions.
+    """
+    ours = version("distributed")
+    try:
+        old = theirs is None or Version(theirs) < Version(OLDEST)
+    except InvalidVersion:
+        return
+    if old:
+        raise VersionError(
+            f"The scheduler at {where} runs distributed {theirs or '(unknown)'}; placement needs {OLDEST} or newer,"
+            f" and this notebook has {ours}.",
+            f"Install distributed {ours} where the scheduler and its workers run.",
+        )
+
+
+def is_open(address: str) -> bool:
+    """Whether whoever reaches the network of a scheduler may use it: no TLS, and not on loopback only."""
+    scheme, rest = parse_address(address)
+    if scheme in ("tls", "wss", "inproc"):
+        return False
+    host, _ = parse_host_port(rest, 0)
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+def _complete(address: str) -> str:
+    """Return `address` with its protocol."""
+    return address if "://" in address else f"tcp://{address}"
+
+
+async def _ask(address: str, security: Security, limit: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return who is at `address` and which versions it runs."""
+
+    async def dialogue() -> tuple[dict[str, Any], dict[str, Any]]:
+        comm = await connect(address, timeout=limit, **security.get_connection_args("client"))
+        try:
+            return await send_recv(comm, op="identity"), await send_recv(comm, op="versions")
+        finally:
+            comm.abort()
+
+    return await asyncio.wait_for(dialogue(), limit)
+
+
+def _diagnosis(address: str, limit: float, error: BaseException) -> tuple[str, str]:
+    """Return in words why nobody could be reached, and what would help."""
+    causes = []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    why = str(causes[-1]) or type(causes[-1]).__name__
+    refused = next((c for c in causes if isinstance(c, ssl.SSLError) or "SSL" in str(c)), None)
+    if refused is not None:
+        mismatch = "WRONG_VERSION" in str(refused) or "record layer" in str(refused)
+        remedy = (
+            "It may speak without TLS: try tcp:// in the place of tls://."
+            if mismatch
+            else "Use the certificates of that cluster: --tls-ca, --tls-cert and --tls-key, or Dask's configuration"
+            " (distributed.comm.tls)."
+        )
+        return (
+            f"The scheduler at {address} and this notebook do not accept each other's certificates: {refused}.",
+            remedy,
+        )
+    remedy = "Check host and port, and whether it runs."
+    if address.startswith("tcp://"):
+        remedy += " If it uses TLS, its address begins with tls://."
+    return f"No scheduler answers at {address} (tried for {limit:g} s): {why}.", remedy
