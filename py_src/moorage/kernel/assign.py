@@ -76,7 +76,11 @@ def check_fit(name: str, needs: dict[str, int], workers: Sequence[WorkerInfo]) -
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     need = max(needs[worker] for worker in short)
     able = sorted(worker for worker, room in rooms.items() if room >= need)
-    where = f"It would fit on {', '.join(able[:10])}. " if able else "No worker has room for it. "
+    if able:
+        where = f"It would fit on {', '.join(able[:10])}. "
+    else:
+        most = max(rooms, key=lambda worker: rooms[worker])
+        where = f"The most that a worker has free is {format_bytes(int(rooms[most]))} ({most}). "
     raise DoesNotFitError(
         f"{name} needs {format_bytes(need)} on each worker that takes it, but {numbers}{more}.",
         f"{where}Use more or larger workers, release something, or force it: --force, force=True "

@@ -18,7 +18,7 @@ from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
-from moorage.errors import LostError, MoorageError, UnknownWorkerError, UnreachableError
+from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
@@ -90,10 +90,17 @@ class SchedulerLink:
         ------
         UnknownWorkerError
             If a placement names a worker that was never there. Nothing has changed.
+        NotPlaceableError
+            If a key is that of an actor. Nothing has changed.
         """
         answer = await self._call("place", items=items, client=self.client.id)
         if answer["status"] == "unknown-worker":
             raise UnknownWorkerError(answer["asked"], answer["known"])
+        if answer["status"] == "actor":
+            raise NotPlaceableError(
+                f"The actor {answer['key']!r} cannot be placed: it lives on its worker and cannot be copied.",
+                "Place the data it works on instead.",
+            )
         with self._noticing_what_goes():
             self.mirror.put(answer["variables"], answer["seq"])
         self.changed("variables")

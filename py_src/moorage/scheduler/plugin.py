@@ -96,7 +96,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         -------
         dict
             ``{"status": "OK", "variables": {vid: VariableRecord}, "seq": number of the last event before}``, or
-            ``{"status": "unknown-worker", "asked": …, "known": […]}`` and nothing has changed.
+            ``{"status": "unknown-worker", "asked": …, "known": […]}`` or ``{"status": "actor", "key": …}``, and nothing
+            has changed.
         """
         records = []
         for item in items:
@@ -105,6 +106,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 for spec in placement.workers:
                     if spec not in self._seen and not self.reconciler.view.resolve(spec):
                         return {"status": "unknown-worker", "asked": spec, "known": sorted(self._seen)}
+            for key in item["keys"]:
+                if key in self.scheduler.tasks and self.scheduler.tasks[key].actor:
+                    return {"status": "actor", "key": key}
             record = Record(
                 vid=item["vid"],
                 name=item["name"],
@@ -174,6 +178,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Restore the stock scheduler, and forget all placements."""
         for vid in list(self.desired.records):
             self._release(vid)
+        self.journal.flush()
         self.origins.close()
         for undo in reversed(self._undo):
             undo()
