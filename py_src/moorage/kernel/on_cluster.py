@@ -245,9 +245,24 @@ class Submitting:
             "Inside a task, `distributed.get_client()` is a client of the cluster.",
         )
 
-    @cached_property
+    def _check_connected(self) -> None:
+        """Check that the scheduler can be spoken with."""
+        raise AssertionError("the cluster does this")
+
+    @property
     def submitter(self) -> Submitter:
-        """What runs code on this cluster."""
+        """What runs code on this cluster.
+
+        Raises
+        ------
+        UnreachableError
+            If the cluster is stopped, or the connection lost.
+        """
+        self._check_connected()
+        return self._submitter
+
+    @cached_property
+    def _submitter(self) -> Submitter:
         return Submitter(PlacedData(self.placer))
 
     def submit(

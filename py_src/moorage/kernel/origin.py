@@ -113,6 +113,12 @@ class Origins:
             self._by_key[key] = _Origin(self._reference(key, value, weak, on_gone), id(value), fingerprint, vids)
             self._keys_of.setdefault(id(value), []).append(key)
 
+    def share(self, key: Any, vid: str) -> None:
+        """Keep the value of `key`, if there is one, for another variable too."""
+        with self._lock:
+            if (origin := self._by_key.get(key)) is not None:
+                origin.vids.add(vid)
+
     def forget(self, key: Any, vid: str = "") -> None:
         """Let go of the value of `key`; with `vid`, only if no other variable has the key."""
         with self._lock:

@@ -234,7 +234,10 @@ class Placer(Inventory):
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
             self._check_labels(parcel)
         held = await self.link.who_has(parcel.keys)
-        return shipment.new(value, name, self.owner, parcel, held, placement, infos, by=by, keep_origin=keep_origin)
+        origin = keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
+        return shipment.new(
+            value, name, self.owner, parcel, held, placement, infos, by=by, keep_origin=keep_origin, origin=origin
+        )
 
     async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo]) -> Shipment:
         """Make a variable that is placed already ready for another placement."""
@@ -279,8 +282,10 @@ class Placer(Inventory):
         new = [one for one in shipments if one.value is not NOTHING]
         known = {one.item["vid"]: set(self._keys_before(one)) for one in new}
         for one in new:
-            if one.item["origin"]:
+            if one.item["origin"] and not one.parcel.futures:
                 self._remember_origins(one.item["vid"], one.parcel.keys, one.parcel.items, one.parcel.fingerprints)
+            for future in one.parcel.futures:
+                self.origins.share(future.key, one.item["vid"])
         try:
             yield
         except BaseException:

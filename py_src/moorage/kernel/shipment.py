@@ -83,10 +83,11 @@ def new(
     placement: Placement,
     infos: Sequence[WorkerInfo],
     *,
-    by: By = "cores",
-    keep_origin: bool = True,
+    by: By,
+    keep_origin: bool,
+    origin: bool,
 ) -> Shipment:
-    """Return what places `value`, packed as `parcel`."""
+    """Return what places `value`, packed as `parcel`. `origin`: this notebook can send it again."""
     typename, detail = describe_value(value)
     shown = name if name is not None else _name_of(parcel)
     item: PlaceItem = {
@@ -99,7 +100,7 @@ def new(
         "typename": typename,
         "detail": detail,
         "nbytes": parcel.nbytes,
-        "origin": keep_origin and not parcel.futures,
+        "origin": origin,
         "hold": name is not None,
     }
     firsts = first_workers(parcel, placement, by, infos)

@@ -62,7 +62,8 @@ class Structure:
             case "dict":
                 return dict(zip(self.labels, parts, strict=True))
             case "namedtuple":
-                return (self.cls or namedtuple(self.typename, self.labels))._make(parts)
+                cls: Any = self.cls or namedtuple(self.typename, self.labels)
+                return cls._make(parts)
             case _:
                 return list(parts)
 

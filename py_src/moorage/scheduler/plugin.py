@@ -109,6 +109,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             for key in item["keys"]:
                 if key in self.scheduler.tasks and self.scheduler.tasks[key].actor:
                     return {"status": "actor", "key": key}
+            before = self.desired.records.get(item["vid"])
+            sender = client if item["origin"] else None
+            if sender is None and before is not None and before.keys == tuple(item["keys"]):
+                sender = before.client  # another notebook only moves what this one has placed
             record = Record(
                 vid=item["vid"],
                 name=item["name"],
@@ -119,7 +123,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 typename=item["typename"],
                 detail=item["detail"],
                 nbytes=dict(zip(item["keys"], item["nbytes"], strict=True)),
-                client=client if item["origin"] else None,
+                client=sender,
                 hold=item["hold"],
             )
             records.append(record)

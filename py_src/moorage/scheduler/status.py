@@ -56,6 +56,8 @@ def _state(
         why = origins.lost[lost[0]]
         last = f"its last copy was on worker {where}; " if where else ""
         return "lost", f"{last}{why}{of_how_many.format(len(lost))}"
+    if failed := [ts for key in record.keys if (ts := scheduler.tasks.get(key)) is not None and ts.state == "erred"]:
+        return "lost", f"its computation failed: {failed[0].exception_text}{of_how_many.format(len(failed))}"
     if unknown := [key for key in record.keys if key not in scheduler.tasks]:
         return "waiting", f"the scheduler does not know it yet{of_how_many.format(len(unknown))}"
     if away := [key for key in record.keys if not scheduler.tasks[key].who_has]:
