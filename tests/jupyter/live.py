@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from moorage.protocol import PROTOCOL_VERSION
@@ -17,12 +18,16 @@ PATIENCE = 30
 
 
 class LiveKernel:
-    """A kernel of this Python. Everything it publishes is kept, by a thread that reads along."""
+    """A kernel of this Python, or one that runs. All that it publishes is kept, by a thread that reads along."""
 
-    def __init__(self):
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
-        self.client = self.manager.client()
+    def __init__(self, connection_file=None):
+        if connection_file is None:
+            self.manager = KernelManager(kernel_name="python3")
+            self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
+            self.client = self.manager.client()
+        else:
+            self.client = BlockingKernelClient(connection_file=str(connection_file))
+            self.client.load_connection_file()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
         self.news = threading.Condition()
@@ -39,6 +44,12 @@ class LiveKernel:
         self._ended = True
         self._reader.join(10)
         self.client.stop_channels()
+        self.shut_down()
+
+    def interrupt(self):
+        self.manager.interrupt_kernel()
+
+    def shut_down(self):
         self.manager.shutdown_kernel()
 
     def _read(self):
@@ -99,7 +110,7 @@ class LiveKernel:
             yield cell
             assert not self.has_ended(cell), self._errors.get(cell)
         finally:
-            self.manager.interrupt_kernel()
+            self.interrupt()
             self.wait(lambda: cell in self._idle, "the end of an interrupted cell")
 
     # Messages

@@ -1,0 +1,137 @@
+"""One JupyterLab for all tests here, with one kernel that has a cluster of four workers; pages come and go."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.panel.desk import Desk
+from tests.panel.lab import Lab
+
+CHROMIUM = "/usr/bin/chromium"
+WORKERS = ("alice", "bob", "carol", "dave")
+FAILED = pytest.StashKey[bool]()
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+START = f"""
+import numpy as np
+%load_ext moorage
+%cluster start --names {",".join(WORKERS)} --threads 1 --memory 1GB
+"""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    if os.path.exists(CHROMIUM):
+        return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+    return browser_type_launch_args
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args):
+    return {
+        **browser_context_args,
+        "viewport": {"width": 1400, "height": 900},
+        "reduced_motion": "reduce",
+        "permissions": ["clipboard-read", "clipboard-write"],
+    }
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    expect.set_options(timeout=20_000)
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="session")
+def shared_kernel(lab):
+    kernel = lab.notebook("shared.ipynb", "1 + 1")
+    kernel.run(START)
+    yield kernel
+    kernel.run("%cluster stop")
+    kernel.close()
+
+
+@pytest.fixture
+def kernel(shared_kernel):
+    """The kernel of shared.ipynb, with four workers on which nothing is placed, and no variables."""
+    shared_kernel.run(
+        "cluster.release(*cluster)\nfor notice in list(cluster.notices): cluster.dismiss(notice)\n"
+        "for _name in [n for n in globals() if n not in _initial]: del globals()[_name]"
+        if "ready" in vars(shared_kernel)
+        else "_initial = {*globals(), '_initial', 'In', 'Out', 'get_ipython', 'exit', 'quit', 'open'}"
+    )
+    shared_kernel.ready = True
+    return shared_kernel
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture
+def open_desk(lab, new_context):
+    """Open pages; each must end without an error of its scripts."""
+    desks = []
+
+    def open_desk(notebook="shared.ipynb", status="connected", context=None, **options):
+        desk = Desk((context or new_context(**options)).new_page(), lab)
+        desks.append(desk)
+        return desk.open(notebook, status)
+
+    yield open_desk
+    for desk in desks:
+        assert desk.errors == []
+
+
+@pytest.fixture(scope="session")
+def shared_page(browser, browser_context_args):
+    """The page that tests share, as a list of at most one desk: it opens within seconds, not within none."""
+    with browser.new_context(**browser_context_args) as context:
+        yield SharedPage(context)
+
+
+class SharedPage:
+    """A page for many tests, opened anew after one that has failed."""
+
+    def __init__(self, context):
+        self._context = context
+        self._desk = None
+
+    def desk(self, lab):
+        if self._desk is None:
+            self._desk = Desk(self._context.new_page(), lab).open("shared.ipynb")
+        return self._desk
+
+    def close(self):
+        self._desk.page.close()
+        self._desk = None
+
+
+@pytest.fixture
+def desk(kernel, lab, shared_page, request):
+    """A page with shared.ipynb and the panel."""
+    desk = shared_page.desk(lab)
+    yield desk
+    errors = desk.errors
+    if request.node.stash.get(FAILED, False) or errors:
+        shared_page.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def screenshot():
+    """Take a picture into a folder that git ignores."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+
+    def take(page, name):
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return take

@@ -1,0 +1,183 @@
+"""A page with JupyterLab and the panel, used as its user uses it: with mouse and keys, on what can be seen."""
+
+import json
+from contextlib import contextmanager
+from itertools import count
+
+from playwright.sync_api import expect
+
+from tests.panel.lab import TOKEN
+
+_workspaces = count()
+
+
+class Desk:
+    """The panel of one page.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    lab : Lab
+    """
+
+    def __init__(self, page, lab):
+        self.page = page
+        self.lab = lab
+        self.errors = []
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
+
+    # Pages
+
+    def open(self, notebook, status="connected"):
+        """Open a notebook in a workspace of its own, and the panel beside it."""
+        self.page.goto(f"{self.lab.url}lab/workspaces/w{next(_workspaces)}/tree/{notebook}?token={TOKEN}")
+        self.wait_for_notebook()
+        self.open_panel(status)
+        return self
+
+    def reload(self, status="connected"):
+        self.page.reload()
+        self.wait_for_notebook()
+        self.open_panel(status)
+
+    def wait_for_notebook(self):
+        self.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session")
+
+    def open_panel(self, status="connected"):
+        self.command("moorage:open-panel")
+        if status is not None:
+            self.is_(status)
+
+    def command(self, command, **args):
+        """Have JupyterLab do something, without waiting for it."""
+        self.page.evaluate(f"args => void window.jupyterapp.commands.execute({json.dumps(command)}, args)", args)
+
+    def is_(self, status, **options):
+        """Wait until the panel's connection has this status."""
+        expect(self.board).to_have_attribute("data-moorage-board", status, **options)
+
+    # What can be seen
+
+    @property
+    def board(self):
+        return self.page.locator("[data-moorage-board]:visible")
+
+    def variable(self, name):
+        """The row of a variable."""
+        return self.board.locator(f"[data-moorage-variable={json.dumps(name)}]")
+
+    def grip(self, name):
+        """What a variable is taken by."""
+        return self.variable(name).get_by_role("button").first
+
+    def worker(self, name):
+        return self.board.locator(f"[data-moorage-worker={json.dumps(name)}]")
+
+    def target(self, kind):
+        """``all-workers``, ``one-per-host`` or ``release``."""
+        return self.board.locator(f"[data-moorage-target={kind}]")
+
+    def chip(self, name, worker):
+        """The chip of a variable that a worker holds, as it has confirmed."""
+        return self.worker(worker).locator(f"[data-moorage-held={json.dumps(name)}]")
+
+    @property
+    def magic(self):
+        return self.board.locator("[data-moorage-magic] code")
+
+    @property
+    def notices(self):
+        return self.board.locator("[data-moorage-notice]")
+
+    @property
+    def announcement(self):
+        return self.board.locator("[aria-live=assertive]")
+
+    def holds(self, name, *workers, timeout=None):
+        """Wait until just these workers are shown as holders."""
+        for worker in workers:
+            expect(self.chip(name, worker)).to_be_visible(timeout=timeout)
+        expect(self.board.locator(f"[data-moorage-held={json.dumps(name)}]")).to_have_count(len(workers))
+
+    def cells(self):
+        """The sources of the notebook's cells."""
+        model = "window.jupyterapp.shell.currentWidget.content.model"
+        return self.page.evaluate(f"[...{model}.cells].map(cell => cell.sharedModel.getSource())")
+
+    def subshells(self):
+        """How many subshells the kernel has, beside those that other tests' pages have left nothing of."""
+        return len(self.page.evaluate(_LIST_SUBSHELLS))
+
+    # Gestures
+
+    def carry(self, source, destination, modifier=None):
+        """Take something up with the mouse and hold it over a target; return that."""
+        mouse = self.page.mouse
+        source.scroll_into_view_if_needed()
+        start, end = _middle(source), _middle(destination)
+        mouse.move(*start)
+        mouse.down()
+        mouse.move(start[0] + 6, start[1] + 6, steps=2)
+        mouse.move(*end, steps=12)
+        if modifier:
+            self.page.keyboard.down(modifier)
+            mouse.move(end[0] + 2, end[1] + 1, steps=2)
+        expect(destination).to_contain_class("jp-mod-over")
+        return destination
+
+    def drag(self, source, destination, modifier=None):
+        """Drag something onto a target and drop it there."""
+        self.carry(source, destination, modifier)
+        self.drop(modifier)
+
+    def drop(self, modifier=None):
+        self.page.mouse.up()
+        if modifier:
+            self.page.keyboard.up(modifier)
+
+    @contextmanager
+    def keyboard_on(self, element):
+        """Take something up by keyboard; on leaving, it has been dropped or cancelled."""
+        element.focus()
+        self.page.keyboard.press("Enter")
+        expect(self.announcement).to_contain_text("Picked up")
+        yield self.page.keyboard
+        expect(element).to_be_focused()
+
+    # Cells
+
+    def run_cell(self, source):
+        """Type a cell at the end of the notebook and run it; return without waiting for its end."""
+        self.page.evaluate(_APPEND_AND_RUN, source)
+
+
+def _middle(element):
+    box = element.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+_LIST_SUBSHELLS = """async () => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const base = { channel: 'control', username: '', session: kernel.clientId };
+  const id = 'list-' + Math.random();
+  const message = {
+    header: { msg_id: id, msg_type: 'list_subshell_request', username: '', session: kernel.clientId,
+              date: new Date().toISOString(), version: '5.5' },
+    parent_header: {}, metadata: {}, content: {}, channel: 'control', buffers: []
+  };
+  const reply = await kernel.sendControlMessage(message, true, true).done;
+  return reply.content.subshell_id;
+}"""
+
+_APPEND_AND_RUN = """source => {
+  const app = window.jupyterapp;
+  const content = app.shell.currentWidget.content;
+  content.activeCellIndex = content.widgets.length - 1;
+  const commands = app.commands;
+  void commands.execute('notebook:insert-cell-below').then(() => {
+    content.activeCell.model.sharedModel.setSource(source);
+    return commands.execute('notebook:run-cell');
+  });
+}"""

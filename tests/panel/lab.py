@@ -1,0 +1,131 @@
+"""One JupyterLab server in folders of its own, and the kernels in it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from tests.jupyter.live import LiveKernel
+
+TOKEN = "panel-tests"
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+
+
+class Lab:
+    """A JupyterLab server with Notebook 7 beside it.
+
+    Attributes
+    ----------
+    url : str
+        Ends with a slash.
+    folder : Path
+        Where its notebooks are.
+    """
+
+    def __init__(self, base: Path):
+        self.folder = base / "notebooks"
+        self._runtime = base / "runtime"
+        self._log = base / "lab.log"
+        settings = base / "settings"
+        for folder in (self.folder, self._runtime, settings):
+            folder.mkdir()
+        self._settings = settings
+        self.set("@jupyterlab/apputils-extension", "notification", fetchNews="false")
+        environment = os.environ | {
+            "JUPYTER_CONFIG_DIR": str(base / "config"),
+            "JUPYTER_DATA_DIR": str(base / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self._runtime),
+            "JUPYTERLAB_SETTINGS_DIR": str(settings),
+            "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "IPYTHONDIR": str(base / "ipython"),
+        }
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *("--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.folder}"),
+            *("--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"),
+        ]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(command, env=environment, cwd=base, stdout=log, stderr=log)
+        self.url = self._wait_for_url()
+
+    def close(self):
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+
+    def set(self, package, plugin, **values):
+        """Write settings of an extension, as its user would."""
+        file = self._settings / package / f"{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+
+    def _wait_for_url(self):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, self._log.read_text()
+            for file in self._runtime.glob("jpserver-*.json"):
+                try:
+                    return json.loads(file.read_text())["url"]
+                except (ValueError, KeyError):
+                    pass  # it is being written
+            time.sleep(0.05)
+        raise AssertionError(self._log.read_text())
+
+    def ask(self, method, path, data=None):
+        """Return the answer of the server's REST interface."""
+        body = None if data is None else json.dumps(data).encode()
+        headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}api/{path}", body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def notebook(self, name, *cells):
+        """Write a notebook, start its kernel, and return that."""
+        self.write(name, *cells)
+        session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+        return NotebookKernel(self, self.ask("POST", "sessions", session)["kernel"]["id"])
+
+    def write(self, name, *cells):
+        """Write a notebook."""
+        source = [
+            {"id": f"c{i}", "cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}
+            for i, cell in enumerate(cells or [""])
+        ]
+        spec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        content = {"cells": source, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+        (self.folder / name).write_text(json.dumps(content))
+
+    def connection_file(self, kernel_id):
+        return self._runtime / f"kernel-{kernel_id}.json"
+
+    def kernel_of(self, name):
+        """Return the kernel that a notebook has by now."""
+        (found,) = [session for session in self.ask("GET", "sessions") if session["path"] == name]
+        return NotebookKernel(self, found["kernel"]["id"])
+
+
+class NotebookKernel(LiveKernel):
+    """The kernel of a notebook, talked to beside the page."""
+
+    def __init__(self, lab, kernel_id):
+        self._lab = lab
+        self.id = kernel_id
+        super().__init__(lab.connection_file(kernel_id))
+
+    def interrupt(self):
+        self._lab.ask("POST", f"kernels/{self.id}/interrupt")
+
+    def restart(self):
+        self._lab.ask("POST", f"kernels/{self.id}/restart")
+
+    def shut_down(self):
+        self._lab.ask("DELETE", f"kernels/{self.id}")

@@ -1,0 +1,112 @@
+"""Drag and drop with the mouse: what is dropped where it is dropped is placed there, and shown once it is."""
+
+from playwright.sync_api import expect
+
+from tests.panel.conftest import WORKERS
+
+
+def test_a_variable_dropped_on_a_worker_is_pinned_there(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk.drag(desk.grip("grid"), desk.worker("bob"))
+    desk.holds("grid", "bob")
+    expect(desk.variable("grid")).to_contain_text("pinned to bob")
+    expect(desk.magic).to_have_text("%pin grid --workers bob")
+    assert kernel.run("print(cluster.placement()['grid'].holders, cluster.gather('grid').shape)") == (
+        "['bob'] (1000, 500)\n"
+    )
+
+
+def test_a_second_worker_is_added_and_with_shift_it_is_the_only_one(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    desk.drag(desk.grip("grid"), desk.worker("carol"))
+    desk.holds("grid", "alice", "carol")
+    expect(desk.magic).to_have_text("%pin grid --workers alice carol")
+    desk.drag(desk.grip("grid"), desk.worker("dave"), modifier="Shift")
+    desk.holds("grid", "dave")
+
+
+def test_all_workers_one_per_host_and_release(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk.drag(desk.grip("grid"), desk.target("all-workers"))
+    desk.holds("grid", *WORKERS)
+    expect(desk.variable("grid")).to_contain_text("everywhere 4/4")
+    expect(desk.magic).to_have_text("%broadcast grid")
+    desk.drag(desk.grip("grid"), desk.target("one-per-host"))
+    expect(desk.board.locator("[data-moorage-held=grid]")).to_have_count(1)
+    expect(desk.magic).to_have_text("%broadcast grid --per-host")
+    desk.drag(desk.grip("grid"), desk.target("release"))
+    desk.holds("grid")
+    expect(desk.variable("grid")).to_have_attribute("data-moorage-state", "unplaced")
+    assert kernel.run("print(len(cluster.placement()))") == "0\n"
+
+
+def test_a_chip_is_carried_from_worker_to_worker(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice bob")
+    desk.drag(desk.chip("grid", "alice"), desk.worker("dave"))
+    desk.holds("grid", "bob", "dave")
+    desk.drag(desk.chip("grid", "bob"), desk.target("release"))
+    desk.holds("grid", "dave")
+
+
+def test_selected_variables_go_together(kernel, desk):
+    kernel.run("one = np.zeros(200_000)\ntwo = np.zeros(300_000)\nthree = np.zeros(400_000)\n%pin one --workers alice")
+    expect(desk.variable("three")).to_be_visible()
+    desk.grip("one").click()
+    desk.grip("two").click(modifiers=["Control"])
+    desk.drag(desk.grip("two"), desk.target("all-workers"))
+    desk.holds("one", *WORKERS)
+    desk.holds("two", *WORKERS)
+    expect(desk.variable("three")).to_have_attribute("data-moorage-state", "unplaced")
+
+
+def test_a_target_says_what_would_come_and_refuses_what_cannot(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\nhuge = np.ones(110_000_000)")
+    over = desk.carry(desk.grip("grid"), desk.worker("bob"))
+    expect(over).to_contain_text("+ grid")
+    expect(desk.magic).to_have_text("%pin grid --workers bob")
+    desk.page.keyboard.press("Escape")
+    desk.drop()
+    over = desk.carry(desk.grip("huge"), desk.worker("bob"))
+    expect(over).to_contain_class("jp-mod-refused")
+    expect(over).to_contain_text("does not fit")
+    desk.drop()
+    expect(desk.variable("huge")).to_have_attribute("data-moorage-state", "unplaced")
+    assert kernel.run("print(len(cluster.placement()))") == "0\n"
+    kernel.run("del huge")
+
+
+def test_a_drop_beside_every_target_changes_nothing(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    desk.holds("grid", "alice")
+    desk.carry(desk.grip("grid"), desk.worker("bob"))
+    desk.page.mouse.move(100, 500, steps=5)
+    desk.drop()
+    expect(desk.board).not_to_contain_class("jp-mod-carrying")
+    desk.holds("grid", "alice")
+
+
+def test_a_drop_on_the_notebook_inserts_a_cell_that_gathers(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    desk.holds("grid", "alice")
+    before = desk.cells()
+    cell = desk.page.locator(".jp-Notebook .jp-Cell").first
+    box = cell.bounding_box()
+    grip = desk.grip("grid").bounding_box()
+    desk.page.mouse.move(grip["x"] + 20, grip["y"] + 10)
+    desk.page.mouse.down()
+    desk.page.mouse.move(box["x"] + 200, box["y"] + 20, steps=15)
+    expect(desk.page.locator(".jp-Moorage-inhand")).to_contain_text("gathers")
+    desk.drop()
+    expect(desk.page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(before) + 1)
+    assert desk.cells() == [before[0], "%gather grid", *before[1:]]
+
+
+def test_the_magic_of_a_gesture_can_be_copied_and_inserted(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    before = desk.cells()
+    desk.drag(desk.grip("grid"), desk.worker("carol"))
+    desk.board.get_by_role("button", name="Copy", exact=True).click()
+    assert desk.page.evaluate("navigator.clipboard.readText()") == "%pin grid --workers carol"
+    desk.board.get_by_role("button", name="Insert as a cell").click()
+    expect(desk.page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(before) + 1)
+    assert "%pin grid --workers carol" in desk.cells()
