@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
@@ -83,7 +85,7 @@ def started(kernel):
 
 
 def test_an_interrupted_start_leaves_nothing_and_can_be_repeated(kernel):
-    outcome = kernel.run("%cluster start -n 2", interrupt_at="starting")
+    outcome = kernel.run("%cluster start -n 12 --threads 1", interrupt_at="starting")  # takes seconds
     assert outcome.status == "error"
     assert "There is no cluster" in outcome.evalue
     assert outcome.traceback.startswith("KeyboardInterrupt: interrupted.")
@@ -111,14 +113,39 @@ def test_an_error_fails_the_cell_in_two_lines(started):
     assert "nobody" in outcome.traceback
 
 
+@contextmanager
+def busy_host(kernel):
+    """The process of scheduler and nannies is so busy that it answers nothing."""
+    children = psutil.Process(kernel.manager.provisioner.pid).children()
+    (host,) = [child for child in children if "moorage.host" in child.cmdline()]
+    host.suspend()
+    try:
+        yield
+    finally:
+        host.resume()
+
+
 def test_an_interrupted_scale_says_what_stands_and_goes_on(started):
     started.run("big = bytes(10**6)\n%broadcast big")
-    outcome = started.run("%cluster scale 4", interrupt_at="of 4 workers")
+    with busy_host(started):
+        outcome = started.run("%cluster scale 4", interrupt_at="scaling")
     assert outcome.status == "error"
-    assert "big" in outcome.evalue
+    assert outcome.evalue == "interrupted. Held: big. %cluster and %placement show more."
     assert started.run("cluster.wait_for_workers(4, 60)").status == "ok"
     assert "held by 4 of 4 workers" in started.run("%broadcast big").text
     assert started.run("assert cluster.gather('big') == big").status == "ok"
+
+
+def test_an_interrupted_gather_leaves_what_it_waited_for(started, tmp_path):
+    flag = tmp_path / "go"
+    wait = "import os, time\nwhile not os.path.exists(flag):\n    time.sleep(0.01)"
+    started.run(f"flag = {str(flag)!r}")
+    started.run(f"%%submit -o slow\n{wait}\n'done'")
+    outcome = started.run("%gather slow", interrupt_at="gathering")
+    assert outcome.status == "error"
+    assert outcome.evalue.startswith("interrupted.")
+    flag.touch()
+    assert "'done'" in started.run("%gather slow").text
 
 
 def test_what_would_be_lost_is_kept_unless_forced(started):
