@@ -60,6 +60,7 @@ class Sender:
         self._prefix = f"{name}-{run[:12]}"
         self._threshold = parse_bytes(config.get("submit.auto-place"))
         self._fresh: set[Any] = set(program.keys)
+        self._kept = self._placed(program.keys)  # also if the variable is released meanwhile
         self._code: Future[Any] | None = None
         self._let_go: Callable[[], None] = lambda: None
         self._wire = {
@@ -87,6 +88,7 @@ class Sender:
         """Let go of what was put on the cluster."""
         self._let_go()
         self._code = None
+        self._kept.clear()
         self.held.clear()
 
     def keys_of(self, batch: Batch) -> list[Any]:

@@ -19,6 +19,7 @@ from moorage.errors import StaleError
 from moorage.kernel.backend import Backend
 from moorage.kernel.capture import prepare
 from moorage.kernel.cells import compile_cell
+from moorage.kernel.each import OnEach
 from moorage.kernel.feeding import Feed, InOrder, WhereTheyAre
 from moorage.kernel.functions import global_names
 from moorage.kernel.locality import Locality, Located, where
@@ -43,6 +44,7 @@ class Submitter:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.runtime = WorkerRuntime(backend.client)
+        self._on_each: list[OnEach] = []
 
     def submit(
         self,
@@ -166,6 +168,29 @@ class Submitter:
         captured = {"globals_": namespace, "absent": absent}
         return self._map(cell, (items,), "cell", options or Options(), captured)
 
+    def each(self, function: Callable[..., Any], *args: Any, options: Options | None = None, **kwargs: Any) -> OnEach:
+        """Run ``function(*args, **kwargs)`` once on every worker, also on those that join later.
+
+        It does so until `OnEach.cancel` is called, or `close`.
+        """
+        name = getattr(function, "__name__", None) or type(function).__name__
+        return self._each((function, args, kwargs), name, options or Options())
+
+    def cell_each(
+        self,
+        source: str,
+        namespace: dict[str, Any],
+        options: Options | None = None,
+        *,
+        filename: str = "<cell>",
+        first_line: int = 1,
+        names: tuple[str, ...] = (),
+    ) -> OnEach:
+        """Run the body of a cell once on every worker, also on those that join later. Parameters as for `cell`."""
+        cell, absent = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
+        captured = {"globals_": namespace, "absent": absent}
+        return self._each((cell, (), {}), "cell", options or Options(), captured)
+
     def compile(
         self,
         source: str,
@@ -204,6 +229,8 @@ class Submitter:
 
     def close(self) -> None:
         """Take the worker side off the cluster."""
+        while self._on_each:
+            self._on_each.pop().cancel()
         self.runtime.uninstall()
 
     def _map(
@@ -218,15 +245,7 @@ class Submitter:
         self.runtime.install()
         one_by_one = self._placed_items(iterables[0], options) if len(iterables) == 1 else None
         source = Source([one_by_one] if one_by_one is not None else iterables)
-        payload = prepare(
-            program,
-            backend,
-            everywhere=True,
-            auto=options.auto,
-            stale=options.stale,
-            say=options.say,
-            **(captured or {}),
-        )
+        payload = self._prepare(program, options, captured, everywhere=True)
         feed: Feed
         if one_by_one is not None and not options.workers and not options.near:
             feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
@@ -237,6 +256,24 @@ class Submitter:
         mapping = Run(backend, self.runtime, payload, hash_, feed, options, name=name, spread=spread)
         mapping.start()
         return Results(mapping)
+
+    def _each(self, call: Any, name: str, options: Options, captured: Mapping[str, Any] | None = None) -> OnEach:
+        self.runtime.install()
+        payload = self._prepare(call, options, captured, everywhere=True)
+        each = OnEach(self.backend, self.runtime, payload, options, name)
+        self._on_each.append(each)
+        return each
+
+    def _prepare(self, obj: Any, options: Options, captured: Mapping[str, Any] | None, *, everywhere: bool) -> Payload:
+        return prepare(
+            obj,
+            self.backend,
+            everywhere=everywhere,
+            auto=options.auto,
+            stale=options.stale,
+            say=options.say,
+            **(captured or {}),
+        )
 
     def _unchanged(self, key: Any) -> bool:
         try:
@@ -270,9 +307,7 @@ class Submitter:
         captured: Mapping[str, Any] | None = None,
     ) -> Future[Any]:
         self.runtime.install()
-        payload = prepare(
-            call, self.backend, auto=options.auto, stale=options.stale, say=options.say, **(captured or {})
-        )
+        payload = self._prepare(call, options, captured, everywhere=False)
         if key is None:
             key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
         client = self.backend.client
