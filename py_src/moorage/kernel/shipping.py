@@ -30,11 +30,13 @@ SHIPPED_MODULES = (
     "moorage.protocol",
     "moorage.scheduler.adopt",
     "moorage.scheduler.desired",
+    "moorage.scheduler.flights",
     "moorage.scheduler.journal",
     "moorage.scheduler.origin",
     "moorage.scheduler.plugin",
     "moorage.scheduler.policy",
     "moorage.scheduler.reconcile",
+    "moorage.scheduler.restrictions",
     "moorage.scheduler.status",
 )
 

@@ -22,7 +22,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
 from moorage.model import OnWorkers, Placement
-from moorage.plan import Address, Key, KeyView, plan_key
+from moorage.plan import Address, Key
 from moorage.protocol import (
     PROTOCOL_VERSION,
     PlaceItem,
@@ -38,6 +38,7 @@ from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.origin import Origins
 from moorage.scheduler.policy import keep_placed
 from moorage.scheduler.reconcile import Reconciler, worker_info
+from moorage.scheduler.restrictions import follow
 from moorage.scheduler.status import standing_of
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for key, (why, exception) in failed.items():
             self.origins.give_up(key, why, exception)
             self._key_changed(key)
-        await self.origins.deliver(values, self._first_holder)
+        await self.origins.deliver(values, self.reconciler.first_holders)
 
     async def uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
@@ -192,7 +193,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
         """Take note of a worker that registers; it is not running yet."""
-        self._seen[str(scheduler.workers[worker].name)] = worker
+        name = str(scheduler.workers[worker].name)
+        if name in self._seen and self._seen[name] not in scheduler.workers:
+            follow(scheduler, self._seen[name], worker)
+        self._seen[name] = worker
         self._workers_changed()
 
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
@@ -317,12 +321,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             by_name = len(found) == 1 and spec not in view.by_host
             names.append(view.name(next(iter(found))) if by_name else spec)
         return OnWorkers(tuple(dict.fromkeys(names)), placement.each, placement.allow_other_workers)
-
-    def _first_holder(self, key: Key) -> Address:
-        """Return the worker to which a key that nobody has shall be sent first."""
-        view = self.reconciler.view
-        wanted = plan_key(self.desired.placements(key), KeyView(key, 0, frozenset()), view).pending & view.running
-        return min(wanted or view.running, key=lambda a: (view.load(a), a))
 
     def _ask_origin(self, client: str, keys: list[Key]) -> None:
         holders = [self.origins.last_holder.get(key, "") for key in keys]
