@@ -119,7 +119,8 @@ def needs(
     elif isinstance(placement, OnWorkers) and placement.each:
         targets = {a for spec in placement.workers for a in view.resolve(spec) & view.present}
     elif isinstance(placement, OnePerHost):
-        targets = {max(members, key=lambda a: view.by_address[a].memory_limit) for members in view.by_host.values()}
+        hosts = [members & view.present for members in view.by_host.values()]
+        targets = {max(members, key=lambda a: view.by_address[a].memory_limit) for members in hosts if members}
     needed: dict[str, int] = {}
     for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
         holders = held.get(key) or set()

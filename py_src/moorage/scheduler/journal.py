@@ -93,8 +93,7 @@ class Journal:
 
     def flush(self) -> None:
         """Send at once all there is to tell, so that what subscribers know agrees with what is looked at next."""
-        if self._dirty or self._handle is not None:
-            self._send_changes(float("inf"))
+        self._send_changes(float("inf"))
 
     def close(self) -> None:
         """Send nothing any more."""
