@@ -146,6 +146,7 @@ def test_an_interrupted_gather_leaves_what_it_waited_for(started, tmp_path):
     assert outcome.evalue.startswith("interrupted.")
     flag.touch()
     assert "'done'" in started.run("%gather slow").text
+    started.run("slow.release()")  # its value would have to be kept, too
 
 
 def test_what_would_be_lost_is_kept_unless_forced(started):
@@ -160,7 +161,8 @@ def test_what_would_be_lost_is_kept_unless_forced(started):
 
 
 def test_a_placement_on_an_empty_cluster_waits_for_its_workers(started):
-    assert started.run("cluster.release(*cluster)\n%cluster scale 0").status == "ok"
+    outcome = started.run("cluster.release(*cluster)\n%cluster scale 0")
+    assert outcome.status == "ok", outcome.traceback
     outcome = started.run("early = 'early'\n%broadcast early")
     assert outcome.status == "ok", outcome.traceback
     assert "waiting" in outcome.text
