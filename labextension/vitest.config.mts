@@ -7,6 +7,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['tests/labextension/**/*.spec.{ts,tsx}'],
     environment: 'jsdom',
-    restoreMocks: true
+    restoreMocks: true,
+    benchmark: { include: ['tests/labextension/**/*.bench.ts'] }
   }
 });

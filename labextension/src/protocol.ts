@@ -61,6 +61,8 @@ export type PanelCluster = {
   adapt: number[];
   /** outlives the kernel */
   kept: boolean;
+  /** seconds without use after which a kept cluster ends */
+  idle_timeout?: number;
 };
 
 /** A worker and its memory, in bytes. */

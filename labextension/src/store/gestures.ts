@@ -94,7 +94,7 @@ function pinAt(
       case 'workers':
         return { ...placement, workers: [...without(state, named, from), to] };
       case 'hosts':
-        return pin([...[...variable.held.keys()].filter(worker => worker !== from), to]);
+        return pin([...[...variable.held.workers()].filter(worker => worker !== from), to]);
       case 'anywhere':
         return pin([to]);
     }

@@ -1,6 +1,6 @@
 // What a worker has, as its card shows it: its chips, and what its memory is made of. Pure.
 import type { PanelWorker } from '../protocol';
-import { type IBoardState, type IIntent, type IVariable, sum } from './state';
+import type { IBoardState, IIntent, IVariable } from './state';
 
 /** A variable on a worker. */
 export interface IHolding {
@@ -16,8 +16,8 @@ export interface IHolding {
 export function holdings(variables: ReadonlyMap<string, IVariable>, worker: string): readonly IHolding[] {
   const found: IHolding[] = [];
   for (const variable of variables.values()) {
-    const held = variable.held.get(worker) ?? 0;
-    const pending = variable.pending.get(worker) ?? 0;
+    const held = variable.held.get(worker);
+    const pending = variable.pending.get(worker);
     if (held > 0 || pending > 0) {
       found.push({ variable, held, pending, nbytes: (variable.nbytes * held) / Math.max(1, variable.nkeys) });
     }
@@ -39,17 +39,22 @@ export interface IMemory {
   readonly used: number;
 }
 
-/** How a worker's memory divides. Sizes of keys are estimates: where they exceed what is managed, they shrink to it. */
+/**
+ * How a worker's memory divides. What it holds is known at once, its memory is told of from time to time: where the two
+ * differ, the first counts. Only where data is on disk there is less of it in memory than it has.
+ */
 export function memory(worker: PanelWorker, holdings: readonly IHolding[]): IMemory {
   const estimates = holdings.map(({ nbytes }) => nbytes);
   const total = estimates.reduce((one, other) => one + other, 0);
-  const shrink = total > worker.managed ? worker.managed / total : 1;
+  const shrink = worker.spilled > 0 && total > worker.managed ? worker.managed / total : 1;
+  const other = Math.max(0, worker.managed - total);
+  const unmanaged = Math.max(0, worker.process - worker.managed);
   return {
     placed: estimates.map(nbytes => nbytes * shrink),
-    other: Math.max(0, worker.managed - total),
-    unmanaged: Math.max(0, worker.process - worker.managed),
+    other,
+    unmanaged,
     spilled: worker.spilled,
-    used: Math.max(worker.process, worker.managed)
+    used: total * shrink + other + unmanaged
   };
 }
 
@@ -57,7 +62,7 @@ export function memory(worker: PanelWorker, holdings: readonly IHolding[]): IMem
 export function placedBytes(variables: ReadonlyMap<string, IVariable>): number {
   let total = 0;
   for (const { held, nbytes, nkeys } of variables.values()) {
-    total += (nbytes * sum(held)) / Math.max(1, nkeys);
+    total += (nbytes * held.total) / Math.max(1, nkeys);
   }
   return total;
 }

@@ -121,11 +121,11 @@ function account(
       incoming.set(worker, (incoming.get(worker) ?? 0) + missing);
     }
   }
-  return [...(variable?.held.keys() ?? [])].filter(worker => !wanted.has(worker)).length;
+  return [...(variable?.held.workers() ?? [])].filter(worker => !wanted.has(worker)).length;
 }
 
 function heldShare(variable: IVariable | undefined, worker: string): number {
-  return variable === undefined ? 0 : (variable.held.get(worker) ?? 0) / Math.max(1, variable.nkeys);
+  return variable === undefined ? 0 : variable.held.get(worker) / Math.max(1, variable.nkeys);
 }
 
 function wantedWorkers(
@@ -142,7 +142,7 @@ function wantedWorkers(
       return resolve(state, placement.workers ?? []);
     case 'anywhere': {
       const one = best(state, variable, [...state.workers.keys()]);
-      return new Set(variable?.held.size ? variable.held.keys() : isSome(one) ? [one] : []);
+      return new Set(variable?.held.size ? variable.held.workers() : isSome(one) ? [one] : []);
     }
   }
 }
@@ -175,7 +175,8 @@ function isSome(name: string | undefined): name is string {
 function firstThatDoesNotFit(state: IBoardState, incoming: ReadonlyMap<string, number>): Refusal | null {
   for (const [name, nbytes] of incoming) {
     const worker = state.workers.get(name);
-    const free = worker === undefined ? Infinity : freeBytes(worker);
+    // A paused one is full, and takes its copy when it has let go of something: that is waiting, not refusing.
+    const free = worker === undefined || worker.status === 'paused' ? Infinity : freeBytes(worker);
     if (nbytes > free) {
       return { reason: 'does-not-fit', worker: name, nbytes, free };
     }

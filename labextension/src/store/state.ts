@@ -19,10 +19,8 @@ import type {
   PlacementDict
 } from '../protocol';
 import { assignColors } from './colors';
+import { Counts } from './counts';
 import { type IHostGroup, groupByHost } from './hosts';
-
-/** Worker -> number of keys. */
-export type Counts = ReadonlyMap<string, number>;
 
 /** A placed variable, as `PanelVariable`. */
 export interface IVariable extends Readonly<Omit<PanelVariable, 'held' | 'pending'>> {
@@ -113,8 +111,6 @@ export const INITIAL: IBoardState = {
 
 /** Updates that are held back at most; beyond that the snapshot that is on its way has to do. */
 const MAX_BACKLOG = 200;
-
-const NONE: Counts = new Map();
 
 /** The state after a message of the kernel. */
 export function apply(state: IBoardState, message: PanelSnapshot | PanelUpdate): IBoardState {
@@ -209,28 +205,12 @@ function replace<Entry>(_entry: Entry | undefined, change: Entry): Entry {
 }
 
 function mergeVariable(variable: IVariable | undefined, change: PanelVariableChange): IVariable {
-  const { held, pending, ...fields } = change;
+  const { held = {}, pending = {}, ...fields } = change;
   return {
     ...merge<Omit<PanelVariable, 'held' | 'pending'>>(variable, fields),
-    held: mergeCounts(variable?.held ?? NONE, held),
-    pending: mergeCounts(variable?.pending ?? NONE, pending)
+    held: (variable?.held ?? Counts.none).with(held),
+    pending: (variable?.pending ?? Counts.none).with(pending)
   };
-}
-
-function mergeCounts(counts: Counts, changed: Record<string, number> = {}): Counts {
-  const changes = Object.entries(changed);
-  if (changes.length === 0) {
-    return counts;
-  }
-  const next = new Map(counts);
-  for (const [worker, count] of changes) {
-    if (count === 0) {
-      next.delete(worker);
-    } else {
-      next.set(worker, count);
-    }
-  }
-  return next;
 }
 
 function movesAfter(
@@ -242,7 +222,7 @@ function movesAfter(
   for (const name of touched) {
     const variable = variables.get(name);
     const before = moves.get(name) ?? 0;
-    const lacking = variable?.state === 'moving' ? sum(variable.pending) : 0;
+    const lacking = variable?.state === 'moving' ? variable.pending.total : 0;
     const most = lacking === 0 ? 0 : Math.max(lacking, before);
     if (most !== before) {
       next ??= new Map(moves);
@@ -254,19 +234,4 @@ function movesAfter(
     }
   }
   return next ?? moves;
-}
-
-const sums = new WeakMap<Counts, number>();
-
-/** The sum of all counts; they never change, so that it is found once. */
-export function sum(counts: Counts): number {
-  let total = sums.get(counts);
-  if (total === undefined) {
-    total = 0;
-    for (const count of counts.values()) {
-      total += count;
-    }
-    sums.set(counts, total);
-  }
-  return total;
 }

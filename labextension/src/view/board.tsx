@@ -211,7 +211,7 @@ function InHand({
   return (
     <div className="jp-Moorage-inhand" style={colorStyle(state.colors.get(first))}>
       <div>
-        <i className="jp-Moorage-swatch" />
+        <i className={`jp-Moorage-swatch${state.colors.has(first) ? '' : ' jp-mod-unplaced'}`} />
         <span className="jp-Moorage-variable-name">{variableNames(trans, names)}</span>
         <span className="jp-Moorage-dim">{formatBytes(nbytes)}</span>
       </div>

@@ -47,7 +47,7 @@ function cellClass({ held, pending }: IVariable, worker: string): string {
 }
 
 function cellStyle({ held, nkeys }: IVariable, worker: string): CSSProperties {
-  const keys = held.get(worker) ?? 0;
+  const keys = held.get(worker);
   // Of many keys, a worker that has more of them is darker.
   return keys === 0 || keys >= nkeys ? {} : { opacity: 0.45 + 0.55 * Math.min(1, (2 * keys) / nkeys) };
 }

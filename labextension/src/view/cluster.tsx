@@ -31,6 +31,9 @@ export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactEl
       </header>
     );
   }
+  // The name of a local cluster is made up; that of another one means something to its user.
+  const [title, subtitle] =
+    cluster.kind === 'local' ? [trans.__('local'), cluster.name] : [cluster.name, cluster.kind];
   const isScalable = cluster.scalable && !disabled && cluster.status !== 'lost';
   return (
     <header className="jp-Moorage-cluster" data-moorage-cluster={cluster.status}>
@@ -42,9 +45,13 @@ export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactEl
           title={statusWords(trans, cluster)}
         />
         <b className="jp-Moorage-cluster-name" title={cluster.name}>
-          {cluster.name}
+          {title}
         </b>
-        {cluster.kind === cluster.name ? null : <span className="jp-Moorage-dim">{cluster.kind}</span>}
+        {subtitle === title ? null : (
+          <span className="jp-Moorage-dim jp-Moorage-ellipsis" title={subtitle}>
+            {subtitle}
+          </span>
+        )}
         {cluster.secure ? (
           <span
             className="jp-Moorage-mark"
@@ -60,7 +67,7 @@ export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactEl
             className="jp-Moorage-mark"
             role="img"
             aria-label={trans.__('kept')}
-            title={trans.__('Outlives this kernel')}
+            title={keptWords(trans, cluster)}
           >
             <AnchorIcon size={13} />
           </span>
@@ -81,7 +88,12 @@ export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactEl
         <ClusterMenu cluster={cluster} actions={actions} disabled={disabled} />
       </div>
       <div>
-        <span className="jp-Moorage-dim jp-Moorage-facts">{factWords(trans, state, cluster)}</span>
+        <span className="jp-Moorage-dim jp-Moorage-facts">
+          {factWords(trans, state, cluster)}
+          <span className="jp-Moorage-threads">
+            {` · ${trans._n('%1 thread', '%1 threads', threads(state))}`}
+          </span>
+        </span>
         <span className="jp-Moorage-space" />
         {isScalable ? <Size cluster={cluster} actions={actions} /> : null}
       </div>
@@ -273,6 +285,12 @@ function statusWords(trans: ITranslate, { status }: PanelCluster): string {
   }
 }
 
+function keptWords(trans: ITranslate, { idle_timeout }: PanelCluster): string {
+  return idle_timeout === undefined || idle_timeout === 0
+    ? trans.__('Outlives this kernel')
+    : trans.__('Outlives this kernel; ends after %1 min without use', Math.round(idle_timeout / 60));
+}
+
 function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster): string {
   const facts = [
     cluster.pending > 0
@@ -282,7 +300,6 @@ function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster)
   if (state.hosts.length > 1) {
     facts.push(trans._n('%1 host', '%1 hosts', state.hosts.length));
   }
-  facts.push(trans._n('%1 thread', '%1 threads', threads(state)));
   return facts.join(' · ');
 }
 

@@ -55,7 +55,7 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
       {moving.slice(0, MAX_MOVES).map(variable => {
         const { done, all } = moveBytes(state.moves, variable);
         const part = progress(state.moves, variable) ?? 0;
-        const where = trans.__('%1 → %2', variable.name, workerNames(trans, [...variable.pending.keys()]));
+        const where = trans.__('%1 → %2', variable.name, workerNames(trans, [...variable.pending.workers()]));
         return (
           <div key={variable.name} className="jp-Moorage-move" data-moorage-move={variable.name}>
             <div>

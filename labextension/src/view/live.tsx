@@ -6,7 +6,13 @@ export function useAnnouncer(): [ReactElement, (text: string) => void] {
   const [said, setSaid] = useState({ text: '', times: 0 });
   const announce = useCallback((text: string) => setSaid(({ times }) => ({ text, times: times + 1 })), []);
   const region = (
-    <div className="jp-Moorage-hidden" role="status" aria-live="assertive" aria-atomic="true">
+    <div
+      className="jp-Moorage-hidden"
+      role="status"
+      aria-live="assertive"
+      aria-atomic="true"
+      data-moorage-said=""
+    >
       {/* a new element each time, so that the same text is read out again */}
       <span key={said.times}>{said.text}</span>
     </div>

@@ -51,10 +51,10 @@ function fly(
   after: IVariable,
   most: number
 ): number {
-  const name = CSS.escape(after.name);
-  const chipOn = ({ element }: ICard): HTMLElement[] => [
-    ...element.querySelectorAll<HTMLElement>(`[data-moorage-held="${name}"]`)
-  ];
+  const chipOn = ({ element }: ICard): HTMLElement[] =>
+    [...element.querySelectorAll<HTMLElement>('[data-moorage-held]')].filter(
+      ({ dataset }) => dataset['moorageHeld'] === after.name
+    );
   const arrived = cards
     .filter(({ worker }) => after.held.has(worker) && before?.held.has(worker) !== true)
     .slice(0, most)
@@ -63,8 +63,12 @@ function fly(
     return 0;
   }
   const [source] = cards.filter(({ worker }) => before?.held.has(worker)).flatMap(chipOn);
-  const from = source ?? root.querySelector(`[data-moorage-variable="${name}"]`);
-  if (from === null) {
+  const from =
+    source ??
+    [...root.querySelectorAll<HTMLElement>('[data-moorage-variable]')].find(
+      ({ dataset }) => dataset['moorageVariable'] === after.name
+    );
+  if (from === undefined) {
     return 0;
   }
   const start = from.getBoundingClientRect();

@@ -21,6 +21,10 @@ const SHORT_ROW_HEIGHT = 27;
 const DIVIDER = null;
 type Row = IVariable | PanelCandidate | typeof DIVIDER;
 
+function isOwn({ owner }: IVariable): boolean {
+  return owner === '';
+}
+
 function rowKey(row: Row): string {
   return row === DIVIDER ? ' ' : row.name;
 }
@@ -41,7 +45,9 @@ export function Variables(props: IVariablesProps): ReactElement {
   const placed = useMemo(() => placedBytes(state.variables), [state.variables]);
   const rows = useMemo((): Row[] => {
     const divider: Row[] = candidates.length === 0 ? [] : [DIVIDER];
-    return [...state.variables.values(), ...divider, ...candidates];
+    const variables = [...state.variables.values()];
+    // The notebook's own come first.
+    return [...variables.filter(isOwn), ...variables.filter(one => !isOwn(one)), ...divider, ...candidates];
   }, [state.variables, candidates]);
   const isVirtual = rows.length > MAX_ROWS;
   // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer

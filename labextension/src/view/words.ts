@@ -4,7 +4,7 @@ import prettyBytes from 'pretty-bytes';
 import type { PlacementDict } from '../protocol';
 import type { ICarried, Target } from '../store/gestures';
 import { type IPreview, type Refusal, freeBytes } from '../store/preview';
-import { type IBoardState, type IVariable, sum } from '../store/state';
+import type { IBoardState, IVariable } from '../store/state';
 import type { ITranslate } from './translate';
 
 /** Workers that are named one by one; beyond that they are counted. */
@@ -44,7 +44,7 @@ export function plainName({ name, owner }: IVariable): string {
 /** Copies that are there and copies that are wanted. */
 export function copies({ held, pending }: IVariable): { there: number; wanted: number } {
   let there = held.size;
-  for (const worker of pending.keys()) {
+  for (const worker of pending.workers()) {
     if (held.has(worker)) {
       there--;
     }
@@ -69,7 +69,7 @@ export function placementWords(trans: ITranslate, variable: IVariable): string {
       return held.size > 1
         ? trans.__('spread over %1', trans._n('%1 worker', '%1 workers', held.size))
         : held.size === 1
-          ? trans.__('on %1', workerNames(trans, [...held.keys()]))
+          ? trans.__('on %1', workerNames(trans, [...held.workers()]))
           : trans.__('anywhere');
   }
 }
@@ -93,14 +93,14 @@ export function wishWords(trans: ITranslate, placement: PlacementDict | null): s
 /** How far a move has come, from 0 to 1, in copies; null when it is none. */
 export function progress(moves: IBoardState['moves'], variable: IVariable): number | null {
   const most = moves.get(variable.name);
-  return most === undefined ? null : 1 - sum(variable.pending) / most;
+  return most === undefined ? null : 1 - variable.pending.total / most;
 }
 
 /** Bytes of a move: those that have arrived, and all. */
 export function moveBytes(moves: IBoardState['moves'], variable: IVariable): { done: number; all: number } {
   const most = moves.get(variable.name) ?? 0;
   const each = variable.nbytes / Math.max(1, variable.nkeys);
-  return { done: (most - sum(variable.pending)) * each, all: most * each };
+  return { done: (most - variable.pending.total) * each, all: most * each };
 }
 
 /** The second line of a variable: where it stands. */

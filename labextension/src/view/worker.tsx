@@ -138,11 +138,7 @@ export function dropClass(preview: IPreview | null, isOver: boolean, isComing = 
 
 function amountWords(trans: ITranslate, worker: PanelWorker, used: number, coming: number): string {
   if (coming > 0) {
-    const then = used + coming;
-    return trans.__(
-      '→ %1',
-      worker.memory_limit > 0 ? formatBytesOf(trans, then, worker.memory_limit) : formatBytes(then)
-    );
+    return trans.__('→ %1', formatBytes(used + coming));
   }
   return worker.memory_limit > 0 ? formatBytesOf(trans, used, worker.memory_limit) : formatBytes(used);
 }

@@ -32,6 +32,8 @@ const HEAD_HEIGHT = 28;
 /** Pixels that a card needs at least when there are several columns. */
 const CARD_WIDTH = 260;
 
+const TARGETS = '[data-moorage-worker], [data-moorage-host]';
+
 /** A row of the list: the head of a host, or as many workers as there are columns. */
 type Row = { readonly host: IHostGroup } | { readonly workers: readonly string[] };
 
@@ -73,15 +75,12 @@ export function Workers({ state, disabled, handle, ...targets }: IWorkersProps):
         virtual.scrollToIndex(index);
         return;
       }
-      const selector =
-        target.kind === 'worker'
-          ? `[data-moorage-worker="${CSS.escape(target.worker)}"]`
-          : target.kind === 'host'
-            ? `[data-moorage-host="${CSS.escape(target.host)}"]`
-            : null;
-      if (selector !== null) {
-        scroller.current?.querySelector(selector)?.scrollIntoView({ block: 'nearest' });
-      }
+      const found = [...(scroller.current?.querySelectorAll<HTMLElement>(TARGETS) ?? [])].find(
+        ({ dataset }) =>
+          (target.kind === 'worker' && dataset['moorageWorker'] === target.worker) ||
+          (target.kind === 'host' && dataset['moorageHost'] === target.host)
+      );
+      found?.scrollIntoView({ block: 'nearest' });
     }
   }));
   const toggle = (host: string): void =>

@@ -1,0 +1,417 @@
+import { cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import userEvent, { type UserEvent } from '@testing-library/user-event';
+import axe from 'axe-core';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { useStore } from 'zustand';
+
+import type { PanelState } from '../../labextension/src/protocol';
+import type { IConnection } from '../../labextension/src/store/state';
+import { Board } from '../../labextension/src/view/board';
+import type { IBoardOptions } from '../../labextension/src/view/context';
+import { english } from '../../labextension/src/view/translate';
+import {
+  GB,
+  MB,
+  aCluster,
+  aLargeCluster,
+  aQueueCluster,
+  aState,
+  aVariable,
+  aWorker,
+  atWork,
+  byName
+} from './examples';
+import { PretendKernel } from './pretend';
+
+let user: UserEvent;
+const insertCell = vi.fn();
+
+beforeEach(() => {
+  user = userEvent.setup();
+  Element.prototype.scrollIntoView = () => undefined;
+});
+
+afterEach(() => {
+  cleanup();
+  insertCell.mockReset();
+});
+
+function show(state: PanelState, options: Partial<IBoardOptions> = {}): PretendKernel {
+  const kernel = new PretendKernel(state, 1);
+  const { model } = kernel;
+  function Connected(): React.ReactElement {
+    return (
+      <Board
+        state={useStore(model.store)}
+        trans={english}
+        options={{ threshold: 0, confirmAbove: 2 * GB, readOnly: false, ...options }}
+        actions={{
+          perform: (steps, force) => model.perform(steps, force),
+          start: workers => model.start(workers),
+          attach: target => model.attach(target),
+          scale: workers => model.scale(workers),
+          adapt: range => model.adapt(range),
+          stop: () => model.stop(),
+          dismiss: notice => model.dismiss(notice),
+          dismissFailure: failure => model.dismissFailure(failure),
+          insertCell
+        }}
+      />
+    );
+  }
+  render(<Connected />);
+  return kernel;
+}
+
+function connection(kernel: PretendKernel, fields: Partial<IConnection>): void {
+  const { model } = kernel;
+  fireEvent(document.body, new Event('change')); // flush
+  model.connectionChanged({ status: 'connected', message: '', concurrent: true, ...fields }, true);
+}
+
+const worker = (name: string): HTMLElement => {
+  const found = document.querySelector<HTMLElement>(`[data-moorage-worker="${name}"]`);
+  if (found === null) {
+    throw new Error(`no worker ${name}`);
+  }
+  return found;
+};
+const heldOn = (name: string): (string | undefined)[] =>
+  [...worker(name).querySelectorAll<HTMLElement>('[data-moorage-held]')].map(
+    chip => chip.dataset['moorageHeld']
+  );
+const row = (name: string): HTMLElement => screen.getByRole('button', { name: new RegExp(`^${name},`) });
+const said = (): string | null | undefined => document.querySelector('[data-moorage-said]')?.textContent;
+const magic = (): string | null | undefined =>
+  document.querySelector('[data-moorage-magic] code')?.textContent;
+
+describe('the board', () => {
+  it('shows what each worker holds, and what is on its way to it', () => {
+    show(atWork());
+    expect(heldOn('alice')).toEqual(['flights', 'model', 'grid', 'parts']);
+    expect(heldOn('bob')).toEqual(['flights', 'parts', 'lookup']);
+    expect(worker('bob').querySelector('[data-moorage-pending=grid]')).not.toBeNull();
+    expect(within(worker('carol')).getByText('paused: memory')).toBeTruthy();
+  });
+
+  it('says where each variable stands', () => {
+    show(atWork());
+    expect(row('flights').textContent).toContain('everywhere 4/4');
+    expect(row('grid').textContent).toContain('moving 2/4');
+    expect(row('lookup').textContent).toContain('erin is not here yet');
+    expect(row('parts').textContent).toContain('changed since');
+  });
+
+  it('offers what is large enough to be placed', () => {
+    show(atWork(), { threshold: 1.5 * MB });
+    expect(document.querySelector('[data-moorage-variable=airports]')).not.toBeNull();
+    expect(document.querySelector('[data-moorage-variable=weights]')).toBeNull();
+  });
+
+  it('groups workers by host when there are several', async () => {
+    show(aQueueCluster());
+    expect(
+      [...document.querySelectorAll<HTMLElement>('[data-moorage-host]')].map(e => e.dataset['moorageHost'])
+    ).toEqual(['node1', 'node2', 'node10']);
+    await user.click(screen.getByRole('button', { name: /^node2/ }));
+    expect(document.querySelector('[data-moorage-worker="node2-a"]')).toBeNull();
+    expect(document.querySelector('[data-moorage-worker="node1-a"]')).not.toBeNull();
+  });
+
+  it('shows hostile names and texts as they are', () => {
+    const evil = '<img src=x onerror=alert(1)>';
+    show(
+      aState({
+        cluster: aCluster({ name: evil, kind: evil, detail: evil, dashboard_link: 'javascript:alert(1)' }),
+        workers: byName(aWorker(evil)),
+        variables: byName(
+          aVariable(evil, {
+            typename: evil,
+            detail: evil,
+            state: 'waiting',
+            reason: evil,
+            held: { [evil]: 1 }
+          })
+        ),
+        notices: { n: { id: 'n', level: 'error', message: evil, remedy: evil, variable: evil } }
+      })
+    );
+    expect(document.querySelector('img')).toBeNull();
+    expect(screen.getAllByText(evil).length).toBeGreaterThan(5);
+    expect(document.querySelector('a')).toBeNull();
+  });
+
+  it.each([
+    ['at work', atWork],
+    ['on three hosts', aQueueCluster],
+    ['without a cluster', () => aState({ cluster: null })]
+  ])('has no fault that axe finds, %s', async (_, state) => {
+    show(state());
+    const { violations } = await axe.run(document.body, {
+      rules: { 'color-contrast': { enabled: false }, region: { enabled: false } }
+    });
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(node => node.html)])).toEqual([]);
+  });
+
+  it('keeps only what is in sight of a large cluster in the page', () => {
+    // jsdom has no layout: every element is 600 pixels high.
+    vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(600);
+    vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(300);
+    show(aLargeCluster(1000, 200));
+    const shown = (what: string): number => document.querySelectorAll(`[data-moorage-${what}]`).length;
+    expect(shown('worker')).toBeGreaterThan(0);
+    expect(shown('worker')).toBeLessThan(100);
+    expect(shown('variable')).toBeGreaterThan(10);
+    expect(shown('variable')).toBeLessThan(100);
+  });
+});
+
+describe('by keyboard', () => {
+  it('a variable is picked up, carried from target to target and dropped', async () => {
+    const kernel = show(atWork());
+    row('model').focus();
+    await user.keyboard('{Enter}');
+    expect(said()).toContain('Picked up model');
+    await user.keyboard('{ArrowDown}');
+    expect(said()).toContain('All workers: copies 3 × 12 MiB');
+    await user.keyboard('{ArrowDown}{ArrowDown}{ArrowDown}');
+    expect(said()).toContain('alice: is there already');
+    await user.keyboard('{ArrowDown}');
+    expect(said()).toContain('bob: copies 12 MiB');
+    expect(worker('bob').className).toContain('jp-mod-over');
+    expect(magic()).toBe('%pin model --workers alice bob');
+    await user.keyboard('{Enter}');
+    expect(said()).toContain('Dropped model on bob');
+    expect(kernel.asked[0]).toMatchObject({ op: 'place', args: { names: ['model'] } });
+    expect(document.activeElement).toBe(row('model'));
+    await vi.waitFor(() => expect(heldOn('bob')).toContain('model'));
+    expect(magic()).toBe('%pin model --workers alice bob');
+  });
+
+  it('Escape cancels', async () => {
+    const kernel = show(atWork());
+    row('model').focus();
+    await user.keyboard(' {ArrowDown}{Escape}');
+    expect(said()).toContain('Cancelled');
+    expect(kernel.asked).toEqual([]);
+    expect(document.activeElement).toBe(row('model'));
+  });
+
+  it('Shift and Enter moves', async () => {
+    const kernel = show(atWork());
+    row('model').focus();
+    await user.keyboard('{Enter}{End}{Shift>}{Enter}{/Shift}');
+    expect(kernel.asked[0]?.args).toMatchObject({ placement: { workers: ['dave'] } });
+  });
+
+  it('a drop that is refused says why and does nothing', async () => {
+    const kernel = show(atWork());
+    row('flights').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    expect(said()).toContain('Not dropped: is there already');
+    expect(kernel.asked).toEqual([]);
+  });
+
+  it('a copy is moved by its chip', async () => {
+    const kernel = show(atWork());
+    within(worker('alice')).getByRole('button', { name: 'model on alice' }).focus();
+    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{Enter}');
+    expect(kernel.asked[0]?.args).toMatchObject({ names: ['model'], placement: { workers: ['bob'] } });
+  });
+
+  it('one Tab goes to the list, and arrow keys go through it', async () => {
+    show(atWork());
+    const rows = [...document.querySelectorAll<HTMLElement>('.jp-Moorage-variable-grip')];
+    expect(rows.map(grip => grip.tabIndex)).toEqual([0, -1, -1, -1, -1, -1, -1]);
+    rows[0]?.focus();
+    await user.keyboard('{ArrowDown}{ArrowDown}');
+    expect(document.activeElement).toBe(rows[2]);
+    expect(rows.map(grip => grip.tabIndex)).toEqual([-1, -1, 0, -1, -1, -1, -1]);
+  });
+});
+
+describe('several variables', () => {
+  it('that are selected move together', async () => {
+    const kernel = show(atWork());
+    await user.click(row('model'));
+    await user.keyboard('{Control>}');
+    await user.click(row('parts'));
+    await user.keyboard('{/Control}');
+    row('parts').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    expect(kernel.asked[0]).toMatchObject({
+      op: 'place',
+      args: { names: ['model', 'parts'], placement: { kind: 'everywhere' } }
+    });
+    expect(magic()).toBe('%broadcast model parts');
+  });
+
+  it('that are selected go to a target that is pressed', async () => {
+    const kernel = show(atWork());
+    await user.click(row('model'));
+    await user.click(screen.getByRole('button', { name: /^Release/ }));
+    expect(kernel.asked[0]).toMatchObject({ op: 'release', args: { names: ['model'] } });
+  });
+
+  it('in a row are selected with the shift key', async () => {
+    show(atWork());
+    await user.click(row('flights'));
+    await user.keyboard('{Shift>}');
+    await user.click(row('grid'));
+    await user.keyboard('{/Shift}');
+    const selected = [...document.querySelectorAll<HTMLElement>('.jp-Moorage-variable.jp-mod-selected')];
+    expect(selected.map(one => one.dataset['moorageVariable'])).toEqual(['flights', 'model', 'grid']);
+  });
+});
+
+describe('the context menu', () => {
+  it('does the same as a drag', async () => {
+    const kernel = show(atWork());
+    fireEvent.contextMenu(row('model'), { clientX: 10, clientY: 10 });
+    const item = await screen.findByRole('menuitem', { name: /^Place on all workers/ });
+    expect(item.textContent).toContain('copies 3 × 12 MiB');
+    await user.click(item);
+    expect(kernel.asked[0]).toMatchObject({ op: 'place', args: { placement: { kind: 'everywhere' } } });
+  });
+
+  it('opens by a button, and inserts a cell that gathers', async () => {
+    show(atWork());
+    await user.click(screen.getByRole('button', { name: 'What to do with model' }));
+    await user.click(await screen.findByRole('menuitem', { name: /^Gather/ }));
+    expect(insertCell).toHaveBeenCalledWith('%gather model');
+  });
+
+  it('refuses what cannot be', async () => {
+    show(atWork());
+    fireEvent.contextMenu(row('airports'), { clientX: 10, clientY: 10 });
+    const item = await screen.findByRole('menuitem', { name: /^Release/ });
+    expect(item.getAttribute('aria-disabled')).toBe('true');
+    expect(item.textContent).toContain('is not placed');
+  });
+});
+
+describe('a large copy', () => {
+  it('is confirmed first', async () => {
+    const kernel = show(atWork(), { confirmAbove: 1 * MB });
+    row('model').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    expect(kernel.asked).toEqual([]);
+    const question = screen.getByRole('alertdialog');
+    expect(question.textContent).toContain('model to All workers: copies 36 MiB');
+    await user.click(within(question).getByRole('button', { name: 'Copy' }));
+    expect(kernel.asked).toHaveLength(1);
+    expect(screen.queryByRole('alertdialog')).toBeNull();
+  });
+
+  it('is not made when that is declined', async () => {
+    const kernel = show(atWork(), { confirmAbove: 1 * MB });
+    row('model').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    await user.click(within(screen.getByRole('alertdialog')).getByRole('button', { name: 'Cancel' }));
+    expect(kernel.asked).toEqual([]);
+  });
+});
+
+describe('a failure', () => {
+  const huge = (): PanelState =>
+    aState({
+      workers: byName(aWorker('alice', { memory_limit: 0 })),
+      variables: byName(aVariable('huge', { nbytes: 4 * GB, held: { alice: 1 } }))
+    });
+
+  it('stays with its remedy until it is dismissed', async () => {
+    show(huge(), { confirmAbove: Infinity });
+    row('huge').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    const log = await screen.findByRole('log');
+    expect(log.textContent).toContain('huge does not fit');
+    expect(log.textContent).toContain('Release something there');
+    await user.click(within(log).getByRole('button', { name: 'Dismiss' }));
+    expect(screen.queryByRole('log')).toBeNull();
+  });
+
+  it('for want of room can be overruled', async () => {
+    const kernel = show(huge(), { confirmAbove: Infinity });
+    row('huge').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    await user.click(await screen.findByRole('button', { name: 'Place anyway' }));
+    expect(kernel.asked[1]).toMatchObject({ op: 'place', args: { force: true } });
+    expect(magic()).toBe('%broadcast huge --force');
+  });
+
+  it('that the kernel tells of is dismissed there', async () => {
+    const kernel = show(
+      aState({ notices: { n: { id: 'n', level: 'warning', message: 'Oh.', remedy: '', variable: '' } } })
+    );
+    await user.click(screen.getByRole('button', { name: 'Dismiss' }));
+    expect(kernel.asked).toEqual([{ op: 'dismiss', args: { id: 'n' } }]);
+    expect(screen.queryByText('Oh.')).toBeNull();
+  });
+});
+
+describe('the cluster', () => {
+  it('starts with one click', async () => {
+    const kernel = show(aState({ cluster: null, workers: {} }));
+    await user.click(screen.getByRole('button', { name: 'Start 2 workers' }));
+    expect(kernel.asked).toEqual([{ op: 'start', args: { n_workers: 2 } }]);
+  });
+
+  it('is attached to by address', async () => {
+    const kernel = show(aState({ cluster: null, workers: {} }));
+    await user.click(screen.getByRole('button', { name: 'Attach…' }));
+    await user.keyboard(' tls://node:8786 {Enter}');
+    expect(kernel.asked).toEqual([{ op: 'attach', args: { target: 'tls://node:8786' } }]);
+  });
+
+  it('is scaled once for several presses', async () => {
+    const kernel = show(aState());
+    const more = screen.getByRole('button', { name: 'One worker more' });
+    await user.click(more);
+    await user.click(more);
+    await vi.waitFor(() => expect(kernel.asked).toEqual([{ op: 'scale', args: { n: 6 } }]), 3000);
+  });
+
+  it('cannot be scaled where it is not ours', () => {
+    show(aState({ cluster: aCluster({ scalable: false }) }));
+    expect(screen.queryByRole('button', { name: 'One worker more' })).toBeNull();
+  });
+
+  it('links to its dashboard', () => {
+    show(aState());
+    expect(screen.getByRole('link', { name: 'Dask dashboard' }).getAttribute('href')).toBe(
+      'http://127.0.0.1:8787/status'
+    );
+  });
+});
+
+describe('while there is nothing to show', () => {
+  it('says that moorage is not loaded, and inserts the line that loads it', async () => {
+    const kernel = show(aState());
+    connection(kernel, { status: 'absent' });
+    await user.click(await screen.findByRole('button', { name: /load_ext moorage/ }));
+    expect(insertCell).toHaveBeenCalledWith('%load_ext moorage');
+  });
+
+  it.each([
+    ['no-kernel', 'Open a notebook'],
+    ['dead', 'The kernel has died'],
+    ['incompatible', 'Versions differ'],
+    ['unsupported', 'moorage works with Python']
+  ] as const)('%s: %s', async (status, text) => {
+    connection(show(aState()), { status });
+    expect(await screen.findByText(text)).toBeTruthy();
+  });
+});
+
+describe('read-only', () => {
+  it('shows everything and changes nothing', async () => {
+    const kernel = show(atWork(), { readOnly: true });
+    expect(heldOn('alice')).toContain('flights');
+    row('model').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    await user.click(row('model'));
+    await user.click(screen.getByRole('button', { name: /^Release/ }));
+    expect(screen.queryByRole('button', { name: 'One worker more' })).toBeNull();
+    expect(kernel.asked).toEqual([]);
+  });
+});

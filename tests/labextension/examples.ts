@@ -1,0 +1,206 @@
+// States of a board as a kernel would send them, for tests and for the page in harness/.
+import type {
+  PanelCluster,
+  PanelSnapshot,
+  PanelState,
+  PanelVariable,
+  PanelWorker
+} from '../../labextension/src/protocol';
+import { PROTOCOL_VERSION } from '../../labextension/src/protocol';
+
+export const MB = 1024 * 1024;
+export const GB = 1024 * MB;
+
+export function aCluster(fields: Partial<PanelCluster> = {}): PanelCluster {
+  return {
+    name: 'local',
+    kind: 'local',
+    status: 'connected',
+    detail: '',
+    secure: true,
+    dashboard_link: 'http://127.0.0.1:8787/status',
+    requested: 4,
+    arrived: 4,
+    pending: 0,
+    scalable: true,
+    adapt: [],
+    kept: false,
+    ...fields
+  };
+}
+
+export function aWorker(name: string, fields: Partial<PanelWorker> = {}): PanelWorker {
+  return {
+    name,
+    host: '127.0.0.1',
+    nthreads: 2,
+    status: 'running',
+    memory_limit: 2 * GB,
+    managed: 0,
+    process: 180 * MB,
+    spilled: 0,
+    ...fields
+  };
+}
+
+export function aVariable(name: string, fields: Partial<PanelVariable> = {}): PanelVariable {
+  return {
+    name,
+    owner: '',
+    typename: 'ndarray',
+    detail: '(1000, 1000) float64',
+    nbytes: 8 * MB,
+    nkeys: 1,
+    placement: { kind: 'anywhere', copies: 1 },
+    state: 'held',
+    reason: '',
+    stale: false,
+    held: {},
+    pending: {},
+    ...fields
+  };
+}
+
+export function byName<Entry extends { name: string }>(...entries: Entry[]): Record<string, Entry> {
+  return Object.fromEntries(entries.map(entry => [entry.name, entry]));
+}
+
+export function aState(fields: Partial<PanelState> = {}): PanelState {
+  return {
+    cluster: aCluster(),
+    workers: byName(aWorker('alice'), aWorker('bob'), aWorker('carol'), aWorker('dave')),
+    variables: {},
+    candidates: {},
+    notices: {},
+    read_only: false,
+    ...fields
+  };
+}
+
+export function aSnapshot(state: PanelState = aState(), version = 0): PanelSnapshot {
+  return { type: 'snapshot', protocol: PROTOCOL_VERSION, version, state };
+}
+
+/** The local cluster at work of the design. */
+export function atWork(): PanelState {
+  const everywhere = { alice: 1, bob: 1, carol: 1, dave: 1 };
+  return aState({
+    workers: byName(
+      aWorker('alice', { managed: 910 * MB, process: 1130 * MB }),
+      aWorker('bob', { managed: 410 * MB, process: 900 * MB }),
+      aWorker('carol', { managed: 410 * MB, process: 1740 * MB, status: 'paused', spilled: 160 * MB }),
+      aWorker('dave', { managed: 930 * MB, process: 1100 * MB })
+    ),
+    variables: byName(
+      aVariable('flights', {
+        typename: 'DataFrame',
+        detail: '336,776 × 19',
+        nbytes: 381 * MB,
+        placement: { kind: 'everywhere' },
+        held: everywhere
+      }),
+      aVariable('model', {
+        typename: 'GradientBoostingRegressor',
+        detail: '',
+        nbytes: 12 * MB,
+        placement: { kind: 'workers', workers: ['alice'], each: true },
+        held: { alice: 1 }
+      }),
+      aVariable('grid', {
+        typename: 'ndarray',
+        detail: '(8192, 8192) float64',
+        nbytes: 512 * MB,
+        placement: { kind: 'everywhere' },
+        state: 'moving',
+        reason: '',
+        held: { alice: 1, dave: 1 },
+        pending: { bob: 1, carol: 1 }
+      }),
+      aVariable('parts', {
+        typename: 'list',
+        detail: '64 items',
+        nbytes: 96 * MB,
+        nkeys: 64,
+        stale: true,
+        held: { alice: 18, bob: 14, carol: 16, dave: 16 }
+      }),
+      aVariable('lookup', {
+        typename: 'dict',
+        detail: '12,000 items',
+        nbytes: 3 * MB,
+        placement: { kind: 'workers', workers: ['erin'], each: true },
+        state: 'waiting',
+        reason: 'erin is not here yet; kept on bob until then',
+        held: { bob: 1 },
+        pending: { erin: 1 }
+      })
+    ),
+    candidates: byName(
+      { name: 'airports', typename: 'DataFrame', detail: '1,458 × 8', nbytes: 2 * MB },
+      { name: 'weights', typename: 'ndarray', detail: '(512, 512) float32', nbytes: 1 * MB }
+    )
+  });
+}
+
+/** Twelve workers on three hosts. */
+export function aQueueCluster(): PanelState {
+  const workers = ['node1', 'node2', 'node10'].flatMap((host, at) =>
+    ['a', 'b', 'c', 'd'].map((letter, index) =>
+      aWorker(`${host}-${letter}`, {
+        host,
+        managed: (at === 0 && index === 0 ? 381 : 0) * MB,
+        process: (at === 0 && index === 0 ? 1300 : 300 + 120 * index + 80 * at) * MB
+      })
+    )
+  );
+  return aState({
+    cluster: aCluster({
+      name: 'sge',
+      kind: 'SGECluster',
+      requested: 16,
+      arrived: 12,
+      pending: 4,
+      kept: true,
+      detail: '4 jobs are waiting in the queue'
+    }),
+    workers: byName(...workers),
+    variables: byName(
+      aVariable('flights', {
+        typename: 'DataFrame',
+        detail: '336,776 × 19',
+        nbytes: 381 * MB,
+        placement: { kind: 'workers', workers: ['node1-a'], each: true },
+        held: { 'node1-a': 1 }
+      }),
+      aVariable('coeffs@other.ipynb', {
+        owner: 'other.ipynb',
+        nbytes: 2 * MB,
+        placement: { kind: 'hosts' },
+        held: { 'node1-b': 1, 'node2-a': 1, 'node10-a': 1 }
+      })
+    )
+  });
+}
+
+/** Many workers, many variables, all of them everywhere. */
+export function aLargeCluster(workers: number, variables: number): PanelState {
+  const names = Array.from({ length: workers }, (_, index) => `w${index}`);
+  const everywhere = Object.fromEntries(names.map(name => [name, 1]));
+  return aState({
+    cluster: aCluster({ requested: workers, arrived: workers }),
+    workers: byName(
+      ...names.map((name, index) =>
+        aWorker(name, { host: `host${Math.floor(index / 16)}`, managed: 300 * MB, process: 600 * MB })
+      )
+    ),
+    variables: byName(
+      ...Array.from({ length: variables }, (_, index) =>
+        aVariable(`v${index}`, {
+          nbytes: MB * (1 + (index % 7)),
+          placement: { kind: 'everywhere' },
+          held: { ...everywhere }
+        })
+      )
+    )
+  });
+}

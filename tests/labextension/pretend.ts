@@ -1,0 +1,134 @@
+// A kernel that only pretends: it answers requests by changing a state of its own and pushing what changed, one copy after
+// another, so that the view can be looked at and driven without Jupyter. Not a model of what the real one decides.
+import type {
+  PanelOps,
+  PanelState,
+  PanelVariable,
+  PanelVariableChange,
+  PlacementDict
+} from '../../labextension/src/protocol';
+import { type IRequester, PlacementModel, RequestError } from '../../labextension/src/store/model';
+import { aSnapshot, aVariable } from './examples';
+
+export class PretendKernel implements IRequester {
+  constructor(
+    private readonly _state: PanelState,
+    private readonly _pace = 700
+  ) {
+    this.model = new PlacementModel(this);
+    this.model.connectionChanged({ status: 'connected', message: '', concurrent: true }, true);
+    this.model.receive(aSnapshot(structuredClone(_state), this._version));
+  }
+
+  readonly model: PlacementModel;
+  /** What was asked, in order. */
+  readonly asked: { op: string; args: unknown }[] = [];
+
+  request<Op extends keyof PanelOps>(op: Op, args: PanelOps[Op]): Promise<Record<string, unknown>> {
+    this.asked.push({ op, args });
+    switch (op) {
+      case 'place':
+        return this._place(args as PanelOps['place']);
+      case 'release':
+        (args as PanelOps['release']).names.forEach(name => this._remove(name));
+        return Promise.resolve({});
+      case 'dismiss':
+        this._push({}, { notices: [(args as PanelOps['dismiss']).id] });
+        return Promise.resolve({});
+      case 'snapshot':
+        return Promise.resolve(aSnapshot(this._state, this._version));
+      default:
+        return Promise.resolve({});
+    }
+  }
+
+  /** Push a change of one variable. */
+  change(name: string, change: PanelVariableChange): void {
+    this._push({ variables: { [name]: change } });
+  }
+
+  private _place({ names, placement, force }: PanelOps['place']): Promise<Record<string, unknown>> {
+    for (const name of names) {
+      const nbytes = this._state.variables[name]?.nbytes ?? this._state.candidates[name]?.nbytes ?? 0;
+      if (nbytes > 3e9 && !force) {
+        return Promise.reject(
+          new RequestError({
+            kind: 'DoesNotFitError',
+            message: `${name} does not fit: it needs 3.2 GiB on alice, which has 870 MiB free.`,
+            remedy: 'Release something there, or start workers with more memory.'
+          })
+        );
+      }
+      this._move(name, nbytes, placement);
+    }
+    return Promise.resolve({});
+  }
+
+  private _move(name: string, nbytes: number, placement: PlacementDict): void {
+    const candidate = this._state.candidates[name];
+    const before: PanelVariable = this._state.variables[name] ?? aVariable(name, { ...candidate, nbytes });
+    const wanted = this._wanted(placement);
+    const pending = Object.fromEntries(
+      wanted.filter(worker => before.held[worker] === undefined).map(worker => [worker, before.nkeys])
+    );
+    const variable: PanelVariable = { ...before, placement, state: 'moving', pending };
+    this._state.variables[name] = variable;
+    this._push({ variables: { [name]: variable } }, candidate === undefined ? {} : { candidates: [name] });
+    Object.keys(pending).forEach((worker, index) => {
+      setTimeout(() => this._arrive(name, worker), this._pace * (1 + index));
+    });
+    setTimeout(
+      () => {
+        const surplus = Object.keys(variable.held).filter(worker => !wanted.includes(worker));
+        const held = Object.fromEntries(surplus.map(worker => [worker, 0]));
+        variable.held = without(variable.held, surplus);
+        variable.state = 'held';
+        this.change(name, { state: 'held', held });
+      },
+      this._pace * (1 + Object.keys(pending).length)
+    );
+  }
+
+  private _arrive(name: string, worker: string): void {
+    const variable = this._state.variables[name];
+    if (variable !== undefined) {
+      variable.held[worker] = variable.nkeys;
+      variable.pending = without(variable.pending, [worker]);
+      this.change(name, { held: { [worker]: variable.nkeys }, pending: { [worker]: 0 } });
+    }
+  }
+
+  private _wanted(placement: PlacementDict): string[] {
+    const all = Object.values(this._state.workers);
+    switch (placement.kind) {
+      case 'everywhere':
+        return all.map(({ name }) => name);
+      case 'hosts':
+        return [...new Set(all.map(({ host }) => host))].map(
+          host => all.find(worker => worker.host === host)?.name ?? ''
+        );
+      case 'workers':
+        return all
+          .filter(({ name, host }) => placement.workers?.some(spec => spec === name || spec === host))
+          .map(({ name }) => name);
+      case 'anywhere':
+        return all.slice(0, 1).map(({ name }) => name);
+    }
+  }
+
+  private _remove(name: string): void {
+    this._state.variables = without(this._state.variables, [name]);
+    this._push({}, { variables: [name] });
+  }
+
+  private _push(changed: object, removed: object = {}): void {
+    this._version++;
+    this.model.receive(structuredClone({ type: 'update', version: this._version, changed, removed }));
+  }
+
+  private _version = 0;
+}
+
+function without<Value>(record: Record<string, Value>, keys: readonly string[]): Record<string, Value> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
+}
