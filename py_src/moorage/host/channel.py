@@ -12,6 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import moorage.errors
 from moorage.errors import MoorageError, StartError
+from moorage.host.reasons import failure
 
 
 class Order(TypedDict):
@@ -76,7 +77,7 @@ class Channel:
         if isinstance(error, MoorageError):
             kind, message, remedy = type(error).__name__, error.message, error.remedy
         else:
-            kind, message, remedy = StartError.__name__, f"The cluster did not start: {_innermost(error)}", ""
+            kind, message, remedy = StartError.__name__, f"The cluster did not start: {failure(error)}.", ""
         self.send({"event": "error", "error": kind, "message": message, "remedy": remedy})
 
 
@@ -86,10 +87,3 @@ def to_error(event: Event) -> MoorageError:
     error: MoorageError = kind.__new__(kind)
     MoorageError.__init__(error, event["message"], event["remedy"])
     return error
-
-
-def _innermost(error: BaseException) -> str:
-    """Return the text of the error that started it all: Dask wraps it several times over."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return f"{type(error).__name__}: {error}"

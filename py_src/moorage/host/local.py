@@ -51,14 +51,14 @@ class NamedLocalCluster(LocalCluster):
         return {next(name for name in names if name not in taken): self.new_spec}
 
 
-def local_cluster(spec: HostSpec, security: Security, scratch: str) -> NamedLocalCluster:
+def local_cluster(spec: HostSpec, security: Security | None, scratch: str) -> NamedLocalCluster:
     """Return the local cluster that `spec` describes, not started yet.
 
     Parameters
     ----------
     spec : HostSpec
-    security : distributed.Security
-        Credentials of scheduler, workers and clients.
+    security : distributed.Security, optional
+        Credentials of scheduler, workers and clients; without them, all is open to the users of this machine.
     scratch : str
         Folder for the files of the workers.
     """
@@ -67,7 +67,7 @@ def local_cluster(spec: HostSpec, security: Security, scratch: str) -> NamedLoca
         "n_workers": (len(spec.names) or None) if spec.n_workers is None else spec.n_workers,
         "threads_per_worker": spec.threads_per_worker,
         "host": LOOPBACK,
-        "protocol": "tls://",
+        "protocol": "tls://" if security is not None else "tcp://",
         "dashboard_address": f"{LOOPBACK}:0",
         "local_directory": scratch,
         **spec.options,

@@ -21,6 +21,7 @@ from distributed.deploy.spec import SpecCluster
 from moorage.errors import InputError, MoorageError, ScaleError, UnknownWorkerError
 from moorage.host.leaving import Job, check_fit, choose, evacuate
 from moorage.host.processes import allow_open_files
+from moorage.host.reasons import failure
 from moorage.host.spec import check_size
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,10 @@ class Scaler:
             If it cannot be done without losing data or at all. The size stays as it was.
         """
         if sum(request is not None for request in (n, workers, cores, memory)) != 1:
-            raise InputError("Give one of: a number of workers, cores, memory, or the workers to let go.")
+            raise InputError(
+                "It takes one way to say a size, no more and no less.",
+                "Give a number of workers, of cores, an amount of memory, or the workers to let go.",
+            )
         async with self._lock:
             jobs = self.jobs()
             if workers is not None:
@@ -158,7 +162,7 @@ class Scaler:
                     await self.cluster
                     self.trouble = ""
                 except Exception as error:
-                    self.trouble = f"A worker could not be started: {error}"
+                    self.trouble = f"A worker could not be started: {failure(error)}"
                     self._forget_failed()
                     raise
                 finally:
@@ -243,11 +247,11 @@ class Scaler:
             started.add_done_callback(self._note_failure)
         except Exception as error:
             self._forget_failed(drop=True)
-            raise ScaleError(f"New workers could not be started: {error}") from error
+            raise ScaleError(f"New workers could not be started: {failure(error)}.") from error
 
     def _note_failure(self, started: asyncio.Future[None]) -> None:
         if not started.cancelled() and (error := started.exception()):
-            self.trouble = f"A worker could not be started: {error}"
+            self.trouble = f"A worker could not be started: {failure(error)}"
             self._forget_failed()
             self.on_change()
 

@@ -19,13 +19,14 @@ from distributed import Scheduler, Security
 from distributed.deploy.spec import SpecCluster
 from distributed.utils import import_term
 
-from moorage.errors import InputError, MoorageError, StartError
+from moorage.errors import InputError, MoorageError, ScaleError, StartError
 from moorage.host.channel import Channel, Order
 from moorage.host.control import Control
 from moorage.host.kept import KeptCluster, StateFile
 from moorage.host.lifetime import Lifetime
 from moorage.host.local import local_cluster
 from moorage.host.processes import allow_open_files, kill_group
+from moorage.host.queues import is_job_queue, shared_base, with_defaults
 from moorage.host.scaling import Scaler
 from moorage.host.scratch import LOG, Scratch, sweep
 from moorage.host.security import from_texts
@@ -42,7 +43,7 @@ LOG_LIMIT = 16_000_000
 """Bytes. The output of all workers goes to the log as well."""
 
 
-def run(channel: Channel, folders: Sequence[Scratch]) -> NoReturn:
+def run(channel: Channel, folders: list[Scratch]) -> NoReturn:
     """Serve the cluster that is ordered over `channel` until there is a reason to end, then end this process.
 
     The first of `folders` is for the files of the cluster; all are removed in the end.
@@ -67,13 +68,15 @@ def _exit(code: int, folders: Sequence[Scratch]) -> NoReturn:
     os._exit(code)
 
 
-async def _serve(order: Order, channel: Channel, folders: Sequence[Scratch]) -> int:
+async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     scratch = folders[0].path
     spec = HostSpec.from_wire(order["spec"])
     grace = LOCAL_GRACE if spec.is_local else QUEUE_GRACE
     lifetime = Lifetime(channel.reading, spec.idle_timeout, 2 * grace, lambda: _exit(1, folders))
     ended = asyncio.ensure_future(lifetime.wait())
-    starting = asyncio.ensure_future(_start(spec, order, channel, scratch))
+    if not spec.is_local:
+        folders.append(Scratch(shared_base()))  # its last is the one for credentials of workers elsewhere
+    starting = asyncio.ensure_future(_start(spec, order, channel, scratch, folders[-1].path))
     await asyncio.wait({ended, starting}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         # What it has started is in our process group, or a job that ends by itself for want of a scheduler.
@@ -117,17 +120,20 @@ async def _serve(order: Order, channel: Channel, folders: Sequence[Scratch]) -> 
     return 0
 
 
-async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path) -> Any:
+async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> Any:
     _configure(order, scratch)
-    security = from_texts(order["tls"])
+    security = from_texts(order["tls"]) if not spec.insecure else None
     if spec.is_local:
         allow_open_files(spec.n_workers or len(spec.names))
         cluster: Any = local_cluster(spec, security, str(scratch))
     else:
-        cluster = _create(spec, security)
+        cluster = _create(spec, security, shared)
     reporting = asyncio.ensure_future(_report_progress(cluster, channel))
     try:
         await cluster
+        if is_job_queue(spec.cluster_class) and spec.n_workers:
+            # A class of dask-jobqueue that is given a size submits in the background, where a refusal is only logged.
+            await _submit(cluster, spec.n_workers)
     except BaseException:
         with suppress(Exception):
             await asyncio.wait_for(cluster._close(), LOCAL_GRACE)
@@ -143,6 +149,13 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path) 
     return cluster
 
 
+async def _submit(cluster: Any, n_workers: int) -> None:
+    try:
+        await Scaler(cluster, cluster.scheduler).scale(n_workers)
+    except ScaleError as error:
+        raise StartError(error.message, error.remedy) from error
+
+
 def _configure(order: Order, scratch: Path) -> None:
     """Take over configuration and import path of the starter, so that workers find what the notebook finds."""
     dask.config.update(dask.config.config, order["dask_config"], priority="new")
@@ -152,15 +165,18 @@ def _configure(order: Order, scratch: Path) -> None:
     sys.path[:] = order["sys_path"]
 
 
-def _create(spec: HostSpec, security: Security) -> Any:
+def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
     try:
         cls = import_term(spec.cluster_class)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"There is no cluster class {spec.cluster_class!r}: {error}.") from error
     options: dict[str, Any] = dict(spec.options)
-    if spec.n_workers is not None:
+    if is_job_queue(spec.cluster_class):
+        options = with_defaults(cls, options, shared, spec.dashboard)
+    elif spec.n_workers is not None:
         options["n_workers"] = spec.n_workers
-    cluster: Any = cls(asynchronous=True, security=security, protocol="tls://", **options)
+    protocol = "tcp://" if security is None else "tls://"
+    cluster: Any = cls(*spec.args, asynchronous=True, security=security, protocol=protocol, **options)
     if not isinstance(cluster, SpecCluster):
         raise StartError(f"{spec.cluster_class} cannot be scaled without loss by moorage.", "Attach to it instead.")
     return cluster
@@ -170,7 +186,7 @@ def _facts(cluster: SpecCluster, spec: HostSpec) -> dict[str, Any]:
     shown = spec.dashboard and importlib.util.find_spec("bokeh") is not None
     return {
         "name": cluster.name,
-        "kind": "local" if spec.is_local else spec.cluster_class.rpartition(".")[2],
+        "kind": spec.kind,
         "address": cluster.scheduler_address,
         "dashboard_link": cluster.dashboard_link if shown else "",
         "pid": os.getpid(),

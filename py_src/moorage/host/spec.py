@@ -21,7 +21,7 @@ LOCAL_CLUSTER = "distributed.LocalCluster"
 BARE_WORKER = 100_000_000
 """Bytes that a worker process takes before it holds any data, roughly: 70 to 150 MB, with pandas or without."""
 
-_OURS = {"asynchronous", "loop", "name", "security", "start", "ip"}
+_OURS = {"asynchronous", "loop", "name", "security", "protocol", "start", "ip"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,12 @@ class HostSpec:
         Whether the cluster outlives the process that starts it.
     idle_timeout : float
         Seconds after which a kept cluster ends while no client is connected and no task runs.
+    args : tuple
+        Positional arguments of the cluster class; JSON only.
     options : dict
         Further keyword arguments of the cluster class; JSON only.
+    insecure : bool
+        Whether to do without TLS: whoever reaches the scheduler may then run code on the cluster.
     start_method : str
         ``"forkserver"`` (quick) or ``"spawn"``: how local workers are started.
 
@@ -66,11 +70,14 @@ class HostSpec:
     dashboard: bool = True
     keep: bool = False
     idle_timeout: float = 3600.0
+    args: tuple[Any, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    insecure: bool = False
     start_method: str = "forkserver"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", _checked_names(self.names))
+        object.__setattr__(self, "args", tuple(self.args))
         _check_count("n_workers", self.n_workers, least=0)
         _check_count("threads_per_worker", self.threads_per_worker, least=1)
         _check_memory(self.memory_limit)
@@ -85,9 +92,10 @@ class HostSpec:
         if self.names and not self.is_local:
             raise InputError(f"{self.cluster_class} names its workers itself.", "Leave the names out.")
         if taken := _OURS & set(self.options):
-            raise InputError(f"The option {min(taken)!r} is set by moorage.", "Leave it out.")
+            remedy = "Say --insecure to do without TLS." if taken & {"security", "protocol"} else "Leave it out."
+            raise InputError(f"The option {min(taken)!r} is set by moorage.", remedy)
         try:
-            json.dumps(dict(self.options))
+            json.dumps([self.args, dict(self.options)])
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"The options of the cluster cannot be sent to its process: {error}.",
@@ -100,6 +108,11 @@ class HostSpec:
     def is_local(self) -> bool:
         """Whether the workers are processes on this machine."""
         return self.cluster_class in (LOCAL_CLUSTER, "dask.distributed.LocalCluster")
+
+    @property
+    def kind(self) -> str:
+        """What users call such a cluster: ``local``, or the name of its class."""
+        return "local" if self.is_local else self.cluster_class.rpartition(".")[2]
 
     def to_wire(self) -> dict[str, Any]:
         """Return the spec as JSON-able values."""

@@ -6,6 +6,8 @@ cluster. It does *not* cover what the magics do (``magics.py``), nor whether a n
 
 from __future__ import annotations
 
+from typing import Any
+
 from moorage.errors import ArgumentError
 from moorage.jupyter.parser import (
     Arguments,
@@ -17,6 +19,7 @@ from moorage.jupyter.parser import (
     limit,
     nbytes,
     one_of,
+    option,
     positive,
     text,
 )
@@ -217,6 +220,9 @@ class ClusterArguments(Arguments):
     memory: str | None
     names: list[str] | None
     keep: bool
+    using: str | None
+    options: list[tuple[str, Any]] | None
+    insecure: bool
     variable: str
     target: str | None
     tls_ca: str | None
@@ -277,6 +283,7 @@ class ClusterArguments(Arguments):
 _CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
+  %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
                                   the name of a kept cluster; without TARGET the one kept cluster
   %cluster scale N                also --cores 16, --memory 64GB; placed data moves before workers go
@@ -293,6 +300,22 @@ def _cluster_actions() -> dict[str, Parser]:
     start.add_argument("--threads", type=positive, metavar="T", help="threads of each worker")
     start.add_argument("--memory", type=limit, metavar="SIZE", help="memory limit of each worker, as 2GB")
     start.add_argument("--names", nargs="+", type=text, metavar="NAME", help="names of the workers")
+    start.add_argument(
+        "--using",
+        type=text,
+        metavar="KIND",
+        help="local (default), sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
+    )
+    start.add_argument(
+        "--option",
+        dest="options",
+        nargs="+",
+        action="extend",
+        type=option,
+        metavar="KEY=VALUE",
+        help="argument of that class, as cores=4 or queue=all.q; JSON, or a text",
+    )
+    start.add_argument("--insecure", action="store_true", help="do without TLS: open to whoever reaches it")
     start.add_argument("--keep", action="store_true", help="let the cluster outlive this kernel")
 
     attach = Parser("%cluster attach", description="Use a cluster that runs already.")

@@ -62,6 +62,9 @@ class MoorageMagics(Magics):
             progress.update("starting a cluster")
             controller = start(
                 keep=args.keep,
+                using=args.using,
+                options=dict(args.options or ()),
+                insecure=args.insecure,
                 on_progress=partial(_arrivals, progress),
                 **given(
                     n_workers=args.n_workers,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from keyword import iskeyword
@@ -159,6 +160,15 @@ def _seconds(written: str) -> float:
     return float(_valid(0 <= seconds < float("inf"), seconds))
 
 
+def _option(written: str) -> tuple[str, Any]:
+    name, equals, value = written.partition("=")
+    _valid(bool(equals) and name.isidentifier(), name)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value  # most values are texts: a queue, 8GB, 1:30:00
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Return a reader of one of these words."""
     return _reader(lambda word: _valid(word in choices, word), f"one of {', '.join(choices)}")
@@ -168,6 +178,7 @@ positive = _reader(lambda word: _valid(int(word) >= 1, int(word)), "a whole numb
 count = _reader(lambda word: _valid(int(word) >= 0, int(word)), "a whole number of at least 0")
 nbytes = _reader(_bytes, "a size such as 2GB or 500MiB")
 limit = _reader(lambda word: word if word == "auto" else str(_bytes(word)), "a size such as 2GB, nor `auto`")
+option = _reader(_option, "of the form KEY=VALUE")
 duration = _reader(_seconds, "a time such as 30 (seconds) or 2m")
 
 

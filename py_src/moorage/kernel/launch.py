@@ -165,7 +165,7 @@ def launch(
         )
         dialogue = _Dialogue(process, on_progress)
         try:
-            security: Security = MemorySecurity.temporary()  # type: ignore[no-untyped-call]
+            security: Security = Security() if spec.insecure else MemorySecurity.temporary()  # type: ignore[no-untyped-call]
             ready = dialogue.run(_order(spec, security), timeout)
         except BaseException as error:
             log = dialogue.log() or _tail_of(errors)
@@ -284,7 +284,7 @@ def _early_environment() -> dict[str, str]:
 def _order(spec: HostSpec, security: Security) -> Order:
     return {
         "spec": spec.to_wire(),
-        "tls": to_texts(security),
+        "tls": {} if spec.insecure else to_texts(security),
         "sys_path": sys.path,
         "runtime_dir": str(state_folder()),
         "dask_config": _plain(

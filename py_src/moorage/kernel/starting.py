@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from moorage import config
 from moorage.errors import InputError, NoClusterError
 from moorage.host.kept import KeptCluster
 from moorage.host.security import from_texts
-from moorage.host.spec import HostSpec
 from moorage.kernel import kept, session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.connecting import address_in, client_at, credentials, is_open
+from moorage.kernel.deployments import deployment
 from moorage.kernel.launch import Progress, launch
 from moorage.kernel.shipping import install_plugin
 
@@ -31,10 +31,16 @@ def start(
     names: Sequence[str] | None = None,
     keep: bool = False,
     *,
+    using: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    insecure: bool = False,
     timeout: str | float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ClusterController:
-    """Start a cluster of local processes, encrypted and on loopback only, and connect to it.
+    """Start a cluster and connect to it: of local processes, encrypted and on loopback only, or by Dask's deployments.
+
+    What `using` leaves out is taken from Dask's configuration, such as ``jobqueue.sge`` of dask-jobqueue. Jobs that
+    wait in a queue are not waited for: see `ClusterController.wait_for_workers`.
 
     Parameters
     ----------
@@ -47,6 +53,13 @@ def start(
         Names of the first workers.
     keep : bool
         Let the cluster outlive this process.
+    using : str, optional
+        ``local``, a queue (``sge``, ``slurm``, ``pbs``, ``lsf``, …), or the path of a Dask cluster class.
+        Default: the setting ``moorage.cluster.factory``, or dask-labextension's ``labextension.factory``, else local.
+    options : mapping, optional
+        Further arguments of that class.
+    insecure : bool
+        Do without TLS.
     timeout : str or float, optional
     on_progress : callable, optional
         Called with the numbers of workers that are there and that are asked for.
@@ -62,16 +75,19 @@ def start(
     StartError
         If it does not start. Nothing of it is left.
     """
-    spec = HostSpec(
+    spec = deployment(
+        using,
+        options or {},
         n_workers=n_workers,
         threads_per_worker=threads_per_worker,
         memory_limit=memory_limit,
-        names=tuple(names or ()),
+        names=names or (),
         keep=keep,
+        insecure=insecure,
         dashboard=bool(config.get("cluster.dashboard")),
         idle_timeout=config.seconds("cluster.idle-timeout"),
     )
-    with session.starting("", "local", n_workers or len(names or ())) as begun:
+    with session.starting("", spec.kind, spec.n_workers or len(spec.names)) as begun:
 
         def report(progress: Progress) -> None:
             begun.progress(progress.arrived, progress.requested)
@@ -81,11 +97,13 @@ def start(
         handle = launch(spec, config.seconds("start-timeout", timeout), report)
         try:
             client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
-            return ClusterController(client, name=handle.info.name, kind="local", handle=handle)
+            controller = ClusterController(client, name=handle.info.name, kind=spec.kind, handle=handle)
         except BaseException:
             handle.kept = False
             handle.close()
             raise
+        warn_if_open(controller)
+        return controller
 
 
 def attach(
@@ -169,7 +187,7 @@ def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) 
         if controller.address == cluster.address and controller.status == "connected":
             session.add(controller)
             return controller
-    client = client_at(cluster.address, security or from_texts(cluster.tls), limit)
+    client = client_at(cluster.address, security or (from_texts(cluster.tls) if cluster.tls else None), limit)
     return _controller(client, name=cluster.name, kind=cluster.kind)
 
 
