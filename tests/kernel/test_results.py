@@ -496,3 +496,10 @@ def test_code_that_fails_on_a_worker_says_where(cluster):
     with pytest.raises(MoorageError, match="no worker 'carol'"):
         each["carol"]
     each.cancel()
+
+
+def test_the_scheduler_keeps_nothing_of_what_tasks_print(cluster):
+    reports = []
+    cluster.submitter.map(lambda i: print("x" * 1000), range(20), options=Options(on_report=reports.append)).wait()
+    assert any(r["kind"] == "output" for r in reports)
+    assert cluster.client.get_events(cluster.submitter.runtime.topic) == ()

@@ -22,6 +22,7 @@ from dask._task_spec import Task
 from dask.core import TaskRef  # type: ignore[attr-defined]
 
 from moorage.kernel.shipping import by_value
+from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker import runtime as worker_side
 from moorage.worker.runtime import RuntimePlugin
 
@@ -53,7 +54,7 @@ class WorkerRuntime:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.name = f"moorage_worker_{_hash_of_sources()}"
-        self.topic = f"moorage-{client.id}"
+        self.topic = OUTPUT_TOPIC + client.id
         self._lock = threading.Lock()
         self._installed = False
         self._listeners: weakref.WeakValueDictionary[str, Listener] = weakref.WeakValueDictionary()

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from distributed.scheduler import TaskState, WorkerState
 
 NAME = "moorage"
+OUTPUT_TOPIC = "moorage-output-"
+"""Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
 _MEMORY_MS = 1000
 
@@ -205,7 +207,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.origins.worker_gone(worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Take note of workers that begin or cease to run."""
+        """Take note of workers that begin or cease to run, and keep no record of what tasks print."""
+        if topic.startswith(OUTPUT_TOPIC):
+            self.scheduler._broker.truncate(topic)  # it has been sent; Dask would keep the last thousand messages
         if isinstance(msg, dict) and msg.get("action") == "worker-status-change":
             self._workers_changed()
             # the event comes just before the worker is counted among the running ones
