@@ -167,7 +167,11 @@ class SchedulerLink:
         return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
 
     def changed(self, *kinds: Kind) -> None:
-        """Tell those who wait and those who subscribed."""
+        """Tell those who wait and those who subscribed; from any thread."""
+        loop: Any = self.client.loop
+        if _running_loop() is not loop.asyncio_loop:
+            loop.add_callback(self.changed, *kinds)
+            return
         if self._tick is not None:
             self._tick.set()
             self._tick = asyncio.Event()
@@ -282,3 +286,10 @@ def reaching(client: Client) -> Iterator[None]:
         why = str(error) or type(error).__name__
         address = client.scheduler.address if client.scheduler is not None else "its address"
         raise UnreachableError(f"The scheduler at {address} does not answer: {why}.", RECONNECT) from error
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

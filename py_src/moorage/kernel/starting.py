@@ -162,6 +162,11 @@ def attach(
                 raise InputError(
                     "An asynchronous Client cannot be attached to.", "Attach to the address of its scheduler."
                 )
+            # Two on one client would take each other's events away.
+            for controller in session.all_controllers():
+                if controller.client is target and controller.status == "connected":
+                    session.add(controller)
+                    return controller
             return ClusterController(
                 target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
             )
