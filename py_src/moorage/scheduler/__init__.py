@@ -3,6 +3,7 @@
 * ``plugin``     the scheduler plugin: its handlers, and the events it listens to
 * ``desired``    which variables there are and where they shall be
 * ``reconcile``  carries out the plan, in slices of time
+* ``flights``    copies on their way
 * ``policy``     the memory manager's policies: leave placed keys alone, let surplus copies go
 * ``origin``     keys without a copy: tasks wait for them while the notebook is asked to send the value again
 * ``adopt``      plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too

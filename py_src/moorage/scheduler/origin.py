@@ -14,6 +14,7 @@ The same serves keys that are placed before there is any worker to hold them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,6 +26,7 @@ from distributed.protocol.pickle import dumps
 from distributed.utils_comm import scatter_to_workers
 
 from moorage.plan import Address, Key
+from moorage.scheduler.flights import patience
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -65,10 +67,12 @@ class Origins:
         self._clients: dict[Key, list[str]] = {}
         self._asked: dict[Key, float] = {}
         self._delivering: dict[Key, Address] = {}
+        self._avoid: dict[Key, Address] = {}
         #: Why a key is lost.
         self.lost: dict[Key, str] = {}
         #: The worker that had the last copy of a key.
         self.last_holder: dict[Key, str] = {}
+        self._seeking = False
         self._update_data: Callable[..., None] = scheduler.handlers["update_data"]
         scheduler.handlers["update_data"] = scheduler.__dict__["update_data"] = self.update_data
 
@@ -129,10 +133,11 @@ class Origins:
             self._rest(ts)
         if finish == "memory":
             self._asked.pop(key, None)
+            self._avoid.pop(key, None)
         elif finish == "erred":
             self.lost.setdefault(key, "its task failed")
         elif finish == "no-worker":
-            self.seek()
+            self._seek_soon()
 
     def client_gone(self, client: str) -> None:
         """Count on `client` no more."""
@@ -150,6 +155,7 @@ class Origins:
 
     def seek(self) -> None:
         """Ask for every expected key that nobody has, or give it up if there is nobody to ask."""
+        self._seeking = False
         scheduler = self._scheduler
         if not scheduler.running:
             return  # nowhere to put it; asked again when a worker runs
@@ -167,32 +173,49 @@ class Origins:
         for client, keys in requests.items():
             self._ask(client, keys)
 
-    async def deliver(self, values: Mapping[Key, Any], target: Callable[[Key], Address]) -> None:
+    def _seek_soon(self) -> None:
+        if not self._seeking:  # once for all that is lost at the same time
+            self._seeking = True
+            asyncio.get_running_loop().call_soon(self.seek)
+
+    async def deliver(
+        self, values: Mapping[Key, Any], targets: Callable[[Mapping[Key, str]], dict[Key, Address]]
+    ) -> None:
         """Put values that a client has sent into workers' memory and finish their tasks.
 
         Parameters
         ----------
         values : mapping of key to serialized value
-        target : callable
-            Key -> address of the worker that shall have it first.
+        targets : callable
+            Key -> worker that shall be avoided, or ""; it returns key -> address of who shall have it first.
         """
-        scheduler = self._scheduler
-        for key, value in values.items():
+        for key in values:
             self._asked.pop(key, None)
-            ts = scheduler.tasks.get(key)
-            if ts is None or ts.state != "no-worker" or not scheduler.running:
-                continue
-            address = self._delivering[key] = target(key)
-            try:
-                _, _, nbytes = await scatter_to_workers([address], {key: value}, rpc=scheduler.rpc)
-            except OSError:
-                continue  # the worker has left meanwhile; `seek` below asks again
-            finally:
+        tasks = self._scheduler.tasks
+        expected = [key for key in values if key in tasks and tasks[key].state == "no-worker"]
+        if expected and self._scheduler.running:
+            loads: dict[Address, dict[Key, Any]] = {}
+            for key, address in targets({key: self._avoid.get(key, "") for key in expected}).items():
+                loads.setdefault(address, {})[key] = values[key]
+            await asyncio.gather(*(self._send(address, load) for address, load in loads.items()))
+        self.seek()
+
+    async def _send(self, address: Address, values: dict[Key, Any]) -> None:
+        tasks = {key: self._scheduler.tasks[key] for key in values}
+        self._delivering.update(dict.fromkeys(values, address))
+        try:
+            async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks.values()))):
+                _, _, nbytes = await scatter_to_workers([address], values, rpc=self._scheduler.rpc)
+        except (OSError, TimeoutError):  # it has left meanwhile, or hangs
+            self._avoid.update(dict.fromkeys(values, address))
+            return
+        finally:
+            for key in values:
                 if self._delivering.get(key) == address:
                     del self._delivering[key]
-            if scheduler.tasks.get(key) is ts:
+        for key, ts in tasks.items():
+            if self._scheduler.tasks.get(key) is ts:
                 self._arrived(ts, address, nbytes[key])
-        self.seek()
 
     def update_data(
         self, *, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None = None
@@ -236,6 +259,7 @@ class Origins:
         self._clients.clear()
         self._asked.clear()
         self._delivering.clear()
+        self._avoid.clear()
         self.lost.clear()
         self.last_holder.clear()
 

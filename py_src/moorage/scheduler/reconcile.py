@@ -7,14 +7,16 @@ slices of time, so that ten thousand keys do not stop the scheduler's event loop
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from time import monotonic, perf_counter
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moorage.model import WorkerInfo, WorkerStatus
 from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, plan_key
 from moorage.scheduler.desired import Desired
+from moorage.scheduler.flights import Flights
 from moorage.scheduler.policy import let_go
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ SLICE = 0.02
 
 COALESCE = 0.002
 """Seconds between the first mark and the work, so that a burst of events is one round."""
-
-_FLIGHT_SECONDS = 30.0
-_SLOWEST_LINK = 10e6  # bytes per second; a copy gets this much more time before it is asked for again
 
 
 def worker_info(ws: WorkerState, *, memory: bool = False) -> WorkerInfo:
@@ -69,7 +68,7 @@ class Reconciler:
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
         self._dirty: dict[Key, None] = {}
-        self._in_flight: dict[Key, dict[Address, tuple[Address, float]]] = {}
+        self._flights = Flights()
         self._view: ClusterView | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -77,13 +76,24 @@ class Reconciler:
     def view(self) -> ClusterView:
         """The workers; looked up anew after `workers_changed`."""
         if self._view is None:
-            workers = self._scheduler.workers
-            self._view = ClusterView(map(worker_info, workers.values()), lambda a: workers[a].nbytes)
+            self._view = ClusterView(map(worker_info, self._scheduler.workers.values()), self._load)
         return self._view
 
     def is_marked(self, key: Key) -> bool:
         """Whether `key` is still to be looked at."""
         return key in self._dirty
+
+    def first_holders(self, avoid: Mapping[Key, Address]) -> dict[Key, Address]:
+        """Return the workers to which keys that nobody has shall be sent first, but not to those to be avoided."""
+        now, sent = self.view, Counter[Address]()
+        view = ClusterView(now.by_address.values(), lambda a: now.load(a) + sent[a])
+        chosen = {}
+        for key, shunned in avoid.items():
+            step = plan_key(self._desired.placements(key), KeyView(key, 0, frozenset()), view)
+            pool = (step.pending & view.running) - {shunned} or view.running - {shunned} or view.running
+            chosen[key] = min(pool, key=lambda a: (view.load(a), a))
+            sent[chosen[key]] += self._scheduler.tasks[key].get_nbytes()
+        return chosen
 
     def mark(self, keys: Iterable[Key]) -> None:
         """Look at `keys` again, soon."""
@@ -95,15 +105,12 @@ class Reconciler:
         """Take note that a worker came, went (`gone`) or changed its status: every key may be concerned."""
         self._view = None
         if gone is not None:
-            for flights in self._in_flight.values():
-                for target in [t for t, (source, _) in flights.items() if gone in (t, source)]:
-                    del flights[target]
+            self._flights.worker_gone(gone)
         self.mark(self._desired.by_key)
 
     def replica_changed(self, key: Key, worker: Address) -> None:
         """Take note that `worker` has got or lost `key`."""
-        if flights := self._in_flight.get(key):
-            flights.pop(worker, None)
+        self._flights.end(key, worker)
         self.mark((key,))
 
     def forget(self, keys: Iterable[Key]) -> None:
@@ -112,14 +119,17 @@ class Reconciler:
             self._dirty.pop(key, None)
             self.unsettled.pop(key, None)
             self._in_use.discard(key)
-            self._in_flight.pop(key, None)
+            self._flights.end_all(key)
 
     def sweep(self) -> None:
         """Give up on copies that never arrived, and look again at all that is not settled or was in use."""
-        now = monotonic()
-        for flights in self._in_flight.values():
-            for target in [t for t, (_, deadline) in flights.items() if deadline < now]:
-                del flights[target]
+        for key, target in self._flights.expire():
+            ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(target)
+            if ts is not None and ts.who_has and ws is not None and ws not in ts.who_has:
+                # It may have the key and never have said so, for instance after a transfer that was given up here. It
+                # would ignore being asked again; told to let go, it either does or answers that it has the key.
+                message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
+                self._scheduler.worker_send(target, message)
         self.mark(self.unsettled)
         self.mark(self._in_use)
         self._in_use.clear()
@@ -146,7 +156,10 @@ class Reconciler:
             step = self._plan(key)
             if step is None:
                 continue
-            replicate += step.replicate
+            for action in step.replicate:
+                nbytes = self._scheduler.tasks[key].get_nbytes()
+                self._flights.begin(key, action.sources[0], action.target, nbytes)
+                replicate.append(action)
             drop += step.drop
         if replicate:
             self._send(replicate)
@@ -164,7 +177,7 @@ class Reconciler:
         if step.in_use:
             self._in_use.add(key)
         if step.settled:
-            self._in_flight.pop(key, None)
+            self._flights.end_all(key)
             before = self.unsettled.pop(key, None)
         else:
             before = self.unsettled.get(key)
@@ -173,24 +186,23 @@ class Reconciler:
             self._changed(key)
         return step
 
+    def _load(self, address: Address) -> int:
+        """Return the bytes that a worker has, and that are on their way there."""
+        return self._scheduler.workers[address].nbytes + self._flights.incoming[address]
+
     def _observe(self, ts: TaskState) -> KeyView:
-        flights = self._in_flight.get(ts.key, {})
         return KeyView(
             key=ts.key,
             nbytes=ts.get_nbytes(),
             holders=frozenset(ws.address for ws in ts.who_has or ()),
-            in_flight={target: source for target, (source, _) in flights.items()},
+            in_flight=self._flights.of(ts.key),
             in_use=bool(ts.waiters),
         )
 
     def _send(self, actions: Iterable[Replicate]) -> None:
         """Ask each target once, for all its keys."""
-        now = monotonic()
         wanted: dict[Address, dict[Key, tuple[Address, ...]]] = {}
         for action in actions:
-            nbytes = self._scheduler.tasks[action.key].get_nbytes()
-            deadline = now + _FLIGHT_SECONDS + nbytes / _SLOWEST_LINK
-            self._in_flight.setdefault(action.key, {})[action.target] = (action.sources[0], deadline)
             wanted.setdefault(action.target, {})[action.key] = action.sources
         for target, sources in wanted.items():
             message: dict[str, Any] = {

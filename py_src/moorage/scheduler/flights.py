@@ -1,0 +1,74 @@
+"""Copies that were asked for and are not confirmed yet: from where, to where, until when, and how many bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from moorage.plan import Address, Key
+
+_PATIENCE = 30.0
+_SLOWEST_LINK = 10e6  # bytes per second; a copy gets this much more time before it is asked for again
+
+
+def patience(nbytes: int) -> float:
+    """Return the seconds that so many bytes may take to arrive."""
+    return _PATIENCE + nbytes / _SLOWEST_LINK
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    source: Address
+    nbytes: int
+    deadline: float
+
+
+class Flights:
+    """All copies on their way."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, dict[Address, _Flight]] = {}
+        #: Bytes on their way to each worker.
+        self.incoming: Counter[Address] = Counter()
+
+    def begin(self, key: Key, source: Address, target: Address, nbytes: int) -> None:
+        """Take note of a copy that is asked for."""
+        self.end(key, target)
+        self._by_key.setdefault(key, {})[target] = _Flight(source, nbytes, monotonic() + patience(nbytes))
+        self.incoming[target] += nbytes
+
+    def of(self, key: Key) -> dict[Address, Address]:
+        """Return target and source of each copy of `key` on its way."""
+        return {target: flight.source for target, flight in self._by_key.get(key, {}).items()}
+
+    def end(self, key: Key, target: Address) -> None:
+        """Take note of a copy that has arrived, or never will."""
+        flights = self._by_key.get(key)
+        if flights is None or (flight := flights.pop(target, None)) is None:
+            return
+        self.incoming[target] -= flight.nbytes
+        if not flights:
+            del self._by_key[key]
+
+    def end_all(self, key: Key) -> None:
+        """Take note that nothing of `key` is waited for any more."""
+        for target in list(self._by_key.get(key, ())):
+            self.end(key, target)
+
+    def worker_gone(self, address: Address) -> None:
+        """Wait no more for what a worker that has left was to send or to get."""
+        self._end_where(lambda target, flight: address in (target, flight.source))
+        del self.incoming[address]
+
+    def expire(self) -> list[tuple[Key, Address]]:
+        """Wait no more for what should have arrived long ago; return those keys and targets."""
+        now = monotonic()
+        return self._end_where(lambda target, flight: flight.deadline < now)
+
+    def _end_where(self, over: Callable[[Address, _Flight], bool]) -> list[tuple[Key, Address]]:
+        found = [(key, t) for key, flights in self._by_key.items() for t, flight in flights.items() if over(t, flight)]
+        for key, target in found:
+            self.end(key, target)
+        return found
