@@ -11,10 +11,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import cloudpickle
 import dask.config
 import psutil
 from distributed import Client, Future, Nanny, Scheduler, SpecCluster
@@ -23,11 +25,15 @@ from distributed.protocol import to_serialize
 from distributed.protocol.pickle import dumps
 
 from moorage.errors import LostError
+from moorage.kernel.mirror import Mirror
 from moorage.kernel.shipping import install_plugin
 from moorage.model import Everywhere, OnWorkers, Placement
 from moorage.protocol import Changes, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
 
 T = TypeVar("T")
+
+# workers on schedulers of other processes do not have the tests
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 _CONFIG = {
     "distributed.worker.memory.pause": False,  # a paused worker is paused by a test and stays so
@@ -82,7 +88,10 @@ class Workers:
         self.cluster = SpecCluster(
             workers=dict.fromkeys(names, self._spec),
             worker=self._spec,
-            scheduler={"cls": Scheduler, "options": {"dashboard": False, "host": "127.0.0.1", "port": 0}},
+            scheduler={
+                "cls": Scheduler,
+                "options": {"dashboard": False, "dashboard_address": ":0", "host": "127.0.0.1", "port": 0},
+            },
             silence_logs=False,
         )
         self.client = Client(self.cluster, set_as_default=False)
@@ -207,22 +216,29 @@ class Notebook:
         self.values: dict[Any, Any] = {}
         self.placed: dict[str, PlaceItem] = {}
         self.restored: list[Any] = []
+        self._installed = True
         self.events: list[Changes] = []
+        self.mirror = Mirror()
         self.client = Client(address, set_as_default=False)
         self.client.sync(install_plugin, self.client)
         self.client.subscribe_topic("moorage", self._on_event)
-        self.snapshot: SchedulerSnapshot = self.call("subscribe", client=self.client.id)
+        self.client.sync(self._subscribe)
         self._futures: dict[Any, Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
-        if self.client.status == "running":
+        if self._installed and self.client.status == "running":
             self.call("release", vids=[f"{self.owner}:{name}" for name in self.placed])
         self._futures.clear()
         self.client.close()
 
     def call(self, handler: str, **arguments: Any) -> Any:
         return self.client.sync(getattr(self.client.scheduler, f"moorage_{handler}"), **arguments)
+
+    def uninstall(self) -> None:
+        """Take moorage away from the scheduler."""
+        self.call("uninstall")
+        self._installed = False
 
     # Placing
 
@@ -335,6 +351,30 @@ class Notebook:
 
     # The scheduler's events
 
+    def agrees(self) -> None:
+        """Wait until the events tell of the same variables and workers as the scheduler itself."""
+
+        if not self._installed or self.client.status != "running":
+            return
+
+        def difference() -> Any:
+            state: SchedulerSnapshot = self.call("state")
+            workers = {name: _without_memory(worker) for name, worker in state["workers"].items()}
+            mirrored = {name: _without_memory(worker) for name, worker in self.mirror.workers.items()}
+            ours, theirs = (self.mirror.variables, mirrored), (state["variables"], workers)
+            return None if ours == theirs else (ours, theirs)
+
+        try:
+            eventually(lambda: difference() is None)
+        except AssertionError:
+            raise AssertionError(f"events and state differ: {difference()}") from None
+
+    async def _subscribe(self) -> None:
+        assert self.client.scheduler is not None
+        self.mirror.reset(await self.client.scheduler.moorage_subscribe(client=self.client.id))
+        for event in self.events:
+            self.mirror.apply(event)
+
     def _on_event(self, event: Any) -> None:
         if event["type"] == "restore":
             task = asyncio.ensure_future(self._restore(list(event["keys"])))
@@ -342,6 +382,8 @@ class Notebook:
             task.add_done_callback(self._tasks.discard)
         else:
             self.events.append(event)
+            if self.mirror.seq >= 0:
+                self.mirror.apply(event)
 
     async def _restore(self, keys: list[Any]) -> None:
         self.restored += keys
@@ -358,6 +400,7 @@ def notebook_on(workers: Workers, owner: str = "nb") -> Iterator[Notebook]:
     notebook = Notebook(workers.address, owner)
     try:
         yield notebook
+        notebook.agrees()
     finally:
         notebook.close()
 
@@ -365,6 +408,10 @@ def notebook_on(workers: Workers, owner: str = "nb") -> Iterator[Notebook]:
 def children() -> list[psutil.Process]:
     """Return the processes below this one."""
     return psutil.Process().children(recursive=True)
+
+
+def _without_memory(worker: Any) -> dict[str, Any]:
+    return {field: value for field, value in worker.items() if field not in ("managed", "process", "spilled")}
 
 
 def _has(key: Any, dask_worker: Any) -> tuple[Any, bool]:

@@ -209,6 +209,15 @@ def test_a_variable_of_many_keys_is_spread_over_the_workers_named(workers: Worke
     assert sum(held.values()) == 12
 
 
+def test_keys_that_move_together_are_spread_by_what_their_targets_hold(workers: Workers, notebook: Notebook) -> None:
+    parts = {("part", i): VALUE + i for i in range(12)}
+    notebook.place("x", OnWorkers(("alice",)), values=parts)
+    notebook.until("x", on=["alice"])
+    notebook.move("x", OnWorkers(("bob", "carol"), each=False))
+    notebook.until("x", on=["bob", "carol"])
+    assert notebook.variable("x")["held"] == {"bob": 6, "carol": 6}
+
+
 def test_one_per_host_keeps_one_copy_on_a_single_host(workers: Workers, notebook: Notebook) -> None:
     notebook.everywhere("x", VALUE)
     notebook.move("x", OnePerHost())

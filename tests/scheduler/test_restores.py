@@ -53,6 +53,13 @@ def test_all_holders_may_die_at_once(workers: Workers, notebook: Notebook) -> No
     assert np.array_equal(notebook.value("y"), VALUE + 1)
 
 
+def test_many_values_that_come_back_are_spread_over_the_workers(workers: Workers, notebook: Notebook) -> None:
+    parts = {("part", i): VALUE + i for i in range(12)}
+    notebook.place("x", Anywhere(), values=parts, scatter=False)
+    notebook.until("x")
+    assert sorted(notebook.variable("x")["held"].values()) == [4, 4, 4]
+
+
 def test_a_restart_of_the_whole_cluster_brings_back_what_has_an_origin(workers: Workers, notebook: Notebook) -> None:
     notebook.everywhere("x", VALUE)
     notebook.pin("y", VALUE + 1, "carol")
@@ -204,6 +211,8 @@ class Gate:
         assert isinstance(event, dict)
         if event["type"] == "restore":
             self.asked.append(event)
+        else:
+            self._answer(event)
 
 
 def slowly_sum(x: np.ndarray) -> int:
