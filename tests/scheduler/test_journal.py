@@ -1,0 +1,101 @@
+"""Events, applied one after the other, tell what a snapshot tells."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moorage.kernel.mirror import Mirror
+from moorage.model import WorkerInfo
+from moorage.protocol import VariableRecord
+from moorage.scheduler.journal import Journal, worker_dict
+
+VIDS = ["nb:x", "nb:y", "other:x"]
+NAMES = ["alice", "bob", "carol"]
+
+counts = st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3))
+records = st.builds(
+    lambda state, reason, nbytes, held, pending: {
+        "state": state, "reason": reason, "nbytes": nbytes, "held": held, "pending": pending,
+    },
+    st.sampled_from(["held", "moving", "waiting", "lost"]), st.sampled_from(["", "why"]),
+    st.integers(0, 3), counts, counts,
+)  # fmt: skip
+infos = st.builds(
+    lambda name, port, status: WorkerInfo(name, f"tls://h1:{port}", "h1", 1, 100, status),
+    st.sampled_from(NAMES), st.integers(1, 3), st.sampled_from(["init", "running", "paused", "closing"]),
+)  # fmt: skip
+steps = st.one_of(
+    st.tuples(st.just("place"), st.sampled_from(VIDS), records),
+    st.tuples(st.just("change"), st.sampled_from(VIDS), records),
+    st.tuples(st.just("release"), st.sampled_from(VIDS), st.none()),
+    st.tuples(st.just("workers"), st.lists(infos, unique_by=lambda info: info.name), st.none()),
+    st.tuples(st.just("flush"), st.none(), st.none()),
+    st.tuples(st.just("subscribe"), st.none(), st.none()),
+)
+
+
+class Recorder:
+    """What the journal needs of a scheduler: it sends."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[Any]] = {}
+
+    def client_send(self, client: str, message: Any) -> None:
+        self.sent.setdefault(client, []).append(message["event"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(steps, max_size=30))
+def test_all_events_since_a_snapshot_reproduce_the_state(sequence: list[tuple[str, Any, Any]]) -> None:
+    async def play() -> None:
+        scheduler, variables, workers = Recorder(), dict[str, VariableRecord](), list[WorkerInfo]()
+        journal = Journal(scheduler, variables.get, lambda: workers)  # type: ignore[arg-type]
+        mirrors: dict[str, Mirror] = {}
+
+        def subscribe() -> None:
+            mirror = mirrors[f"client-{len(mirrors)}"] = Mirror()
+            journal.subscribe(f"client-{len(mirrors) - 1}")
+            journal.flush()
+            mirror.reset(
+                {
+                    "protocol": 1,
+                    "seq": journal.seq,
+                    "variables": dict(variables),
+                    "workers": {worker.name: worker_dict(worker) for worker in workers},
+                    "seen": [],
+                    "hosted": False,
+                }
+            )
+
+        subscribe()
+        for step, what, record in sequence:
+            if step == "place":
+                variables[what] = {"vid": what, **record}
+                journal.mark([what], placed=True)
+            elif step == "change" and what in variables:
+                variables[what] = {"vid": what, **record}
+                journal.mark([what])
+            elif step == "release":
+                variables.pop(what, None)
+                journal.mark([what])
+            elif step == "workers":
+                workers[:] = what
+                journal.mark_workers()
+            elif step == "flush":
+                journal.flush()
+            elif step == "subscribe":
+                subscribe()
+        journal.flush()
+        for client, mirror in mirrors.items():
+            for event in scheduler.sent.get(client, []):
+                mirror.apply(event)
+            assert mirror.seq == journal.seq
+            assert mirror.variables == variables
+            assert mirror.workers == {worker.name: worker_dict(worker) for worker in workers}
+        journal.close()
+
+    asyncio.run(play())
