@@ -21,7 +21,9 @@ dask.config.update_defaults(_DEFAULTS)
 
 def get(name: str) -> Any:
     """Return the setting ``moorage.<name>``."""
-    return dask.config.get(f"moorage.{name}")
+    path = f"moorage.{name}"
+    # The defaults are gone from Dask's if a setting was made before this module was loaded, and undone after.
+    return dask.config.get(path, dask.config.get(path, config=_DEFAULTS))
 
 
 def seconds(name: str, given: str | float | None = None) -> float:

@@ -8,7 +8,7 @@ yet, and record the placement. The scheduler does the rest (``moorage.scheduler`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,8 @@ class Placer(Inventory):
     def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
         super().__init__(client, owner, link)
         self.direct = direct
+        self.on_values: Callable[[Sequence[Any]], None] = lambda values: None
+        """Called with values of the notebook that are about to be sent."""
 
     # Placing
 
@@ -230,6 +232,7 @@ class Placer(Inventory):
     ) -> Shipment:
         """Make `value` ready to be placed."""
         parcel = await offload(pack, value, name, whole, hash)
+        self.on_values(parcel.items)
         shipment.check_futures(parcel.futures, self.client)
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
             self._check_labels(parcel)

@@ -20,6 +20,7 @@ from moorage.kernel import kept, session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.connecting import address_in, client_at, credentials, is_open
 from moorage.kernel.deployments import deployment
+from moorage.kernel.environment import Environment
 from moorage.kernel.launch import Progress, launch
 from moorage.kernel.shipping import install_plugin
 
@@ -167,8 +168,10 @@ def attach(
                 if controller.client is target and controller.status == "connected":
                     session.add(controller)
                     return controller
-            return ClusterController(
-                target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
+            return _compared(
+                ClusterController(
+                    target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
+                )
             )
         case Cluster():
             name, kind = str(target.name), type(target).__name__
@@ -198,7 +201,7 @@ def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) 
 
 def _attach_address(address: str, security: Security | None, limit: float) -> ClusterController:
     client = client_at(address, security, limit)
-    controller = _controller(client, name=_short(client), kind="attached")
+    controller = _compared(_controller(client, name=_short(client), kind="attached"))
     warn_if_open(controller)
     return controller
 
@@ -209,6 +212,14 @@ def _controller(client: Client, **facts: Any) -> ClusterController:
     except BaseException:
         client.close()
         raise
+
+
+def _compared(controller: ClusterController) -> ClusterController:
+    """Compare the versions of notebook and workers, now and whenever a value of a new package is placed."""
+    environment = Environment(controller.link)
+    controller.placer.on_values = environment.look_at
+    controller.client.sync(environment.compare)
+    return controller
 
 
 def _is_host_and_port(text: str) -> bool:

@@ -1,0 +1,87 @@
+"""Workers whose versions differ from the notebook's are named, with what to do."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import moorage
+from moorage.kernel.environment import differences
+from tests.host.tools import eventually
+from tests.kernel.test_attach import LOCAL, address_of, dask
+
+VERSIONS = st.dictionaries(st.sampled_from(["numpy", "pandas", "distributed"]), st.sampled_from(["1.0", "2.0", None]))
+
+
+@given(VERSIONS, st.sets(st.text("abc", min_size=1), max_size=5))
+def test_equal_versions_are_no_difference(ours, workers):
+    assert differences(ours, dict.fromkeys(workers, ours), ["numpy", "pandas", "distributed"]) == []
+
+
+@given(VERSIONS, st.dictionaries(st.sampled_from("abcdef"), VERSIONS))
+def test_every_package_that_differs_is_named_with_every_worker(ours, theirs):
+    found = differences(ours, theirs, ["numpy", "pandas", "distributed"])
+    for package, mine in ours.items():
+        others = [worker for worker, versions in theirs.items() if mine and versions.get(package) != mine]
+        said = [text for text in found if text.startswith(f"{package} is {mine} here")]
+        assert len(said) == bool(others)
+        assert all(worker in said[0].partition("and ")[2] for worker in others)
+
+
+def test_of_python_the_patch_release_does_not_matter():
+    theirs = {"a": {"python": "3.11.9.final.0"}, "b": {"python": "3.12.1.final.0"}}
+    assert differences({"python": "3.11.7.final.0"}, theirs, ["python"]) == ["python is 3.11 here and 3.12 on b"]
+
+
+OTHER = """
+def dask_setup(worker):
+    there = worker.handlers["versions"]
+
+    def versions(*args, **kwargs):
+        answer = there(*args, **kwargs)
+        for name, version in {"cloudpickle": "0.1", "pandas": None}.items():
+            if name in answer["packages"]:
+                answer["packages"][name] = version
+        return answer
+
+    worker.handlers["versions"] = versions
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A scheduler with a worker that tells other versions."""
+    folder = tmp_path_factory.mktemp("other")
+    (folder / "other.py").write_text(OTHER)
+    file = folder / "scheduler.json"
+    with dask("scheduler", folder, *LOCAL, "--no-dashboard", "--scheduler-file", file):
+        worker = ("--host", "127.0.0.1", "--no-dashboard", "--name", "alice", "--preload", folder / "other.py")
+        with dask("worker", folder, address_of(file), *worker):
+            with moorage.attach(str(file)) as cluster:
+                cluster.wait_for_workers(1, 60)
+            yield json.loads(file.read_text())["address"]
+
+
+def said(cluster):
+    return " ".join(notice["message"] + notice["remedy"] for notice in cluster.notices.values())
+
+
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+def test_attaching_tells_of_versions_that_differ(address):
+    with moorage.attach(address) as cluster:
+        assert "cloudpickle is " in said(cluster)
+        assert "0.1 on alice" in said(cluster)
+        assert "same environment" in said(cluster)
+        assert "numpy" not in said(cluster)
+
+
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+def test_placing_tells_of_the_package_that_the_value_needs(address):
+    pandas = pytest.importorskip("pandas")
+    with moorage.attach(address) as cluster:
+        assert "pandas" not in said(cluster)
+        cluster.broadcast(pandas.Series([1, 2]), name="x")
+        eventually(lambda: "pandas is " in said(cluster))
+        assert "missing on alice" in said(cluster)
+        cluster.release("x")
