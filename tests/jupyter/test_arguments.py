@@ -64,6 +64,30 @@ def test_submit_reads_options_and_then_python():
     assert submit("for i in [j for j in x if j]").loop == ("i", "[j for j in x if j]")
 
 
+def test_submit_with_everything():
+    line = (
+        "-o r -b --near x --retries 2 --priority -3 --resources GPU=0.5 --limit db=4 disk=1 --timeout 2m --batch-size 7"
+    )
+    read = submit(f"{line} --no-auto --stale error --no-rerun for i in x")
+    assert (read.block, read.near, read.retries, read.priority) == (True, "x", 2, -3)
+    assert (read.resources, read.limit) == ([("GPU", 0.5)], [("db", 4), ("disk", 1)])
+    assert (read.timeout, read.batch_size, read.auto, read.stale, read.rerun) == (120.0, 7, False, "error", False)
+
+
+def test_submit_with_nothing():
+    read = submit("")
+    assert (read.block, read.retries, read.resources, read.limit, read.timeout) == (None, 0, [], [], None)
+    assert (read.auto, read.stale, read.rerun, read.each, read.broadcast, read.pin) == (
+        True,
+        "refresh",
+        True,
+        False,
+        False,
+        None,
+    )
+    assert submit("--noblock").block is False
+
+
 @pytest.mark.parametrize(
     "line", ["for i", "for i in", "for i in x for j in y", "for i in x if i", "for i in x] + [y", "async for i in x"]
 )
@@ -120,6 +144,17 @@ def test_every_action_of_cluster_has_help(action):
         ("scatter", "x@other", "'x@other' cannot name", "letters"),
         ("broadcast", "x --everywhere", "no option '--everywhere'", "%broadcast"),
         ("submit", "-o a,b for i in x", "one result", "-o a"),
+        ("submit", "--broadcast", "has no name", "-o NAME --broadcast"),
+        ("submit", "-o a --broadcast --pin bob", "two places", "Choose one"),
+        ("submit", "-o a --pin bob for i in x", "--pin is for a cell that runs once", "Leave it out"),
+        ("submit", "--each for i in x", "--each is for a cell that runs once", "Leave it out"),
+        ("submit", "--each --workers bob", "every worker", "Leave out"),
+        ("submit", "-o a b --each", "one result, a value per worker", "-o a"),
+        ("submit", "--limit db", "'db' is not of the form NAME=NUMBER", "-h explains"),
+        ("submit", "--limit db=0", "a whole number of at least 1", "-h explains"),
+        ("submit", "--resources GPU=much", "not of the form", "-h explains"),
+        ("submit", "--stale maybe", "one of refresh, error", "-h explains"),
+        ("submit", "--batch-size 0", "at least 1", "-h explains"),
         ("gather", "x y-z", "'y-z' cannot name", "letters"),
     ],
 )

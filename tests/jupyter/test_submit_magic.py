@@ -4,6 +4,8 @@ import os
 
 from distributed import Future
 
+from tests.helpers import eventually
+
 
 def test_the_value_of_the_cell_comes_back(notebook):
     assert notebook.value("%%submit\nimport os\nos.getpid()") != os.getpid()
@@ -82,3 +84,69 @@ def test_gather_shows_the_error_of_a_cell_with_its_own_lines(notebook):
     assert isinstance(error, ZeroDivisionError)
     assert "3 1 / zero" in shown
     assert "moorage/" not in shown
+
+
+def test_a_result_can_stay_on_the_cluster_without_the_notebook_holding_it(notebook):
+    notebook.run("%%submit -o big --broadcast\nimport numpy as np\nnp.arange(100_000)")
+    eventually(lambda: notebook.names["cluster"].placement()["big"].holders == ["alice", "bob"])
+    assert notebook.value("%%submit\nint(big.sum())") == 4999950000
+    notebook.run("%%submit -o left,right --pin bob\nleft = [1] * 1000\nright = [2] * 1000")
+    assert notebook.value("%%submit\nfrom distributed import get_worker\n(get_worker().name, left[0], right[0])") == (
+        "bob",
+        1,
+        2,
+    )
+
+
+def test_blocking_is_a_choice(notebook):
+    notebook.run("%%submit -o results --block for i in range(5)\ni")
+    assert notebook.names["results"].done()
+    assert notebook.value("%%submit --noblock for i in range(5)\ni").gather() == [0, 1, 2, 3, 4]
+
+
+def test_each_worker_runs_it_once(notebook):
+    assert notebook.value("%%submit --each\nfrom distributed import get_worker\nget_worker().name") == {
+        "alice": "alice",
+        "bob": "bob",
+    }
+
+
+def test_what_takes_too_long_is_cancelled(notebook):
+    error, _ = notebook.fail("%%submit --timeout 0.2\nimport time\nfor _ in range(500): time.sleep(0.01)")
+    assert "did not end within 0.2 s" in error.message
+    error, _ = notebook.fail("%%submit --timeout 0.3 for i in range(1000)\nimport time\ntime.sleep(0.05)")
+    assert "of 1000 items have ended within 0.3 s" in error.message
+
+
+def test_large_values_are_placed_and_said_so_or_refused(notebook):
+    notebook.run("import numpy as np\nhuge = np.zeros(200_000)")
+    error, _ = notebook.fail("%%submit --no-auto\nhuge.sum()")
+    assert "huge (1.53 MiB) would be copied" in error.message
+    assert "Placed huge (1.53 MiB)" in notebook.run("%%submit\nhuge.sum()")
+    notebook.run("huge[0] = 5")
+    error, _ = notebook.fail("%%submit --stale error\nhuge.sum()")
+    assert "huge has changed" in error.message
+    assert notebook.value("%%submit\nfloat(huge.sum())") == 5.0
+    notebook.run("huge = np.ones(200_000)")
+    assert notebook.value("%%submit\nfloat(huge.sum())") == 200_000.0
+    assert "huge" in notebook.names["cluster"]
+
+
+def test_figures_and_displayed_objects_appear_below_the_cell(notebook):
+    shown = notebook.run("%%submit\nimport pandas as pd\ndisplay(pd.DataFrame({'column': [1]}))\nprint('end')")
+    assert "column" in shown
+    assert "end" in shown
+
+
+def test_errors_of_items_are_kept_per_item(notebook):
+    notebook.run("%%submit -o r --block --noblock for i in range(4)\n1 / i")
+    results = notebook.names["r"]
+    results.wait()
+    assert [e.index for e in results.errors] == [0]
+    assert "1 / i" in results.errors[0].traceback
+
+
+def test_unpicklable_captures_are_named_by_their_path(notebook):
+    notebook.run("import threading\nclass Model: pass\nmodel = Model()\nmodel.lock = threading.Lock()")
+    error, _ = notebook.fail("%%submit\nmodel")
+    assert error.message.startswith("model.lock (of type lock) cannot leave the notebook")

@@ -169,6 +169,11 @@ def _option(written: str) -> tuple[str, Any]:
         return name, value  # most values are texts: a queue, 8GB, 1:30:00
 
 
+def _amount(written: str, number: Callable[[str], float]) -> tuple[str, float]:
+    name, _, value = written.rpartition("=")
+    return _valid(bool(name), name), _valid(number(value) > 0, number(value))
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Return a reader of one of these words."""
     return _reader(lambda word: _valid(word in choices, word), f"one of {', '.join(choices)}")
@@ -178,6 +183,9 @@ positive = _reader(lambda word: _valid(int(word) >= 1, int(word)), "a whole numb
 count = _reader(lambda word: _valid(int(word) >= 0, int(word)), "a whole number of at least 0")
 nbytes = _reader(_bytes, "a size such as 2GB or 500MiB")
 limit = _reader(lambda word: word if word == "auto" else str(_bytes(word)), "a size such as 2GB, nor `auto`")
+whole = _reader(int, "a whole number")
+amount = _reader(lambda word: _amount(word, float), "of the form NAME=NUMBER")
+leases = _reader(lambda word: _amount(word, int), "of the form NAME=NUMBER, a whole number of at least 1")
 option = _reader(_option, "of the form KEY=VALUE")
 duration = _reader(_seconds, "a time such as 30 (seconds) or 2m")
 

@@ -10,25 +10,30 @@ import contextvars
 import operator
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from distributed import Future
+from distributed import Future, wait
 from IPython.core.magic import Magics, line_cell_magic, magics_class, output_can_be_silenced
 from IPython.display import display as publish
 
-from moorage.errors import ArgumentError
+from moorage.errors import ArgumentError, WaitTimeoutError
 from moorage.jupyter.cells import not_python, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import reads
 from moorage.jupyter.submit_line import SubmitArguments, submit
 from moorage.kernel import session
+from moorage.kernel.each import OnEach
 from moorage.kernel.options import Options
 from moorage.kernel.results import Results
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from moorage.kernel.cluster import ClusterController
     from moorage.kernel.runtime import Report
+    from moorage.kernel.submit import Submitter
+
+Job: TypeAlias = Future[Any] | Results | OnEach
 
 
 @magics_class
@@ -37,6 +42,10 @@ class SubmitMagics(Magics):
 
     shell: InteractiveShell
 
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell=shell)
+        self._job: Job | None = None
+
     @line_cell_magic
     @output_can_be_silenced
     @reads(submit)
@@ -44,12 +53,63 @@ class SubmitMagics(Magics):
         """Run a cell on the cluster."""
         if cell is None:
             raise ArgumentError("There is no cell to run.", "Write %%submit, with two %, on the first line of a cell.")
-        job = self._start(args, cell)
-        if args.output:
+        controller = session.current()
+        job = self._job = self._start(controller.submitter, args, cell)
+        if args.broadcast or args.pin:
+            self._place(controller, args, job)
+        elif args.output:
             self._bind(args.output, job)
-            return None
+        if args.block if args.block is not None else not args.output:
+            value = self._wait(job, args.timeout)
+            return None if args.output else value
+        return None if args.output else job
+
+    def what_stands(self) -> str:
+        """Return what an interrupt leaves, in words."""
+        ran = ""
+        if isinstance(self._job, Results):
+            now = self._job.progress
+            ran = f" {now.done} of {'?' if now.total is None else now.total} items have run."
+        return f"interrupted.{ran} What had not run was cancelled; placed variables stay where they are."
+
+    def _start(self, submitter: Submitter, args: SubmitArguments, cell: str) -> Job:
+        # The line of the magic is line 1 of the cell as the user sees it.
+        filename = self.shell.compile.cache("\n" + cell, self.shell.execution_count, raw_code=cell)
+        options = Options(
+            workers=tuple(args.workers or ()),
+            allow_other_workers=args.allow_other_workers,
+            near=args.near or "",
+            retries=args.retries,
+            priority=args.priority,
+            resources=dict(args.resources),
+            limits=dict(args.limit),
+            batch_size=args.batch_size,
+            timeout=args.timeout,
+            rerun=args.rerun,
+            auto=args.auto,
+            stale=args.stale,
+            on_report=Output(),
+        )
+        names = tuple(args.output)
+        namespace = self.shell.user_ns
         try:
-            return self._wait(job)
+            if args.each:
+                return submitter.cell_each(cell, namespace, options, filename=filename, first_line=2, names=names)
+            if args.loop is None:
+                return submitter.cell(cell, namespace, options, filename=filename, first_line=2, names=names)
+            target, iterable = args.loop
+            return submitter.cell_map(cell, target, iterable, namespace, options, filename=filename, first_line=2)
+        except SyntaxError as error:
+            raise not_python(self.shell, error) from None
+
+    def _wait(self, job: Job, timeout: float | None) -> Any:
+        try:
+            if isinstance(job, Future):
+                return _result(job, timeout)
+            if isinstance(job, OnEach):
+                return job.gather()
+            with Progress(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
+                return job.gather()
         except KeyboardInterrupt:
             job.cancel()
             raise
@@ -57,44 +117,41 @@ class SubmitMagics(Magics):
             show_from_users_code(self.shell, error)
             raise
 
-    def _wait(self, job: Future[Any] | Results) -> Any:
-        if isinstance(job, Future):
-            return job.result()
-        with Progress(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
-            return job.gather()
+    def _bind(self, names: list[str], job: Job) -> None:
+        for name, part in zip(names, _parts(job, len(names)), strict=True):
+            self.shell.user_ns[name] = part
 
-    def what_stands(self) -> str:
-        """Return what an interrupt leaves, in words."""
-        return "interrupted. What had not run was cancelled; placed variables stay where they are."
+    def _place(self, controller: ClusterController, args: SubmitArguments, job: Job) -> None:
+        """Keep the result on the cluster under its name; the notebook gets the variable, not the value."""
+        for name, part in zip(args.output, _parts(job, len(args.output)), strict=True):
+            if args.pin:
+                controller.pin(name, args.pin, args.allow_other_workers, part, timeout=0)
+            else:
+                controller.broadcast(part, name, timeout=0)
+            self.shell.user_ns[name] = controller[name]
 
-    def _start(self, args: SubmitArguments, cell: str) -> Future[Any] | Results:
-        submitter = session.current().submitter
-        # The line of the magic is line 1 of the cell as the user sees it.
-        filename = self.shell.compile.cache("\n" + cell, self.shell.execution_count, raw_code=cell)
-        options = Options(
-            workers=tuple(args.workers or ()),
-            allow_other_workers=args.allow_other_workers,
-            near=args.near or "",
-            on_report=Output(),
-        )
-        names = tuple(args.output)
+
+def _parts(job: Job, n: int) -> list[Any]:
+    """Return what `n` names get: all of it, or futures of the parts of a tuple."""
+    if n == 1:
+        return [job]
+    assert isinstance(job, Future)  # a loop binds one name
+    parts = [job.client.submit(operator.getitem, job, index) for index in range(n)]
+    for part in parts:
+        part._moorage_whole = job  # what the cell prints comes for as long as its future is kept
+    return parts
+
+
+def _result(future: Future[Any], timeout: float | None) -> Any:
+    if timeout is not None:
         try:
-            if args.loop is None:
-                return submitter.cell(cell, self.shell.user_ns, options, filename=filename, first_line=2, names=names)
-            target, iterable = args.loop
-            return submitter.cell_map(
-                cell, target, iterable, self.shell.user_ns, options, filename=filename, first_line=2
-            )
-        except SyntaxError as error:
-            raise not_python(self.shell, error) from None
-
-    def _bind(self, names: list[str], job: Future[Any] | Results) -> None:
-        if len(names) == 1:
-            self.shell.user_ns[names[0]] = job
-            return
-        assert isinstance(job, Future)  # a loop binds one name
-        for index, name in enumerate(names):
-            self.shell.user_ns[name] = job.client.submit(operator.getitem, job, index)
+            wait([future], timeout=timeout)
+        except TimeoutError:
+            future.cancel()
+            raise WaitTimeoutError(
+                f"The cell did not end within {timeout:g} s, and was cancelled.", "Allow more: --timeout."
+            ) from None
+    return future.result()
 
 
 class Output:

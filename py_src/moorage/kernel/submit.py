@@ -317,6 +317,7 @@ class Submitter:
         run = uuid.uuid4().hex
         wire = {"run": run, "topic": self.runtime.topic, "key": key, "limits": dict(options.limits)}
         wire["once"] = not options.rerun
+        listener = self.runtime.listen(run, options.on_report) if options.on_report is not None else None
         future: Future[Any] = client.get(
             {key: self.runtime.task(key, "call", payload.data, wire, depends=payload.keys)},
             key,
@@ -327,9 +328,7 @@ class Submitter:
             priority=options.priority,
             resources=dict(options.resources) or None,
         )
-        if options.on_report is not None:
-            # Kept by the future: reports are of no use without it.
-            future._moorage_listener = self.runtime.listen(run, options.on_report)  # type: ignore[attr-defined]
+        future._moorage_listener = listener  # type: ignore[attr-defined]  # reports are of no use without the future
         return future
 
 
