@@ -26,6 +26,7 @@ from tests.host.tools import eventually
 def refused(cluster):
     """Check that something is refused, with a remedy, and that all is as before."""
     cluster.scatter(["kept", "as", "it", "is"], "kept")
+    eventually(lambda: set(cluster.client.who_has()) == set(cluster["kept"].keys))  # what was there before is gone
 
     def check(call, error, *texts):
         before = cluster.placement(), set(cluster.client.who_has()), len(cluster.placer.origins)

@@ -51,7 +51,7 @@ class World:
 
     def flush(self):
         self.journal.subscribers.add("client")
-        self.journal._send_changes()
+        self.journal.flush()
 
     def snapshot(self):
         self.journal.subscribers.add("client")
