@@ -77,6 +77,7 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
       }
       const tab = new MainAreaWidget({ content: new PlacementPanel(`${TAB}-content`, options) });
       tab.id = TAB;
+      tab.toolbar.hide();
       tab.title.label = trans.__('Moorage');
       tab.title.closable = true;
       app.shell.add(tab, 'main');

@@ -21,9 +21,6 @@ export const Chip = memo(function Chip({ holding, worker, color, disabled }: ICh
   const { ref, props, isCarried } = useTakeable(variable.name, worker, [variable.name], disabled);
   const part = chipPart(holding);
   const isHeld = held > 0;
-  const label = isHeld
-    ? trans.__('%1 on %2', variable.name, worker)
-    : trans.__('%1 on its way to %2', variable.name, worker);
   return (
     <span
       ref={ref}
@@ -33,15 +30,17 @@ export const Chip = memo(function Chip({ holding, worker, color, disabled }: ICh
       role="button"
       tabIndex={-1}
       data-roving=""
-      aria-label={part === '' ? label : `${label}, ${part}`}
       aria-roledescription={trans.__('draggable copy')}
       aria-disabled={disabled}
       data-moorage-held={isHeld ? variable.name : undefined}
       data-moorage-pending={pending > 0 ? variable.name : undefined}
     >
       <i />
-      <span className="jp-Moorage-chip-name">{plainName(variable)}</span>
-      {part === '' ? null : <small>{part}</small>}
+      <span className="jp-Moorage-chip-name">{plainName(variable)}</span>{' '}
+      <span className="jp-Moorage-hidden">
+        {isHeld ? trans.__('on %1', worker) : trans.__('on its way to %1', worker)}
+      </span>
+      {part === '' ? null : <small> {part}</small>}
     </span>
   );
 });

@@ -7,7 +7,7 @@ import { Cells } from './cells';
 import { colorStyle } from './colors';
 import { useTakeable } from './draggable';
 import { MoreIcon } from './icons';
-import { type ITranslate, useTranslate } from './translate';
+import { useTranslate } from './translate';
 import { formatBytes, plainName, stateWords } from './words';
 
 /** How a row is taken into the selection: alone, added or removed, or all up to it. */
@@ -38,23 +38,16 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
   const { variable, color, moves, workers, workerCount, isAsked } = props;
   const words = stateWords(trans, moves, variable);
   return (
-    <Row
-      {...props}
-      name={variable.name}
-      nbytes={variable.nbytes}
-      color={color}
-      label={variableLabel(trans, variable, words)}
-      state={variable.state}
-    >
+    <Row {...props} name={variable.name} nbytes={variable.nbytes} color={color} state={variable.state}>
       <span className="jp-Moorage-variable-head">
-        <Name name={plainName(variable)} />
+        <Name name={plainName(variable)} />{' '}
         <span className="jp-Moorage-dim">{[variable.typename, variable.detail].join(' ').trim()}</span>
-      </span>
+      </span>{' '}
       <span className="jp-Moorage-variable-where">
         <Cells variable={variable} workers={workers} total={workerCount} />
         <span className={`jp-Moorage-state jp-mod-${isAsked ? 'asked' : variable.state}`} title={words}>
           {isAsked ? trans.__('asking…') : words}
-        </span>
+        </span>{' '}
         {variable.stale ? (
           <span
             className="jp-Moorage-badge jp-mod-warning"
@@ -86,16 +79,9 @@ export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps
   const { candidate, isAsked } = props;
   const type = [candidate.typename, candidate.detail].join(' ').trim();
   return (
-    <Row
-      {...props}
-      name={candidate.name}
-      nbytes={candidate.nbytes}
-      color={undefined}
-      label={trans.__('%1, %2, %3, not placed', candidate.name, type, formatBytes(candidate.nbytes))}
-      state="unplaced"
-    >
+    <Row {...props} name={candidate.name} nbytes={candidate.nbytes} color={undefined} state="unplaced">
       <span className="jp-Moorage-variable-head">
-        <Name name={candidate.name} />
+        <Name name={candidate.name} />{' '}
         <span className="jp-Moorage-dim">{isAsked ? trans.__('asking…') : type}</span>
       </span>
     </Row>
@@ -114,13 +100,12 @@ interface IRowFrameProps extends IRowProps {
   name: string;
   nbytes: number;
   color: number | undefined;
-  label: string;
   state: string;
   children: ReactNode;
 }
 
 function Row(props: IRowFrameProps): ReactElement {
-  const { name, nbytes, color, label, state, children, isSelected, together, disabled, onSelect } = props;
+  const { name, nbytes, color, state, children, isSelected, together, disabled, onSelect } = props;
   const trans = useTranslate();
   const { ref, props: takeable, isCarried } = useTakeable(name, null, together, disabled);
   const select = (event: MouseEvent): void =>
@@ -139,15 +124,13 @@ function Row(props: IRowFrameProps): ReactElement {
         role="button"
         tabIndex={-1}
         data-roving=""
-        aria-label={label}
         aria-pressed={isSelected}
         aria-disabled={disabled}
         aria-roledescription={trans.__('draggable variable')}
         onClick={select}
       >
         <i className="jp-Moorage-swatch" />
-        {children}
-        <span className="jp-Moorage-dim jp-Moorage-size">{formatBytes(nbytes)}</span>
+        {children} <span className="jp-Moorage-dim jp-Moorage-size">{formatBytes(nbytes)}</span>
       </div>
       <button
         type="button"
@@ -169,14 +152,4 @@ function openContextMenu(event: MouseEvent<HTMLElement>): void {
   event.currentTarget.dispatchEvent(
     new window.MouseEvent('contextmenu', { bubbles: true, cancelable: true, clientX: left, clientY: bottom })
   );
-}
-
-function variableLabel(trans: ITranslate, variable: IVariable, words: string): string {
-  return [
-    variable.name,
-    `${variable.typename} ${variable.detail}`.trim(),
-    formatBytes(variable.nbytes),
-    words,
-    ...(variable.stale ? [trans.__('changed since it was placed')] : [])
-  ].join(', ');
 }

@@ -62,7 +62,9 @@ export const WorkerCard = memo(
               {trans._n('%1 thread', '%1 threads', worker.nthreads)}
             </span>
           ) : (
-            <span className="jp-Moorage-badge jp-mod-warning">{statusWords(trans, worker)}</span>
+            <span className="jp-Moorage-badge jp-mod-warning" title={statusTitle(trans, worker)}>
+              {statusWords(trans, worker)}
+            </span>
           )}
           <span className="jp-Moorage-space" />
           <span className="jp-Moorage-dim jp-Moorage-amount">
@@ -150,10 +152,16 @@ function statusWords(trans: ITranslate, { status }: PanelWorker): string {
     case 'running':
       return trans.__('running');
     case 'paused':
-      return trans.__('paused: memory');
+      return trans.__('paused');
     case 'closing':
       return trans.__('closing');
   }
+}
+
+function statusTitle(trans: ITranslate, { status }: PanelWorker): string {
+  return status === 'paused'
+    ? trans.__('Its memory is nearly full: it takes no more data and no tasks until some is freed.')
+    : '';
 }
 
 function workerWords(trans: ITranslate, worker: PanelWorker): string {
