@@ -75,6 +75,14 @@ def test_a_pin_names_at_least_one_worker(cluster, refused):
         refused(lambda workers=workers: cluster.pin("kept", workers), InputError, "worker")
 
 
+@pytest.mark.parametrize(
+    "placement",
+    ["everywhere", None, Anywhere(copies=0), OnWorkers(()), OnWorkers("bob"), OnWorkers(["bob"]), Everywhere],
+)
+def test_what_is_no_placement(cluster, refused, placement):
+    refused(lambda: cluster.place(["kept"], placement), InputError, "no placement", "Everywhere()")
+
+
 # ---- variables
 
 

@@ -215,6 +215,7 @@ class Placer(Inventory):
 
     async def _destination(self, placement: Placement) -> tuple[Placement, list[WorkerInfo]]:
         """Return the placement with workers as they are called, and the workers there are."""
+        targets.check_placement(placement)
         infos = await self.link.workers()
         return await targets.known(placement, infos, self.link.mirror.seen), infos
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from moorage.errors import InputError, UnknownWorkerError
-from moorage.model import Anywhere, Everywhere, OnWorkers, Placement, WorkerInfo
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import ClusterView
 
 _LOOKUP_SECONDS = 3.0
@@ -58,6 +58,26 @@ def scatter_placement(workers: Sequence[str] | None, broadcast: Any, others: boo
         chosen = workers if broadcast is True or not each else workers[:broadcast]
         return OnWorkers(tuple(chosen), each=each, allow_other_workers=others)
     return Everywhere() if broadcast is True else Anywhere(copies=max(1, broadcast or 0))
+
+
+def check_placement(placement: object) -> None:
+    """Check that a placement made by hand makes sense.
+
+    Raises
+    ------
+    InputError
+    """
+    match placement:
+        case Everywhere() | OnePerHost():
+            return
+        case Anywhere(copies=int(copies)) if copies > 0:
+            return
+        case OnWorkers(workers=tuple(workers)) if workers and all(isinstance(worker, str) for worker in workers):
+            return
+    raise InputError(
+        f"{placement!r} is no placement.",
+        'Use Anywhere(copies=1), Everywhere(), OnePerHost() or OnWorkers(("alice", "bob")).',
+    )
 
 
 async def known(placement: Placement, infos: Sequence[WorkerInfo], seen: Collection[str]) -> Placement:

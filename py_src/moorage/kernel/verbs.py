@@ -87,19 +87,9 @@ class Verbs:
         if by not in ("cores", "workers", "memory"):
             raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        return self._run(
-            self.placer.place,
-            data,
-            name,
-            placement,
-            whole=whole,
-            by=by,
-            hash=hash,
-            direct=direct,
-            force=force,
-            keep_origin=keep_origin,
-            timeout=timeout if timeout is not None else self.wait_timeout,
-            asynchronous=asynchronous,
+        options = {"whole": whole, "by": by, "hash": hash, "direct": direct, "force": force, "keep_origin": keep_origin}
+        return self._wait(
+            self.placer.place, data, name, placement, **options, timeout=timeout, asynchronous=asynchronous
         )
 
     def broadcast(
@@ -127,19 +117,16 @@ class Verbs:
 
         Returns
         -------
-        Future
+        Future, or what `scatter` returns if not `whole`
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
-        return self._run(
-            self.placer.place,
-            value,
-            name,
-            placement,
-            whole=whole,
-            force=force,
-            keep_origin=keep_origin,
-            timeout=timeout if timeout is not None else self.wait_timeout,
-        )
+        options = {"whole": whole, "force": force, "keep_origin": keep_origin}
+        return self._wait(self.placer.place, value, name, placement, **options, timeout=timeout)
 
     def pin(
         self,
@@ -165,25 +152,21 @@ class Verbs:
         value : object, optional
         whole, force, keep_origin, timeout
             As in `broadcast`.
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
         """
         specs = worker_list(workers)
         if not specs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
-        limit = timeout if timeout is not None else self.wait_timeout
         if value is _MISSING:
-            self._run(self.placer.move, [name], placement, force=force, timeout=limit)
+            self._wait(self.placer.move, [name], placement, force=force, timeout=timeout)
         else:
-            self._run(
-                self.placer.place,
-                value,
-                name,
-                placement,
-                whole=whole,
-                force=force,
-                keep_origin=keep_origin,
-                timeout=limit,
-            )
+            options = {"whole": whole, "force": force, "keep_origin": keep_origin}
+            self._wait(self.placer.place, value, name, placement, **options, timeout=timeout)
 
     def place(
         self,
@@ -213,21 +196,52 @@ class Verbs:
             Nothing has changed.
         """
         names = [names] if isinstance(names, str) else list(names)
-        limit = timeout if timeout is not None else self.wait_timeout
-        self._run(self.placer.place_together, values or {}, names, placement, whole=whole, force=force, timeout=limit)
+        options = {"whole": whole, "force": force}
+        self._wait(self.placer.place_together, values or {}, names, placement, **options, timeout=timeout)
 
     def release(self, *names: str) -> None:
-        """Let variables go: no placement, and no copy unless somebody has futures of them."""
+        """Let variables go: no placement, and no copy unless somebody has futures of them.
+
+        Raises
+        ------
+        UnknownVariableError
+            Nothing has changed.
+        """
         self._run(self.placer.release, names)
 
     def gather(self, *names: str, timeout: str | float | None = None) -> Any:
-        """Return the value of a variable, or a tuple of the values of several."""
+        """Return the value of a variable, or a tuple of the values of several.
+
+        Raises
+        ------
+        UnknownVariableError
+        LostError
+            If a variable is lost.
+        WaitTimeoutError
+            If a value is not here in time; by default the time of the setting ``moorage.wait-timeout``.
+        """
         values = self._run(self.placer.gather, names, timeout)
         return values[0] if len(names) == 1 else tuple(values)
 
     def placement(self, *names: str) -> Placements:
-        """Return where variables stand now, by name; without names: all."""
+        """Return where variables stand now, by name; without names: all.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
         return self._run(self.placer.look, names or None)  # type: ignore[no-any-return]
+
+    def _wait(
+        self,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        *args: Any,
+        timeout: str | float | None,
+        **options: Any,
+    ) -> Any:
+        """Run a coroutine function that waits until something is placed, by default as long as is set."""
+        limit = self.wait_timeout if timeout is None else timeout
+        return self._run(function, *args, timeout=limit, **options)
 
     def __getitem__(self, name: str) -> Variable:
         self.placer.record(name)
