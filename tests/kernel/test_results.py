@@ -503,3 +503,12 @@ def test_the_scheduler_keeps_nothing_of_what_tasks_print(cluster):
     cluster.submitter.map(lambda i: print("x" * 1000), range(20), options=Options(on_report=reports.append)).wait()
     assert any(r["kind"] == "output" for r in reports)
     assert cluster.client.get_events(cluster.submitter.runtime.topic) == ()
+
+
+def test_a_task_waits_for_placed_data_that_is_being_restored(cluster):
+    data = np.arange(500_000)
+    cluster.pin("data", ["bob"], value=data, allow_other_workers=True)
+    bob = next(w for w in cluster.workers() if w.name == "bob")
+    os.kill(cluster.client.run(os.getpid, workers=[bob.address])[bob.address], signal.SIGKILL)
+    futures = [cluster.submit(lambda i: int(data[i]), i) for i in range(5)]
+    assert cluster.client.gather(futures) == [0, 1, 2, 3, 4]

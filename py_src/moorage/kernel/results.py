@@ -50,7 +50,12 @@ class ItemError:
     @property
     def traceback(self) -> str:
         """The traceback as text, with source lines where the notebook has them."""
-        return "".join(traceback.format_exception(self.exception))
+        frames = traceback.extract_tb(self.exception.__traceback__)
+        # Columns within lines do not travel, so that no mark is better than a wrong one.
+        plain = traceback.StackSummary.from_list([(f.filename, f.lineno or 0, f.name, f.line) for f in frames])
+        return "".join(
+            ["Traceback (most recent call last):\n", *plain.format(), *traceback.format_exception_only(self.exception)]
+        )
 
     def __repr__(self) -> str:
         return f"<item {self.index} on worker {self.worker or '?'}: {_in_words(self.exception)}>"

@@ -1,0 +1,28 @@
+"""The notebook about `%%submit`, run as its readers run it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(300)
+def test_the_notebook_runs_to_its_end_and_shows_what_it_says():
+    command = [sys.executable, "notebooks/run.py", "notebooks/submit.ipynb"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    shown = done.stdout
+    assert done.returncode == 0, done.stderr
+    assert shown.count("Placed flights") == 1
+    assert "EV    6803" in shown
+    assert re.search(r"later: +<Results: 1000 of 1000 done>", shown)
+    assert "as in the notebook: True" in shown
+    assert re.search(r"^2 +0\.8\d+", shown, re.MULTILINE)
+    assert "13 of 13 done, 1 failed" in shown
+    assert re.search(r"line 3, in <module>\n +1 / len\(chosen\)\nZeroDivisionError", shown)
+    assert "500000.0" in shown
+    assert "250000.0" in shown
+    assert "10,000 items in" in shown
