@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dask
@@ -129,7 +131,36 @@ def test_credentials_of_jobs_are_private_and_go_with_the_cluster(start, queue):
     eventually(lambda: not folder.exists())
 
 
+def test_jobs_can_be_kept_beyond_the_notebook(start, queue):
+    first = start(n_workers=1, keep=True)
+    arrived(first, 1)
+    first.broadcast(BIG, name="big")
+    first.close()
+    second = moorage.attach()
+    assert second.kind == first.kind
+    assert second.gather("big") == BIG
+    assert len(queue.jobs()) == 1
+    second.stop()
+    eventually(lambda: not queue.jobs(), 30)
+
+
 @pytest.mark.parametrize("option", ["security", "protocol", "asynchronous"])
 def test_what_moorage_sets_cannot_be_an_option(start, option):
     with pytest.raises(InputError, match=option):
         start(n_workers=1, options={option: None})
+
+
+def test_the_notebook_about_queues_shows_what_it_says(queue):
+    if queue.name != "sge":
+        pytest.skip("the notebook is about Grid Engine")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, root / "notebooks/run.py", root / "notebooks/hpc.ipynb"],
+        capture_output=True,
+        text=True,
+        timeout=190,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "200 distances" in done.stdout
+    assert "as computed here: True" in done.stdout
+    eventually(lambda: not queue.jobs(), 30)
