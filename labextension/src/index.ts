@@ -50,23 +50,27 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
     followKernel();
 
     const panel = new PlacementPanel(SIDE, options);
-    const applySettings = (): void => {
-      const { side, threshold, readOnly } = settings.values;
-      placements.setThreshold(threshold);
-      placements.setReadOnly(readOnly);
-      if (side !== shownAt) {
-        shownAt = side;
+    app.shell.add(panel, 'right', { rank: 500, type: 'Moorage' });
+    restorer?.add(panel, SIDE);
+    // Only once the layout is restored, because that puts the panel where it was the last time.
+    let side = 'right';
+    const moveToSide = (): void => {
+      if (settings.values.side !== side) {
+        side = settings.values.side;
         app.shell.add(panel, side, { rank: 500, type: 'Moorage' });
       }
     };
-    let shownAt: string | null = null;
-    applySettings();
+    const applySettings = (): void => {
+      placements.setThreshold(settings.values.threshold);
+      placements.setReadOnly(settings.values.readOnly);
+      void app.restored.then(moveToSide);
+    };
     settings.changed.connect(applySettings);
+    applySettings();
     void registry
       ?.load(ID)
       .then(loaded => settings.follow(loaded))
       .catch((reason: unknown) => console.error('moorage: no settings', reason));
-    restorer?.add(panel, SIDE);
 
     const tabs = new WidgetTracker<MainAreaWidget<PlacementPanel>>({ namespace: TAB });
     const openTab = (): void => {
