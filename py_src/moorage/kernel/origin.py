@@ -142,6 +142,10 @@ class Origins:
         with self._lock:
             return next((key for key in reversed(keys) if self._by_key[key].value() is obj), None)
 
+    def may_be_placed(self, obj: Any) -> bool:
+        """Whether `lookup` has to be asked about `obj`; quick."""
+        return id(obj) in self._keys_of
+
     def find(self, obj: Any) -> Part | None:
         """Return where `obj`, a plain array or a pickle buffer, lies inside a placed value, or None."""
         if isinstance(obj, pickle.PickleBuffer):

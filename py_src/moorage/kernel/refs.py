@@ -23,6 +23,7 @@ from moorage.kernel.unpicklable import unpicklable
 from moorage.worker.cell import Cell
 
 _NEVER = frozenset((int, float, complex, str, bytes, bool, type(None), types.CodeType, types.BuiltinFunctionType))
+_PLAIN = frozenset((dict, list, tuple, set, frozenset))
 _OURS = {Cell: "Cell"}
 
 
@@ -120,20 +121,22 @@ def _parts(obj: Any, name: str) -> dict[str, Any]:
     if not isinstance(obj, tuple):
         return obj.namespace if isinstance(obj, Cell) else {name: obj}
     function, args, kwargs = obj
-    return _parts(function, name) | argument_names(function, args) | kwargs
+    named: dict[str, Any] = _parts(function, name) | argument_names(function, args) | kwargs
+    return named
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     def __init__(self, file: io.BytesIO, origins: Origins, client: Client | None) -> None:
         super().__init__(file, protocol=5)
         self.origins = origins
+        self.may_be_placed = origins.may_be_placed
         self.client = client
         self.positions: dict[Any, int] = {}
         self.futures: dict[Any, Future[Any]] = {}
 
     def persistent_id(self, obj: Any) -> Any:
         kind = type(obj)
-        if kind in _NEVER:
+        if kind in _NEVER or (kind in _PLAIN and not self.may_be_placed(obj)):  # most objects, and quick
             return None
         found = resolve(obj, self.origins)
         if found is not None:
