@@ -14,7 +14,7 @@ def test_without_a_word_it_is_local():
     assert (spec.cluster_class, spec.kind, spec.n_workers) == (LOCAL_CLUSTER, "local", 2)
 
 
-@pytest.mark.parametrize("using", ["sge", "SLURM", "pbs", "lsf"])
+@pytest.mark.parametrize("using", ["sge", "SLURM", "pbs", "lsf", "ssh"])
 def test_a_queue_is_meant_by_its_name(using):
     spec = deployment(using, {"cores": 4}, n_workers=3, memory_limit="auto")
     assert spec.cluster_class == CLASSES[using.lower()]

@@ -1,6 +1,6 @@
 """Clusters on other machines: what they need besides the options of the user.
 
-Job queues, by dask-jobqueue. The workers there read their credentials from files in a
+Job queues, by dask-jobqueue, and machines by SSH (``ssh.py``). The workers there read their credentials from files in a
 folder that this machine and they share, private to the user. They serve no pages, which would not be encrypted.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import dask.config
 
+SSH_CLUSTER = "moorage.host.ssh.SSHCluster"
 _JOB_QUEUES = "dask_jobqueue."
 
 

@@ -26,7 +26,7 @@ from moorage.host.kept import KeptCluster, StateFile
 from moorage.host.lifetime import Lifetime
 from moorage.host.local import local_cluster
 from moorage.host.processes import allow_open_files, kill_group
-from moorage.host.queues import is_job_queue, shared_base, with_defaults
+from moorage.host.queues import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.host.scaling import Scaler
 from moorage.host.scratch import LOG, Scratch, sweep
 from moorage.host.security import from_texts
@@ -175,6 +175,10 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
         options = with_defaults(cls, options, shared, spec.dashboard)
     elif spec.n_workers is not None:
         options["n_workers"] = spec.n_workers
+    if spec.cluster_class == SSH_CLUSTER:
+        pages = {"dashboard_address": "127.0.0.1:0"} if spec.dashboard else {"dashboard": False}
+        options["scheduler_options"] = {**pages, **options.get("scheduler_options", {})}
+        options["credentials"] = shared
     protocol = "tcp://" if security is None else "tls://"
     cluster: Any = cls(*spec.args, asynchronous=True, security=security, protocol=protocol, **options)
     if not isinstance(cluster, SpecCluster):

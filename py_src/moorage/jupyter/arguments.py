@@ -283,7 +283,7 @@ class ClusterArguments(Arguments):
 _CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
-  %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue
+  %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
                                   the name of a kept cluster; without TARGET the one kept cluster
   %cluster scale N                also --cores 16, --memory 64GB; placed data moves before workers go
@@ -304,7 +304,7 @@ def _cluster_actions() -> dict[str, Parser]:
         "--using",
         type=text,
         metavar="KIND",
-        help="local (default), sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
+        help="local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
     )
     start.add_argument(
         "--option",

@@ -9,10 +9,12 @@ import dask.config
 
 from moorage import config
 from moorage.errors import InputError
+from moorage.host.queues import SSH_CLUSTER
 from moorage.host.spec import LOCAL_CLUSTER, HostSpec
 
 CLASSES = {
     "local": LOCAL_CLUSTER,
+    "ssh": SSH_CLUSTER,
     "sge": "dask_jobqueue.SGECluster",
     "slurm": "dask_jobqueue.SLURMCluster",
     "pbs": "dask_jobqueue.PBSCluster",

@@ -55,7 +55,7 @@ def start(
     keep : bool
         Let the cluster outlive this process.
     using : str, optional
-        ``local``, a queue (``sge``, ``slurm``, ``pbs``, ``lsf``, …), or the path of a Dask cluster class.
+        ``local``, ``ssh``, a queue (``sge``, ``slurm``, ``pbs``, ``lsf``, …), or the path of a Dask cluster class.
         Default: the setting ``moorage.cluster.factory``, or dask-labextension's ``labextension.factory``, else local.
     options : mapping, optional
         Further arguments of that class.
