@@ -159,7 +159,8 @@ def test_what_fits_on_no_worker_is_refused_with_numbers(cluster, refused, verb):
 
 
 def test_what_fits_elsewhere_is_refused_with_where(cluster, refused):
-    cluster.pin("ballast", ["alice"], value=np.ones(60_000_000))
+    ballast = np.ones(60_000_000)
+    cluster.pin("ballast", ["alice"], value=ballast)
     try:
         eventually(lambda: next(i for i in cluster.workers() if i.name == "alice").process > 4e8, 20)
         value = np.ones(50_000_000)
