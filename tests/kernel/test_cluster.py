@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import dask.config
 import numpy as np
@@ -26,7 +27,7 @@ from moorage.errors import (
     WaitTimeoutError,
 )
 from moorage.kernel import session
-from moorage.model import Everywhere
+from moorage.model import Anywhere, Everywhere, OnWorkers
 from tests.host.tools import eventually
 
 OPTIONS = {"threads_per_worker": 1, "memory_limit": "500MB"}
@@ -296,6 +297,60 @@ def test_without_a_cluster_it_is_said_how_to_get_one(monkeypatch):
     with pytest.raises(NoClusterError) as caught:
         session.current()
     assert "%cluster start" in caught.value.remedy
+
+
+def test_a_client_that_was_closed_by_hand_does_no_harm():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        pid = controller._handle.info.pid
+        controller.client.close()
+        with pytest.raises(UnreachableError, match="connection"):
+            controller.scatter(1)
+    assert controller.status == "stopped"
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_cluster_that_is_stopped_elsewhere_is_lost_here():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        client = Client(controller.address, security=controller.client.security, set_as_default=False)
+        other = moorage.attach(client)
+        controller.client._timeout = other.client._timeout = 0.5
+        other.stop()
+        assert other.status == "stopped"
+        eventually(lambda: controller.status == "lost")
+        client.close()
+
+
+# ---- several at once
+
+
+def test_threads_may_place_at_once(two):
+    numbers = range(12)
+
+    def work(number):
+        name = f"v{number}"
+        two.scatter([number, -number], name, broadcast=bool(number % 2))
+        two.place(name, [Everywhere(), OnWorkers((two.worker_names()[0],)), Anywhere()][number % 3])
+        value = two.gather(name)
+        if number % 4 == 3:
+            two.release(name)
+        return value
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, numbers)) == [[number, -number] for number in numbers]
+    states = two.placement()
+    assert sorted(states) == sorted(f"v{number}" for number in numbers if number % 4 != 3)
+    assert {state.state for state in states.values()} == {"held"}
+    assert all(two.gather(name) == [int(name[1:]), -int(name[1:])] for name in states)
+
+
+def test_two_threads_that_place_one_name_leave_one_value(two):
+    for _ in range(10):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda value: two.broadcast(value, "v"), ["one", "two"]))
+        value = two.gather("v")
+        assert value in ("one", "two")
+        assert two["v"].future.result(10) == value
+        assert two.placement()["v"].holders == two.worker_names()
 
 
 # ---- the connection
