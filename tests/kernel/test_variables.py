@@ -137,6 +137,7 @@ def test_a_computed_result_can_be_placed_and_survives_by_computing_it_again(clus
     wait(future, 10)
     cluster.broadcast(future, "result")
     assert cluster.placement()["result"].holders == ["alice", "bob"]
+    assert cluster.placement()["result"].typename == "ndarray"
     first = cluster.gather("result")[0]
     assert first == future.result(10)[0]
     kill(cluster, "alice")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from distributed import Future
+
 
 def describe_value(value: Any) -> tuple[str, str]:
     """Return the name of the type, and shape or length in words.
@@ -13,11 +15,13 @@ def describe_value(value: Any) -> tuple[str, str]:
     tuple of str
         Such as ``("DataFrame", "336,776 × 19")``, ``("ndarray", "(8192, 8192) float64")``, ``("list", "64 items")``.
     """
+    if isinstance(value, Future):
+        return (value.type or Future).__name__, ""
     typename = type(value).__name__
     if isinstance(value, str | bytes | bytearray | list | tuple | dict | set | frozenset | range):
         n = len(value)
         return typename, f"{n:,} {_UNITS.get(type(value), 'items') if n != 1 else 'item'}"
-    shape = _attribute(value, "shape")
+    shape = None if isinstance(value, type) else _attribute(value, "shape")
     if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape):
         dtype = _attribute(value, "dtype")
         if dtype is None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from dask.sizeof import sizeof
 from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 30.0
 """How long the scheduler may take to answer. Nothing it is asked here takes it more than a moment."""
+
+_SLOWEST_LINK = 10e6  # bytes per second; large values have more time to arrive
 
 RECONNECT = "It is sought for a while; then attach again, or start another one."
 """What to do about a lost connection."""
@@ -201,10 +204,10 @@ class SchedulerLink:
     async def _call(self, handler: str, **kwargs: Any) -> Any:
         return await self._ask(f"moorage_{handler}", **kwargs)
 
-    async def _ask(self, handler: str, **kwargs: Any) -> Any:
-        """Return the scheduler's answer, within bounds."""
+    async def _ask(self, handler: str, limit: float = _ANSWER_SECONDS, **kwargs: Any) -> Any:
+        """Return the scheduler's answer, at most `limit` seconds from now."""
         with reaching(self.client):
-            return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), _ANSWER_SECONDS)
+            return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), limit)
 
     @contextmanager
     def _noticing_what_goes(self) -> Iterator[None]:
@@ -242,6 +245,7 @@ class SchedulerLink:
     async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
         """Send the values of `keys` again, as far as the notebook has them unchanged."""
         values: dict[Any, Any] = {}
+        nbytes = 0
         failed: dict[Any, tuple[str, bytes]] = {}
         for key, holder in zip(keys, holders, strict=True):
             record = self._variable_of(key)
@@ -264,7 +268,9 @@ class SchedulerLink:
                 self.notice("error", lost.message, lost.remedy, name)
             else:
                 values[key] = to_serialize(value)
-        await self._call("restore", values=values, failed=failed, client=self.client.id)
+                nbytes += sizeof(value)
+        limit = _ANSWER_SECONDS + nbytes / _SLOWEST_LINK
+        await self._call("restore", limit=limit, values=values, failed=failed, client=self.client.id)
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)
