@@ -182,12 +182,26 @@ class Workers:
         for name in names:
             spec = {**self._spec, "options": {**self._spec["options"], **options}}
             self.cluster.worker_spec[name] = spec
-        self.cluster.sync(self.cluster._correct_state)
+        try:
+            self.cluster.sync(self.cluster._correct_state)
+        except RuntimeError:  # a worker of that name had not been given up by the scheduler yet
+            self.heal()
         if wait:
             self.wait_running(*names)
 
+    def heal(self) -> None:
+        """Replace nannies that have ended: a worker cannot come back while its name is taken by its predecessor."""
+        over = (Status.closing, Status.closed, Status.failed)
+        ended = [name for name, nanny in self.cluster.workers.items() if nanny.status in over]
+        if ended:
+            specs = {name: self.cluster.worker_spec.pop(name) for name in ended if name in self.cluster.worker_spec}
+            self._enact()
+            self.cluster.worker_spec.update(specs)
+            self.cluster.sync(self.cluster._correct_state)
+
     def restore(self) -> None:
         """Come back to the workers of the beginning, all running."""
+        self.heal()
         if gone := [name for name in self.cluster.worker_spec if name not in self.names]:
             self.remove(*gone)
         self.add(*(name for name in self.names if name not in self.cluster.worker_spec), wait=False)
