@@ -1,0 +1,299 @@
+"""Whatever happens to workers at random, placements are met in the end and every value is what was placed.
+
+The same seed gives the same events, though not the same moments. ``MOORAGE_CHAOS_SEED`` repeats a run,
+``MOORAGE_CHAOS_SECONDS`` makes it longer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import signal
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from distributed import Future
+
+import moorage
+from moorage.kernel.cluster import ClusterController
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+from tests.helpers import Workers, eventually
+
+NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
+VARIABLES = ["a", "b", "c", "d", "e", "f"]
+SOON = 0.001  # seconds: do not wait for placements to be met
+
+
+class Errors(logging.Handler):
+    """Keeps what the scheduler and moorage log as errors with a traceback; lost connections are no errors here."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info and record.exc_info[1]
+        if error and not isinstance(error, OSError | TimeoutError):
+            self.found.append(
+                f"{record.getMessage()}: {error!r}\n{logging.Formatter().formatException(record.exc_info)}"
+            )
+
+
+class Chaos:
+    """Random acts on a cluster, and what must be true of it because of them."""
+
+    def __init__(self, workers: Workers, controller: ClusterController, rng: random.Random) -> None:
+        self.workers = workers
+        self.controller = controller
+        self.rng = rng
+        self.values: dict[str, Any] = {}
+        self.placements: dict[str, Placement] = {}
+        self.tasks: list[tuple[str, Future[Any], Any]] = []
+        self.doubtful: set[str] = set()  # keys of tasks whose variable has been let go of since
+        self.paused: set[str] = set()
+        self.story: list[str] = []
+
+    # Acts upon workers
+
+    def kill(self) -> None:
+        self._signal(self._any_worker(), signal.SIGKILL)
+
+    def kill_several(self) -> None:
+        for _ in range(self.rng.randint(2, 4)):
+            self.kill()
+
+    def kill_holders(self) -> None:
+        """Kill all who have a variable, at once."""
+        if name := self._any_variable():
+            for worker in self.controller.placement()[name].holders:
+                self._signal(worker, signal.SIGKILL)
+
+    def restart(self) -> None:
+        name = self._any_worker()
+        if (address := self.workers.addresses().get(name)) is not None:
+            self.controller.client.restart_workers([address], timeout=30, raise_for_error=False)
+
+    def pause(self) -> None:
+        self._set(self._any_worker(), self.workers.pause)
+
+    def resume(self) -> None:
+        if paused := sorted(set(self.workers.addresses()) - self.workers.running()):
+            self._set(self.rng.choice(paused), self.workers.resume)
+
+    def add(self) -> None:
+        if missing := [name for name in NAMES if name not in self.workers.cluster.worker_spec]:
+            self.workers.add(self.rng.choice(missing), wait=False)
+
+    def retire(self) -> None:
+        name = self._any_worker()
+        if len(self.workers.cluster.worker_spec) > 1 and name in self.workers.addresses():
+            self.workers.retire(name)
+
+    def remove(self) -> None:
+        if len(self.workers.cluster.worker_spec) > 1:
+            self.workers.remove(self._any_worker())
+
+    # Acts upon variables
+
+    def place(self) -> None:
+        name, value, placement = self.rng.choice(VARIABLES), self._value(), self._placement()
+        self.story[-1] += f" {name} {placement}"
+        if name in self.values:
+            self._let_go(name)
+            self.controller.release(name)
+        several = isinstance(value, list)
+        self.controller.scatter(value, name, whole=not several, force=True, timeout=SOON)
+        self.values[name] = value
+        self.controller.place(name, placement, force=True, timeout=SOON)
+        self.placements[name] = placement
+
+    def replace(self) -> None:
+        """Place another value under the same name."""
+        if name := self._any_variable():
+            self._let_go(name)
+            value = self._value()
+            whole = not isinstance(value, list)
+            self.controller.scatter(value, name, broadcast=True, whole=whole, force=True, timeout=SOON)
+            self.values[name], self.placements[name] = value, Everywhere()
+
+    def move(self) -> None:
+        if name := self._any_variable():
+            placement = self._placement()
+            self.story[-1] += f" {name} {placement}"
+            self.controller.place(name, placement, force=True, timeout=SOON)
+            self.placements[name] = placement
+
+    def release(self) -> None:
+        if len(self.values) > 2 and (name := self._any_variable()):
+            self._let_go(name)
+            self.controller.release(name)
+            del self.values[name], self.placements[name]
+
+    def compute(self) -> None:
+        """Submit tasks that need a variable."""
+        if name := self._any_variable():
+            value = self.values[name]
+            futures = self.controller[name].futures
+            parts = value if isinstance(value, list) else [value]
+            for future, part in list(zip(futures if isinstance(futures, list) else [futures], parts, strict=True))[:3]:
+                task = self.controller.client.submit(_digest, future, pure=False)
+                self.tasks.append((name, task, _digest(part)))
+
+    # In the end
+
+    def settle(self) -> None:
+        """All workers are well: wait until all placements are met."""
+        self.workers.heal()
+        self.workers.add(*(name for name in NAMES if name not in self.workers.cluster.worker_spec), wait=False)
+        for name in set(self.workers.addresses()) - self.workers.running():
+            self._set(name, self.workers.resume)
+        eventually(lambda: self.workers.running() == set(NAMES), 60)
+
+        def unmet() -> dict[str, Any]:
+            return {name: state for name, state in self.controller.placement().items() if state.state != "held"}
+
+        try:
+            eventually(lambda: not unmet(), 60)
+        except AssertionError:
+            raise AssertionError(f"not met: {unmet()}") from None
+
+    def check(self) -> None:
+        states = self.controller.placement()
+        assert set(states) == set(self.values)
+        for name, value in self.values.items():
+            assert _digest(self.controller.gather(name)) == _digest(value), name
+            assert states[name].placement == self.placements[name]
+        eventually(lambda: all(self._met(name) for name in self.values))
+        for name, task, expected in self.tasks:
+            # a result that was lost with its worker cannot be computed again when its variable has been let go of
+            if task.status != "cancelled" or task.key not in self.doubtful:
+                assert task.result(60) == expected, name
+
+    def _met(self, name: str) -> bool:
+        """Whether the workers themselves say that they have what they shall have."""
+        keys = self.controller[name].keys
+        has: dict[str, set[Any]] = dict(self.controller.client.run(_held, list(keys)).values())
+        everyone = set(NAMES)
+        for key in keys:
+            holders = {worker for worker, held in has.items() if key in held}
+            match self.placements[name]:
+                case Everywhere():
+                    good = holders == everyone
+                case OnePerHost():
+                    good = len(holders) == 1
+                case Anywhere(copies=copies):
+                    good = len(holders) == copies
+                case OnWorkers(workers=specs, each=True):
+                    good = holders == set(specs)
+                case OnWorkers(workers=specs):
+                    good = len(holders) == 1 and holders <= set(specs)
+            if not good:
+                return False
+        return True
+
+    # Internals
+
+    def act(self) -> None:
+        acts = [
+            (self.kill, 3), (self.kill_several, 1), (self.kill_holders, 4), (self.restart, 1), (self.pause, 2),
+            (self.resume, 3), (self.add, 4), (self.retire, 2), (self.remove, 1),
+            (self.place, 5), (self.replace, 2), (self.move, 6), (self.release, 2), (self.compute, 4),
+        ]  # fmt: skip
+        (act,) = self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])
+        self.story.append(act.__name__)
+        try:
+            act()
+        except moorage.MoorageError as error:
+            raise AssertionError(f"{act.__name__} was refused: {error}") from error
+        time.sleep(self.rng.random() * 0.1)  # the moments between acts are part of the chaos
+
+    def _let_go(self, name: str) -> None:
+        self.doubtful.update(task.key for of, task, _ in self.tasks if of == name)
+
+    def _any_worker(self) -> str:
+        name = self.rng.choice(sorted(self.workers.cluster.worker_spec))
+        self.story[-1] += f" {name}"
+        return name
+
+    def _any_variable(self) -> str | None:
+        name = self.rng.choice(sorted(self.values)) if self.values else None
+        self.story[-1] += f" {name}"
+        return name
+
+    def _signal(self, name: str, number: int) -> None:
+        nanny = self.workers.cluster.workers.get(name)
+        if nanny is not None and nanny.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nanny.pid, number)
+
+    def _set(self, name: str, change: Any) -> None:
+        """Pause or resume a worker that may vanish at any moment."""
+        try:
+            change(name)
+        except (KeyError, OSError, AssertionError) as error:
+            self.story[-1] += f" ({error!r})"
+
+    def _value(self) -> Any:
+        seed = self.rng.randrange(1 << 30)
+        if self.rng.random() < 0.3:
+            return [_array(seed + i, 10_000) for i in range(self.rng.randint(1, 8))]
+        return _array(seed, self.rng.choice([10, 100_000, 400_000]))
+
+    def _placement(self) -> Placement:
+        some = tuple(sorted(self.rng.sample(NAMES, self.rng.randint(1, 3))))
+        some = tuple(name for name in some if name in self.controller.placer.link.mirror.seen) or ("alice",)
+        return self.rng.choice(
+            [
+                Everywhere(), Everywhere(), Anywhere(1), Anywhere(2), OnePerHost(),
+                OnWorkers(some), OnWorkers(some), OnWorkers(some, each=False),
+            ]
+        )  # fmt: skip
+
+
+@pytest.fixture
+def errors() -> Iterator[Errors]:
+    handler = Errors()
+    loggers = [logging.getLogger(name) for name in ("distributed.scheduler", "distributed.core", "moorage")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield handler
+    for logger in loggers:
+        logger.removeHandler(handler)
+
+
+@pytest.mark.timeout(300)
+def test_placements_are_met_and_values_intact_after_chaos(errors: Errors) -> None:
+    seed = int(os.environ.get("MOORAGE_CHAOS_SEED") or random.randrange(1 << 30))
+    seconds = float(os.environ.get("MOORAGE_CHAOS_SECONDS") or 25)
+    print(f"MOORAGE_CHAOS_SEED={seed}")
+    with Workers(*NAMES[:4]) as workers, moorage.attach(workers.address) as controller:
+        chaos = Chaos(workers, controller, random.Random(seed))
+        try:
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                chaos.act()
+            chaos.settle()
+            chaos.check()
+            assert not errors.found, "\n".join(errors.found)
+        except BaseException:
+            print(*chaos.story, sep="\n")
+            raise
+
+
+def _array(seed: int, size: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).random(size)
+
+
+def _digest(value: Any) -> int:
+    parts = value if isinstance(value, list) else [value]
+    return sum(zlib.crc32(part) for part in parts)
+
+
+def _held(keys: list[Any], dask_worker: Any) -> tuple[str, set[Any]]:
+    return str(dask_worker.name), {key for key in keys if key in dask_worker.data}
