@@ -12,6 +12,7 @@ from tests.hpc.packages import require
 
 @pytest.fixture(scope="module", params=[gridengine, slurm], ids=["sge", "slurm"])
 def queue(request, tmp_path_factory):
+    pytest.importorskip("dask_jobqueue")
     module = request.param
     require(module.PACKAGES, module.PROGRAMS)
     folder = tmp_path_factory.mktemp(request.param.__name__.rpartition(".")[2])

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """Options of a connection to an SSH server on loopback that lets in one key."""
+    pytest.importorskip("asyncssh")
     require(("openssh-server", "openssh-client"), ("/usr/sbin/sshd", "/usr/bin/ssh-keygen"))
     folder = tmp_path_factory.mktemp("ssh")
     for name in ("host", "key"):

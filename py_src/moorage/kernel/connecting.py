@@ -168,7 +168,7 @@ def _diagnosis(address: str, limit: float, error: BaseException) -> tuple[str, s
     while cause is not None:
         causes.append(cause)
         cause = cause.__cause__ or cause.__context__
-    why = str(causes[-1]) or type(causes[-1]).__name__
+    why = next((str(cause) for cause in reversed(causes) if str(cause)), "it does not answer")
     refused = next((c for c in causes if isinstance(c, ssl.SSLError) or "SSL" in str(c)), None)
     if refused is not None:
         mismatch = "WRONG_VERSION" in str(refused) or "record layer" in str(refused)

@@ -1,0 +1,86 @@
+"""Several hosts on one machine: network namespaces on a bridge. Root only; nothing that they send leaves the machine.
+
+Each host has a network of its own. File system, users and process table are shared, as if by NFS. This machine is on
+the bridge too, so that tests need not run on one of the hosts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+
+import pytest
+
+from tests.hpc.packages import run, wait_for
+
+NET = "10.213.77"
+HERE = f"{NET}.254"
+
+
+class Hosts:
+    """Hosts 1 to `n`.
+
+    Parameters
+    ----------
+    n : int
+    """
+
+    def __init__(self, n: int) -> None:
+        self.numbers = range(1, n + 1)
+
+    def start(self) -> None:
+        if os.getuid() != 0 or shutil.which("ip") is None:
+            pytest.skip("hosts of their own need root and iproute2")
+        self.stop()
+        try:
+            _ip("link add moorage-br type bridge")
+        except AssertionError as error:
+            pytest.skip(f"this machine makes no bridge: {error}")
+        _ip(f"addr add {HERE}/24 dev moorage-br")
+        _ip("link set moorage-br up")
+        for n in self.numbers:
+            _ip(f"netns add moorage-{n}")
+            _ip(f"-n moorage-{n} link set lo up")
+            _ip(f"link add moorage-{n} type veth peer name eth0 netns moorage-{n}")
+            _ip(f"link set moorage-{n} master moorage-br up")
+            _ip(f"-n moorage-{n} addr add {self.address(n)}/24 dev eth0")
+            _ip(f"-n moorage-{n} link set eth0 up")
+
+    def stop(self) -> None:
+        for n in self.numbers:
+            self.kill(n)
+            _ip(f"netns del moorage-{n}", check=False)
+        _ip("link del moorage-br", check=False)
+
+    def address(self, n: int) -> str:
+        return f"{NET}.{n}"
+
+    def command(self, n: int, *words: object) -> list[str]:
+        """Return the command that runs another one on host `n`."""
+        return ["ip", "netns", "exec", f"moorage-{n}", *map(str, words)]
+
+    def cut(self, n: int) -> None:
+        """Unplug the cable."""
+        _ip(f"link set moorage-{n} down")
+
+    def mend(self, n: int) -> None:
+        _ip(f"link set moorage-{n} up")
+
+    def kill(self, n: int) -> None:
+        """End all that runs on host `n`, at once."""
+        for pid in self.pids(n):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.pids(n), 10, "processes do not end", strict=False)
+
+    def pids(self, n: int) -> list[int]:
+        """Return what runs on host `n`."""
+        listed = subprocess.run(["ip", "netns", "pids", f"moorage-{n}"], capture_output=True, text=True, timeout=10)
+        return [int(word) for word in listed.stdout.split()]
+
+
+def _ip(words: str, check: bool = True) -> None:
+    run(["ip", *words.split()], {}, check)
