@@ -41,6 +41,7 @@ def browser_context_args(browser_context_args):
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     expect.set_options(timeout=20_000)
+    SCREENSHOTS.mkdir(exist_ok=True)
     lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab
     lab.close()
@@ -122,16 +123,6 @@ def desk(kernel, lab, shared_page, request):
     yield desk
     errors = desk.errors
     if request.node.stash.get(FAILED, False) or errors:
+        desk.page.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}.png")
         shared_page.close()
     assert errors == []
-
-
-@pytest.fixture(scope="session")
-def screenshot():
-    """Take a picture into a folder that git ignores."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-
-    def take(page, name):
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-    return take

@@ -25,8 +25,13 @@ class Desk:
         self.lab = lab
         self.errors = []
         page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
+        page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
+        page.on("dialog", self._on_dialog)
+
+    def _on_dialog(self, dialog):
+        if dialog.type != "beforeunload":  # a notebook that is not saved
+            self.errors.append(f"dialog: {dialog.message}")
+        dialog.accept()
 
     # Pages
 
@@ -93,7 +98,7 @@ class Desk:
 
     @property
     def announcement(self):
-        return self.board.locator("[aria-live=assertive]")
+        return self.board.locator("[data-moorage-said]")
 
     def holds(self, name, *workers, timeout=None):
         """Wait until just these workers are shown as holders."""
@@ -114,6 +119,7 @@ class Desk:
 
     def carry(self, source, destination, modifier=None):
         """Take something up with the mouse and hold it over a target; return that."""
+        self.page.bring_to_front()
         mouse = self.page.mouse
         source.scroll_into_view_if_needed()
         start, end = _middle(source), _middle(destination)

@@ -124,8 +124,5 @@ class NotebookKernel(LiveKernel):
     def interrupt(self):
         self._lab.ask("POST", f"kernels/{self.id}/interrupt")
 
-    def restart(self):
-        self._lab.ask("POST", f"kernels/{self.id}/restart")
-
     def shut_down(self):
         self._lab.ask("DELETE", f"kernels/{self.id}")

@@ -1,0 +1,62 @@
+"""The panel elsewhere: in Notebook 7, in a tab of the main area, and as a board in the output of a cell."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.panel.conftest import WORKERS
+from tests.panel.desk import Desk
+from tests.panel.lab import TOKEN
+
+
+def test_it_works_in_notebook_7(kernel, lab, new_context):
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk = Desk(new_context().new_page(), lab)
+    desk.page.goto(f"{lab.url}notebooks/shared.ipynb?token={TOKEN}")
+    desk.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session")
+    desk.open_panel()
+    desk.drag(desk.grip("grid"), desk.worker("bob"))
+    desk.holds("grid", "bob")
+    expect(desk.magic).to_have_text("%pin grid --workers bob")
+    assert [error for error in desk.errors if "labextensions/moorage" in error] == []  # it has errors of its own
+
+
+def test_it_opens_in_a_tab_with_more_room(kernel, open_desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk = open_desk()
+    desk.command("application:toggle-right-area")
+    expect(desk.board).to_have_count(0)
+    desk.command("moorage:open-tab")
+    expect(desk.variable("grid")).to_be_visible()
+    desk.drag(desk.grip("grid"), desk.target("all-workers"))
+    desk.holds("grid", *WORKERS)
+
+
+@pytest.fixture
+def board(kernel, open_desk):
+    """A page whose notebook shows a board, and no panel beside it."""
+    desk = open_desk()
+    desk.command("application:toggle-right-area")
+    expect(desk.board).to_have_count(0)
+    desk.run_cell("import moorage\nmoorage.board()")
+    desk.is_("connected")
+    return desk
+
+
+def test_a_board_does_what_the_panel_does(kernel, board):
+    kernel.run("grid = np.zeros((1000, 500))")
+    board.drag(board.grip("grid"), board.worker("bob"))
+    board.holds("grid", "bob")
+    kernel.run("%broadcast grid")
+    board.holds("grid", *WORKERS)
+
+
+def test_a_board_works_while_a_cell_runs(kernel, board, tmp_path):
+    kernel.run("grid = np.zeros((1000, 500))")
+    expect(board.variable("grid")).to_be_visible()
+    go = tmp_path / "go on"
+    with kernel.running(
+        f"%pin grid --workers alice\nimport os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(1)"
+    ):
+        board.holds("grid", "alice")  # pushed by the shell that is busy now
+        board.drag(board.grip("grid"), board.worker("carol"))
+        board.holds("grid", "alice", "carol")

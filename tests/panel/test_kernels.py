@@ -1,0 +1,120 @@
+"""Kernels that come, restart, die and change; pages that are reloaded and stand side by side."""
+
+import os
+import signal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.panel.conftest import WORKERS
+
+
+@pytest.fixture
+def plain(lab):
+    """A notebook whose kernel has no moorage yet."""
+    kernel = lab.notebook("plain.ipynb", "1 + 1")
+    yield kernel
+    kernel.close()
+
+
+def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
+    """What a new user does."""
+    desk = open_desk("plain.ipynb", "absent")
+    desk.board.get_by_role("button", name="Insert %load_ext moorage").click()
+    assert desk.cells()[-1] == "%load_ext moorage"
+    desk.command("notebook:run-cell")
+    desk.is_("connected")
+    desk.board.get_by_role("button", name="One worker less").click()
+    desk.board.get_by_role("button", name="Start 1 worker").click()
+    expect(desk.board.locator("[data-moorage-cluster=starting]")).to_be_visible()
+    expect(desk.worker("0")).to_be_visible(timeout=60_000)
+    desk.run_cell("notes = bytes(3_000_000)")
+    desk.drag(desk.grip("notes"), desk.worker("0"))
+    desk.holds("notes", "0")
+    assert plain.run("print(cluster.placement()['notes'].holders)") == "['0']\n"
+    desk.board.get_by_role("button", name="One worker more").click()
+    expect(desk.worker("1")).to_be_visible(timeout=60_000)
+    desk.board.get_by_role("button", name="Cluster menu").click()
+    desk.page.get_by_role("menuitem", name="Stop the cluster").click()
+    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible(timeout=30_000)
+
+
+def test_a_restarted_kernel_has_no_moorage_until_it_is_loaded_again(plain, open_desk):
+    plain.run("%load_ext moorage")
+    desk = open_desk("plain.ipynb")
+    desk.page.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    desk.is_("absent")
+    desk.run_cell("%load_ext moorage")
+    desk.is_("connected")
+    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
+
+
+def test_a_kernel_that_dies_is_found_again(plain, open_desk):
+    plain.run("%load_ext moorage")
+    desk = open_desk("plain.ipynb")
+    os.kill(int(plain.run("import os\nprint(os.getpid())")), signal.SIGKILL)
+    desk.is_("absent")  # the server has started it anew
+    desk.run_cell("%load_ext moorage")
+    desk.is_("connected")
+
+
+def test_an_unloaded_extension_is_told_and_a_loaded_one_is_found(plain, open_desk):
+    plain.run("%load_ext moorage")
+    desk = open_desk("plain.ipynb")
+    plain.run("%unload_ext moorage")
+    desk.is_("absent")
+    plain.run("%load_ext moorage")
+    desk.is_("connected")
+
+
+def test_another_protocol_says_so(plain, open_desk):
+    plain.run("import moorage.protocol\nmoorage.protocol.PROTOCOL_VERSION = 2\n%load_ext moorage")
+    desk = open_desk("plain.ipynb", "incompatible")
+    expect(desk.board).to_contain_text("version 1")
+    expect(desk.board).to_contain_text("version 2")
+
+
+def test_the_panel_follows_the_notebook_that_is_active(kernel, plain, open_desk):
+    desk = open_desk()
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    plain.run("%load_ext moorage\nother = bytes(3_000_000)")
+    desk.holds("grid", "alice")
+    desk.command("docmanager:open", path="plain.ipynb")
+    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
+    desk.command("docmanager:open", path="shared.ipynb")
+    desk.holds("grid", "alice")
+    desk.drag(desk.grip("grid"), desk.worker("bob"))
+    desk.holds("grid", "alice", "bob")
+
+
+def test_two_tabs_on_one_kernel_show_the_same(kernel, desk, open_desk):
+    other = open_desk()
+    kernel.run("grid = np.zeros((1000, 500))")
+    other.drag(other.grip("grid"), other.worker("dave"))
+    desk.holds("grid", "dave")
+    desk.drag(desk.grip("grid"), desk.target("all-workers"))
+    other.holds("grid", *WORKERS)
+
+
+def test_a_duplicated_tab_does_not_fight_for_the_channel(kernel, desk, open_desk):
+    """The browser copies a tab with its storage, and with that its name."""
+    other = open_desk(status=None)
+    name = desk.page.evaluate("sessionStorage.getItem('moorage:tab')")
+    other.page.evaluate("name => sessionStorage.setItem('moorage:tab', name)", name)
+    other.reload()
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    desk.is_("connected")
+    other.is_("connected")
+    desk.holds("grid", "alice")
+    other.holds("grid", "alice")
+
+
+@pytest.mark.timeout(240)
+def test_twenty_reloads_leave_nothing_behind(kernel, desk):
+    counts = "import comm, threading\nprint(len(comm.get_comm_manager().comms), threading.active_count())"
+    desk.reload()
+    before, subshells = kernel.run(counts), desk.subshells()
+    for _ in range(20):
+        desk.reload()
+    assert kernel.run(counts) == before
+    assert desk.subshells() == subshells

@@ -1,0 +1,117 @@
+"""The panel without a mouse: keys, menus, commands, what a screen reader is told, and what axe finds."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.panel.conftest import WORKERS
+
+AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+THEMES = ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"]
+
+
+def test_a_variable_is_placed_by_keys_alone(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    expect(desk.variable("grid")).to_be_visible()
+    with desk.keyboard_on(desk.grip("grid")) as keyboard:
+        keyboard.press("ArrowDown")
+        expect(desk.target("all-workers")).to_contain_class("jp-mod-over")
+        expect(desk.announcement).to_contain_text("All workers: copies 4")
+        keyboard.press("End")
+        expect(desk.worker("dave")).to_contain_class("jp-mod-over")
+        keyboard.press("ArrowUp")
+        expect(desk.announcement).to_contain_text("carol")
+        keyboard.press("Enter")
+        expect(desk.announcement).to_contain_text("Dropped grid on carol")
+    desk.holds("grid", "carol")
+    expect(desk.magic).to_have_text("%pin grid --workers carol")
+
+
+def test_escape_puts_it_back(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    with desk.keyboard_on(desk.grip("grid")) as keyboard:
+        keyboard.press("ArrowDown")
+        keyboard.press("Escape")
+        expect(desk.announcement).to_contain_text("Cancelled")
+    desk.holds("grid", "alice")
+    assert kernel.run("print(cluster.placement()['grid'].holders)") == "['alice']\n"
+
+
+def test_a_chip_is_moved_by_keys(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    desk.chip("grid", "alice").focus()
+    desk.page.keyboard.press("Enter")
+    desk.page.keyboard.press("End")
+    desk.page.keyboard.press("Enter")
+    desk.holds("grid", "dave")
+
+
+def test_arrow_keys_go_along_the_list_and_tab_leaves_it(kernel, desk):
+    kernel.run("one = np.zeros(200_000)\ntwo = np.zeros(300_000)")
+    desk.grip("one").focus()
+    desk.page.keyboard.press("ArrowDown")
+    expect(desk.grip("two")).to_be_focused()
+    desk.page.keyboard.press("Tab")
+    expect(desk.target("all-workers")).to_be_focused()
+
+
+def test_the_menu_of_a_variable_does_the_same(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk.grip("grid").click(button="right")
+    desk.page.locator('[data-moorage-menu="all-workers"]').click()
+    desk.holds("grid", *WORKERS)
+    desk.grip("grid").click(button="right")
+    desk.page.get_by_role("menuitem", name="Gather into the notebook").click()
+    assert "%gather grid" in desk.cells()
+    desk.grip("grid").click(button="right")
+    desk.page.locator('[data-moorage-menu="release"]').click()
+    desk.holds("grid")
+
+
+def test_a_command_does_the_same(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    expect(desk.variable("grid")).to_be_visible()
+    desk.command("moorage:place", name="grid")
+    dialog = desk.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("Where shall grid stay?")
+    choice = dialog.locator("option", has_text="bob").text_content()
+    dialog.locator("select").select_option(label=choice)
+    dialog.get_by_role("button", name="Ok").click()
+    desk.holds("grid", "bob")
+    desk.command("moorage:release", name="grid")
+    desk.holds("grid")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious(kernel, desk, theme):
+    kernel.run(
+        "grid = np.zeros((1000, 500))\nwide = np.zeros(400_000)\n%broadcast grid\n%pin wide --workers alice\n"
+        "wide = np.zeros(500_000)\nfree = np.zeros(500_000)"
+    )
+    expect(desk.variable("free")).to_be_visible()
+    desk.command("apputils:change-theme", theme=theme)
+    expect(desk.page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
+    try:
+        assert serious(desk) == []
+        with desk.keyboard_on(desk.grip("free")) as keyboard:
+            keyboard.press("ArrowDown")
+            assert serious(desk) == []
+            keyboard.press("Escape")
+        desk.grip("grid").click(button="right")
+        expect(desk.page.get_by_role("menu")).to_be_visible()
+        assert serious(desk, ".jp-Moorage-menu") == []
+        desk.page.keyboard.press("Escape")
+    finally:
+        desk.command("apputils:change-theme", theme=THEMES[0])
+
+
+def serious(desk, within=".jp-MooragePanel"):
+    """Return what axe finds, each with the elements it is about."""
+    desk.page.evaluate(AXE.read_text())
+    found = desk.page.evaluate("within => axe.run(within)", within)
+    return [
+        (violation["id"], [node["html"][:200] for node in violation["nodes"]])
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
