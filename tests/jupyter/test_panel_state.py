@@ -153,6 +153,24 @@ def test_what_is_being_sent_gives_way_to_what_is_placed():
     assert after["variables"]["x"]["state"] == "held"
 
 
+def test_variables_are_in_the_order_in_which_they_were_placed_ones_own_first():
+    variables = records(record("z"), record("y", "other.ipynb"), record("a"))
+    assert list(StateMaker()(Facts(variables=variables, owner=OWNER))["variables"]) == ["z", "a", "y"]
+
+
+def test_addresses_of_workers_become_names():
+    workers = {"alice": worker("alice"), "bob": worker("bob")}
+    asked = ["tcp://h1:alice", "h1:bob", "h1", "h1:9"]
+    placed = record("x") | {"placement": {"kind": "workers", "workers": asked, "each": True}}
+    make = StateMaker()
+    state = make(Facts(variables=records(placed), workers=workers, owner=OWNER))
+    assert state["variables"]["x"]["placement"]["workers"] == ["alice", "bob", "h1", "h1:9"]
+    again = make(Facts(variables=records(placed), workers=workers, owner=OWNER))
+    assert again["variables"]["x"] is state["variables"]["x"]
+    gone = make(Facts(variables=records(placed), workers={}, owner=OWNER))
+    assert gone["variables"]["x"]["placement"]["workers"] == asked
+
+
 def test_only_ones_own_variables_are_stale():
     variables = records(record("x"), record("x", "other.ipynb"))
     state = StateMaker()(Facts(variables=variables, owner=OWNER, stale={"x"}))

@@ -22,6 +22,7 @@ from moorage.protocol import (
     PanelVariableChange,
     PanelWorker,
     PanelWorkerChange,
+    PlacementDict,
     VariableRecord,
     WorkerDict,
 )
@@ -88,7 +89,14 @@ class StateMaker:
         own = {record["name"] for record in facts.variables.values() if record["owner"] == facts.owner}
         candidates = {n: c for n, c in facts.candidates.items() if n not in own and n not in facts.sending}
         names = shown_names(facts.variables, facts.owner, facts.namespace)
-        made = {name: self._variable(name, facts.variables[vid], facts) for name, vid in names.items()}
+        # In the order in which they were placed, so that a panel that has seen them come and one that is opened later
+        # list them alike.
+        order = {vid: (record["owner"] != facts.owner, i) for i, (vid, record) in enumerate(facts.variables.items())}
+        addresses = {worker["address"]: name for name, worker in facts.workers.items()}
+        made = {
+            name: self._variable(name, facts.variables[vid], facts, addresses)
+            for name, vid in sorted(names.items(), key=lambda item: order[item[1]])
+        }
         self._variables = {name: self._variables[name] for name in made}
         workers = {name: self._worker(name, worker) for name, worker in facts.workers.items()}
         self._workers = {name: self._workers[name] for name in workers}
@@ -101,11 +109,13 @@ class StateMaker:
             "read_only": facts.read_only,
         }
 
-    def _variable(self, name: str, record: VariableRecord, facts: Facts) -> PanelVariable:
+    def _variable(self, name: str, record: VariableRecord, facts: Facts, addresses: Mapping[str, str]) -> PanelVariable:
         mine = record["owner"] == facts.owner
         stale = mine and record["name"] in facts.stale
         known = self._variables.get(name)
-        if known is not None and known[0] is record and known[1] == stale:
+        placement = _named(record["placement"], addresses)
+        same = known is not None and known[0] is record and known[1] == stale
+        if known is not None and same and known[2]["placement"] == placement:
             return known[2]
         variable: PanelVariable = {
             "name": name,
@@ -114,7 +124,7 @@ class StateMaker:
             "detail": record["detail"],
             "nbytes": record["nbytes"],
             "nkeys": len(record["keys"]),
-            "placement": record["placement"],
+            "placement": placement,
             "state": record["state"],
             "reason": record["reason"],
             "stale": stale,
@@ -140,6 +150,14 @@ class StateMaker:
         }
         self._workers[name] = (worker, made)
         return made
+
+
+def _named(placement: PlacementDict, addresses: Mapping[str, str]) -> PlacementDict:
+    """Return `placement` with names for the addresses, with or without protocol, of workers that are here."""
+    if not any(":" in worker for worker in placement.get("workers", ())):
+        return placement
+    names = {**addresses, **{address.rpartition("//")[2]: name for address, name in addresses.items()}}
+    return {**placement, "workers": [names.get(worker, worker) for worker in placement["workers"]]}
 
 
 def difference(before: PanelState, after: PanelState) -> tuple[PanelChanged, PanelRemoved] | None:
