@@ -63,7 +63,7 @@ class Journal:
         self._dirty: dict[str, None] = {}
         self._placed: set[str] = set()
         self._told: dict[str, VariableRecord] = {}
-        self._told_workers: dict[str, WorkerDict] = {}
+        self._told_workers: dict[str, WorkerInfo] = {}
         self._handle: asyncio.TimerHandle | None = None
 
     def mark(self, vids: Iterable[str] = (), *, placed: bool = False) -> None:
@@ -152,13 +152,15 @@ class Journal:
             event["changed"][vid] = delta
 
     def _compare_workers(self, event: Changes) -> None:
-        now = {worker.name: worker_dict(worker) for worker in self._workers()}
-        event["workers_gone"] = [name for name in self._told_workers if name not in now]
-        for name, worker in now.items():
-            if _differs(self._told_workers.get(name), worker):
-                event["workers"][name] = self._told_workers[name] = worker
-        for name in event["workers_gone"]:
-            del self._told_workers[name]
+        told, there = self._told_workers, set()
+        for worker in self._workers():
+            there.add(worker.name)
+            if _differs(told.get(worker.name), worker):
+                told[worker.name] = worker
+                event["workers"][worker.name] = worker_dict(worker)
+        for name in told.keys() - there:
+            event["workers_gone"].append(name)
+            del told[name]
 
 
 def _difference(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
@@ -166,14 +168,12 @@ def _difference(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
     return changed | {worker: 0 for worker in before if worker not in now}
 
 
-def _differs(before: WorkerDict | None, now: WorkerDict) -> bool:
-    if before is None:
+def _differs(before: WorkerInfo | None, now: WorkerInfo) -> bool:
+    if before is None or before.address != now.address or before.status != now.status:
         return True
-    step = _MEMORY_STEP * (now["memory_limit"] or 1 << 30)
+    step = _MEMORY_STEP * (now.memory_limit or 1 << 30)
     return (
-        before["address"] != now["address"]
-        or before["status"] != now["status"]
-        or abs(before["managed"] - now["managed"]) > step
-        or abs(before["process"] - now["process"]) > step
-        or abs(before["spilled"] - now["spilled"]) > step
+        abs(before.managed - now.managed) > step
+        or abs(before.process - now.process) > step
+        or abs(before.spilled - now.spilled) > step
     )

@@ -96,6 +96,8 @@ class Origins:
                 return
             ts.run_spec = Task(key, _absent)
             ts.type = ts.type or "object"
+            if spans := self._scheduler.extensions.get("spans"):
+                spans.observe_tasks([ts], code=(), span_metadata={})  # workers measure what has no span, but cannot say
             ts.priority = ts.priority or (0, 0, 0)
             self._rest(ts)
             self._clients[key] = []

@@ -12,9 +12,11 @@ that matters is the change of their status to ``running``, which plugins see thr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from distributed.active_memory_manager import ActiveMemoryManagerExtension, ReduceReplicas
@@ -37,7 +39,7 @@ from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.origin import Origins
 from moorage.scheduler.policy import keep_placed
-from moorage.scheduler.reconcile import Reconciler, worker_info
+from moorage.scheduler.reconcile import SLICE, Reconciler, worker_info
 from moorage.scheduler.restrictions import follow
 from moorage.scheduler.status import standing_of
 
@@ -130,8 +132,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 hold=item["hold"],
             )
             records.append(record)
+        until = perf_counter() + SLICE
         for record in records:
             self._put(record)
+            if perf_counter() > until:
+                await asyncio.sleep(0)
+                until = perf_counter() + SLICE
         self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}
         return {"status": "OK", "variables": variables, "seq": self.journal.seq}

@@ -29,24 +29,26 @@ SLICE = 0.02
 COALESCE = 0.002
 """Seconds between the first mark and the work, so that a burst of events is one round."""
 
+_ACTIONS = 2000  # of a slice: carrying them out takes time too
+
+
+_STATUSES: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
+
 
 def worker_info(ws: WorkerState, *, memory: bool = False) -> WorkerInfo:
     """Return what the scheduler knows of a worker; `memory` adds what it holds at the moment."""
-    statuses: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
-    info = WorkerInfo(
+    holds = ws.memory if memory else None
+    return WorkerInfo(
         name=str(ws.name),
         address=ws.address,
         host=ws.host,
         nthreads=ws.nthreads,
         memory_limit=ws.memory_limit or 0,
-        status=statuses.get(ws.status.name, "closing"),
+        status=_STATUSES.get(ws.status.name, "closing"),
+        managed=holds.managed if holds else 0,
+        process=holds.process if holds else 0,
+        spilled=holds.spilled if holds else 0,
     )
-    if not memory:
-        return info
-    return WorkerInfo(
-        info.name, info.address, info.host, info.nthreads, info.memory_limit, info.status,
-        managed=ws.memory.managed, process=ws.memory.process, spilled=ws.memory.spilled,
-    )  # fmt: skip
 
 
 class Reconciler:
@@ -150,7 +152,7 @@ class Reconciler:
         until = perf_counter() + SLICE
         replicate: list[Replicate] = []
         drop: list[Drop] = []
-        while self._dirty and perf_counter() < until:
+        while self._dirty and perf_counter() < until and len(replicate) + 5 * len(drop) < _ACTIONS:
             key = next(iter(self._dirty))
             del self._dirty[key]
             step = self._plan(key)
