@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 
-from moorage.jupyter import completion, display
+from moorage.jupyter import completion, display, results_view
 from moorage.jupyter.comm import close_channel, open_channel
 from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.submit_magic import SubmitMagics
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.placements import Placements
+from moorage.kernel.results import Results
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -42,6 +43,9 @@ def load(shell: InteractiveShell) -> None:
     for kind, show in _RICH.items():
         formatters["text/html"].for_type(kind, _html(show))
         formatters["text/plain"].for_type(kind, _plain(show))
+    if hasattr(shell, "kernel"):  # a terminal cannot change what it has shown
+        assert shell.display_formatter is not None
+        shell.display_formatter.ipython_display_formatter.for_type(Results, results_view.show)
     open_channel(shell)
 
 
@@ -61,6 +65,9 @@ def unload(shell: InteractiveShell) -> None:
     close_channel()
     shell.events.unregister("post_run_cell", _after_cell)
     formatters = _formatters(shell)
+    if hasattr(shell, "kernel"):
+        assert shell.display_formatter is not None
+        shell.display_formatter.ipython_display_formatter.pop(Results, None)
     for kind in _RICH:
         for mime in ("text/html", "text/plain"):
             formatters[mime].pop(kind, None)

@@ -48,6 +48,11 @@ class ItemError:
     exception: BaseException
 
     @property
+    def in_words(self) -> str:
+        """The exception in one line."""
+        return f"{type(self.exception).__name__}: {self.exception}".split("\n")[0]
+
+    @property
     def traceback(self) -> str:
         """The traceback as text, with source lines where the notebook has them."""
         frames = traceback.extract_tb(self.exception.__traceback__)
@@ -58,7 +63,7 @@ class ItemError:
         )
 
     def __repr__(self) -> str:
-        return f"<item {self.index} on worker {self.worker or '?'}: {_in_words(self.exception)}>"
+        return f"<item {self.index} on worker {self.worker or '?'}: {self.in_words}>"
 
 
 class Results(Sequence[Any]):
@@ -69,6 +74,7 @@ class Results(Sequence[Any]):
 
     def __init__(self, mapping: Run) -> None:
         self._mapping = mapping
+        self.begun = time.monotonic()
         self._ledger = mapping.ledger
         self._client = mapping.backend.client
         self._recent: OrderedDict[Batch, list[Any]] = OrderedDict()  # gathered, the latest last
@@ -178,8 +184,14 @@ class Results(Sequence[Any]):
     @property
     def errors(self) -> list[ItemError]:
         """The items that have raised so far."""
-        found = []
+        return self.first_errors(None)
+
+    def first_errors(self, n: int | None) -> list[ItemError]:
+        """Return the first `n` of the items that have raised so far; None: all."""
+        found: list[ItemError] = []
         for index in self._ledger.failed():
+            if n is not None and len(found) >= n:
+                break
             located = self._ledger.locate(index)
             if located is not None and located[0].status != "cancelled":
                 batch, position = located
@@ -357,7 +369,3 @@ def _exception(batch: Batch, position: int, index: int) -> BaseException:
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
     return error.with_traceback(frames)
-
-
-def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

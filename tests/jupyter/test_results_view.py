@@ -1,0 +1,47 @@
+"""Results as the output of a cell, in a real kernel."""
+
+import re
+
+import pytest
+
+from tests.jupyter.test_kernel import Kernel
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    running = Kernel()
+    try:
+        assert running.run("%load_ext moorage\n%cluster start -n 2 --threads 1").status == "ok"
+        yield running
+    finally:
+        running.close()
+
+
+def test_results_show_how_far_they_are_until_they_have_ended(kernel):
+    kernel.run("%%submit -o r for i in range(40)\nimport time\ntime.sleep(0.05)\n1 / (i - 7)")
+    outcome = kernel.run("display(r)\nr.wait()\nimport time\ntime.sleep(1)")
+    shown = [content["data"]["text/html"] for content in outcome.displays]
+    assert outcome.kinds[0] == "display_data"
+    assert set(outcome.kinds[1:]) == {"update_display_data"}
+    assert len({content["transient"]["display_id"] for content in outcome.displays}) == 1
+    counts = [int(re.search(r"(\d+) of 40 items", html)[1]) for html in shown]
+    assert counts == sorted(counts)
+    assert counts[-1] == 40
+    assert "ZeroDivisionError: division by zero" in shown[-1]
+    assert "s left" not in shown[-1]
+
+
+def test_what_an_item_says_is_text_and_never_html(kernel):
+    kernel.run("%%submit -o bad --block for i in range(3)\nraise ValueError('<img src=x onerror=alert(1)>')")
+    outcome = kernel.run("bad.wait()\nbad")
+    (first, *_) = outcome.displays
+    assert "&lt;img src=x" in first["data"]["text/html"]
+    assert "<img" not in first["data"]["text/html"]
+    assert "3 of 3 done, 3 failed" in first["data"]["text/plain"]
+
+
+def test_results_that_have_ended_are_shown_once(kernel):
+    kernel.run("%%submit -o fine --block for i in range(3)\ni")
+    outcome = kernel.run("fine")
+    assert outcome.kinds[0] == "display_data"
+    assert "3 of 3 items" in outcome.displays[0]["data"]["text/html"]
