@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -196,7 +197,9 @@ def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) 
             session.add(controller)
             return controller
     client = client_at(cluster.address, security or (from_texts(cluster.tls) if cluster.tls else None), limit)
-    return _controller(client, name=cluster.name, kind=cluster.kind)
+    controller = _controller(client, name=cluster.name, kind=cluster.kind)
+    controller.placer.direct = cluster.kind == "local" and cluster.host == socket.gethostname()
+    return controller
 
 
 def _attach_address(address: str, security: Security | None, limit: float) -> ClusterController:
