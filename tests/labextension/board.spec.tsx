@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
 import userEvent, { type UserEvent } from '@testing-library/user-event';
 import axe from 'axe-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -220,6 +220,27 @@ describe('by keyboard', () => {
     within(worker('alice')).getByRole('button', { name: 'model on alice' }).focus();
     await user.keyboard('{Enter}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{Enter}');
     expect(kernel.asked[0]?.args).toMatchObject({ names: ['model'], placement: { workers: ['bob'] } });
+  });
+
+  it('the focus stays with a variable that is drawn anew', async () => {
+    const kernel = show(atWork());
+    row('airports').focus();
+    await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    expect(kernel.asked).toHaveLength(1);
+    await vi.waitFor(() => expect(heldOn('dave')).toContain('airports'));
+    expect(document.activeElement).toBe(row('airports'));
+  });
+
+  it('the focus stays in the list when its item goes away, and out of it when the user has left', async () => {
+    const kernel = show(atWork());
+    within(worker('alice')).getByRole('button', { name: 'model on alice' }).focus();
+    act(() => kernel.change('model', { held: { alice: 0, bob: 1 } }));
+    expect(document.activeElement).toBe(
+      within(worker('alice')).getByRole('button', { name: 'grid on alice' })
+    );
+    await user.click(document.body);
+    act(() => kernel.change('grid', { held: { alice: 0 } }));
+    expect(document.activeElement).toBe(document.body);
   });
 
   it('one Tab goes to the list, and arrow keys go through it', async () => {

@@ -83,8 +83,8 @@ export function useHandState(options: IHandOptions): IHandState {
 
   const letGo = useCallback((refocus: boolean) => {
     setHeld(null);
-    if (refocus) {
-      source.current?.focus();
+    if (refocus && source.current !== null) {
+      again(source.current)?.focus();
     }
     source.current = null;
   }, []);
@@ -206,6 +206,16 @@ function targets(state: IBoardState): readonly Target[] {
       ...workers.map(worker => ({ kind: 'worker', worker }) as const)
     ])
   ];
+}
+
+// The element from which something was taken up, or what stands in its place now.
+function again(source: HTMLElement): HTMLElement | undefined {
+  const board = document.activeElement?.closest('.jp-Moorage');
+  return source.isConnected
+    ? source
+    : [...(board?.querySelectorAll<HTMLElement>('[data-roving]') ?? [])].find(
+        ({ dataset }) => dataset['roving'] === source.dataset['roving']
+      );
 }
 
 function targetIdOf(target: Target | null): string | null {

@@ -123,7 +123,7 @@ function Row(props: IRowFrameProps): ReactElement {
         className="jp-Moorage-variable-grip"
         role="button"
         tabIndex={-1}
-        data-roving=""
+        data-roving={name}
         aria-pressed={isSelected}
         aria-disabled={disabled}
         aria-roledescription={trans.__('draggable variable')}
