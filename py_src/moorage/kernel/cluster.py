@@ -22,6 +22,7 @@ from moorage import config
 from moorage.errors import ClusterError, InputError, UnreachableError, WaitTimeoutError
 from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel import session
+from moorage.kernel.arrivals import Arrivals
 from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
 from moorage.kernel.on_cluster import Submitting
@@ -375,8 +376,8 @@ class ClusterController(Verbs, Submitting, Configurable):
                 )
             await self._link.next_change(left)
 
-    def _progress(self, on_progress: Callable[[int, int], None] | None) -> Any:
-        return _Progress(self, on_progress)
+    def _progress(self, on_progress: Callable[[int, int], None] | None) -> Arrivals:
+        return Arrivals(self, on_progress)
 
     def _leave(self) -> None:
         session.remove(self)
@@ -386,23 +387,3 @@ class ClusterController(Verbs, Submitting, Configurable):
         self._link.changed("cluster")
         if self._owns_client:
             self.client.close()
-
-
-class _Progress:
-    """Reports arrivals to a callback while it is open."""
-
-    def __init__(self, controller: ClusterController, callback: Callable[[int, int], None] | None) -> None:
-        self._controller = controller
-        self._callback = callback
-        self._end: Callable[[], None] = lambda: None
-
-    def __enter__(self) -> None:
-        if self._callback is not None:
-            self._end = self._controller.subscribe(self._report)
-
-    def __exit__(self, *exc: object) -> None:
-        self._end()
-
-    def _report(self, kind: Kind) -> None:
-        if kind in ("workers", "cluster") and self._callback is not None:
-            self._callback(self._controller.n_workers, self._controller.requested)
