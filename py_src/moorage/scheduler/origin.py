@@ -191,33 +191,38 @@ class Origins:
         targets : callable
             Key -> worker that shall be avoided, or ""; it returns key -> address of who shall have it first.
         """
+        scheduler = self._scheduler
+        tasks = {key: ts for key in values if (ts := scheduler.tasks.get(key)) is not None and ts.state == "no-worker"}
         for key in values:
             self._asked.pop(key, None)
-        tasks = self._scheduler.tasks
-        expected = [key for key in values if key in tasks and tasks[key].state == "no-worker"]
-        if expected and self._scheduler.running:
-            loads: dict[Address, dict[Key, Any]] = {}
-            for key, address in targets({key: self._avoid.get(key, "") for key in expected}).items():
-                loads.setdefault(address, {})[key] = values[key]
-            await asyncio.gather(*(self._send(address, load) for address, load in loads.items()))
+        if tasks and scheduler.running:
+            loads: dict[Address, list[TaskState]] = {}
+            for key, address in targets({key: self._avoid.get(key, "") for key in tasks}).items():
+                self._delivering[key] = address
+                loads.setdefault(address, []).append(tasks[key])
+            await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
         self.seek()
 
-    async def _send(self, address: Address, values: dict[Key, Any]) -> None:
-        tasks = {key: self._scheduler.tasks[key] for key in values}
-        self._delivering.update(dict.fromkeys(values, address))
+    async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
+        load = {ts.key: values[ts.key] for ts in tasks}
         try:
-            async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks.values()))):
-                _, _, nbytes = await scatter_to_workers([address], values, rpc=self._scheduler.rpc)
+            async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks))):
+                _, _, nbytes = await scatter_to_workers([address], load, rpc=self._scheduler.rpc)
         except (OSError, TimeoutError):  # it has left meanwhile, or hangs
-            self._avoid.update(dict.fromkeys(values, address))
+            self._avoid.update(dict.fromkeys(load, address))
             return
         finally:
-            for key in values:
+            for key in load:
                 if self._delivering.get(key) == address:
                     del self._delivering[key]
-        for key, ts in tasks.items():
-            if self._scheduler.tasks.get(key) is ts:
-                self._arrived(ts, address, nbytes[key])
+        for ts in tasks:
+            if self._scheduler.tasks.get(ts.key) is ts:
+                self._arrived(ts, address, nbytes[ts.key])
+        if address in self._scheduler.workers:
+            # released meanwhile, or back from somewhere else: the worker has what nobody knows of
+            strays = [ts.key for ts in tasks if ts.processing_on is None]
+            message = {"op": "remove-replicas", "keys": strays, "stimulus_id": f"moorage-{uuid4().hex}"}
+            self._scheduler.worker_send(address, message)
 
     def update_data(
         self, *, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None = None
