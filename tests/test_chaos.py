@@ -77,7 +77,8 @@ class Chaos:
     def restart(self) -> None:
         name = self._any_worker()
         if (address := self.workers.addresses().get(name)) is not None:
-            self.controller.client.restart_workers([address], timeout=30, raise_for_error=False)
+            with contextlib.suppress(KeyError):  # Dask's answer when the worker dies meanwhile
+                self.controller.client.restart_workers([address], timeout=30, raise_for_error=False)
 
     def pause(self) -> None:
         self._set(self._any_worker(), self.workers.pause)
