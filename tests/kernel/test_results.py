@@ -11,7 +11,14 @@ import pytest
 from distributed import Event
 
 import moorage
-from moorage.errors import DoesNotFitError, InputError, MoorageError, UnpicklableError, WaitTimeoutError
+from moorage.errors import (
+    DoesNotFitError,
+    InputError,
+    MoorageError,
+    UnpicklableError,
+    UnreachableError,
+    WaitTimeoutError,
+)
 from moorage.kernel.ledger import Progress
 from moorage.kernel.options import Options
 from tests.host.tools import eventually
@@ -512,3 +519,15 @@ def test_a_task_waits_for_placed_data_that_is_being_restored(cluster):
     os.kill(cluster.client.run(os.getpid, workers=[bob.address])[bob.address], signal.SIGKILL)
     futures = [cluster.submit(lambda i: int(data[i]), i) for i in range(5)]
     assert cluster.client.gather(futures) == [0, 1, 2, 3, 4]
+
+
+def test_a_map_whose_cluster_is_stopped_ends_and_says_so():
+    with moorage.start(n_workers=1, threads_per_worker=1) as cluster:
+        results = cluster.map(lambda i: time.sleep(0.02) or i, range(10_000))
+        eventually(lambda: results.progress.done >= 5)
+        eventually(lambda: any(batch.values for batch in results._ledger.batches))
+    with pytest.raises(UnreachableError, match="stopped"):
+        results.wait(30)
+    assert results.progress.finished
+    assert results.progress.running == 0
+    assert results[0] == 0

@@ -23,7 +23,7 @@ from dask.utils import parse_bytes
 from distributed import Future, KilledWorker
 
 from moorage import config
-from moorage.errors import LostError, MoorageError, WaitTimeoutError
+from moorage.errors import LostError, MoorageError, UnreachableError, WaitTimeoutError
 from moorage.kernel.backend import Backend
 from moorage.kernel.batching import BatchSizer
 from moorage.kernel.feeding import Feed
@@ -148,6 +148,11 @@ class Run:
                 self._wait(deadline)
         except BaseException as error:  # nobody else would see it
             failure = error
+            if self.backend.client.status != "running":
+                failure = UnreachableError(
+                    "The cluster was stopped, or the connection to it lost, before all items had ended.",
+                    "The results that had come home are there.",
+                )
             self._cancel()
         finally:
             stop_watching()
@@ -173,7 +178,7 @@ class Run:
 
     def _cancel(self) -> None:
         self._feed.stop()
-        for batch in [*(batch for batch, _ in self._sent.values()), *self._again]:
+        for batch in [batch for batch in self.ledger.batches if batch.status == "running"]:
             if batch.future is not None:
                 batch.future.release()
             self.ledger.update(batch, status="cancelled", future=None)
