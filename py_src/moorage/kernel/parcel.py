@@ -100,7 +100,7 @@ def needs(
     held: Mapping[Any, set[str]],
     infos: Sequence[WorkerInfo],
 ) -> dict[str, int]:
-    """Return the bytes that each worker would get.
+    """Return the bytes that each worker would get now; one that is paused gets nothing yet: the placement waits.
 
     Parameters
     ----------
@@ -115,11 +115,11 @@ def needs(
     view = ClusterView(infos)
     targets: set[str] | None = None
     if isinstance(placement, Everywhere):
-        targets = set(view.present)
+        targets = set(view.running)
     elif isinstance(placement, OnWorkers) and placement.each:
-        targets = {a for spec in placement.workers for a in view.resolve(spec) & view.present}
+        targets = {a for spec in placement.workers for a in view.resolve(spec) & view.running}
     elif isinstance(placement, OnePerHost):
-        hosts = [members & view.present for members in view.by_host.values()]
+        hosts = [members & view.running for members in view.by_host.values()]
         targets = {max(members, key=lambda a: view.by_address[a].memory_limit) for members in hosts if members}
     needed: dict[str, int] = {}
     for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
