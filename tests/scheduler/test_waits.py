@@ -74,7 +74,8 @@ def test_a_worker_that_was_there_once_may_be_named_while_it_is_away(workers: Wor
 
 def test_a_worker_that_hangs_holds_up_nobody_else(workers: Workers, notebook: Notebook) -> None:
     with hanging(workers, "bob"):
-        notebook.place("x", Everywhere(), VALUE, scatter=False)
+        notebook.place("x", Everywhere(), values={"x": VALUE}, scatter=False)
+        notebook.client.scatter({"x": VALUE}, workers=["alice"])
         eventually(lambda: notebook.variable("x")["held"] == {"alice": 1, "carol": 1})
         assert notebook.variable("x")["state"] == "moving"
         assert notebook.variable("x")["reason"] == "2 of 3 copies are there"

@@ -9,7 +9,7 @@ from time import monotonic
 
 from moorage.plan import Address, Key
 
-_PATIENCE = 30.0
+_PATIENCE = 10.0
 _SLOWEST_LINK = 10e6  # bytes per second; a copy gets this much more time before it is asked for again
 
 
