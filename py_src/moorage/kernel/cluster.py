@@ -25,10 +25,10 @@ from moorage.kernel import session
 from moorage.kernel.arrivals import Arrivals
 from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
-from moorage.kernel.on_cluster import Submitting
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing
+from moorage.kernel.submitting import Submitting
 from moorage.kernel.verbs import Verbs
 from moorage.model import WorkerInfo
 from moorage.protocol import PanelCluster, PanelNotice
