@@ -1,4 +1,4 @@
-"""Tasks on real workers in processes of their own, beside plain scattered data."""
+"""Tasks on real workers, beside data that was scattered by plain Dask: the engine needs no more."""
 
 import functools
 import os
@@ -9,8 +9,8 @@ import traceback
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client, LocalCluster
 
+import moorage
 from moorage.errors import InputError, StaleError, UnknownVariableError, UnknownWorkerError, UnpicklableError
 from moorage.kernel.submit import Options, Submitter
 from tests.kernel.plain_backend import PlainBackend
@@ -20,11 +20,8 @@ N = 300_000  # elements of the large array, 2.4 MB
 
 @pytest.fixture(scope="module")
 def client():
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with moorage.start(names=["0", "1"], threads_per_worker=1, memory_limit="1GB") as cluster:
+        yield cluster.client
 
 
 @pytest.fixture
