@@ -125,4 +125,5 @@ def desk(kernel, lab, shared_page, request):
     if request.node.stash.get(FAILED, False) or errors:
         desk.page.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}.png")
         shared_page.close()
+        kernel.interrupt()  # a cell that it may have left
     assert errors == []

@@ -19,10 +19,10 @@ def running(kernel, desk, tmp_path):
     @contextmanager
     def running(source):
         go, ended = tmp_path / "go on", tmp_path / "ended"
-        desk.run_cell("print('beg' + 'un')\n" + source.format(go=str(go), ended=str(ended)))
-        cell = desk.page.locator(".jp-Cell", has_text=str(ended))
-        expect(cell.locator(".jp-OutputArea-output")).to_contain_text("begun")
         try:
+            desk.run_cell("print('beg' + 'un')\n" + source.format(go=str(go), ended=str(ended)))
+            cell = desk.page.locator(".jp-Cell", has_text=str(ended))
+            expect(cell.locator(".jp-OutputArea-output").first).to_contain_text("begun")
             yield
             assert not ended.exists()
         finally:
