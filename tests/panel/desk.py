@@ -25,8 +25,12 @@ class Desk:
         self.lab = lab
         self.errors = []
         page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
+        page.on("pageerror", self._on_error)
         page.on("dialog", self._on_dialog)
+
+    def _on_error(self, error):
+        if "labextensions/moorage" in (error.stack or ""):  # JupyterLab and Notebook have errors of their own
+            self.errors.append(error.stack)
 
     def _on_dialog(self, dialog):
         if dialog.type != "beforeunload":  # a notebook that is not saved
