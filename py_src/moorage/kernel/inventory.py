@@ -90,6 +90,18 @@ class Inventory:
             return record
         raise UnknownVariableError(name, names)
 
+    async def find(self, name: str) -> VariableRecord:
+        """Return what the scheduler says of a variable; ask it if none is known by that name, for it may be new.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        with suppress(UnknownVariableError):
+            return self.record(name)
+        await self.link.refresh()
+        return self.record(name)
+
     def names(self) -> list[str]:
         """Return the names of all variables, this notebook's first."""
         variables, _ = self.link.mirror.snapshot()

@@ -163,7 +163,7 @@ class Placer(Inventory):
         UnknownVariableError
             Nothing has changed.
         """
-        await self.link.release([self.record(name)["vid"] for name in names])
+        await self.link.release([(await self.find(name))["vid"] for name in names])
 
     async def resume(self) -> None:
         """Tell the scheduler, after a lost connection, what this notebook can still send again."""
@@ -245,7 +245,7 @@ class Placer(Inventory):
 
     async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo]) -> Shipment:
         """Make a variable that is placed already ready for another placement."""
-        record = self.record(name)
+        record = await self.find(name)
         held = await self.link.who_has(record["keys"])
         return shipment.again(record, name, held, placement, infos, origin=self._is_origin_of(record["keys"]))
 

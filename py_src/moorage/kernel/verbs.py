@@ -244,7 +244,8 @@ class Verbs:
         return self._run(function, *args, timeout=limit, **options)
 
     def __getitem__(self, name: str) -> Variable:
-        self.placer.record(name)
+        if name not in self.placer.names():
+            self._run(self.placer.find, name)
         return Variable(self, name)
 
     def __contains__(self, name: object) -> bool:
