@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import SMALL, ClusterView, Drop, KeyView, Replicate, Wait, plan, plan_key, standing
 

@@ -19,8 +19,8 @@ from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.submit_magic import SubmitMagics
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
+from moorage.kernel.compute.results import Results
 from moorage.kernel.placements import Placements
-from moorage.kernel.results import Results
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -23,7 +23,7 @@ from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import Interrupted, reads
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
-from moorage.kernel.results import Results
+from moorage.kernel.compute.results import Results
 from moorage.kernel.starting import attach, start
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from rich.status import Status
 
-    from moorage.kernel.results import Results
+    from moorage.kernel.compute.results import Results
 
 PATIENCE_SECONDS = 0.5
 INTERVAL_SECONDS = 0.1

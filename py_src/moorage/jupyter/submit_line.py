@@ -27,7 +27,7 @@ from moorage.jupyter.parser import (
     text,
     whole,
 )
-from moorage.kernel.capture import Stale
+from moorage.kernel.compute.capture import Stale
 
 
 class Loop(NamedTuple):

@@ -1,4 +1,4 @@
-"""The magic `%%submit`: hands a cell to the engine (``kernel/submit.py``) and shows what comes back.
+"""The magic `%%submit`: hands a cell to the engine (``kernel/compute/submit.py``) and shows what comes back.
 
 What tasks print and display appears below the cell while they run. Without ``-o`` the magic waits and returns the
 value; an interrupt then cancels what has not run. Errors of the cell are the user's own, shown from their own lines on.
@@ -22,16 +22,16 @@ from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import reads
 from moorage.jupyter.submit_line import SubmitArguments, submit
 from moorage.kernel import session
-from moorage.kernel.each import OnEach
-from moorage.kernel.options import Options
-from moorage.kernel.results import Results
+from moorage.kernel.compute.each import OnEach
+from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.results import Results
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.kernel.cluster import ClusterController
-    from moorage.kernel.runtime import Report
-    from moorage.kernel.submit import Submitter
+    from moorage.kernel.compute.runtime import Report
+    from moorage.kernel.compute.submit import Submitter
 
 Job: TypeAlias = Future[Any] | Results | OnEach
 

@@ -23,12 +23,12 @@ from moorage.errors import ClusterError, InputError, UnreachableError, WaitTimeo
 from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel import session
 from moorage.kernel.arrivals import Arrivals
+from moorage.kernel.compute.submitting import Submitting
 from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing
-from moorage.kernel.submitting import Submitting
 from moorage.kernel.verbs import Verbs
 from moorage.model import WorkerInfo
 from moorage.protocol import PanelCluster, PanelNotice

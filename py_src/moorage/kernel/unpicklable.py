@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 
 from moorage.errors import UnpicklableError
-from moorage.kernel.functions import captures
+from moorage.kernel.compute.functions import captures
 
 _DEPTH = 20
 _WIDTH = 1000

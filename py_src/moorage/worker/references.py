@@ -1,4 +1,4 @@
-"""Unpickles on a worker what ``kernel/refs.py`` pickled: references become the worker's own copies of placed values.
+"""Unpickles on a worker what ``kernel/compute/refs.py`` pickled: references become the worker's own copies.
 
 A reference is a pickle "persistent id": a tuple whose first element says how to resolve it.
 

@@ -12,10 +12,10 @@ from typing import Any
 from distributed import Future
 
 from moorage.errors import UnknownWorkerError
-from moorage.kernel.backend import Backend
-from moorage.kernel.options import Options
-from moorage.kernel.refs import Payload
-from moorage.kernel.runtime import WorkerRuntime
+from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.refs import Payload
+from moorage.kernel.compute.runtime import WorkerRuntime
 
 PRIORITY = 1000
 """Goes before other tasks of the worker."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from moorage.kernel.ledger import Batch, Ledger
-from moorage.kernel.locality import Lane, Locality, Located
-from moorage.kernel.source import Source
+from moorage.kernel.compute.ledger import Batch, Ledger
+from moorage.kernel.compute.locality import Lane, Locality, Located
+from moorage.kernel.compute.source import Source
 
 
 class Feed(Protocol):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.errors import ArgumentError
-from moorage.kernel.cells import compile_cell
+from moorage.kernel.compute.cells import compile_cell
 from moorage.worker.cell import Cell
 
 

@@ -16,19 +16,19 @@ import xxhash
 from distributed import Future
 
 from moorage.errors import StaleError
-from moorage.kernel.backend import Backend
-from moorage.kernel.capture import prepare
-from moorage.kernel.cells import compile_cell
-from moorage.kernel.each import OnEach
-from moorage.kernel.feeding import Feed, InOrder, WhereTheyAre
-from moorage.kernel.functions import global_names
-from moorage.kernel.locality import Locality, Located, where
-from moorage.kernel.mapping import Run
-from moorage.kernel.options import Options
-from moorage.kernel.refs import Payload
-from moorage.kernel.results import Results
-from moorage.kernel.runtime import WorkerRuntime
-from moorage.kernel.source import Source
+from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.capture import prepare
+from moorage.kernel.compute.cells import compile_cell
+from moorage.kernel.compute.each import OnEach
+from moorage.kernel.compute.feeding import Feed, InOrder, WhereTheyAre
+from moorage.kernel.compute.functions import global_names
+from moorage.kernel.compute.locality import Locality, Located, where
+from moorage.kernel.compute.mapping import Run
+from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.refs import Payload
+from moorage.kernel.compute.results import Results
+from moorage.kernel.compute.runtime import WorkerRuntime
+from moorage.kernel.compute.source import Source
 from moorage.worker.cell import Cell
 
 

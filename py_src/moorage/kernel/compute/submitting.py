@@ -10,12 +10,12 @@ from typing import Any
 from distributed import Future
 
 from moorage.errors import UnpicklableError
-from moorage.kernel.options import Options
-from moorage.kernel.placed_data import PlacedData
+from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.placed_data import PlacedData
+from moorage.kernel.compute.results import Results
+from moorage.kernel.compute.runtime import Report
+from moorage.kernel.compute.submit import Submitter
 from moorage.kernel.placer import Placer
-from moorage.kernel.results import Results
-from moorage.kernel.runtime import Report
-from moorage.kernel.submit import Submitter
 
 
 class Submitting:

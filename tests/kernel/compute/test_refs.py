@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.errors import UnpicklableError
+from moorage.kernel.compute.refs import dumps
 from moorage.kernel.fingerprint import fingerprint
 from moorage.kernel.origin import Origins
-from moorage.kernel.refs import dumps
 from moorage.worker.cell import Cell
 from moorage.worker.references import loads
 

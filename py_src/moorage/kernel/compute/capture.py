@@ -16,9 +16,9 @@ from dask.utils import format_bytes, parse_bytes
 
 from moorage import config
 from moorage.errors import InputError, MoorageError, StaleError
-from moorage.kernel.backend import Backend
-from moorage.kernel.functions import argument_names, captures, global_names, globals_of, travels_by_value
-from moorage.kernel.refs import Payload, dumps, resolve
+from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.functions import argument_names, captures, global_names, globals_of, travels_by_value
+from moorage.kernel.compute.refs import Payload, dumps, resolve
 from moorage.worker.cell import Cell
 
 Stale = Literal["refresh", "error"]

@@ -24,15 +24,15 @@ from distributed import Future, KilledWorker
 
 from moorage import config
 from moorage.errors import LostError, MoorageError, UnreachableError, WaitTimeoutError
-from moorage.kernel.backend import Backend
-from moorage.kernel.batching import BatchSizer
-from moorage.kernel.feeding import Feed
-from moorage.kernel.ledger import Batch, Ledger
-from moorage.kernel.locality import Lane
-from moorage.kernel.options import Options
-from moorage.kernel.refs import Payload
-from moorage.kernel.runtime import Report, WorkerRuntime
-from moorage.kernel.sending import Sender
+from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.batching import BatchSizer
+from moorage.kernel.compute.feeding import Feed
+from moorage.kernel.compute.ledger import Batch, Ledger
+from moorage.kernel.compute.locality import Lane
+from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.refs import Payload
+from moorage.kernel.compute.runtime import Report, WorkerRuntime
+from moorage.kernel.compute.sending import Sender
 
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""

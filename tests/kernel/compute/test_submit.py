@@ -12,8 +12,8 @@ import pytest
 
 import moorage
 from moorage.errors import InputError, StaleError, UnknownVariableError, UnknownWorkerError, UnpicklableError
-from moorage.kernel.submit import Options, Submitter
-from tests.kernel.plain_backend import PlainBackend
+from moorage.kernel.compute.submit import Options, Submitter
+from tests.kernel.compute.plain_backend import PlainBackend
 
 N = 300_000  # elements of the large array, 2.4 MB
 

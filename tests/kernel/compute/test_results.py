@@ -19,8 +19,8 @@ from moorage.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from moorage.kernel.ledger import Progress
-from moorage.kernel.options import Options
+from moorage.kernel.compute.ledger import Progress
+from moorage.kernel.compute.options import Options
 from tests.host.tools import eventually
 
 

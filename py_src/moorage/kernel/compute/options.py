@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from moorage.errors import InputError
-from moorage.kernel.capture import Stale
-from moorage.kernel.runtime import Report
+from moorage.kernel.compute.capture import Stale
+from moorage.kernel.compute.runtime import Report
 
 
 @dataclass(frozen=True, slots=True)

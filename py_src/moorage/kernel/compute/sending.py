@@ -12,12 +12,12 @@ from distributed import Future
 
 from moorage import config
 from moorage.errors import StaleError
-from moorage.kernel.backend import Backend
-from moorage.kernel.ledger import Batch
-from moorage.kernel.locality import Lane
-from moorage.kernel.options import Options
-from moorage.kernel.refs import Payload, dumps
-from moorage.kernel.runtime import WorkerRuntime
+from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.ledger import Batch
+from moorage.kernel.compute.locality import Lane
+from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.refs import Payload, dumps
+from moorage.kernel.compute.runtime import WorkerRuntime
 
 LARGE_CODE = 64_000
 """Bytes. Code with captures that is larger is sent once, not with each batch."""

@@ -17,7 +17,7 @@ import cloudpickle
 from distributed import Client, Future
 
 from moorage.errors import InputError
-from moorage.kernel.functions import argument_names
+from moorage.kernel.compute.functions import argument_names
 from moorage.kernel.origin import Origins, Part
 from moorage.kernel.unpicklable import unpicklable
 from moorage.worker.cell import Cell

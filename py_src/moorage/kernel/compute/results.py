@@ -18,8 +18,8 @@ from dask.utils import format_bytes
 from distributed import Future
 
 from moorage.errors import DoesNotFitError, InputError, MoorageError
-from moorage.kernel.ledger import Batch, Progress
-from moorage.kernel.mapping import Run
+from moorage.kernel.compute.ledger import Batch, Progress
+from moorage.kernel.compute.mapping import Run
 
 OnError = Literal["raise", "skip", "return"]
 

@@ -13,7 +13,7 @@ import types
 from dataclasses import dataclass
 
 from moorage.errors import ArgumentError
-from moorage.kernel.functions import global_names
+from moorage.kernel.compute.functions import global_names
 from moorage.worker.cell import ITEM, VALUE
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from moorage.errors import InputError
-from moorage.kernel import batching
-from moorage.kernel.batching import BatchSizer
-from moorage.kernel.ledger import Ledger
-from moorage.kernel.source import Source
+from moorage.kernel.compute import batching
+from moorage.kernel.compute.batching import BatchSizer
+from moorage.kernel.compute.ledger import Ledger
+from moorage.kernel.compute.source import Source
 
 # ---- sizes
 

@@ -18,11 +18,11 @@ from distributed import Future
 
 from moorage import config
 from moorage.errors import MoorageError, UnknownVariableError, UnknownWorkerError
-from moorage.kernel.backend import Backend
+from moorage.kernel.compute.backend import Backend
 from moorage.model import OnWorkers, WorkerInfo
 
 if TYPE_CHECKING:
-    from moorage.kernel.options import Options
+    from moorage.kernel.compute.options import Options
 
 BANDWIDTH = 100e6
 """Bytes per second between workers, as Dask assumes before it has measured."""
