@@ -82,8 +82,8 @@ def open_desk(lab, new_context):
     """Open pages; each must end without an error of its scripts."""
     desks = []
 
-    def open_desk(notebook="shared.ipynb", status="connected", context=None, **options):
-        desk = Desk((context or new_context(**options)).new_page(), lab)
+    def open_desk(notebook="shared.ipynb", status="connected"):
+        desk = Desk(new_context().new_page(), lab)
         desks.append(desk)
         return desk.open(notebook, status)
 

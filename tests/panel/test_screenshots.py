@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.panel.conftest import WORKERS
-from tests.panel.pictures import WORK, take
+from tests.panel.pictures import STORY, WORK, take
 
 
 @pytest.fixture
@@ -68,3 +68,26 @@ def test_a_tab_and_a_board(kernel, at_work, open_desk):
     desk.command("moorage:open-tab")
     expect(desk.board).to_have_count(1)
     take(desk.page, "tab")
+
+
+@pytest.mark.browser_context_args(viewport={"width": 1180, "height": 740})
+def test_the_picture_of_the_readme(lab, open_desk):
+    """A notebook at work, and a variable on its way by hand; ``npm run screenshots`` puts it into the README."""
+    kernel = lab.notebook("flights.ipynb", *STORY)
+    desk = open_desk("flights.ipynb", "absent")
+    page = desk.page
+    desk.command("application:toggle-left-area")
+    desk.command("notebook:run-all-cells")
+    expect(desk.variable("days")).to_have_attribute("data-moorage-state", "held", timeout=60_000)
+    box = page.locator("#jp-right-stack").bounding_box()
+    page.mouse.move(box["x"] - 2, 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 130, 300, steps=5)
+    page.mouse.up()
+    page.locator(".jp-Notebook").evaluate("element => element.scrollTo(0, 0)")
+    desk.carry(desk.grip("flights"), desk.target("all-workers"))
+    take(page, "readme")
+    page.keyboard.press("Escape")
+    desk.drop()
+    kernel.run("cluster.stop()")
+    kernel.close()
