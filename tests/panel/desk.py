@@ -125,12 +125,16 @@ class Desk:
         """Take something up with the mouse and hold it over a target; return that."""
         self.page.bring_to_front()
         mouse = self.page.mouse
+        destination.scroll_into_view_if_needed()
         source.scroll_into_view_if_needed()
-        start, end = _middle(source), _middle(destination)
+        start = _middle(source)
         mouse.move(*start)
         mouse.down()
         mouse.move(start[0] + 6, start[1] + 6, steps=2)
-        mouse.move(*end, steps=12)
+        expect(self.board).to_contain_class("jp-mod-carrying")
+        mouse.move(*_middle(destination), steps=12)
+        end = _middle(destination)  # lists scroll under what is dragged
+        mouse.move(*end, steps=2)
         if modifier:
             self.page.keyboard.down(modifier)
             mouse.move(end[0] + 2, end[1] + 1, steps=2)

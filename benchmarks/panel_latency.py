@@ -1,0 +1,132 @@
+"""How soon does the panel show what is so? A real JupyterLab in a real browser, four workers, fifty placed variables.
+
+* A magic: from the beginning of ``%pin`` in the kernel to the page's word that it is held there, so the
+  placing of a small variable itself is in it.
+* A drop, while a cell sleeps and while one computes in pure Python: from letting go of the mouse to the same.
+* A reload of the page while a cell sleeps: from the reload to the filled panel.
+
+Browser and kernel are on one machine and share its clock; the page notes the time of each change of its document.
+
+Usage: ``python benchmarks/panel_latency.py [--times 40]``. Takes about two minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.panel.desk import Desk
+from tests.panel.lab import Lab
+
+CHROMIUM = "/usr/bin/chromium"
+WORKERS = ["alice", "bob", "carol", "dave"]
+BEGIN = f"""
+import numpy as np, time
+%load_ext moorage
+%cluster start --names {",".join(WORKERS)} --threads 1 --memory 1GB
+for i in range(49):
+    cluster.broadcast(np.full(1000, i), name=f"placed{{i}}")
+subject = np.ones(200_000)
+%pin subject --workers dave
+"""
+
+WATCH = """worker => {
+  const row = document.querySelector('[data-moorage-variable="subject"]');
+  const shown = () => row.dataset.moorageState === 'held' && row.textContent.includes(`pinned to ${worker}`);
+  window.shownAt = new Promise(resolve => {
+    const observer = new MutationObserver(() => {
+      if (shown()) {
+        observer.disconnect();
+        resolve(Date.now() / 1000);
+      }
+    });
+    observer.observe(row, { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+}"""
+
+
+def by_magic(desk: Any, kernel: Any, times: int) -> list[float]:
+    """Return the seconds from each magic until it is shown."""
+    seconds = []
+    for i in range(times):
+        worker = WORKERS[i % 4]
+        desk.page.evaluate(WATCH, worker)
+        began = float(kernel.run(f"print(time.time())\n%pin subject --workers {worker}").splitlines()[0])
+        seconds.append(desk.page.evaluate("window.shownAt") - began)
+    return seconds
+
+
+def by_drop(desk: Any, kernel: Any, times: int, cell: str) -> list[float]:
+    """Return the seconds from each drop until it is shown, while a cell runs."""
+    kernel.run("%pin subject --workers dave")
+    seconds = []
+    with kernel.running(cell):
+        for i in range(times):
+            worker = WORKERS[i % 4]
+            desk.page.evaluate(WATCH, worker)
+            desk.carry(desk.grip("subject"), desk.worker(worker), modifier="Shift")
+            dropped = time.time()
+            desk.drop("Shift")
+            seconds.append(desk.page.evaluate("window.shownAt") - dropped)
+    return seconds
+
+
+def by_reload(desk: Any, kernel: Any, times: int) -> list[float]:
+    """Return the seconds from each reload to the filled panel, while a cell runs."""
+    seconds = []
+    with kernel.running("while True: time.sleep(1)"):
+        for _ in range(times):
+            began = time.time()
+            desk.page.reload()
+            desk.worker(WORKERS[-1]).wait_for()
+            seconds.append(time.time() - began)
+    return seconds
+
+
+def row(name: str, seconds: list[float]) -> None:
+    """Print one line."""
+    ordered = sorted(seconds)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    print(f"  {name:44} {1e3 * statistics.median(ordered):7.0f} ms median {1e3 * p95:7.0f} ms p95  (n={len(ordered)})")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=40)
+    args = parser.parse_args()
+    chromium = {"executable_path": CHROMIUM} if os.path.exists(CHROMIUM) else {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        lab = Lab(Path(folder))
+        browser = playwright.chromium.launch(args=["--no-sandbox"], **chromium)
+        try:
+            kernel = lab.notebook("benchmark.ipynb")
+            kernel.run(BEGIN)
+            page = browser.new_page(viewport={"width": 1400, "height": 1200})
+            desk = Desk(page, lab).open("benchmark.ipynb")
+            desk.command("application:toggle-left-area")
+            by_magic(desk, kernel, 4)  # everything is loaded then
+            row("placed by magic -> shown", by_magic(desk, kernel, args.times))
+            few = max(4, args.times // 4)
+            row("dropped while a cell sleeps -> shown", by_drop(desk, kernel, few, "while True: time.sleep(60)"))
+            row("dropped while a cell computes -> shown", by_drop(desk, kernel, few, "i = 0\nwhile True: i += 1"))
+            row("reloaded while a cell sleeps -> filled", by_reload(desk, kernel, 5))
+            kernel.run("%cluster stop")
+            kernel.close()
+        finally:
+            browser.close()
+            lab.close()
+
+
+if __name__ == "__main__":
+    main()
