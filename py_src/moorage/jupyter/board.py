@@ -14,7 +14,7 @@ from IPython import get_ipython
 from traitlets import Bool
 
 from moorage.errors import InputError, MoorageError
-from moorage.jupyter.comm import keep_shell, open_channel
+from moorage.jupyter.comm import Channel, keep_shell, open_channel
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -36,21 +36,22 @@ class Board(anywidget.AnyWidget):
         super().__init__(**traits)
         if self.comm is not None:
             keep_shell(self.comm)
-        self._channel = open_channel(get_ipython())
-        self._joined = False
+        self._joined: Channel | None = None
         self.on_msg(self._on_message)
 
     def close(self) -> None:
         """Take it away."""
-        self._channel.panel.leave(self)
-        self._channel.panel.watch(self.model_id, None)
+        if self._joined is not None:
+            self._joined.panel.leave(self)
+            self._joined.panel.watch(self.model_id, None)
         super().close()
 
     def _on_message(self, _: object, content: Any, __: object) -> None:
-        if not self._joined:  # some view has come to life: from now on it wants to know
-            self._joined = True
-            self._channel.panel.join(self)
-        reply = self._channel.requests.answer(content, self.model_id, self.read_only)
+        channel = open_channel(get_ipython())
+        if channel is not self._joined:  # a view has come to life, or the extension has been loaded anew
+            self._joined = channel
+            channel.panel.join(self)
+        reply = channel.requests.answer(content, self.model_id, self.read_only)
         if reply is not None:
             self.send(reply)
 

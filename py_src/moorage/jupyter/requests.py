@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError
-from moorage.jupyter.binding import bind_if_free
 from moorage.jupyter.lane import Lane
 from moorage.jupyter.shapes import check
 from moorage.kernel import session
+from moorage.kernel.cluster import ClusterController
 from moorage.kernel.describe import describe_value
 from moorage.kernel.measure import measure
 from moorage.kernel.namespace import is_data
@@ -41,8 +41,9 @@ from moorage.protocol import (
 )
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from moorage.jupyter.panel import Panel
-    from moorage.kernel.cluster import ClusterController
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ class Requests:
         _check_alone()
 
         def work() -> None:
-            bind_if_free(self._panel.shell, "cluster", start(n_workers=args["n_workers"]))
+            _bind(self._panel.shell, start(n_workers=args["n_workers"]))
 
         self._tell(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
 
@@ -170,7 +171,7 @@ class Requests:
 
         def work() -> None:
             with session.starting(name, "attached"):
-                bind_if_free(self._panel.shell, "cluster", attach(target if target is not None else name or None))
+                _bind(self._panel.shell, attach(target if target is not None else name or None))
 
         self._tell(self._sizing.do(work, _SIZING), "Could not attach", failed_start="attached")
 
@@ -206,6 +207,13 @@ class Requests:
 
         if unfinished is not None:
             unfinished.add_done_callback(late)
+
+
+def _bind(shell: InteractiveShell, controller: ClusterController) -> None:
+    """Make `controller` the notebook's ``cluster``, as the magics do, unless that name means something else."""
+    held = shell.user_ns.get("cluster")
+    if held is None or (isinstance(held, ClusterController) and held.status == "stopped"):
+        shell.user_ns["cluster"] = controller
 
 
 def _refusal(request_id: int, error: BaseException) -> PanelReply:
