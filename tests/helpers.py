@@ -167,9 +167,10 @@ class Workers:
 
     def retire(self, name: str, timeout: float = 60) -> None:
         """Let a worker go after its data has moved elsewhere, as ``Client.retire_workers`` does."""
+        address = self.addresses()[name]
         self.cluster.worker_spec.pop(name, None)  # the cluster would start it again
         retire = self.client.scheduler.retire_workers
-        self.client.sync(retire, workers=[self.addresses()[name]], close_workers=True, callback_timeout=timeout)
+        self.client.sync(retire, workers=[address], close_workers=True, callback_timeout=timeout)
         self._enact()
 
     def remove(self, *names: str) -> None:

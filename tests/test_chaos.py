@@ -94,8 +94,9 @@ class Chaos:
 
     def retire(self) -> None:
         name = self._any_worker()
-        if len(self.workers.cluster.worker_spec) > 1 and name in self.workers.addresses():
-            self.workers.retire(name)
+        if len(self.workers.cluster.worker_spec) > 1:
+            with contextlib.suppress(KeyError):  # it may be dead at the moment
+                self.workers.retire(name)
 
     def remove(self) -> None:
         if len(self.workers.cluster.worker_spec) > 1:
