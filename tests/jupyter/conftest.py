@@ -1,6 +1,7 @@
 """A real IPython shell in this process, and a real cluster that several tests share."""
 
 import os
+import sys
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -53,7 +54,9 @@ def ipython(tmp_path_factory):
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.xmode = "Context"
     InteractiveShell.clear_instance()
+    main = sys.modules["__main__"]
     shell = InteractiveShell.instance(config=config)
+    sys.modules["__main__"] = main
     yield shell
     InteractiveShell.clear_instance()
 
@@ -62,7 +65,11 @@ def ipython(tmp_path_factory):
 def bare_shell(ipython, capsys):
     """A shell without moorage."""
     ipython.reset(new_session=False)
+    # The shell's namespace is __main__ in a kernel, and only as long as a test of the shell runs: processes that
+    # other tests spawn look at __main__, too.
+    main, sys.modules["__main__"] = sys.modules["__main__"], ipython.user_module
     yield Shell(ipython, capsys)
+    sys.modules["__main__"] = main
     ipython.run_line_magic("unload_ext", "moorage")
 
 
