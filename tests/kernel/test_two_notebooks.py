@@ -92,8 +92,8 @@ def test_each_sees_what_the_other_has_and_whose_it_is(mine, other):
 def test_the_same_name_means_each_one_s_own(mine, other):
     mine.broadcast("mine", name="x")
     other("cluster.broadcast('other', name='x').key")
-    assert sorted(mine) == ["x", "x@other.ipynb"]
-    assert sorted(other("list(cluster)")) == ["x", "x@mine.ipynb"]
+    eventually(lambda: sorted(mine) == ["x", "x@other.ipynb"])
+    eventually(lambda: sorted(other("list(cluster)")) == ["x", "x@mine.ipynb"])
     assert mine.gather("x", "x@other.ipynb") == ("mine", "other")
     assert other("cluster.gather('x', 'x@mine.ipynb')") == ["other", "mine"]
     other("cluster.release('x')")

@@ -99,6 +99,8 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     except (OSError, TimeoutError) as error:
         raise UnreachableError(*_diagnosis(address, limit, error)) from error
     except (ValueError, TypeError, RuntimeError) as error:
+        if "IOStream" in str(error):  # plain text came where TLS was to begin; tornado's word for it
+            raise UnreachableError(*_diagnosis(address, limit, error)) from error
         raise InputError(
             f"{address!r} cannot be attached to: {error}.",
             "An address looks like tcp://host:port. For tls:// say --tls-ca, --tls-cert and --tls-key, or name the"
@@ -171,7 +173,7 @@ def _diagnosis(address: str, limit: float, error: BaseException) -> tuple[str, s
     why = next((str(cause) for cause in reversed(causes) if str(cause)), "it does not answer")
     refused = next((c for c in causes if isinstance(c, ssl.SSLError) or "SSL" in str(c)), None)
     if refused is not None:
-        mismatch = "WRONG_VERSION" in str(refused) or "record layer" in str(refused)
+        mismatch = any(word in str(refused) for word in ("WRONG_VERSION", "record layer", "IOStream"))
         remedy = (
             "It may speak without TLS: try tcp:// in the place of tls://."
             if mismatch
