@@ -51,7 +51,8 @@ class Lab:
         ]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, cwd=base, stdout=log, stderr=log)
-        self.url = self._wait_for_url()
+        self.url = ""
+        self._wait_until_it_answers()
 
     def close(self):
         self._process.terminate()
@@ -67,15 +68,17 @@ class Lab:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
 
-    def _wait_for_url(self):
+    def _wait_until_it_answers(self):
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             assert self._process.poll() is None, self._log.read_text()
             for file in self._runtime.glob("jpserver-*.json"):
                 try:
-                    return json.loads(file.read_text())["url"]
-                except (ValueError, KeyError):
-                    pass  # it is being written
+                    self.url = json.loads(file.read_text())["url"]
+                    self.ask("GET", "status")
+                except (ValueError, OSError):  # the file is being written, the server is about to listen
+                    continue
+                return
             time.sleep(0.05)
         raise AssertionError(self._log.read_text())
 
