@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import pytest
 
@@ -12,7 +13,8 @@ from tests.hpc.packages import require
 
 @pytest.fixture(scope="module", params=[gridengine, slurm], ids=["sge", "slurm"])
 def queue(request, tmp_path_factory):
-    pytest.importorskip("dask_jobqueue")
+    if find_spec("dask_jobqueue") is None:  # not imported: that would take the interrupt signal for itself
+        pytest.skip("dask-jobqueue is not installed")
     module = request.param
     require(module.PACKAGES, module.PROGRAMS)
     folder = tmp_path_factory.mktemp(request.param.__name__.rpartition(".")[2])
