@@ -8,9 +8,11 @@ only to find the panel.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # not typing's: loading that would be most of what `import moorage` costs
 if TYPE_CHECKING:
+    from typing import Any
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.errors import MoorageError
