@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hin
 
 import pytest
 
-from moorage.protocol import (
+from moorage.panel_protocol import (
     PanelClosed,
     PanelHello,
     PanelOpen,

@@ -10,7 +10,8 @@ from moorage.errors import ArgumentError
 from moorage.jupyter.line import magic_for
 from moorage.jupyter.panel_state import difference
 from moorage.jupyter.shapes import check
-from moorage.protocol import PROTOCOL_VERSION, PanelHello, PanelOpen, PanelOps, PanelRequest, placement_from_dict
+from moorage.panel_protocol import PanelHello, PanelOpen, PanelOps, PanelRequest
+from moorage.protocol import PROTOCOL_VERSION, placement_from_dict
 from tests.jupyter.panel_rules import apply
 
 EXAMPLES = Path(__file__).parents[1] / "protocol"

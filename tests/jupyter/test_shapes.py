@@ -4,7 +4,14 @@ import pytest
 
 from moorage.errors import InputError
 from moorage.jupyter.shapes import check
-from moorage.protocol import PanelAdaptArgs, PanelOpen, PanelPlaceArgs, PanelRequest, PanelScaleArgs, PanelVariable
+from moorage.panel_protocol import (
+    PanelAdaptArgs,
+    PanelOpen,
+    PanelPlaceArgs,
+    PanelRequest,
+    PanelScaleArgs,
+    PanelVariable,
+)
 
 PLACE = {"names": ["x"], "placement": {"kind": "everywhere"}, "force": False}
 

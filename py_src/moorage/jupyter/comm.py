@@ -20,7 +20,8 @@ from moorage.errors import MoorageError
 from moorage.jupyter.panel import Panel
 from moorage.jupyter.requests import Requests
 from moorage.jupyter.shapes import check
-from moorage.protocol import PROTOCOL_VERSION, PanelClosed, PanelHello, PanelOpen
+from moorage.panel_protocol import PanelClosed, PanelHello, PanelOpen
+from moorage.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm

@@ -19,8 +19,7 @@ from moorage import config
 from moorage.jupyter.panel_state import EMPTY, Facts, StateMaker, difference
 from moorage.kernel import session
 from moorage.kernel.namespace import Candidates
-from moorage.protocol import (
-    PROTOCOL_VERSION,
+from moorage.panel_protocol import (
     PanelCluster,
     PanelNotice,
     PanelSnapshot,
@@ -28,6 +27,7 @@ from moorage.protocol import (
     PanelUpdate,
     PanelVariable,
 )
+from moorage.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moorage.kernel.mirror import shown_names
-from moorage.protocol import (
+from moorage.panel_protocol import (
     PanelCandidate,
     PanelChanged,
     PanelCluster,
@@ -22,10 +22,8 @@ from moorage.protocol import (
     PanelVariableChange,
     PanelWorker,
     PanelWorkerChange,
-    PlacementDict,
-    VariableRecord,
-    WorkerDict,
 )
+from moorage.protocol import PlacementDict, VariableRecord, WorkerDict
 
 
 @dataclass(frozen=True, slots=True)

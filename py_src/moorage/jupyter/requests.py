@@ -21,8 +21,7 @@ from moorage.kernel.measure import measure
 from moorage.kernel.namespace import is_data
 from moorage.kernel.starting import attach, start
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
-from moorage.plan import ClusterView
-from moorage.protocol import (
+from moorage.panel_protocol import (
     PanelAdaptArgs,
     PanelAttachArgs,
     PanelDismissArgs,
@@ -36,9 +35,9 @@ from moorage.protocol import (
     PanelStartArgs,
     PanelVariable,
     PanelWatchArgs,
-    placement_from_dict,
-    placement_to_dict,
 )
+from moorage.plan import ClusterView
+from moorage.protocol import placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -31,7 +31,7 @@ from moorage.kernel.placer import Placer
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing
 from moorage.kernel.verbs import Verbs
 from moorage.model import WorkerInfo
-from moorage.protocol import PanelCluster, PanelNotice
+from moorage.panel_protocol import PanelCluster, PanelNotice
 
 _STATUS_MS = 500
 _ANSWER_SECONDS = 30.0

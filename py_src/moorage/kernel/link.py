@@ -24,7 +24,8 @@ from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
 from moorage.model import WorkerInfo
-from moorage.protocol import PanelNotice, PlaceItem, VariableRecord
+from moorage.panel_protocol import PanelNotice
+from moorage.protocol import PlaceItem, VariableRecord
 from moorage.scheduler.journal import TOPIC
 
 if TYPE_CHECKING:

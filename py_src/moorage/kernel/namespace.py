@@ -15,7 +15,7 @@ from typing import Any
 
 from moorage.kernel.describe import describe_value
 from moorage.kernel.measure import is_of_the_notebook, measure
-from moorage.protocol import PanelCandidate
+from moorage.panel_protocol import PanelCandidate
 
 _NOT_DATA = (FunctionType, ModuleType, type)
 _TOOLS = frozenset({"moorage", "dask", "distributed", "IPython", "ipywidgets", "anywidget"})

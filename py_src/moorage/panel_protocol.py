@@ -1,0 +1,282 @@
+"""What the kernel and the panel say to each other, by two Jupyter comms.
+
+``moorage.push`` carries ``PanelSnapshot`` and ``PanelUpdate`` from the kernel, ``moorage.rpc`` carries ``PanelRequest``
+and its ``PanelReply``. ``version`` grows by one with each update.
+
+Only shapes stand here; only the standard library is used. The TypeScript side is generated from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from moorage.model import State, WorkerStatus
+from moorage.protocol import PlacementDict
+
+
+class PanelOpen(TypedDict):
+    """Data of the ``comm_open`` of ``moorage.push`` and of ``moorage.rpc``, both opened by the panel."""
+
+    protocol: int
+    tab: str  # the browser tab; a comm of the same target and tab is replaced by this one
+    read_only: bool  # refuse whatever changes something, however it is asked for on this comm
+
+
+class PanelHello(TypedDict):
+    """Data of the ``comm_open`` of ``moorage.hello``, by which the kernel says that moorage has been loaded."""
+
+    protocol: int
+
+
+class PanelClosed(TypedDict):
+    """Data of a ``comm_close`` by the kernel."""
+
+    reason: Literal["replaced", "protocol", "unloaded"]
+    message: str
+
+
+class PanelCluster(TypedDict):
+    """The cluster strip."""
+
+    name: str
+    kind: str  # "local", "SGECluster", "attached", ...
+    status: Literal["starting", "connected", "lost", "stopped"]
+    detail: str  # a line on what happens or went wrong; empty when all is well
+    secure: bool  # TLS
+    dashboard_link: str  # empty when there is none
+    requested: int  # workers asked for
+    arrived: int
+    pending: int  # asked for and not here yet
+    scalable: bool  # this notebook can scale it
+    adapt: list[int]  # [minimum, maximum], or empty when adapting is off
+    kept: bool  # outlives the kernel
+    idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends
+
+
+class PanelWorker(TypedDict):
+    """A worker and its memory, in bytes."""
+
+    name: str
+    host: str
+    nthreads: int
+    status: WorkerStatus
+    memory_limit: int  # 0: none
+    managed: int
+    process: int
+    spilled: int
+
+
+class PanelVariable(TypedDict):
+    """A placed variable as the user sees it."""
+
+    name: str  # the name in this notebook; "name@owner" for another notebook's when the plain name is taken
+    owner: str  # empty for this notebook's own
+    typename: str
+    detail: str
+    nbytes: int  # bytes of one copy of all keys
+    nkeys: int
+    placement: PlacementDict
+    state: State
+    reason: str
+    stale: bool
+    held: dict[str, int]  # worker -> number of keys it has, as confirmed by it
+    pending: dict[str, int]  # worker -> number of keys it still lacks
+
+
+class PanelCandidate(TypedDict):
+    """A variable of the notebook that is not placed."""
+
+    name: str
+    typename: str
+    detail: str
+    nbytes: int
+
+
+class PanelNotice(TypedDict):
+    """Something that failed or that the user should know; stays until dismissed."""
+
+    id: str
+    level: Literal["info", "warning", "error"]
+    message: str
+    remedy: str
+    variable: str  # the variable it is about, or empty
+
+
+class PanelState(TypedDict):
+    """All that the panel shows."""
+
+    cluster: PanelCluster | None
+    workers: dict[str, PanelWorker]
+    variables: dict[str, PanelVariable]
+    candidates: dict[str, PanelCandidate]
+    notices: dict[str, PanelNotice]
+    read_only: bool
+
+
+class PanelSnapshot(TypedDict):
+    """The whole state; the first message on ``moorage.push``, and the answer to the request ``snapshot``."""
+
+    type: Literal["snapshot"]
+    protocol: int
+    version: int
+    state: PanelState
+
+
+class PanelWorkerChange(TypedDict, total=False):
+    """The fields of a `PanelWorker` that changed; all of them for a worker that is new."""
+
+    name: str
+    host: str
+    nthreads: int
+    status: WorkerStatus
+    memory_limit: int
+    managed: int
+    process: int
+    spilled: int
+
+
+class PanelVariableChange(TypedDict, total=False):
+    """The fields of a `PanelVariable` that changed; all of them for a variable that is new.
+
+    Of ``held`` and ``pending`` only the workers that changed are listed, with 0 for those that drop out, so that one
+    more copy of a variable on 1,000 workers is one entry.
+    """
+
+    name: str
+    owner: str
+    typename: str
+    detail: str
+    nbytes: int
+    nkeys: int
+    placement: PlacementDict
+    state: State
+    reason: str
+    stale: bool
+    held: dict[str, int]
+    pending: dict[str, int]
+
+
+class PanelChanged(TypedDict):
+    """Entries that are new or have changed, by name. Parts without a change are absent."""
+
+    cluster: NotRequired[PanelCluster | None]
+    workers: NotRequired[dict[str, PanelWorkerChange]]
+    variables: NotRequired[dict[str, PanelVariableChange]]
+    candidates: NotRequired[dict[str, PanelCandidate]]
+    notices: NotRequired[dict[str, PanelNotice]]
+    read_only: NotRequired[bool]
+
+
+class PanelRemoved(TypedDict):
+    """Names of entries that are gone; an entry of the same name in `PanelChanged` comes after."""
+
+    workers: NotRequired[list[str]]
+    variables: NotRequired[list[str]]
+    candidates: NotRequired[list[str]]
+    notices: NotRequired[list[str]]
+
+
+class PanelUpdate(TypedDict):
+    """What changed since the version before."""
+
+    type: Literal["update"]
+    version: int
+    changed: PanelChanged
+    removed: PanelRemoved
+
+
+class PanelNoArgs(TypedDict):
+    """Arguments of a request that takes none."""
+
+
+class PanelWatchArgs(TypedDict):
+    """List the notebook's variables of at least so many bytes that are not placed, or stop listing them."""
+
+    candidates: bool
+    threshold: int
+
+
+class PanelPlaceArgs(TypedDict):
+    """Place these variables. Answered once that is recorded; the copies arrive later, by ``moorage.push``."""
+
+    names: list[str]
+    placement: PlacementDict
+    force: bool  # also where it seems not to fit
+
+
+class PanelReleaseArgs(TypedDict):
+    """Let go of these variables."""
+
+    names: list[str]
+
+
+class PanelStartArgs(TypedDict):
+    """Start a cluster on this machine. Answered at once; ``PanelCluster.status`` tells how it goes."""
+
+    n_workers: int
+
+
+class PanelAttachArgs(TypedDict):
+    """Use a cluster that runs already; an empty target stands for the one kept cluster."""
+
+    target: str
+
+
+class PanelScaleArgs(TypedDict):
+    """Ask for so many workers."""
+
+    n: int
+
+
+class PanelAdaptArgs(TypedDict):
+    """Let the number of workers follow the load, between these; without them, stop doing so."""
+
+    minimum: NotRequired[int]
+    maximum: NotRequired[int]
+
+
+class PanelDismissArgs(TypedDict):
+    """Take a notice away."""
+
+    id: str
+
+
+class PanelOps(TypedDict):
+    """What the panel can ask for, with the arguments of each."""
+
+    snapshot: PanelNoArgs  # the reply's result is a PanelSnapshot
+    watch: PanelWatchArgs
+    place: PanelPlaceArgs
+    release: PanelReleaseArgs
+    start: PanelStartArgs
+    attach: PanelAttachArgs
+    scale: PanelScaleArgs
+    adapt: PanelAdaptArgs
+    stop: PanelNoArgs
+    dismiss: PanelDismissArgs
+
+
+class PanelRequest(TypedDict):
+    """What the panel asks, upon an act of the user."""
+
+    id: int
+    op: str  # a key of PanelOps
+    args: dict[str, Any]
+
+
+class PanelError(TypedDict):
+    """A refusal: the name of the error's class and the fields of ``MoorageError``."""
+
+    kind: str
+    message: str
+    remedy: str
+
+
+class PanelReply(TypedDict):
+    """The answer to the request of the same ``id``."""
+
+    type: Literal["reply"]
+    id: int
+    ok: bool
+    result: NotRequired[dict[str, Any]]
+    error: NotRequired[PanelError]
