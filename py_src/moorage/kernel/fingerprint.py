@@ -2,7 +2,9 @@
 
 One method for every type: the value is pickled into a hash instead of a file, its buffers out of band, arrays
 without a copy. That runs at memory speed for arrays, frames and Arrow data, and a hundred times faster than
-``dask.tokenize`` for nested Python objects.
+``dask.tokenize`` for nested Python objects. Where the system can tell that nobody has written to a large buffer since
+it was read last, it is not read again (``written.py``): then a loop that uses an array of a gigabyte ten times costs
+one pass over it, not ten.
 
 A fingerprint is comparable within one process only, and it errs to one side: equal values may differ in
 fingerprint (a list that holds one string twice, and one that holds two equal strings), different values do not agree.
@@ -18,7 +20,10 @@ import numpy as np
 import xxhash
 
 from moorage.kernel.unpicklable import unpicklable
+from moorage.kernel.written import SMALLEST, WrittenMemory
 from moorage.worker.memory import flat, is_plain_array
+
+_memory = WrittenMemory()
 
 
 def fingerprint(value: Any, name: str = "") -> str:
@@ -69,13 +74,20 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         super().__init__(_HashingFile(self.hash), protocol=5, buffer_callback=self._meet_buffer)
 
     def _meet_buffer(self, buffer: pickle.PickleBuffer) -> None:
-        self.hash.update(buffer.raw())
+        self._read(flat(buffer))
+
+    def _read(self, content: Any) -> None:
+        if content.nbytes < SMALLEST:
+            self.hash.update(content)
+        else:
+            address = content.__array_interface__["data"][0]
+            self.hash.update(_memory.digest(address, content.nbytes, lambda: xxhash.xxh3_128(content).digest()))
 
     def reducer_override(self, value: Any) -> Any:
         if not is_plain_array(value):
             return super().reducer_override(value)
         if value.flags.forc:
-            self.hash.update(flat(value))
+            self._read(flat(value))
         else:
             chunks = np.nditer(value, flags=["external_loop", "buffered", "zerosize_ok"], order="C", buffersize=1 << 18)
             for chunk in chunks:

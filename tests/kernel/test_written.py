@@ -1,0 +1,157 @@
+"""Is every write to a large buffer noticed, whoever does it? Also where the system cannot tell."""
+
+import mmap
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.written import SMALLEST, WrittenMemory
+
+N = 4 * SMALLEST
+
+
+class Reader:
+    """Digests of arrays through a `WrittenMemory`; counts how often one was read."""
+
+    def __init__(self):
+        self.memory = WrittenMemory()
+        self.reads = 0
+
+    def digest(self, array):
+        def compute():
+            self.reads += 1
+            return true_digest(array)
+
+        return self.memory.digest(array.__array_interface__["data"][0], array.nbytes, compute)
+
+
+def true_digest(array):
+    return xxhash.xxh3_128(array).digest()
+
+
+def can_tell():
+    reader, array = Reader(), np.ones(N, "u1")
+    return reader.digest(array) == reader.digest(array) and reader.reads == 1
+
+
+@pytest.fixture
+def reader():
+    return Reader()
+
+
+@pytest.mark.skipif(not can_tell(), reason="this system cannot tell which memory was written to")
+def test_what_nobody_wrote_to_is_read_once(reader):
+    array = np.arange(N, dtype="u1")
+    assert reader.digest(array) == reader.digest(array) == true_digest(array)
+    assert array.sum() > 0  # reading is no writing
+    assert reader.digest(array) == true_digest(array)
+    assert reader.reads == 1
+    array[N // 2] ^= 1
+    assert reader.digest(array) == true_digest(array)
+    assert reader.reads == 2
+
+
+def write_from_a_file(array):
+    with open("/dev/zero", "rb", buffering=0) as zeros:
+        zeros.readinto(memoryview(array)[100:200])
+
+
+WRITES = {
+    "the first byte": lambda a: a.__setitem__(0, 9),
+    "the last byte": lambda a: a.__setitem__(-1, 9),
+    "every byte": lambda a: np.add(a, 1, out=a),
+    "by a view": lambda a: a[1000:][::-3].__setitem__(7, 9),
+    "by the system": write_from_a_file,
+    "by a frame": lambda a: memoryview(a)[77:78].__setitem__(0, 9),
+}
+
+
+@pytest.mark.parametrize("zeros", [False, True], ids=["written before", "never touched"])
+@pytest.mark.parametrize("write", WRITES)
+def test_every_way_of_writing_is_noticed(reader, write, zeros):
+    array = np.zeros(N, "u1") if zeros else np.full(N, 3, "u1")
+    for _ in range(3):
+        before = reader.digest(array)
+        assert before == true_digest(array)
+        WRITES[write](array)
+        assert reader.digest(array) == true_digest(array)
+
+
+@given(st.lists(st.tuples(st.integers(0, N - 1), st.integers(0, 255), st.booleans()), max_size=20))
+@settings(max_examples=30, deadline=None)
+def test_any_sequence_of_writes_and_looks_is_right(steps):
+    reader, array = Reader(), np.zeros(N, "u1")
+    for index, value, look in steps:
+        array[index] = value
+        if look:
+            assert reader.digest(array) == true_digest(array)
+    assert reader.digest(array) == true_digest(array)
+
+
+def test_memory_that_was_returned_and_taken_again_is_read_again(reader):
+    for fill in range(8):  # the same address, more often than not
+        array = np.full(N, fill, "u1")
+        assert reader.digest(array) == true_digest(array)
+        del array
+
+
+def test_memory_that_others_can_write_to_is_always_read(reader, tmp_path):
+    shared = np.frombuffer(mmap.mmap(-1, N), "u1")
+    mapped = np.memmap(tmp_path / "file", "u1", "w+", shape=N)
+    for array in (shared, mapped):
+        reader.reads = 0
+        child = os.fork()
+        if child == 0:
+            array[5] = 77
+            os._exit(0)
+        assert reader.digest(array)
+        os.waitpid(child, 0)
+        assert reader.digest(array) == true_digest(array)
+        assert reader.reads == 2
+
+
+def test_a_child_process_finds_out_for_itself(reader):
+    array = np.ones(N, "u1")
+    before = reader.digest(array)
+    child = os.fork()
+    if child == 0:
+        same = reader.digest(array) == before
+        array[0] = 9
+        os._exit(0 if same and reader.digest(array) == true_digest(array) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert reader.digest(array) == before == true_digest(array)
+
+
+def test_without_help_of_the_system_everything_is_read(reader, monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    array = np.ones(N, "u1")
+    assert reader.digest(array) == reader.digest(array) == true_digest(array)
+    assert reader.reads == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: a,
+        lambda a: a.reshape(2, -1).T,
+        lambda a: a[::2],
+        lambda a: {"deep": [a]},
+        lambda a: pd.DataFrame({"column": a}, copy=False),
+    ],
+    ids=["array", "transposed", "strided", "container", "frame"],
+)
+def test_a_fingerprint_of_large_values_sees_each_change(make):
+    array = np.zeros(N, "u1")
+    value = make(array)
+    marks = {fingerprint(value)}
+    for index in (0, N // 2, N - 2):
+        array[index] = 1
+        marks.add(fingerprint(value))
+        assert fingerprint(value) in marks
+    assert len(marks) == 4
