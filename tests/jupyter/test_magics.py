@@ -124,6 +124,20 @@ class TestCellForm:
         notebook.run("%%broadcast made --keep-local\n[1, 2]")
         assert notebook.names["made"] == [1, 2]
 
+    def test_what_was_kept_is_known_to_be_what_was_placed(self, notebook, running):
+        notebook.run("%%scatter made --keep-local\n[[1], [2]]")
+        assert not running.placement()["made"].stale
+        notebook.run("made[0].append(3)")
+        assert running.placement()["made"].stale
+
+    def test_the_name_means_the_cell_s_value_from_then_on(self, notebook, running):
+        notebook.run("made = [1, 2]")
+        notebook.run("%%broadcast made\n[*made, 3]")
+        assert "made" not in notebook.names
+        assert not running.placement()["made"].stale
+        notebook.run("made = [4]")
+        assert running.placement()["made"].stale
+
     def test_a_value_that_cannot_be_placed_is_not_lost(self, notebook):
         error, shown = notebook.fail("%%pin made --workers carol\n'precious'")
         assert isinstance(error, UnknownWorkerError)

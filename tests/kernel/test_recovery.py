@@ -1,9 +1,11 @@
 """What happens to placed values when workers die and when the notebook changes them: back, or lost and said so."""
 
+import copy
 import gc
 import os
 import signal
 
+import dask
 import numpy as np
 import pytest
 
@@ -173,6 +175,65 @@ def test_a_change_of_one_element_shows_as_stale(cluster):
     cluster.scatter(parts, "parts")
     parts[2]["a"] = 2
     assert state(cluster, "parts").stale
+
+
+def stale(cluster, name, namespace):
+    cluster.placer.note_rebound(namespace)
+    return state(cluster, name).stale
+
+
+CHANGES = {
+    "exchanged": ([1.5, [2], "three"], lambda parts: parts.__setitem__(1, [4])),
+    "appended": ([1.5, [2]], lambda parts: parts.append("three")),
+    "removed": ([1.5, [2], "three"], lambda parts: parts.pop()),
+    "turned": ([1.5, [2], "three"], lambda parts: parts.reverse()),
+    "label": ({"a": 1, "b": 2}, lambda parts: parts.update(c=parts.pop("b"))),
+    "set": ({1, 2}, lambda parts: parts.add(3)),
+}
+
+
+@pytest.mark.parametrize(("parts", "change"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("limit", ["64 MiB", "1 B"])
+def test_a_list_that_got_lost_or_exchanged_elements_shows_as_stale(cluster, parts, change, limit):
+    with dask.config.set({"moorage.keep-origin": limit}):
+        parts = copy.deepcopy(parts)
+        cluster.scatter(parts, "parts")
+        assert not stale(cluster, "parts", {"parts": parts})
+        change(parts)
+        assert stale(cluster, "parts", {"parts": parts})
+        cluster.scatter(parts, "parts")
+        assert not stale(cluster, "parts", {"parts": parts})
+        assert cluster.gather("parts") == parts
+
+
+@pytest.mark.parametrize("limit", ["64 MiB", "1 B"])
+def test_a_map_over_a_list_that_was_changed_since_takes_it_as_it_is(cluster, limit):
+    with dask.config.set({"moorage.keep-origin": limit}):
+        parts = [np.full(10, i) for i in range(3)]
+        cluster.scatter(parts, "parts")
+        parts[0][:] = 10
+        assert cluster.map(np.sum, parts).gather() == [100, 10, 20]
+        cluster.scatter(parts, "parts")
+        parts[1] = np.full(10, 20)
+        assert cluster.map(np.sum, parts).gather() == [100, 200, 20]
+        parts.append(np.full(10, 30))
+        parts[2][:] = 40
+        assert cluster.map(np.sum, parts).gather() == [100, 200, 400, 300]
+
+
+@pytest.mark.parametrize("value", [np.ones(1000), [1] * 1000], ids=["array", "list"])
+@pytest.mark.parametrize("scattered", [False, True], ids=["whole", "by element"])
+def test_rebinding_a_value_too_large_to_be_kept_shows_as_stale(cluster, value, scattered):
+    value = copy.deepcopy(value)
+    with dask.config.set({"moorage.keep-origin": "1 kB"}):
+        cluster.scatter(value, "v", whole=not scattered)
+        assert not stale(cluster, "v", {"v": value})
+        del value
+        gc.collect()
+        assert not stale(cluster, "v", {})
+        assert stale(cluster, "v", {"v": np.zeros(1000)})
+        assert stale(cluster, "v", {"v": [1] * 999})
+        assert stale(cluster, "v", {"v": None})
 
 
 def test_rebinding_shows_as_stale(cluster):

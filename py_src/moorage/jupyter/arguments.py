@@ -72,7 +72,7 @@ class PlacingArguments(Arguments):
 
 _CELL_FORM = """
 In the cell form, %%{0} NAME, the cell runs in the notebook, and the value of its last expression is placed under
-NAME. The notebook keeps no copy of it, unless --keep-local is given."""
+NAME, which means that value from then on. The notebook keeps no copy of it, unless --keep-local is given."""
 
 
 class ScatterArguments(PlacingArguments):

@@ -190,7 +190,7 @@ class MoorageMagics(Magics):
         value = run_for_value(self.shell, cell)
         try:
             with self._watched(controller, [name]):
-                place(name, value, keep_origin=False)
+                place(name, value, keep_origin=args.keep_local)
         except BaseException as error:
             self.shell.user_ns[name] = value  # what the cell has worked out must not be lost
             kept = f"The cell's value is in the notebook as {name!r}."
@@ -199,6 +199,7 @@ class MoorageMagics(Magics):
             if isinstance(error, MoorageError):
                 error.remedy = f"{error.remedy} {kept}".strip()
             raise
+        self.shell.user_ns.pop(name, None)  # as by an assignment: the name means the cell's value from now on
         if args.keep_local:
             self.shell.user_ns[name] = value
 

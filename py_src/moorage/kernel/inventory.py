@@ -27,14 +27,20 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+_MUTABLE = ("list", "set", "dict")
+_GONE = object()
+
+
 @dataclass(slots=True)
 class Placed:
     """What this notebook knows of a variable that it placed.
 
     Attributes
     ----------
-    value : callable
-        Returns the notebook's value, or None if it is gone.
+    identity : int
+        The id of the notebook's value.
+    value : callable or None
+        Returns that value, or None if it is gone. None: it is too large to be kept, and cannot be referred to weakly.
     keys : list
         One for each element.
     structure : Structure
@@ -44,11 +50,16 @@ class Placed:
         The content has been changed in place.
     """
 
-    value: Callable[[], Any]
+    identity: int
+    value: Callable[[], Any] | None
     keys: list[Any]
     structure: Structure
     rebound: bool = False
     changed: bool = False
+
+    def is_of(self, value: Any) -> bool:
+        """Whether `value` is the very object that was placed."""
+        return id(value) == self.identity and (self.value is None or self.value() is value)
 
 
 class Inventory:
@@ -69,6 +80,7 @@ class Inventory:
         self.origins = link.origins
         self.placed: dict[str, Placed] = {}
         self._futures: dict[Any, Future[Any]] = {}
+        self._namespace: Mapping[str, Any] = {}
         link.on_gone = self._gone
 
     # Names and states
@@ -129,16 +141,17 @@ class Inventory:
     async def look(self, names: Iterable[str] | None = None) -> Placements:
         """Return where variables stand now; values that were changed in place since are marked stale."""
         await self.link.refresh()
-        for placed in list(self.placed.values()):
-            placed.changed = await offload(self._has_changed, placed)
+        for name, placed in list(self.placed.items()):
+            placed.changed = await offload(self._has_changed, name, placed)
         return self.states(names)
 
     # What the notebook's names mean
 
     def note_rebound(self, namespace: Mapping[str, Any]) -> None:
         """Compare names with the objects that were placed under them. Takes microseconds."""
+        self._namespace = namespace
         for name, placed in list(self.placed.items()):
-            rebound = name in namespace and placed.value() is not None and not means(namespace[name], placed)
+            rebound = name in namespace and not means(namespace[name], placed)
             if rebound != placed.rebound:
                 placed.rebound = rebound
                 self.link.changed("variables")
@@ -158,6 +171,28 @@ class Inventory:
             prints = [fingerprint(item, name) for item in items]
             self._remember_origins(record["vid"], record["keys"], items, prints)
         self._remember(name, value, list(record["keys"]), structure, record["nbytes"])
+
+    def value_of(self, name: str) -> Any:
+        """Return the value that this notebook has placed as `name`, as long as it has it.
+
+        Raises
+        ------
+        KeyError
+            If it has placed none, or has it no more.
+        """
+        placed = self.placed[name]
+        for value in (placed.value and placed.value(), self._namespace.get(name)):
+            if placed.is_of(value):
+                return value
+        raise KeyError(name)
+
+    def elements(self, value: Any) -> list[Any] | None:
+        """Return the keys of `value`, in order, if it was placed by element and still consists of these elements."""
+        for placed in list(self.placed.values()):
+            if placed.structure.kind != "value" and placed.is_of(value):
+                known = all(key in self.origins for key in placed.keys)
+                return list(placed.keys) if known and not self._is_recomposed(value, placed) else None
+        return None
 
     # Futures
 
@@ -191,20 +226,39 @@ class Inventory:
     def _remember(
         self, name: str, value: Any, keys: list[Any], structure: Structure, nbytes: int, *, keep: bool = True
     ) -> None:
-        self.placed[name] = Placed(_reference(value, not keep or nbytes > _keep_limit()), keys, structure)
+        reference = _reference(value, keep=keep, large=nbytes > _keep_limit())
+        self.placed[name] = Placed(id(value), reference, keys, structure)
 
     def _remember_origins(self, vid: str, keys: Iterable[Any], items: list[Any], prints: list[str]) -> None:
         weak = sum(map(sizeof, items)) > _keep_limit()
         for key, item, content in zip(keys, items, prints, strict=True):
             self.origins.remember(key, item, content, vid, weak=weak)
 
-    def _has_changed(self, placed: Placed) -> bool:
+    def _has_changed(self, name: str, placed: Placed) -> bool:
         """Compare content with what was placed; may take 0.1 s per GB."""
+        with suppress(KeyError, InputError):
+            if self._is_recomposed(self.value_of(name), placed):
+                return True
         for key in placed.keys:
             with suppress(KeyError, InputError):  # the value is gone: nothing that could differ
                 if key in self.origins and not self.origins.unchanged(key):
                     return True
         return False
+
+    def _is_recomposed(self, value: Any, placed: Placed) -> bool:
+        """Whether a list, set or dict that was placed by element has got, lost or exchanged some of them."""
+        if placed.structure.kind not in _MUTABLE or futures_in(value) is not None:
+            return False
+        structure, items = take_apart(value)
+        return (structure, len(items)) != (placed.structure, len(placed.keys)) or any(
+            self._is_another(item, key) for item, key in zip(items, placed.keys, strict=True) if key in self.origins
+        )
+
+    def _is_another(self, item: Any, key: Any) -> bool:
+        with suppress(KeyError):  # what was placed is gone, so this is not it
+            if item is self.origins.value(key):
+                return False
+        return fingerprint(item) != self.origins.fingerprint(key)
 
     def _gone(self, vid: str, keys: Iterable[Any]) -> None:
         """Keep nothing any more for keys that are no longer of a variable."""
@@ -218,7 +272,7 @@ class Inventory:
 
 def means(value: Any, placed: Placed) -> bool:
     """Whether a value of the notebook is what was placed, or futures of it."""
-    if value is placed.value():
+    if placed.is_of(value):
         return True
     with suppress(InputError):
         futures = futures_in(value)
@@ -230,10 +284,10 @@ def _keep_limit() -> int:
     return parse_bytes(config.get("keep-origin"))
 
 
-def _reference(value: Any, weak: bool) -> Callable[[], Any]:
-    if weak:
-        try:
-            return weakref.ref(value)
-        except TypeError:
-            return lambda: None
-    return lambda: value
+def _reference(value: Any, *, keep: bool, large: bool) -> Callable[[], Any] | None:
+    if keep and not large:
+        return lambda: value
+    try:
+        return weakref.ref(value)
+    except TypeError:  # a list or dict, say; if its content is not kept either, its id will soon be another's
+        return None if keep else lambda: _GONE

@@ -8,6 +8,7 @@ import keyword
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Future
@@ -74,15 +75,20 @@ class PlacedData:
         """See `Backend`."""
         record = self._record(key)
         value = self.origins.value(key)
-        if record is None or record["owner"] != self.placer.owner or record["name"] not in self.placer.placed:
-            placement = placement_from_dict(record["placement"]) if record is not None else Anywhere()
-            self.origins.forget(key)
-            return self._place_unnamed(value, placement)
-        name = record["name"]
-        whole = record["structure"]["kind"] == "value"
-        all_of_it = self.placer.placed[name].value()
+        if record is not None and record["owner"] == self.placer.owner:
+            with suppress(KeyError):  # the notebook may have the element, but no longer the list around it
+                return self._refresh_all_of_it(record, key)
+        placement = placement_from_dict(record["placement"]) if record is not None else Anywhere()
+        self.origins.forget(key)
+        return self._place_unnamed(value, placement)
+
+    def _refresh_all_of_it(self, record: VariableRecord, key: Any) -> Any:
+        name, whole = record["name"], record["structure"]["kind"] == "value"
+        value = self.placer.value_of(name)
+        if not whole and self.placer.elements(value) is None:  # its elements have other positions by now
+            raise KeyError(key)
         position = record["keys"].index(key)
-        self._place(all_of_it, name, placement_from_dict(record["placement"]), whole=whole)
+        self._place(value, name, placement_from_dict(record["placement"]), whole=whole)
         return self.placer.record(name)["keys"][position]
 
     def spread(self, keys: Iterable[Any]) -> Callable[[], None]:
@@ -133,12 +139,7 @@ class PlacedData:
 
     def elements(self, value: Any) -> list[Any] | None:
         """See `Backend`."""
-        if not isinstance(value, list | tuple | range):
-            return None
-        for placed in self.placer.placed.values():
-            if placed.value() is value and placed.structure.kind != "value":
-                return list(placed.keys)
-        return None
+        return self.placer.elements(value) if isinstance(value, list | tuple | range) else None
 
     def holders(self, keys: Iterable[Any]) -> dict[Any, set[str]]:
         """See `Backend`."""

@@ -291,7 +291,8 @@ class Submitter:
             for key in changed:
                 if key in (self.backend.elements(items) or ()):
                     self.backend.refresh(key)
-            return [self.backend.future(key) for key in self.backend.elements(items) or ()]
+            if (keys := self.backend.elements(items)) is not None:
+                return [self.backend.future(key) for key in keys]
         if isinstance(items, list | tuple) and items and all(isinstance(item, Future) for item in items):
             return list(items)
         return None
