@@ -34,6 +34,7 @@ def test_attach_scale_adapt_keep_stop():
     assert arguments.cluster("scale 4").n == 4
     assert arguments.cluster("scale 0").n == 0
     assert arguments.cluster("scale --cores 16").cores == 16
+    assert arguments.cluster("scale --remove alice,bob --force").remove == ["alice", "bob"]
     assert arguments.cluster("scale --memory 64GB").total_memory == 64_000_000_000
     adapt = arguments.cluster("adapt 2 8")
     assert (adapt.minimum, adapt.maximum) == (2, 8)
@@ -125,6 +126,7 @@ def test_every_action_of_cluster_has_help(action):
         ("cluster", "start --timeout soon", "'soon' is not a time", "%cluster start"),
         ("cluster", "scale", "one size", "scale 4"),
         ("cluster", "scale 4 --cores 8", "one size", "scale 4"),
+        ("cluster", "scale 4 --remove bob", "one size, or the workers", "--remove alice"),
         ("cluster", "scale -1", "-1", "%cluster scale"),
         ("cluster", "scale 1.5", "'1.5' is not a whole number", "%cluster scale"),
         ("cluster", "adapt 8 2", "The minimum, 8, is more", "adapt 2 8"),

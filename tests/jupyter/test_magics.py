@@ -10,6 +10,7 @@ from distributed import Client
 import moorage
 from moorage.errors import InputError, MoorageError, UnknownVariableError, UnknownWorkerError
 from moorage.jupyter.reporting import reported
+from tests.host.tools import eventually
 
 
 def holders(running, name):
@@ -246,6 +247,15 @@ def test_the_status_shows_cluster_and_workers(notebook):
     assert "2 workers, 2 threads" in shown
     assert "TLS" in shown
     assert "alice" in shown
+
+
+def test_workers_are_let_go_by_name_and_their_data_stays(notebook, running):
+    notebook.run("x = 'text'\n%pin x --workers bob\n%cluster scale --remove bob")
+    assert running.worker_names() == ["alice"]
+    assert holders(running, "x") == ["alice"]
+    assert "no worker 'carol'" in notebook.fail("%cluster scale --remove carol")[0].message
+    notebook.run("%cluster scale 2")
+    eventually(lambda: holders(running, "x") == ["bob"])
 
 
 def test_a_controller_and_its_placements_are_displayed(notebook):

@@ -1,13 +1,15 @@
 """Workers whose versions differ from the notebook's are named, with what to do."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import moorage
-from moorage.kernel.environment import differences
+from moorage.kernel.environment import differences, in_words
 from tests.host.tools import eventually
 from tests.kernel.test_attach import LOCAL, address_of, dask
 
@@ -16,12 +18,12 @@ VERSIONS = st.dictionaries(st.sampled_from(["numpy", "pandas", "distributed"]), 
 
 @given(VERSIONS, st.sets(st.text("abc", min_size=1), max_size=5))
 def test_equal_versions_are_no_difference(ours, workers):
-    assert differences(ours, dict.fromkeys(workers, ours), ["numpy", "pandas", "distributed"]) == []
+    assert not differences(ours, dict.fromkeys(workers, ours), ["numpy", "pandas", "distributed"])
 
 
 @given(VERSIONS, st.dictionaries(st.sampled_from("abcdef"), VERSIONS))
 def test_every_package_that_differs_is_named_with_every_worker(ours, theirs):
-    found = differences(ours, theirs, ["numpy", "pandas", "distributed"])
+    found = in_words(differences(ours, theirs, ["numpy", "pandas", "distributed"])).split("; ")
     for package, mine in ours.items():
         others = [worker for worker, versions in theirs.items() if mine and versions.get(package) != mine]
         said = [text for text in found if text.startswith(f"{package} is {mine} here")]
@@ -31,7 +33,8 @@ def test_every_package_that_differs_is_named_with_every_worker(ours, theirs):
 
 def test_of_python_the_patch_release_does_not_matter():
     theirs = {"a": {"python": "3.11.9.final.0"}, "b": {"python": "3.12.1.final.0"}}
-    assert differences({"python": "3.11.7.final.0"}, theirs, ["python"]) == ["python is 3.11 here and 3.12 on b"]
+    found = differences({"python": "3.11.7.final.0"}, theirs, ["python"])
+    assert in_words(found) == "python is 3.11 here and 3.12 on b"
 
 
 OTHER = """
@@ -47,6 +50,7 @@ def dask_setup(worker):
 
     worker.handlers["versions"] = versions
 """
+ANOTHER = OTHER.replace('"pandas": None', '"numpy": "0.2"')
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +89,37 @@ def test_placing_tells_of_the_package_that_the_value_needs(address):
         eventually(lambda: "pandas is " in said(cluster))
         assert "missing on alice" in said(cluster)
         cluster.release("x")
+
+
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+def test_workers_that_come_later_are_compared_and_each_difference_is_told_once(tmp_path):
+    (tmp_path / "other.py").write_text(OTHER)
+    (tmp_path / "another.py").write_text(ANOTHER)
+    file = tmp_path / "scheduler.json"
+
+    def worker(name, *more):
+        options = ("--host", "127.0.0.1", "--no-dashboard", "--name", name, "--nthreads", 1)
+        return dask("worker", tmp_path, address_of(file), *options, *more)
+
+    with (
+        dask("scheduler", tmp_path, *LOCAL, "--no-dashboard", "--scheduler-file", file),
+        moorage.attach(address_of(file)) as cluster,
+        worker("same"),
+    ):
+        cluster.wait_for_workers(1, 60)
+        with worker("alice", "--preload", tmp_path / "other.py"):
+            eventually(lambda: "0.1 on alice" in said(cluster), 60)
+            with worker("bob", "--preload", tmp_path / "another.py"):
+                eventually(lambda: "0.2 on bob" in said(cluster), 60)
+        assert said(cluster).count("cloudpickle is") == 1
+        assert "same" not in said(cluster).replace("same environment", "")
+
+
+def test_nothing_is_said_where_all_is_the_same():
+    with moorage.start(n_workers=1, keep=True) as started:
+        kept = subprocess.run([sys.executable, "-c", ATTACH], capture_output=True, text=True, timeout=60)
+        assert kept.stdout.strip() == "{}", kept.stderr
+        started.keep(False)
+
+
+ATTACH = "import moorage; print(moorage.attach().notices)"

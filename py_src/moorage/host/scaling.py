@@ -154,6 +154,8 @@ class Scaler:
     async def restore(self) -> None:
         """Start again what is missing from the size asked for."""
         async with self._lock:
+            if self.cluster.status != Status.running:
+                return
             for name, worker in list(self.cluster.workers.items()):
                 if worker.status in (Status.closed, Status.failed) and name in self.cluster.worker_spec:
                     del self.cluster.workers[name]

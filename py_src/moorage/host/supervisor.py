@@ -37,6 +37,13 @@ class Supervisor:
         """Take the place of the cluster's own timer for lost workers."""
         self.cluster._update_worker_status = self._update_worker_status
 
+    def uninstall(self) -> None:
+        """Leave lost workers to the cluster again."""
+        for timer in self._timers:
+            timer.cancel()
+        if self.cluster.__dict__.get("_update_worker_status") == self._update_worker_status:
+            del self.cluster._update_worker_status
+
     async def run(self) -> None:
         """Restart what is missing, with growing pauses while that fails."""
         pause = SWEEP

@@ -231,6 +231,7 @@ class ClusterArguments(Arguments):
     n: int | None
     cores: int | None
     total_memory: int | None
+    remove: list[str] | None
     minimum: int | None
     maximum: int | None
     off: bool
@@ -245,10 +246,10 @@ class ClusterArguments(Arguments):
             case "attach":
                 check_names([self.variable])
             case "scale":
-                if [self.n, self.cores, self.total_memory].count(None) != 2:
+                if [self.n, self.cores, self.total_memory, self.remove].count(None) != 3:
                     raise ArgumentError(
-                        "%cluster scale takes one size.",
-                        "Say %cluster scale 4, or %cluster scale --cores 16, or %cluster scale --memory 64GB.",
+                        "%cluster scale takes one size, or the workers to let go.",
+                        "Say %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
                     )
             case "adapt":
                 self._check_adapt()
@@ -286,7 +287,7 @@ _CLUSTER = """Start, attach, scale and stop clusters; without an action, show th
   %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
                                   the name of a kept cluster; without TARGET the one kept cluster
-  %cluster scale N                also --cores 16, --memory 64GB; placed data moves before workers go
+  %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
   %cluster adapt MIN MAX          let load decide; --off ends that
   %cluster keep                   let it outlive this kernel; --off ends that
   %cluster stop
@@ -346,7 +347,7 @@ def _cluster_actions() -> dict[str, Parser]:
     scale.add_argument(
         "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="memory in all instead, as 64GB"
     )
-
+    scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="let these workers go instead")
     scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on what stays")
 
     adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")

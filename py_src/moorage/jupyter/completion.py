@@ -68,7 +68,7 @@ def _candidates(magic: str, before: list[str], known: Known) -> list[str]:
     option = next((word for word in reversed(before) if word in parser.options), "")
     if option in VALUES:
         return VALUES[option]
-    if option == "--workers":
+    if option in ("--workers", "--remove"):
         found = known.workers()
     elif option == "--near":
         found = known.placed()

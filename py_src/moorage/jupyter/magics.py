@@ -95,7 +95,7 @@ class MoorageMagics(Magics):
 
     def _cluster_scale(self, args: arguments.ClusterArguments) -> None:
         controller = session.current()
-        size = given(n=args.n, cores=args.cores, memory=args.total_memory, timeout=args.timeout)
+        size = given(n=args.n, cores=args.cores, memory=args.total_memory, workers=args.remove, timeout=args.timeout)
         with self._progress() as progress:
             progress.update("scaling")
             controller.scale(force=args.force, on_progress=partial(_arrivals, progress), **size)

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from distributed import Client, Scheduler
+from distributed import Client
 from distributed.deploy.cluster import Cluster
-from distributed.deploy.spec import SpecCluster
 from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Enum, Int, Unicode
 from traitlets.config import Configurable
@@ -28,7 +27,7 @@ from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
-from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing
+from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing, is_own
 from moorage.kernel.verbs import Verbs
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelCluster, PanelNotice
@@ -82,7 +81,7 @@ class ClusterController(Verbs, Submitting, Configurable):
         self._info: Info = {"requested": [], "arrived": [], "pending": [], "adapt": None, "trouble": ""}
         self._link = SchedulerLink(client, Origins())
         self.placer = Placer(client, session.owner(), self._link, direct=handle is not None)
-        self._sizing: Sizing = NoSizing(client)
+        self._sizing: Sizing = NoSizing(self._link, cluster)
         self._watch: PeriodicCallback | None = None
         self._comm: Any = None  # the connection on which all is subscribed to
         self._run(self._connect)
@@ -132,7 +131,7 @@ class ClusterController(Verbs, Submitting, Configurable):
             The size stays as it was.
         """
         limit = config.seconds("start-timeout", timeout)
-        with self._progress(on_progress):
+        with Arrivals(self, on_progress):
             asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
             arguments = {key: value for key, value in asked.items() if value is not None}
             self._run(self._scale, **arguments, force=force, timeout=limit)
@@ -167,7 +166,7 @@ class ClusterController(Verbs, Submitting, Configurable):
             If they do not come in time. Those that come later are welcome.
         """
         limit = config.seconds("start-timeout", timeout)
-        with self._progress(on_progress):
+        with Arrivals(self, on_progress):
             self._run(self._wait_for_workers, n, limit)
 
     # State
@@ -186,6 +185,11 @@ class ClusterController(Verbs, Submitting, Configurable):
     def secure(self) -> bool:
         """Whether connections are encrypted and authenticated."""
         return self.address.startswith("tls://")
+
+    @property
+    def dask_cluster(self) -> Cluster | None:
+        """The cluster object of this process that it was attached by, if any."""
+        return self._cluster
 
     @property
     def kept(self) -> bool:
@@ -302,8 +306,9 @@ class ClusterController(Verbs, Submitting, Configurable):
     async def _connect(self) -> None:
         await self._link.connect()
         self._link.subscribe(self._on_change)
-        if isinstance(self._cluster, SpecCluster) and isinstance(self._cluster.scheduler, Scheduler):
-            self._sizing = OwnSizing(self._cluster)
+        if is_own(self._cluster):
+            own: Any = self._cluster
+            self._sizing = OwnSizing(own, self._look_at_size)
         elif self._link.mirror.hosted:
             self._sizing = HostSizing(self.client)
             self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
@@ -336,12 +341,18 @@ class ClusterController(Verbs, Submitting, Configurable):
         if self._handle is not None and "keep" in info:
             self._handle.kept = info["keep"]  # another notebook may have changed that
         self.requested = len(info["requested"])
-        self._on_change("workers")
+        self._link.requested = info["requested"]
+        self.n_workers = len(self._link.mirror.workers)
         self._link.changed("cluster")
 
     def _on_change(self, kind: Kind) -> None:
         if kind == "workers":
             self.n_workers = len(self._link.mirror.workers)
+            self._look_at_size()
+
+    def _look_at_size(self) -> None:
+        if (info := self._sizing.now()) not in (None, self._info):
+            self._take_info(info)
 
     async def _look_at_connection(self) -> None:
         comm = self.client.scheduler_comm if self.client.status == "running" else None
@@ -376,13 +387,11 @@ class ClusterController(Verbs, Submitting, Configurable):
                 )
             await self._link.next_change(left)
 
-    def _progress(self, on_progress: Callable[[int, int], None] | None) -> Arrivals:
-        return Arrivals(self, on_progress)
-
     def _leave(self) -> None:
         session.remove(self)
         if self._watch is not None:
             self._loop.add_callback(self._watch.stop)
+        self._loop.add_callback(self._sizing.close)
         self.status = "stopped"
         self._link.changed("cluster")
         if self._owns_client:

@@ -1,7 +1,7 @@
 """Whether the workers of a cluster run what this notebook runs: the versions that matter for what is sent there.
 
-What differs becomes a notice that names it and what to do. Nothing is refused: often it works all the same. Workers
-that come later are looked at when a value of the next new package does.
+What differs becomes a notice that names it and what to do; each difference is told once. Nothing is refused: often it
+works all the same.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import packages_distributions
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distributed.utils import offload
+from distributed.versions import get_versions
 
 if TYPE_CHECKING:
     from moorage.kernel.link import SchedulerLink
@@ -28,8 +29,18 @@ _LOOKED_AT = 100
 Versions = Mapping[str, str | None]
 
 
-def differences(ours: Versions, theirs: Mapping[str, Versions], packages: Iterable[str]) -> list[str]:
-    """Return in words, one for each package, what workers have in another version or not at all.
+class Difference(NamedTuple):
+    """A package that is not the same on both sides; ``there`` is None where it is missing."""
+
+    package: str
+    here: str
+    there: str | None
+
+
+def differences(
+    ours: Versions, theirs: Mapping[str, Versions], packages: Iterable[str]
+) -> dict[Difference, Sequence[str]]:
+    """Return what workers have in another version or not at all, and which workers.
 
     Parameters
     ----------
@@ -40,23 +51,27 @@ def differences(ours: Versions, theirs: Mapping[str, Versions], packages: Iterab
     packages : iterable of str
         Those to compare. One that is not here is not compared.
     """
-    found = []
+    found = defaultdict(list)
     for package in packages:
         if (mine := _short(package, ours.get(package))) is None:
             continue
-        workers = defaultdict(list)
         for worker, versions in theirs.items():
             other = _short(package, versions.get(package))
             if other != mine:
-                workers[other].append(worker)
-        if workers:
-            there = "; ".join(f"{version or 'missing'} on {_listed(names)}" for version, names in workers.items())
-            found.append(f"{package} is {mine} here and {there}")
-    return found
+                found[Difference(package, mine, other)].append(worker)
+    return dict(found)
+
+
+def in_words(found: Mapping[Difference, Sequence[str]]) -> str:
+    """Return differences as a text, package by package."""
+    there = defaultdict(list)
+    for difference, workers in found.items():
+        there[difference[:2]].append(f"{difference.there or 'missing'} on {_listed(workers)}")
+    return "; ".join(f"{package} is {here} here and {', '.join(others)}" for (package, here), others in there.items())
 
 
 class Environment:
-    """Compares this process with the workers of one cluster: at the start, and when a value of a new package comes.
+    """Compares this process with the workers of one cluster: with those that are there, and with those that come.
 
     Parameters
     ----------
@@ -65,40 +80,76 @@ class Environment:
 
     def __init__(self, link: SchedulerLink) -> None:
         self._link = link
-        self._seen: set[str] = set()
+        self._packages = set(ALWAYS)
+        self._modules: set[str] = set()
+        self._compared: set[str] = set()  # addresses of workers
+        self._told: set[Difference] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def watch(self) -> None:
+        """Compare the workers that are there, and from now on those that come."""
+        self._link.subscribe(self._on_change)
+        await self._compare_newcomers()
 
     def look_at(self, values: Iterable[Any]) -> None:
         """Compare the packages that these values need, in the background; each package once."""
         modules = {
             type(value).__module__.partition(".")[0] for value, _ in zip(values, range(_LOOKED_AT), strict=False)
         }
-        new = modules - self._seen - set(sys.stdlib_module_names) - {"__main__"}
+        new = modules - self._modules - set(sys.stdlib_module_names) - {"__main__"}
         if new:
-            self._seen |= new
-            task = asyncio.ensure_future(self._compare_modules(new))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._modules |= new
+            self._in_background(self._compare_modules(new))
 
-    async def compare(self, packages: Iterable[str] = ALWAYS) -> None:
-        """Give a notice if versions differ; a cluster that does not tell them in time is left alone."""
-        packages = list(packages)
+    def _on_change(self, kind: str) -> None:
+        if kind == "workers" and not self._compared.issuperset(self._addresses()):
+            self._in_background(self._compare_newcomers())
+
+    def _addresses(self) -> dict[str, str]:
+        """Return the names of the workers by address."""
+        return {worker["address"]: name for name, worker in self._link.mirror.snapshot()[1].items()}
+
+    async def _compare_newcomers(self) -> None:
+        there = set(self._addresses())
+        new, self._compared = there - self._compared, there
+        await self._compare(self._packages, new)
+
+    async def _compare_modules(self, modules: set[str]) -> None:
+        installed = await offload(_distributions)
+        packages = {installed.get(module, module) for module in modules} - self._packages
+        self._packages |= packages
+        await self._compare(packages, self._compared)
+
+    async def _compare(self, packages: Collection[str], addresses: Collection[str]) -> None:
+        """Give a notice of what differs and was not told yet; workers that do not answer in time are left alone."""
+        if not packages or not addresses:
+            return
+        packages = sorted(packages)
         asked = [package for package in packages if package != "python"]  # which is told anyway
+        message = {"op": "versions", "packages": asked}
+        scheduler: Any = self._link.client.scheduler
         with suppress(TimeoutError, OSError):
-            versions = await asyncio.wait_for(self._link.client._get_versions(packages=asked), _SECONDS)
-            names = {worker["address"]: name for name, worker in self._link.mirror.snapshot()[1].items()}
-            theirs = {names.get(address, address): told["packages"] for address, told in versions["workers"].items()}
-            if found := differences(versions["client"]["packages"], theirs, packages):
+            answers = await asyncio.wait_for(
+                scheduler.broadcast(msg=message, workers=list(addresses), on_error="ignore"), _SECONDS
+            )
+            ours = await offload(get_versions, asked)
+            names = self._addresses()
+            theirs = {names.get(address, address): told["packages"] for address, told in answers.items()}
+            found = differences(ours["packages"], theirs, packages)
+            new = {difference: workers for difference, workers in found.items() if difference not in self._told}
+            self._told |= set(new)
+            if new:
                 self._link.notice(
                     "warning",
-                    f"Workers do not run what this notebook runs: {'; '.join(found)}.",
+                    f"Workers do not run what this notebook runs: {in_words(new)}.",
                     "Values and functions may not arrive. Use the same environment on both sides: install the versions"
                     " of this notebook there, or start the notebook in the environment of the workers.",
                 )
 
-    async def _compare_modules(self, modules: set[str]) -> None:
-        installed = await offload(_distributions)
-        await self.compare(sorted({installed.get(module, module) for module in modules} - set(ALWAYS)))
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 @cache
@@ -112,5 +163,5 @@ def _short(package: str, version: str | None) -> str | None:
     return ".".join(version.split(".")[:2]) if version and package == "python" else version
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(sorted(names)[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

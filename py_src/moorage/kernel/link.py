@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,8 @@ class SchedulerLink:
         self.origins = origins
         self.mirror = Mirror()
         self.notices: dict[str, PanelNotice] = {}
+        #: Names of the workers that are asked for; some may not have come yet.
+        self.requested: Collection[str] = ()
         #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
         self.on_gone: Callable[[str, list[Any]], None] = lambda vid, keys: None
         self._ids = count(1)
@@ -93,11 +95,11 @@ class SchedulerLink:
         Raises
         ------
         UnknownWorkerError
-            If a placement names a worker that was never there. Nothing has changed.
+            If a placement names a worker that was never there and is not asked for. Nothing has changed.
         NotPlaceableError
             If a key is that of an actor. Nothing has changed.
         """
-        answer = await self._call("place", items=items, client=self.client.id)
+        answer = await self._call("place", items=items, client=self.client.id, requested=list(self.requested))
         if answer["status"] == "unknown-worker":
             raise UnknownWorkerError(answer["asked"], answer["known"])
         if answer["status"] == "actor":

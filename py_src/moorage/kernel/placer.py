@@ -217,7 +217,7 @@ class Placer(Inventory):
         """Return the placement with workers as they are called, and the workers there are."""
         targets.check_placement(placement)
         infos = await self.link.workers()
-        return await targets.known(placement, infos, self.link.mirror.seen), infos
+        return await targets.known(placement, infos, {*self.link.mirror.seen, *self.link.requested}), infos
 
     async def _new(
         self,

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from distributed import Scheduler
+from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import SpecCluster
 
 from moorage.errors import InputError, ScaleError
 from moorage.host.scaling import Scaler
+from moorage.host.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from moorage.kernel.link import SchedulerLink
 
 Info = dict[str, Any]
 """``requested``, ``arrived``, ``pending`` (worker names), ``adapt`` (``{minimum, maximum}`` or None), ``trouble``."""
@@ -21,6 +28,12 @@ class Sizing(Protocol):
 
     async def command(self, command: str, **arguments: Any) -> Info:
         """Carry out one of the commands of ``moorage.host.control`` and return the state after it."""
+
+    def now(self) -> Info | None:
+        """Return the state after workers have come or gone; None if whoever decides on the size tells it anyway."""
+
+    def close(self) -> None:
+        """Decide on nothing any more."""
 
 
 class HostSizing:
@@ -35,13 +48,33 @@ class HostSizing:
         info: Info = await self._client.scheduler.moorage_host(command=command, **arguments)
         return info
 
+    def now(self) -> None:
+        """See `Sizing`: the host tells."""
+
+    def close(self) -> None:
+        """See `Sizing`: the host goes on."""
+
 
 class OwnSizing:
-    """A cluster object of this process, such as a ``LocalCluster`` or an ``SGECluster`` made in the notebook."""
+    """A cluster object of this process, such as a ``LocalCluster`` or an ``SGECluster`` made in the notebook.
 
-    def __init__(self, cluster: SpecCluster) -> None:
+    As long as this is open, lost jobs are submitted again, as in a host process.
+
+    Parameters
+    ----------
+    cluster : SpecCluster
+        `is_own` must hold for it. To be called on its event loop.
+    on_change : callable
+        Called when the size was changed otherwise than by a command.
+    """
+
+    def __init__(self, cluster: SpecCluster, on_change: Callable[[], None]) -> None:
         scheduler: Any = cluster.scheduler
         self._scaler = Scaler(cluster, scheduler)
+        self._scaler.on_change = on_change
+        self._supervisor = Supervisor(self._scaler)
+        self._supervisor.install()
+        self._watch = asyncio.ensure_future(self._supervisor.run())
 
     async def command(self, command: str, **arguments: Any) -> Info:
         """See `Sizing`."""
@@ -58,20 +91,54 @@ class OwnSizing:
                 raise InputError(f"A cluster object made in the notebook cannot {command}.", "Use its own methods.")
         return self._scaler.info()
 
+    def now(self) -> Info:
+        """See `Sizing`."""
+        return self._scaler.info()
+
+    def close(self) -> None:
+        """See `Sizing`."""
+        self._watch.cancel()
+        self._supervisor.uninstall()
+
 
 class NoSizing:
-    """A cluster that was attached by its address: somebody else decides on its size."""
+    """A cluster on whose size somebody else decides.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    Parameters
+    ----------
+    link : SchedulerLink
+    cluster : Cluster, optional
+        The object of this process that it belongs to.
+    """
+
+    def __init__(self, link: SchedulerLink, cluster: Cluster | None = None) -> None:
+        self._link = link
+        self._cluster = cluster
 
     async def command(self, command: str, **arguments: Any) -> Info:
         """See `Sizing`."""
-        if command != "info":
+        if command == "info":
+            return self.now()
+        if self._cluster is not None:
             raise ScaleError(
-                f"This notebook cannot {command} the cluster: it was attached by its address.",
-                "Do it where the cluster was started, or attach to the cluster object itself.",
+                f"This notebook cannot {command} a {type(self._cluster).__name__} without losing data: its scheduler"
+                " runs in another process.",
+                "Move the data first, Client.retire_workers([address, ...]), and then use the object's own methods.",
             )
-        assert self._client.scheduler is not None
-        names = [worker["name"] for worker in await self._client.scheduler.moorage_workers()]
+        raise ScaleError(
+            f"This notebook cannot {command} the cluster: it was attached by its address.",
+            "Do it where the cluster was started, or attach to the cluster object itself.",
+        )
+
+    def now(self) -> Info:
+        """See `Sizing`."""
+        names = list(self._link.mirror.snapshot()[1])
         return {"requested": names, "arrived": names, "pending": [], "adapt": None, "trouble": ""}
+
+    def close(self) -> None:
+        """See `Sizing`."""
+
+
+def is_own(cluster: Cluster | None) -> bool:
+    """Whether scheduler and cluster object run in this process, so that data can be moved before workers go."""
+    return isinstance(cluster, SpecCluster) and isinstance(cluster.scheduler, Scheduler)

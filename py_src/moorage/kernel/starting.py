@@ -11,10 +11,11 @@ from typing import Any
 
 import dask.config
 from distributed import Client, Security
+from distributed.core import Status
 from distributed.deploy.cluster import Cluster
 
 from moorage import config
-from moorage.errors import InputError, NoClusterError
+from moorage.errors import InputError, NoClusterError, UnreachableError
 from moorage.host.kept import KeptCluster
 from moorage.host.security import from_texts
 from moorage.kernel import kept, session
@@ -100,12 +101,11 @@ def start(
         try:
             client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
             controller = ClusterController(client, name=handle.info.name, kind=spec.kind, handle=handle)
+            return _checked(controller, same_environment=spec.is_local)
         except BaseException:
             handle.kept = False
             handle.close()
             raise
-        warn_if_open(controller)
-        return controller
 
 
 def attach(
@@ -169,14 +169,13 @@ def attach(
                 if controller.client is target and controller.status == "connected":
                     session.add(controller)
                     return controller
-            return _compared(
+            return _checked(
                 ClusterController(
                     target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
                 )
             )
         case Cluster():
-            name, kind = str(target.name), type(target).__name__
-            return _controller(Client(target, timeout=limit), name=name, kind=kind, cluster=target)
+            return _attach_object(target, limit)
         case KeptCluster():
             return _attach_kept(target, security, limit)
         case str() if target and ("://" in target or _is_host_and_port(target)):
@@ -189,6 +188,21 @@ def attach(
         f"There is nothing to attach to: {target!r}.",
         "Give the address of a scheduler (tcp://host:port), its scheduler file, a Client or a Dask cluster object.",
     )
+
+
+def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
+    kind = type(cluster).__name__
+    if cluster.asynchronous:
+        raise InputError(
+            f"An asynchronous {kind} cannot be attached to.", "Attach to the address of its scheduler, or make it anew."
+        )
+    if cluster.status != Status.running:
+        raise UnreachableError(f"The {kind} {cluster.name} is {cluster.status.name}.", "Make another one.")
+    for controller in session.all_controllers():
+        if controller.dask_cluster is cluster and controller.status == "connected":
+            session.add(controller)
+            return controller
+    return _controller(Client(cluster, timeout=limit), name=str(cluster.name), kind=kind, cluster=cluster)
 
 
 def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
@@ -204,24 +218,24 @@ def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) 
 
 def _attach_address(address: str, security: Security | None, limit: float) -> ClusterController:
     client = client_at(address, security, limit)
-    controller = _compared(_controller(client, name=_short(client), kind="attached"))
-    warn_if_open(controller)
-    return controller
+    return _controller(client, name=_short(client), kind="attached")
 
 
 def _controller(client: Client, **facts: Any) -> ClusterController:
     try:
-        return ClusterController(client, **facts)
+        return _checked(ClusterController(client, **facts))
     except BaseException:
         client.close()
         raise
 
 
-def _compared(controller: ClusterController) -> ClusterController:
-    """Compare the versions of notebook and workers, now and whenever a value of a new package is placed."""
-    environment = Environment(controller.link)
-    controller.placer.on_values = environment.look_at
-    controller.client.sync(environment.compare)
+def _checked(controller: ClusterController, same_environment: bool = False) -> ClusterController:
+    """Let a cluster say by notices that it is open, and that its workers run other versions than this process."""
+    if not same_environment:
+        environment = Environment(controller.link)
+        controller.placer.on_values = environment.look_at
+        controller.client.sync(environment.watch)
+    warn_if_open(controller)
     return controller
 
 
@@ -241,7 +255,7 @@ def warn_if_open(controller: ClusterController) -> None:
     message = f"The cluster at {controller.address} is open: whoever reaches that address can run code on it."
     remedy = "Where that is not wanted, start it with TLS (distributed.comm.tls)."
     controller.link.notice("warning", message, remedy)
-    warnings.warn(f"{message} {remedy}", stacklevel=3)
+    warnings.warn(f"{message} {remedy}", stacklevel=4)
 
 
 def install(client: Client) -> None:

@@ -89,12 +89,12 @@ async def known(placement: Placement, infos: Sequence[WorkerInfo], seen: Collect
     infos : sequence of WorkerInfo
         The workers there are.
     seen : collection of str
-        Names of workers that were there at some time; they may come back.
+        Names of workers that were there at some time, or are asked for: they may come.
 
     Raises
     ------
     UnknownWorkerError
-        If a worker was never there. As long as there has been none at all, any name may be right.
+        If a worker is not one of these. As long as there are none at all, any name may be right.
     """
     if not isinstance(placement, OnWorkers) or not (infos or seen):
         return placement

@@ -88,7 +88,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     # Handlers
 
-    async def place(self, items: list[PlaceItem], client: str) -> dict[str, Any]:
+    async def place(self, items: list[PlaceItem], client: str, requested: Iterable[str] = ()) -> dict[str, Any]:
         """Record placements, in the place of those of the same variables, and begin to carry them out.
 
         Parameters
@@ -96,6 +96,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         items : list of PlaceItem
         client : str
             The Dask client that asks.
+        requested : iterable of str
+            Names of workers that may never have been here, but are asked for.
 
         Returns
         -------
@@ -105,12 +107,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             has changed.
         """
         records = []
+        known = {*self._seen, *requested}
         for item in items:
             placement = self._named(placement_from_dict(item["placement"]))
             if isinstance(placement, OnWorkers) and self._seen:
                 for spec in placement.workers:
-                    if spec not in self._seen and not self.reconciler.view.resolve(spec):
-                        return {"status": "unknown-worker", "asked": spec, "known": sorted(self._seen)}
+                    if spec not in known and not self.reconciler.view.resolve(spec):
+                        return {"status": "unknown-worker", "asked": spec, "known": sorted(known)}
             for key in item["keys"]:
                 if key in self.scheduler.tasks and self.scheduler.tasks[key].actor:
                     return {"status": "actor", "key": key}
