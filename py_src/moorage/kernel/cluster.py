@@ -23,6 +23,7 @@ from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel import session
 from moorage.kernel.arrivals import Arrivals
 from moorage.kernel.compute.submitting import Submitting
+from moorage.kernel.computing import Computing
 from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
 from moorage.kernel.origin import Origins
@@ -36,7 +37,7 @@ _STATUS_MS = 500
 _ANSWER_SECONDS = 30.0
 
 
-class ClusterController(Verbs, Submitting, Configurable):
+class ClusterController(Verbs, Submitting, Computing, Configurable):
     """A cluster and what this notebook keeps on it.
 
     Made by `start` and `attach`. ``cluster["name"]`` is a variable on it.
