@@ -32,7 +32,7 @@ got = []
 for host, port in order["ports"]:
     # Dask's own greeting is not answered in plain text, and a handshake without a certificate of this cluster fails.
     with socket.create_connection((host, port), timeout=5) as plain:
-        plain.settimeout(1)
+        plain.settimeout(10)
         try:
             plain.sendall((1).to_bytes(8, "little") + b"x")
             if plain.recv(100):
