@@ -20,10 +20,8 @@ import numpy as np
 import xxhash
 
 from moorage.kernel.unpicklable import unpicklable
-from moorage.kernel.written import SMALLEST, WrittenMemory
+from moorage.kernel.written import MEMORY, SMALLEST
 from moorage.worker.memory import flat, is_plain_array
-
-_memory = WrittenMemory()
 
 
 def fingerprint(value: Any, name: str = "") -> str:
@@ -77,11 +75,7 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         self._read(flat(buffer))
 
     def _read(self, content: Any) -> None:
-        if content.nbytes < SMALLEST:
-            self.hash.update(content)
-        else:
-            address = content.__array_interface__["data"][0]
-            self.hash.update(_memory.digest(address, content.nbytes, lambda: xxhash.xxh3_128(content).digest()))
+        self.hash.update(content if content.nbytes < SMALLEST else MEMORY.digest(content, _digest))
 
     def reducer_override(self, value: Any) -> Any:
         if not is_plain_array(value):
@@ -94,3 +88,7 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
                 self.hash.update(flat(chunk))
         # What the bytes mean goes into the stream of the pickler, as the state of a stand-in.
         return np.dtype, ("u1",), (value.dtype, value.shape, value.flags.f_contiguous)
+
+
+def _digest(content: Any) -> bytes:
+    return xxhash.xxh3_128(content).digest()

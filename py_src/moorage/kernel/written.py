@@ -1,13 +1,12 @@
-"""Which memory has been written to since it was last looked at, as told by the operating system.
+"""Which memory has been written to since it was last read, as told by the operating system.
 
 To find out whether an array of half a gigabyte has changed takes 35 ms if it is read, and ten microseconds if Linux is
-asked: `WrittenMemory` has the pages of a buffer protected and Linux note each first write to one (userfaultfd,
+asked: `WrittenMemory` has the pages of a buffer protected, and Linux notes the first write to each (userfaultfd,
 "asynchronous write protection", since Linux 6.7). Every way of writing is noticed, by Python, by compiled code or by
-a system call. What a page is asked for is a whole page, so that a neighbour's write may count too: an answer can be
-"written" though the buffer is as it was, never the other way round.
+a system call. The pages at either end, which a buffer may share with its neighbours, are read each time.
 
 Not for memory that other processes share, which they can write to unseen, nor for what a device writes by itself.
-Where Linux is older, does not allow it, or another system is used, there is no such knowledge, and one has to read.
+Where Linux is older, does not allow it, or another system is used, there is no such knowledge, and all is read.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 SMALLEST = 1_000_000
 """Bytes. A smaller buffer is read as fast as it is asked about."""
@@ -31,63 +31,74 @@ _MOST = 1000
 _SYSCALL = {"x86_64": 323, "aarch64": 282}
 _USER_MODE_ONLY = 1
 _API, _FEATURES = 0xAA, 1 << 13 | 1 << 15  # pages that are not there yet, and asynchronously
-_UFFDIO_API, _UFFDIO_REGISTER, _UFFDIO_UNREGISTER = 0xC018AA3F, 0xC020AA00, 0x8010AA01
+_UFFDIO_API, _UFFDIO_REGISTER = 0xC018AA3F, 0xC020AA00
 _WRITE_PROTECT = 2
 _PAGEMAP_SCAN = 0xC0606610
 _PROTECT, _ONLY_IF_REGISTERED = 1, 2
-_WRITTEN, _FILE = 2, 4
+_WRITTEN, _FILE, _ZERO = 2, 4, 32
+
+
+class _Known(NamedTuple):
+    ends: tuple[bytes, bytes]  # what is on pages that it may share with its neighbours
+    digest: bytes
 
 
 class WrittenMemory:
-    """Remembers something about the content of buffers, a digest, for as long as nobody writes to them. Thread-safe."""
+    """Remembers digests of buffers for as long as nobody writes to them. One for a process: `MEMORY`. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._digests: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int], _Known] = OrderedDict()  # by first and last address of whole pages
         self._process = 0
         self._linux: _Linux | None = None
 
-    def digest(self, address: int, nbytes: int, compute: Callable[[], bytes]) -> bytes:
-        """Return what `compute` makes of the content of a buffer, or has made of it if nobody has written to it since.
+    def digest(self, content: Any, read: Callable[[Any], bytes]) -> bytes:
+        """Return what `read` makes of a buffer, or has made of it if nobody has written to it since.
 
         Parameters
         ----------
-        address : int
-            Of the first byte.
-        nbytes : int
-        compute : callable
-            Reads the whole buffer.
+        content : np.ndarray
+            One-dimensional, of uint8, contiguous.
+        read : callable
+            Takes it and returns its digest.
         """
         with self._lock:
-            linux = self._system()
-            if linux is None or nbytes < SMALLEST:
-                return compute()
-            place = address, nbytes
-            pages = address & -mmap.PAGESIZE, -(-(address + nbytes) // mmap.PAGESIZE) * mmap.PAGESIZE
-            known = self._digests.get(place)
-            if known is not None and linux.untouched(*pages):
-                self._digests.move_to_end(place)
-                return known
-            self._digests.pop(place, None)
+            linux = self._system() if content.nbytes >= SMALLEST else None
+            if linux is None:
+                return read(content)
+            first = content.__array_interface__["data"][0]
+            start, stop = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE, (first + content.nbytes) & -mmap.PAGESIZE
+            ends = bytes(content[: start - first]), bytes(content[stop - first :])
+            known = self._known.get((start, stop))
+            if known is not None and known.ends == ends and linux.untouched(start, stop):
+                self._known.move_to_end((start, stop))
+                return known.digest
+            # To protect pages is to forget what was written to them before: nothing else may rely on knowing that.
+            for place in [place for place in self._known if place[0] < stop and start < place[1]]:
+                del self._known[place]
             # First protected, then read: what is written meanwhile is found out about the next time.
-            protected = linux.protect(*pages)
-            digest = compute()
-            if protected and linux.private(*pages):
-                self._digests[place] = digest
-                if len(self._digests) > _MOST:
-                    self._digests.popitem(last=False)
+            protected = linux.protect(start, stop)
+            digest = read(content)
+            if protected and linux.private(start, stop):
+                self._known[start, stop] = _Known(ends, digest)
+                if len(self._known) > _MOST:
+                    self._known.popitem(last=False)
             return digest
 
     def _system(self) -> _Linux | None:
         """Return the way to ask, of this process: a child begins anew."""
         if self._process != os.getpid():
             self._process = os.getpid()
-            self._digests.clear()
+            self._known.clear()
             try:
                 self._linux = _Linux()
             except OSError:
                 self._linux = None
         return self._linux
+
+
+MEMORY = WrittenMemory()
+"""That of this process: to ask twice, independently, is not possible."""
 
 
 class _Linux:
@@ -131,10 +142,11 @@ class _Linux:
 
     def private(self, start: int, stop: int) -> bool:
         """Whether no other process can have this memory; once it has been read."""
-        return self._scan(start, stop, 0, _FILE) == 0
+        return self._scan(start, stop, 0, _FILE, but_not=_ZERO) == 0
 
-    def _scan(self, start: int, stop: int, flags: int, kind: int, *, report: bool = True) -> int:
+    def _scan(self, start: int, stop: int, flags: int, kind: int, *, but_not: int = 0, report: bool = True) -> int:
         """Return 1 if there are pages of that kind, otherwise 0; without `report` always 0."""
         found = (ctypes.addressof(self._found), 1, 1) if report else (0, 0, 0)
-        request = struct.pack("12Q", 96, flags, start, stop, 0, *found, 0, kind, 0, kind if report else 0)
-        return fcntl.ioctl(self._pagemap, _PAGEMAP_SCAN, bytearray(request))
+        wanted = but_not, kind | but_not, 0, kind if report else 0
+        request = struct.pack("12Q", 96, flags, start, stop, 0, *found, *wanted)
+        return int(fcntl.ioctl(self._pagemap, _PAGEMAP_SCAN, bytearray(request)))
