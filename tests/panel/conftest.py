@@ -120,6 +120,7 @@ class SharedPage:
 def desk(kernel, lab, shared_page, request):
     """A page with shared.ipynb and the panel."""
     desk = shared_page.desk(lab)
+    desk.shows_nothing()  # what the test before has left goes away a moment after the kernel has let go of it
     yield desk
     errors = desk.errors
     if request.node.stash.get(FAILED, False) or errors:

@@ -110,6 +110,10 @@ class Desk:
             expect(self.chip(name, worker)).to_be_visible(timeout=timeout)
         expect(self.board.locator(f"[data-moorage-held={json.dumps(name)}]")).to_have_count(len(workers))
 
+    def shows_nothing(self):
+        """Wait until no variable is shown, and no notice."""
+        expect(self.board.locator("[data-moorage-variable], [data-moorage-notice]")).to_have_count(0)
+
     def cells(self):
         """The sources of the notebook's cells."""
         model = "window.jupyterapp.shell.currentWidget.content.model"

@@ -35,6 +35,8 @@ class Lab:
             folder.mkdir()
         self._settings = settings
         self.set("@jupyterlab/apputils-extension", "notification", fetchNews="false")
+        # Pages that show the same notebook would ask which of them is right.
+        self.set("@jupyterlab/docmanager-extension", "plugin", autosave=False)
         environment = os.environ | {
             "JUPYTER_CONFIG_DIR": str(base / "config"),
             "JUPYTER_DATA_DIR": str(base / "data"),
