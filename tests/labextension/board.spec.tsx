@@ -111,6 +111,26 @@ describe('the board', () => {
     expect(document.querySelector('[data-moorage-variable=weights]')).toBeNull();
   });
 
+  it('shows of many chips those that are coming and those that came last, and all of them when asked', async () => {
+    const many = Array.from({ length: 20 }, (_, index) => aVariable(`v${index}`, { held: { alice: 1 } }));
+    const kernel = show(aState({ variables: byName(...many, aVariable('late', { held: { bob: 1 } })) }));
+    const chips = (): (string | undefined)[] =>
+      [...worker('alice').querySelectorAll<HTMLElement>('.jp-Moorage-chip')].map(
+        chip => chip.dataset['roving']
+      );
+    expect(chips()).toHaveLength(12);
+    act(() => kernel.change('late', { pending: { alice: 1 } }));
+    expect(chips()[0]).toBe('alice:late');
+    act(() => kernel.change('v19', { held: { bob: 1 } }));
+    expect(chips().slice(0, 3)).toEqual(['alice:late', 'alice:v19', 'alice:v0']);
+    act(() => kernel.change('late', { held: { alice: 1 }, pending: { alice: 0 } }));
+    expect(chips().slice(0, 2)).toEqual(['alice:late', 'alice:v19']);
+    await user.click(within(worker('alice')).getByRole('button', { name: '+ 9 more' }));
+    expect(chips()).toHaveLength(21);
+    await user.click(within(worker('alice')).getByRole('button', { name: 'show fewer' }));
+    expect(chips()).toHaveLength(12);
+  });
+
   it('groups workers by host when there are several', async () => {
     show(aQueueCluster());
     expect(
@@ -189,6 +209,15 @@ describe('by keyboard', () => {
     expect(document.activeElement).toBe(row('model'));
     await vi.waitFor(() => expect(heldOn('bob')).toContain('model'));
     expect(magic()).toBe('%pin model --workers alice bob');
+  });
+
+  it('what is said of a target is said again when something else has become true', async () => {
+    const kernel = show(atWork());
+    row('model').focus();
+    await user.keyboard('{Enter}{ArrowDown}');
+    expect(said()).toContain('All workers: copies 3 × 12 MiB');
+    act(() => kernel.change('model', { held: { bob: 1 } }));
+    expect(said()).toContain('All workers: copies 2 × 12 MiB');
   });
 
   it('Escape cancels', async () => {

@@ -13,11 +13,10 @@ function asRecord(counts: Counts): Record<string, number> {
 
 /** The state as the kernel has it, for comparison. */
 function asPanelState(state: IBoardState): PanelState {
-  const variable = ({ held, pending, ...fields }: IVariable): PanelVariable => ({
-    ...fields,
-    held: asRecord(held),
-    pending: asRecord(pending)
-  });
+  const variable = ({ held, pending, touched, ...fields }: IVariable): PanelVariable => {
+    expect(touched).toBeLessThanOrEqual(state.version ?? 0); // our own
+    return { ...fields, held: asRecord(held), pending: asRecord(pending) };
+  };
   return {
     cluster: state.cluster,
     workers: Object.fromEntries(state.workers),

@@ -25,6 +25,47 @@ export function holdings(variables: ReadonlyMap<string, IVariable>, worker: stri
   return found;
 }
 
+/** `holdings` of workers, which remembers its answers: lists that scroll ask again and again. */
+export function holder(variables: ReadonlyMap<string, IVariable>): (worker: string) => readonly IHolding[] {
+  const known = new Map<string, readonly IHolding[]>();
+  return worker => {
+    const found = known.get(worker) ?? holdings(variables, worker);
+    known.set(worker, found);
+    return found;
+  };
+}
+
+/** Those of many that are shown first: what is on its way, then what came last. */
+export function foremost(holdings: readonly IHolding[], most: number): readonly IHolding[] {
+  const isComing = ({ pending }: IHolding): number => Number(pending > 0);
+  return holdings.length <= most
+    ? holdings
+    : [...holdings]
+        .sort(
+          (one, other) => isComing(other) - isComing(one) || other.variable.touched - one.variable.touched
+        )
+        .slice(0, most);
+}
+
+/** Whether two lists of holdings look the same on a card. */
+export function sameHoldings(before: readonly IHolding[], after: readonly IHolding[]): boolean {
+  return (
+    before.length === after.length &&
+    before.every((holding, index) => {
+      const other = after[index];
+      return (
+        other !== undefined &&
+        holding.variable.name === other.variable.name &&
+        holding.variable.nkeys === other.variable.nkeys &&
+        holding.variable.touched === other.variable.touched &&
+        holding.held === other.held &&
+        holding.pending === other.pending &&
+        holding.nbytes === other.nbytes
+      );
+    })
+  );
+}
+
 /** Bytes of a worker's memory by what they are. */
 export interface IMemory {
   /** Of each holding, in their order. */

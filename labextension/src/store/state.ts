@@ -26,6 +26,8 @@ import { type IHostGroup, groupByHost } from './hosts';
 export interface IVariable extends Readonly<Omit<PanelVariable, 'held' | 'pending'>> {
   readonly held: Counts;
   readonly pending: Counts;
+  /** Version of the update that last told of a copy; 0: none since the snapshot. */
+  readonly touched: number;
 }
 
 export type ConnectionStatus =
@@ -125,7 +127,7 @@ export function forget(state: IBoardState, connection: IConnection): IBoardState
 function applySnapshot(state: IBoardState, { version, state: panel }: PanelSnapshot): IBoardState {
   const workers = toMap(panel.workers);
   const variables = new Map(
-    Object.entries(panel.variables).map(([name, variable]) => [name, mergeVariable(undefined, variable)])
+    Object.entries(panel.variables).map(([name, variable]) => [name, mergeVariable(undefined, variable, 0)])
   );
   const next: IBoardState = {
     ...state,
@@ -153,7 +155,9 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
   }
   const { changed, removed } = update;
   const workers = mergeEntries(state.workers, changed.workers, removed.workers, merge);
-  const variables = mergeEntries(state.variables, changed.variables, removed.variables, mergeVariable);
+  const variables = mergeEntries(state.variables, changed.variables, removed.variables, (variable, change) =>
+    mergeVariable(variable, change, update.version)
+  );
   const regroup =
     removed.workers !== undefined ||
     Object.values(changed.workers ?? {}).some(change => change.host !== undefined);
@@ -204,12 +208,17 @@ function replace<Entry>(_entry: Entry | undefined, change: Entry): Entry {
   return change;
 }
 
-function mergeVariable(variable: IVariable | undefined, change: PanelVariableChange): IVariable {
-  const { held = {}, pending = {}, ...fields } = change;
+function mergeVariable(
+  variable: IVariable | undefined,
+  change: PanelVariableChange,
+  version: number
+): IVariable {
+  const { held, pending, ...fields } = change;
   return {
     ...merge<Omit<PanelVariable, 'held' | 'pending'>>(variable, fields),
-    held: (variable?.held ?? Counts.none).with(held),
-    pending: (variable?.pending ?? Counts.none).with(pending)
+    held: (variable?.held ?? Counts.none).with(held ?? {}),
+    pending: (variable?.pending ?? Counts.none).with(pending ?? {}),
+    touched: held === undefined && pending === undefined ? (variable?.touched ?? 0) : version
   };
 }
 

@@ -1,17 +1,15 @@
 // The whole board: cluster, variables, workers, notices, magic. Props in, callbacks out; it knows neither JupyterLab nor
 // how messages travel, so that the side panel and the widget show the same.
 import {
-  type CollisionDetection,
   DndContext,
   DragOverlay,
   type Modifier,
   MouseSensor,
   TouchSensor,
-  pointerWithin,
   useSensor,
   useSensors
 } from '@dnd-kit/core';
-import { type ReactElement, useCallback, useMemo, useRef, useState } from 'react';
+import { type ReactElement, type ReactNode, useCallback, useMemo, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
 
 import type { ICarried, Target } from '../store/gestures';
@@ -20,13 +18,15 @@ import { type IPreview, preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import { ClusterStrip } from './cluster';
 import { colorStyle } from './colors';
-import { HandContext, type IBoardActions, type IBoardOptions } from './context';
+import { CarriedContext, HandContext, type IBoardActions, type IBoardOptions } from './context';
+import { type ITaken, useTakeableArea } from './draggable';
 import { Empty, isEmpty } from './empty';
 import { Footer, type IQuestion } from './footer';
 import { type IHandState, useHandState } from './hand';
 import { useAnnouncer } from './live';
 import { VariableMenu } from './menu';
 import { Notices } from './notices';
+import { useHits } from './target';
 import { type ITranslate, TranslateProvider } from './translate';
 import { useTravel } from './travel';
 import type { Select } from './variable';
@@ -82,6 +82,7 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
   const focusHand = useCallback(() => grip.current?.focus(), []);
   const holding = useHandState({ state, selection, actions, trans, announce, reveal, focusHand, perform });
   const { hand } = holding;
+  const { collisionDetection, autoScroll } = useHits(root);
   const sensors = useSensors(useSensor(MouseSensor, BY_MOUSE), useSensor(TouchSensor, BY_TOUCH));
 
   const question: IQuestion | null =
@@ -110,76 +111,93 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
   return (
     <TranslateProvider value={trans}>
       <HandContext.Provider value={hand}>
-        <div
-          ref={root}
-          className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
-          data-moorage-board={state.connection.status}
-        >
-          <DndContext
-            sensors={sensors}
-            collisionDetection={underPointer}
-            accessibility={SILENT}
-            onDragStart={holding.onDragStart}
-            onDragMove={holding.onDragMove}
-            onDragEnd={holding.onDragEnd}
-            onDragCancel={holding.onDragCancel}
-          >
-            {state.connection.status === 'connected' ? (
-              <ClusterStrip state={state} actions={actions} disabled={state.readOnly} />
-            ) : null}
-            {isEmpty(state) ? (
-              <Empty state={state} actions={actions} disabled={state.readOnly} />
-            ) : (
-              <VariableMenu state={state} selection={selection} actions={actions} perform={perform}>
-                <div className="jp-Moorage-body">
-                  <Variables
-                    state={state}
-                    candidates={candidates}
-                    selection={selection}
-                    disabled={state.readOnly}
-                    onSelect={select}
-                  />
-                  <Workers
-                    state={state}
-                    disabled={state.readOnly}
-                    handle={workers}
-                    canPress={holding.canPress}
-                    onPress={holding.press}
-                  />
-                </div>
-              </VariableMenu>
-            )}
-            <Notices state={state} actions={actions} disabled={state.readOnly} />
-            {isEmpty(state) ? null : (
-              <Footer state={state} actions={actions} question={question} hint={hint} />
-            )}
-            {createPortal(
-              <DragOverlay
-                className="jp-Moorage-theme jp-Moorage-overlay"
-                modifiers={BESIDE_POINTER}
-                dropAnimation={null}
-                zIndex={10000}
-              >
-                {holding.by === 'pointer' && hand.carried !== null ? (
-                  <InHand state={state} holding={holding} carried={hand.carried} trans={trans} />
-                ) : null}
-              </DragOverlay>,
-              document.body
-            )}
-          </DndContext>
+        <CarriedContext.Provider value={hand.carried}>
           <div
-            ref={grip}
-            className="jp-Moorage-hidden"
-            tabIndex={-1}
-            role="application"
-            aria-label={trans.__('Where shall it go?')}
-            onKeyDown={holding.onKeyDown}
-            onBlur={holding.onBlur}
-          />
-          {live}
-        </div>
+            ref={root}
+            className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
+            data-moorage-board={state.connection.status}
+          >
+            <DndContext
+              sensors={sensors}
+              collisionDetection={collisionDetection}
+              autoScroll={autoScroll}
+              accessibility={SILENT}
+              onDragStart={holding.onDragStart}
+              onDragMove={holding.onDragMove}
+              onDragEnd={holding.onDragEnd}
+              onDragCancel={holding.onDragCancel}
+            >
+              {state.connection.status === 'connected' ? (
+                <ClusterStrip state={state} actions={actions} disabled={state.readOnly} />
+              ) : null}
+              {isEmpty(state) ? (
+                <Empty state={state} actions={actions} disabled={state.readOnly} />
+              ) : (
+                <VariableMenu state={state} selection={selection} actions={actions} perform={perform}>
+                  <Body disabled={state.readOnly} pickUp={holding.pickUp}>
+                    <Variables
+                      state={state}
+                      candidates={candidates}
+                      selection={selection}
+                      disabled={state.readOnly}
+                      onSelect={select}
+                    />
+                    <Workers
+                      state={state}
+                      disabled={state.readOnly}
+                      handle={workers}
+                      canPress={holding.canPress}
+                      onPress={holding.press}
+                    />
+                  </Body>
+                </VariableMenu>
+              )}
+              <Notices state={state} actions={actions} disabled={state.readOnly} />
+              {isEmpty(state) ? null : (
+                <Footer state={state} actions={actions} question={question} hint={hint} />
+              )}
+              {createPortal(
+                <DragOverlay
+                  className="jp-Moorage-theme jp-Moorage-overlay"
+                  modifiers={BESIDE_POINTER}
+                  dropAnimation={null}
+                  zIndex={10000}
+                >
+                  {holding.by === 'pointer' && hand.carried !== null ? (
+                    <InHand state={state} holding={holding} carried={hand.carried} trans={trans} />
+                  ) : null}
+                </DragOverlay>,
+                document.body
+              )}
+            </DndContext>
+            <div
+              ref={grip}
+              className="jp-Moorage-hidden"
+              tabIndex={-1}
+              role="application"
+              aria-label={trans.__('Where shall it go?')}
+              onKeyDown={holding.onKeyDown}
+              onBlur={holding.onBlur}
+            />
+            {live}
+          </div>
+        </CarriedContext.Provider>
       </HandContext.Provider>
     </TranslateProvider>
+  );
+}
+
+// The two lists, out of which variables are taken up.
+function Body(props: {
+  disabled: boolean;
+  pickUp(taken: ITaken, source: HTMLElement): void;
+  children: ReactNode;
+}): ReactElement {
+  const { ref, props: takeable } = useTakeableArea(props.disabled, props.pickUp);
+  return (
+    <div ref={ref} className="jp-Moorage-body" {...takeable}>
+      {props.children}
+    </div>
   );
 }
 
@@ -238,9 +256,6 @@ const SILENT = {
     onDragCancel: () => undefined
   }
 };
-
-// The target under the pointer itself: what is carried is wider than some of them.
-const underPointer: CollisionDetection = args => pointerWithin(args);
 
 /** Pixels from the pointer to what hangs at it. */
 const OFFSET = 12;

@@ -1,54 +1,58 @@
-// A variable on a worker: solid when the worker has confirmed it, dashed while it is on its way.
+// A variable on a worker: solid when the worker has confirmed it, dashed while it is on its way. There may be hundreds of
+// them in sight, so each is few elements, and drawn anew only when it looks different.
 import { type ReactElement, memo } from 'react';
 
-import type { IHolding } from '../store/holdings';
 import { colorStyle } from './colors';
-import { useTakeable } from './draggable';
 import { useTranslate } from './translate';
-import { plainName } from './words';
 
 interface IChipProps {
-  holding: IHolding;
+  /** Of the variable. */
+  name: string;
+  /** What is shown of that. */
+  label: string;
   worker: string;
+  /** Keys that the worker has, still lacks, and there are. */
+  held: number;
+  pending: number;
+  nkeys: number;
   color: number | undefined;
+  isCarried: boolean;
   /** Nothing can be changed. */
   disabled: boolean;
 }
 
-export const Chip = memo(function Chip({ holding, worker, color, disabled }: IChipProps): ReactElement {
+export const Chip = memo(function Chip(props: IChipProps): ReactElement {
+  const { name, label, worker, held, pending, color, isCarried, disabled } = props;
   const trans = useTranslate();
-  const { variable, held, pending } = holding;
-  const { ref, props, isCarried } = useTakeable(variable.name, worker, [variable.name], disabled);
-  const part = chipPart(holding);
-  const isHeld = held > 0;
+  const part = chipPart(props);
   return (
     <span
-      ref={ref}
-      {...props}
       className={`jp-Moorage-chip${pending > 0 ? ' jp-mod-pending' : ''}${isCarried ? ' jp-mod-carried' : ''}`}
       style={colorStyle(color)}
       role="button"
       tabIndex={-1}
-      data-roving={`${worker}:${variable.name}`}
+      data-roving={`${worker}:${name}`}
+      aria-label={[
+        held > 0 ? trans.__('%1 on %2', label, worker) : trans.__('%1 on its way to %2', label, worker),
+        part
+      ]
+        .join(' ')
+        .trim()}
       aria-roledescription={trans.__('draggable copy')}
       aria-disabled={disabled}
-      data-moorage-held={isHeld ? variable.name : undefined}
-      data-moorage-pending={pending > 0 ? variable.name : undefined}
+      data-moorage-held={held > 0 ? name : undefined}
+      data-moorage-pending={pending > 0 ? name : undefined}
     >
-      <i />
-      <span className="jp-Moorage-chip-name">{plainName(variable)}</span>{' '}
-      <span className="jp-Moorage-hidden">
-        {isHeld ? trans.__('on %1', worker) : trans.__('on its way to %1', worker)}
-      </span>
-      {part === '' ? null : <small> {part}</small>}
+      <span>{label}</span>
+      {part === '' ? null : <small>{part}</small>}
     </span>
   );
 });
 
 // Of many keys, how many; while they come, how far.
-function chipPart({ variable, held, pending }: IHolding): string {
-  if (variable.nkeys === 1) {
+function chipPart({ nkeys, held, pending }: IChipProps): string {
+  if (nkeys === 1) {
     return '';
   }
-  return pending > 0 ? `${held}/${held + pending}` : held < variable.nkeys ? String(held) : '';
+  return pending > 0 ? `${held}/${held + pending}` : held < nkeys ? String(held) : '';
 }

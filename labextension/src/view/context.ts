@@ -36,23 +36,24 @@ export interface IBoardOptions {
   readonly readOnly: boolean;
 }
 
-/** What is in the hand, if anything. */
+/** What is in the hand, over what, and what a drop would do. */
 export interface IHand {
   readonly carried: ICarried | null;
   readonly over: Target | null;
   /** What a drop there would do; null with an empty hand. */
   previewAt(target: Target): IPreview | null;
-  /** Take variables up by keyboard. */
-  pickUp(names: readonly string[], from: string | null, source: HTMLElement): void;
 }
 
-export const HandContext = createContext<IHand>({
-  carried: null,
-  over: null,
-  previewAt: () => null,
-  pickUp: () => undefined
-});
+export const HandContext = createContext<IHand>({ carried: null, over: null, previewAt: () => null });
 
 export function useHand(): IHand {
   return useContext(HandContext);
+}
+
+/** What is in the hand, for those to whom it makes no difference where that is. */
+export const CarriedContext = createContext<ICarried | null>(null);
+
+/** Whether a variable is carried that was taken from there. */
+export function isCarried(carried: ICarried | null, name: string, from: string | null): boolean {
+  return carried !== null && carried.from === from && carried.names.includes(name);
 }

@@ -1,46 +1,72 @@
-// Something that can be taken up: by dragging, or with Enter or the space bar.
+// What can be taken up: rows of the list of variables, and chips. The two lists together are one thing to dnd-kit, which
+// would otherwise look at each of hundreds of chips whenever something moves; what was taken is seen where it was taken.
 import { useDraggable } from '@dnd-kit/core';
-import type { HTMLAttributes, KeyboardEvent } from 'react';
+import type { KeyboardEvent, SyntheticEvent } from 'react';
 
-import { useHand } from './context';
+const TAKEABLE = '[data-roving]:not([aria-disabled="true"])';
 
-/** What a drag carries, as dnd-kit keeps it. */
-export interface IDragData {
+/** Something taken up, or clicked on. */
+export interface ITaken {
   readonly name: string;
-  /** The worker on whose card it was taken. */
+  /** The worker on whose card it is; null: in the list. */
   readonly from: string | null;
 }
 
-interface ITakeable {
-  readonly ref: (element: HTMLElement | null) => void;
-  readonly props: HTMLAttributes<HTMLElement>;
-  readonly isCarried: boolean;
+/** The variable that an element shows; null when it shows none. */
+export function variableAt(element: Element): ITaken | null {
+  const chip = element.closest<HTMLElement>('[data-moorage-held], [data-moorage-pending]');
+  if (chip !== null) {
+    const name = chip.dataset['moorageHeld'] ?? chip.dataset['mooragePending'] ?? '';
+    const card = chip.closest<HTMLElement>('[data-moorage-worker]');
+    return { name, from: card?.dataset['moorageWorker'] ?? null };
+  }
+  const name = element.closest<HTMLElement>('[data-moorage-variable]')?.dataset['moorageVariable'];
+  return name === undefined ? null : { name, from: null };
 }
 
-/** Make an element takeable; `names` is what the hand then carries. */
-export function useTakeable(
-  name: string,
-  from: string | null,
-  names: readonly string[],
-  disabled: boolean
-): ITakeable {
-  const hand = useHand();
-  const data: IDragData = { name, from };
-  const { setNodeRef, listeners } = useDraggable({
-    id: from === null ? `variable:${name}` : `chip:${from}:${name}`,
-    data,
-    disabled
-  });
-  const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
-    if (!disabled && (event.key === 'Enter' || event.key === ' ') && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault();
-      event.stopPropagation();
-      hand.pickUp(names, from, event.currentTarget);
+/** What goes along: all that is selected, if it is one of these. */
+export function together({ name, from }: ITaken, selection: ReadonlySet<string>): readonly string[] {
+  return from === null && selection.has(name) ? [...selection] : [name];
+}
+
+interface ITakeableArea {
+  readonly ref: (element: HTMLElement | null) => void;
+  readonly props: {
+    onMouseDown(event: SyntheticEvent): void;
+    onTouchStart(event: SyntheticEvent): void;
+    onKeyDown(event: KeyboardEvent<HTMLElement>): void;
+  };
+}
+
+/** Lets what is in an element be taken up: by mouse and touch, which is dnd-kit's part, or with Enter or the space bar. */
+export function useTakeableArea(
+  disabled: boolean,
+  pickUp: (taken: ITaken, source: HTMLElement) => void
+): ITakeableArea {
+  const { setNodeRef, listeners } = useDraggable({ id: 'variable', disabled });
+  const begin = (event: SyntheticEvent, listener: 'onMouseDown' | 'onTouchStart'): void => {
+    if ((event.target as Element).closest(TAKEABLE) !== null) {
+      listeners?.[listener]?.(event);
     }
   };
   return {
     ref: setNodeRef,
-    props: { ...listeners, onKeyDown },
-    isCarried: hand.carried !== null && hand.carried.from === from && hand.carried.names.includes(name)
+    props: {
+      onMouseDown: event => begin(event, 'onMouseDown'),
+      onTouchStart: event => begin(event, 'onTouchStart'),
+      onKeyDown: event => {
+        const source = event.target as HTMLElement;
+        const taken = source.matches(TAKEABLE) ? variableAt(source) : null;
+        if (taken !== null && isPress(event)) {
+          event.preventDefault();
+          event.stopPropagation();
+          pickUp(taken, source);
+        }
+      }
+    }
   };
+}
+
+function isPress({ key, ctrlKey, metaKey }: KeyboardEvent): boolean {
+  return (key === 'Enter' || key === ' ') && !ctrlKey && !metaKey;
 }

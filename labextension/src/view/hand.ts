@@ -1,13 +1,14 @@
 // The hand: what it carries, over what, and what becomes of it. The pointer's part is dnd-kit's; by keyboard, the arrow
 // keys go from target to target in the order of the page.
-import type { DragMoveEvent, DragStartEvent } from '@dnd-kit/core';
+import type { DragEndEvent, DragMoveEvent, DragStartEvent } from '@dnd-kit/core';
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { type ICarried, type Target, targetId } from '../store/gestures';
 import { type IPreview, preview, previewer } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import type { IBoardActions, IHand } from './context';
-import type { IDragData } from './draggable';
+import { type ITaken, together, variableAt } from './draggable';
+import { hitOf } from './target';
 import { TILES } from './targets';
 import type { ITranslate } from './translate';
 import { previewWords, targetWords, variableNames } from './words';
@@ -29,9 +30,11 @@ export interface IHandState {
   /** Whether there are variables selected to be placed by pressing a target. */
   readonly canPress: boolean;
   press(target: Target): void;
+  /** Take something up by keyboard. */
+  pickUp(taken: ITaken, source: HTMLElement): void;
   onDragStart(event: DragStartEvent): void;
   onDragMove(event: DragMoveEvent): void;
-  onDragEnd(): void;
+  onDragEnd(event: DragEndEvent): void;
   onDragCancel(): void;
   onKeyDown(event: KeyboardEvent<HTMLElement>): void;
   onBlur(): void;
@@ -55,11 +58,13 @@ export function useHandState(options: IHandOptions): IHandState {
   const [held, setHeld] = useState<IHeld | null>(null);
   const isShifted = useShift(held?.by === 'pointer');
   const source = useRef<HTMLElement | null>(null);
-  const pointer = useRef({ x: 0, y: 0 });
 
+  const names = held?.names ?? null;
+  const from = held?.from ?? null;
+  const over = held?.over ?? null;
   const carried = useMemo(
-    () => (held === null ? null : { names: held.names, from: held.from, move: isShifted }),
-    [held, isShifted]
+    () => (names === null ? null : { names, from, move: isShifted }),
+    [names, from, isShifted]
   );
   // With an empty hand nothing depends on the state, and nobody has to look again when it changes.
   const shown = carried === null ? null : state;
@@ -67,6 +72,19 @@ export function useHandState(options: IHandOptions): IHandState {
     () => (carried === null || shown === null ? () => null : previewer(shown, carried)),
     [shown, carried]
   );
+  const hand = useMemo(() => ({ carried, over, previewAt }), [carried, over, previewAt]);
+
+  // Said again when something else becomes true of the target in the meantime.
+  const result = over === null ? null : previewAt(over);
+  const words =
+    held?.by !== 'keyboard' || carried === null || over === null || result === null
+      ? null
+      : `${targetWords(trans, over)}: ${previewWords(trans, state, carried, over, result)}`;
+  useEffect(() => {
+    if (words !== null) {
+      announce(words);
+    }
+  }, [words, announce]);
 
   const drop = useCallback(
     (what: ICarried, target: Target) => {
@@ -90,9 +108,10 @@ export function useHandState(options: IHandOptions): IHandState {
   }, []);
 
   const pickUp = useCallback(
-    (names: readonly string[], from: string | null, element: HTMLElement) => {
+    (taken: ITaken, element: HTMLElement) => {
+      const names = together(taken, selection);
       source.current = element;
-      setHeld({ names, from, by: 'keyboard', over: null, isOutside: false });
+      setHeld({ names, from: taken.from, by: 'keyboard', over: null, isOutside: false });
       focusHand();
       announce(
         trans.__(
@@ -101,17 +120,18 @@ export function useHandState(options: IHandOptions): IHandState {
         )
       );
     },
-    [announce, focusHand, trans]
+    [selection, announce, focusHand, trans]
   );
 
   const canPress = selection.size > 0 && !state.readOnly;
-  const press = (target: Target): void => {
-    if (canPress) {
-      drop({ names: [...selection], from: null, move: false }, target);
-    }
-  };
-  const over = held?.over ?? null;
-  const hand = useMemo(() => ({ carried, over, previewAt, pickUp }), [carried, over, previewAt, pickUp]);
+  const press = useCallback(
+    (target: Target): void => {
+      if (canPress) {
+        drop({ names: [...selection], from: null, move: false }, target);
+      }
+    },
+    [canPress, selection, drop]
+  );
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
     if (held?.by !== 'keyboard') {
@@ -123,11 +143,9 @@ export function useHandState(options: IHandOptions): IHandState {
       const at =
         held.over === null ? -1 : order.findIndex(other => targetId(other) === targetIdOf(held.over));
       const next = order[Math.min(order.length - 1, Math.max(0, at + step))];
-      if (next !== undefined && carried !== null) {
+      if (next !== undefined) {
         setHeld({ ...held, over: next });
         reveal(next);
-        const words = previewWords(trans, state, carried, next, preview(state, carried, next));
-        announce(`${targetWords(trans, next)}: ${words}`);
       }
     } else if (event.key === 'Enter' || event.key === ' ') {
       if (held.over !== null) {
@@ -150,34 +168,40 @@ export function useHandState(options: IHandOptions): IHandState {
     isOutside: held?.isOutside ?? false,
     press,
     canPress,
+    pickUp,
     onKeyDown,
     onBlur: () => {
       if (held?.by === 'keyboard') {
         letGo(false);
       }
     },
-    onDragStart: ({ active }) => {
-      const { name, from } = active.data.current as IDragData;
-      const names = from === null && selection.has(name) ? [...selection] : [name];
-      setHeld({ names, from, by: 'pointer', over: null, isOutside: false });
+    onDragStart: ({ activatorEvent }) => {
+      const taken = variableAt(activatorEvent.target as Element);
+      if (taken !== null) {
+        const names = together(taken, selection);
+        setHeld({ names, from: taken.from, by: 'pointer', over: null, isOutside: false });
+      }
     },
-    onDragMove: ({ activatorEvent, delta, over }) => {
-      pointer.current = clientPoint(activatorEvent, delta);
-      const target = (over?.data.current ?? null) as Target | null;
-      const isOutside =
-        target === null && (actions.outside?.accepts(pointer.current.x, pointer.current.y) ?? false);
+    onDragMove: ({ collisions }) => {
+      const hit = hitOf(collisions);
+      if (hit === null) {
+        return;
+      }
+      const { target, x, y } = hit;
+      const isOutside = target === null && (actions.outside?.accepts(x, y) ?? false);
       setHeld(before =>
         before === null || (targetIdOf(before.over) === targetIdOf(target) && before.isOutside === isOutside)
           ? before
           : { ...before, over: target, isOutside }
       );
     },
-    onDragEnd: () => {
+    onDragEnd: ({ collisions }) => {
+      const hit = hitOf(collisions);
       if (held !== null && carried !== null) {
         if (held.over !== null) {
           drop(carried, held.over);
-        } else if (held.isOutside) {
-          actions.outside?.drop(held.names, pointer.current.x, pointer.current.y);
+        } else if (held.isOutside && hit !== null) {
+          actions.outside?.drop(held.names, hit.x, hit.y);
         }
       }
       letGo(false);
@@ -220,16 +244,6 @@ function again(source: HTMLElement): HTMLElement | undefined {
 
 function targetIdOf(target: Target | null): string | null {
   return target === null ? null : targetId(target);
-}
-
-function clientPoint(event: Event, delta: { x: number; y: number }): { x: number; y: number } {
-  const start =
-    event instanceof MouseEvent
-      ? event
-      : typeof TouchEvent !== 'undefined' && event instanceof TouchEvent
-        ? event.touches[0]
-        : undefined;
-  return { x: (start?.clientX ?? 0) + delta.x, y: (start?.clientY ?? 0) + delta.y };
 }
 
 /** Whether the shift key is down, while `isWatched`. */

@@ -1,12 +1,12 @@
 // A worker's memory: each placed variable in its colour, what would come as stripes, other data, the rest of the process,
 // what lies on disk, and a mark up to which variables can be placed, where the worker pauses.
-import type { CSSProperties, ReactElement } from 'react';
+import { type CSSProperties, type ReactElement, memo } from 'react';
 
 import type { PanelWorker } from '../protocol';
 import type { IHolding, IMemory } from '../store/holdings';
 import { PAUSE } from '../store/preview';
 import { colorStyle } from './colors';
-import type { ITranslate } from './translate';
+import { type ITranslate, useTranslate } from './translate';
 import { formatBytes } from './words';
 
 /** The part of the bar below which a variable is not drawn by itself: about a pixel. */
@@ -20,20 +20,14 @@ interface IMemoryBarProps {
   /** Bytes that the bar is long when there is no limit. */
   scale: number;
   /** Bytes that would come, and the colour of the variable if it has one. */
-  incoming: { nbytes: number; color: number | undefined } | null;
-  trans: ITranslate;
+  incoming: number;
+  incomingColor: number | undefined;
 }
 
-export function MemoryBar({
-  worker,
-  memory,
-  holdings,
-  colors,
-  scale,
-  incoming,
-  trans
-}: IMemoryBarProps): ReactElement {
-  const sum = memory.used + memory.spilled + (incoming?.nbytes ?? 0);
+export const MemoryBar = memo(function MemoryBar(props: IMemoryBarProps): ReactElement {
+  const { worker, memory, holdings, colors, scale, incoming, incomingColor } = props;
+  const trans = useTranslate();
+  const sum = memory.used + memory.spilled + incoming;
   const length = Math.max(worker.memory_limit || scale, sum, 1);
   const parts = holdings.map(({ variable: { name } }, index) => ({
     name,
@@ -48,12 +42,9 @@ export function MemoryBar({
         <span key={name} style={{ ...colorStyle(colors.get(name)), ...width(nbytes) }} />
       ))}
       {small > 0 ? <span className="jp-mod-small" style={width(small)} /> : null}
-      {incoming === null ? null : (
-        <span
-          className="jp-mod-incoming"
-          style={{ ...colorStyle(incoming.color), ...width(incoming.nbytes) }}
-        />
-      )}
+      {incoming > 0 ? (
+        <span className="jp-mod-incoming" style={{ ...colorStyle(incomingColor), ...width(incoming) }} />
+      ) : null}
       <span className="jp-mod-other" style={width(memory.other)} />
       <span className="jp-mod-unmanaged" style={width(memory.unmanaged)} />
       <span className="jp-mod-spilled" style={width(memory.spilled)} />
@@ -62,7 +53,7 @@ export function MemoryBar({
       ) : null}
     </div>
   );
-}
+});
 
 /** The same in words. */
 export function memoryWords(trans: ITranslate, worker: PanelWorker, memory: IMemory): string {

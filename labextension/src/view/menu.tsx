@@ -7,6 +7,7 @@ import { gatherMagic } from '../store/magic';
 import { preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import type { IBoardActions } from './context';
+import { together, variableAt } from './draggable';
 import { ChevronIcon } from './icons';
 import { type ITranslate, useTranslate } from './translate';
 import { previewWords, targetWords, variableNames } from './words';
@@ -31,8 +32,8 @@ interface IOpened {
 export function VariableMenu({ state, selection, actions, perform, children }: IMenuProps): ReactElement {
   const [opened, setOpened] = useState<IOpened | null>(null);
   const onContextMenu = (event: MouseEvent<HTMLElement>): void => {
-    const found = variableAt(event.target as HTMLElement, selection);
-    setOpened(found);
+    const found = variableAt(event.target as Element);
+    setOpened(found === null ? null : { names: together(found, selection), from: found.from });
     if (found === null) {
       // The browser's own menu, as for a text to be copied.
       event.stopPropagation();
@@ -160,18 +161,4 @@ function workerItems(
         ]
       : [])
   ];
-}
-
-function variableAt(element: HTMLElement, selection: ReadonlySet<string>): IOpened | null {
-  const chip = element.closest<HTMLElement>('[data-moorage-held], [data-moorage-pending]');
-  if (chip !== null) {
-    const name = chip.dataset['moorageHeld'] ?? chip.dataset['mooragePending'] ?? '';
-    const card = chip.closest<HTMLElement>('[data-moorage-worker]');
-    return { names: [name], from: card?.dataset['moorageWorker'] ?? null };
-  }
-  const name = element.closest<HTMLElement>('[data-moorage-variable]')?.dataset['moorageVariable'];
-  if (name === undefined) {
-    return null;
-  }
-  return { names: selection.has(name) ? [...selection] : [name], from: null };
 }

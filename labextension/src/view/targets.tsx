@@ -1,5 +1,4 @@
 // The targets that are no worker: all workers, one per host, release. With variables selected they are buttons, too.
-import { useDroppable } from '@dnd-kit/core';
 import type { ReactElement } from 'react';
 
 import { type Target, targetId } from '../store/gestures';
@@ -36,7 +35,6 @@ export function Targets(props: ITargetsProps): ReactElement {
 function Tile({ target, state, canPress, onPress }: ITargetsProps & { target: Target }): ReactElement {
   const trans = useTranslate();
   const hand = useHand();
-  const { setNodeRef } = useDroppable({ id: targetId(target), data: target });
   const isOver = hand.over !== null && targetId(hand.over) === targetId(target);
   const preview = hand.previewAt(target);
   const hint = {
@@ -50,7 +48,6 @@ function Tile({ target, state, canPress, onPress }: ITargetsProps & { target: Ta
       : previewWords(trans, state, hand.carried, target, preview);
   return (
     <button
-      ref={setNodeRef}
       type="button"
       className={`jp-Moorage-target${dropClass(preview, isOver)}`}
       data-moorage-target={target.kind}

@@ -1,11 +1,11 @@
 // A variable in the list: what it is, how large, where it is and in which state. It can be taken up.
-import { type MouseEvent, type ReactElement, type ReactNode, memo } from 'react';
+import { type MouseEvent, type ReactElement, type ReactNode, memo, useContext } from 'react';
 
 import type { PanelCandidate } from '../protocol';
 import type { IBoardState, IVariable } from '../store/state';
 import { Cells } from './cells';
 import { colorStyle } from './colors';
-import { useTakeable } from './draggable';
+import { CarriedContext, isCarried } from './context';
 import { MoreIcon } from './icons';
 import { useTranslate } from './translate';
 import { formatBytes, plainName, stateWords } from './words';
@@ -15,8 +15,6 @@ export type Select = 'one' | 'toggle' | 'range';
 
 interface IRowProps {
   isSelected: boolean;
-  /** All that the hand takes up with this one. */
-  together: readonly string[];
   disabled: boolean;
   onSelect(name: string, how: Select): void;
 }
@@ -105,21 +103,19 @@ interface IRowFrameProps extends IRowProps {
 }
 
 function Row(props: IRowFrameProps): ReactElement {
-  const { name, nbytes, color, state, children, isSelected, together, disabled, onSelect } = props;
+  const { name, nbytes, color, state, children, isSelected, disabled, onSelect } = props;
   const trans = useTranslate();
-  const { ref, props: takeable, isCarried } = useTakeable(name, null, together, disabled);
+  const carried = useContext(CarriedContext);
   const select = (event: MouseEvent): void =>
     onSelect(name, event.shiftKey ? 'range' : event.ctrlKey || event.metaKey ? 'toggle' : 'one');
   return (
     <li
-      className={`jp-Moorage-variable${isSelected ? ' jp-mod-selected' : ''}${isCarried ? ' jp-mod-carried' : ''}`}
+      className={`jp-Moorage-variable${isSelected ? ' jp-mod-selected' : ''}${isCarried(carried, name, null) ? ' jp-mod-carried' : ''}`}
       style={colorStyle(color)}
       data-moorage-variable={name}
       data-moorage-state={state}
     >
       <div
-        ref={ref}
-        {...takeable}
         className="jp-Moorage-variable-grip"
         role="button"
         tabIndex={-1}

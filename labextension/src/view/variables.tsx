@@ -1,6 +1,6 @@
 // The list of variables: those that are placed, then the notebook's own that could be. Long lists are virtual.
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactElement, useMemo, useRef } from 'react';
+import { type ReactElement, memo, useMemo, useRef } from 'react';
 
 import type { PanelCandidate } from '../protocol';
 import { isAsked, placedBytes } from '../store/holdings';
@@ -37,7 +37,7 @@ interface IVariablesProps {
   onSelect(name: string, how: Select): void;
 }
 
-export function Variables(props: IVariablesProps): ReactElement {
+export const Variables = memo(function Variables(props: IVariablesProps): ReactElement {
   const { state, candidates } = props;
   const trans = useTranslate();
   const list = useRef<HTMLUListElement>(null);
@@ -92,7 +92,7 @@ export function Variables(props: IVariablesProps): ReactElement {
       )}
     </section>
   );
-}
+});
 
 function ListRow({ row, ...props }: IVariablesProps & { row: Row }): ReactElement {
   const trans = useTranslate();
@@ -115,11 +115,7 @@ function VariableOrCandidate({
     [state.hosts, state.workers.size]
   );
   const isSelected = selection.has(row.name);
-  const together = useMemo(
-    () => (isSelected ? [...selection] : [row.name]),
-    [isSelected, selection, row.name]
-  );
-  const shared = { isSelected, together, disabled, onSelect, isAsked: isAsked(state.intents, row.name) };
+  const shared = { isSelected, disabled, onSelect, isAsked: isAsked(state.intents, row.name) };
   return 'held' in row ? (
     <VariableRow
       {...shared}

@@ -1,19 +1,15 @@
 // A worker: its memory, and a chip for each variable that it holds. A place to drop variables.
-import { useDroppable } from '@dnd-kit/core';
-import { type ReactElement, memo } from 'react';
+import { type ReactElement, memo, useMemo } from 'react';
 
 import type { PanelWorker } from '../protocol';
 import { type Target, targetId } from '../store/gestures';
-import { type IHolding, memory } from '../store/holdings';
+import { type IHolding, foremost, memory, sameHoldings } from '../store/holdings';
 import type { IPreview } from '../store/preview';
 import { Chip } from './chip';
 import { useHand } from './context';
 import { MemoryBar } from './memory';
 import { type ITranslate, useTranslate } from './translate';
-import { formatBytes, formatBytesOf, refusalWords, variableNames } from './words';
-
-/** Chips that are shown on one card; beyond that they are counted. */
-const MAX_CHIPS = 12;
+import { formatBytes, formatBytesOf, plainName, refusalWords, variableNames } from './words';
 
 export interface IWorkerProps {
   worker: PanelWorker;
@@ -22,25 +18,28 @@ export interface IWorkerProps {
   /** Bytes that a memory bar without limit is long. */
   scale: number;
   disabled: boolean;
+  /** Chips that are shown at most; beyond that they are counted. */
+  most: number;
+  /** Whether all of them are shown none the less. */
+  isOpen: boolean;
+  onToggle(worker: string): void;
 }
 
 export const WorkerCard = memo(
-  function WorkerCard({ worker, holdings, colors, scale, disabled }: IWorkerProps): ReactElement {
+  function WorkerCard(props: IWorkerProps): ReactElement {
+    const { worker, holdings, colors, scale } = props;
     const trans = useTranslate();
     const hand = useHand();
     const target: Target = { kind: 'worker', worker: worker.name };
-    const { setNodeRef } = useDroppable({ id: targetId(target), data: target });
     const isOver = hand.over !== null && targetId(hand.over) === targetId(target);
     const preview = hand.previewAt(target);
     // A drop elsewhere, on all workers say, shows on each card what would come to it.
     const there = hand.over === null ? null : isOver ? preview : hand.previewAt(hand.over);
     const coming = there?.incoming.get(worker.name) ?? 0;
-    const memoryNow = memory(worker, holdings);
+    const memoryNow = useMemo(() => memory(worker, holdings), [worker, holdings]);
     const [firstName] = hand.carried?.names ?? [];
-    const shown = holdings.slice(0, MAX_CHIPS);
     return (
       <article
-        ref={setNodeRef}
         className={`jp-Moorage-worker${dropClass(preview, isOver, coming > 0)}`}
         data-moorage-worker={worker.name}
         aria-label={workerWords(trans, worker)}
@@ -77,30 +76,10 @@ export const WorkerCard = memo(
           holdings={holdings}
           colors={colors}
           scale={scale}
-          incoming={
-            coming > 0
-              ? { nbytes: coming, color: firstName === undefined ? undefined : colors.get(firstName) }
-              : null
-          }
-          trans={trans}
+          incoming={coming}
+          incomingColor={coming > 0 && firstName !== undefined ? colors.get(firstName) : undefined}
         />
-        <div className="jp-Moorage-chips">
-          {shown.map(holding => (
-            <Chip
-              key={holding.variable.name}
-              holding={holding}
-              worker={worker.name}
-              color={colors.get(holding.variable.name)}
-              disabled={disabled}
-            />
-          ))}
-          {holdings.length > MAX_CHIPS ? (
-            <small className="jp-Moorage-dim">{trans.__('and %1 more', holdings.length - MAX_CHIPS)}</small>
-          ) : null}
-          {holdings.length === 0 ? (
-            <small className="jp-Moorage-dim">{trans.__('holds nothing yet')}</small>
-          ) : null}
-        </div>
+        <Chips {...props} carried={hand.carried?.from === worker.name ? hand.carried.names : NONE} />
       </article>
     );
   },
@@ -109,25 +88,52 @@ export const WorkerCard = memo(
     before.colors === after.colors &&
     before.scale === after.scale &&
     before.disabled === after.disabled &&
+    before.most === after.most &&
+    before.isOpen === after.isOpen &&
+    before.onToggle === after.onToggle &&
     sameHoldings(before.holdings, after.holdings)
 );
 
-function sameHoldings(before: readonly IHolding[], after: readonly IHolding[]): boolean {
+const NONE: readonly string[] = [];
+
+// Looks at nothing that changes while something is carried over it.
+const Chips = memo(function Chips(props: IWorkerProps & { carried: readonly string[] }): ReactElement {
+  const { worker, holdings, colors, disabled, most, isOpen, onToggle, carried } = props;
+  const trans = useTranslate();
+  const rest = holdings.length - most;
+  const shown = isOpen ? holdings : foremost(holdings, most);
   return (
-    before.length === after.length &&
-    before.every((holding, index) => {
-      const other = after[index];
-      return (
-        other !== undefined &&
-        holding.variable.name === other.variable.name &&
-        holding.variable.nkeys === other.variable.nkeys &&
-        holding.held === other.held &&
-        holding.pending === other.pending &&
-        holding.nbytes === other.nbytes
-      );
-    })
+    <div className="jp-Moorage-chips">
+      {shown.map(({ variable, held, pending }) => (
+        <Chip
+          key={variable.name}
+          name={variable.name}
+          label={plainName(variable)}
+          worker={worker.name}
+          held={held}
+          pending={pending}
+          nkeys={variable.nkeys}
+          color={colors.get(variable.name)}
+          isCarried={carried.includes(variable.name)}
+          disabled={disabled}
+        />
+      ))}
+      {rest > 0 ? (
+        <button
+          type="button"
+          className="jp-Moorage-link jp-Moorage-rest"
+          aria-expanded={isOpen}
+          onClick={() => onToggle(worker.name)}
+        >
+          {isOpen ? trans.__('show fewer') : trans.__('+ %1 more', rest)}
+        </button>
+      ) : null}
+      {holdings.length === 0 ? (
+        <small className="jp-Moorage-dim">{trans.__('holds nothing yet')}</small>
+      ) : null}
+    </div>
   );
-}
+});
 
 /** Classes of a place to drop, by what a drop there would do. */
 export function dropClass(preview: IPreview | null, isOver: boolean, isComing = false): string {

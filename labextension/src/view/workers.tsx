@@ -4,21 +4,25 @@ import { useDroppable } from '@dnd-kit/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import {
   type ReactElement,
+  type ReactNode,
   type Ref,
-  useLayoutEffect,
+  memo,
+  useCallback,
   useImperativeHandle,
+  useLayoutEffect,
   useMemo,
   useRef,
   useState
 } from 'react';
 
 import { type Target, targetId } from '../store/gestures';
-import { holdings } from '../store/holdings';
+import { holder } from '../store/holdings';
 import type { IHostGroup } from '../store/hosts';
 import type { IBoardState } from '../store/state';
 import { useHand } from './context';
 import { ChevronIcon } from './icons';
 import { useRoving } from './roving';
+import { WORKERS } from './target';
 import { type ITargetsProps, Targets } from './targets';
 import { useTranslate } from './translate';
 import { formatBytes, formatBytesOf } from './words';
@@ -26,6 +30,9 @@ import { WorkerCard, dropClass } from './worker';
 
 /** Workers beyond which only those in sight are in the page. */
 const MAX_CARDS = 50;
+/** Chips on one card of few workers, and of many. */
+const MAX_CHIPS = 12;
+const MAX_CHIPS_OF_MANY = 6;
 /** Pixels before they are measured. */
 const CARD_HEIGHT = 92;
 const HEAD_HEIGHT = 28;
@@ -47,14 +54,17 @@ interface IWorkersProps extends ITargetsProps {
   handle: Ref<IWorkersHandle>;
 }
 
-export function Workers({ state, disabled, handle, ...targets }: IWorkersProps): ReactElement {
+export const Workers = memo(function Workers(props: IWorkersProps): ReactElement {
+  const { state, disabled, handle, ...targets } = props;
   const trans = useTranslate();
   const scroller = useRef<HTMLDivElement>(null);
   const roving = useRoving(scroller);
   const columns = useColumns(scroller);
-  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const [closed, toggleHost] = useToggles();
+  const [opened, toggleChips] = useToggles();
   const rows = useMemo(() => toRows(state.hosts, columns, closed), [state.hosts, columns, closed]);
-  const scale = useMemo(() => barScale(state), [state]);
+  const scale = useMemo(() => barScale(state.workers), [state.workers]);
+  const holdingsOf = useMemo(() => holder(state.variables), [state.variables]);
   const isVirtual = state.workers.size > MAX_CARDS;
   // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
   const virtual = useVirtualizer({
@@ -83,17 +93,9 @@ export function Workers({ state, disabled, handle, ...targets }: IWorkersProps):
       found?.scrollIntoView({ block: 'nearest' });
     }
   }));
-  const toggle = (host: string): void =>
-    setClosed(before => {
-      const after = new Set(before);
-      if (!after.delete(host)) {
-        after.add(host);
-      }
-      return after;
-    });
   const renderRow = (row: Row): ReactElement =>
     'host' in row ? (
-      <HostHead state={state} group={row.host} isOpen={!closed.has(row.host.host)} onToggle={toggle} />
+      <HostHead state={state} group={row.host} isOpen={!closed.has(row.host.host)} onToggle={toggleHost} />
     ) : (
       <div className="jp-Moorage-cards" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
         {row.workers.map(name => {
@@ -102,10 +104,13 @@ export function Workers({ state, disabled, handle, ...targets }: IWorkersProps):
             <WorkerCard
               key={name}
               worker={worker}
-              holdings={holdings(state.variables, name)}
+              holdings={holdingsOf(name)}
               colors={state.colors}
               scale={scale}
               disabled={disabled}
+              most={isVirtual ? MAX_CHIPS_OF_MANY : MAX_CHIPS}
+              isOpen={opened.has(name)}
+              onToggle={toggleChips}
             />
           );
         })}
@@ -121,33 +126,41 @@ export function Workers({ state, disabled, handle, ...targets }: IWorkersProps):
       </h2>
       <Targets state={state} {...targets} />
       <div ref={scroller} className="jp-Moorage-list" {...roving}>
-        {state.workers.size === 0 ? (
-          <p className="jp-Moorage-hint">
-            {trans.__('No worker is here yet. What you place is recorded, and goes to them as they come.')}
-          </p>
-        ) : isVirtual ? (
-          <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
-            {items.map(item => {
-              const row = rows[item.index];
-              return row === undefined ? null : (
-                <div
-                  key={rowKey(row)}
-                  ref={virtual.measureElement}
-                  data-index={item.index}
-                  className="jp-Moorage-virtual"
-                  style={{ transform: `translateY(${item.start}px)` }}
-                >
-                  {renderRow(row)}
-                </div>
-              );
-            })}
-          </div>
-        ) : (
-          rows.map(row => <div key={rowKey(row)}>{renderRow(row)}</div>)
-        )}
+        <ScrolledByDrag>
+          {state.workers.size === 0 ? (
+            <p className="jp-Moorage-hint">
+              {trans.__('No worker is here yet. What you place is recorded, and goes to them as they come.')}
+            </p>
+          ) : isVirtual ? (
+            <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+              {items.map(item => {
+                const row = rows[item.index];
+                return row === undefined ? null : (
+                  <div
+                    key={rowKey(row)}
+                    ref={virtual.measureElement}
+                    data-index={item.index}
+                    className="jp-Moorage-virtual"
+                    style={{ transform: `translateY(${item.start}px)` }}
+                  >
+                    {renderRow(row)}
+                  </div>
+                );
+              })}
+            </div>
+          ) : (
+            rows.map(row => <div key={rowKey(row)}>{renderRow(row)}</div>)
+          )}
+        </ScrolledByDrag>
       </div>
     </section>
   );
+});
+
+// For dnd-kit, which scrolls what is around it.
+function ScrolledByDrag({ children }: { children: ReactNode }): ReactElement {
+  const { setNodeRef } = useDroppable({ id: WORKERS });
+  return <div ref={setNodeRef}>{children}</div>;
 }
 
 function HostHead({
@@ -164,7 +177,6 @@ function HostHead({
   const trans = useTranslate();
   const hand = useHand();
   const target: Target = { kind: 'host', host: group.host };
-  const { setNodeRef } = useDroppable({ id: targetId(target), data: target });
   const isOver = hand.over !== null && targetId(hand.over) === targetId(target);
   let used = 0;
   let limit = 0;
@@ -175,7 +187,6 @@ function HostHead({
   }
   return (
     <h3
-      ref={setNodeRef}
       className={`jp-Moorage-host${dropClass(hand.previewAt(target), isOver)}`}
       data-moorage-host={group.host}
     >
@@ -224,7 +235,7 @@ function hasTarget(row: Row, target: Target): boolean {
 }
 
 // Workers without a limit share a scale: the largest of them fills most of its bar.
-function barScale({ workers }: IBoardState): number {
+function barScale(workers: IBoardState['workers']): number {
   let largest = 1;
   for (const { process, managed, memory_limit } of workers.values()) {
     if (memory_limit === 0) {
@@ -232,6 +243,20 @@ function barScale({ workers }: IBoardState): number {
     }
   }
   return largest * 1.25;
+}
+
+function useToggles(): [ReadonlySet<string>, (name: string) => void] {
+  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
+  const toggle = useCallback((name: string) => {
+    setToggled(before => {
+      const after = new Set(before);
+      if (!after.delete(name)) {
+        after.add(name);
+      }
+      return after;
+    });
+  }, []);
+  return [toggled, toggle];
 }
 
 function useColumns(element: React.RefObject<HTMLElement>): number {

@@ -3,11 +3,21 @@
 import { createRoot } from 'react-dom/client';
 import { useStore } from 'zustand';
 
-import type { PanelState } from '../../../labextension/src/protocol';
+import type { PanelSnapshot, PanelState, PanelUpdate } from '../../../labextension/src/protocol';
 import type { ConnectionStatus } from '../../../labextension/src/store/state';
 import { Board } from '../../../labextension/src/view/board';
 import { english } from '../../../labextension/src/view/translate';
-import { GB, aCluster, aLargeCluster, aQueueCluster, aState, aVariable, atWork, byName } from '../examples';
+import {
+  GB,
+  aCluster,
+  aLargeCluster,
+  aQueueCluster,
+  aSnapshot,
+  aState,
+  aVariable,
+  atWork,
+  byName
+} from '../examples';
 import { PretendKernel } from '../pretend';
 
 const failing = (): PanelState => ({
@@ -71,7 +81,16 @@ if (connection !== 'connected') {
     true
   );
 }
-Object.assign(window, { kernel });
+// For benchmarks: messages go in as text, as they come from a kernel.
+let version = 0;
+Object.assign(window, {
+  kernel,
+  aLargeSnapshot: (workers: number, variables: number) =>
+    JSON.stringify(aSnapshot(aLargeCluster(workers, variables), ++version)),
+  show: (snapshot: string) => kernel.model.receive(JSON.parse(snapshot) as PanelSnapshot),
+  push: (changed: PanelUpdate['changed']) =>
+    kernel.model.receive({ type: 'update', version: ++version, changed, removed: {} })
+});
 
 function Page(): React.ReactElement {
   const state = useStore(kernel.model.store);
@@ -97,6 +116,5 @@ function Page(): React.ReactElement {
 
 const root = document.getElementById('board');
 if (root !== null) {
-  performance.mark('start');
   createRoot(root).render(<Page />);
 }
