@@ -102,9 +102,7 @@ MEMORY = WrittenMemory()
 
 
 class _Linux:
-    """The system calls. Raises `OSError` if they are not to be had."""
-
-    _faults = _pagemap = -1  # file descriptors
+    """The system calls. Raises `OSError` if they are not to be had. Its files are open as long as the process lives."""
 
     def __init__(self) -> None:
         number = _SYSCALL.get(platform.machine()) if platform.system() == "Linux" else None
@@ -117,11 +115,6 @@ class _Linux:
         self._pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         self._found = (ctypes.c_uint64 * 3)()
         self._scan(0, mmap.PAGESIZE, 0, _WRITTEN)  # is it there?
-
-    def __del__(self) -> None:
-        for descriptor in (self._faults, self._pagemap):
-            if descriptor >= 0:
-                os.close(descriptor)
 
     def protect(self, start: int, stop: int) -> bool:
         """Begin to notice writes; return whether that can be done here."""
