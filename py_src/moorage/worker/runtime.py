@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import operator
 import os
 import pickle
 import sys
@@ -19,27 +20,21 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import cloudpickle
-import tblib  # type: ignore[import-untyped]
-from dask.sizeof import sizeof
-from distributed import Event, Reschedule, Semaphore, get_worker
+from distributed import Event, Semaphore, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from moorage.worker.alignment import Alignment
+from moorage.worker.batch import Items
 from moorage.worker.cell import Cell
+from moorage.worker.errors import Cancelled, survivable, users_frames
 from moorage.worker.output import Display, Router, Sink, figure_numbers
 from moorage.worker.references import loads
 
 TICK = 0.1
 """Seconds between looks at what tasks have printed."""
-PROGRESS = 0.2
-"""Seconds between reports on how far a batch is."""
 IDLE = 5.0
 """Seconds after which a program that no batch has used is let go."""
-
-
-class Cancelled(Exception):
-    """The notebook has no more use for this task."""
 
 
 class Runtime:
@@ -49,7 +44,8 @@ class Runtime:
         self.ours = {"Cell": Cell}
         self.sinks: dict[int, Sink] = {}
         self.display = Display(self.sinks)
-        self.programs: dict[tuple[str, int], tuple[float, Any]] = {}  # (hash, thread) -> last used, function
+        # (hash, thread) -> when last used, the values it refers to, the function
+        self.programs: dict[tuple[str, int], tuple[float, Sequence[Any], Callable[..., Any]]] = {}
 
     def call(self, payload: bytes, options: dict[str, Any], *values: Any) -> Any:
         """Run one task: ``payload`` is a pickled (function, args, kwargs). Raises what the function raises.
@@ -84,74 +80,42 @@ class Runtime:
         """
         worker = get_worker()
         shared = options["shared"]
-        begin = time.perf_counter()
-        outcomes: list[Any] = []
-        errors: dict[int, dict[str, Any]] = {}
+        spread, key = options["spread"], options["key"]
+        limits = [semaphore(name, leases) for name, leases in options["limits"].items()]
 
         def report(kind: str, **more: Any) -> None:
             message = {"kind": kind, "run": options["run"], "batch": options["batch"], "on": str(worker.name)}
             worker.log_event(options["topic"], message | more)
 
+        def call(item: Any) -> Any:
+            with leases_of(limits, worker, key):
+                return loaded(*item) if spread else loaded(item)
+
         report("progress", done=0, failed=0)
         with self.output(worker, options["topic"], options["run"]) as sink:
+            running = Items(options, lambda: wanted(worker, key), report, sink, worker)
             try:
                 if options["once"]:
                     claim(f"moorage-{options['run']}-{options['batch']}")
-                function = self.program(program, options["hash"], values[:shared])
+                loaded = self.program(program, options["hash"], values[:shared])
                 elements = loads(items, values[shared:], self.ours)
             except Exception as error:
-                failed = describe(error, worker)
-                elements, errors = (), dict.fromkeys(range(options["n"]), failed)
-                outcomes = [None] * options["n"]
-            loaded = reported = time.perf_counter()
-            limits = [semaphore(name, leases) for name, leases in options["limits"].items()]
-            for index, element in enumerate(elements):
-                if not wanted(worker, options["key"]):
-                    raise Cancelled
-                sink.item = options["indices"][index]
-                for attempt in range(options["retries"] + 1):
-                    try:
-                        with leases_of(limits, worker, options["key"]):
-                            value = function(*element) if options["spread"] else function(element)
-                        errors.pop(index, None)
-                        break
-                    except (Reschedule, Cancelled):
-                        raise
-                    except BaseException as error:
-                        value, errors[index] = None, describe(error, worker)
-                        errors[index]["attempts"] = attempt + 1
-                outcomes.append(value)
-                now = time.perf_counter()
-                if options["budget"] is not None and now - loaded > options["budget"]:
-                    break
-                if now - reported > PROGRESS:
-                    reported = now
-                    report("progress", done=index + 1, failed=len(errors))
-        seconds = time.perf_counter() - loaded
-        report(
-            "done",
-            done=len(outcomes),
-            failed=len(errors),
-            seconds=seconds,
-            setup=loaded - begin,
-            nbytes=sizeof(outcomes),
-        )
-        return {
-            "values": outcomes,
-            "done": len(outcomes),
-            "errors": errors,
-            "seconds": seconds,
-            "worker": str(worker.name),
-        }
+                running.fail(error)
+            else:
+                running.run(call if limits or spread else loaded, elements)
+        return running.outcome()
 
     def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Callable[..., Any]:
-        """Return the function of a batch, loaded once per thread: a thread runs one item at a time."""
+        """Return the function of a batch, loaded once per thread: a thread runs one item at a time.
+
+        It is loaded anew if the worker has other copies of the values by now.
+        """
         place = hash_, threading.get_ident()
-        _, function = self.programs.get(place) or (0.0, None)
-        if function is None:
+        _, known, function = self.programs.get(place) or (0.0, (), None)
+        if function is None or not all(map(operator.is_, known, values)):
             function = loads(payload, values, self.ours)
-        self.programs[place] = time.monotonic(), function
-        return function  # type: ignore[no-any-return]
+        self.programs[place] = time.monotonic(), values, function
+        return function
 
     @contextlib.contextmanager
     def output(self, worker: Any, topic: str, run: str) -> Iterator[Sink]:
@@ -174,7 +138,7 @@ class Runtime:
             sink.flush()
         old = time.monotonic() - IDLE
         running = set(self.sinks)
-        for place, (used, _) in list(self.programs.items()):
+        for place, (used, *_) in list(self.programs.items()):
             if used < old and place[1] not in running:
                 self.programs.pop(place, None)
 
@@ -210,9 +174,15 @@ class RuntimePlugin(WorkerPlugin):
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
                 os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
         module.users.add(worker.address)
+        self._alignment = Alignment(worker)
         ticking = PeriodicCallback(module.runtime.tick, TICK * 1000)
         worker.periodic_callbacks[self.name] = ticking
         ticking.start()
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """Called by Dask whenever a task of the worker changes its state."""
+        if finish == "memory":
+            self._alignment.look(key)
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
@@ -240,39 +210,6 @@ def each_item(batch: dict[str, Any], index: int) -> Any:
     if error is not None:
         raise pickle.loads(error["exception"])
     return batch["values"][index]
-
-
-def users_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """Cut the frames of this package off the top of `traceback`."""
-    rest = traceback
-    while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("moorage.worker"):
-        rest = rest.tb_next
-    return rest or traceback
-
-
-def survivable(error: BaseException) -> Exception:
-    """Return `error`, or what stands for it if it would end the process that it is raised in, such as `SystemExit`."""
-    if isinstance(error, Exception):
-        return error
-    return RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
-
-
-def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
-    """Return an error in a form that can be sent: pickled, and in words."""
-    error = survivable(raised)
-    traceback = users_frames(error.__traceback__)
-    error.__traceback__ = None
-    try:
-        exception = cloudpickle.dumps(error)
-        pickle.loads(exception)
-    except Exception:  # errors with a constructor of their own often do not come back
-        exception = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
-    return {
-        "exception": exception,
-        "traceback": tblib.Traceback(traceback).to_dict() if traceback is not None else None,
-        "text": f"{type(error).__name__}: {error}"[:2000],
-        "worker": str(worker.name),
-    }
 
 
 def wanted(worker: Any, key: Any) -> bool:

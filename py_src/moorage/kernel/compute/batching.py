@@ -13,7 +13,9 @@ AIM = 0.3
 LONGEST = 2.0
 """Seconds that a task shall take on a cluster so large that shorter ones would keep the scheduler too busy."""
 SHORTEST = 0.05
-"""Seconds below which a task is not worth its overhead, even when few items are left; budget of the first tasks."""
+"""Seconds below which a task is not worth its overhead, even when few items are left."""
+FIRST_BUDGET = 0.1
+"""Seconds that a task may take before anything was measured."""
 TASKS_PER_SECOND = 50
 """So many may end per second, on the whole cluster."""
 FIRST = 1000
@@ -86,4 +88,4 @@ class BatchSizer:
         if self.fixed is not None:
             return None
         mean = self.seconds_per_item
-        return SHORTEST if mean is None else max(SHORTEST, 2 * size * mean)
+        return FIRST_BUDGET if mean is None else max(SHORTEST, 2 * size * mean)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import pickle
 import queue
 import threading
 import time
@@ -38,6 +39,8 @@ ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
 DEPTH = 2
 """Batches per thread that are on the cluster: one that runs and one that waits."""
+LAST_WORD = 1.0
+"""Seconds to wait for what a cancelled batch has done already."""
 _LOOK = 0.5  # seconds between looks at clock and workers when nothing happens
 
 
@@ -178,13 +181,27 @@ class Run:
 
     def _cancel(self) -> None:
         self._feed.stop()
-        for batch in [batch for batch in self.ledger.batches if batch.status == "running"]:
+        begun = [batch for batch, _ in self._sent.values() if batch.worker]
+        running = [batch for batch in self.ledger.batches if batch.status == "running"]
+        for batch in running:
             if batch.future is not None:
                 batch.future.release()
-            self.ledger.update(batch, status="cancelled", future=None)
+        self._enter_what_has_ended(begun)
+        for batch in self.ledger.batches:
+            if batch.status == "running":
+                self.ledger.update(batch, status="cancelled", future=None)
         self._sent.clear()
         self._again.clear()
         self._sender.held.clear()
+
+    def _enter_what_has_ended(self, begun: list[Batch]) -> None:
+        """Wait a moment for what workers tell of batches that were cancelled half-way, and enter it."""
+        if (self._sizer.seconds_per_item or 0) < LAST_WORD:
+            with self.ledger.changed:
+                self.ledger.changed.wait_for(lambda: all(batch.report for batch in begun), LAST_WORD)
+        for batch in begun:
+            if (report := batch.report) and report["done"] and (outcome := _outcome_in(report)):
+                self._done_at_home(batch, report, outcome)
 
     # ---- there
 
@@ -253,22 +270,22 @@ class Run:
         for batch in landed:
             self._sender.held.pop(batch, None)
             report = batch.report = batch.report or self._missed_report(batch)
-            if self._comes_home(report):
-                home.append(batch)
-            else:
+            if not self._comes_home(report):
                 errors = self._errors_of(batch) if report["failed"] else {}
                 self._done(batch, report, errors)
-        values = self._gather(home)
+            elif (outcome := _outcome_in(report)) is not None:
+                self._done_at_home(batch, report, outcome)
+            else:
+                home.append(batch)
+        outcomes = self._gather(home)
         for batch in home:
-            value = values.get(batch)
-            if value is None:  # lost since; Dask computes it again
-                self._sent[batch.name] = batch, Lane("", (), 0)
-                assert batch.future is not None
-                batch.future.add_done_callback(partial(self._on_done, batch.name))
-                continue
-            batch.future = None
             assert batch.report is not None
-            self._done(batch, batch.report, value["errors"], value["values"])
+            assert batch.future is not None
+            if batch in outcomes:
+                self._done_at_home(batch, batch.report, outcomes[batch])
+            else:  # lost since; Dask computes it again
+                self._sent[batch.name] = batch, Lane("", (), 0)
+                batch.future.add_done_callback(partial(self._on_done, batch.name))
         mean = self._sizer.seconds_per_item
         if landed and mean is not None:
             self._feed.measured(mean)
@@ -304,6 +321,10 @@ class Run:
     def _ask(self, function: Callable[..., Any], batch: Batch, *args: Any) -> Any:
         """Return ``function(batch, *args)``, computed where the batch is."""
         return self.backend.client.submit(function, batch.future, *args, pure=False).result()
+
+    def _done_at_home(self, batch: Batch, report: Report, outcome: dict[str, Any]) -> None:
+        batch.future = batch.report = None
+        self._done(batch, report, outcome["errors"], outcome["values"])
 
     def _done(
         self, batch: Batch, report: Report, errors: dict[int, dict[str, Any]], values: list[Any] | None = None
@@ -347,3 +368,10 @@ class Run:
             self._again.append(batch)
         else:
             self.ledger.update(batch, status="failed", error=error, future=None)
+
+
+def _outcome_in(report: Report) -> dict[str, Any] | None:
+    """Return the outcome of a batch, if it came with the report."""
+    with contextlib.suppress(Exception):  # what does not load as it is has to be fetched, as Dask does it
+        return pickle.loads(report["outcome"])  # type: ignore[no-any-return]
+    return None

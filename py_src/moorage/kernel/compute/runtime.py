@@ -29,7 +29,10 @@ from moorage.worker.runtime import RuntimePlugin
 if TYPE_CHECKING:
     from distributed import Client
 
-MODULES = tuple(f"moorage.worker.{name}" for name in ("cell", "memory", "output", "references", "runtime"))
+MODULES = tuple(
+    f"moorage.worker.{name}"
+    for name in ("alignment", "batch", "cell", "errors", "memory", "output", "references", "runtime")
+)
 
 logger = logging.getLogger(__name__)
 
