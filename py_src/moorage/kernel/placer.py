@@ -18,11 +18,10 @@ from distributed.utils import offload
 from moorage import config
 from moorage.errors import InputError, LostError, UnreachableError, WaitTimeoutError
 from moorage.kernel import shipment, targets
-from moorage.kernel.assign import By
 from moorage.kernel.inventory import Inventory, means
 from moorage.kernel.link import RECONNECT, SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
-from moorage.kernel.shipment import NOTHING, Shipment
+from moorage.kernel.shipment import NOTHING, How, Shipment
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import placement_from_dict
 
@@ -52,18 +51,7 @@ class Placer(Inventory):
     # Placing
 
     async def place(
-        self,
-        value: Any,
-        name: str | None,
-        placement: Placement,
-        *,
-        whole: bool = False,
-        by: By = "cores",
-        hash: bool = True,
-        direct: bool | None = None,
-        force: bool = False,
-        keep_origin: bool = True,
-        timeout: str | float | None = None,
+        self, value: Any, name: str | None, placement: Placement, how: How, *, timeout: str | float | None = None
     ) -> Any:
         """Place `value` under `name` and wait, within bounds, until it is held.
 
@@ -73,18 +61,7 @@ class Placer(Inventory):
         name : str or None
             None: the placement lasts as long as somebody has the futures.
         placement : Placement
-        whole : bool
-            Place a list, dict … as one value.
-        by : str
-            How elements are dealt out where the placement leaves that open; see `assign`.
-        hash : bool
-            Derive keys from the content, so that the same content is sent once; else they are random.
-        direct : bool, optional
-            Send to the workers rather than through the scheduler.
-        force : bool
-            Place it even if it does not fit.
-        keep_origin : bool
-            Remember the value, so that it can be sent again if its last copy is lost.
+        how : How
         timeout : str or float, optional
             Of the wait. When it runs out the placement stays recorded.
 
@@ -102,30 +79,17 @@ class Placer(Inventory):
         """
         shipment.check_name(name)
         placement, infos = await self._destination(placement)
-        ready = await self._new(value, name, placement, infos, whole=whole, by=by, hash=hash, keep_origin=keep_origin)
-        await self._carry_out([ready], placement, infos, force=force, direct=direct, timeout=timeout)
+        ready = await self._new(value, name, placement, infos, how)
+        await self._carry_out([ready], placement, infos, how, timeout)
         return ready.parcel.structure.put_together([ready.futures[key] for key in ready.parcel.keys])
-
-    async def move(
-        self, names: Iterable[str], placement: Placement, *, force: bool = False, timeout: str | float | None = None
-    ) -> None:
-        """Give variables that are placed already another placement, all or none, and wait within bounds.
-
-        Raises
-        ------
-        UnknownVariableError, UnknownWorkerError, DoesNotFitError
-            Nothing has changed.
-        """
-        await self.place_together({}, names, placement, force=force, timeout=timeout)
 
     async def place_together(
         self,
         values: Mapping[str, Any],
         names: Iterable[str],
         placement: Placement,
+        how: How,
         *,
-        whole: bool = False,
-        force: bool = False,
         timeout: str | float | None = None,
     ) -> None:
         """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
@@ -137,7 +101,8 @@ class Placer(Inventory):
         names : iterable of str
             Variables that are placed already.
         placement : Placement
-        whole, force, timeout
+        how : How
+        timeout : str or float, optional
             As in `place`.
 
         Raises
@@ -152,8 +117,8 @@ class Placer(Inventory):
             if await self._is_placed(name, value):
                 shipments.append(await self._again(name, placement, infos))
             else:
-                shipments.append(await self._new(value, name, placement, infos, whole=whole))
-        await self._carry_out(shipments, placement, infos, force=force, timeout=timeout)
+                shipments.append(await self._new(value, name, placement, infos, how))
+        await self._carry_out(shipments, placement, infos, how, timeout)
 
     async def release(self, names: Iterable[str]) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
@@ -220,28 +185,17 @@ class Placer(Inventory):
         return await targets.known(placement, infos, {*self.link.mirror.seen, *self.link.requested}), infos
 
     async def _new(
-        self,
-        value: Any,
-        name: str | None,
-        placement: Placement,
-        infos: Sequence[WorkerInfo],
-        *,
-        whole: bool,
-        by: By = "cores",
-        hash: bool = True,
-        keep_origin: bool = True,
+        self, value: Any, name: str | None, placement: Placement, infos: Sequence[WorkerInfo], how: How
     ) -> Shipment:
         """Make `value` ready to be placed."""
-        parcel = await offload(pack, value, name, whole, hash)
+        parcel = await offload(pack, value, name, how.whole, how.hash)
         self.on_values(parcel.items)
         shipment.check_futures(parcel.futures, self.client)
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
             self._check_labels(parcel)
         held = await self.link.who_has(parcel.keys)
-        origin = keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
-        return shipment.new(
-            value, name, self.owner, parcel, held, placement, infos, by=by, keep_origin=keep_origin, origin=origin
-        )
+        origin = how.keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
+        return shipment.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
 
     async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo]) -> Shipment:
         """Make a variable that is placed already ready for another placement."""
@@ -259,19 +213,17 @@ class Placer(Inventory):
         shipments: Sequence[Shipment],
         placement: Placement,
         infos: Sequence[WorkerInfo],
-        *,
-        force: bool,
-        direct: bool | None = None,
+        how: How,
         timeout: str | float | None,
     ) -> None:
         """Send what the cluster lacks, record the placements, and wait."""
         limit = config.seconds("wait-timeout", timeout)
-        if not force:
+        if not how.force:
             shipment.check_room(shipments, placement, infos)
         with self._remembering(shipments):
             for one in shipments:
                 if one.value is not NOTHING:
-                    await shipment.send(one, self.client, infos, direct, self.direct)
+                    await shipment.send(one, self.client, infos, how.direct, self.direct)
             await self.link.place([one.item for one in shipments])
         for one in shipments:
             # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.

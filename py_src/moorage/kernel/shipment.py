@@ -30,6 +30,18 @@ NOTHING: Any = object()
 """The value of a shipment that only changes a placement."""
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """How something is placed; see `Verbs.scatter`, whose arguments these are."""
+
+    whole: bool = False
+    by: By = "cores"
+    hash: bool = True
+    direct: bool | None = None
+    force: bool = False
+    keep_origin: bool = True
+
+
 @dataclass(slots=True)
 class Shipment:
     """A variable that is ready to be placed or moved.
@@ -82,9 +94,8 @@ def new(
     held: dict[Any, set[str]],
     placement: Placement,
     infos: Sequence[WorkerInfo],
+    how: How,
     *,
-    by: By,
-    keep_origin: bool,
     origin: bool,
 ) -> Shipment:
     """Return what places `value`, packed as `parcel`. `origin`: this notebook can send it again."""
@@ -103,8 +114,8 @@ def new(
         "origin": origin,
         "hold": name is not None,
     }
-    firsts = first_workers(parcel, placement, by, infos)
-    return Shipment(item, name or typename, parcel, firsts, held, value, keep_origin)
+    firsts = first_workers(parcel, placement, how.by, infos)
+    return Shipment(item, name or typename, parcel, firsts, held, value, how.keep_origin)
 
 
 def again(

@@ -9,6 +9,7 @@ from moorage.errors import InputError
 from moorage.kernel.assign import By
 from moorage.kernel.placements import Placements
 from moorage.kernel.placer import Placer
+from moorage.kernel.shipment import How
 from moorage.kernel.targets import scatter_placement, worker_list
 from moorage.kernel.variable import Variable
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
@@ -87,10 +88,8 @@ class Verbs:
         if by not in ("cores", "workers", "memory"):
             raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        options = {"whole": whole, "by": by, "hash": hash, "direct": direct, "force": force, "keep_origin": keep_origin}
-        return self._wait(
-            self.placer.place, data, name, placement, **options, timeout=timeout, asynchronous=asynchronous
-        )
+        how = How(whole, by, hash, direct, force, keep_origin)
+        return self._wait(self.placer.place, data, name, placement, how, timeout=timeout, asynchronous=asynchronous)
 
     def broadcast(
         self,
@@ -125,8 +124,8 @@ class Verbs:
             Nothing has changed.
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
-        options = {"whole": whole, "force": force, "keep_origin": keep_origin}
-        return self._wait(self.placer.place, value, name, placement, **options, timeout=timeout)
+        how = How(whole, force=force, keep_origin=keep_origin)
+        return self._wait(self.placer.place, value, name, placement, how, timeout=timeout)
 
     def pin(
         self,
@@ -163,10 +162,10 @@ class Verbs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
         if value is _MISSING:
-            self._wait(self.placer.move, [name], placement, force=force, timeout=timeout)
+            self.place(name, placement, force=force, timeout=timeout)
         else:
-            options = {"whole": whole, "force": force, "keep_origin": keep_origin}
-            self._wait(self.placer.place, value, name, placement, **options, timeout=timeout)
+            how = How(whole, force=force, keep_origin=keep_origin)
+            self._wait(self.placer.place, value, name, placement, how, timeout=timeout)
 
     def place(
         self,
@@ -196,8 +195,8 @@ class Verbs:
             Nothing has changed.
         """
         names = [names] if isinstance(names, str) else list(names)
-        options = {"whole": whole, "force": force}
-        self._wait(self.placer.place_together, values or {}, names, placement, **options, timeout=timeout)
+        how = How(whole, force=force)
+        self._wait(self.placer.place_together, values or {}, names, placement, how, timeout=timeout)
 
     def release(self, *names: str) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.

@@ -19,6 +19,7 @@ from moorage.kernel.inventory import means
 from moorage.kernel.mirror import state_of
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
+from moorage.kernel.shipment import How
 from moorage.kernel.variable import Variable
 from moorage.model import Anywhere, Everywhere, Placement, WorkerInfo
 from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
@@ -194,7 +195,7 @@ class PlacedData:
         return self.client.sync(function, *args, **kwargs)
 
     def _place(self, value: Any, name: str | None, placement: Placement, *, whole: bool) -> Any:
-        return self._run(self.placer.place, value, name, placement, whole=whole)
+        return self._run(self.placer.place, value, name, placement, How(whole))
 
     def _place_unnamed(self, value: Any, placement: Placement) -> Any:
         future = self._place(value, None, placement, whole=True)
