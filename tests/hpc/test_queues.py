@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dask
@@ -29,7 +30,7 @@ def start(queue):
         controllers.append(controller)
         return controller
 
-    with dask.config.set({"distributed.deploy.lost-worker-timeout": "2s"}):
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):
         yield start
     for controller in controllers:
         if controller.status != "stopped":
@@ -91,6 +92,44 @@ def test_data_stays_while_jobs_come_and_go(start, queue):
     eventually(lambda: not queue.jobs(), 30)
 
 
+def test_a_job_that_takes_the_name_of_a_lost_one_is_left_alone(start, queue):
+    cluster = start(n_workers=1)
+    arrived(cluster, 1)
+    names = cluster.worker_names()
+    queue.cancel(queue.jobs()[0])
+    eventually(lambda: cluster.n_workers == 0, 30)
+    cluster.scale(0)
+    cluster.scale(1)
+    (job,) = queue.jobs()
+    arrived(cluster, 1)  # later than the first one is given up
+    assert cluster.worker_names() == names
+    assert queue.jobs() == [job]
+
+
+def test_a_worker_leaves_with_its_data_before_the_time_of_its_job_is_over(start, queue):
+    if queue.name != "slurm" and not os.environ.get("MOORAGE_LONG_TESTS"):
+        pytest.skip("a job of a minute; on one queue only, unless MOORAGE_LONG_TESTS is set")
+    cluster = start(n_workers=1, options={"walltime": "00:01:00", "worker_extra_args": ["--lifetime-stagger", "0s"]})
+    arrived(cluster, 1)
+    begun = time.monotonic()
+    (first,) = cluster.workers()
+    (job,) = queue.jobs()
+    plain = cluster.client.scatter(BIG)  # which nobody could send again
+    cluster.pin("pinned", [first.name], value={"a": 1})
+    cluster.broadcast(BIG, name="big")
+    eventually(lambda: time.monotonic() > begun + 10, 20)  # the second one shall be younger
+    cluster.scale(2)
+    arrived(cluster, 2)
+    assert first.address in {info.address for info in cluster.workers()}
+    assert not cluster.client.who_has([plain])[plain.key][1:]
+    eventually(lambda: first.address not in {info.address for info in cluster.workers()}, 60)
+    assert plain.result(10) == BIG
+    assert cluster.gather("pinned") == {"a": 1}
+    # The queue had no part in it; and the job is submitted again.
+    eventually(lambda: job not in queue.jobs() and len(queue.jobs()) == 2, 30)
+    eventually(lambda: cluster.placement()["pinned"].holders == [first.name], 60)
+
+
 def _slow(n):
     import time
 
@@ -131,15 +170,23 @@ def test_credentials_of_jobs_are_private_and_go_with_the_cluster(start, queue):
     eventually(lambda: not folder.exists())
 
 
-def test_jobs_can_be_kept_beyond_the_notebook(start, queue):
-    first = start(n_workers=1, keep=True)
-    arrived(first, 1)
+def test_jobs_of_several_workers_can_be_kept_beyond_the_notebook(start, queue):
+    first = start(n_workers=2, keep=True, options={"cores": 2})
+    assert len(queue.jobs()) == 1
+    arrived(first, 2)
     first.broadcast(BIG, name="big")
     first.close()
     second = moorage.attach()
     assert second.kind == first.kind
     assert second.gather("big") == BIG
-    assert len(queue.jobs()) == 1
+    second.scale(cores=4)
+    assert len(queue.jobs()) == 2
+    arrived(second, 4)
+    values = {worker: os.urandom(1000) for worker in second.worker_names()}
+    held = {worker: second.client.scatter(value, workers=[worker]) for worker, value in values.items()}
+    second.scale(2)
+    eventually(lambda: len(queue.jobs()) == 1, 30)
+    assert second.client.gather(held) == values
     second.stop()
     eventually(lambda: not queue.jobs(), 30)
 

@@ -119,6 +119,27 @@ def test_by_scheduler_file_where_moorage_is_not_installed(plain):
         cluster.release("x", "y")
 
 
+def test_a_worker_that_has_a_deadline_leaves_its_data_behind(plain, tmp_path):
+    address = json.loads(plain.read_text())["address"]
+    worker = ("--no-dashboard", "--nthreads", 1, "--host", "127.0.0.1", "--name", "carol", "--lifetime", "8s")
+    with moorage.attach(address) as cluster:
+        cluster.wait_for_workers(2, 60)
+        with dask("worker", tmp_path, address, *worker) as process:
+            cluster.wait_for_workers(3, 60)
+            held = cluster.client.scatter([os.urandom(100) for _ in range(20)], workers=["carol"])
+            values = cluster.client.gather(held)
+            cluster.scatter(values, name="spread")
+            cluster.pin("x", ["carol"], value={"a": 1}, keep_origin=False)
+            assert cluster.placement()["x"].holders == ["carol"]
+            eventually(lambda: process.poll() is not None, 60)
+        assert sorted(cluster.worker_names()) == ["alice", "bob"]
+        assert cluster.client.gather(held) == values
+        assert cluster.gather("x", "spread") == ({"a": 1}, values)
+        eventually(lambda: cluster.placement()["x"].state == "waiting")
+        assert cluster.placement()["spread"].state == "held"
+        cluster.release("x", "spread")
+
+
 def test_by_address_with_and_without_protocol(plain):
     address = json.loads(plain.read_text())["address"]
     for target in (address, address.removeprefix("tcp://")):

@@ -1,7 +1,8 @@
 """Clusters on other machines: what they need besides the options of the user.
 
 Job queues, by dask-jobqueue, and machines by SSH (``ssh.py``). The workers there read their credentials from files in a
-folder that this machine and they share, private to the user. They serve no pages, which would not be encrypted.
+folder that this machine and they share, private to the user. They serve no pages, which would not be encrypted. And
+they leave before the queue ends their job, with their data moved to the others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import dask.config
+
+from moorage.host.walltime import lifetime, wall_time
 
 SSH_CLUSTER = "moorage.host.ssh.SSHCluster"
 _JOB_QUEUES = "dask_jobqueue."
@@ -49,10 +52,15 @@ def with_defaults(cluster_class: type, options: dict[str, Any], shared: Path, da
 
     pages: dict[str, Any] = {"dashboard_address": "127.0.0.1:0"} if dashboard else {"dashboard": False}
     no_pages = "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"
+    extra = list(setting("worker_extra_args", []))
+    seconds = wall_time(job.default_config_name(), setting("walltime", None))
+    given = dask.config.get("distributed.worker.lifetime.duration") or "--lifetime" in extra
+    if seconds and not given:
+        extra = [*lifetime(seconds), *extra]
     return {
         **options,
         "scheduler_options": {**pages, **setting("scheduler_options", {})},
         "shared_temp_directory": setting("shared_temp_directory", str(shared)),
-        "worker_extra_args": ["--no-dashboard", *setting("worker_extra_args", [])],
+        "worker_extra_args": ["--no-dashboard", *extra],
         "job_script_prologue": [no_pages, *setting("job_script_prologue", [])],
     }

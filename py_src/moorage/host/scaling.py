@@ -47,6 +47,7 @@ class Scaler:
         """Called when the size was changed, or trouble noted, other than by a call from outside."""
         self._lock = asyncio.Lock()
         self._range: tuple[int, int] | None = None
+        _complete(self.cluster)
 
     def info(self) -> dict[str, Any]:
         """Return the size asked for and what there is of it: worker names are text."""
@@ -221,18 +222,27 @@ class Scaler:
     def _size(self, n: object, cores: float | None, memory: float | str | None) -> int:
         if n is not None:
             return _count(n)
-        per_worker: float
+        remedy = "Use a number of workers."
         try:
             if cores is not None:
-                wanted, per_worker = float(cores), self.cluster._threads_per_worker()
+                wanted, per_worker = float(cores), self._per_worker("nthreads", self.cluster._threads_per_worker)
             else:
                 assert memory is not None
-                wanted, per_worker = float(parse_bytes(memory)), self.cluster._memory_per_worker()
-        except (ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise InputError(f"This cluster cannot be scaled that way: {error}.", "Use a number of workers.") from error
-        if wanted < 0 or not per_worker:
-            raise InputError("This cluster cannot be scaled that way.", "Use a number of workers.")
+                wanted = float(parse_bytes(memory))
+                per_worker = self._per_worker("memory_limit", self.cluster._memory_per_worker)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"That is no size: {error}.", remedy) from error
+        except (KeyError, RuntimeError) as error:
+            raise InputError("It is not known what a worker of this cluster will have.", remedy) from error
+        if not (0 <= wanted < math.inf and per_worker > 0):
+            raise InputError("This cluster cannot be scaled that way.", remedy)
         return math.ceil(wanted / per_worker)
+
+    def _per_worker(self, what: str, by_spec: Callable[[], float]) -> float:
+        """Return what one worker has: of one that is there, else what the cluster says of a job."""
+        for ws in self.scheduler.workers.values():
+            return float(getattr(ws, what))
+        return by_spec() / len(self.cluster.new_spec.get("group", [""]))
 
     def _check_growth(self, size: int) -> None:
         if isinstance(self.cluster, LocalCluster):
@@ -304,6 +314,16 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InputError(f"{value!r} is no number of workers.", "Use a whole number of at least 0.")
     return value
+
+
+def _complete(cluster: Any) -> None:
+    """Let the spec of a cluster of dask-jobqueue say how many workers a job starts.
+
+    It does only where the user has said so in the notebook, rather than in the configuration or by the cores.
+    """
+    processes = getattr(getattr(cluster, "_dummy_job", None), "worker_processes", None) or 1
+    if processes > 1:
+        cluster.new_spec.setdefault("group", [f"-{n}" for n in range(processes)])
 
 
 async def _settled(cluster: SpecCluster) -> None:
