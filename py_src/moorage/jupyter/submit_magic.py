@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import operator
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +24,7 @@ from moorage.kernel import session
 from moorage.kernel.compute.each import OnEach
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.results import Results
+from moorage.kernel.compute.submitting import print_report
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -170,9 +170,6 @@ class Output:
 def _show(report: Report) -> None:
     match report["kind"]:
         case "output":
-            for stream, item, text in report["parts"]:
-                label = "" if item is None else f"[{item}] "
-                labelled = "".join(label + line for line in text.splitlines(keepends=True))
-                print(labelled, end="", file=sys.stderr if stream == "stderr" else sys.stdout)
+            print_report(report)
         case "display":
             publish(report["data"], metadata=report["metadata"], raw=True)

@@ -59,7 +59,7 @@ class Items:
         self._worker = worker
 
     def run(self, call: Callable[[Any], Any], elements: Iterable[Any]) -> None:
-        """Call `call` with each of `elements`, until they have ended, their time is up or nobody wants them any more."""
+        """Call `call` with each of `elements`, until they have ended, their time is up or nobody wants them."""
         if not self._wanted():
             raise Cancelled
         values, clock = self.values, time.perf_counter

@@ -1,8 +1,9 @@
 """What tasks print and display, sent to the notebook while they run.
 
 ``sys.stdout`` and ``sys.stderr`` of the worker process are replaced by routers: what a thread writes goes to the
-`Sink` of the task that runs on it, what other threads write goes where it went before. Text is collected for a
-moment, so that a loop that prints does not flood the scheduler. Runs on workers, shipped by value.
+`Sink` of the task that runs on it, or else of the task that has started it, as long as that runs; what other threads
+write goes where it went before. So does what child processes write. Text is collected for a moment, so that a loop that
+prints does not flood the scheduler. Runs on workers, shipped by value.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import base64
 import io
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 LIMIT = 1_000_000
@@ -20,6 +21,8 @@ DISPLAY_LIMIT = 10_000_000
 """Characters of one displayed object."""
 CHUNK = 16_000
 """Characters that are sent at once, without waiting for more."""
+
+_INHERITED = "_moorage_sink"
 
 
 class Sink:
@@ -33,18 +36,19 @@ class Sink:
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self.item: int | None = None
+        self.ended = False
         self._send = send
         self._lock = threading.Lock()
         self._parts: list[tuple[str, int | None, str]] = []
         self._waiting = 0
         self._sent = 0
 
-    def write(self, stream: str, text: str) -> None:
-        """Take `text`, written to `stream` by the item that runs now."""
+    def write(self, stream: str, text: str, item: int | None) -> None:
+        """Take `text`, written to `stream` by an item."""
         if self._sent + self._waiting > LIMIT or not text:
             return
         with self._lock:
-            self._parts.append((stream, self.item, text))
+            self._parts.append((stream, item, text))
             self._waiting += len(text)
         if self._waiting > CHUNK:
             self.flush()
@@ -75,26 +79,77 @@ class Sink:
             self._send({"kind": "output", "parts": merged})
 
 
+class Sinks:
+    """Which sink takes what a thread writes."""
+
+    def __init__(self) -> None:
+        self._by_thread: dict[int, Sink] = {}
+        self._start: Callable[[threading.Thread], None] | None = None
+
+    def __iter__(self) -> Iterator[Sink]:
+        return iter(list(self._by_thread.values()))
+
+    def threads(self) -> set[int]:
+        """Return the threads that run a task."""
+        return set(self._by_thread)
+
+    def open(self, sink: Sink) -> None:
+        """Let `sink` take what this thread writes, and threads that it starts."""
+        self._by_thread[threading.get_ident()] = sink
+
+    def close(self) -> None:
+        """Send the rest, and take nothing more for the sink of this thread."""
+        sink = self._by_thread.pop(threading.get_ident())
+        sink.ended = True
+        sink.flush()
+
+    def current(self) -> tuple[Sink, int | None] | None:
+        """Return the sink of this thread, and the item that it works for; None if it has none."""
+        own = self._by_thread.get(threading.get_ident())
+        if own is not None:
+            return own, own.item
+        inherited: tuple[Sink, int | None] | None = getattr(threading.current_thread(), _INHERITED, None)
+        return inherited if inherited is not None and not inherited[0].ended else None
+
+    def follow_threads(self) -> None:
+        """Let threads that are started have the sink of the thread that starts them; as ipykernel does."""
+        start = threading.Thread.start
+
+        def start_with_sink(thread: threading.Thread) -> None:
+            if not thread.name.startswith("Dask-"):  # those are for other tasks, whoever starts them
+                setattr(thread, _INHERITED, self.current())
+            start(thread)
+
+        self._start, self._replaced = start_with_sink, start
+        threading.Thread.start = start_with_sink  # type: ignore[assignment, method-assign]
+
+    def leave_threads(self) -> None:
+        """Undo `follow_threads`."""
+        if threading.Thread.start is self._start:
+            threading.Thread.start = self._replaced  # type: ignore[method-assign]
+
+
 class Router(io.TextIOBase):
     """Stands in for ``sys.stdout`` or ``sys.stderr``."""
 
-    def __init__(self, stream: str, sinks: dict[int, Sink]) -> None:
+    def __init__(self, stream: str, sinks: Sinks) -> None:
         self.stream = stream
-        self.sinks = sinks  # by thread
+        self.sinks = sinks
         self.original = getattr(sys, stream)
 
     def write(self, text: str) -> int:
         """Send to the task of this thread, or on as before."""
-        sink = self.sinks.get(threading.get_ident())
-        if sink is None:
+        current = self.sinks.current()
+        if current is None:
             self.original.write(text)
         else:
-            sink.write(self.stream, text)
+            sink, item = current
+            sink.write(self.stream, text, item)
         return len(text)
 
     def flush(self) -> None:
         """Flush what is not a task's; tasks are flushed all the time."""
-        if threading.get_ident() not in self.sinks:
+        if self.sinks.current() is None:
             self.original.flush()
 
     def writable(self) -> bool:
@@ -118,17 +173,17 @@ class Router(io.TextIOBase):
 class Display:
     """``display`` as notebooks have it, for code that runs in a task."""
 
-    def __init__(self, sinks: dict[int, Sink]) -> None:
+    def __init__(self, sinks: Sinks) -> None:
         self.sinks = sinks
 
     def __call__(self, *objects: Any, **options: Any) -> None:
         """Show `objects` below the notebook's cell."""
-        sink = self.sinks.get(threading.get_ident())
+        current = self.sinks.current()
         for obj in objects:
-            if sink is None:
+            if current is None:
                 print(repr(obj))
             else:
-                sink.display(*mimebundle(obj))
+                current[0].display(*mimebundle(obj))
 
     def figures(self, before: set[int]) -> None:
         """Show and close the matplotlib figures that are open now and were not `before`."""

@@ -28,7 +28,7 @@ from moorage.worker.alignment import Alignment
 from moorage.worker.batch import Items
 from moorage.worker.cell import Cell
 from moorage.worker.errors import Cancelled, survivable, users_frames
-from moorage.worker.output import Display, Router, Sink, figure_numbers
+from moorage.worker.output import Display, Router, Sink, Sinks, figure_numbers
 from moorage.worker.references import loads
 
 TICK = 0.1
@@ -42,7 +42,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.ours = {"Cell": Cell}
-        self.sinks: dict[int, Sink] = {}
+        self.sinks = Sinks()
         self.display = Display(self.sinks)
         # (hash, thread) -> when last used, the values it refers to, the function
         self.programs: dict[tuple[str, int], tuple[float, Sequence[Any], Callable[..., Any]]] = {}
@@ -119,25 +119,24 @@ class Runtime:
 
     @contextlib.contextmanager
     def output(self, worker: Any, topic: str, run: str) -> Iterator[Sink]:
-        """Send to `topic` what this thread prints meanwhile."""
+        """Send to `topic` what this thread prints meanwhile, and threads that it starts."""
 
         def send(message: dict[str, Any]) -> None:
             worker.log_event(topic, message | {"run": run, "on": str(worker.name)})
 
-        thread = threading.get_ident()
-        sink = self.sinks[thread] = Sink(send)
+        sink = Sink(send)
+        self.sinks.open(sink)
         try:
             yield sink
         finally:
-            self.sinks.pop(thread, None)
-            sink.flush()
+            self.sinks.close()
 
     def tick(self) -> None:
         """Send what was printed, and let go of programs that are no longer used. On the worker's event loop."""
-        for sink in list(self.sinks.values()):
+        for sink in self.sinks:
             sink.flush()
         old = time.monotonic() - IDLE
-        running = set(self.sinks)
+        running = self.sinks.threads()
         for place, (used, *_) in list(self.programs.items()):
             if used < old and place[1] not in running:
                 self.programs.pop(place, None)
@@ -169,6 +168,7 @@ class RuntimePlugin(WorkerPlugin):
             module.users = set()  # type: ignore[attr-defined]
             sys.modules[self.name] = module
             sys.stdout, sys.stderr = Router("stdout", runtime.sinks), Router("stderr", runtime.sinks)
+            runtime.sinks.follow_threads()
             if not hasattr(builtins, "display"):
                 builtins.display = runtime.display  # type: ignore[attr-defined]
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
@@ -196,6 +196,7 @@ class RuntimePlugin(WorkerPlugin):
         if module.users:
             return
         del sys.modules[self.name]
+        module.runtime.sinks.leave_threads()
         for stream in ("stdout", "stderr"):
             router = getattr(sys, stream)
             if isinstance(router, Router) and router.sinks is module.runtime.sinks:

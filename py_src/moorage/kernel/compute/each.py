@@ -15,7 +15,7 @@ from moorage.errors import UnknownWorkerError
 from moorage.kernel.compute.backend import Backend
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload
-from moorage.kernel.compute.runtime import WorkerRuntime
+from moorage.kernel.compute.runtime import Report, WorkerRuntime
 
 PRIORITY = 1000
 """Goes before other tasks of the worker."""
@@ -46,7 +46,8 @@ class OnEach(Mapping[str, Any]):
         self._kept = [backend.future(key) for key in call.keys if key in backend.origins]
         self._lock = threading.RLock()
         self._futures: dict[str, tuple[str, Future[Any]]] = {}  # worker -> address, future
-        self._listener = runtime.listen(self._run, options.on_report) if options.on_report is not None else None
+        on_report = options.on_report
+        self._listener = runtime.listen(self._run, lambda r: on_report(_labelled(r))) if on_report is not None else None
         self._stop_watching = backend.on_workers(self._look)
         self._look()
 
@@ -144,3 +145,9 @@ class OnEach(Mapping[str, Any]):
             fifo_timeout=0,
         )
         return future
+
+
+def _labelled(report: Report) -> Report:
+    """Return a report in which what is printed bears the name of the worker, as that of a map bears the item."""
+    parts = [(stream, report["on"], text) for stream, _, text in report.get("parts", ())]
+    return report | {"parts": parts}

@@ -168,7 +168,7 @@ class Submitting:
 
 
 def print_report(report: Report) -> None:
-    """Print what tasks print; items of a map with their number."""
+    """Print what tasks print, with a label where there are several: the item's number, or the worker's name."""
     for stream, item, text in report.get("parts", ()):
         label = "" if item is None else f"[{item}] "
         file = sys.stderr if stream == "stderr" else sys.stdout
