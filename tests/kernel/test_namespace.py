@@ -116,14 +116,44 @@ def test_a_lower_threshold_lists_more_in_full():
     assert candidates.found["x"]["detail"] == "(1000,) float64"
 
 
-def test_what_is_not_reached_in_time_comes_with_the_next_look():
+def test_what_is_not_reached_in_time_comes_later():
     candidates = Candidates()
     namespace = {f"x{i}": np.zeros(MB) for i in range(3)}
     assert not candidates.look(namespace, MB, 0)
     assert candidates.found == {}
+    namespace["y"] = np.zeros(MB)
+    del namespace["x1"]
+    assert not candidates.go_on(0)
+    assert candidates.go_on(10)
+    assert set(candidates.found) == {"x0", "x2"}
     assert candidates.look(namespace, MB, 10)
-    assert candidates.look(namespace, MB, 0)  # nothing new
-    assert set(candidates.found) == set(namespace)
+    assert set(candidates.found) == {"x0", "x2", "y"}
+
+
+def test_new_names_come_first_and_none_is_left_out(monkeypatch):
+    candidates = Candidates()
+    namespace = {f"x{i}": np.zeros(MB) for i in range(5)}
+    assert candidates.look(namespace, MB, 10)
+    clock = iter(range(1000))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    namespace |= {f"x{i}": np.zeros(2 * MB) for i in range(5)}
+    namespace["new"] = np.zeros(MB)
+    sizes = []
+    for _ in range(6):
+        assert not candidates.look(namespace, MB, 2)  # a new cell each time, with time for one value
+        sizes.append([entry["nbytes"] // MB for entry in candidates.found.values()])
+    assert "new" in candidates.found
+    assert sizes[0] == [8, 8, 8, 8, 8, 8]
+    assert sizes[-1] == [16, 16, 16, 16, 16, 8]
+
+
+def test_what_has_not_changed_is_the_same_object():
+    candidates = Candidates()
+    namespace = {"x": np.zeros(MB)}
+    candidates.look(namespace, MB, 10)
+    found = candidates.found
+    candidates.look(namespace, MB, 10)
+    assert candidates.found is found
 
 
 def test_a_value_that_cannot_be_measured_is_left_out():

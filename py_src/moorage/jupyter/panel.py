@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _INTERVAL = 0.05  # seconds between updates
-_LOOK = 0.003  # seconds that a look at the notebook's variables may take at a time
+_LOOK = 0.002  # seconds in which a look at the notebook's variables begins with no further one
 _PAUSE = 0.05  # seconds until it goes on
 
 
@@ -265,15 +265,25 @@ class Panel:
         self._look()
 
     def _look(self) -> None:
-        """Look at the notebook's variables if a panel shows them; go on later if that takes long."""
+        """Look at the notebook's variables if a panel shows them."""
         with self._lock:
             threshold = min(self._watchers.values(), default=None)
         if threshold is None:
             self.candidates.forget()
         elif not self.candidates.look(self.shell.user_ns, threshold, _LOOK, self.shell.user_ns_hidden):
-            with suppress(RuntimeError):  # no event loop: the next cell takes it further
-                asyncio.get_running_loop().call_later(_PAUSE, self._look)
+            self._go_on_later()
         self.touch()
+
+    def _go_on_later(self) -> None:
+        """Look at the rest of the variables when the kernel has nothing else to do."""
+
+        def go_on() -> None:
+            if not self.candidates.go_on(_LOOK):
+                self._go_on_later()
+            self.touch()
+
+        with suppress(RuntimeError):  # no event loop: the next cell takes it further
+            asyncio.get_running_loop().call_later(_PAUSE, go_on)
 
 
 def _cluster(name: str, kind: str, status: Any, detail: str) -> PanelCluster:

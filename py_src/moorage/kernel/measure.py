@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-_MOST = 300  # objects looked at in one value
+_MOST = 200  # objects looked at in one value
 _SAMPLES = (10, 4, 2, 1)  # of the elements of a container, of those of a container in it, and so on
 _DEEPEST = 30
 

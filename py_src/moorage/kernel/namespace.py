@@ -1,12 +1,13 @@
 """The notebook's variables that could be placed: those above a size, by name, looked up after each cell.
 
-A look takes microseconds for what has not changed and never more than a few milliseconds at a time; no value is
-printed, copied or kept alive. Whether a name is placed already is not known here.
+A look takes microseconds for what has not changed and a few milliseconds at most, and goes on later where it has
+stopped; no value is printed, copied or kept alive. Whether a name is placed already is not known here.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -26,9 +27,10 @@ class _Known:
     """What was found out of a value, and by what to see that it still holds."""
 
     mark: tuple[Any, ...]
-    nbytes: int
-    typename: str
-    detail: str
+    shown: PanelCandidate | None = None
+
+
+_CODE = _Known(())
 
 
 class Candidates:
@@ -37,19 +39,21 @@ class Candidates:
     Attributes
     ----------
     found : dict of str to PanelCandidate
-        As of the last look; replaced as a whole.
+        As of the last look; replaced as a whole, and only when it has changed.
     """
 
     def __init__(self) -> None:
         self.found: dict[str, PanelCandidate] = {}
+        self._namespace: Mapping[str, Any] = {}
         self._known: dict[str, _Known] = {}
+        self._left: deque[str] = deque()  # names still to be looked at
         self._threshold = 0
         self._lock = Lock()
 
     def look(
         self, namespace: Mapping[str, Any], threshold: int, seconds: float, hidden: Collection[str] = frozenset()
     ) -> bool:
-        """Bring `found` up to date.
+        """Bring `found` up to date: names not seen before come first, then those that the last look has not reached.
 
         Parameters
         ----------
@@ -57,45 +61,56 @@ class Candidates:
         threshold : int
             Bytes.
         seconds : float
-            For values not seen before. What is not reached is left to the next look.
+            After these no further value is looked at.
         hidden : collection of str
             Names that are not the user's.
 
         Returns
         -------
         bool
-            Whether all was reached.
+            Whether all was reached; if not, `go_on`.
         """
         with self._lock:
             until = time.perf_counter() + seconds
             if threshold != self._threshold:
                 self._known, self._threshold = {}, threshold
-            known: dict[str, _Known] = {}
-            missed = False
-            for name, value in list(namespace.items()):
-                if name[:1] == "_" or name in hidden or not is_data(value):
-                    continue
-                mark = _mark(value)
-                entry = self._known.get(name)
-                if entry is None or entry.mark != mark:
-                    if time.perf_counter() > until:
-                        missed = True
-                        continue
-                    entry = _find_out(value, mark, threshold)
-                known[name] = entry
-            self._known = known
-            self.found = {
-                name: {"name": name, "typename": entry.typename, "detail": entry.detail, "nbytes": entry.nbytes}
-                for name, entry in known.items()
-                if entry.nbytes >= threshold
-            }
-            return not missed
+            self._namespace = namespace
+            names = dict.fromkeys(name for name in list(namespace) if name[:1] != "_" and name not in hidden)
+            for name in self._known.keys() - names.keys():
+                del self._known[name]
+            new = (name for name in names if name not in self._known)
+            late = (name for name in self._left if name in names)
+            self._left = deque(dict.fromkeys((*new, *late, *names)))
+            return self._go_on(until)
+
+    def go_on(self, seconds: float) -> bool:
+        """Look at what the last look has not reached; return whether all was reached now."""
+        with self._lock:
+            return self._go_on(time.perf_counter() + seconds)
 
     def forget(self) -> None:
         """Drop everything."""
         with self._lock:
-            self.found = {}
-            self._known = {}
+            self.found, self._namespace, self._known = {}, {}, {}
+            self._left.clear()
+
+    def _go_on(self, until: float) -> bool:
+        while self._left and time.perf_counter() < until:
+            name = self._left.popleft()
+            value = self._namespace.get(name, self)
+            if value is self:  # the name went away in the meantime
+                self._known.pop(name, None)
+            elif not is_data(value):
+                self._known[name] = _CODE
+            else:
+                mark = _mark(value)
+                known = self._known.get(name)
+                if known is None or known.mark != mark:
+                    self._known[name] = _Known(mark, _find_out(name, value, self._threshold))
+        found = {name: known.shown for name, known in self._known.items() if known.shown is not None}
+        if found != self.found:
+            self.found = found
+        return not self._left
 
 
 def is_data(value: Any) -> bool:
@@ -124,11 +139,12 @@ def _shape(value: Any) -> Any:
     return shape if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape) else None
 
 
-def _find_out(value: Any, mark: tuple[Any, ...], threshold: int) -> _Known:
+def _find_out(name: str, value: Any, threshold: int) -> PanelCandidate | None:
     try:
         nbytes = measure(value)
-        if nbytes < threshold or is_of_the_notebook(value):
-            return _Known(mark, nbytes, type(value).__name__, "")
-        return _Known(mark, nbytes, *describe_value(value))
+        if nbytes < threshold:
+            return None
+        typename, detail = (type(value).__name__, "") if is_of_the_notebook(value) else describe_value(value)
     except Exception:  # of a library, or because a cell changes the value at this moment
-        return _Known(mark, 0, type(value).__name__, "")
+        return None
+    return {"name": name, "typename": typename, "detail": detail, "nbytes": nbytes}
