@@ -32,10 +32,12 @@ SHIPPED_MODULES = (
     "moorage.scheduler.desired",
     "moorage.scheduler.flights",
     "moorage.scheduler.journal",
+    "moorage.scheduler.keeping",
     "moorage.scheduler.origin",
     "moorage.scheduler.plugin",
     "moorage.scheduler.policy",
     "moorage.scheduler.reconcile",
+    "moorage.scheduler.replicas",
     "moorage.scheduler.restrictions",
     "moorage.scheduler.status",
 )

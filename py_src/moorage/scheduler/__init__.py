@@ -1,9 +1,11 @@
 """What runs inside the scheduler's process and keeps data where it was put.
 
 * ``plugin``     the scheduler plugin: its handlers, and the events it listens to
+* ``keeping``    what keeps the keys of variables alive from being placed to being released
 * ``desired``    which variables there are and where they shall be
 * ``reconcile``  carries out the plan, in slices of time
 * ``flights``    copies on their way
+* ``replicas``   tells when workers get and lose copies
 * ``policy``     the memory manager's policies: leave placed keys alone, let surplus copies go
 * ``origin``     keys without a copy: tasks wait for them while the notebook is asked to send the value again
 * ``adopt``      plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too

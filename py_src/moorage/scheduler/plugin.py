@@ -5,16 +5,14 @@ handlers ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_wo
 ``moorage_restore`` and ``moorage_uninstall``, and undoes all it did when it is taken away. How a placement is carried
 out stands in the other modules of this package.
 
-Dask has no hook for replicas, so ``add_replica``, ``remove_replica`` and ``remove_all_replicas`` are shadowed by
-attributes of the scheduler instance: all internal callers go through them. Workers register as ``init``: the event
-that matters is the change of their status to ``running``, which plugins see through ``log_event`` only.
+Workers register as ``init``: the event that matters is the change of their status to ``running``, which plugins see
+through ``log_event`` only.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -37,9 +35,11 @@ from moorage.protocol import (
 from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.journal import Journal, worker_dict
+from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.origin import Origins
 from moorage.scheduler.policy import keep_placed
 from moorage.scheduler.reconcile import SLICE, Reconciler, worker_info
+from moorage.scheduler.replicas import watch_replicas
 from moorage.scheduler.restrictions import follow
 from moorage.scheduler.status import standing_of
 
@@ -75,11 +75,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed)
         self.origins = Origins(scheduler, self._ask_origin)
         self.journal = Journal(scheduler, self._variable, self._workers)
-        self._gone: set[Key] = set()
+        self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close]
         self._hide_from_policy()
-        self._shadow_replicas()
+        self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
         self._add_handlers()
         self._add_callback("sweep", self._sweep, _SWEEP_MS)
         self._add_callback("memory", self._look_at_memory, _MEMORY_MS)
@@ -137,7 +137,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             records.append(record)
         until = perf_counter() + SLICE
         for record in records:
-            self._put(record)
+            self.keeper.put(record)
             if perf_counter() > until:
                 await asyncio.sleep(0)
                 until = perf_counter() + SLICE
@@ -151,7 +151,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         Keys that nobody has futures of are forgotten by Dask.
         """
         for vid in vids:
-            self._release(vid)
+            self.keeper.release(vid)
         return self.journal.seq
 
     async def state(self) -> SchedulerSnapshot:
@@ -193,7 +193,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     async def uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
         for vid in list(self.desired.records):
-            self._release(vid)
+            self.keeper.release(vid)
         self.journal.flush()
         self.origins.close()
         for undo in reversed(self._undo):
@@ -236,92 +236,18 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         if key in self.origins:
             self.origins.transitioned(key, start, finish)
         if start == "released" and finish == "waiting":
-            for record in self.desired.by_key[key].values():
-                if record.hold:
-                    self._desire(record, key)  # its task may have arrived just now
+            self.keeper.task_came(key)
         if finish == "forgotten":
-            if not self._gone:
-                self.scheduler.loop.add_callback(self._forget)
-            self._gone.add(key)
+            self.keeper.forgotten(key)
         else:
             self.reconciler.mark((key,))
             self._key_changed(key)
 
     def restart(self, scheduler: Scheduler) -> None:
         """Place again what can be placed again: all keys are gone, the desire is not."""
-        records = list(self.desired.records.values())
-        self.origins.clear()
-        self.reconciler.forget(list(self.desired.by_key))
-        for record in records:
-            if record.client is None:
-                self._release(record.vid)
-            else:
-                self._put(record)
+        self.keeper.restart()
 
     # Internals
-
-    def _put(self, record: Record) -> None:
-        before = self.desired.records.get(record.vid)
-        self._orphaned(self.desired.put(record))
-        if before is not None and (dropped := set(before.keys) - set(record.keys)):
-            self._let_go(record.vid, dropped)
-        for key in record.keys:
-            if record.hold or record.client is not None:
-                self.origins.expect(key, record.client)
-            ts = self.scheduler.tasks.get(key)
-            if ts is not None and ts.nbytes < 0 <= record.nbytes.get(key, -1):
-                ts.set_nbytes(record.nbytes[key])
-            self._desire(record, key)
-            if key in self.origins:
-                self.origins.wait_for(key)
-        self.reconciler.mark(record.keys)
-        self.journal.mark([record.vid], placed=True)
-
-    def _release(self, vid: str) -> None:
-        record = self.desired.records.get(vid)
-        if record is None:
-            return
-        self._orphaned(self.desired.remove(vid))
-        self._let_go(vid, record.keys)
-        self.scheduler.clients.pop(_holder(vid), None)
-        self.reconciler.mark(key for key in record.keys if key in self.desired.by_key)
-        self.journal.mark([vid])
-
-    def _desire(self, record: Record, key: Key) -> None:
-        """Keep a key alive as long as the record, or as the futures of the client that placed it."""
-        desirer = _holder(record.vid) if record.hold else record.client or ""
-        if key in self.scheduler.tasks and (record.hold or desirer in self.scheduler.clients):
-            self.scheduler.client_desires_keys([key], desirer)
-
-    def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
-        if _holder(vid) in self.scheduler.clients:
-            self.scheduler.client_releases_keys(list(keys), _holder(vid))
-
-    def _orphaned(self, keys: Iterable[Key]) -> None:
-        keys = list(keys)
-        self.origins.forget(keys)
-        self.reconciler.forget(keys)
-
-    def _forget(self) -> None:
-        """Dask has forgotten placed keys for good: so do records that do not hold them."""
-        gone = {key for key in self._gone if key not in self.scheduler.tasks}
-        self._gone.clear()
-        for vid in {vid for key in gone for vid in self.desired.vids(key)}:
-            record = self.desired.records[vid]
-            if record.hold:
-                self.origins.lost.update(dict.fromkeys(gone.intersection(record.keys), "Dask has forgotten it"))
-                self.journal.mark([vid])
-            elif left := tuple(key for key in record.keys if key not in gone):
-                self._orphaned(self.desired.put(replace(record, keys=left, structure={"kind": "list"})))
-                self.journal.mark([vid], placed=True)
-            else:
-                self._release(vid)
-
-    def _adopt(self, keys: Iterable[Key], placement: Placement) -> None:
-        for key in keys:
-            if key in self.scheduler.tasks:
-                name = str(key)
-                self._put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, hold=False))
 
     def _named(self, placement: Placement) -> Placement:
         """Return `placement` with workers by name: a name survives the worker's restart, an address does not."""
@@ -339,6 +265,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         holders = [self.origins.last_holder.get(key, "") for key in keys]
         request: RestoreRequest = {"type": "restore", "keys": keys, "holders": holders}
         self.journal.send(client, request)
+
+    def _replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
+        if not ts.who_has:
+            self.origins.last_holder[ts.key] = str(ws.name)
+        self.reconciler.replica_changed(ts.key, ws.address)
+        self._key_changed(ts.key)
 
     def _key_changed(self, key: Key) -> None:
         self.journal.mark(self.desired.vids(key))
@@ -370,38 +302,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             if type(policy) is ReduceReplicas:
                 self._undo.append(keep_placed(policy, self.desired.by_key))
 
-    def _shadow_replicas(self) -> None:
-        scheduler, placed = self.scheduler, self.desired.by_key
-        add, remove, remove_all = scheduler.add_replica, scheduler.remove_replica, scheduler.remove_all_replicas
-
-        def changed(ts: TaskState, ws: WorkerState) -> None:
-            if not ts.who_has:
-                self.origins.last_holder[ts.key] = str(ws.name)
-            self.reconciler.replica_changed(ts.key, ws.address)
-            self._key_changed(ts.key)
-
-        def add_replica(ts: TaskState, ws: WorkerState) -> None:
-            add(ts, ws)
-            if ts.key in placed:
-                changed(ts, ws)
-
-        def remove_replica(ts: TaskState, ws: WorkerState) -> None:
-            remove(ts, ws)
-            if ts.key in placed:
-                changed(ts, ws)
-
-        def remove_all_replicas(ts: TaskState) -> None:
-            holders = list(ts.who_has or ()) if ts.key in placed else ()
-            remove_all(ts)
-            for ws in holders:
-                changed(ts, ws)
-
-        shadows = {f.__name__: f for f in (add_replica, remove_replica, remove_all_replicas)}
-        scheduler.__dict__.update(shadows)
-        self._undo.append(lambda: [scheduler.__dict__.pop(name, None) for name in shadows])
-
     def _add_handlers(self) -> None:
-        adopter = Adopter(self.scheduler, self._adopt if self._adopts else _ignore, self.desired.by_key)
+        adopter = Adopter(self.scheduler, self.keeper.adopt if self._adopts else _ignore, self.desired.by_key)
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
@@ -422,8 +324,3 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
 def _ignore(keys: Iterable[Key], placement: Placement) -> None:
     """Adopt nothing."""
-
-
-def _holder(vid: str) -> str:
-    """Return the name of the pretended client that keeps a variable's keys alive."""
-    return f"moorage-{vid}"
