@@ -44,7 +44,7 @@ def test_attach_scale_adapt_keep_stop():
 
 
 def test_placing():
-    scatter = arguments.scatter("a b --workers alice --whole --by memory --force --timeout 0.5")
+    scatter = arguments.scatter("a b --workers alice --whole --by memory --force --timeout .5")
     assert (scatter.names, scatter.workers, scatter.whole, scatter.by) == (["a", "b"], ["alice"], True, "memory")
     assert (scatter.force, scatter.timeout, scatter.keep_local) == (True, 0.5, False)
     assert arguments.broadcast("a --per-host").per_host

@@ -90,6 +90,8 @@ def test_a_result_can_stay_on_the_cluster_without_the_notebook_holding_it(notebo
     notebook.run("%%submit -o big --broadcast\nimport numpy as np\nnp.arange(100_000)")
     eventually(lambda: notebook.names["cluster"].placement()["big"].holders == ["alice", "bob"])
     assert notebook.value("%%submit\nint(big.sum())") == 4999950000
+    assert notebook.names["cluster"].placement()["big"].stale is False
+    assert "ndarray" in repr(notebook.names["big"])
     notebook.run("%%submit -o left,right --pin bob\nleft = [1] * 1000\nright = [2] * 1000")
     assert notebook.value("%%submit\nfrom distributed import get_worker\n(get_worker().name, left[0], right[0])") == (
         "bob",
@@ -150,3 +152,26 @@ def test_unpicklable_captures_are_named_by_their_path(notebook):
     notebook.run("import threading\nclass Model: pass\nmodel = Model()\nmodel.lock = threading.Lock()")
     error, _ = notebook.fail("%%submit\nmodel")
     assert error.message.startswith("model.lock (of type lock) cannot leave the notebook")
+
+
+def test_await_works_on_workers_and_is_refused_with_the_reason_where_a_value_is_placed(notebook):
+    assert notebook.value("%%submit\nimport asyncio\nawait asyncio.sleep(0.01, 'slept')") == "slept"
+    for line in ("%%broadcast x", "%%scatter x", "%%pin x --workers bob"):
+        _, shown = notebook.fail(f"{line}\nimport asyncio\nawait asyncio.sleep(0, 1)")
+        assert "line 3" in shown
+        assert "a cell whose value is placed cannot wait" in shown
+
+
+def test_what_a_placed_cell_raised_is_shown_with_its_own_lines_by_gather(notebook):
+    notebook.run("%%submit -o broken --broadcast\nzero = 0\n1 / zero")
+    error, shown = notebook.fail("%gather broken")
+    if isinstance(error, ZeroDivisionError):  # otherwise the variable was known to be lost by then, with the reason
+        assert "3 1 / zero" in shown
+        assert "moorage/" not in shown
+    else:
+        assert "ZeroDivisionError" in error.message
+
+
+def test_what_is_printed_on_each_worker_is_labelled(notebook):
+    shown = notebook.run("%%submit --each\nprint('hello')")
+    assert sorted(line for line in shown.splitlines() if "hello" in line) == ["[alice] hello", "[bob] hello"]

@@ -66,6 +66,8 @@ def run_for_value(shell: InteractiveShell, cell: str) -> Any:
 
 def not_python(shell: InteractiveShell, error: SyntaxError) -> InputError:
     """Return the refusal of a cell that does not compile, shown with its line as in the notebook."""
+    if "'await' outside" in error.msg or "outside async function" in error.msg:
+        error.msg += " (a cell whose value is placed cannot wait: await in a cell before, or use %%submit)"
     refusal = InputError(f"The cell is no Python, and was not run: {error.msg}.", f"See its line {error.lineno}.")
     shown = shell.SyntaxTB.structured_traceback(type(error), error, None)
     refusal._render_traceback_ = lambda: [*shown, "The cell was not run."]  # type: ignore[attr-defined]

@@ -224,7 +224,11 @@ class MoorageMagics(Magics):
     def _gather(self, controller: ClusterController, name: str, timeout: float | None, progress: Progress) -> Any:
         if name not in controller:
             return self._gather_job(controller, name, self.shell.user_ns[name], timeout, progress)
-        value = controller.gather(name, timeout=timeout)
+        try:
+            value = controller.gather(name, timeout=timeout)
+        except Exception as error:  # of the cell that computed it
+            show_from_users_code(self.shell, error)
+            raise
         if controller.placer.record(name)["owner"] == controller.placer.owner:
             self.shell.user_ns[name] = value
             controller.placer.note_gathered(name, value)

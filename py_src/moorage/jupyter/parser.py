@@ -156,7 +156,10 @@ def _bytes(written: str) -> int:
 
 
 def _seconds(written: str) -> float:
-    seconds = float(parse_timedelta(written))
+    try:
+        seconds = float(written)  # also ".5", which Dask takes for 1.5
+    except ValueError:
+        seconds = float(parse_timedelta(written))
     return float(_valid(0 <= seconds < float("inf"), seconds))
 
 

@@ -14,9 +14,10 @@ def describe_value(value: Any) -> tuple[str, str]:
     -------
     tuple of str
         Such as ``("DataFrame", "336,776 × 19")``, ``("ndarray", "(8192, 8192) float64")``, ``("list", "64 items")``.
+        Of a future: empty, the scheduler will know once it is computed.
     """
     if isinstance(value, Future):
-        return (value.type or Future).__name__, ""
+        return "", ""
     typename = type(value).__name__
     if isinstance(value, str | bytes | bytearray | list | tuple | dict | set | frozenset | range):
         n = len(value)

@@ -20,6 +20,7 @@ from moorage.kernel.link import SchedulerLink
 from moorage.kernel.mirror import shown_names, state_of
 from moorage.kernel.placements import Placements
 from moorage.kernel.structure import Structure, futures_in, take_apart
+from moorage.kernel.variable import Variable
 from moorage.model import PlacementState
 from moorage.protocol import VariableRecord
 
@@ -151,7 +152,7 @@ class Inventory:
         """Compare names with the objects that were placed under them. Takes microseconds."""
         self._namespace = namespace
         for name, placed in list(self.placed.items()):
-            rebound = name in namespace and not means(namespace[name], placed)
+            rebound = name in namespace and not means(namespace[name], name, placed)
             if rebound != placed.rebound:
                 placed.rebound = rebound
                 self.link.changed("variables")
@@ -270,10 +271,12 @@ class Inventory:
             self.placed.pop(name, None)
 
 
-def means(value: Any, placed: Placed) -> bool:
-    """Whether a value of the notebook is what was placed, or futures of it."""
+def means(value: Any, name: str, placed: Placed) -> bool:
+    """Whether a value of the notebook is what was placed as `name`, or stands for it: the variable, or its futures."""
     if placed.is_of(value):
         return True
+    if isinstance(value, Variable):
+        return value.name == name
     with suppress(InputError):
         futures = futures_in(value)
         return futures is not None and {future.key for future in futures} == set(placed.keys)

@@ -206,7 +206,7 @@ class Placer(Inventory):
     async def _is_placed(self, name: str, value: Any) -> bool:
         """Whether `value` is what is placed as `name`."""
         placed = self.placed.get(name)
-        return placed is not None and means(value, placed) and not await offload(self._has_changed, name, placed)
+        return placed is not None and means(value, name, placed) and not await offload(self._has_changed, name, placed)
 
     async def _carry_out(
         self,

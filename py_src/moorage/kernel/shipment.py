@@ -115,7 +115,7 @@ def new(
         "hold": name is not None,
     }
     firsts = first_workers(parcel, placement, how.by, infos)
-    return Shipment(item, name or typename, parcel, firsts, held, value, how.keep_origin)
+    return Shipment(item, name or typename or shown, parcel, firsts, held, value, how.keep_origin)
 
 
 def again(

@@ -25,7 +25,7 @@ def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, or
     nbytes = 0
     for key in record.keys:
         ts = tasks.get(key)
-        nbytes += ts.nbytes if ts is not None and ts.nbytes >= 0 else record.nbytes.get(key, 0)
+        nbytes += ts.nbytes if ts is not None and ts.nbytes >= 0 else max(0, record.nbytes.get(key, 0))
         held.update(str(ws.name) for ws in (ts and ts.who_has) or ())
         if key in unsettled:
             pending.update(workers[a].name for a in unsettled[key].pending if a in workers)
@@ -37,7 +37,7 @@ def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, or
         "keys": list(record.keys),
         "placement": placement_to_dict(record.placement),
         "structure": record.structure,
-        "typename": record.typename,
+        "typename": record.typename or _typename(record, scheduler),
         "detail": record.detail,
         "nbytes": nbytes,
         "state": state,
@@ -45,6 +45,12 @@ def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, or
         "held": dict(held),
         "pending": dict(pending),
     }
+
+
+def _typename(record: Record, scheduler: Scheduler) -> str:
+    """Return the type of what a task has computed, or ``Future`` as long as that is not known."""
+    types = {ts.type for key in record.keys if (ts := scheduler.tasks.get(key)) is not None and ts.type}
+    return types.pop().rpartition(".")[2] if len(types) == 1 else "Future"
 
 
 def _state(

@@ -176,7 +176,7 @@ class Run:
             raise WaitTimeoutError(
                 f"{progress.done} of {progress.total or 'the'} items have ended within {self._options.timeout:g} s; "
                 "the others are cancelled.",
-                "The results of those that have ended are there; .retry() runs the others.",
+                "What has ended stays in its Results (%%submit -o NAME), and .retry() runs the others.",
             )
 
     def _cancel(self) -> None:

@@ -136,7 +136,7 @@ class PlacedData:
         if self._own(name) is None or isinstance(value, Variable):
             return False
         placed = self.placer.placed.get(name)
-        return placed is None or not means(value, placed)
+        return placed is None or not means(value, name, placed)
 
     def elements(self, value: Any) -> list[Any] | None:
         """See `Backend`."""
