@@ -23,7 +23,8 @@ from distributed import Future
 import moorage
 from moorage.kernel.cluster import ClusterController
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
-from tests.helpers import Workers, eventually
+from tests.helpers import eventually
+from tests.workers import Workers
 
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
 VARIABLES = ["a", "b", "c", "d", "e", "f"]

@@ -8,7 +8,9 @@ from pathlib import Path
 import dask.config
 import pytest
 
-from tests.helpers import Notebook, Workers, eventually, notebook_on
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook, notebook_on
+from tests.workers import Workers
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from tests.helpers import Notebook, Workers, eventually
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook
+from tests.workers import Workers
 
 ALL = {"alice", "bob", "carol"}
 VALUE = np.arange(100_000)

@@ -16,7 +16,8 @@ from distributed import Client
 
 from moorage.errors import LostError
 from moorage.model import Everywhere, OnWorkers
-from tests.helpers import Notebook, eventually
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook
 
 VALUE = np.arange(100_000)
 

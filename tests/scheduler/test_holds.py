@@ -7,7 +7,9 @@ import pytest
 from distributed import Scheduler
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
-from tests.helpers import Notebook, Workers, all_along, eventually
+from tests.helpers import all_along, eventually
+from tests.scheduler.notebook import Notebook
+from tests.workers import Workers
 
 ALL = ["alice", "bob", "carol"]
 VALUE = np.arange(300_000)

@@ -7,7 +7,9 @@ import pytest
 
 from moorage.errors import LostError, MoorageError
 from moorage.model import Anywhere, Everywhere, OnWorkers
-from tests.helpers import Notebook, Workers, eventually, notebook_on
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook, notebook_on
+from tests.workers import Workers
 
 VALUE = np.arange(300_000)
 

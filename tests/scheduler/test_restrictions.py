@@ -6,7 +6,9 @@ import time
 
 from distributed import Event, get_worker
 
-from tests.helpers import Notebook, Workers, eventually
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook
+from tests.workers import Workers
 
 
 def name_once_open(gate: str) -> str:

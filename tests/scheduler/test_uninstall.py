@@ -12,7 +12,9 @@ from distributed import Scheduler
 from moorage.errors import VersionError
 from moorage.kernel import shipping
 from moorage.model import Anywhere, Everywhere, OnWorkers
-from tests.helpers import Workers, eventually, notebook_on
+from tests.helpers import eventually
+from tests.scheduler.notebook import notebook_on
+from tests.workers import Workers
 
 VALUE = np.arange(100_000)
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from moorage.model import Everywhere, OnWorkers
-from tests.helpers import Notebook, Workers, eventually, notebook_on
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook, notebook_on
+from tests.workers import Workers
 
 ALL = ["alice", "bob", "carol"]
 VALUE = np.arange(300_000)
