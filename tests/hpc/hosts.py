@@ -52,6 +52,7 @@ class Hosts:
     def stop(self) -> None:
         for n in self.numbers:
             self.kill(n)
+            _ip(f"link del moorage-{n}", check=False)  # at once; with the host it would go some time later
             _ip(f"netns del moorage-{n}", check=False)
         _ip("link del moorage-br", check=False)
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import socket
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,42 +12,21 @@ import pytest
 import moorage
 from moorage.errors import InputError, StartError
 from tests.host.tools import eventually
-from tests.hpc.packages import require, run, wait_for
+from tests.hpc.sshd import Keys, Server
 
 pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Options of a connection to an SSH server on loopback that lets in one key."""
-    pytest.importorskip("asyncssh")
-    require(("openssh-server", "openssh-client"), ("/usr/sbin/sshd", "/usr/bin/ssh-keygen"))
-    folder = tmp_path_factory.mktemp("ssh")
-    for name in ("host", "key"):
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], {})
-    shutil.copy(folder / "key.pub", folder / "authorized")
+    """Options of a connection to an SSH server on loopback."""
+    keys = Keys(tmp_path_factory.mktemp("ssh"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)
-    settings = {
-        "ListenAddress": "127.0.0.1",
-        "Port": port,
-        "PidFile": folder / "pid",
-        "HostKey": folder / "host",
-        "AuthorizedKeysFile": folder / "authorized",
-        "PermitRootLogin": "prohibit-password",
-        "PasswordAuthentication": "no",
-        "KbdInteractiveAuthentication": "no",
-        "UsePAM": "no",
-        "StrictModes": "no",  # the folder of the keys is below /tmp
-        "MaxStartups": 100,
-    }
-    options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-    run(["/usr/sbin/sshd", "-f", "/dev/null", "-E", folder / "log", *options], {})
-    wait_for(lambda: (folder / "pid").exists(), 10, "the server does not start")
-    yield {"port": port, "client_keys": [str(folder / "key")], "known_hosts": None, "username": "root"}
-    os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+    server = Server(keys, "127.0.0.1", port)
+    yield keys.options(port)
+    server.stop()
 
 
 def options(server, **more):

@@ -20,6 +20,9 @@ from distributed.deploy.ssh import Worker
 from moorage.errors import InputError
 from moorage.host.security import to_texts
 
+_PATIENCE = {"connect_timeout": 15, "login_timeout": 30, "keepalive_interval": 10}
+"""Seconds. A host that is cut off must not hold up the others; see ``asyncssh.connect``."""
+
 
 class NamedWorker(Worker):
     """A worker by SSH that is called what the cluster calls it."""
@@ -73,8 +76,10 @@ class SSHCluster(SpecCluster):
         if isinstance(hosts, str) or not hosts:
             raise InputError("No hosts are named.", 'Say on which machines: --option hosts=\'["alice", "bob"]\'.')
         self._hosts = list(hosts)
+        if "n_workers" in (worker_options or {}):
+            raise InputError("A host has as many workers as it is named times.", "Leave n_workers out.")
         self._options = {
-            "connect_options": dict(connect_options or {}),
+            "connect_options": {**_PATIENCE, **(connect_options or {})},
             "remote_python": remote_python,
             "kwargs": {"dashboard": False, **(worker_options or {})},
         }

@@ -22,7 +22,7 @@ from moorage.host.scaling import Scaler, worker_names
 logger = logging.getLogger(__name__)
 
 SWEEP = 5.0
-LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 30.0
 
 
 class Supervisor:
@@ -32,6 +32,7 @@ class Supervisor:
         self.scaler = scaler
         self.cluster = scaler.cluster
         self._timers: set[asyncio.Task[None]] = set()
+        self._lost = asyncio.Event()
 
     def install(self) -> None:
         """Take the place of the cluster's own timer for lost workers."""
@@ -48,7 +49,9 @@ class Supervisor:
         """Restart what is missing, with growing pauses while that fails."""
         pause = SWEEP
         while True:
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), pause)
+            self._lost.clear()
             try:
                 await self.scaler.restore()
                 pause = SWEEP
@@ -81,4 +84,4 @@ class Supervisor:
         del self.cluster.workers[job]
         with suppress(Exception):  # it is gone, most likely
             await process.close()
-        await self.scaler.restore()
+        self._lost.set()
