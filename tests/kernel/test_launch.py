@@ -328,6 +328,17 @@ def test_a_kept_cluster_outlives_what_started_it_until_it_is_stopped():
     eventually(lambda: gone(ready["pid"], ready["scratch"]))
 
 
+@pytest.mark.parametrize("end", ["handle.close()", "pass"])
+def test_python_does_not_complain_at_its_end_of_a_cluster_that_is_kept(end):
+    code = f"import warnings\nwarnings.simplefilter('always')\nhandle = start(n_workers=1, keep=True)\n{end}"
+    with Starter(code) as starter:
+        ready = starter.until("ready")
+        assert starter.process.communicate(timeout=10)[1] == ""
+    with client_to(ready) as client:
+        command(client, "stop")
+    eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
 def test_a_cluster_can_be_kept_afterwards():
     code = "handle = start(n_workers=1)\nsys.stdin.readline()\nhandle.kept = True\nhandle.close()"
     with Starter(code) as starter:

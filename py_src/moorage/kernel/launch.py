@@ -6,6 +6,7 @@ holds the other end of the pipe whose end ends the host.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -112,7 +113,6 @@ class HostHandle:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         if self.kept and self.alive:
-            _left.append(self._process)
             return
         if self.alive:
             self._process.terminate()  # the host may have been told to keep the cluster
@@ -153,6 +153,7 @@ def launch(
         )
     base = default_base(dask.config.get("temporary-directory"))
     ensure_base(base)
+    _started[:] = [process for process in _started if process.poll() is None]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             _command(spec, base),
@@ -163,6 +164,7 @@ def launch(
             start_new_session=True,
             env={**os.environ, **_early_environment()},
         )
+        _started.append(process)
         dialogue = _Dialogue(process, on_progress)
         try:
             security: Security = Security() if spec.insecure else MemorySecurity.temporary()  # type: ignore[no-untyped-call]
@@ -188,8 +190,18 @@ def launch(
     )
 
 
-_left: list[subprocess.Popen[bytes]] = []
-"""Hosts that were let go of. They are still children of this process, and go on."""
+_started: list[subprocess.Popen[bytes]] = []
+"""Hosts that may run. Also those that were let go of are still children of this process."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """Let go of the hosts that run when Python ends: they end by themselves, or go on on purpose."""
+    for process in _started:
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        process.returncode = process.poll() or 0  # so that Python does not warn of it
 
 
 class _SilenceError(StartError):
