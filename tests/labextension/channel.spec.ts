@@ -15,6 +15,7 @@ let received: (PanelSnapshot | PanelUpdate)[];
 beforeEach(() => {
   vi.useFakeTimers();
   window.sessionStorage.clear();
+  window.localStorage.clear();
   kernel = new FakeKernel();
   channel = follow(new Channel(kernel.asConnection(), new Tab()));
 });
@@ -203,6 +204,20 @@ describe('the end of a connection', () => {
     expect(kernel.subshells.size).toBe(1);
   });
 
+  it('comes with a restart by another page, of which nobody tells', async () => {
+    await connected();
+    kernel.publishStatus('one');
+    kernel.publishStatus('of the server', {});
+    kernel.publishStatus('one');
+    expect(channel.connection.status).toBe('connected');
+    kernel.publishStatus('another');
+    expect(channel.connection.status).toBe('absent');
+    kernel.sayHello();
+    await settle();
+    kernel.publishStatus('another');
+    expect(channel.connection.status).toBe('connected');
+  });
+
   it('comes with the death of the kernel', async () => {
     await connected();
     kernel.changeStatus('dead');
@@ -250,6 +265,80 @@ describe('the end of a connection', () => {
     await settle();
     expect(kernel.subshells.has(left ?? '')).toBe(false);
     next.dispose();
+  });
+});
+
+/** The locks of a browser, as far as tabs need them. */
+class Browser {
+  private readonly _held = new Map<LockManager, string[]>();
+
+  open(storage: Storage): { tab: Tab; die: () => void } {
+    const locks = {
+      query: () => Promise.resolve({ held: [...this._held.values()].flat().map(name => ({ name })) }),
+      request: (name: string) => {
+        this._held.get(locks)?.push(name);
+        return new Promise(() => undefined);
+      }
+    } as unknown as LockManager;
+    this._held.set(locks, []);
+    return { tab: new Tab(storage, window.localStorage, locks), die: () => this._held.delete(locks) };
+  }
+}
+
+/** What is stored for one tab. */
+class TabStorage extends Map<string, string> {
+  getItem = (key: string): string | null => this.get(key) ?? null;
+  setItem = (key: string, value: string): void => void this.set(key, value);
+}
+const aStorage = (): Storage => new TabStorage() as unknown as Storage;
+
+describe('tabs of a browser', () => {
+  const open = async (tab: Tab): Promise<Channel> => {
+    const made = new Channel(kernel.asConnection(), tab);
+    void made.connect();
+    await settle();
+    expect(made.connection.status).toBe('connected');
+    return made;
+  };
+
+  it('clear away what a tab that died has left, and nothing of one that lives', async () => {
+    const browser = new Browser();
+    const [one, two] = [browser.open(aStorage()), browser.open(aStorage())];
+    await open(one.tab);
+    await open(two.tab);
+    expect(kernel.subshells.size).toBe(2);
+    const left = kernel.open(PUSH).map(({ commId }) => commId)[0];
+    one.die();
+    await open(browser.open(aStorage()).tab);
+    expect(kernel.subshells.size).toBe(2);
+    const closed = kernel.sent
+      .filter(({ type }) => type === 'comm_close')
+      .map(sent => sent.content['comm_id']);
+    expect(closed).toHaveLength(2);
+    expect(closed).toContain(left);
+  });
+
+  it('that are duplicates do not close what is the original’s', async () => {
+    const browser = new Browser();
+    const storage = aStorage();
+    await open(browser.open(storage).tab);
+    const [subshell] = kernel.subshells;
+    const copy = aStorage();
+    copy.setItem('moorage:tab', storage.getItem('moorage:tab') ?? '');
+    await open(browser.open(copy).tab);
+    expect(kernel.subshells.has(subshell ?? '')).toBe(true);
+    expect(new Set(opened(PUSH).map(sent => dataOf(sent)['tab'])).size).toBe(2);
+  });
+
+  it('forget what is open in kernels that nobody comes back to', async () => {
+    const browser = new Browser();
+    const gone = browser.open(aStorage());
+    await gone.tab.left('another kernel');
+    gone.tab.note('another kernel', { subshell: 'x', comms: [] });
+    gone.die();
+    await settle(25 * 3600 * 1000);
+    await open(browser.open(aStorage()).tab);
+    expect(Object.keys(window.localStorage).filter(key => key.includes('another kernel'))).toEqual([]);
   });
 });
 

@@ -41,6 +41,7 @@ export class FakeKernel {
 
   readonly statusChanged = new Signal<this, Kernel.Status>(this);
   readonly connectionStatusChanged = new Signal<this, Kernel.ConnectionStatus>(this);
+  readonly iopubMessage = new Signal<this, KernelMessage.IIOPubMessage>(this);
   readonly disposed = new Signal<this, void>(this);
 
   /** What a kernel says of itself; set before it is asked. */
@@ -128,6 +129,12 @@ export class FakeKernel {
   sayHello(): void {
     this.isLoaded = true;
     this._targets.get(HELLO)?.();
+  }
+
+  /** A status of the kernel that answers some page, or one of the server's own that answers nobody. */
+  publishStatus(session: string, parent: object = { msg_id: 'of-some-page' }): void {
+    const header = { msg_type: 'status', session };
+    this.iopubMessage.emit({ header, parent_header: parent } as KernelMessage.IIOPubMessage);
   }
 
   changeStatus(status: Kernel.Status): void {

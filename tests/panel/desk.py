@@ -1,10 +1,10 @@
 """A page with JupyterLab and the panel, used as its user uses it: with mouse and keys, on what can be seen."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from tests.panel.lab import TOKEN
 
@@ -50,6 +50,18 @@ class Desk:
         self.page.reload()
         self.wait_for_notebook()
         self.open_panel(status)
+
+    def in_another_tab(self, notebook):
+        """Open a notebook in another tab of this browser; return its desk."""
+        return Desk(self.page.context.new_page(), self.lab).open(notebook)
+
+    def crash(self):
+        """End the page as a browser's process ends that has crashed: without a word."""
+        with self.page.expect_event("crash"), suppress(Error):
+            self.page.goto("chrome://crash")
+
+    def restart_kernel(self):
+        self.page.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
 
     def wait_for_notebook(self):
         self.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session")

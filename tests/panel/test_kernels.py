@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 
 from tests.panel.conftest import WORKERS
 
+OPEN = "import comm, threading\nprint(len(comm.get_comm_manager().comms), threading.active_count())"
+
 
 @pytest.fixture
 def plain(lab):
@@ -42,11 +44,22 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
 def test_a_restarted_kernel_has_no_moorage_until_it_is_loaded_again(plain, open_desk):
     plain.run("%load_ext moorage")
     desk = open_desk("plain.ipynb")
-    desk.page.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    desk.restart_kernel()
     desk.is_("absent")
     desk.run_cell("%load_ext moorage")
     desk.is_("connected")
     expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
+
+
+def test_a_restart_by_another_page_is_noticed(plain, open_desk):
+    plain.run("%load_ext moorage")
+    desk, other = open_desk("plain.ipynb"), open_desk("plain.ipynb")
+    other.restart_kernel()
+    other.is_("absent")
+    desk.is_("absent")
+    other.run_cell("%load_ext moorage")
+    other.is_("connected")
+    desk.is_("connected")
 
 
 def test_a_kernel_that_dies_is_found_again(plain, open_desk):
@@ -109,15 +122,25 @@ def test_a_duplicated_tab_does_not_fight_for_the_channel(kernel, desk, open_desk
     other.holds("grid", "alice")
 
 
+def test_a_tab_that_crashed_leaves_nothing_behind_once_another_opens(plain, open_desk):
+    plain.run("%load_ext moorage")
+    desk = open_desk("plain.ipynb")
+    doomed = desk.in_another_tab("plain.ipynb")
+    before, subshells = plain.run(OPEN), desk.subshells()
+    doomed.crash()
+    desk.in_another_tab("plain.ipynb")
+    assert plain.run(OPEN) == before
+    assert desk.subshells() == subshells
+
+
 @pytest.mark.timeout(240)
 def test_twenty_reloads_leave_nothing_behind(plain, open_desk):
     """On a kernel without widgets: for these JupyterLab itself leaves a subshell behind with each reload."""
     plain.run("%load_ext moorage")
     desk = open_desk("plain.ipynb")
-    counts = "import comm, threading\nprint(len(comm.get_comm_manager().comms), threading.active_count())"
     desk.reload()
-    before, subshells = plain.run(counts), desk.subshells()
+    before, subshells = plain.run(OPEN), desk.subshells()
     for _ in range(20):
         desk.reload()
-    assert plain.run(counts) == before
+    assert plain.run(OPEN) == before
     assert desk.subshells() == subshells

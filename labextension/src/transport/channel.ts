@@ -31,10 +31,10 @@ import {
 } from '../protocol';
 import type { IRequester } from '../store/model';
 import type { ConnectionStatus, IConnection } from '../store/state';
-import { SubshellComm } from './comm';
+import { SubshellComm, closeComm } from './comm';
 import { Requests } from './requests';
 import { closeSubshell, openSubshell } from './subshell';
-import { Tab } from './tab';
+import { type Tab, thisTab } from './tab';
 
 export const PUSH = 'moorage.push';
 export const RPC = 'moorage.rpc';
@@ -49,7 +49,7 @@ const CLOSED: PanelError = {
 export class Channel implements IRequester, IDisposable {
   constructor(
     readonly kernel: Kernel.IKernelConnection,
-    private readonly _tab: Tab = new Tab()
+    private readonly _tab: Tab = thisTab()
   ) {
     this._requests = new Requests(
       request => {
@@ -62,6 +62,7 @@ export class Channel implements IRequester, IDisposable {
     );
     kernel.registerCommTarget(HELLO, this._onHello);
     kernel.statusChanged.connect(this._onStatusChanged, this);
+    kernel.iopubMessage.connect(this._onPublished, this);
     kernel.connectionStatusChanged.connect(this._onConnectionStatusChanged, this);
     kernel.disposed.connect(this.dispose, this);
     window.addEventListener('pagehide', this._onPageHide);
@@ -113,8 +114,14 @@ export class Channel implements IRequester, IDisposable {
         this._say('unsupported', spec.display_name);
         return;
       }
-      this._clearAway();
+      const left = await this._tab.left(this.kernel.id);
       const subshell = await openSubshell(this.kernel);
+      for (const { subshell: old, comms } of left) {
+        comms.forEach(comm => closeComm(this.kernel, comm, subshell));
+        if (old !== null) {
+          closeSubshell(this.kernel, old);
+        }
+      }
       if (epoch !== this._epoch) {
         if (subshell !== null) {
           closeSubshell(this.kernel, subshell);
@@ -122,7 +129,6 @@ export class Channel implements IRequester, IDisposable {
         return;
       }
       this._subshell = subshell;
-      this._tab.rememberSubshell(this.kernel.id, subshell);
       this._connecting = false;
       this._openPush();
       this._say('connecting', '');
@@ -171,6 +177,7 @@ export class Channel implements IRequester, IDisposable {
       data => this._onClosed(data)
     );
     this._push.open(this._openData());
+    this._note();
   }
 
   private _openRpc(): void {
@@ -182,6 +189,13 @@ export class Channel implements IRequester, IDisposable {
       data => this._onClosed(data)
     );
     this._rpc.open(this._openData());
+    this._note();
+  }
+
+  // So that somebody can clear it away, should this page die.
+  private _note(): void {
+    const comms = [this._push, this._rpc].flatMap(comm => comm?.id ?? []);
+    this._tab.note(this.kernel.id, { subshell: this._subshell, comms });
   }
 
   private _openData(): JSONObject {
@@ -222,15 +236,6 @@ export class Channel implements IRequester, IDisposable {
     }
   }
 
-  // A subshell that this tab left behind when it was reloaded.
-  private _clearAway(): void {
-    const left = this._tab.subshell(this.kernel.id);
-    if (left !== null) {
-      closeSubshell(this.kernel, left);
-      this._tab.rememberSubshell(this.kernel.id, null);
-    }
-  }
-
   private _reconnect(): void {
     this._close();
     void this.connect();
@@ -257,8 +262,8 @@ export class Channel implements IRequester, IDisposable {
     this._connecting = false;
     this._push?.forget();
     this._rpc?.forget();
-    this._push = this._rpc = this._subshell = null;
-    this._tab.rememberSubshell(this.kernel.id, null);
+    this._push = this._rpc = this._subshell = this._session = null;
+    this._tab.note(this.kernel.id, null);
     this._requests.failAll(CLOSED);
   }
 
@@ -288,8 +293,10 @@ export class Channel implements IRequester, IDisposable {
   private readonly _onPageHide = (): void => {
     const subshell = this._subshell;
     this._close();
-    // The page may be gone before the kernel is told: the next one of this tab tells it again.
-    this._tab.rememberSubshell(this.kernel.id, subshell);
+    // The page may be gone before the kernel is told: the next one tells it again.
+    if (subshell !== null) {
+      this._tab.note(this.kernel.id, { subshell, comms: [] });
+    }
   };
 
   private readonly _onPageShow = (event: PageTransitionEvent): void => {
@@ -314,6 +321,22 @@ export class Channel implements IRequester, IDisposable {
     }
   }
 
+  // Another page may have restarted the kernel, of which this one is told nothing; but what the kernel says then comes from
+  // another session. Only of what answers somebody: the server has a session of its own.
+  private _onPublished(
+    _: Kernel.IKernelConnection,
+    { header, parent_header }: KernelMessage.IIOPubMessage
+  ): void {
+    if (header.msg_type !== 'status' || !('msg_id' in parent_header) || this._push === null) {
+      return;
+    }
+    this._session ??= header.session;
+    if (header.session !== this._session) {
+      this._forget();
+      this._say('absent', '', true);
+    }
+  }
+
   private _onConnectionStatusChanged(_: Kernel.IKernelConnection, status: Kernel.ConnectionStatus): void {
     if (status !== 'connected') {
       this._interrupted = true;
@@ -333,6 +356,8 @@ export class Channel implements IRequester, IDisposable {
   private _push: SubshellComm | null = null;
   private _rpc: SubshellComm | null = null;
   private _subshell: string | null = null;
+  /** Of the kernel, as its messages tell it. */
+  private _session: string | null = null;
   private _epoch = 0;
   private _connecting = false;
   private _wanted = false;

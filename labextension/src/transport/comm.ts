@@ -26,13 +26,17 @@ export class SubshellComm {
     };
   }
 
+  get id(): string {
+    return this._comm.commId;
+  }
+
   open(data: JSONObject): void {
     const { commId, targetName } = this._comm;
-    this._dispatch('comm_open', { comm_id: commId, target_name: targetName, data }, this._subshell);
+    dispatch(this._kernel, 'comm_open', { comm_id: commId, target_name: targetName, data }, this._subshell);
   }
 
   send(data: JSONObject): void {
-    this._dispatch('comm_msg', { comm_id: this._comm.commId, data }, this._subshell);
+    dispatch(this._kernel, 'comm_msg', { comm_id: this._comm.commId, data }, this._subshell);
   }
 
   /** Close it from this side. Goes through the main shell: the subshell may be deleted before it gets there. */
@@ -42,7 +46,7 @@ export class SubshellComm {
     }
     this._closed = true;
     if (!this._kernel.isDisposed && this._kernel.status !== 'dead') {
-      this._dispatch('comm_close', { comm_id: this._comm.commId, data: {} }, null);
+      dispatch(this._kernel, 'comm_close', { comm_id: this._comm.commId, data: {} }, null);
     }
     this.forget();
   }
@@ -55,22 +59,28 @@ export class SubshellComm {
     this._comm.dispose();
   }
 
-  private _dispatch(
-    msgType: 'comm_open' | 'comm_msg' | 'comm_close',
-    content: JSONObject,
-    subshellId: string | null
-  ): void {
-    const message = KernelMessage.createMessage({
-      msgType,
-      channel: 'shell',
-      username: this._kernel.username,
-      session: this._kernel.clientId,
-      subshellId,
-      content
-    } as KernelMessage.IOptions<KernelMessage.ICommMsgMsg<'shell'>>);
-    this._kernel.sendShellMessage(message, false, true).done.catch(() => undefined);
-  }
-
   private readonly _comm: Kernel.IComm;
   private _closed = false;
+}
+
+/** Close a comm that another page has left open. */
+export function closeComm(kernel: Kernel.IKernelConnection, id: string, subshell: string | null): void {
+  dispatch(kernel, 'comm_close', { comm_id: id, data: {} }, subshell);
+}
+
+function dispatch(
+  kernel: Kernel.IKernelConnection,
+  msgType: 'comm_open' | 'comm_msg' | 'comm_close',
+  content: JSONObject,
+  subshellId: string | null
+): void {
+  const message = KernelMessage.createMessage({
+    msgType,
+    channel: 'shell',
+    username: kernel.username,
+    session: kernel.clientId,
+    subshellId,
+    content
+  } as KernelMessage.IOptions<KernelMessage.ICommMsgMsg<'shell'>>);
+  kernel.sendShellMessage(message, false, true).done.catch(() => undefined);
 }
