@@ -23,12 +23,13 @@ def test_equal_versions_are_no_difference(ours, workers):
 
 @given(VERSIONS, st.dictionaries(st.sampled_from("abcdef"), VERSIONS))
 def test_every_package_that_differs_is_named_with_every_worker(ours, theirs):
-    found = in_words(differences(ours, theirs, ["numpy", "pandas", "distributed"])).split("; ")
+    found = differences(ours, theirs, ["numpy", "pandas", "distributed"])
     for package, mine in ours.items():
-        others = [worker for worker, versions in theirs.items() if mine and versions.get(package) != mine]
-        said = [text for text in found if text.startswith(f"{package} is {mine} here")]
-        assert len(said) == bool(others)
-        assert all(worker in said[0].partition("and ")[2] for worker in others)
+        others = {worker for worker, versions in theirs.items() if mine and versions.get(package) != mine}
+        assert others == {
+            worker for difference, workers in found.items() if difference[0] == package for worker in workers
+        }
+        assert bool(others) == in_words(found).count(f"{package} is {mine} here")
 
 
 def test_of_python_the_patch_release_does_not_matter():
