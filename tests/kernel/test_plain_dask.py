@@ -180,10 +180,9 @@ def by_hand(tmp_path):
         with Client(scheduler_file=file, set_as_default=False, timeout=30) as client:
             yield client, worker, file
     finally:
-        for process in reversed(processes):
+        for process in reversed(processes):  # a worker while its scheduler answers: else it waits for an answer
             process.terminate()
-        for process in processes:
-            process.wait(20)
+            process.wait(30)
 
 
 def test_a_scheduler_that_was_started_with_placement_keeps_plain_broadcasts(by_hand):
