@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -108,15 +109,25 @@ def test_by_scheduler_file_where_moorage_is_not_installed(plain):
         cluster.wait_for_workers(2, 60)
         cluster.broadcast({"a": 1}, name="x")
         cluster.pin("y", ["bob"], value=[1, 2])
+        cluster.scatter(list(range(10)), name="rows")
+        cluster.broadcast("z", name="z", per_host=True)
         states = cluster.placement()
-        assert states["x"].holders == ["alice", "bob"]
+        assert states["x"].holders == states["rows"].holders == ["alice", "bob"]
         assert states["y"].holders == ["bob"]
+        assert len(states["z"].holders) == 1
         assert cluster.client.submit(len, cluster["y"].future).result(10) == 2
-        assert cluster.gather("x", "y") == ({"a": 1}, [1, 2])
+        y = cluster["y"].future
+        assert cluster.map(lambda n: (n, y), range(3)).gather() == [(n, [1, 2]) for n in range(3)]
+        bob = next(info.address for info in cluster.workers() if info.name == "bob")
+        os.kill(cluster.client.run(os.getpid, workers=[bob])[bob], signal.SIGKILL)
+        eventually(lambda: bob not in {info.address for info in cluster.workers()}, 30)
+        eventually(lambda: {state.state for state in cluster.placement().values()} == {"held"}, 60)
+        assert cluster.placement()["y"].holders == ["bob"]
+        assert cluster.gather("x", "y", "rows", "z") == ({"a": 1}, [1, 2], list(range(10)), "z")
         assert (cluster.kind, cluster.scalable, cluster.secure) == ("attached", False, False)
         with pytest.raises(MoorageError, match="attached by its address"):
             cluster.stop()
-        cluster.release("x", "y")
+        cluster.release("x", "y", "rows", "z")
 
 
 def test_a_worker_that_has_a_deadline_leaves_its_data_behind(plain, tmp_path):
