@@ -12,7 +12,7 @@ import sys
 import warnings
 
 import pytest
-from distributed import Security
+from distributed import Client, Security
 
 import moorage
 from moorage.errors import InputError, MoorageError, UnreachableError, VersionError
@@ -253,6 +253,28 @@ def test_a_scheduler_that_is_too_old_is_refused_with_both_versions(tmp_path):
         address = address_of(file)
         with pytest.raises(VersionError, match=r"2023\.1\.0.*2026\.8"):
             moorage.attach(address)
+
+
+OTHER_PYTHON = OLD.replace('["distributed"] = "2023.1.0"', '["python"] = "3.9.1.final.0"')
+CHANGED = OLD.replace("2023.1.0", "2099.1.0") + "    del scheduler.handlers['update_data']\n"
+
+
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+@pytest.mark.parametrize(
+    ("preload", "says"),
+    [(OTHER_PYTHON, r"runs Python 3\.9, and this notebook Python 3\.\d"), (CHANGED, r"2099\.1\.0, this notebook 2026")],
+)
+def test_a_scheduler_that_cannot_run_placement_is_refused_with_both_versions(tmp_path, preload, says):
+    (tmp_path / "other.py").write_text(preload)
+    file = tmp_path / "scheduler.json"
+    more = ("--no-dashboard", "--scheduler-file", file, "--preload", tmp_path / "other.py")
+    with dask("scheduler", tmp_path, *LOCAL, *more):
+        address = address_of(file)
+        with pytest.raises(VersionError, match=says) as caught:
+            moorage.attach(address)
+        assert caught.value.remedy
+        with Client(address, set_as_default=False) as client, pytest.raises(VersionError, match=says):
+            moorage.install(client)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import ipaddress
 import json
 import ssl
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,9 @@ from distributed import Client, Security
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import connect
 from distributed.core import send_recv
-from packaging.version import InvalidVersion, Version
 
-from moorage.errors import InputError, UnreachableError, VersionError
-
-OLDEST = "2026.8"
-"""The scheduler's version of `distributed` that placement needs at least, as this package itself."""
+from moorage.errors import InputError, UnreachableError
+from moorage.kernel.versions import check_scheduler
 
 _FIELDS = {"tls_ca": "tls_ca_file", "tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
 
@@ -88,7 +84,7 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     UnreachableError
         If nobody answers there in time, or not with these credentials.
     VersionError
-        If the scheduler runs a Dask that is too old.
+        If the scheduler runs a Dask that is too old, or another Python.
     """
     address = _complete(address)
     security = security if security is not None else Security()
@@ -108,29 +104,8 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
         ) from error
     if not identity.get("type", "Scheduler").endswith("Scheduler"):
         raise InputError(f"At {address} is a {identity['type']}, not a scheduler.", "Give the scheduler's address.")
-    check_version(address, versions["packages"]["distributed"])
+    check_scheduler(address, versions["packages"])
     return Client(address, security=security, timeout=limit)
-
-
-def check_version(where: str, theirs: str | None) -> None:
-    """Refuse a `distributed` that is too old.
-
-    Raises
-    ------
-    VersionError
-        Names both versions.
-    """
-    ours = version("distributed")
-    try:
-        old = theirs is None or Version(theirs) < Version(OLDEST)
-    except InvalidVersion:
-        return
-    if old:
-        raise VersionError(
-            f"The scheduler at {where} runs distributed {theirs or '(unknown)'}; placement needs {OLDEST} or newer,"
-            f" and this notebook has {ours}.",
-            f"Install distributed {ours} where the scheduler and its workers run.",
-        )
 
 
 def is_open(address: str) -> bool:

@@ -18,6 +18,7 @@ import cloudpickle
 
 from moorage import config
 from moorage.errors import VersionError
+from moorage.kernel.versions import check_scheduler, not_understood
 from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
 
@@ -67,15 +68,22 @@ async def install_plugin(client: Client) -> SchedulerSnapshot:
     Raises
     ------
     VersionError
-        If a plugin of another version of moorage is there.
+        If the scheduler cannot run it, or a plugin of another version of moorage is there.
     """
     assert client.scheduler is not None
+    where, packages = str(client.scheduler.address), (await client.scheduler.versions())["packages"]
+    check_scheduler(where, packages)
     with by_value():
-        await client._register_scheduler_plugin(PlacementSchedulerPlugin(adopt=config.get("adopt")), NAME, True)
+        try:
+            await client._register_scheduler_plugin(PlacementSchedulerPlugin(adopt=config.get("adopt")), NAME, True)
+        except (OSError, TimeoutError):
+            raise
+        except Exception as error:
+            raise not_understood(where, packages, error) from error
     snapshot: SchedulerSnapshot = await client.scheduler.moorage_state()
     if snapshot["protocol"] != PROTOCOL_VERSION:
         raise VersionError(
-            f"The scheduler at {client.scheduler.address} runs version {snapshot['protocol']} of moorage's protocol, "
+            f"The scheduler at {where} runs version {snapshot['protocol']} of moorage's protocol, "
             f"this notebook version {PROTOCOL_VERSION}.",
             "Use the same version of moorage on both, or let the notebook that put it there leave first.",
         )

@@ -144,7 +144,7 @@ def attach(
     UnreachableError
         If nobody answers at the address in time, or not with these credentials.
     VersionError
-        If the scheduler is too old.
+        If the scheduler is too old, or of another Python.
     """
     limit = config.seconds("connect-timeout", timeout)
     security = security or credentials(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
