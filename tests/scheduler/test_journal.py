@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
+import pytest
+from distributed import Scheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +15,10 @@ from moorage.kernel.mirror import Mirror
 from moorage.model import WorkerInfo
 from moorage.protocol import VariableRecord
 from moorage.scheduler.journal import Journal, worker_dict
+from moorage.scheduler.status import LOOKED_AT
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook
+from tests.workers import Workers
 
 VIDS = ["nb:x", "nb:y", "other:x"]
 NAMES = ["alice", "bob", "carol"]
@@ -99,3 +106,24 @@ def test_all_events_since_a_snapshot_reproduce_the_state(sequence: list[tuple[st
         journal.close()
 
     asyncio.run(play())
+
+
+async def _look_at(scheduler: Scheduler, *, subscribing: bool) -> str:
+    """Mark everything, as when a worker comes, and tell how things stand before anybody has looked."""
+    plugin = scheduler.plugins["moorage"]
+    plugin.reconciler.mark(plugin.desired.by_key)
+    if subscribing:
+        (record,) = (await plugin.state())["variables"].values()
+    else:
+        plugin.journal.mark(plugin.desired.records)
+        plugin.journal.flush()
+        (record,) = plugin.journal._told.values()
+    return str(record["reason"])
+
+
+@pytest.mark.parametrize("subscribing", [True, False])
+def test_what_is_told_before_all_is_known_is_put_right(workers: Workers, notebook: Notebook, subscribing: bool) -> None:
+    notebook.everywhere("x", np.arange(1000))
+    assert workers.cluster.sync(_look_at, workers.cluster.scheduler, subscribing=subscribing) == LOOKED_AT
+    eventually(lambda: [event for event in notebook.events if LOOKED_AT in str(event)])
+    eventually(lambda: notebook.mirror.variables["nb:x"]["state"] == "held")

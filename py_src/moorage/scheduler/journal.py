@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from moorage.model import WorkerInfo
 from moorage.protocol import Changes, VariableDelta, VariableRecord, WorkerDict
+from moorage.scheduler.status import LOOKED_AT
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -115,10 +116,14 @@ class Journal:
             "workers_gone": [],
         }
         until = perf_counter() + seconds
+        again = []
         while self._dirty and perf_counter() < until:
             vid = next(iter(self._dirty))
             del self._dirty[vid]
             self._compare(vid, event)
+            if vid in self._told and self._told[vid]["reason"] == LOOKED_AT:
+                again.append(vid)  # nobody marks it when it turns out that all is as it was
+        self._dirty.update(dict.fromkeys(again))
         self._compare_workers(event)
         if any((event["placed"], event["changed"], event["released"], event["workers"], event["workers_gone"])):
             self.seq += 1

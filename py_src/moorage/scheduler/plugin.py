@@ -156,6 +156,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     async def state(self) -> SchedulerSnapshot:
         """Return everything as it stands."""
+        for key in self.reconciler.marked:
+            self._key_changed(key)
         self.journal.flush()
         variables = {vid: record for vid in self.desired.records if (record := self._variable(vid)) is not None}
         return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, KeysView, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -81,9 +81,10 @@ class Reconciler:
             self._view = ClusterView(map(worker_info, self._scheduler.workers.values()), self._load)
         return self._view
 
-    def is_marked(self, key: Key) -> bool:
-        """Whether `key` is still to be looked at."""
-        return key in self._dirty
+    @property
+    def marked(self) -> KeysView[Key]:
+        """Keys that are still to be looked at."""
+        return self._dirty.keys()
 
     def first_holders(self, avoid: Mapping[Key, Address]) -> dict[Key, Address]:
         """Return the workers to which keys that nobody has shall be sent first, but not to those to be avoided."""

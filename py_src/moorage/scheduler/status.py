@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from moorage.scheduler.origin import Origins
     from moorage.scheduler.reconcile import Reconciler
 
+LOOKED_AT = "being looked at"
+"""The reason as long as it is not known yet whether something is to be done: no last word."""
+
 
 def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins) -> VariableRecord:
     """Return a variable in full."""
@@ -74,6 +77,6 @@ def _state(
         return "waiting", f"it is still being computed{of_how_many.format(len(away))}"
     plans = [reconciler.unsettled[key] for key in record.keys if key in reconciler.unsettled]
     state, reason = standing(plans, (held, held + pending))
-    if state == "held" and any(map(reconciler.is_marked, record.keys)):
-        return "moving", "being looked at"
+    if state == "held" and not reconciler.marked.isdisjoint(record.keys):
+        return "moving", LOOKED_AT
     return state, reason
