@@ -80,6 +80,7 @@ class PlaceItem(TypedDict):
     nbytes: list[int]  # bytes of each key as estimated by the notebook, for keys that have not arrived
     origin: bool  # the calling client can send the value again
     hold: bool  # keep the keys alive even when no client has a future of them
+    dealt: NotRequired[list[str | None]]  # the worker that gets each key where the placement leaves that open
 
 
 class WorkerDict(TypedDict):

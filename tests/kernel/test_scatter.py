@@ -159,6 +159,32 @@ def test_elements_go_round_robin_by_workers_if_asked(cluster):
     assert on(cluster, cluster.scatter(range(10), by="workers")) == {"alice": [0, 2, 4, 6, 8], "bob": [1, 3, 5, 7, 9]}
 
 
+def test_what_is_there_already_is_dealt_out_anew(cluster):
+    data = list(range(10))
+    cluster.scatter(data, "r")
+    keys = cluster["r"].keys
+    for by, there in [
+        ("workers", {"alice": [0, 2, 4, 6, 8], "bob": [1, 3, 5, 7, 9]}),
+        ("cores", {"alice": [0, 1, 4, 5, 8, 9], "bob": [2, 3, 6, 7]}),
+    ]:
+        futures = cluster.scatter(data, "r", by=by)
+        assert cluster["r"].keys == keys
+        assert cluster.placement()["r"].state == "held"
+        assert on(cluster, futures) == there
+    cluster.pin("r", "bob")
+    assert on(cluster, futures) == {"alice": [], "bob": data}
+    cluster.scatter(data, "r", by="workers", timeout=0)
+    cluster.pin("r", "bob")  # what was being dealt out is not any more
+    assert on(cluster, futures) == {"alice": [], "bob": data}
+
+
+def test_elements_that_others_have_too_stay_where_they_are(cluster):
+    one = cluster.scatter(range(100, 110))
+    two = cluster.scatter(range(105, 110), by="workers")
+    assert on(cluster, one) == {"alice": [0, 1, 4, 5, 8, 9], "bob": [2, 3, 6, 7]}
+    assert [two[i].key for i in range(5)] == [one[i + 5].key for i in range(5)]
+
+
 def test_elements_go_where_memory_is_free_if_asked(cluster):
     cluster.pin("ballast", ["alice"], value=np.ones(10_000_000))
 

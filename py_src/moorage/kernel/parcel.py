@@ -99,6 +99,8 @@ def needs(
     firsts: Sequence[str | None],
     held: Mapping[Any, set[str]],
     infos: Sequence[WorkerInfo],
+    *,
+    dealt: bool = False,
 ) -> dict[str, int]:
     """Return the bytes that each worker would get now; one that is paused gets nothing yet: the placement waits.
 
@@ -111,6 +113,8 @@ def needs(
     held : mapping of key to set of str
         Addresses of those that have it.
     infos : sequence of WorkerInfo
+    dealt : bool
+        Keys go to the first workers also if others have them.
     """
     view = ClusterView(infos)
     targets: set[str] | None = None
@@ -127,7 +131,8 @@ def needs(
         if targets is not None:
             lacking = [view.name(a) for a in targets - holders]
         else:
-            lacking = [first] if first is not None and not holders else []
+            there = first is None or (view.by_name[first] in holders if dealt else bool(holders))
+            lacking = [] if there or first is None else [first]
         for name in lacking:
             needed[name] = needed.get(name, 0) + max(0, nbytes)
     return needed

@@ -115,6 +115,8 @@ def new(
         "hold": name is not None,
     }
     firsts = first_workers(parcel, placement, how.by, infos)
+    if parcel.structure.kind != "value":
+        item["dealt"] = firsts
     return Shipment(item, name or typename or shown, parcel, firsts, held, value, how.keep_origin)
 
 
@@ -156,7 +158,8 @@ def check_room(shipments: Sequence[Shipment], placement: Placement, infos: Seque
     """
     needed = Counter[str]()
     for shipment in shipments:
-        needed.update(needs(shipment.parcel, placement, shipment.firsts, shipment.held, infos))
+        dealt = "dealt" in shipment.item
+        needed.update(needs(shipment.parcel, placement, shipment.firsts, shipment.held, infos, dealt=dealt))
     labels = [shipment.label for shipment in shipments]
     check_fit(labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}", needed, infos)
 

@@ -106,7 +106,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             ``{"status": "unknown-worker", "asked": …, "known": […]}`` or ``{"status": "actor", "key": …}``, and nothing
             has changed.
         """
-        records = []
+        records, hands = [], dict[Key, str | None]()
         known = {*self._seen, *requested}
         for item in items:
             placement = self._named(placement_from_dict(item["placement"]))
@@ -135,12 +135,15 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 hold=item["hold"],
             )
             records.append(record)
+            hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
         until = perf_counter() + SLICE
         for record in records:
             self.keeper.put(record)
             if perf_counter() > until:
                 await asyncio.sleep(0)
                 until = perf_counter() + SLICE
+        # what belongs to another variable too is left where it is
+        self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
         self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}
         return {"status": "OK", "variables": variables, "seq": self.journal.seq}

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from moorage.model import WorkerInfo, WorkerStatus
+from moorage.model import OnWorkers, WorkerInfo, WorkerStatus
 from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
@@ -69,6 +69,7 @@ class Reconciler:
         #: Keys that are not where they shall be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
+        self._dealt: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self._flights = Flights()
         self._view: ClusterView | None = None
@@ -104,6 +105,14 @@ class Reconciler:
         if self._handle is None and self._dirty:
             self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
 
+    def deal(self, hands: Mapping[Key, str | None]) -> None:
+        """Bring each key to a worker, by name, where its placements leave a choice; None: to none in particular."""
+        for key, worker in hands.items():
+            self._dealt.pop(key, None)
+            if worker is not None:
+                self._dealt[key] = worker
+        self.mark(hands)
+
     def workers_changed(self, gone: Address | None = None) -> None:
         """Take note that a worker came, went (`gone`) or changed its status: every key may be concerned."""
         self._view = None
@@ -122,6 +131,7 @@ class Reconciler:
             self._dirty.pop(key, None)
             self.unsettled.pop(key, None)
             self._in_use.discard(key)
+            self._dealt.pop(key, None)
             self._flights.end_all(key)
 
     def sweep(self) -> None:
@@ -176,7 +186,13 @@ class Reconciler:
         if ts is None or ts.actor or not placements:
             self.unsettled.pop(key, None)
             return None
+        if (hand := self._dealt.get(key)) is not None:
+            placements = (OnWorkers((hand,)), *placements)
         step = plan_key(placements, self._observe(ts), self.view)
+        there = step.settled and not step.in_use
+        if hand is not None and (there or not self.view.resolve(hand) & self.view.running):
+            del self._dealt[key]  # from now on it may be anywhere
+            return self._plan(key)
         if step.in_use:
             self._in_use.add(key)
         if step.settled:
