@@ -32,6 +32,8 @@ _CONFIG = {
     "distributed.worker.preload": [],
     "distributed.scheduler.allowed-failures": 100,
     "distributed.scheduler.validate": True,
+    # a nanny starts its worker again; SpecCluster closes nannies whose worker is away so long after it was killed
+    "distributed.deploy.lost-worker-timeout": "1 hour",
     "distributed.comm.timeouts.connect": "10s",
     "distributed.comm.retry.count": 0,
 }
