@@ -105,7 +105,9 @@ def test_the_magic_of_a_gesture_can_be_copied_and_inserted(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
     before = desk.cells()
     desk.drag(desk.grip("grid"), desk.worker("carol"))
-    desk.board.get_by_role("button", name="Copy", exact=True).click()
+    copy = desk.board.get_by_role("button", name="Copy", exact=True)
+    copy.click()
+    expect(copy).to_have_attribute("title", "Copied")
     assert desk.page.evaluate("navigator.clipboard.readText()") == "%pin grid --workers carol"
     desk.board.get_by_role("button", name="Insert as a cell").click()
     expect(desk.page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(before) + 1)
