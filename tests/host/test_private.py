@@ -62,10 +62,10 @@ print(json.dumps({"uid": os.getuid(), "got": got}))
 """.replace("NOBODY", str(NOBODY))
 
 
-def as_nobody(**order):
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", ATTEMPTS], input=json.dumps(order), capture_output=True, text=True, timeout=60
-    )
+def as_nobody(within=(), **order):
+    """Return what another user gets; `within` is a command that runs another one, on another host for instance."""
+    command = [*within, sys.executable, "-S", "-c", ATTEMPTS]
+    done = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["uid"] == NOBODY

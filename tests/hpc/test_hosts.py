@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 import moorage
+from tests.host.test_private import as_nobody
 from tests.host.tools import eventually
 from tests.hpc.hosts import HERE, Hosts
+from tests.hpc.packages import run
 from tests.hpc.sshd import Keys, Server
 
 pytestmark = pytest.mark.timeout(300)
@@ -63,6 +65,11 @@ def held_on(cluster, hosts, name, *numbers):
     return state.state == "held" and {there.get(w) for w in state.holders} == {hosts.address(n) for n in numbers}
 
 
+def nannies_and_workers(cluster):
+    workers = cluster.client.scheduler_info(n_workers=-1)["workers"]
+    return [address for worker, info in workers.items() for address in (worker, info["nanny"])]
+
+
 def nannies(hosts, n):
     found = []
     for pid in hosts.pids(n):
@@ -80,6 +87,15 @@ def test_placements_are_met_on_the_hosts_that_are_there_and_again_on_one_that_co
         assert cluster.gather("everywhere", "rows") == (BIG, ROWS)
 
     assert cluster.secure
+    everything = [cluster.address, *nannies_and_workers(cluster)]
+    ports = [(host, int(port)) for host, port in (address.split("://")[1].split(":") for address in everything)]
+    assert len(ports) == 1 + 2 * 4
+    assert as_nobody(within=hosts.command(3), ports=ports, paths=[]) == []
+    with moorage.start(n_workers=1, insecure=True) as local:  # on loopback, which another host does not reach
+        port = local.address.rpartition(":")[2]
+        reached = run(hosts.command(3, "bash", "-c", f"echo > /dev/tcp/{HERE}/{port}"), {}, check=False)
+        assert "refused" in reached
+
     cluster.broadcast(BIG, name="everywhere")
     cluster.broadcast(BIG[:1000], name="per_host", per_host=True)
     cluster.scatter(ROWS, name="rows")

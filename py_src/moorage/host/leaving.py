@@ -101,9 +101,11 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
         return
     staying = sorted(scheduler.running - set(leaving), key=lambda ws: str(ws.name))
     if not staying:
+        others = sorted(str(ws.name) for ws in set(scheduler.workers.values()) - set(leaving))
+        which = f" ({', '.join(others[:10])}: not running, perhaps as their memory is full)" if others else ""
         raise ScaleError(
-            f"{_amount(sizes)} would be lost: no running worker stays to take the data.",
-            "Keep at least one worker, release the data first, or force it to lose the data.",
+            f"{_amount(sizes)} would be lost: no running worker stays to take the data{which}.",
+            "Keep at least one that runs, release the data first, or force it to lose the data.",
         )
     free = {str(ws.name): _room(ws) for ws in staying}
     if sum(sizes) > sum(free.values()) or max(sizes) > max(free.values()):
