@@ -34,6 +34,7 @@ from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
 from moorage.kernel.compute.sending import Sender
+from moorage.kernel.compute.waiting import wait_for
 
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
@@ -150,12 +151,7 @@ class Run:
             while self._fill():
                 self._wait(deadline)
         except BaseException as error:  # nobody else would see it
-            failure = error
-            if self.backend.client.status != "running":
-                failure = UnreachableError(
-                    "The cluster was stopped, or the connection to it lost, before all items had ended.",
-                    "The results that had come home are there.",
-                )
+            failure = self._disconnected() or error
             self._cancel()
         finally:
             stop_watching()
@@ -163,8 +159,19 @@ class Run:
             self._sender.close()
             self.ledger.finish(failure or self._feed.error)
 
+    def _disconnected(self) -> UnreachableError | None:
+        """Return the error of a map whose cluster is gone, if it is."""
+        if self.backend.client.status not in ("closing", "closed"):
+            return None
+        return UnreachableError(
+            "The cluster was stopped, or the connection to it lost, before all items had ended.",
+            "The results that had come home are there.",
+        )
+
     def _wait(self, deadline: float | None) -> None:
         """Wait for something to happen, and handle it."""
+        if (gone := self._disconnected()) is not None:
+            raise gone
         left = _LOOK if deadline is None else deadline - time.monotonic()
         with contextlib.suppress(queue.Empty):
             self._events.get(timeout=min(_LOOK, max(left, 0)))()
@@ -196,7 +203,7 @@ class Run:
 
     def _enter_what_has_ended(self, begun: list[Batch]) -> None:
         """Wait a moment for what workers tell of batches that were cancelled half-way, and enter it."""
-        if (self._sizer.seconds_per_item or 0) < LAST_WORD:
+        if self._disconnected() is None and (self._sizer.seconds_per_item or 0) < LAST_WORD:
             with self.ledger.changed:
                 self.ledger.changed.wait_for(lambda: all(batch.report for batch in begun), LAST_WORD)
         for batch in begun:
@@ -240,6 +247,8 @@ class Run:
         try:
             future = self._sender.send(lane, batch, self._sizer.budget(len(batch)))
         except Exception as error:  # of pickling, mostly: the other items go on
+            if self._disconnected() is not None:
+                raise
             del self._sent[batch.name]
             self._fail(batch, error)
             return
@@ -253,6 +262,8 @@ class Run:
         self._events.put(partial(self._land, name, future))
 
     def _land(self, name: str, future: Future[Any]) -> None:
+        if (gone := self._disconnected()) is not None:  # which cancels all futures
+            raise gone
         batch, _ = self._sent.pop(name, (None, None))
         if batch is None:  # cancelled meanwhile
             return
@@ -303,12 +314,16 @@ class Run:
             return {}
         futures = [batch.future for batch in batches]
         with contextlib.suppress(Exception):
-            return dict(zip(batches, self.backend.client.gather(futures), strict=True))
+            return dict(zip(batches, self._fetch(futures), strict=True))
         values = {}
         for batch in batches:
             with contextlib.suppress(Exception):
-                values[batch] = self.backend.client.gather(batch.future)
+                (values[batch],) = self._fetch([batch.future])
         return values
+
+    def _fetch(self, futures: list[Future[Any] | None]) -> list[dict[str, Any]]:
+        client = self.backend.client
+        return wait_for(client, client._gather, futures)  # type: ignore[no-any-return]
 
     def _errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
         return dict(self._ask(operator.getitem, batch, "errors"))
@@ -362,6 +377,8 @@ class Run:
         else:
             try:
                 self.backend.wait_held(keys, config.seconds("wait-timeout"))
+            except UnreachableError:
+                raise
             except MoorageError as reason:
                 error = reason
         if error is None:

@@ -15,6 +15,7 @@ from distributed import Client, Future
 
 from moorage import config
 from moorage.errors import LostError, WaitTimeoutError
+from moorage.kernel.compute.waiting import wait_for
 from moorage.kernel.inventory import means
 from moorage.kernel.mirror import state_of
 from moorage.kernel.origin import Origins
@@ -192,7 +193,7 @@ class PlacedData:
     # ---- inside
 
     def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return self.client.sync(function, *args, **kwargs)
+        return wait_for(self.client, function, *args, **kwargs)
 
     def _place(self, value: Any, name: str | None, placement: Placement, *, whole: bool) -> Any:
         return self._run(self.placer.place, value, name, placement, How(whole))

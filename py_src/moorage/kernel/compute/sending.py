@@ -18,6 +18,7 @@ from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload, dumps
 from moorage.kernel.compute.runtime import WorkerRuntime
+from moorage.kernel.compute.waiting import wait_for
 
 LARGE_CODE = 64_000
 """Bytes. Code with captures that is larger is sent once, not with each batch."""
@@ -81,7 +82,7 @@ class Sender:
     def open(self) -> None:
         """Put large code on every worker."""
         if len(self._program.data) > LARGE_CODE:
-            self._code = self._client.scatter([self._program.data], hash=False)[0]
+            self._code = self._scatter(self._program.data)
             self._let_go = self._backend.spread([self._code.key])
 
     def close(self) -> None:
@@ -129,7 +130,7 @@ class Sender:
         futures = [*payload.futures.values(), *self._placed(payload.keys)]
         items: Any = payload.data
         if payload.nbytes > self._threshold:  # a graph is no place for it
-            blob = self._client.scatter([payload.data], hash=False)[0]
+            blob = self._scatter(payload.data)
             futures.append(blob)
             items = TaskRef(blob.key)
         self.held[batch] = futures
@@ -144,6 +145,9 @@ class Sender:
         }
         depends = [*self._program.keys, *payload.keys]
         return self._runtime.task(key, "batch", code, items, wire, depends=depends)
+
+    def _scatter(self, data: bytes) -> Future[Any]:
+        return wait_for(self._client, self._client._scatter, [data], hash=False)[0]  # type: ignore[no-any-return]
 
     def _pickled(self, items: Any) -> Payload:
         payload = dumps(items, self._backend.origins, client=self._client, name="item")
