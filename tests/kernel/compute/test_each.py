@@ -1,0 +1,42 @@
+"""Code that runs once on every worker."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from moorage.errors import MoorageError
+from tests.host.tools import eventually
+from tests.kernel.compute.tools import worker_name
+
+
+def test_code_runs_once_on_each_worker_and_on_newcomers(cluster):
+    data = np.arange(5000)
+    cluster.broadcast(data, "data")
+    each = cluster.submitter.each(lambda: (worker_name(0), int(data[7]), os.getpid()))
+    values = each.gather()
+    assert sorted(values) == ["alice", "bob"]
+    assert all(values[name][:2] == (name, 7) for name in values)
+    os.kill(values["bob"][2], signal.SIGKILL)
+    eventually(lambda: "bob" in each and each["bob"][2] != values["bob"][2])
+    assert each["alice"] == values["alice"]
+    each.cancel()
+    assert each.done()
+
+
+def test_code_that_fails_on_a_worker_says_where(cluster):
+    def check():
+        if worker_name(0) == "bob":
+            raise OSError("no model here")
+        return 1
+
+    each = cluster.submitter.each(check)
+    assert each.wait(30)
+    assert list(each.errors) == ["bob"]
+    assert each["alice"] == 1
+    with pytest.raises(OSError, match="no model here"):
+        each.gather()
+    with pytest.raises(MoorageError, match="no worker 'carol'"):
+        each["carol"]
+    each.cancel()
