@@ -58,7 +58,7 @@ describe('a placement in words', () => {
     [{ placement: { kind: 'anywhere' }, held: { bob: 1 } }, 'on bob'],
     [
       { placement: { kind: 'anywhere' }, held: { alice: 2, bob: 1, carol: 1 }, nkeys: 4 },
-      'spread over 3 workers'
+      'spread over 3'
     ],
     [{ placement: { kind: 'anywhere' } }, 'anywhere']
   ] as [Partial<PanelVariable>, string][])('%o', (fields, words) => {

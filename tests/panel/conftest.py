@@ -77,8 +77,13 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def take_failed(desk, request, number=0):
+    """Take a picture of what a test has failed with, which CI keeps."""
+    desk.page.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}-{number}.png")
+
+
 @pytest.fixture
-def open_desk(lab, new_context):
+def open_desk(lab, new_context, request):
     """Open pages; each must end without an error of its scripts."""
     desks = []
 
@@ -88,7 +93,9 @@ def open_desk(lab, new_context):
         return desk.open(notebook, status)
 
     yield open_desk
-    for desk in desks:
+    for number, desk in enumerate(desks):
+        if request.node.stash.get(FAILED, False):
+            take_failed(desk, request, number)
         assert desk.errors == []
 
 
@@ -124,7 +131,7 @@ def desk(kernel, lab, shared_page, request):
     yield desk
     errors = desk.errors
     if request.node.stash.get(FAILED, False) or errors:
-        desk.page.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}.png")
+        take_failed(desk, request)
         shared_page.close()
         kernel.interrupt()  # a cell that it may have left
     assert errors == []

@@ -35,10 +35,13 @@ export function holder(variables: ReadonlyMap<string, IVariable>): (worker: stri
   };
 }
 
+/** Nobody wants to be told that there are two more: they have the room that this takes. */
+const SPARE = 2;
+
 /** Those of many that are shown first: what is on its way, then what came last. */
 export function foremost(holdings: readonly IHolding[], most: number): readonly IHolding[] {
   const isComing = ({ pending }: IHolding): number => Number(pending > 0);
-  return holdings.length <= most
+  return holdings.length <= most + SPARE
     ? holdings
     : [...holdings]
         .sort(

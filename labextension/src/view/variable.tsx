@@ -35,17 +35,14 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
   const trans = useTranslate();
   const { variable, color, moves, workers, workerCount, isAsked } = props;
   const words = stateWords(trans, moves, variable);
+  const type = [variable.typename, variable.detail].join(' ').trim();
   return (
     <Row {...props} name={variable.name} nbytes={variable.nbytes} color={color} state={variable.state}>
       <span className="jp-Moorage-variable-head">
         <Name name={plainName(variable)} />{' '}
-        <span className="jp-Moorage-dim">{[variable.typename, variable.detail].join(' ').trim()}</span>
-      </span>{' '}
-      <span className="jp-Moorage-variable-where">
-        <Cells variable={variable} workers={workers} total={workerCount} />
-        <span className={`jp-Moorage-state jp-mod-${isAsked ? 'asked' : variable.state}`} title={words}>
-          {isAsked ? trans.__('asking…') : words}
-        </span>{' '}
+        <small className="jp-Moorage-dim" title={type}>
+          {type}
+        </small>
         {variable.stale ? (
           <span
             className="jp-Moorage-badge jp-mod-warning"
@@ -53,7 +50,7 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
               'The notebook’s value has changed since it was placed. Place it again to send the new one.'
             )}
           >
-            {trans.__('changed since')}
+            {trans.__('changed')}
           </span>
         ) : null}
         {variable.owner === '' ? null : (
@@ -61,6 +58,12 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
             {variable.owner}
           </span>
         )}
+      </span>{' '}
+      <span className="jp-Moorage-variable-where">
+        <Cells variable={variable} workers={workers} total={workerCount} />
+        <span className={`jp-Moorage-state jp-mod-${isAsked ? 'asked' : variable.state}`} title={words}>
+          {isAsked ? trans.__('asking…') : words}
+        </span>{' '}
       </span>
     </Row>
   );
@@ -79,8 +82,12 @@ export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps
   return (
     <Row {...props} name={candidate.name} nbytes={candidate.nbytes} color={undefined} state="unplaced">
       <span className="jp-Moorage-variable-head">
-        <Name name={candidate.name} />{' '}
-        <span className="jp-Moorage-dim">{isAsked ? trans.__('asking…') : type}</span>
+        <Name name={candidate.name} />
+      </span>{' '}
+      <span className="jp-Moorage-variable-where">
+        <span className={`jp-Moorage-state${isAsked ? ' jp-mod-asked' : ''}`} title={type}>
+          {isAsked ? trans.__('asking…') : type}
+        </span>
       </span>
     </Row>
   );

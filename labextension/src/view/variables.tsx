@@ -15,7 +15,7 @@ import { formatBytes } from './words';
 const MAX_ROWS = 50;
 /** Pixels, as the style sheet makes them. */
 const ROW_HEIGHT = 43;
-const SHORT_ROW_HEIGHT = 27;
+const DIVIDER_HEIGHT = 25;
 
 /** What stands between the variables that are placed and those that could be. */
 const DIVIDER = null;
@@ -55,10 +55,7 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
     count: rows.length,
     enabled: isVirtual,
     getScrollElement: () => list.current,
-    estimateSize: index => {
-      const row = rows[index];
-      return row !== undefined && row !== DIVIDER && 'held' in row ? ROW_HEIGHT : SHORT_ROW_HEIGHT;
-    },
+    estimateSize: index => (rows[index] === DIVIDER ? DIVIDER_HEIGHT : ROW_HEIGHT),
     overscan: 6
   });
   const items = virtual.getVirtualItems();

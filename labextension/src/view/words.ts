@@ -67,7 +67,7 @@ export function placementWords(trans: ITranslate, variable: IVariable): string {
         : trans.__('pinned to %1', workerNames(trans, placement.workers ?? []));
     case 'anywhere':
       return held.size > 1
-        ? trans.__('spread over %1', trans._n('%1 worker', '%1 workers', held.size))
+        ? trans.__('spread over %1', held.size)
         : held.size === 1
           ? trans.__('on %1', workerNames(trans, [...held.workers()]))
           : trans.__('anywhere');

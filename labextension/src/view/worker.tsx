@@ -100,8 +100,9 @@ const NONE: readonly string[] = [];
 const Chips = memo(function Chips(props: IWorkerProps & { carried: readonly string[] }): ReactElement {
   const { worker, holdings, colors, disabled, most, isOpen, onToggle, carried } = props;
   const trans = useTranslate();
-  const rest = holdings.length - most;
-  const shown = isOpen ? holdings : foremost(holdings, most);
+  const first = foremost(holdings, most);
+  const rest = holdings.length - first.length;
+  const shown = isOpen ? holdings : first;
   return (
     <div className="jp-Moorage-chips">
       {shown.map(({ variable, held, pending }) => (

@@ -69,6 +69,7 @@ const scenes: Record<string, () => PanelState> = {
     }),
   bare: () => aState(),
   failing,
+  forty: () => aLargeCluster(40, 14),
   large: () => aLargeCluster(1000, 200)
 };
 
