@@ -178,6 +178,21 @@ def test_a_table_has_a_rich_and_a_plain_form(started):
     assert "everywhere" in shown["data"]["text/plain"]
 
 
+def test_the_cluster_as_the_value_of_a_cell_is_the_board_and_a_table_where_there_are_no_widgets(started):
+    (shown,) = started.run("cluster").displays
+    assert "1 worker" in shown["data"]["text/plain"]
+    assert "<table>" in shown["data"]["text/html"]
+    view = shown["data"]["application/vnd.jupyter.widget-view+json"]
+    (again,) = started.run("cluster").displays
+    assert again["data"]["application/vnd.jupyter.widget-view+json"] == view  # one board, however often it is shown
+    started.run("%cluster start -n 1 --threads 1 --as second")
+    (other,) = started.run("cluster").displays
+    assert "application/vnd.jupyter.widget-view+json" not in other["data"]  # boards are about the second
+    started.run("second.stop()")
+    (over,) = started.run("second").displays
+    assert "application/vnd.jupyter.widget-view+json" not in over["data"]
+
+
 def test_attach_takes_dask_s_own_cluster_and_client(kernel):
     kernel.run("""
         from distributed import Client, LocalCluster

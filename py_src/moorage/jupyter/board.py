@@ -15,8 +15,11 @@ from traitlets import Bool
 
 from moorage.errors import InputError, MoorageError
 from moorage.jupyter.comm import Channel, keep_shell, open_channel
+from moorage.kernel import session
+from moorage.kernel.cluster import ClusterController
 
 _STATIC = Path(__file__).parent / "static"
+_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def _view(name: str) -> str:
@@ -85,3 +88,19 @@ def board(read_only: bool = False) -> Board:
         raise MoorageError("This copy of moorage has no view for the board.", "Build it: npm run build.")
     shell.extension_manager.load_extension("moorage")  # its gestures are given as magics
     return Board(read_only=read_only)
+
+
+_shown: list[Board] = []  # one, for all cells that show the cluster
+
+
+def view_of(controller: ClusterController) -> dict[str, Any] | None:
+    """Return the view of a board by its MIME type; None for a cluster that is over, or not the one boards are about.
+
+    A frontend without widgets shows the other forms of a cluster instead.
+    """
+    if not Board._esm or controller.status == "stopped" or controller is not session.current():
+        return None
+    if not _shown:
+        _shown.append(Board())
+    bundle = _shown[0]._repr_mimebundle_()
+    return {_VIEW: bundle[0][_VIEW]} if bundle else None

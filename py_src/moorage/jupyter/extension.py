@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 
-from moorage.jupyter import completion, display, results_view
+from moorage.jupyter import board, completion, display, results_view
 from moorage.jupyter.comm import close_channel, open_channel
 from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.submit_magic import SubmitMagics
@@ -46,6 +46,7 @@ def load(shell: InteractiveShell) -> None:
     if hasattr(shell, "kernel"):  # a terminal cannot change what it has shown
         assert shell.display_formatter is not None
         shell.display_formatter.ipython_display_formatter.for_type(Results, results_view.show)
+        shell.display_formatter.mimebundle_formatter.for_type(ClusterController, board.view_of)
     open_channel(shell)
 
 
@@ -68,6 +69,7 @@ def unload(shell: InteractiveShell) -> None:
     if hasattr(shell, "kernel"):
         assert shell.display_formatter is not None
         shell.display_formatter.ipython_display_formatter.pop(Results, None)
+        shell.display_formatter.mimebundle_formatter.pop(ClusterController, None)
     for kind in _RICH:
         for mime in ("text/html", "text/plain"):
             formatters[mime].pop(kind, None)
