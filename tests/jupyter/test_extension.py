@@ -17,6 +17,7 @@ def traces(shell):
         "configurables": [type(one).__name__ for one in ip.configurables],
         "callbacks": {name: len(found) for name, found in ip.events.callbacks.items()},
         "completers": {key: len(list(found)) for key, found in ip.strdispatchers["complete_command"].regexs.items()},
+        "transformers": list(ip.input_transformers_post),
         "formatters": {mime: len(one.type_printers) for mime, one in ip.display_formatter.formatters.items()},
     }
 

@@ -113,6 +113,16 @@ def test_an_error_fails_the_cell_in_two_lines(started):
     assert "nobody" in outcome.traceback
 
 
+def test_a_cell_whose_value_is_placed_may_wait_for_what_runs_on_the_notebook_s_loop(started):
+    started.run("import asyncio\nasync def ready():\n    await asyncio.sleep(0.01)\n    return 'waited'")
+    started.run("task = asyncio.get_running_loop().create_task(ready())")
+    outcome = started.run("%%broadcast waited\nawait task")
+    assert outcome.status == "ok", outcome.traceback
+    assert "waited (str" in outcome.text
+    assert "'waited'" in started.run("%gather waited").text
+    started.run("%release waited")
+
+
 @contextmanager
 def busy_host(kernel):
     """The process of scheduler and nannies is so busy that it answers nothing."""

@@ -139,6 +139,28 @@ class TestCellForm:
         notebook.run("made = [4]")
         assert running.placement()["made"].stale
 
+    @pytest.mark.parametrize("line", ["%%broadcast made", "%%scatter made --whole", "%%pin made --workers bob"])
+    def test_it_may_wait(self, notebook, running, line):
+        notebook.run(f"{line}\nimport asyncio\nawait asyncio.sleep(0.01)\n[await asyncio.sleep(0.01, 5), 6]")
+        assert running.gather("made") == [5, 6]
+        assert "made" not in notebook.names
+        notebook.run(f"{line}\nasync def seven():\n    return await asyncio.sleep(0, 7)\nawait seven()")
+        assert running.gather("made") == 7
+
+    def test_what_goes_wrong_while_it_waits_is_the_user_s_own(self, notebook, running):
+        notebook.run("import asyncio")
+        error, shown = notebook.fail("%%broadcast made\nawait asyncio.sleep(0)\nzero = 0\n1 / zero")
+        assert isinstance(error, ZeroDivisionError)
+        assert "4 1 / zero" in shown
+        assert "moorage" not in shown
+        error, shown = notebook.fail("%%pin made --workers carol\nawait asyncio.sleep(0, 'precious')")
+        assert isinstance(error, UnknownWorkerError)
+        assert "Traceback" not in shown
+        assert notebook.names["made"] == "precious"
+        _, shown = notebook.fail("%%broadcast made\ndef f():\n    await asyncio.sleep(0)\nf()")
+        assert "'await' outside async function" in shown
+        assert "The cell was not run." in shown
+
     def test_a_value_that_cannot_be_placed_is_not_lost(self, notebook):
         error, shown = notebook.fail("%%pin made --workers carol\n'precious'")
         assert isinstance(error, UnknownWorkerError)

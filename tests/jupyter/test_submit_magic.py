@@ -154,12 +154,8 @@ def test_unpicklable_captures_are_named_by_their_path(notebook):
     assert error.message.startswith("model.lock (of type lock) cannot leave the notebook")
 
 
-def test_await_works_on_workers_and_is_refused_with_the_reason_where_a_value_is_placed(notebook):
+def test_await_works_on_workers(notebook):
     assert notebook.value("%%submit\nimport asyncio\nawait asyncio.sleep(0.01, 'slept')") == "slept"
-    for line in ("%%broadcast x", "%%scatter x", "%%pin x --workers bob"):
-        _, shown = notebook.fail(f"{line}\nimport asyncio\nawait asyncio.sleep(0, 1)")
-        assert "line 3" in shown
-        assert "a cell whose value is placed cannot wait" in shown
 
 
 def test_what_a_placed_cell_raised_is_shown_with_its_own_lines_by_gather(notebook):

@@ -9,14 +9,19 @@ from __future__ import annotations
 import ast
 import asyncio
 import concurrent.futures
+import inspect
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import dask
 import distributed
 import tornado
+from IPython.core.inputtransformer2 import TransformerManager
 
 import moorage
 from moorage.errors import InputError
@@ -30,44 +35,99 @@ _MACHINERY = tuple(
 )
 
 
-def run_for_value(shell: InteractiveShell, cell: str) -> Any:
-    """Run `cell` in the notebook's namespace and return the value of its last expression.
+class ValueCell:
+    """A cell that is run in the notebook's namespace for the value of its last expression.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    cell : str
+
+    Attributes
+    ----------
+    waits : bool
+        Whether it awaits something at its top level: then `waited_for` runs it, else `value`.
 
     Raises
     ------
     InputError
         If the cell is no Python, or does not end with an expression. Nothing was run.
-    Exception
-        Whatever the cell raises.
     """
-    # The line of the magic is line 1 of the cell as the user sees it.
-    source = "\n" + shell.transform_cell(cell)
-    filename = shell.compile.cache(source, shell.execution_count, raw_code=cell)
-    try:
-        tree = ast.parse(source, filename)
-        last = tree.body[-1] if tree.body else None
-        if not isinstance(last, ast.Expr):
-            raise InputError(
-                "The cell has no value: it does not end with an expression. It was not run.",
-                "Let its last line be what shall be placed, such as the name of a variable.",
-            )
-        *body, last = shell.transform_ast(tree).body
-        statements = compile(ast.Module(body, []), filename, "exec", shell.compile.flags)
-        expression = compile(ast.Expression(last.value), filename, "eval", shell.compile.flags)
-    except SyntaxError as error:
-        raise not_python(shell, error) from None
-    try:
-        exec(statements, shell.user_ns)
-        return eval(expression, shell.user_ns)
-    except BaseException as error:
-        show_from_users_code(shell, error)
-        raise
+
+    def __init__(self, shell: InteractiveShell, cell: str) -> None:
+        self._shell = shell
+        # The line of the magic is line 1 of the cell as the user sees it.
+        source = "\n" + shell.transform_cell(cell)
+        filename = shell.compile.cache(source, shell.execution_count, raw_code=cell)
+        flags = shell.compile.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        try:
+            tree = ast.parse(source, filename)
+            last = tree.body[-1] if tree.body else None
+            if not isinstance(last, ast.Expr):
+                raise InputError(
+                    "The cell has no value: it does not end with an expression. It was not run.",
+                    "Let its last line be what shall be placed, such as the name of a variable.",
+                )
+            *body, last = shell.transform_ast(tree).body
+            statements = compile(ast.Module(body, []), filename, "exec", flags)
+            expression = compile(ast.Expression(last.value), filename, "eval", flags)
+        except SyntaxError as error:
+            raise not_python(shell, error) from None
+        self._parts = (statements, expression)
+        self.waits = any(map(_waits, self._parts))
+
+    def value(self) -> Any:
+        """Run the cell; whatever it raises is shown as the user's own."""
+        with self._users_own():
+            return [eval(part, self._shell.user_ns) for part in self._parts][-1]
+
+    async def waited_for(self) -> Any:
+        """Run the cell, as `value`, on the event loop of the notebook."""
+        value = None
+        with self._users_own():
+            for part in self._parts:
+                value = eval(part, self._shell.user_ns)
+                if _waits(part):
+                    value = await value
+        return value
+
+    @contextmanager
+    def _users_own(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            show_from_users_code(self._shell, error)
+            raise
+
+
+def _waits(code: CodeType) -> bool:
+    return bool(code.co_flags & inspect.CO_COROUTINE)
+
+
+_AWAITABLE = re.compile(r"get_ipython\(\)\.run_cell_magic\('(scatter|broadcast|pin)', ")
+
+
+def await_placing(lines: list[str]) -> list[str]:
+    """Await a cell that places its value if its body does: for ``shell.input_transformers_post``.
+
+    IPython gives a cell magic no way to wait, but awaits what a cell says is to be awaited.
+    """
+    source = "".join(lines)
+    if not _AWAITABLE.match(source):
+        return lines
+    with suppress(SyntaxError, ValueError):  # IPython or the magic tells what is wrong
+        call = ast.parse(source).body[0]
+        assert isinstance(call, ast.Expr)
+        assert isinstance(call.value, ast.Call)
+        body = ast.literal_eval(call.value.args[2])
+        plain = TransformerManager().transform_cell(body)
+        if _waits(compile(plain, "", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)):
+            return [f"await {source}"]
+    return lines
 
 
 def not_python(shell: InteractiveShell, error: SyntaxError) -> InputError:
     """Return the refusal of a cell that does not compile, shown with its line as in the notebook."""
-    if "'await' outside" in error.msg or "outside async function" in error.msg:
-        error.msg += " (a cell whose value is placed cannot wait: await in a cell before, or use %%submit)"
     refusal = InputError(f"The cell is no Python, and was not run: {error.msg}.", f"See its line {error.lineno}.")
     shown = shell.SyntaxTB.structured_traceback(type(error), error, None)
     refusal._render_traceback_ = lambda: [*shown, "The cell was not run."]  # type: ignore[attr-defined]

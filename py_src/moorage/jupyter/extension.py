@@ -1,8 +1,8 @@
 """What ``%load_ext moorage`` adds to a shell, and ``%unload_ext moorage`` takes away again.
 
-The magics, completion in their lines, a look at the notebook's variables after each cell, the rich display of
-controllers and placements, and the channel to the panel. The state lies in the shell's own registries, so that loading
-twice changes nothing.
+The magics, completion in their lines, ``await`` in cells whose value is placed, a look at the notebook's variables
+after each cell, the rich display of controllers and placements, and the channel to the panel. The state lies in the
+shell's own registries, so that loading twice changes nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from IPython import get_ipython
 
 from moorage.jupyter import board, completion, display, results_view
+from moorage.jupyter.cells import await_placing
 from moorage.jupyter.comm import close_channel, open_channel
 from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.submit_magic import SubmitMagics
@@ -39,6 +40,7 @@ def load(shell: InteractiveShell) -> None:
     _set_configurables(shell, session.all_controllers())
     shell.set_hook("complete_command", _complete, re_key=completion.PATTERN)
     shell.events.register("post_run_cell", _after_cell)
+    shell.input_transformers_post.append(await_placing)
     formatters = _formatters(shell)
     for kind, show in _RICH.items():
         formatters["text/html"].for_type(kind, _html(show))
@@ -65,6 +67,7 @@ def unload(shell: InteractiveShell) -> None:
     shell.strdispatchers["complete_command"].regexs.pop(re.compile(completion.PATTERN), None)
     close_channel()
     shell.events.unregister("post_run_cell", _after_cell)
+    shell.input_transformers_post.remove(await_placing)
     formatters = _formatters(shell)
     if hasattr(shell, "kernel"):
         assert shell.display_formatter is not None

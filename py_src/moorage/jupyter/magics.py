@@ -6,7 +6,7 @@ the magics is ``extension.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import FunctionType, ModuleType
@@ -18,9 +18,9 @@ from traitlets import Float
 
 from moorage.errors import ClusterError, MoorageError, UnknownVariableError, WaitTimeoutError
 from moorage.jupyter import arguments, display
-from moorage.jupyter.cells import run_for_value, show_from_users_code
+from moorage.jupyter.cells import ValueCell, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
-from moorage.jupyter.reporting import Interrupted, reads
+from moorage.jupyter.reporting import Interrupted, reads, reported
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.compute.results import Results
@@ -120,7 +120,7 @@ class MoorageMagics(Magics):
 
     @line_cell_magic
     @reads(arguments.scatter)
-    def scatter(self, args: arguments.ScatterArguments, cell: str | None) -> None:
+    def scatter(self, args: arguments.ScatterArguments, cell: str | None) -> Awaitable[None] | None:
         """Place variables, their elements spread over workers."""
         where = tuple(args.workers or ())
         placement = OnWorkers(where, False, args.allow_other_workers) if where else Anywhere(args.copies or 1)
@@ -129,29 +129,29 @@ class MoorageMagics(Magics):
             more.update(by=args.by, allow_other_workers=args.allow_other_workers, whole=args.whole)
             controller.scatter(value, name, args.workers, args.copies or False, **more)
 
-        self._place(args, cell, placement, place, by_element=True)
+        return self._place(args, cell, placement, place, by_element=True)
 
     @line_cell_magic
     @reads(arguments.broadcast)
-    def broadcast(self, args: arguments.BroadcastArguments, cell: str | None) -> None:
+    def broadcast(self, args: arguments.BroadcastArguments, cell: str | None) -> Awaitable[None] | None:
         """Place variables on every worker, or once per host."""
         placement = OnePerHost() if args.per_host else Everywhere()
 
         def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
             controller.broadcast(value, name=name, per_host=args.per_host, **more)
 
-        self._place(args, cell, placement, place)
+        return self._place(args, cell, placement, place)
 
     @line_cell_magic
     @reads(arguments.pin)
-    def pin(self, args: arguments.PinArguments, cell: str | None) -> None:
+    def pin(self, args: arguments.PinArguments, cell: str | None) -> Awaitable[None] | None:
         """Keep variables on named workers."""
         placement = OnWorkers(tuple(args.workers), True, args.allow_other_workers)
 
         def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
             controller.pin(name, args.workers, args.allow_other_workers, value, **more)
 
-        self._place(args, cell, placement, place)
+        return self._place(args, cell, placement, place)
 
     def _place(
         self,
@@ -160,8 +160,8 @@ class MoorageMagics(Magics):
         placement: Placement,
         place: Callable[..., Any],
         by_element: bool = False,
-    ) -> None:
-        """Place the named variables, or the value of the cell.
+    ) -> Awaitable[None] | None:
+        """Place the named variables, or the value of the cell; if that awaits something, so must the caller.
 
         `place` does it with one value. What the notebook does not have, or has as it is placed already, only gets the
         new `placement`; `by_element`, a value is dealt out in any case.
@@ -169,25 +169,43 @@ class MoorageMagics(Magics):
         controller = session.current()
         how: dict[str, Any] = {"force": args.force, **given(timeout=args.timeout)}
         if cell is not None:
-            self._place_cell(controller, args, cell, partial(place, controller, **how))
-            return
+            return self._place_cell(controller, args, cell, partial(place, controller, **how))
         self._check_known(args.names, controller)
         values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
         others = [name for name in args.names if name not in values]
         with self._watched(controller, args.names):
             if not by_element:
                 controller.place(others, placement, values=values, whole=True, **how)
-                return
+                return None
             for name, value in values.items():
                 place(controller, name, value, **how)
             if others:
                 controller.place(others, placement, **how)
+        return None
 
     def _place_cell(
         self, controller: ClusterController, args: arguments.PlacingArguments, cell: str, place: Callable[..., Any]
-    ) -> None:
+    ) -> Awaitable[None] | None:
         name = args.the_name()
-        value = run_for_value(self.shell, cell)
+        body = ValueCell(self.shell, cell)
+
+        async def wait_and_place() -> None:
+            with reported(self.what_stands):
+                self._place_value(controller, args, name, await body.waited_for(), place)
+
+        if body.waits:
+            return wait_and_place()
+        self._place_value(controller, args, name, body.value(), place)
+        return None
+
+    def _place_value(
+        self,
+        controller: ClusterController,
+        args: arguments.PlacingArguments,
+        name: str,
+        value: Any,
+        place: Callable[..., Any],
+    ) -> None:
         try:
             with self._watched(controller, [name]):
                 place(name, value, keep_origin=args.keep_local)
