@@ -70,6 +70,15 @@ def test_an_unknown_worker_names_the_nearest_and_all(cluster, refused, call):
     refused(lambda: call(cluster), UnknownWorkerError, "'alicia'", "Did you mean 'alice'?", "alice, bob")
 
 
+def test_the_traceback_of_a_refusal_is_short(cluster):
+    for call in (lambda: cluster.scatter([1, 2], workers="bobby"), lambda: cluster.scatter(1, timeout="nonsense")):
+        with pytest.raises(InputError) as refusal:
+            call()
+        assert len(refusal.traceback) <= 6
+        assert not [entry for entry in refusal.traceback if "site-packages" in str(entry.path)]
+        assert refusal.value.__cause__ is None
+
+
 def test_a_pin_names_at_least_one_worker(cluster, refused):
     for workers in ([], None):
         refused(lambda workers=workers: cluster.pin("kept", workers), InputError, "worker")

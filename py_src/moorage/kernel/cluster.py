@@ -18,7 +18,7 @@ from traitlets import Bool, Enum, Int, Unicode
 from traitlets.config import Configurable
 
 from moorage import config
-from moorage.errors import ClusterError, InputError, UnreachableError, WaitTimeoutError
+from moorage.errors import ClusterError, InputError, MoorageError, UnreachableError, WaitTimeoutError
 from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel import session
 from moorage.kernel.arrivals import Arrivals
@@ -289,7 +289,10 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
         """Run a coroutine function on the client's event loop; with ``asynchronous=True`` return an awaitable."""
         self._check_connected()
         if not kwargs.pop("asynchronous", None):
-            return self.client.sync(function, *args, **kwargs)
+            try:
+                return self.client.sync(function, *args, **kwargs)
+            except MoorageError as error:  # a refusal: who gets it need not see how it came about
+                raise error.with_traceback(None) from error.__cause__
         loop = self._loop.asyncio_loop
         try:
             here = asyncio.get_running_loop() is loop
