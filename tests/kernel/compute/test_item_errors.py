@@ -118,8 +118,9 @@ def test_an_iterable_that_raises_half_way_keeps_what_came_before(cluster):
         raise RuntimeError("no more")
 
     results = cluster.map(double, items())
-    with pytest.raises(RuntimeError, match="no more"):
+    with pytest.raises(RuntimeError, match="no more") as caught:
         results.wait()
+    assert caught.value.__notes__ == ["(raised by the iterable, after 5 items)"]
     assert results[:] == [0, 2, 4, 6, 8]
     assert results.progress == Progress(5, 5, 0, 0, 0, True)
     with pytest.raises(RuntimeError, match="no more"):

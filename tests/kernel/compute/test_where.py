@@ -113,3 +113,10 @@ def test_the_next_map_needs_no_other_copy_though_dask_has_tidied_up_meanwhile(cl
         cluster.client.amm.run_once()
         cluster.client.amm.run_once()
         assert cluster.placement()["data"].holders == ["alice", "bob"]
+
+
+def test_resources_that_no_worker_offers_are_told_and_waited_for(cluster, capsys):
+    future = cluster.submit(lambda: 1, resources={"GPU": 2})
+    assert "No worker offers GPU=2: this waits until one comes that does." in capsys.readouterr().out
+    assert not future.done()
+    future.release()

@@ -105,6 +105,7 @@ class Results(Sequence[Any]):
             What the iterable raised, if it did, or what else ended the map before its end. Errors of items are not
             raised.
         """
+        __tracebackhide__ = True  # IPython shows the user's frames only
         ended = self._until(lambda: self._ledger.finished, timeout)
         if ended and self._ledger.failure is not None:
             raise self._ledger.failure
@@ -126,6 +127,7 @@ class Results(Sequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
+        __tracebackhide__ = True  # IPython shows the user's frames only
         if isinstance(index, slice):
             return self._values(range(*index.indices(self._known_length())), "raise", force=False)
         length = self._known_length() if index < 0 else None
@@ -137,6 +139,7 @@ class Results(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate in the order of the items, each as soon as it and those before it have ended."""
+        __tracebackhide__ = True  # IPython shows the user's frames only
         index = 0
         while self._until(lambda: self._has_ended(index)) or index < len(self):  # noqa: B023  # called at once
             yield self._value(index)
@@ -178,6 +181,7 @@ class Results(Sequence[Any]):
         DoesNotFitError
             With the numbers. Nothing was fetched.
         """
+        __tracebackhide__ = True  # IPython shows the user's frames only
         self.wait()
         return self._values(range(len(self)), errors, force=force)
 
@@ -215,13 +219,14 @@ class Results(Sequence[Any]):
         InputError
             If there are too many items for that.
         """
+        __tracebackhide__ = True  # IPython shows the user's frames only
         self.wait()
         if len(self) > _MOST_FUTURES:
             raise InputError(
                 f"{len(self):,} futures would burden the scheduler: the limit is {_MOST_FUTURES:,}.",
                 "Use .gather(), a slice, or map over larger items.",
             )
-        return [self._future(index) for index in range(len(self))]
+        return list(map(self._future, range(len(self))))
 
     # ---- acts
 
@@ -288,18 +293,21 @@ class Results(Sequence[Any]):
         return batch
 
     def _value(self, index: int) -> Any:
+        __tracebackhide__ = True  # IPython shows the user's frames only
         batch, position = self._located(index)
         if batch.status != "done" or position in batch.errors:
             raise _exception(batch, position, index)
         return self._values_of(batch)[position]
 
     def _located(self, index: int) -> tuple[Batch, int]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
         located = self._ledger.locate(index)
         if located is None:
             raise MoorageError(f"Item {index} was never begun.", "Run it with .retry().")
         return located
 
     def _values(self, indices: range, errors: OnError, *, force: bool) -> list[Any]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
         self._until(lambda: all(self._has_ended(index) for index in indices))
         if not force:
             self._check_room(indices)
@@ -345,6 +353,7 @@ class Results(Sequence[Any]):
             return self._recent[batch]
 
     def _future(self, index: int) -> Future[Any]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
         batch, position = self._located(index)
         if batch.status != "done" or position in batch.errors:
             raise _exception(batch, position, index)

@@ -93,6 +93,7 @@ class Source:
         return items
 
     def _take(self, n: int) -> list[Any]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
         items: list[Any] = []
         end = time.monotonic() + PATIENCE
         try:
@@ -101,6 +102,7 @@ class Source:
                 if len(items) >= n or time.monotonic() > end:
                     return items
         except BaseException as error:  # also KeyboardInterrupt and SystemExit: it is the user's code
+            error.add_note(f"(raised by the iterable, after {self.taken + len(items)} items)")
             self.error = error
         self._exhausted = True
         return items

@@ -243,6 +243,7 @@ class Submitter:
     ) -> Results:
         backend = self.backend
         self.runtime.install()
+        self._say_what_it_waits_for(options)
         one_by_one = self._placed_items(iterables[0], options) if len(iterables) == 1 else None
         source = Source([one_by_one] if one_by_one is not None else iterables)
         payload = self._prepare(program, options, captured, everywhere=True)
@@ -263,6 +264,16 @@ class Submitter:
         each = OnEach(self.backend, self.runtime, payload, options, name)
         self._on_each.append(each)
         return each
+
+    def _say_what_it_waits_for(self, options: Options) -> None:
+        """Tell if no worker offers the resources that are asked for: one that comes later may."""
+        asked = options.resources
+        if not asked:
+            return
+        workers = self.backend.client.scheduler_info(n_workers=-1)["workers"].values()
+        if not any(all(worker["resources"].get(name, 0) >= n for name, n in asked.items()) for worker in workers):
+            wanted = ", ".join(f"{name}={n:g}" for name, n in asked.items())
+            options.say(f"No worker offers {wanted}: this waits until one comes that does.")
 
     def _prepare(self, obj: Any, options: Options, captured: Mapping[str, Any] | None, *, everywhere: bool) -> Payload:
         return prepare(
@@ -308,6 +319,7 @@ class Submitter:
         captured: Mapping[str, Any] | None = None,
     ) -> Future[Any]:
         self.runtime.install()
+        self._say_what_it_waits_for(options)
         payload = self._prepare(call, options, captured, everywhere=False)
         if key is None:
             key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
