@@ -40,6 +40,7 @@ def test_a_spec_comes_over_the_wire_as_it_was(names, more, threads, memory, keep
         ({"n_workers": True}, "n_workers=True"),
         ({"n_workers": 10**6}, "do not fit on this machine"),
         ({"threads_per_worker": 0}, "threads_per_worker=0"),
+        ({"threads_per_worker": 10**6}, "more than a worker can use"),
         ({"memory_limit": "plenty"}, "memory_limit='plenty'"),
         ({"memory_limit": "2 apples"}, "memory_limit='2 apples'"),
         ({"memory_limit": -1}, "memory_limit=-1"),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+import urllib.request
 
 import dask.config
 import psutil
@@ -95,6 +96,8 @@ def test_placements_are_met_on_the_hosts_that_are_there_and_again_on_one_that_co
         port = local.address.rpartition(":")[2]
         reached = run(hosts.command(3, "bash", "-c", f"echo > /dev/tcp/{HERE}/{port}"), {}, check=False)
         assert "refused" in reached
+    with urllib.request.urlopen(cluster.dashboard_link, timeout=10) as page:  # on loopback, the scheduler is not
+        assert page.status == 200
 
     cluster.broadcast(BIG, name="everywhere")
     cluster.broadcast(BIG[:1000], name="per_host", per_host=True)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import warnings
 
 import pytest
@@ -202,6 +203,29 @@ def test_nobody_there_names_what_was_tried():
         with pytest.raises(UnreachableError, match=address) as caught:
             moorage.attach(address, timeout=1)
         assert "1 s" in caught.value.message
+
+
+@pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2p1\r\n"])
+def test_somebody_else_who_answers_is_no_scheduler(greeting):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            with server.accept()[0] as connection:
+                connection.sendall(greeting)
+                connection.recv(1 << 16)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(InputError, match="is no Dask scheduler") as caught:
+            moorage.attach(f"tcp://127.0.0.1:{server.getsockname()[1]}", timeout=5)
+        assert "dashboard" in caught.value.remedy
+        thread.join(10)
+
+
+def test_a_port_that_there_cannot_be_is_refused_at_once():
+    for target in ("127.0.0.1:99999", "tcp://127.0.0.1:0"):
+        with pytest.raises(InputError, match="no port"):
+            moorage.attach(target)
 
 
 def test_somebody_who_does_not_answer_is_given_up():

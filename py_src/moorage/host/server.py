@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import ipaddress
 import logging
 import os
 import socket
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 import dask.config
 from distributed import Scheduler, Security
 from distributed.deploy.spec import SpecCluster
-from distributed.utils import import_term
+from distributed.utils import format_dashboard_link, import_term
 
 from moorage.errors import InputError, MoorageError, ScaleError, StartError
 from moorage.host.channel import Channel, Order
@@ -187,14 +188,24 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
 
 
 def _facts(cluster: SpecCluster, spec: HostSpec) -> dict[str, Any]:
-    shown = spec.dashboard and importlib.util.find_spec("bokeh") is not None
     return {
         "name": cluster.name,
         "kind": spec.kind,
         "address": cluster.scheduler_address,
-        "dashboard_link": cluster.dashboard_link if shown else "",
+        "dashboard_link": _dashboard_link(cluster) if spec.dashboard else "",
         "pid": os.getpid(),
     }
+
+
+def _dashboard_link(cluster: SpecCluster) -> str:
+    """Return where Dask's dashboard is: it may be on loopback though the scheduler is not, which Dask leaves out."""
+    scheduler: Any = cluster.scheduler
+    if "dashboard" not in scheduler.services or importlib.util.find_spec("bokeh") is None:
+        return ""
+    pages = scheduler.http_server
+    if ipaddress.ip_address(pages.address).is_loopback:
+        return str(format_dashboard_link(pages.address, pages.port))
+    return str(cluster.dashboard_link)
 
 
 async def _report_progress(cluster: SpecCluster, channel: Channel) -> None:

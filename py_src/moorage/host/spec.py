@@ -21,6 +21,8 @@ LOCAL_CLUSTER = "distributed.LocalCluster"
 BARE_WORKER = 100_000_000
 """Bytes that a worker process takes before it holds any data, roughly: 70 to 150 MB, with pandas or without."""
 
+MOST_THREADS = 1000
+
 _OURS = {"asynchronous", "loop", "name", "security", "protocol", "start", "ip"}
 
 
@@ -79,7 +81,7 @@ class HostSpec:
         object.__setattr__(self, "names", _checked_names(self.names))
         object.__setattr__(self, "args", tuple(self.args))
         _check_count("n_workers", self.n_workers, least=0)
-        _check_count("threads_per_worker", self.threads_per_worker, least=1)
+        _check_count("threads_per_worker", self.threads_per_worker, least=1, most=MOST_THREADS)
         _check_memory(self.memory_limit)
         _check_seconds("idle_timeout", self.idle_timeout)
         if self.start_method not in ("forkserver", "spawn"):
@@ -166,9 +168,11 @@ def _checked_names(names: Iterable[Any] | str) -> tuple[str, ...]:
     return names
 
 
-def _check_count(option: str, value: object, least: int) -> None:
+def _check_count(option: str, value: object, least: int, most: float = math.inf) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
         raise InputError(f"{option}={value!r} is not a whole number of at least {least}.")
+    if value is not None and value > most:
+        raise InputError(f"{option}={value!r} is more than a worker can use.", f"Ask for at most {most}.")
 
 
 def _check_memory(limit: object) -> None:

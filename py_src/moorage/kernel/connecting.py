@@ -102,6 +102,11 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
             "An address looks like tcp://host:port. For tls:// say --tls-ca, --tls-cert and --tls-key, or name the"
             " files in Dask's configuration (distributed.comm.tls).",
         ) from error
+    except Exception as error:  # such as MemoryError, for the length that other people's greetings seem to say
+        raise InputError(
+            f"What answers at {address} is no Dask scheduler ({type(error).__name__}).",
+            "Give the address that the scheduler tells when it starts, tcp://host:port, not that of its dashboard.",
+        ) from error
     if not identity.get("type", "Scheduler").endswith("Scheduler"):
         raise InputError(f"At {address} is a {identity['type']}, not a scheduler.", "Give the scheduler's address.")
     check_scheduler(address, versions["packages"])
@@ -122,6 +127,9 @@ def is_open(address: str) -> bool:
 
 def _complete(address: str) -> str:
     """Return `address` with its protocol."""
+    port = address.rpartition(":")[2]
+    if port.isdecimal() and not 0 < int(port) < 2**16:
+        raise InputError(f"There is no port {port} ({address}).", "A port is a number from 1 to 65535.")
     return address if "://" in address else f"tcp://{address}"
 
 
@@ -159,7 +167,7 @@ def _diagnosis(address: str, limit: float, error: BaseException) -> tuple[str, s
             f"The scheduler at {address} and this notebook do not accept each other's certificates: {refused}.",
             remedy,
         )
-    remedy = "Check host and port, and whether it runs."
+    remedy = "Check host and port (the scheduler's, not its dashboard's), and whether it runs."
     if address.startswith("tcp://"):
         remedy += " If it uses TLS, its address begins with tls://."
     return f"No scheduler answers at {address} (tried for {limit:g} s): {why}.", remedy
