@@ -91,6 +91,8 @@ def test_the_object_is_as_it_was_when_it_was_left(local):
     with moorage.attach(local) as cluster:
         assert moorage.attach(local) is cluster
         assert cluster.scalable
+        with pytest.raises(InputError, match="cannot be kept"):
+            cluster.keep()
     eventually(lambda: set(vars(local)) == set(before))
     assert local.status == Status.running
 
