@@ -166,6 +166,7 @@ class Desk:
         self.page.mouse.up()
         if modifier:
             self.page.keyboard.up(modifier)
+        self.page.wait_for_function(_CLICKS_ARE_HEARD)
 
     @contextmanager
     def keyboard_on(self, element):
@@ -187,6 +188,17 @@ def _middle(element):
     box = element.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
+
+# For a moment after a drop dnd-kit swallows clicks, of which letting go of the mouse makes one; no hand is so quick.
+_CLICKS_ARE_HEARD = """() => {
+  const probe = document.createElement('i');
+  let isHeard = false;
+  probe.addEventListener('click', () => { isHeard = true; });
+  document.body.append(probe);
+  probe.dispatchEvent(new MouseEvent('click'));
+  probe.remove();
+  return isHeard;
+}"""
 
 _LIST_SUBSHELLS = """async () => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
