@@ -1,16 +1,18 @@
 // The commands: to show the board, and to do from the palette or by other extensions what the board does by hand.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { InputDialog } from '@jupyterlab/apputils';
+import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { anchorIcon } from './panel/icon';
-import type { Target } from './store/gestures';
-import { loadMagic } from './store/magic';
+import type { ICarried, Target } from './store/gestures';
+import { gatherMagic, loadMagic } from './store/magic';
 import { preview } from './store/preview';
+import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
-import { previewWords, targetWords } from './view/words';
+import type { IBoardOptions } from './view/context';
+import { formatBytes, previewWords, targetWords } from './view/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';
@@ -20,6 +22,7 @@ export namespace CommandIDs {
   export const scaleCluster = 'moorage:scale-cluster';
   export const stopCluster = 'moorage:stop-cluster';
   export const place = 'moorage:place';
+  export const gather = 'moorage:gather';
   export const release = 'moorage:release';
 }
 
@@ -28,6 +31,8 @@ export const PALETTE: readonly string[] = Object.values(CommandIDs);
 
 export interface ICommandOptions {
   placements: IPlacements;
+  /** As the settings are now. */
+  settings(): IBoardOptions;
   trans: TranslationBundle;
   openPanel(): void;
   openTab(): void;
@@ -38,11 +43,19 @@ export interface ICommandOptions {
 export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): void {
   const { placements, trans } = options;
   const noArguments = { args: { type: 'object', properties: {} } } as const;
+  const ofVariable = {
+    args: { type: 'object', properties: { name: { type: 'string', description: 'of the variable' } } }
+  } as const;
+  const ofWorkers = {
+    args: { type: 'object', properties: { workers: { type: 'integer', description: 'how many' } } }
+  } as const;
+  const state = (): IBoardState | undefined => placements.current?.store.getState();
+  const isConnected = (): boolean => state()?.connection.status === 'connected';
   const hasCluster = (): boolean => {
-    const cluster = placements.current?.store.getState().cluster;
-    return cluster !== undefined && cluster !== null && cluster.status !== 'stopped';
+    const { cluster = null } = state() ?? {};
+    return isConnected() && cluster !== null && cluster.status !== 'stopped';
   };
-  const isConnected = (): boolean => placements.current?.store.getState().connection.status === 'connected';
+  const isFree = (): boolean => state()?.readOnly === false && !options.settings().readOnly;
   const add = (id: string, command: CommandRegistry.ICommandOptions): void => {
     app.commands.addCommand(id, command);
   };
@@ -69,10 +82,8 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   });
   add(CommandIDs.startCluster, {
     label: trans.__('Moorage: Start a Cluster…'),
-    isEnabled: () => isConnected() && !hasCluster(),
-    describedBy: {
-      args: { type: 'object', properties: { workers: { type: 'integer', description: 'how many' } } }
-    },
+    isEnabled: () => isConnected() && !hasCluster() && isFree(),
+    describedBy: ofWorkers,
     execute: async args => {
       const workers = await askNumber(args, 'workers', 2, trans.__('How many workers?'));
       if (workers !== null) {
@@ -82,10 +93,8 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   });
   add(CommandIDs.scaleCluster, {
     label: trans.__('Moorage: Scale the Cluster…'),
-    isEnabled: () => isConnected() && hasCluster(),
-    describedBy: {
-      args: { type: 'object', properties: { workers: { type: 'integer', description: 'how many' } } }
-    },
+    isEnabled: () => hasCluster() && isFree(),
+    describedBy: ofWorkers,
     execute: async args => {
       const now = placements.current?.store.getState().cluster?.requested ?? 2;
       const workers = await askNumber(args, 'workers', now, trans.__('How many workers?'));
@@ -96,25 +105,47 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   });
   add(CommandIDs.stopCluster, {
     label: trans.__('Moorage: Stop the Cluster'),
-    isEnabled: () => isConnected() && hasCluster(),
+    isEnabled: () => hasCluster() && isFree(),
     describedBy: noArguments,
     execute: () => placements.current?.stop()
   });
   add(CommandIDs.place, {
     label: trans.__('Moorage: Place a Variable…'),
-    isEnabled: () => isConnected() && hasCluster(),
+    isEnabled: () => hasCluster() && isFree(),
     describedBy: {
-      args: { type: 'object', properties: { name: { type: 'string', description: 'of the variable' } } }
+      args: {
+        type: 'object',
+        properties: {
+          name: { type: 'string', description: 'of the variable' },
+          worker: { type: 'string', description: 'to pin it to' },
+          move: { type: 'boolean', description: 'away from where it is' }
+        }
+      }
     },
-    execute: args => placeByDialog(placements, trans, args, false)
+    execute: args => placeByDialog(options, args)
+  });
+  add(CommandIDs.gather, {
+    label: trans.__('Moorage: Gather a Variable into the Notebook…'),
+    isEnabled: () => hasCluster() && options.canInsert(),
+    describedBy: ofVariable,
+    execute: async args => {
+      const name = await askName(options, args, [...(state()?.variables.keys() ?? [])]);
+      const magic = name === null ? null : gatherMagic([name]);
+      if (magic !== null) {
+        options.insertCell(magic);
+      }
+    }
   });
   add(CommandIDs.release, {
     label: trans.__('Moorage: Release a Variable…'),
-    isEnabled: () => isConnected() && hasCluster(),
-    describedBy: {
-      args: { type: 'object', properties: { name: { type: 'string', description: 'of the variable' } } }
-    },
-    execute: args => placeByDialog(placements, trans, args, true)
+    isEnabled: () => hasCluster() && isFree(),
+    describedBy: ofVariable,
+    execute: async args => {
+      const name = await askName(options, args, [...(state()?.variables.keys() ?? [])]);
+      if (name !== null) {
+        placements.current?.perform([{ names: [name], placement: null }]);
+      }
+    }
   });
 }
 
@@ -132,45 +163,69 @@ async function askNumber(
   return chosen === null || !Number.isInteger(chosen) || chosen < 0 ? null : chosen;
 }
 
-async function placeByDialog(
-  placements: IPlacements,
-  trans: TranslationBundle,
+async function askName(
+  { trans }: ICommandOptions,
   args: ReadonlyPartialJSONObject,
-  isRelease: boolean
-): Promise<void> {
+  known: string[]
+): Promise<string | null> {
+  const given = args['name'];
+  return typeof given === 'string'
+    ? given
+    : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
+}
+
+async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSONObject): Promise<void> {
+  const { placements, trans } = options;
   const model = placements.current;
   if (model === null) {
     return;
   }
   const state = model.store.getState();
-  const known = [...state.variables.keys(), ...(isRelease ? [] : state.candidates.keys())];
-  const given = args['name'];
-  const name =
-    typeof given === 'string'
-      ? given
-      : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
+  const name = await askName(options, args, [...state.variables.keys(), ...state.candidates.keys()]);
   if (name === null) {
     return;
   }
-  const carried = { names: [name], from: null, move: false };
-  const release: Target = { kind: 'release' };
-  const targets: readonly Target[] = isRelease
-    ? [release]
-    : [
-        { kind: 'all-workers' },
-        { kind: 'one-per-host' },
-        ...[...state.workers.keys()].map(worker => ({ kind: 'worker', worker }) as const)
-      ];
-  const open = targets.filter(target => preview(state, carried, target).refusal === null);
+  const { worker, move } = args;
+  const carried = { names: [name], from: null, move: move === true };
+  const target: Target | null =
+    typeof worker === 'string' ? { kind: 'worker', worker } : await askTarget(options, state, carried);
+  if (target === null) {
+    return;
+  }
+  // The kernel says why, where it refuses what was not offered.
+  const { steps, nbytes } = preview(state, carried, target);
+  if (nbytes > options.settings().confirmAbove) {
+    const { button } = await showDialog({
+      title: trans.__('Copy %1?', name),
+      body: trans.__('%1 to %2: copies %3.', name, targetWords(trans, target), formatBytes(nbytes)),
+      buttons: [
+        Dialog.cancelButton({ label: trans.__('Cancel') }),
+        Dialog.okButton({ label: trans.__('Copy') })
+      ]
+    });
+    if (!button.accept) {
+      return;
+    }
+  }
+  model.perform(steps);
+}
+
+async function askTarget(
+  { trans }: ICommandOptions,
+  state: IBoardState,
+  carried: ICarried
+): Promise<Target | null> {
+  const all: readonly Target[] = [
+    { kind: 'all-workers' },
+    { kind: 'one-per-host' },
+    ...[...state.workers.keys()].map(worker => ({ kind: 'worker', worker }) as const)
+  ];
+  const open = all.filter(target => preview(state, carried, target).refusal === null);
   const labels = open.map(
     target =>
       `${targetWords(trans, target)}: ${previewWords(trans, state, carried, target, preview(state, carried, target))}`
   );
-  const chosen = isRelease
-    ? labels[0]
-    : (await InputDialog.getItem({ title: trans.__('Where shall %1 stay?', name), items: labels })).value;
-  const target = open[labels.indexOf(chosen ?? '')];
-  if (target !== undefined) {
-    model.perform(preview(state, carried, target).steps);
-  }
+  const title = trans.__('Where shall %1 stay?', carried.names.join(', '));
+  const { value } = await InputDialog.getItem({ title, items: labels });
+  return open[labels.indexOf(value ?? '')] ?? null;
 }

@@ -17,6 +17,7 @@ import { PlacementPanel } from './panel/panel';
 import { PanelSettings } from './panel/settings';
 import { KernelSessions } from './sessions';
 import { IPlacements } from './tokens';
+import { offerTranslation } from './translate';
 
 const ID = 'moorage:plugin';
 const SIDE = 'moorage-panel';
@@ -40,7 +41,8 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
     restorer: ILayoutRestorer | null
   ): IPlacements => {
     const trans = (translator ?? nullTranslator).load('moorage');
-    const placements = new KernelSessions();
+    offerTranslation(trans);
+    const placements = new KernelSessions(trans);
     const settings = new PanelSettings();
     const document = new ActiveDocument(app.shell, notebooks, consoles);
     const options = { placements, document, settings, trans };
@@ -90,6 +92,7 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
 
     addCommands(app, {
       placements,
+      settings: () => settings.values,
       trans,
       openPanel: () => app.shell.activateById(SIDE),
       openTab,

@@ -5,6 +5,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 
 import { PlacementModel } from './store/model';
 import type { IPlacements } from './tokens';
+import type { ITranslate } from './translate';
 import { Channel } from './transport/channel';
 
 interface ISession {
@@ -13,6 +14,8 @@ interface ISession {
 }
 
 export class KernelSessions implements IPlacements {
+  constructor(private readonly _trans: ITranslate) {}
+
   get current(): PlacementModel | null {
     return this._current?.model ?? null;
   }
@@ -66,7 +69,7 @@ export class KernelSessions implements IPlacements {
     if (known !== undefined) {
       return known;
     }
-    const channel = new Channel(kernel);
+    const channel = new Channel(kernel, this._trans);
     const model = new PlacementModel(channel);
     model.connectionChanged(channel.connection, true);
     channel.received.connect((_, message) => model.receive(message));

@@ -5,9 +5,9 @@ import { createRoot } from 'react-dom/client';
 import { useStore } from 'zustand';
 
 import { PlacementModel } from './store/model';
+import { type ITranslate, askForTranslation } from './translate';
 import { type IWidgetModel, WidgetChannel } from './transport/widget';
 import { Board } from './view/board';
-import { english } from './view/translate';
 
 const MIB = 2 ** 20;
 const OPTIONS = { threshold: MIB, confirmAbove: 2048 * MIB, readOnly: false };
@@ -18,6 +18,7 @@ export default (): {
   render(context: { el: HTMLElement }): () => void;
 } => {
   const board = new PlacementModel({ request: (op, args) => requests().request(op, args) });
+  const trans = askForTranslation();
   let channel: WidgetChannel | null = null;
   const requests = (): WidgetChannel => {
     if (channel === null) {
@@ -27,8 +28,8 @@ export default (): {
   };
   return {
     initialize({ model }) {
-      channel = new WidgetChannel(model, message => board.receive(message));
-      void connect(board);
+      channel = new WidgetChannel(model, trans, message => board.receive(message));
+      void connect(board, trans);
       return () => channel?.dispose();
     },
     render({ el }) {
@@ -36,31 +37,31 @@ export default (): {
       // JupyterLab would take the arrow keys and Enter as commands to the notebook.
       el.dataset['lmSuppressShortcuts'] = 'true';
       const root = createRoot(el);
-      root.render(<WidgetBoard model={board} />);
+      root.render(<WidgetBoard model={board} trans={trans} />);
       return () => root.unmount();
     }
   };
 };
 
-async function connect(board: PlacementModel): Promise<void> {
+async function connect(board: PlacementModel, trans: ITranslate): Promise<void> {
   board.connectionChanged({ status: 'connecting', message: '', concurrent: true }, true);
   board.watch(OPTIONS.threshold);
   await board.resync();
   const isKnown = board.store.getState().version !== null;
   board.connectionChanged({
     status: isKnown ? 'connected' : 'absent',
-    message: isKnown ? '' : 'The kernel has not answered. Run this cell again.',
+    message: isKnown ? '' : trans.__('The kernel has not answered. Run this cell again.'),
     concurrent: true
   });
 }
 
-function WidgetBoard({ model }: { model: PlacementModel }): ReactElement {
+function WidgetBoard({ model, trans }: { model: PlacementModel; trans: ITranslate }): ReactElement {
   const state = useStore(model.store);
   return (
     <Board
       state={state}
       options={OPTIONS}
-      trans={english}
+      trans={trans}
       actions={{
         perform: (steps, force) => model.perform(steps, force),
         start: workers => model.start(workers),

@@ -5,6 +5,7 @@ import type { PanelRequest, PanelSnapshot, PanelUpdate } from '../../labextensio
 import { RequestError } from '../../labextension/src/store/model';
 import { Channel, PUSH, RPC } from '../../labextension/src/transport/channel';
 import { ANSWER_TIMEOUT } from '../../labextension/src/transport/requests';
+import { english } from '../../labextension/src/translate';
 import { Tab } from '../../labextension/src/transport/tab';
 import { FakeKernel, type ISent } from './fakeKernel';
 
@@ -17,7 +18,7 @@ beforeEach(() => {
   window.sessionStorage.clear();
   window.localStorage.clear();
   kernel = new FakeKernel();
-  channel = follow(new Channel(kernel.asConnection(), new Tab()));
+  channel = follow(new Channel(kernel.asConnection(), english, new Tab()));
 });
 
 afterEach(() => {
@@ -247,7 +248,7 @@ describe('the end of a connection', () => {
     for (let reload = 0; reload < 20; reload++) {
       window.dispatchEvent(new Event('pagehide'));
       channel.dispose();
-      channel = follow(new Channel(kernel.asConnection(), new Tab()));
+      channel = follow(new Channel(kernel.asConnection(), english, new Tab()));
       await connected();
     }
     expect(kernel.subshells.size).toBe(1);
@@ -260,7 +261,7 @@ describe('the end of a connection', () => {
     await connected();
     const [left] = kernel.subshells;
     // The page went away without a word: only the storage of its tab is left.
-    const next = new Channel(kernel.asConnection(), new Tab());
+    const next = new Channel(kernel.asConnection(), english, new Tab());
     void next.connect();
     await settle();
     expect(kernel.subshells.has(left ?? '')).toBe(false);
@@ -294,7 +295,7 @@ const aStorage = (): Storage => new TabStorage() as unknown as Storage;
 
 describe('tabs of a browser', () => {
   const open = async (tab: Tab): Promise<Channel> => {
-    const made = new Channel(kernel.asConnection(), tab);
+    const made = new Channel(kernel.asConnection(), english, tab);
     void made.connect();
     await settle();
     expect(made.connection.status).toBe('connected');

@@ -3,6 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 
 import type { PanelMessage } from '../../labextension/src/store/state';
 import type { IWidgetModel } from '../../labextension/src/transport/widget';
+import { askForTranslation, english, offerTranslation } from '../../labextension/src/translate';
 import widget from '../../labextension/src/widget';
 import { aSnapshot, atWork } from './examples';
 
@@ -49,4 +50,9 @@ it('shows the board in the output of a cell, in every view the same', async () =
   unmounts.forEach(unmount => unmount());
   dispose();
   expect(model.isHeard).toBe(false);
+});
+
+it('speaks the language of the page, where that offers one', () => {
+  offerTranslation({ ...english, __: text => `(${text})` });
+  expect(askForTranslation().__('Attach…')).toBe('(Attach…)');
 });

@@ -31,6 +31,7 @@ import {
 } from '../protocol';
 import type { IRequester } from '../store/model';
 import type { ConnectionStatus, IConnection } from '../store/state';
+import { type ITranslate, english } from '../translate';
 import { SubshellComm, closeComm } from './comm';
 import { Requests } from './requests';
 import { closeSubshell, openSubshell } from './subshell';
@@ -40,21 +41,16 @@ export const PUSH = 'moorage.push';
 export const RPC = 'moorage.rpc';
 export const HELLO = 'moorage.hello';
 
-const CLOSED: PanelError = {
-  kind: 'UnreachableError',
-  message: 'The connection to the kernel ended before it answered.',
-  remedy: 'Look whether what you asked for has happened, and ask again if not.'
-};
-
 export class Channel implements IRequester, IDisposable {
   constructor(
     readonly kernel: Kernel.IKernelConnection,
+    private readonly _trans: ITranslate = english,
     private readonly _tab: Tab = thisTab()
   ) {
     this._requests = new Requests(
       request => {
         if (this._rpc === null) {
-          throw new Error('The panel is not connected to the kernel.');
+          throw new Error(this._trans.__('The panel is not connected to the kernel.'));
         }
         this._rpc.send(request as unknown as JSONObject);
       },
@@ -207,7 +203,11 @@ export class Channel implements IRequester, IDisposable {
       this._close();
       this._say(
         'incompatible',
-        `moorage in the kernel speaks version ${message.protocol} of the protocol, this page version ${PROTOCOL_VERSION}.`
+        this._trans.__(
+          'moorage in the kernel speaks version %1 of the protocol, this page version %2.',
+          message.protocol,
+          PROTOCOL_VERSION
+        )
       );
       return;
     }
@@ -264,7 +264,11 @@ export class Channel implements IRequester, IDisposable {
     this._rpc?.forget();
     this._push = this._rpc = this._subshell = this._session = null;
     this._tab.note(this.kernel.id, null);
-    this._requests.failAll(CLOSED);
+    this._requests.failAll({
+      kind: 'UnreachableError',
+      message: this._trans.__('The connection to the kernel ended before it answered.'),
+      remedy: this._trans.__('Look whether what you asked for has happened, and ask again if not.')
+    });
   }
 
   private _say(status: ConnectionStatus, message: string, reset = false): void {
@@ -275,11 +279,13 @@ export class Channel implements IRequester, IDisposable {
   private _timedOut(): PanelError {
     return {
       kind: 'WaitTimeoutError',
-      message: 'The kernel has not answered.',
+      message: this._trans.__('The kernel has not answered.'),
       remedy:
         this._subshell === null
-          ? 'It answers between cells: if one is running, what you asked for happens when it ends.'
-          : 'If this goes on, restart the kernel.'
+          ? this._trans.__(
+              'It answers between cells: if one is running, what you asked for happens when it ends.'
+            )
+          : this._trans.__('If this goes on, restart the kernel.')
     };
   }
 

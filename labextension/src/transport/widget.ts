@@ -1,6 +1,7 @@
 // The way to the kernel where there is no JupyterLab: the custom messages of an anywidget model. Each is exactly a
 // PanelRequest, PanelReply, PanelSnapshot or PanelUpdate. One model may have several views; they share this.
 import type { PanelMessage } from '../store/state';
+import type { ITranslate } from '../translate';
 import { Requests } from './requests';
 
 /** The part of anywidget's model that is used here. */
@@ -11,14 +12,19 @@ export interface IWidgetModel {
 }
 
 export class WidgetChannel extends Requests {
-  constructor(model: IWidgetModel, received: (message: Exclude<PanelMessage, { type: 'reply' }>) => void) {
+  constructor(
+    model: IWidgetModel,
+    trans: ITranslate,
+    received: (message: Exclude<PanelMessage, { type: 'reply' }>) => void
+  ) {
     super(
       request => model.send(request),
       () => ({
         kind: 'WaitTimeoutError',
-        message: 'The kernel has not answered.',
-        remedy:
+        message: trans.__('The kernel has not answered.'),
+        remedy: trans.__(
           'If a cell is running, it may answer when that ends. If the kernel was restarted, run this cell again.'
+        )
       })
     );
     const listen = (message: PanelMessage): void => {

@@ -1,24 +1,9 @@
-// The words of the view in the user's language. In JupyterLab that is its TranslationBundle; elsewhere English.
+// The translation for all parts of the view.
 import { createContext, useContext } from 'react';
 
-/** The part of JupyterLab's `TranslationBundle` that the view uses; `%1` stands for the first argument. */
-export interface ITranslate {
-  __(text: string, ...args: (string | number)[]): string;
-  /** `%1` is `n`. */
-  _n(singular: string, plural: string, n: number, ...args: (string | number)[]): string;
-}
+import { type ITranslate, english } from '../translate';
 
-function format(text: string, args: readonly (string | number)[]): string {
-  return text.replace(/%(\d+)/g, (placeholder, index: string) =>
-    String(args[Number(index) - 1] ?? placeholder)
-  );
-}
-
-/** English, untranslated. */
-export const english: ITranslate = {
-  __: (text, ...args) => format(text, args),
-  _n: (singular, plural, n, ...args) => format(n === 1 ? singular : plural, [n, ...args])
-};
+export { type ITranslate, english };
 
 const TranslateContext = createContext<ITranslate>(english);
 
