@@ -3,7 +3,8 @@
 To find out whether an array of half a gigabyte has changed takes 35 ms if it is read, and ten microseconds if Linux is
 asked: `WrittenMemory` has the pages of a buffer protected, and Linux notes the first write to each (userfaultfd,
 "asynchronous write protection", since Linux 6.7). Every way of writing is noticed, by Python, by compiled code or by
-a system call. The pages at either end, which a buffer may share with its neighbours, are read each time.
+a system call; the first write to each page takes a microsecond longer. The pages at either end, which a buffer may
+share with its neighbours, are read each time.
 
 Not for memory that other processes share, which they can write to unseen, nor for what a device writes by itself.
 Where Linux is older, does not allow it, or another system is used, there is no such knowledge, and all is read.
