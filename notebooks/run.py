@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,10 +23,14 @@ from traitlets.config import Config
 
 CELL_TIMEOUT_SECONDS = 600
 START_TIMEOUT_SECONDS = 120
+UPDATE_SECONDS = 5  # of what a display shows in place of what it showed before, only so much is printed, and the last
 
 
 class NotebookPrinter(NotebookClient):
     """A client that prints each cell before it runs, and what it shows as it comes."""
+
+    _held = ""
+    _next_update = 0.0
 
     def print_cell(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
         """Print the source of a cell, code set in by four spaces."""
@@ -42,13 +47,24 @@ class NotebookPrinter(NotebookClient):
         """Print what a message of the running cell shows, then treat it as usual."""
         content = msg["content"]
         match msg["msg_type"]:
+            case "update_display_data":
+                self._held = content["data"].get("text/plain", "")
+                if time.monotonic() > self._next_update:
+                    self._print_held()
             case "stream":
+                self._print_held()
                 print(content["text"], end="", flush=True)
-            case "display_data" | "execute_result" | "update_display_data":
-                text = content["data"].get("text/plain")
-                if text is not None:
-                    print(text, flush=True)
+            case "display_data" | "execute_result" if "text/plain" in content["data"]:
+                self._print_held()
+                print(content["data"]["text/plain"], flush=True)
+            case "status":  # busy or idle: the cell begins or ends
+                self._print_held()
         return super().process_message(msg, cell, cell_index)
+
+    def _print_held(self) -> None:
+        if self._held:
+            print(self._held, flush=True)
+            self._held, self._next_update = "", time.monotonic() + UPDATE_SECONDS
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -43,6 +43,15 @@ def test_shows_updates_of_a_display(run_cells):
     assert done.stdout.index("2 workers") < done.stdout.index("4 workers")
 
 
+def test_of_a_line_that_changes_often_the_last_state_is_printed(run_cells):
+    code = "line = display(0, display_id=True)\nfor i in range(100):\n    line.update(i * 1000)\nprint('do' 'ne')"
+    done = run_cells(code)
+    shown = [line for line in done.stdout.splitlines() if line.isdecimal() or line == "done"]
+    assert shown[0] == "0"
+    assert shown[-2:] == ["99000", "done"]
+    assert len(shown) < 50
+
+
 def test_uses_this_python(run_cells):
     assert sys.executable in run_cells("import sys; print(sys.executable)").stdout
 
