@@ -56,6 +56,17 @@ def test_a_plain_broadcast_to_named_workers_stays_there(workers: Workers, client
     eventually(lambda: holders(client, future.key) == {"alice", "bob"})
 
 
+def test_it_is_told_by_the_type_of_its_value(workers: Workers, notebook: Notebook, client: Client) -> None:
+    futures = client.scatter([VALUE, 1], broadcast=True)
+    named = client.scatter({"label": VALUE}, broadcast=True)
+    computed = client.submit(np.arange, 1000)
+    client.replicate([computed])
+    keys = [*(future.key for future in futures), "label", computed.key]
+    variables = notebook.call("state")["variables"]
+    assert [variables[f"dask:{key}"]["typename"] for key in keys] == ["ndarray", "int", "Future", "ndarray"]
+    del named
+
+
 def test_replicate_holds(workers: Workers, client: Client) -> None:
     scattered, computed = client.scatter(VALUE), client.submit(np.arange, 1000)
     client.replicate([scattered, computed], n=2)

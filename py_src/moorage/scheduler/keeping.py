@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dask.utils import key_split
+
 from moorage.model import Placement
 from moorage.plan import Key
 from moorage.scheduler.desired import Desired, Record
@@ -77,9 +79,11 @@ class Keeper:
     def adopt(self, keys: Iterable[Key], placement: Placement) -> None:
         """Place keys that somebody else has put on the cluster, for as long as they are there."""
         for key in keys:
-            if key in self._scheduler.tasks:
-                name = str(key)
-                self.put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, hold=False))
+            if (ts := self._scheduler.tasks.get(key)) is not None:
+                name, typename = str(key), key_split(key)
+                if ts.run_spec is not None or typename == name:  # only keys of scattered values begin with their type
+                    typename = ""
+                self.put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, typename, hold=False))
 
     def task_came(self, key: Key) -> None:
         """Take note that the scheduler has got a task for a placed key just now."""
