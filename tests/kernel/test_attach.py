@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 
+import dask.config as configuration
 import pytest
 from distributed import Client, Security
 
@@ -105,8 +106,9 @@ def encrypted(tmp_path_factory, certificates):
         yield address_of(file)
 
 
-def test_by_scheduler_file_where_moorage_is_not_installed(plain):
-    with moorage.attach(str(plain)) as cluster:
+def test_by_scheduler_file_where_moorage_is_not_installed(plain, monkeypatch):
+    monkeypatch.setenv("HOME", str(plain.parent))
+    with moorage.attach(f"~/{plain.name}") as cluster:
         cluster.wait_for_workers(2, 60)
         cluster.broadcast({"a": 1}, name="x")
         cluster.pin("y", ["bob"], value=[1, 2])
@@ -159,11 +161,15 @@ def test_by_address_with_and_without_protocol(plain):
             assert cluster.address == address
 
 
-def test_tls_by_files_and_by_security(encrypted, certificates):
+def test_tls_by_files_by_security_and_by_dask_s_configuration(encrypted, certificates):
     with moorage.attach(encrypted, **certificates) as cluster:
         assert cluster.secure
         security = cluster.client.security
     with moorage.attach(encrypted, security=security) as cluster:
+        assert cluster.secure
+    parts = {"ca-file": "tls_ca", "client.cert": "tls_cert", "client.key": "tls_key"}
+    settings = {f"distributed.comm.tls.{part}": certificates[name] for part, name in parts.items()}
+    with configuration.set(settings), moorage.attach(encrypted) as cluster:
         assert cluster.secure
 
 

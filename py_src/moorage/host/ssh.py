@@ -7,6 +7,7 @@ of the user: there the workers find their credentials.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,12 +24,24 @@ from moorage.host.security import to_texts
 _PATIENCE = {"connect_timeout": 15, "login_timeout": 30, "keepalive_interval": 10}
 """Seconds. A host that is cut off must not hold up the others; see ``asyncssh.connect``."""
 
+_START_SECONDS = 90.0
+"""How long a worker may take to start, with its interpreter on a slow file system."""
+
 
 class NamedWorker(Worker):
     """A worker by SSH that is called what the cluster calls it."""
 
     def __init__(self, scheduler: str, *, name: object, kwargs: Mapping[str, Any], **options: Any) -> None:
         super().__init__(scheduler, name=name, kwargs={**kwargs, "name": str(name)}, **options)
+
+    async def start(self) -> None:
+        """Start it; called by the cluster, which starts no other one meanwhile."""
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await super().start()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await self.close()  # type: ignore[no-untyped-call]
+            raise
 
 
 class SSHCluster(SpecCluster):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -180,8 +179,8 @@ def attach(
             return _attach_kept(target, security, limit)
         case str() if target and ("://" in target or _is_host_and_port(target)):
             return _attach_address(target, security, limit)
-        case str() if target and os.path.exists(target):
-            return _attach_address(address_in(Path(target)), security, limit)
+        case str() if target and (file := Path(target).expanduser()).exists():
+            return _attach_address(address_in(file), security, limit)
         case str() if target:
             return _attach_kept(kept.named(target), security, limit)
     raise InputError(
