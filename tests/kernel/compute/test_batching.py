@@ -62,6 +62,14 @@ def test_long_items_are_tasks_of_their_own_after_the_first():
     assert sizer.size(1000, 2) == 1
 
 
+def test_a_short_loop_goes_out_at_once_in_equal_parts():
+    sizer, left, sizes = BatchSizer(), 200, []
+    for room in (4, 3, 2, 1):
+        sizes.append(sizer.size(left, 2, room))
+        left -= sizes[-1]
+    assert sizes == [50] * 4
+
+
 def test_one_slow_item_among_many_does_not_hold_up_what_was_queued_behind_it():
     _, tasks = simulate([1e-4] * 500 + [5.0] + [1e-4] * 500, threads=2)
     assert tasks < 60

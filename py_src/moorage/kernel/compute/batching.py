@@ -14,12 +14,10 @@ LONGEST = 2.0
 """Seconds that a task shall take on a cluster so large that shorter ones would keep the scheduler too busy."""
 SHORTEST = 0.05
 """Seconds below which a task is not worth its overhead, even when few items are left."""
-FIRST_BUDGET = 0.1
-"""Seconds that a task may take before anything was measured."""
 TASKS_PER_SECOND = 50
 """So many may end per second, on the whole cluster."""
-FIRST = 1000
-"""Items of a task, at most, before anything was measured."""
+FIRST = 10_000
+"""Items of a task, at most, before anything was measured. Its time budget bounds it, too."""
 FIRST_OF_UNKNOWN = 100
 """The same, when it is not known how many items there are."""
 LARGEST_PAYLOAD = 4_000_000
@@ -59,7 +57,7 @@ class BatchSizer:
         if items:
             self._payload = max(nbytes / items, self._payload * 0.9)
 
-    def size(self, remaining: int | None, threads: int) -> int:
+    def size(self, remaining: int | None, threads: int, room: int | None = None) -> int:
         """Return the number of items of the next batch, at least 1.
 
         Parameters
@@ -68,15 +66,20 @@ class BatchSizer:
             Items that are not on the cluster yet; None if unknown.
         threads : int
             Threads that work on them.
+        room : int, optional
+            Tasks that can be sent now, this one included.
         """
         if self.fixed is not None:
             return self.fixed
         mean = self.seconds_per_item
-        # Each thread gets its share in shrinking portions, so that all end together.
-        share = math.inf if remaining is None else math.ceil(remaining / (2 * max(threads, 1)))
+        portions = 2 * max(threads, 1)
         if mean is None:
-            size = FIRST_OF_UNKNOWN if remaining is None else min(FIRST, share)
+            # All of it at once, if it is short: then there is no need to wait for what was measured.
+            whole = FIRST_OF_UNKNOWN if remaining is None else math.ceil(remaining / (room or portions))
+            size: float = min(FIRST, whole)
         else:
+            # Each thread gets its share in shrinking portions, so that all end together.
+            share = math.inf if remaining is None else math.ceil(remaining / portions)
             aim = min(LONGEST, max(AIM, threads / TASKS_PER_SECOND))
             size = min(aim / mean, max(share, SHORTEST / mean))
         if self._payload:
@@ -88,4 +91,4 @@ class BatchSizer:
         if self.fixed is not None:
             return None
         mean = self.seconds_per_item
-        return FIRST_BUDGET if mean is None else max(SHORTEST, 2 * size * mean)
+        return AIM if mean is None else max(SHORTEST, 2 * size * mean)

@@ -45,8 +45,8 @@ class Feed(Protocol):
         """Begin a batch of up to `n` items for the workers of `lane`; None if there are none."""
         ...
 
-    def measured(self, seconds_per_item: float) -> None:
-        """Take note of how long an item takes."""
+    def measured(self, seconds_per_item: float, waiting: int | None) -> None:
+        """Take note of how long an item takes, and how many have not ended, if that is known."""
         ...
 
     def forget_workers(self) -> None:
@@ -104,9 +104,9 @@ class InOrder:
         items = self._source.take(n)
         return ledger.open(items) if len(items) else None
 
-    def measured(self, seconds_per_item: float) -> None:
+    def measured(self, seconds_per_item: float, waiting: int | None) -> None:
         """See `Feed`."""
-        self._locality.decide(self.remaining, seconds_per_item)
+        self._locality.decide(waiting, seconds_per_item)
 
 
 class WhereTheyAre:
@@ -153,7 +153,7 @@ class WhereTheyAre:
         indices = self._located.take(lane, n)
         return ledger.open_at(indices, [self._items[index] for index in indices]) if indices else None
 
-    def measured(self, seconds_per_item: float) -> None:
+    def measured(self, seconds_per_item: float, waiting: int | None) -> None:
         """See `Feed`."""
 
     def close(self) -> None:

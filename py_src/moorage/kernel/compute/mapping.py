@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -217,22 +217,16 @@ class Run:
         lanes = self._feed.lanes()
         threads = max(sum(lane.threads for lane in lanes), 1)
         busy = Counter(lane.name for _, lane in self._sent.values())
+        # With no workers at all, a little is sent all the same: an adaptive cluster starts some for it.
+        room = {lane: max(0, (lane.threads or int(not lane.addresses)) * DEPTH - busy[lane.name]) for lane in lanes}
         for lane in lanes:
-            # With no workers at all, a little is sent all the same: an adaptive cluster starts some for it.
-            slots = lane.threads or int(not lane.addresses)
-            room = slots * DEPTH - busy[lane.name]
-            for _ in range(room):
-                batch = self._next(lane, threads)
-                if batch is None:
-                    break
+            while room[lane] and (batch := self._next(lane, threads, sum(room.values()))) is not None:
+                room[lane] -= 1
                 self._send(lane, batch)
         return bool(self._sent or self._again or not self._feed.exhausted)
 
-    def _next(self, lane: Lane, threads: int) -> Batch | None:
-        left = self._feed.remaining
-        if left is not None:
-            left += sum(map(len, self._again))
-        size = self._sizer.size(left, threads)
+    def _next(self, lane: Lane, threads: int, room: int) -> Batch | None:
+        size = self._sizer.size(self._waiting(self._again), threads, room)
         if self._again:
             batch = self._again.popleft()
             if len(batch) > size:
@@ -241,6 +235,11 @@ class Run:
         opened = None if self._feed.exhausted else self._feed.open(lane, size, self.ledger)
         self.ledger.total = self._feed.total
         return opened
+
+    def _waiting(self, batches: Iterable[Batch]) -> int | None:
+        """Return the number of items that are in no batch or in one of `batches`; None if unknown."""
+        remaining = self._feed.remaining
+        return None if remaining is None else remaining + sum(map(len, batches))
 
     def _send(self, lane: Lane, batch: Batch) -> None:
         self._sent[batch.name] = batch, lane  # before it can report
@@ -299,7 +298,7 @@ class Run:
                 batch.future.add_done_callback(partial(self._on_done, batch.name))
         mean = self._sizer.seconds_per_item
         if landed and mean is not None:
-            self._feed.measured(mean)
+            self._feed.measured(mean, self._waiting([*self._again, *(batch for batch, _ in self._sent.values())]))
 
     def _comes_home(self, report: Report) -> bool:
         nbytes = report["nbytes"]
