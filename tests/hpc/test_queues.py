@@ -117,7 +117,7 @@ def test_a_worker_leaves_with_its_data_before_the_time_of_its_job_is_over(start,
     plain = cluster.client.scatter(BIG)  # which nobody could send again
     cluster.pin("pinned", [first.name], value={"a": 1})
     cluster.broadcast(BIG, name="big")
-    eventually(lambda: time.monotonic() > begun + 10, 20)  # the second one shall be younger
+    eventually(lambda: time.monotonic() > begun + 6, 20)  # the second one shall be younger
     cluster.scale(2)
     arrived(cluster, 2)
     assert first.address in {info.address for info in cluster.workers()}

@@ -11,10 +11,12 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 def lifetime(wall_seconds: float) -> list[str]:
     """Return the options of a worker that leaves before its job ends.
 
-    Workers that were started together leave one after the other, so that the data of each has somewhere to go.
+    Workers that were started together leave one after the other, so that the data of each has somewhere to go: their
+    successors have to wait in the queue.
     """
     reserve = max(min(wall_seconds / 8, 600.0), min(wall_seconds / 3, 90.0))  # to start, and to move the data
-    return ["--lifetime", f"{wall_seconds - reserve:.0f}s", "--lifetime-stagger", f"{reserve / 4:.0f}s"]
+    spread = min(wall_seconds / 10, 1800.0)
+    return ["--lifetime", f"{wall_seconds - reserve - spread:.0f}s", "--lifetime-stagger", f"{spread:.0f}s"]
 
 
 def wall_time(queue: str, text: object) -> float | None:
