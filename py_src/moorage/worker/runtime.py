@@ -96,7 +96,7 @@ class Runtime:
             running = Items(options, lambda: wanted(worker, key), report, sink, worker)
             try:
                 if options["once"]:
-                    claim(f"moorage-{options['run']}-{options['batch']}")
+                    claim(f"moorage-{options['run']}-{options['batch'].partition('.')[0]}")
                 loaded = self.program(program, options["hash"], values[:shared])
                 elements = loads(items, values[shared:], self.ours)
             except Exception as error:

@@ -104,6 +104,7 @@ class Run:
 
     def cancel(self) -> None:
         """Take no more items and let those on the cluster go."""
+        self._events.put(self._enter)
         self._events.put(self._cancel)
 
     def retry(self, indices: Sequence[int]) -> None:
@@ -263,15 +264,24 @@ class Run:
     def _land(self, name: str, future: Future[Any]) -> None:
         if (gone := self._disconnected()) is not None:  # which cancels all futures
             raise gone
-        batch, _ = self._sent.pop(name, (None, None))
-        if batch is None:  # cancelled meanwhile
+        batch, lane = self._sent.pop(name, (None, None))
+        if batch is None or lane is None:  # cancelled meanwhile
             return
-        if future.status == "finished":
+        if future.status == "finished" or (batch.report or {}).get("outcome"):
             self._landed.append(batch)
         elif future.status == "error":
             self._fail(batch, future.exception())
-        else:
+        elif future.status == "cancelled":
             self._send_again(batch)
+        else:
+            self._wait_again(batch, lane)
+
+    def _wait_again(self, batch: Batch, lane: Lane) -> None:
+        """Wait for a batch whose outcome was lost before it could be had: Dask computes it again."""
+        assert batch.future is not None
+        batch.report = None
+        self._sent[batch.name] = batch, lane
+        batch.future.add_done_callback(partial(self._on_done, batch.name))
 
     def _enter(self) -> None:
         """Enter what has landed into the ledger, with its values if they are small."""
@@ -290,12 +300,10 @@ class Run:
         outcomes = self._gather(home)
         for batch in home:
             assert batch.report is not None
-            assert batch.future is not None
             if batch in outcomes:
                 self._done_at_home(batch, batch.report, outcomes[batch])
-            else:  # lost since; Dask computes it again
-                self._sent[batch.name] = batch, Lane("", (), 0)
-                batch.future.add_done_callback(partial(self._on_done, batch.name))
+            else:
+                self._wait_again(batch, Lane("", (), 0))
         mean = self._sizer.seconds_per_item
         if landed and mean is not None:
             self._feed.measured(mean, self._waiting([*self._again, *(batch for batch, _ in self._sent.values())]))
