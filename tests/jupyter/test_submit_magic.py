@@ -1,6 +1,7 @@
 """The magic `%%submit` in a real shell, on a real cluster of two workers. The engine has tests of its own."""
 
 import os
+from pathlib import Path
 
 from distributed import Future
 
@@ -116,6 +117,8 @@ def test_each_worker_runs_it_once(notebook):
 def test_what_takes_too_long_is_cancelled(notebook):
     error, _ = notebook.fail("%%submit --timeout 0.2\nimport time\nfor _ in range(500): time.sleep(0.01)")
     assert "did not end within 0.2 s" in error.message
+    error, _ = notebook.fail("%%submit --each --timeout 0.2\nimport time\nfor _ in range(200): time.sleep(0.01)")
+    assert "did not end within 0.2 s" in error.message
     error, _ = notebook.fail("%%submit --timeout 0.3 for i in range(1000)\nimport time\ntime.sleep(0.05)")
     assert "of 1000 items have ended within 0.3 s" in error.message
 
@@ -158,14 +161,18 @@ def test_await_works_on_workers(notebook):
     assert notebook.value("%%submit\nimport asyncio\nawait asyncio.sleep(0.01, 'slept')") == "slept"
 
 
-def test_what_a_placed_cell_raised_is_shown_with_its_own_lines_by_gather(notebook):
-    notebook.run("%%submit -o broken --broadcast\nzero = 0\n1 / zero")
-    error, shown = notebook.fail("%gather broken")
-    if isinstance(error, ZeroDivisionError):  # otherwise the variable was known to be lost by then, with the reason
-        assert "3 1 / zero" in shown
-        assert "moorage/" not in shown
-    else:
-        assert "ZeroDivisionError" in error.message
+def test_what_a_placed_cell_raised_is_shown_with_its_own_lines(notebook, tmp_path):
+    gate = notebook.names["gate"] = str(tmp_path / "gate")
+    wait = "import os, time\nwhile not os.path.exists(gate): time.sleep(0.01)\n"
+    notebook.run(f"%%submit -o broken --broadcast\n{wait}1 / 0")
+    Path(gate).touch()
+    eventually(lambda: notebook.names["cluster"].placement()["broken"].state == "lost")
+    error, _ = notebook.fail("%gather broken")
+    assert "ZeroDivisionError" in error.message
+    error, shown = notebook.fail("%%submit\nbroken")
+    assert isinstance(error, ZeroDivisionError)
+    assert "4 1 / 0" in shown
+    assert "moorage/" not in shown
 
 
 def test_what_is_printed_on_each_worker_is_labelled(notebook):

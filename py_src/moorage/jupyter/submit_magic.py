@@ -15,7 +15,7 @@ from distributed import Future, wait
 from IPython.core.magic import Magics, line_cell_magic, magics_class, output_can_be_silenced
 from IPython.display import display as publish
 
-from moorage.errors import ArgumentError, WaitTimeoutError
+from moorage.errors import ArgumentError, InputError, WaitTimeoutError
 from moorage.jupyter.cells import not_python, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import reads
@@ -107,6 +107,9 @@ class SubmitMagics(Magics):
             if isinstance(job, Future):
                 return _result(job, timeout)
             if isinstance(job, OnEach):
+                if not job.wait(timeout):
+                    job.cancel()
+                    raise _late(timeout)
                 return job.gather()
             with Progress(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
                 return job.gather()
@@ -124,10 +127,15 @@ class SubmitMagics(Magics):
     def _place(self, controller: ClusterController, args: SubmitArguments, job: Job) -> None:
         """Keep the result on the cluster under its name; the notebook gets the variable, not the value."""
         for name, part in zip(args.output, _parts(job, len(args.output)), strict=True):
-            if args.pin:
-                controller.pin(name, args.pin, args.allow_other_workers, part, timeout=0)
-            else:
-                controller.broadcast(part, name, timeout=0)
+            try:
+                if args.pin:
+                    controller.pin(name, args.pin, args.allow_other_workers, part, timeout=0)
+                else:
+                    controller.broadcast(part, name, timeout=0)
+            except InputError:
+                if part.status == "error":  # at once: tell what is wrong with the cell
+                    self._wait(part, None)
+                raise
             self.shell.user_ns[name] = controller[name]
 
 
@@ -148,10 +156,12 @@ def _result(future: Future[Any], timeout: float | None) -> Any:
             wait([future], timeout=timeout)
         except TimeoutError:
             future.cancel()
-            raise WaitTimeoutError(
-                f"The cell did not end within {timeout:g} s, and was cancelled.", "Allow more: --timeout."
-            ) from None
+            raise _late(timeout) from None
     return future.result()
+
+
+def _late(timeout: float | None) -> WaitTimeoutError:
+    return WaitTimeoutError(f"The cell did not end within {timeout:g} s, and was cancelled.", "Allow more: --timeout.")
 
 
 class Output:
