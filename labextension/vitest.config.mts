@@ -7,6 +7,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['tests/labextension/**/*.spec.{ts,tsx}'],
     environment: 'jsdom',
+    setupFiles: ['tests/labextension/patience.ts'],
+    testTimeout: 30_000,
     restoreMocks: true,
     benchmark: { include: ['tests/labextension/**/*.bench.ts'] }
   }

@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent, { type UserEvent } from '@testing-library/user-event';
 import axe from 'axe-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -95,6 +95,12 @@ describe('the board', () => {
     expect(heldOn('bob')).toEqual(['flights', 'parts', 'lookup']);
     expect(worker('bob').querySelector('[data-moorage-pending=grid]')).not.toBeNull();
     expect(within(worker('carol')).getByText('paused')).toBeTruthy();
+  });
+
+  it('shows faintly what was known of a cluster whose connection is lost', () => {
+    show({ ...atWork(), cluster: aCluster({ status: 'lost', detail: 'the scheduler does not answer' }) });
+    expect(screen.getByText('the scheduler does not answer')).toBeTruthy();
+    expect(worker('alice').closest('.jp-mod-lost')).not.toBeNull();
   });
 
   it('says where each variable stands', () => {
@@ -207,7 +213,7 @@ describe('by keyboard', () => {
     expect(said()).toContain('Dropped model on bob');
     expect(kernel.asked[0]).toMatchObject({ op: 'place', args: { names: ['model'] } });
     expect(document.activeElement).toBe(row('model'));
-    await vi.waitFor(() => expect(heldOn('bob')).toContain('model'));
+    await waitFor(() => expect(heldOn('bob')).toContain('model'));
     expect(magic()).toBe('%pin model --workers alice bob');
   });
 
@@ -256,7 +262,7 @@ describe('by keyboard', () => {
     row('airports').focus();
     await user.keyboard('{Enter}{ArrowDown}{Enter}');
     expect(kernel.asked).toHaveLength(1);
-    await vi.waitFor(() => expect(heldOn('dave')).toContain('airports'));
+    await waitFor(() => expect(heldOn('dave')).toContain('airports'));
     expect(document.activeElement).toBe(row('airports'));
   });
 
@@ -421,7 +427,7 @@ describe('the cluster', () => {
     const more = screen.getByRole('button', { name: 'One worker more' });
     await user.click(more);
     await user.click(more);
-    await vi.waitFor(() => expect(kernel.asked).toEqual([{ op: 'scale', args: { n: 6 } }]), 3000);
+    await waitFor(() => expect(kernel.asked).toEqual([{ op: 'scale', args: { n: 6 } }]));
   });
 
   it('cannot be scaled where it is not ours', () => {

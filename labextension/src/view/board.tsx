@@ -134,7 +134,11 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
                 <Empty state={state} actions={actions} disabled={state.readOnly} />
               ) : (
                 <VariableMenu state={state} selection={selection} actions={actions} perform={perform}>
-                  <Body disabled={state.readOnly} pickUp={holding.pickUp}>
+                  <Body
+                    disabled={state.readOnly}
+                    isLost={state.cluster?.status === 'lost'}
+                    pickUp={holding.pickUp}
+                  >
                     <Variables
                       state={state}
                       candidates={candidates}
@@ -190,12 +194,14 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
 // The two lists, out of which variables are taken up.
 function Body(props: {
   disabled: boolean;
+  /** Nobody knows whether what is shown still holds. */
+  isLost: boolean;
   pickUp(taken: ITaken, source: HTMLElement): void;
   children: ReactNode;
 }): ReactElement {
   const { ref, props: takeable } = useTakeableArea(props.disabled, props.pickUp);
   return (
-    <div ref={ref} className="jp-Moorage-body" {...takeable}>
+    <div ref={ref} className={`jp-Moorage-body${props.isLost ? ' jp-mod-lost' : ''}`} {...takeable}>
       {props.children}
     </div>
   );
@@ -263,13 +269,14 @@ const OFFSET = 12;
 // A row is as wide as the panel, and the panel stands at the edge of the window: what is carried hangs at the pointer, and
 // within the window.
 const besidePointer: Modifier = ({ activatorEvent, activeNodeRect, overlayNodeRect, transform }) => {
-  if (!(activatorEvent instanceof MouseEvent) || activeNodeRect === null) {
+  const start = startOf(activatorEvent);
+  if (start === undefined || activeNodeRect === null) {
     return transform;
   }
   const { left, top } = activeNodeRect;
   const { width = 0, height = 0 } = overlayNodeRect ?? {};
-  const x = activatorEvent.clientX + transform.x + OFFSET;
-  const y = activatorEvent.clientY + transform.y + OFFSET;
+  const x = start.clientX + transform.x + OFFSET;
+  const y = start.clientY + transform.y + OFFSET;
   const right = window.innerWidth - width - OFFSET;
   return {
     ...transform,
@@ -278,6 +285,14 @@ const besidePointer: Modifier = ({ activatorEvent, activeNodeRect, overlayNodeRe
   };
 };
 const BESIDE_POINTER = [besidePointer];
+
+function startOf(event: Event | null): { clientX: number; clientY: number } | undefined {
+  return event instanceof MouseEvent
+    ? event
+    : typeof TouchEvent !== 'undefined' && event instanceof TouchEvent
+      ? event.touches[0]
+      : undefined;
+}
 
 function useSelection(
   state: IBoardState,
