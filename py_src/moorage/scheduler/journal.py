@@ -1,5 +1,6 @@
 """Tells subscribed clients what changed: one event per 50 ms in which something did, none otherwise.
 
+What takes long to compare, such as a variable of ten thousand keys, is told less often: the scheduler has other work.
 An event holds differences only, numbered without gaps. Whoever misses a number asks for a snapshot.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TOPIC = "moorage"
 INTERVAL = 0.05
 _SLICE = 0.02
+_REST = 4  # so many times what an event took passes at least until the next
 _MEMORY_STEP = 0.01  # of a worker's limit: smaller changes of its memory are not worth an event
 
 
@@ -66,6 +68,7 @@ class Journal:
         self._told: dict[str, VariableRecord] = {}
         self._told_workers: dict[str, WorkerInfo] = {}
         self._handle: asyncio.TimerHandle | None = None
+        self._pause = INTERVAL
 
     def mark(self, vids: Iterable[str] = (), *, placed: bool = False) -> None:
         """Look at these variables for the next event; `placed`: they are new or placed anew."""
@@ -74,7 +77,7 @@ class Journal:
         if placed:
             self._placed.update(vids)
         if self._handle is None and self.subscribers:
-            self._handle = asyncio.get_running_loop().call_later(INTERVAL, self._send_changes)
+            self._handle = asyncio.get_running_loop().call_later(self._pause, self._send_changes)
 
     def mark_workers(self) -> None:
         """Look at the workers for the next event."""
@@ -115,9 +118,9 @@ class Journal:
             "workers": {},
             "workers_gone": [],
         }
-        until = perf_counter() + seconds
+        begun = perf_counter()
         again = []
-        while self._dirty and perf_counter() < until:
+        while self._dirty and perf_counter() < begun + seconds:
             vid = next(iter(self._dirty))
             del self._dirty[vid]
             self._compare(vid, event)
@@ -129,6 +132,7 @@ class Journal:
             self.seq += 1
             for client in self.subscribers:
                 self.send(client, event)
+        self._pause = max(INTERVAL, _REST * (perf_counter() - begun))
         if self._dirty:
             self.mark()
 
