@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from distributed import Event
 
-from moorage.errors import UnknownVariableError, UnknownWorkerError
+from moorage.errors import InputError, UnknownVariableError, UnknownWorkerError
 from moorage.kernel.compute.options import Options
 from tests.host.tools import eventually
 from tests.kernel.compute.tools import run_cell, worker_name
@@ -113,6 +113,15 @@ def test_the_next_map_needs_no_other_copy_though_dask_has_tidied_up_meanwhile(cl
         cluster.client.amm.run_once()
         cluster.client.amm.run_once()
         assert cluster.placement()["data"].holders == ["alice", "bob"]
+
+
+def test_a_variable_can_be_looped_over_by_element(cluster):
+    cluster.scatter([np.full(200_000, i) for i in range(4)], "parts", by="workers")
+    assert cluster.map(lambda p: int(p[0]), cluster["parts"]).gather() == [0, 1, 2, 3]
+    assert cluster.submitter.cell_map("int(p[0])", "p", "parts", {}).gather() == [0, 1, 2, 3]
+    cluster.broadcast([1, 2], "whole")
+    with pytest.raises(InputError, match="placed as one value"):
+        cluster.map(abs, cluster["whole"])
 
 
 def test_resources_that_no_worker_offers_are_told_and_waited_for(cluster, capsys):

@@ -81,7 +81,7 @@ def prepare(
         payload = dumps(
             obj, backend.origins, client=backend.client, globals_=globals_, absent=found.absent, name=found.name
         )
-        changed = [key for key in payload.keys if key not in fresh and not _unchanged(key, backend)]
+        changed = [key for key in payload.keys if key not in fresh and not unchanged(key, backend)]
         for key in changed:
             if stale == "error":
                 raise _stale(found.name_of(key))
@@ -180,7 +180,8 @@ class Captures:
                 self.absent.setdefault(id(own), about)[name] = futures
 
 
-def _unchanged(key: Any, backend: Backend) -> bool:
+def unchanged(key: Any, backend: Backend) -> bool:
+    """Whether the notebook's value of `key`, if it has one, is still what was placed."""
     try:
         return backend.origins.unchanged(key)
     except KeyError:  # the notebook has no value of its own that could differ

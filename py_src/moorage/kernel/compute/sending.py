@@ -13,6 +13,7 @@ from distributed import Future
 from moorage import config
 from moorage.errors import StaleError
 from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.capture import unchanged
 from moorage.kernel.compute.ledger import Batch
 from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
@@ -151,7 +152,7 @@ class Sender:
 
     def _pickled(self, items: Any) -> Payload:
         payload = dumps(items, self._backend.origins, client=self._client, name="item")
-        changed = [key for key in payload.keys if key not in self._fresh and not self._unchanged(key)]
+        changed = [key for key in payload.keys if key not in self._fresh and not unchanged(key, self._backend)]
         if changed and self._options.stale == "error":
             raise StaleError("An item has changed since it was placed.", "Place it again, or use --stale refresh.")
         self._fresh.update(payload.keys)
@@ -159,12 +160,6 @@ class Sender:
             return payload
         self._fresh.update([self._backend.refresh(key) for key in changed])
         return dumps(items, self._backend.origins, client=self._client, name="item")
-
-    def _unchanged(self, key: Any) -> bool:
-        try:
-            return self._backend.origins.unchanged(key)
-        except KeyError:
-            return True
 
     def _placed(self, keys: Iterable[Any]) -> list[Future[Any]]:
         return [self._backend.future(key) for key in keys if key in self._backend.origins]

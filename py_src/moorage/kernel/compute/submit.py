@@ -15,9 +15,9 @@ from typing import Any
 import xxhash
 from distributed import Future
 
-from moorage.errors import StaleError
+from moorage.errors import InputError, StaleError
 from moorage.kernel.compute.backend import Backend
-from moorage.kernel.compute.capture import prepare
+from moorage.kernel.compute.capture import prepare, unchanged
 from moorage.kernel.compute.cells import compile_cell
 from moorage.kernel.compute.each import OnEach
 from moorage.kernel.compute.feeding import Feed, InOrder, WhereTheyAre
@@ -29,6 +29,7 @@ from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.results import Results
 from moorage.kernel.compute.runtime import WorkerRuntime
 from moorage.kernel.compute.source import Source
+from moorage.kernel.variable import Variable
 from moorage.worker.cell import Cell
 
 
@@ -286,17 +287,18 @@ class Submitter:
             **(captured or {}),
         )
 
-    def _unchanged(self, key: Any) -> bool:
-        try:
-            return self.backend.origins.unchanged(key)
-        except KeyError:  # the notebook has no value of its own that could differ
-            return True
-
     def _placed_items(self, items: Any, options: Options) -> list[Future[Any]] | None:
         """Return the futures that `items` are, if each is placed or a future by itself."""
+        if isinstance(items, Variable):
+            items = items.futures
+            if isinstance(items, Future):
+                raise InputError(
+                    "This variable was placed as one value, so that there are no elements to loop over.",
+                    "Loop over its value: %gather it first; or place it by element: %scatter.",
+                )
         keys = self.backend.elements(items)
         if keys is not None:
-            changed = [key for key in keys if not self._unchanged(key)]
+            changed = [key for key in keys if not unchanged(key, self.backend)]
             if changed and options.stale == "error":
                 raise StaleError("The items have changed since they were placed.", "Place them again: %scatter")
             for key in changed:
