@@ -89,6 +89,12 @@ def test_what_is_not_held_says_why():
     assert "on carol" in text
 
 
+def test_nothing_comes_of_what_is_lost():
+    lost = state(state="lost", reason="nobody has it", held={}, pending={"alice": 1, "bob": 1})
+    (row,) = display.placement_grid({"big": lost}, ["alice", "bob"]).rows
+    assert row[-3:] == ["-", "-", "nobody has it"]
+
+
 def test_a_stale_variable_is_marked():
     text = display.placements({"big": state(stale=True)}, ["alice"])["text/plain"]
     assert "held, stale" in text

@@ -112,7 +112,8 @@ def _reason(state: PlacementState) -> str:
 
 
 def _share(state: PlacementState, worker: str) -> str:
-    held, pending = state.held.get(worker, 0), state.pending.get(worker, 0)
+    held = state.held.get(worker, 0)
+    pending = state.pending.get(worker, 0) if state.state != "lost" else 0
     if state.nkeys == 1:
         return format_bytes(state.nbytes) if held else "coming" if pending else "-"
     have = _keys(held) if held else ""
