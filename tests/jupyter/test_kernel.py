@@ -1,6 +1,7 @@
 """The magics in a real kernel, seen from outside as a notebook sees it: messages, interrupts, a whole notebook."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ def kernel():
 @pytest.fixture
 def started(kernel):
     """The kernel with a cluster of one worker, or whatever tests before have left of it."""
-    if kernel.run("cluster").status == "error":
+    if kernel.run("print(cluster)").status == "error":  # `cluster` alone is the magic
         assert kernel.run("%cluster start -n 1 --threads 1 --memory 1GB").status == "ok"
     return kernel
 
@@ -157,6 +158,18 @@ def test_an_interrupted_gather_leaves_what_it_waited_for(started, tmp_path):
     flag.touch()
     assert "'done'" in started.run("%gather slow").text
     started.run("slow.release()")  # its value would have to be kept, too
+
+
+def test_an_interrupted_loop_says_what_ran_and_leaves_placements_alone(started):
+    started.run("data = list(range(1000))\n%broadcast data")
+    loop = "%%submit -b -o looped for i in range(5000)\nimport time\ntime.sleep(0.02)\ni + data[0]"
+    outcome = started.run(loop, interrupt_at="items done")
+    assert outcome.status == "error"
+    assert re.match(r"interrupted\. \d+ of 5000 items have run\. What had not run was cancelled;", outcome.evalue)
+    counts = "p = looped.progress\nprint(p.finished, p.done + p.cancelled, len(looped.gather(errors='skip')) == p.done)"
+    assert started.run(counts).text.split() == ["True", "5000", "True"]
+    assert "everywhere" in started.run("%placement data").text
+    started.run("%release data")
 
 
 def test_what_would_be_lost_is_kept_unless_forced(started):
