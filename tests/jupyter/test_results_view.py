@@ -45,3 +45,20 @@ def test_results_that_have_ended_are_shown_once(kernel):
     outcome = kernel.run("fine")
     assert outcome.kinds[0] == "display_data"
     assert "3 of 3 items" in outcome.displays[0]["data"]["text/html"]
+
+
+def test_results_that_are_shown_again_are_alive_there_too_as_after_a_reload(kernel):
+    kernel.run("%%submit -o again for i in range(60)\nimport time\ntime.sleep(0.05)\ni")
+    before = kernel.run("again")
+    outcome = kernel.run("display(again)\nagain.wait()\nimport time\ntime.sleep(1)")
+    ids = {content["transient"]["display_id"] for content in (*before.displays[:1], *outcome.displays[:1])}
+    assert len(ids) == 2
+    assert "60 of 60 items" in outcome.displays[-1]["data"]["text/html"]
+
+
+def test_what_has_ended_a_loop_before_its_end_is_shown(kernel):
+    kernel.run("def items():\n    yield 1\n    raise OSError('<no more>')")
+    kernel.run("%%submit -o short for i in items()\ni")
+    outcome = kernel.run("short.wait_quietly()\nshort")
+    assert "1 of 1 items, ended by OSError: &lt;no more&gt;" in outcome.displays[0]["data"]["text/html"]
+    assert "ended by OSError" in outcome.displays[0]["data"]["text/plain"]

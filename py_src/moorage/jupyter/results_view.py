@@ -47,6 +47,8 @@ def _words(results: Results) -> str:
     now = results.progress
     parts = [f"{now.done:,} of {'?' if now.total is None else f'{now.total:,}'} items"]
     parts += [f"{count:,} {what}" for count, what in ((now.failed, "failed"), (now.cancelled, "cancelled")) if count]
+    if results.failure is not None:
+        parts.append(printable(f"ended by {type(results.failure).__name__}: {results.failure}".split("\n")[0]))
     if not now.finished and now.total is not None and now.done:
         left = (time.monotonic() - results.begun) / now.done * (now.total - now.done)
         parts.append(f"about {left:.0f} s left")

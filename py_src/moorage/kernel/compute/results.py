@@ -87,6 +87,11 @@ class Results(Sequence[Any]):
         """How many items there are, have ended, have failed, are running."""
         return self._ledger.progress()
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended all of it before its end: an error of the iterable, a lack of time, a cluster that is gone."""
+        return self._ledger.failure
+
     def done(self) -> bool:
         """Whether all items have ended."""
         return self._ledger.finished
@@ -107,8 +112,8 @@ class Results(Sequence[Any]):
         """
         __tracebackhide__ = True  # IPython shows the user's frames only
         ended = self._until(lambda: self._ledger.finished, timeout)
-        if ended and self._ledger.failure is not None:
-            raise self._ledger.failure
+        if ended and self.failure is not None:
+            raise self.failure
         return ended
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -144,8 +149,8 @@ class Results(Sequence[Any]):
         while self._until(lambda: self._has_ended(index)) or index < len(self):  # noqa: B023  # called at once
             yield self._value(index)
             index += 1
-        if self._ledger.failure is not None:
-            raise self._ledger.failure
+        if self.failure is not None:
+            raise self.failure
 
     def as_completed(self) -> Iterator[tuple[int, Any]]:
         """Iterate over (index, value) in the order in which items end. One that raised raises here.
@@ -160,8 +165,8 @@ class Results(Sequence[Any]):
             for position, index in enumerate(batch.indices):
                 if position not in batch.superseded:
                     yield index, self._value(index)
-        if self._ledger.failure is not None:
-            raise self._ledger.failure
+        if self.failure is not None:
+            raise self.failure
 
     # ---- all of it
 
@@ -252,6 +257,8 @@ class Results(Sequence[Any]):
         parts += [
             f"{n} {word}" for n, word in ((p.failed, "failed"), (p.running, "running"), (p.cancelled, "cancelled")) if n
         ]
+        if self.failure is not None:
+            parts.append(f"ended by {type(self.failure).__name__}")
         return f"<Results: {', '.join(parts)}>"
 
     def __moorage_value__(self) -> list[Any]:
