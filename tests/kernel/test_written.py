@@ -125,17 +125,25 @@ def test_memory_that_was_returned_and_taken_again_is_read_again(reader):
         del array
 
 
+def in_a_child(function):
+    """Return whether `function` is true in a child process."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if function() else 1)
+        finally:
+            os._exit(2)
+    return os.waitpid(child, 0)[1] == 0
+
+
 def test_memory_that_others_can_write_to_is_always_read(reader, tmp_path):
     shared = np.frombuffer(mmap.mmap(-1, N), "u1")
     mapped = np.memmap(tmp_path / "file", "u1", "w+", shape=N)
     for array in (shared, mapped):
         reader.reads = 0
-        child = os.fork()
-        if child == 0:
-            array[5] = 77
-            os._exit(0)
-        assert reader.digest(array)
-        os.waitpid(child, 0)
+        assert reader.digest(array) == true_digest(array)
+        assert in_a_child(lambda: array.__setitem__(5, 77) is None)  # noqa: B023  # called at once
+        assert array[5] == 77
         assert reader.digest(array) == true_digest(array)
         assert reader.reads == 2
 
@@ -143,12 +151,13 @@ def test_memory_that_others_can_write_to_is_always_read(reader, tmp_path):
 def test_a_child_process_finds_out_for_itself(reader):
     array = np.ones(N, "u1")
     before = reader.digest(array)
-    child = os.fork()
-    if child == 0:
+
+    def same_and_then_another():
         same = reader.digest(array) == before
         array[0] = 9
-        os._exit(0 if same and reader.digest(array) == true_digest(array) else 1)
-    assert os.waitpid(child, 0)[1] == 0
+        return same and reader.digest(array) == true_digest(array) != before
+
+    assert in_a_child(same_and_then_another)
     assert reader.digest(array) == before == true_digest(array)
 
 
