@@ -158,7 +158,7 @@ async def measure(variables: int, workers: int, nbytes: int, placement: Callable
             scheduler.periodic_callbacks[name].stop()
         await plugin.subscribe("bench")
         blocking = Blocking()
-        for owner, name in ((plugin.reconciler, "_run"), (plugin.journal, "_send_changes"), (plugin, "_put")):
+        for owner, name in ((plugin.reconciler, "_run"), (plugin.journal, "_send_changes"), (plugin.keeper, "put")):
             blocking.watch(owner, name)
 
         start = time.thread_time()
