@@ -4,7 +4,7 @@ Times are taken on the scheduler, by a plugin that notes when workers register a
 copy; so neither the notebook's connection nor the 50 ms between two events is in them. Worker processes are killed
 with SIGKILL. Each row is repeated and shows the worst case, and the median in brackets.
 
-Usage: ``python benchmarks/placement.py [--seconds 60] [--reps 5]``. Takes about three minutes.
+Usage: ``python benchmarks/placement.py [--seconds 60] [--reps 5]``. Takes about two minutes.
 """
 
 from __future__ import annotations
