@@ -178,3 +178,13 @@ def test_what_a_placed_cell_raised_is_shown_with_its_own_lines(notebook, tmp_pat
 def test_what_is_printed_on_each_worker_is_labelled(notebook):
     shown = notebook.run("%%submit --each\nprint('hello')")
     assert sorted(line for line in shown.splitlines() if "hello" in line) == ["[alice] hello", "[bob] hello"]
+
+
+def test_an_iterable_that_cannot_be_had_is_shown_with_the_line_of_the_magic(notebook):
+    error, shown = notebook.fail("%%submit for i in [1 / zero for zero in (1, 0)]\ni")
+    assert isinstance(error, ZeroDivisionError)
+    assert "1 # %%submit for i in [1 / zero for zero in (1, 0)]" in shown
+    assert "moorage/" not in shown
+    error, shown = notebook.fail("%%submit for i in nothing_of_that_name\ni")
+    assert isinstance(error, NameError)
+    assert "moorage/" not in shown

@@ -73,8 +73,9 @@ class SubmitMagics(Magics):
         return f"interrupted.{ran} What had not run was cancelled; placed variables stay where they are."
 
     def _start(self, submitter: Submitter, args: SubmitArguments, cell: str) -> Job:
-        # The line of the magic is line 1 of the cell as the user sees it.
-        filename = self.shell.compile.cache("\n" + cell, self.shell.execution_count, raw_code=cell)
+        # The line of the magic is line 1 of the cell as the user sees it, and no Python.
+        first = f"# %%submit for {args.loop.target} in {args.loop.iterable}" if args.loop else ""
+        filename = self.shell.compile.cache(f"{first}\n{cell}", self.shell.execution_count, raw_code=cell)
         options = Options(
             workers=tuple(args.workers or ()),
             allow_other_workers=args.allow_other_workers,
@@ -101,6 +102,9 @@ class SubmitMagics(Magics):
             return submitter.cell_map(cell, target, iterable, namespace, options, filename=filename, first_line=2)
         except SyntaxError as error:
             raise not_python(self.shell, error) from None
+        except Exception as error:  # of the iterable
+            show_from_users_code(self.shell, error)
+            raise
 
     def _wait(self, job: Job, timeout: float | None) -> Any:
         try:
