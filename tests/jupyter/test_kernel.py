@@ -202,18 +202,21 @@ def test_a_table_has_a_rich_and_a_plain_form(started):
 
 
 def test_the_cluster_as_the_value_of_a_cell_is_the_board_and_a_table_where_there_are_no_widgets(started):
-    (shown,) = started.run("cluster").displays
-    assert "1 worker" in shown["data"]["text/plain"]
-    assert "<table>" in shown["data"]["text/html"]
-    view = shown["data"]["application/vnd.jupyter.widget-view+json"]
-    (again,) = started.run("cluster").displays
-    assert again["data"]["application/vnd.jupyter.widget-view+json"] == view  # one board, however often it is shown
-    started.run("%cluster start -n 1 --threads 1 --as second")
-    (other,) = started.run("cluster").displays
-    assert "application/vnd.jupyter.widget-view+json" not in other["data"]  # boards are about the second
-    started.run("second.stop()")
-    (over,) = started.run("second").displays
-    assert "application/vnd.jupyter.widget-view+json" not in over["data"]
+    view = "application/vnd.jupyter.widget-view+json"
+
+    def value(name):
+        outcome = started.run(name)
+        assert outcome.status == "ok", outcome.traceback
+        return outcome.displays[outcome.kinds.index("execute_result")]["data"]
+
+    shown = value("cluster")
+    assert "1 worker" in shown["text/plain"]
+    assert "<table>" in shown["text/html"]
+    assert value("cluster")[view] == shown[view]  # one board, however often it is shown
+    assert started.run("%cluster start -n 1 --threads 1 --as second").status == "ok"
+    assert view not in value("cluster")  # boards are about the second
+    assert started.run("second.stop()").status == "ok"
+    assert view not in value("second")
 
 
 def test_attach_takes_dask_s_own_cluster_and_client(kernel):
