@@ -113,7 +113,7 @@ def _loop(clause: str) -> Loop:
         tree = ast.parse(source, mode="eval").body
     except SyntaxError as error:
         raise ArgumentError(
-            f"{clause.strip()!r} is not a loop: {error.msg}.", "Write: %%submit for i in range(200)"
+            f"{clause.strip()!r} is not a loop: {_reason(clause) or error.msg}.", "Write: %%submit for i in range(200)"
         ) from None
     match tree:
         case ast.ListComp(generators=[ast.comprehension(target=target, iter=iterable, ifs=[], is_async=0)]):
@@ -123,6 +123,15 @@ def _loop(clause: str) -> Loop:
         f"{clause.strip()!r} is more than one plain loop.",
         "Put conditions and inner loops into the iterable, as in: for i in [i for i in items if i > 0]",
     )
+
+
+def _reason(clause: str) -> str:
+    """Return what Python says of the clause as the user has written it, without the brackets put around it."""
+    try:
+        ast.parse(f"{clause}\n: pass")
+    except SyntaxError as error:
+        return error.msg
+    return ""
 
 
 def _submit() -> Parser:
