@@ -174,7 +174,7 @@ def test_a_cell_takes_one_name():
         ("for i range(3)", "invalid syntax"),
         ("for i", "invalid syntax"),
         ("for i in", "invalid syntax"),
-        ("for i in x] + [y", "unmatched ']'"),
+        ("for i in x] + [y", "more than one plain loop"),
         ("for i in 'a", "unterminated string literal"),
         ("for i in a if i", "more than one plain loop"),
         ("for i in a for j in i", "more than one plain loop"),
