@@ -19,16 +19,14 @@ def add(x, y):
 
 @pytest.fixture
 def restrictions(cluster):
-    """Where each task may run: names of workers, and whether that is strict, by the beginning of its key."""
+    """Where the tasks of keys may run: names of workers, and whether elsewhere too."""
     names = {info.address: info.name for info in cluster.workers()}
 
-    def look(dask_scheduler=None):
-        return {
-            key: ([names[address] for address in ts.worker_restrictions or ()], ts.loose_restrictions)
-            for key, ts in dask_scheduler.tasks.items()
-        }
+    def look(keys, dask_scheduler=None):
+        tasks = [dask_scheduler.tasks[key] for key in keys]
+        return [([names[address] for address in ts.worker_restrictions or ()], ts.loose_restrictions) for ts in tasks]
 
-    return lambda: cluster.client.run_on_scheduler(look)
+    return lambda *parts: cluster.client.run_on_scheduler(look, [part.key for part in parts])
 
 
 def test_tasks_of_several_collections_each_run_where_it_is_said(cluster, restrictions):
@@ -37,7 +35,7 @@ def test_tasks_of_several_collections_each_run_where_it_is_said(cluster, restric
     future = cluster.compute(z, workers={z: "alice", x: ["bob"]})
     assert future.result(10) == 5
     assert holders(cluster.client, future) == ["alice"]
-    assert restrictions() == {z.key: (["alice"], False), x.key: (["bob"], False), y.key: ([], False)}
+    assert restrictions(z, x, y) == [(["alice"], False), (["bob"], False), ([], False)]
 
 
 @pytest.mark.parametrize("loose", [[], ["x"], ["x", "z"], True, False])
@@ -47,8 +45,8 @@ def test_some_of_them_may_run_elsewhere(cluster, restrictions, loose):
     others = loose if isinstance(loose, bool) else [parts[name] for name in loose]
     future = cluster.compute(z, workers={(parts["x"], parts["y"]): "bob", z: "alice"}, allow_other_workers=others)
     assert future.result(10) == 5
-    found = {name: restrictions()[part.key][1] for name, part in parts.items()}
-    assert found == {name: loose is True or (loose is not False and name in loose) for name in parts}
+    found = [elsewhere for _, elsewhere in restrictions(*parts.values())]
+    assert found == [loose is True or (loose is not False and name in loose) for name in parts]
 
 
 def test_a_collection_of_many_parts_is_persisted_where_it_is_said(cluster):
@@ -70,9 +68,10 @@ def test_a_frame_is_persisted_where_it_is_said(cluster):
 
 
 def test_one_list_of_workers_is_for_everything(cluster, restrictions):
-    x = dask.delayed(inc)(dask.delayed(inc)(1))
-    assert cluster.compute(x, workers=["bob"]).result(10) == 3
-    assert all(where == (["bob"], False) for where in restrictions().values())
+    x = dask.delayed(inc)(1)
+    future = cluster.compute(dask.delayed(inc)(x), workers=["bob"])
+    assert future.result(10) == 3
+    assert restrictions(future, x) == [(["bob"], False)] * 2
     assert cluster.compute(dask.delayed(inc)(1), workers="bob", allow_other_workers=True).result(10) == 2
     assert cluster.compute(dask.delayed(inc)(5)).result(10) == 6
 
