@@ -97,6 +97,18 @@ def test_the_object_is_as_it_was_when_it_was_left(local):
     assert local.status == Status.running
 
 
+def test_a_size_that_dask_adapts_is_warned_of_and_taken_over(local):
+    dasks = local.adapt(minimum=1, maximum=1)
+    with moorage.attach(local) as cluster:
+        assert ["%cluster adapt" in notice["remedy"] for notice in cluster.notices.values()] == [True]
+        cluster.adapt(1, 1)
+        assert dasks.periodic_callback is None
+        assert cluster.status_info()["adapt"] == [1, 1]
+        cluster.adapt()
+    with moorage.attach(local) as cluster:
+        assert not cluster.notices
+
+
 def test_an_asynchronous_object_is_refused_and_a_closed_one(local):
     closed = LocalCluster(n_workers=0, dashboard_address=":0")
     closed.close()

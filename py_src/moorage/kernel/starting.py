@@ -201,7 +201,14 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
         if controller.dask_cluster is cluster and controller.status == "connected":
             session.add(controller)
             return controller
-    return _controller(Client(cluster, timeout=limit), name=str(cluster.name), kind=kind, cluster=cluster)
+    controller = _controller(Client(cluster, timeout=limit), name=str(cluster.name), kind=kind, cluster=cluster)
+    if cluster._adaptive is not None and cluster._adaptive.periodic_callback is not None:
+        controller.link.notice(
+            "warning",
+            f"The {kind} adapts its size as Dask does, which closes workers also when their data cannot be moved.",
+            "%cluster adapt MIN MAX does it without losing data.",
+        )
+    return controller
 
 
 def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
