@@ -19,7 +19,7 @@ from distributed import Future
 from moorage import config
 from moorage.errors import MoorageError, UnknownVariableError, UnknownWorkerError
 from moorage.kernel.compute.backend import Backend
-from moorage.model import OnWorkers, WorkerInfo
+from moorage.model import Everywhere, OnWorkers, WorkerInfo
 
 if TYPE_CHECKING:
     from moorage.kernel.compute.options import Options
@@ -87,6 +87,8 @@ class Locality:
         self._options = options
         self._keys = [key for key in keys if backend.placement(key) is not None]
         self._asked = bool(where(backend, options, keys)) or bool(options.near)
+        # What is broadcast is on all workers, or will be in a moment: there is no need to ask who has it.
+        self._everywhere = all(isinstance(backend.placement(key), Everywhere) for key in self._keys)
         self._spread: Callable[[], None] | None = None
         self._lanes: list[Lane] | None = None
         self._looked = 0.0
@@ -135,7 +137,7 @@ class Locality:
         workers = [worker for worker in self._backend.workers() if worker.status == "running"]
         if self._asked:
             return self._lanes_asked_for(workers)
-        if self._keys and self._spread is None:
+        if not self._everywhere and self._spread is None:
             held = _holders(self._backend, self._keys)
             if 0 < len(held) < len(workers):
                 return [_lane("holders", held)]
