@@ -9,12 +9,16 @@ from playwright.sync_api import expect
 
 from tests.panel.conftest import WORKERS
 
-OPEN = "import comm, threading\nprint(len(comm.get_comm_manager().comms), threading.active_count())"
+OPEN = """
+import comm, threading
+comms = list(comm.get_comm_manager().comms.values())
+print(sum(one.target_name.startswith("moorage.") for one in comms), threading.active_count())
+"""
 PATIENCE = 30
 
 
 def wait_until_open(kernel, comms, threads=10**6):
-    """Wait until a kernel has so many comms, two for each page, and no more than so many threads; return these."""
+    """Wait until a kernel has so many comms of ours, two for each page, and at most so many threads; return these."""
     deadline = time.monotonic() + PATIENCE
     while True:
         open_comms, open_threads = map(int, kernel.run(OPEN).split())
