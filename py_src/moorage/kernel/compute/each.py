@@ -68,6 +68,9 @@ class OnEach(Mapping[str, Any]):
                 raise UnknownWorkerError(worker, self._futures)
             return self._futures[worker][1]
 
+    def __contains__(self, worker: object) -> bool:
+        return worker in self._futures
+
     def __iter__(self) -> Iterator[str]:
         with self._lock:
             return iter(sorted(self._futures))
