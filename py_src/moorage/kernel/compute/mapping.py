@@ -1,15 +1,13 @@
 """Runs the items of a map in batches: a thread that keeps all workers busy and little waiting.
 
 The thread takes items as they are needed (`feeding`), sends them (`sending`) in batches whose size follows from
-measured durations (`batching`), and enters what comes back into the `Ledger`. Small results come home at once and
-leave the cluster; large ones stay there as futures.
+measured durations (`batching`), and enters what comes back (`outcomes`) into the `Ledger`. Small results come home at
+once and leave the cluster; large ones stay there as futures.
 """
 
 from __future__ import annotations
 
 import contextlib
-import operator
-import pickle
 import queue
 import threading
 import time
@@ -20,7 +18,6 @@ from functools import partial
 from typing import Any
 
 from dask._task_spec import TaskRef
-from dask.utils import parse_bytes
 from distributed import Future, KilledWorker
 
 from moorage import config
@@ -31,10 +28,10 @@ from moorage.kernel.compute.feeding import Feed
 from moorage.kernel.compute.ledger import Batch, Ledger
 from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
+from moorage.kernel.compute.outcomes import Outcome, Outcomes, outcome_in
 from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
 from moorage.kernel.compute.sending import Sender
-from moorage.kernel.compute.waiting import wait_for
 
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
@@ -85,13 +82,13 @@ class Run:
         self._options = options
         self._name = name
         self._sender = Sender(backend, runtime, program, hash_, options, run, name, spread)
+        self._outcomes = Outcomes(backend.client)
         self._sizer = BatchSizer(options.batch_size if options.rerun else options.batch_size or 1)
         self._listener = runtime.listen(run, self._on_report)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._sent: dict[str, tuple[Batch, Lane]] = {}  # what is on the cluster
         self._landed: list[Batch] = []  # what has come back and is not in the ledger yet
         self._again: deque[Batch] = deque()  # to be sent before new items are taken
-        self._home = 0  # bytes of results in the notebook
         self._thread: threading.Thread | None = None
 
     # ---- called from other threads
@@ -208,7 +205,7 @@ class Run:
             with self.ledger.changed:
                 self.ledger.changed.wait_for(lambda: all(batch.report for batch in begun), LAST_WORD)
         for batch in begun:
-            if (report := batch.report) and report["done"] and (outcome := _outcome_in(report)):
+            if (report := batch.report) and report["done"] and (outcome := outcome_in(report)):
                 self._done_at_home(batch, report, outcome)
 
     # ---- there
@@ -289,15 +286,15 @@ class Run:
         home: list[Batch] = []
         for batch in landed:
             self._sender.held.pop(batch, None)
-            report = batch.report = batch.report or self._missed_report(batch)
-            if not self._comes_home(report):
-                errors = self._errors_of(batch) if report["failed"] else {}
+            report = batch.report = batch.report or self._outcomes.missed_report(batch)
+            if not self._outcomes.comes_home(report):
+                errors = self._outcomes.errors_of(batch) if report["failed"] else {}
                 self._done(batch, report, errors)
-            elif (outcome := _outcome_in(report)) is not None:
+            elif (outcome := outcome_in(report)) is not None:
                 self._done_at_home(batch, report, outcome)
             else:
                 home.append(batch)
-        outcomes = self._gather(home)
+        outcomes = self._outcomes.gather(home)
         for batch in home:
             assert batch.report is not None
             if batch in outcomes:
@@ -308,43 +305,7 @@ class Run:
         if landed and mean is not None:
             self._feed.measured(mean, self._waiting([*self._again, *(batch for batch, _ in self._sent.values())]))
 
-    def _comes_home(self, report: Report) -> bool:
-        nbytes = report["nbytes"]
-        limit = parse_bytes(config.get("submit.bring-home"))
-        if nbytes is None or nbytes > limit or self._home + nbytes > parse_bytes(config.get("submit.bring-home-total")):
-            return False
-        self._home += nbytes
-        return True
-
-    def _gather(self, batches: list[Batch]) -> dict[Batch, dict[str, Any]]:
-        if not batches:
-            return {}
-        futures = [batch.future for batch in batches]
-        with contextlib.suppress(Exception):
-            return dict(zip(batches, self._fetch(futures), strict=True))
-        values = {}
-        for batch in batches:
-            with contextlib.suppress(Exception):
-                (values[batch],) = self._fetch([batch.future])
-        return values
-
-    def _fetch(self, futures: list[Future[Any] | None]) -> list[dict[str, Any]]:
-        client = self.backend.client
-        return wait_for(client, client._gather, futures)  # type: ignore[no-any-return]
-
-    def _errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
-        return dict(self._ask(operator.getitem, batch, "errors"))
-
-    def _missed_report(self, batch: Batch) -> Report:
-        """Return what the worker reported while nobody could hear it. How large the values are is not known."""
-        done, errors, seconds, worker = self._ask(operator.itemgetter("done", "errors", "seconds", "worker"), batch)
-        return {"done": done, "failed": len(errors), "seconds": seconds, "on": worker, "nbytes": None}
-
-    def _ask(self, function: Callable[..., Any], batch: Batch, *args: Any) -> Any:
-        """Return ``function(batch, *args)``, computed where the batch is."""
-        return self.backend.client.submit(function, batch.future, *args, pure=False).result()
-
-    def _done_at_home(self, batch: Batch, report: Report, outcome: dict[str, Any]) -> None:
+    def _done_at_home(self, batch: Batch, report: Report, outcome: Outcome) -> None:
         batch.future = batch.report = None
         self._done(batch, report, outcome["errors"], outcome["values"])
 
@@ -392,10 +353,3 @@ class Run:
             self._again.append(batch)
         else:
             self.ledger.update(batch, status="failed", error=error, future=None)
-
-
-def _outcome_in(report: Report) -> dict[str, Any] | None:
-    """Return the outcome of a batch, if it came with the report."""
-    with contextlib.suppress(Exception):  # what does not load as it is has to be fetched, as Dask does it
-        return pickle.loads(report["outcome"])  # type: ignore[no-any-return]
-    return None
