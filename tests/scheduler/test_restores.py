@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from distributed import Worker
+from distributed.worker_state_machine import FreeKeysEvent
 
 from moorage.errors import LostError, MoorageError
 from moorage.model import Anywhere, Everywhere, OnWorkers
@@ -53,6 +57,26 @@ def test_all_holders_may_die_at_once(workers: Workers, notebook: Notebook) -> No
     notebook.until("y")
     assert np.array_equal(notebook.value("x"), VALUE)
     assert np.array_equal(notebook.value("y"), VALUE + 1)
+
+
+def _fail_when_asked(key: Any, dask_worker: Worker) -> None:
+    """Let go of a key when somebody comes to fetch it, and answer with an error."""
+    asked = dask_worker.handlers["get_data"]
+
+    async def get_data(comm: Any, **arguments: Any) -> Any:
+        dask_worker.handlers["get_data"] = asked
+        dask_worker.handle_stimulus(FreeKeysEvent(keys=[key], stimulus_id="late"))
+        raise RuntimeError("broken")
+
+    dask_worker.handlers["get_data"] = get_data
+
+
+def test_copies_are_asked_for_again_when_their_source_has_let_go(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", VALUE, "bob")
+    notebook.client.run(_fail_when_asked, notebook.key("x"), workers=[workers.addresses()["bob"]])
+    notebook.move("x", Everywhere())
+    notebook.until("x", on=["alice", "bob", "carol"], timeout=8)  # sooner than a copy is given up
+    assert np.array_equal(notebook.value("x"), VALUE)
 
 
 def test_many_values_that_come_back_are_spread_over_the_workers(workers: Workers, notebook: Notebook) -> None:

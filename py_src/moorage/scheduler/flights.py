@@ -52,6 +52,12 @@ class Flights:
         if not flights:
             del self._by_key[key]
 
+    def end_from(self, key: Key, source: Address) -> None:
+        """Wait no more for copies of `key` that `source` was to send: it has let go of it."""
+        for target, flight in list(self._by_key.get(key, {}).items()):
+            if flight.source == source:
+                self.end(key, target)
+
     def end_all(self, key: Key) -> None:
         """Take note that nothing of `key` is waited for any more."""
         for target in list(self._by_key.get(key, ())):

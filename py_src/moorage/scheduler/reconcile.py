@@ -123,6 +123,9 @@ class Reconciler:
     def replica_changed(self, key: Key, worker: Address) -> None:
         """Take note that `worker` has got or lost `key`."""
         self._flights.end(key, worker)
+        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(worker)
+        if ts is not None and ws not in (ts.who_has or ()):
+            self._flights.end_from(key, worker)
         self.mark((key,))
 
     def forget(self, keys: Iterable[Key]) -> None:
