@@ -129,9 +129,11 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
         cluster: Any = local_cluster(spec, security, str(scratch))
     else:
         cluster = _create(spec, security, shared)
-    reporting = asyncio.ensure_future(_report_progress(cluster, channel))
+    progress = _Progress(cluster, channel)
+    reporting = asyncio.ensure_future(progress.follow())
     try:
         await cluster
+        progress.tell()
         if is_job_queue(spec.cluster_class) and spec.n_workers:
             # A class of dask-jobqueue that is given a size submits in the background, where a refusal is only logged.
             await _submit(cluster, spec.n_workers)
@@ -208,22 +210,28 @@ def _dashboard_link(cluster: SpecCluster) -> str:
     return str(cluster.dashboard_link)
 
 
-async def _report_progress(cluster: SpecCluster, channel: Channel) -> None:
-    reported = -1
-    while True:
-        scheduler = cluster.scheduler
+class _Progress:
+    """Tells the starter how many workers have arrived."""
+
+    def __init__(self, cluster: SpecCluster, channel: Channel) -> None:
+        self._cluster = cluster
+        self._channel = channel
+        self._told = -1
+
+    async def follow(self) -> None:
+        """Tell whenever it changes."""
+        while True:
+            self.tell()
+            await asyncio.sleep(0.05)
+
+    def tell(self) -> None:
+        """Tell if it has changed."""
+        scheduler = self._cluster.scheduler
         arrived = len(scheduler.workers) if isinstance(scheduler, Scheduler) else 0
-        if scheduler is not None and arrived != reported:
-            reported = arrived
-            channel.send(
-                {
-                    "event": "progress",
-                    "stage": "workers",
-                    "arrived": arrived,
-                    "requested": len(cluster.worker_spec),
-                }
-            )
-        await asyncio.sleep(0.05)
+        if scheduler is not None and arrived != self._told:
+            self._told = arrived
+            requested = len(self._cluster.worker_spec)
+            self._channel.send({"event": "progress", "stage": "workers", "arrived": arrived, "requested": requested})
 
 
 async def _trim_log(log: Path) -> None:
