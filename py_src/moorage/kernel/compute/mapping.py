@@ -29,9 +29,8 @@ from moorage.kernel.compute.ledger import Batch, Ledger
 from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.outcomes import Outcome, Outcomes, outcome_in
-from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
-from moorage.kernel.compute.sending import Sender
+from moorage.kernel.compute.sending import Sender, Work
 
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
@@ -49,39 +48,22 @@ class Run:
     ----------
     backend, runtime
         The cluster, and the worker side on it.
-    program : Payload
-        The pickled function or cell.
-    hash_ : str
-        Of the program.
+    work : Work
+        What is done with each item.
     feed : Feed
         The items.
     options : Options
-    name : str
-        For the dashboard.
-    spread : bool
-        An item is a tuple of arguments.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        runtime: WorkerRuntime,
-        program: Payload,
-        hash_: str,
-        feed: Feed,
-        options: Options,
-        *,
-        name: str,
-        spread: bool = False,
-    ) -> None:
+    def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, feed: Feed, options: Options) -> None:
         self.backend = backend
         self.ledger = Ledger(feed.total)
         self._run = run = uuid.uuid4().hex
         self._runtime = runtime
         self._feed = feed
         self._options = options
-        self._name = name
-        self._sender = Sender(backend, runtime, program, hash_, options, run, name, spread)
+        self._name = work.name
+        self._sender = Sender(backend, runtime, work, options, run)
         self._outcomes = Outcomes(backend.client)
         self._sizer = BatchSizer(options.batch_size if options.rerun else options.batch_size or 1)
         self._listener = runtime.listen(run, self._on_report)

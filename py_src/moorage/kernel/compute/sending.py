@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dask._task_spec import Task, TaskRef
@@ -25,6 +26,28 @@ LARGE_CODE = 64_000
 """Bytes. Code with captures that is larger is sent once, not with each batch."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a map does with each item.
+
+    Attributes
+    ----------
+    program : Payload
+        The pickled function or cell.
+    hash : str
+        Of the program.
+    name : str
+        For the dashboard.
+    spread : bool
+        An item is a tuple of arguments.
+    """
+
+    program: Payload
+    hash: str
+    name: str
+    spread: bool = False
+
+
 class Sender:
     """Sends the batches of one map.
 
@@ -32,34 +55,19 @@ class Sender:
     ----------
     backend, runtime
         The cluster, and the worker side on it.
-    program : Payload
-        The pickled function or cell.
-    hash_ : str
-        Of the program.
+    work : Work
     options : Options
-    run, name : str
-        Of the map, for reports and for the dashboard.
-    spread : bool
-        An item is a tuple of arguments.
+    run : str
+        Of the map, for reports.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        runtime: WorkerRuntime,
-        program: Payload,
-        hash_: str,
-        options: Options,
-        run: str,
-        name: str,
-        spread: bool,
-    ) -> None:
+    def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, options: Options, run: str) -> None:
         self._backend = backend
         self._client = backend.client
         self._runtime = runtime
-        self._program = program
+        self._program = program = work.program
         self._options = options
-        self._prefix = f"{name}-{run[:12]}"
+        self._prefix = f"{work.name}-{run[:12]}"
         self._threshold = parse_bytes(config.get("submit.auto-place"))
         self._fresh: set[Any] = set(program.keys)
         self._kept = self._placed(program.keys)  # also if the variable is released meanwhile
@@ -67,12 +75,12 @@ class Sender:
         self._let_go: Callable[[], None] = lambda: None
         self._wire = {
             "run": run,
-            "hash": hash_,
+            "hash": work.hash,
             "topic": runtime.topic,
             "shared": len(program.keys),
             "retries": options.retries,
             "limits": dict(options.limits),
-            "spread": spread,
+            "spread": work.spread,
             "once": not options.rerun,
         }
         self.held: dict[Batch, list[Future[Any]]] = {}

@@ -28,6 +28,7 @@ from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.results import Results
 from moorage.kernel.compute.runtime import WorkerRuntime
+from moorage.kernel.compute.sending import Work
 from moorage.kernel.compute.source import Source
 from moorage.kernel.variable import Variable
 from moorage.worker.cell import Cell
@@ -253,9 +254,8 @@ class Submitter:
             feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
         else:
             feed = InOrder(source, Locality(backend, options, payload.keys))
-        spread = len(iterables) > 1
-        hash_ = digest(payload)
-        mapping = Run(backend, self.runtime, payload, hash_, feed, options, name=name, spread=spread)
+        work = Work(payload, digest(payload), name, spread=len(iterables) > 1)
+        mapping = Run(backend, self.runtime, work, feed, options)
         mapping.start()
         return Results(mapping)
 
