@@ -408,7 +408,7 @@ def test_after_a_broken_connection_everything_is_taken_up_again():
         first = controller.workers()[0]
         os.kill(controller.client.run(os.getpid, workers=[first.address])[first.address], signal.SIGKILL)
         # its successor may be there before anybody has been told that it was gone
-        told = controller.mirror.workers
+        told = controller.link.mirror.workers
         eventually(lambda: first.name in told and told[first.name]["address"] != first.address, 40)
         eventually(lambda: controller.placement()["v"].state == "held", 40)
         assert np.array_equal(controller["v"].future.result(10), value)  # asked for again, of this notebook

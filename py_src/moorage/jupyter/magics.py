@@ -346,7 +346,7 @@ class MoorageMagics(Magics):
 
 def show_cluster(controller: ClusterController) -> display.Bundle:
     """Return what there is to see of a cluster, also of one that cannot be asked any more."""
-    workers = controller.workers() if controller.status == "connected" else controller.mirror.infos()
+    workers = controller.workers() if controller.status == "connected" else controller.link.mirror.infos()
     return display.cluster(controller.status_info(), workers)
 
 

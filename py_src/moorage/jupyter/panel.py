@@ -246,7 +246,7 @@ class Panel:
                 notices=dict(self._notices),
                 read_only=self.read_only,
             )
-        variables, workers = controller.mirror.snapshot()
+        variables, workers = controller.link.mirror.snapshot()
         placed = list(controller.placer.placed.items())
         return Facts(
             cluster=controller.status_info(),

@@ -266,7 +266,7 @@ def _on_their_way(
     values: dict[str, Any], placement: Placement, controller: ClusterController
 ) -> dict[str, PanelVariable]:
     """Return how variables look that are being sent to the cluster."""
-    infos = controller.mirror.infos()
+    infos = controller.link.mirror.infos()
     view = ClusterView(infos)
     targets: list[str] = []
     if isinstance(placement, Everywhere):

@@ -173,11 +173,6 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
     # State
 
     @property
-    def mirror(self) -> Any:
-        """What the scheduler said last; see ``mirror.py``."""
-        return self._link.mirror
-
-    @property
     def link(self) -> SchedulerLink:
         """The conversation with the scheduler plugin."""
         return self._link
