@@ -2,6 +2,8 @@
 
 import dask
 import dask.bag as db
+import dask.dataframe as dd
+import pandas as pd
 import pytest
 from distributed import futures_of, wait
 
@@ -58,7 +60,6 @@ def test_a_collection_of_many_parts_is_persisted_where_it_is_said(cluster):
 
 
 def test_a_frame_is_persisted_where_it_is_said(cluster):
-    pd, dd = pytest.importorskip("pandas"), pytest.importorskip("dask.dataframe")
     df = dd.from_pandas(pd.DataFrame({"x": range(40)}), npartitions=4)
     df = df[df.x > 3]
     df = cluster.persist(df, workers={df: "alice"})

@@ -1,6 +1,7 @@
 """A value in a few words, whatever it is, and without touching what may be slow or have effects."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from moorage.kernel.describe import describe_value
@@ -41,6 +42,5 @@ def test_type_and_shape_in_words(value, words):
 
 
 def test_a_frame():
-    pd = pytest.importorskip("pandas")
     assert describe_value(pd.DataFrame({"a": [1, 2, 3]})) == ("DataFrame", "3 × 1")
     assert describe_value(pd.Series([1.0, 2.0])) == ("Series", "(2,) float64")

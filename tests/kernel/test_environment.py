@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +84,6 @@ def test_attaching_tells_of_versions_that_differ(address):
 
 @pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
 def test_placing_tells_of_the_package_that_the_value_needs(address):
-    pandas = pytest.importorskip("pandas")
     with moorage.attach(address) as cluster:
         assert "pandas" not in said(cluster)
         cluster.broadcast(pandas.Series([1, 2]), name="x")

@@ -5,7 +5,9 @@ import os
 import signal
 
 import dask.array
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import pytest
 from distributed import Client, Event, Future, wait
 
@@ -189,8 +191,6 @@ def test_a_persisted_array_follows_its_worker_through_a_restart(cluster):
 
 
 def test_a_persisted_frame_can_be_everywhere(cluster):
-    pd = pytest.importorskip("pandas")
-    dd = pytest.importorskip("dask.dataframe")
     frame = dd.from_pandas(pd.DataFrame({"x": range(100)}), npartitions=3).persist(scheduler=cluster.client)
     wait(frame, 10)
     cluster.broadcast(frame, "frame")

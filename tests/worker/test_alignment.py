@@ -1,3 +1,5 @@
+"""Large arrays of a worker come to aligned addresses, with the same content, once, and only where there is room."""
+
 import asyncio
 from types import SimpleNamespace
 
