@@ -1,0 +1,344 @@
+"""Shared memory of one host in which the buffers of an image lie: who writes it, and who maps it.
+
+::
+
+    0       8       24       32               4096                     4096 + nbytes       4096 + capacity
+    | magic | nonce | nbytes | zeros          | the image's block      | left from before  |
+
+The writer creates it (`Segment`), writes the block, and the header last, so that what is half written is never taken
+for whole. Whoever wants to read opens it by a path of its `Handle` and maps the block read-only (`attach`).
+
+Usually the memory is a sealed memfd: it has no name, nobody else's processes can open it, nobody can shrink it or map
+it writeable, and it is gone with the last process that has it open, however that process ends. Its paths are
+``/proc/<pid>/fd/<number>`` of its holders. Where such a path cannot be opened (another pid namespace, another system)
+the memory is a file of this user's only, reserved in full before it is written, so that a full disk is an error and
+not a SIGBUS; the last holder removes it, and `sweep` what nobody removed.
+
+The nonce says whether what was opened is what the handle means, whatever has become of the pid and the number
+meanwhile. It is another one whenever the memory is written again, and that is done only while nobody maps it: readers
+hold a shared lock for as long as their mapping lives, forked children included.
+
+Runs on workers, shipped by value: the standard library only. What is in the block is the business of others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+import stat
+import struct
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 4096
+"""Bytes before the block: whole pages, so that the block can be mapped without it."""
+
+_MAGIC = b"moorage1"
+_FIELDS = struct.Struct("<8s16sQ")
+_NAME = "moorage-"
+_SLICE = 64 << 20  # bytes written by one call: other threads of a small machine get their turn
+_SPARE = 64  # file descriptors that are left for the process's own connections
+
+_F_SEAL_FUTURE_WRITE = 0x10  # Linux 5.1; not named by Python
+_MADV_POPULATE_WRITE = 23  # Linux 5.14
+_FIXED = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)
+
+
+class SegmentError(OSError):
+    """A segment cannot be made or mapped here; the text says why."""
+
+
+class Handle(NamedTuple):
+    """What it takes to find a segment on its host.
+
+    Attributes
+    ----------
+    nonce : bytes
+        16 random bytes that are in the header.
+    nbytes : int
+        Of the block.
+    paths : tuple of str
+        Where it can be opened, as long as one of its holders lives.
+    """
+
+    nonce: bytes
+    nbytes: int
+    paths: tuple[str, ...]
+
+
+Part = tuple[int, memoryview]
+"""Offset in the block, and contiguous bytes that go there."""
+
+
+class Segment:
+    """Memory that this process writes, and others map. To be written before its handle is given away.
+
+    Parameters
+    ----------
+    capacity : int
+        Bytes of the largest block it takes.
+    reusable : bool
+        Whether it can be written again once nobody maps it.
+    directory : str, optional
+        Make a file there rather than a memfd.
+
+    Raises
+    ------
+    OSError
+        If there is no room, or no file descriptor left.
+    """
+
+    def __init__(self, capacity: int, *, reusable: bool = False, directory: str | None = None) -> None:
+        self.capacity = max(1, capacity)
+        self.reusable = reusable
+        self.handle = Handle(b"", 0, ())
+        self._writeable: mmap.mmap | None = None
+        name = _NAME + secrets.token_hex(16)
+        size = HEADER + self.capacity
+        if directory is None:
+            self.file: str | None = None
+            self.fd = _spare(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+        else:
+            self.file = os.path.join(directory, f"{_NAME}{os.getuid()}-{name.removeprefix(_NAME)}")
+            self.fd = _spare(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        self._close = weakref.finalize(self, _close_last, self.fd, self.file, os.getpid())
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if self.file is None:
+                os.ftruncate(self.fd, size)
+            else:
+                _reserve(self.fd, size)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, parts: Iterable[Part], nbytes: int) -> None:
+        """Write a block, the first one or another. Nobody may have it mapped; see `is_free`.
+
+        Parameters
+        ----------
+        parts : iterable of (int, memoryview)
+        nbytes : int
+            Of the block; not more than `capacity`.
+
+        Raises
+        ------
+        OSError
+            If the system has no memory for it.
+        """
+        if nbytes > self.capacity:
+            raise ValueError(f"{nbytes} bytes do not fit into a segment of {self.capacity}")
+        again = self._writeable is not None
+        header = _FIELDS.pack(_MAGIC, nonce := secrets.token_bytes(16), nbytes)
+        if self._writeable is not None:
+            self._put(self._writeable, 0, memoryview(bytes(len(header))))
+            self._populate(self._writeable, nbytes)
+        for offset, content in parts:
+            flat = content.cast("B") if content.nbytes else content
+            for start in range(0, flat.nbytes, _SLICE):
+                piece = flat[start : start + _SLICE]
+                if self._writeable is not None:
+                    self._put(self._writeable, HEADER + offset + start, piece)
+                else:
+                    _write_all(self.fd, piece, HEADER + offset + start)
+        if self._writeable is not None:
+            self._put(self._writeable, 0, memoryview(header))
+        else:
+            _write_all(self.fd, memoryview(header), 0)
+        if not again:
+            self._seal()
+        path = f"/proc/{os.getpid()}/fd/{self.fd}" if self.file is None else self.file
+        self.handle = Handle(nonce, nbytes, (path,))
+
+    def is_free(self) -> bool:
+        """Whether nobody but this process has it open for reading; if so, nobody can begin to until `release_lock`."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        # a failed change of a lock may have given up the one there was
+        with contextlib.suppress(OSError):
+            fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+
+    def release_lock(self) -> None:
+        """Let others map it again."""
+        fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        """Let go of it: the memory is free as soon as nobody else has it."""
+        if self._writeable is not None:
+            self._writeable.close()
+            self._writeable = None
+        self._close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return not self._close.alive
+
+    def _seal(self) -> None:
+        if self.reusable:
+            # mapped, since from now on nobody can write or map it for writing: only through this
+            self._writeable = mmap.mmap(self.fd, HEADER + self.capacity)
+            with contextlib.suppress(AttributeError, OSError):
+                self._writeable.madvise(mmap.MADV_DONTFORK)  # type: ignore[attr-defined,unused-ignore]
+        if self.file is not None:
+            return
+        seals = _FIXED | (_F_SEAL_FUTURE_WRITE if self.reusable else fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
+        try:
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, seals)
+        except OSError:  # before Linux 5.1
+            if self._writeable is not None:
+                self._writeable.close()
+            self._writeable, self.reusable = None, False
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _FIXED | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
+
+    @staticmethod
+    def _populate(memory: mmap.mmap, nbytes: int) -> None:
+        with contextlib.suppress(OSError):  # quicker than one fault for each page
+            memory.madvise(_MADV_POPULATE_WRITE, 0, HEADER + nbytes)
+
+    @staticmethod
+    def _put(memory: mmap.mmap, start: int, content: memoryview) -> None:
+        with memoryview(memory) as whole:
+            whole[start : start + content.nbytes] = content
+
+
+class Mapping:
+    """A segment that this process has mapped, read-only, as long as anything refers to `memory` or a view into it.
+
+    Attributes
+    ----------
+    memory : memoryview
+        The block.
+    handle : Handle
+        By which others can map it as long as this one lives.
+    """
+
+    def __init__(self, fd: int, handle: Handle, file: str | None) -> None:
+        mapped = mmap.mmap(fd, handle.nbytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=HEADER)
+        # the descriptor, with its lock, lives as long as the last view, and not as long as this object
+        weakref.finalize(mapped, _close_last, fd, file, os.getpid())
+        self.memory = memoryview(mapped)
+        self.handle = handle
+
+    def buffers(self, layout: Iterable[tuple[int, int]]) -> list[memoryview]:
+        """Return the pieces of the block that begin and are as long as `layout` says."""
+        return [self.memory[offset : offset + nbytes] for offset, nbytes in layout]
+
+
+def attach(handle: Handle | Sequence[Any]) -> Mapping:
+    """Map the segment that a handle means.
+
+    Raises
+    ------
+    SegmentError
+        If none of its paths leads to it, or this process has no file descriptor or no address space left.
+    """
+    nonce, nbytes, paths = handle
+    failures = []
+    for path in paths:
+        try:
+            return _attach(path, nonce, nbytes)
+        except OSError as error:
+            failures.append(f"{path}: {error.strerror or error}")
+    raise SegmentError("; ".join(failures) or "it has no path")
+
+
+def sweep(directory: str) -> int:
+    """Remove files of this user's that no process holds; return how many."""
+    removed = 0
+    for name in os.listdir(directory):
+        if name.startswith(f"{_NAME}{os.getuid()}-"):
+            path = os.path.join(directory, name)
+            with contextlib.suppress(OSError):
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(path)
+                    removed += 1
+                finally:
+                    os.close(fd)
+    return removed
+
+
+def _attach(path: str, nonce: bytes, nbytes: int) -> Mapping:
+    anonymous = path.startswith("/proc/")
+    if anonymous and not os.readlink(path).startswith(f"/memfd:{_NAME}"):
+        # opening whatever has that number now could have effects: a pipe, a terminal, a device
+        raise SegmentError("it is gone")
+    fd = _spare(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if anonymous else os.O_NOFOLLOW)))
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+            raise SegmentError("it is not this user's")
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SegmentError("it is being written again") from None
+        if anonymous and fcntl.fcntl(fd, fcntl.F_GET_SEALS) & _FIXED != _FIXED:
+            raise SegmentError("it is not sealed")
+        if os.pread(fd, _FIELDS.size, 0) != _FIELDS.pack(_MAGIC, nonce, nbytes):
+            raise SegmentError("it holds something else by now")
+        if found.st_size < HEADER + nbytes or not nbytes:
+            raise SegmentError(f"it has {found.st_size - HEADER} bytes, not {nbytes}")
+        own = f"/proc/{os.getpid()}/fd/{fd}" if anonymous else path
+        return Mapping(fd, Handle(nonce, nbytes, (own,)), None if anonymous else path)
+    except (OSError, ValueError) as error:
+        os.close(fd)
+        if isinstance(error, OSError):
+            raise
+        raise SegmentError(str(error)) from error
+
+
+def _spare(fd: int) -> int:
+    """Return `fd`, unless it is one of the last that this process can have.
+
+    New descriptors get the lowest number that is free, so a high one means that most are in use.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or fd < soft - _SPARE:
+        return fd
+    if hard == resource.RLIM_INFINITY or hard > soft:
+        with contextlib.suppress(OSError, ValueError):
+            more = max(soft * 4, 4096)
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (more if hard == resource.RLIM_INFINITY else min(more, hard), hard)
+            )
+            return fd
+    os.close(fd)
+    raise SegmentError(f"the file descriptors of this process run out: it may have {soft}")
+
+
+def _reserve(fd: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+        return
+    zeros = memoryview(bytes(min(size, 1 << 20)))  # macOS
+    for start in range(0, size, zeros.nbytes):
+        _write_all(fd, zeros[: size - start], start)
+
+
+def _write_all(fd: int, content: memoryview, offset: int) -> None:
+    done = 0
+    while done < content.nbytes:
+        done += os.pwrite(fd, content[done:], offset + done)
+
+
+def _close_last(fd: int, file: str | None, owner: int) -> None:
+    """Close a descriptor; remove the file if nobody else has it open.
+
+    A forked child shares the parent's lock, and leaves the file to it.
+    """
+    if file is not None and os.getpid() == owner:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(file)
+    with contextlib.suppress(OSError):
+        os.close(fd)

@@ -1,0 +1,134 @@
+"""The pool of segments: what is written once, what is written again, and what goes back to the system."""
+
+import os
+import sys
+
+import pytest
+
+from moorage.images.pool import IDLE, Pool
+from moorage.images.segment import attach
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
+
+SIZE = 1 << 20
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def pool(clock):
+    pool = Pool(3 * SIZE, clock=clock)
+    yield pool
+    pool.close()
+
+
+def put(pool, letter, size=SIZE):
+    return pool.lease(letter.encode(), [(0, memoryview(letter.encode() * size))], size)
+
+
+def held(lease):
+    """Map what is leased, as a worker does, and end the lease."""
+    with lease:
+        return attach(lease.handle)
+
+
+def test_the_same_content_is_written_once(pool):
+    first, second = put(pool, "a"), put(pool, "a")
+    assert first.handle == second.handle
+    assert len(pool) == 1
+
+
+def test_memory_that_nobody_maps_is_written_again(pool):
+    with put(pool, "a") as old:
+        pass
+    new = put(pool, "b", SIZE - 10)
+    assert new.handle.paths == old.handle.paths
+    assert bytes(held(new).memory) == b"b" * (SIZE - 10)
+    assert len(pool) == 1
+
+
+def test_memory_that_is_leased_or_mapped_is_not_written_again(pool):
+    lease = put(pool, "a")
+    mapping = held(put(pool, "b"))
+    third = put(pool, "c")
+    assert len({lease.handle.paths, mapping.handle.paths, third.handle.paths}) == 3
+    assert bytes(mapping.memory) == b"b" * SIZE
+    assert bytes(attach(lease.handle).memory) == b"a" * SIZE
+
+
+def test_much_larger_memory_is_not_taken_for_a_small_block(pool):
+    put(pool, "a", 100 * SIZE).release()
+    put(pool, "b", SIZE).release()
+    assert len(pool) == 2
+
+
+def test_what_is_mapped_or_leased_stays_when_trimmed(pool, clock):
+    lease, mapping = put(pool, "a"), held(put(pool, "b"))
+    clock.now += 10 * IDLE
+    assert pool.trim() == 0
+    assert bytes(attach(lease.handle).memory) == b"a" * SIZE
+    assert put(pool, "b").handle.nonce == mapping.handle.nonce
+
+
+def test_idle_memory_goes_back_after_a_while(pool, clock):
+    put(pool, "a").release()
+    assert pool.trim() == SIZE
+    clock.now += IDLE - 1
+    assert pool.trim() == SIZE
+    clock.now += 2
+    assert pool.trim() == 0
+    assert len(pool) == 0
+
+
+def test_the_time_of_rest_begins_when_the_last_reader_goes(pool, clock):
+    mapping = held(put(pool, "a"))
+    pool.trim()
+    clock.now += 10 * IDLE
+    del mapping
+    assert pool.trim() == SIZE
+
+
+def test_no_more_is_kept_than_the_limit(pool, clock):
+    leases = [put(pool, letter) for letter in "abcd"]
+    for lease in leases:
+        lease.release()
+        pool.trim()
+        clock.now += 1
+    assert pool.trim() == 3 * SIZE
+    assert [bool(pool.lease(letter.encode(), [], 0)) for letter in "bcd"] == [True] * 3
+    assert len(pool) == 3
+
+
+def test_without_a_limit_nothing_is_kept():
+    pool = Pool(0)
+    mapping = held(put(pool, "a"))
+    assert pool.trim() == 0
+    assert len(pool) == 1
+    assert put(pool, "a").handle.nonce == mapping.handle.nonce
+
+
+def test_a_write_that_fails_leaves_nothing(pool):
+    before = len(os.listdir("/proc/self/fd"))
+
+    def parts():
+        yield 0, memoryview(b"some")
+        raise RuntimeError("gone")
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="gone"):
+            pool.lease(b"a", parts(), SIZE)
+    put(pool, "a").release()
+    with pytest.raises(RuntimeError, match="gone"):  # half written again
+        pool.lease(b"b", parts(), SIZE)
+    assert len(pool) == 0
+    assert len(os.listdir("/proc/self/fd")) == before
