@@ -1,14 +1,14 @@
 """A cluster as a notebook or a script holds it: what it can do, in one object.
 
 `start` and `attach` (``starting.py``) make a `ClusterController`. It wires together the Dask client, the link to the
-scheduler plugin (``link.py``), the verbs (``verbs.py``, ``placer.py``) and whoever decides on the size (``sizing.py``).
+scheduler plugin (``link.py``), the verbs (``verbs.py``, ``resizing.py``, ``placer.py``) and whoever decides on the size
+(``sizing.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from distributed import Client
@@ -18,26 +18,25 @@ from traitlets import Bool, Enum, Int, Unicode
 from traitlets.config import Configurable
 
 from moorage import config
-from moorage.errors import ClusterError, InputError, MoorageError, UnreachableError, WaitTimeoutError
+from moorage.errors import ClusterError, MoorageError, UnreachableError
 from moorage.host.control import TOPIC as HOST_TOPIC
-from moorage.kernel import session
-from moorage.kernel.arrivals import Arrivals
 from moorage.kernel.compute.submitting import Submitting
 from moorage.kernel.computing import Computing
 from moorage.kernel.launch import HostHandle
-from moorage.kernel.link import RECONNECT, Kind, SchedulerLink, reaching
+from moorage.kernel.link import Kind, SchedulerLink, reaching
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
+from moorage.kernel.resizing import Resizing
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing, is_own
 from moorage.kernel.verbs import Verbs
+from moorage.kernel.waiting import RECONNECT, wait_for
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelCluster, PanelNotice
 
 _STATUS_MS = 500
-_ANSWER_SECONDS = 30.0
 
 
-class ClusterController(Verbs, Submitting, Computing, Configurable):
+class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
     """A cluster and what this notebook keeps on it.
 
     Made by `start` and `attach`. ``cluster["name"]`` is a variable on it.
@@ -65,6 +64,7 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
         *,
         name: str,
         kind: str,
+        owner: str,
         handle: HostHandle | None = None,
         cluster: Cluster | None = None,
         owns_client: bool = True,
@@ -81,12 +81,15 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
         self._owns_client = owns_client
         self._info: Info = {"requested": [], "arrived": [], "pending": [], "adapt": None, "trouble": ""}
         self._link = SchedulerLink(client, Origins())
-        self.placer = Placer(client, session.owner(), self._link, direct=handle is not None)
+        self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._sizing: Sizing = NoSizing(self._link, cluster)
         self._watch: PeriodicCallback | None = None
         self._comm: Any = None  # the connection on which all is subscribed to
-        self._run(self._connect)
-        session.add(self)
+        try:
+            self._run(self._connect)
+        except BaseException:
+            self._leave()
+            raise
 
     # Workers
 
@@ -97,78 +100,6 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
     def worker_names(self) -> list[str]:
         """Return the names of the workers, as far as is known here."""
         return [info.name for info in self._link.mirror.infos()]
-
-    def scale(
-        self,
-        n: int | None = None,
-        *,
-        workers: Sequence[str] | None = None,
-        cores: int | None = None,
-        memory: str | int | None = None,
-        force: bool = False,
-        timeout: str | float | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Bring the cluster to a size. No data is lost: what leaving workers have moves to the others first.
-
-        Parameters
-        ----------
-        n : int, optional
-            Number of workers.
-        workers : sequence of str, optional
-            Workers to let go, instead.
-        cores, memory : int, str, optional
-            Instead of a number of workers, where the kind of cluster knows what a worker has.
-        force : bool
-            Shrink even if the data does not fit on the workers that stay.
-        timeout : str or float, optional
-            Of the wait for data to move and for workers to come; those that are late are pending.
-        on_progress : callable, optional
-            Called with the numbers of workers that are there and that are asked for.
-
-        Raises
-        ------
-        InputError, DoesNotFitError, ScaleError
-            The size stays as it was.
-        """
-        limit = config.seconds("start-timeout", timeout)
-        with Arrivals(self, on_progress):
-            asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
-            arguments = {key: value for key, value in asked.items() if value is not None}
-            self._run(self._scale, **arguments, force=force, timeout=limit)
-
-    def adapt(self, minimum: int | None = None, maximum: int | None = None) -> None:
-        """Let the scheduler choose the size within a range from its load; without a range: no longer.
-
-        Raises
-        ------
-        InputError, ScaleError
-            The size stays as it was.
-        """
-        if minimum is None and maximum is None:
-            self._run(self._command, "fix")
-        elif maximum is None:
-            raise InputError(f"From {minimum} to how many workers?", "Give a maximum, too.")
-        else:
-            self._run(self._command, "adapt", minimum=minimum or 0, maximum=maximum)
-
-    def keep(self, on: bool = True) -> None:
-        """Let the cluster outlive this notebook, or no longer."""
-        self._run(self._command, "keep", keep=on)
-
-    def wait_for_workers(
-        self, n: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Wait until there are `n` workers.
-
-        Raises
-        ------
-        WaitTimeoutError
-            If they do not come in time. Those that come later are welcome.
-        """
-        limit = config.seconds("start-timeout", timeout)
-        with Arrivals(self, on_progress):
-            self._run(self._wait_for_workers, n, limit)
 
     # State
 
@@ -285,7 +216,7 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
         self._check_connected()
         if not kwargs.pop("asynchronous", None):
             try:
-                return self.client.sync(function, *args, **kwargs)
+                return wait_for(self.client, function, *args, **kwargs)
             except MoorageError as error:  # a refusal: who gets it need not see how it came about
                 raise error.with_traceback(None) from error.__cause__
         loop = self._loop.asyncio_loop
@@ -317,20 +248,16 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
         self._comm = self.client.scheduler_comm
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
         self._watch.start()
-        self.status = "connected"
+        self._set_status("connected")
 
     async def _command(self, command: str, **arguments: Any) -> None:
-        limit = _ANSWER_SECONDS + 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
+        more = 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
+        limit = config.seconds("answer-timeout") + more
         with reaching(self.client):
             info = await asyncio.wait_for(self._sizing.command(command, **arguments), limit)
         self._take_info(info)
         if command != "stop":
             await self._link.refresh()
-
-    async def _scale(self, **arguments: Any) -> None:
-        await self._command("scale", **arguments)
-        # Newcomers get what is everywhere: scaling is done when they have it.
-        await self._link.settled(self._link.mirror.variables, config.seconds("wait-timeout", self.wait_timeout))
 
     def _on_host_event(self, event: tuple[float, Info]) -> None:
         self._take_info(event[1])
@@ -376,22 +303,15 @@ class ClusterController(Verbs, Submitting, Computing, Configurable):
         await self.placer.resume()
         await self._command("info")
 
-    async def _wait_for_workers(self, n: int, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        while self.n_workers < n:
-            if (left := deadline - time.monotonic()) <= 0:
-                raise WaitTimeoutError(
-                    f"{self.n_workers} of {n} workers came within {timeout:g} s.",
-                    "Those that come later are welcome; allow more time with timeout=.",
-                )
-            await self._link.next_change(left)
-
     def _leave(self) -> None:
-        session.remove(self)
-        if self._watch is not None:
-            self._loop.add_callback(self._watch.stop)
-        self._loop.add_callback(self._sizing.close)
         self.status = "stopped"
+        self._loop.add_callback(self._let_go)
         self._link.changed("cluster")
         if self._owns_client:
             self.client.close()
+
+    def _let_go(self) -> None:
+        """Follow the cluster no longer. On the event loop, after what an interrupt has cancelled there."""
+        if self._watch is not None:
+            self._watch.stop()
+        self._sizing.close()

@@ -19,10 +19,12 @@ from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
+from moorage import config
 from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
+from moorage.kernel.waiting import RECONNECT
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelNotice
 from moorage.protocol import PlaceItem, VariableRecord
@@ -33,13 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ANSWER_SECONDS = 30.0
-"""How long the scheduler may take to answer. Nothing it is asked here takes it more than a moment."""
-
 _SLOWEST_LINK = 10e6  # bytes per second; large values have more time to arrive
-
-RECONNECT = "It is sought for a while; then attach again, or start another one."
-"""What to do about a lost connection."""
 
 Kind = str
 """What changed: ``variables``, ``workers``, ``cluster`` or ``notices``."""
@@ -78,7 +74,8 @@ class SchedulerLink:
             If another version of moorage is there.
         """
         self._tick = asyncio.Event()
-        await install_plugin(self.client)
+        with reaching(self.client):
+            await asyncio.wait_for(install_plugin(self.client), config.seconds("answer-timeout"))
         self.client.subscribe_topic(TOPIC, self._on_event)
         await self.resync()
 
@@ -207,8 +204,9 @@ class SchedulerLink:
     async def _call(self, handler: str, **kwargs: Any) -> Any:
         return await self._ask(f"moorage_{handler}", **kwargs)
 
-    async def _ask(self, handler: str, limit: float = _ANSWER_SECONDS, **kwargs: Any) -> Any:
-        """Return the scheduler's answer, at most `limit` seconds from now."""
+    async def _ask(self, handler: str, more: float = 0.0, **kwargs: Any) -> Any:
+        """Return the scheduler's answer, which may take `more` seconds than others."""
+        limit = config.seconds("answer-timeout") + more
         with reaching(self.client):
             return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), limit)
 
@@ -272,8 +270,7 @@ class SchedulerLink:
             else:
                 values[key] = to_serialize(value)
                 nbytes += sizeof(value)
-        limit = _ANSWER_SECONDS + nbytes / _SLOWEST_LINK
-        await self._call("restore", limit=limit, values=values, failed=failed, client=self.client.id)
+        await self._call("restore", more=nbytes / _SLOWEST_LINK, values=values, failed=failed, client=self.client.id)
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)

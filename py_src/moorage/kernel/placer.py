@@ -19,9 +19,10 @@ from moorage import config
 from moorage.errors import InputError, LostError, UnreachableError, WaitTimeoutError
 from moorage.kernel import shipment, targets
 from moorage.kernel.inventory import Inventory, means
-from moorage.kernel.link import RECONNECT, SchedulerLink
+from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
 from moorage.kernel.shipment import NOTHING, How, Shipment
+from moorage.kernel.waiting import RECONNECT
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import placement_from_dict
 

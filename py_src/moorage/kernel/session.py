@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moorage import config
 from moorage.errors import NoClusterError
@@ -58,17 +58,18 @@ def owner() -> str:
 
 
 def add(controller: ClusterController) -> None:
-    """Make `controller` the current one."""
+    """Make `controller` the current one, until it is stopped."""
     if controller in _controllers:
         _controllers.remove(controller)
+    else:
+        controller.observe(_on_status, "status")
     _controllers.append(controller)
     _tell()
 
 
-def remove(controller: ClusterController) -> None:
-    """Forget `controller`."""
-    if controller in _controllers:
-        _controllers.remove(controller)
+def _on_status(change: Any) -> None:
+    if change["new"] == "stopped" and change["owner"] in _controllers:
+        _controllers.remove(change["owner"])
         _tell()
 
 

@@ -24,6 +24,7 @@ from moorage.kernel.deployments import deployment
 from moorage.kernel.environment import Environment
 from moorage.kernel.launch import Progress, launch
 from moorage.kernel.shipping import install_plugin
+from moorage.kernel.waiting import wait_for
 
 
 def start(
@@ -99,8 +100,7 @@ def start(
         handle = launch(spec, config.seconds("start-timeout", timeout), report)
         try:
             client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
-            controller = ClusterController(client, name=handle.info.name, kind=spec.kind, handle=handle)
-            return _checked(controller, same_environment=spec.is_local)
+            return _controller(client, spec.is_local, name=handle.info.name, kind=spec.kind, handle=handle)
         except BaseException:
             handle.kept = False
             handle.close()
@@ -168,11 +168,7 @@ def attach(
                 if controller.client is target and controller.status == "connected":
                     session.add(controller)
                     return controller
-            return _checked(
-                ClusterController(
-                    target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False
-                )
-            )
+            return _controller(target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False)
         case Cluster():
             return _attach_object(target, limit)
         case KeptCluster():
@@ -227,21 +223,22 @@ def _attach_address(address: str, security: Security | None, limit: float) -> Cl
     return _controller(client, name=_short(client), kind="attached")
 
 
-def _controller(client: Client, **facts: Any) -> ClusterController:
+def _controller(client: Client, same_environment: bool = False, **facts: Any) -> ClusterController:
+    """Return the controller of a cluster, and make it the current one; if that fails, `client` is closed if it is ours.
+
+    It says by notices that the cluster is open, and that its workers run other versions than this process.
+    """
+    controller = ClusterController(client, owner=session.owner(), **facts)
     try:
-        return _checked(ClusterController(client, **facts))
+        if not same_environment:
+            environment = Environment(controller.link)
+            controller.placer.on_values = environment.look_at
+            wait_for(client, environment.watch)
+        warn_if_open(controller)
     except BaseException:
-        client.close()
+        controller.close()
         raise
-
-
-def _checked(controller: ClusterController, same_environment: bool = False) -> ClusterController:
-    """Let a cluster say by notices that it is open, and that its workers run other versions than this process."""
-    if not same_environment:
-        environment = Environment(controller.link)
-        controller.placer.on_values = environment.look_at
-        controller.client.sync(environment.watch)
-    warn_if_open(controller)
+    session.add(controller)
     return controller
 
 

@@ -12,7 +12,7 @@ from dask.utils import parse_bytes
 
 from moorage import config
 from moorage.kernel.compute.runtime import Report
-from moorage.kernel.compute.waiting import wait_for
+from moorage.kernel.waiting import wait_for
 
 if TYPE_CHECKING:
     from distributed import Client, Future

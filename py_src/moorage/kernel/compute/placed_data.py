@@ -15,13 +15,13 @@ from distributed import Client, Future
 
 from moorage import config
 from moorage.errors import LostError, WaitTimeoutError
-from moorage.kernel.compute.waiting import wait_for
 from moorage.kernel.inventory import means
 from moorage.kernel.mirror import state_of
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
 from moorage.kernel.shipment import How
 from moorage.kernel.variable import Variable
+from moorage.kernel.waiting import wait_for
 from moorage.model import Anywhere, Everywhere, Placement, WorkerInfo
 from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
 

@@ -20,7 +20,7 @@ from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload, dumps
 from moorage.kernel.compute.runtime import WorkerRuntime
-from moorage.kernel.compute.waiting import wait_for
+from moorage.kernel.waiting import wait_for
 
 LARGE_CODE = 64_000
 """Bytes. Code with captures that is larger is sent once, not with each batch."""

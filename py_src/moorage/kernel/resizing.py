@@ -1,0 +1,132 @@
+"""The verbs of a `ClusterController` that change the size of the cluster. Who carries them out is ``sizing.py``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from moorage import config
+from moorage.errors import InputError, WaitTimeoutError
+from moorage.kernel.link import Kind, SchedulerLink
+
+
+class Resizing:
+    """The verbs of a cluster that change its size."""
+
+    n_workers: Any
+    requested: Any
+    wait_timeout: Any
+    _link: SchedulerLink
+
+    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
+        """Run a coroutine function on the client's event loop."""
+        raise AssertionError("the cluster does this")
+
+    async def _command(self, command: str, **arguments: Any) -> None:
+        """Have whoever decides on the size carry out a command."""
+        raise AssertionError("the cluster does this")
+
+    def scale(
+        self,
+        n: int | None = None,
+        *,
+        workers: Sequence[str] | None = None,
+        cores: int | None = None,
+        memory: str | int | None = None,
+        force: bool = False,
+        timeout: str | float | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Bring the cluster to a size. No data is lost: what leaving workers have moves to the others first.
+
+        Parameters
+        ----------
+        n : int, optional
+            Number of workers.
+        workers : sequence of str, optional
+            Workers to let go, instead.
+        cores, memory : int, str, optional
+            Instead of a number of workers, where the kind of cluster knows what a worker has.
+        force : bool
+            Shrink even if the data does not fit on the workers that stay.
+        timeout : str or float, optional
+            Of the wait for data to move and for workers to come; those that are late are pending.
+        on_progress : callable, optional
+            Called with the numbers of workers that are there and that are asked for.
+
+        Raises
+        ------
+        InputError, DoesNotFitError, ScaleError
+            The size stays as it was.
+        """
+        limit = config.seconds("start-timeout", timeout)
+        with self._telling(on_progress):
+            asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
+            arguments = {key: value for key, value in asked.items() if value is not None}
+            self._run(self._scale, **arguments, force=force, timeout=limit)
+
+    def adapt(self, minimum: int | None = None, maximum: int | None = None) -> None:
+        """Let the scheduler choose the size within a range from its load; without a range: no longer.
+
+        Raises
+        ------
+        InputError, ScaleError
+            The size stays as it was.
+        """
+        if minimum is None and maximum is None:
+            self._run(self._command, "fix")
+        elif maximum is None:
+            raise InputError(f"From {minimum} to how many workers?", "Give a maximum, too.")
+        else:
+            self._run(self._command, "adapt", minimum=minimum or 0, maximum=maximum)
+
+    def keep(self, on: bool = True) -> None:
+        """Let the cluster outlive this notebook, or no longer."""
+        self._run(self._command, "keep", keep=on)
+
+    def wait_for_workers(
+        self, n: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Wait until there are `n` workers.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If they do not come in time. Those that come later are welcome.
+        """
+        limit = config.seconds("start-timeout", timeout)
+        with self._telling(on_progress):
+            self._run(self._wait_for_workers, n, limit)
+
+    # Internals
+
+    @contextmanager
+    def _telling(self, on_progress: Callable[[int, int], None] | None) -> Iterator[None]:
+        """Call `on_progress` with the numbers of workers, there and asked for, whenever they change meanwhile."""
+
+        def tell(kind: Kind) -> None:
+            if kind in ("workers", "cluster") and on_progress is not None:
+                on_progress(self.n_workers, self.requested)
+
+        end = self._link.subscribe(tell)
+        try:
+            yield
+        finally:
+            end()
+
+    async def _scale(self, **arguments: Any) -> None:
+        await self._command("scale", **arguments)
+        # Newcomers get what is everywhere: scaling is done when they have it.
+        await self._link.settled(self._link.mirror.variables, config.seconds("wait-timeout", self.wait_timeout))
+
+    async def _wait_for_workers(self, n: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while self.n_workers < n:
+            if (left := deadline - time.monotonic()) <= 0:
+                raise WaitTimeoutError(
+                    f"{self.n_workers} of {n} workers came within {timeout:g} s.",
+                    "Those that come later are welcome; allow more time with timeout=.",
+                )
+            await self._link.next_change(left)
