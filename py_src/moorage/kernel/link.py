@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _SLOWEST_LINK = 10e6  # bytes per second; large values have more time to arrive
 
+_CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
+
 Kind = str
 """What changed: ``variables``, ``workers``, ``cluster`` or ``notices``."""
 
@@ -212,14 +214,21 @@ class SchedulerLink:
 
     @contextmanager
     def _noticing_what_goes(self) -> Iterator[None]:
-        """Report variables, and keys of variables, that the mirror has before and no longer after."""
-        before = dict(self.mirror.variables)
+        """Report variables, and keys of variables, that the mirror has before and no longer after; cut off workers."""
+        before, workers = dict(self.mirror.variables), self.mirror.addresses()
         yield
+        for address in workers - self.mirror.addresses():
+            self._cut_off(address)
         after = self.mirror.variables
         for vid, record in before.items():
             keys = after[vid]["keys"] if vid in after else []
             if keys is not record["keys"] and (gone := set(record["keys"]) - set(keys)):
                 self.on_gone(vid, list(gone))
+
+    def _cut_off(self, address: str) -> None:
+        """Do not wait for connections to a worker that has left; see ``scheduler/departed.py``."""
+        for seconds in _CUT_AGAIN:
+            asyncio.get_running_loop().call_later(seconds, self.client.rpc.remove, address)
 
     def _on_event(self, event: Any) -> None:
         if event["type"] == "restore":

@@ -84,6 +84,11 @@ class Mirror:
         with self._lock:
             return dict(self.variables), dict(self.workers)
 
+    def addresses(self) -> set[str]:
+        """Return the addresses of the workers."""
+        with self._lock:
+            return {worker["address"] for worker in self.workers.values()}
+
     def infos(self) -> list[WorkerInfo]:
         """Return the workers, by name."""
         with self._lock:

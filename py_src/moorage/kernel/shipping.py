@@ -30,6 +30,7 @@ SHIPPED_MODULES = (
     "moorage.plan",
     "moorage.protocol",
     "moorage.scheduler.adopt",
+    "moorage.scheduler.departed",
     "moorage.scheduler.desired",
     "moorage.scheduler.flights",
     "moorage.scheduler.journal",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from distributed.active_memory_manager import ActiveMemoryManagerExtension, ReduceReplicas
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -33,6 +34,7 @@ from moorage.protocol import (
     placement_from_dict,
 )
 from moorage.scheduler.adopt import Adopter
+from moorage.scheduler.departed import Departed
 from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
@@ -52,6 +54,7 @@ OUTPUT_TOPIC = "moorage-output-"
 """Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
 _MEMORY_MS = 1000
+_TELL_AGAIN = (0.2, 2.0)  # seconds after a worker has left
 
 
 class PlacementSchedulerPlugin(SchedulerPlugin):
@@ -76,8 +79,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.origins = Origins(scheduler, self._ask_origin)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
+        self.departed = Departed(scheduler.rpc)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
-        self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close]
+        self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close, self.departed.close]
         self._hide_from_policy()
         self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
         self._add_handlers()
@@ -209,7 +213,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
         """Take note of a worker that registers; it is not running yet."""
-        name = str(scheduler.workers[worker].name)
+        ws = scheduler.workers[worker]
+        self.departed.came(worker)
+        self.departed.came(ws.nanny or "")
+        name = str(ws.name)
         if name in self._seen and self._seen[name] not in scheduler.workers:
             follow(scheduler, self._seen[name], worker)
         self._seen[name] = worker
@@ -217,6 +224,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
         """Take note of a worker that has left."""
+        self.departed.left(worker)
+        for seconds in _TELL_AGAIN:
+            scheduler.loop.call_later(seconds, self._tell_of_departure, worker)
         self._workers_changed(gone=worker)
         self.origins.worker_gone(worker)
 
@@ -283,6 +293,17 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _workers_changed(self, gone: Address | None = None) -> None:
         self.reconciler.workers_changed(gone)
         self.journal.mark_workers()
+
+    def _tell_of_departure(self, gone: Address) -> None:
+        """Tell workers once more that a worker has left.
+
+        What they were asked to fetch from it in the same breath as they heard of it first, they begin only afterwards
+        to connect for, and would go on trying until they tire (`departed`).
+        """
+        if gone not in self.scheduler.workers:
+            message = {"op": "remove-worker", "worker": gone, "stimulus_id": f"moorage-{uuid4().hex}"}
+            for address in self.scheduler.workers:
+                self.scheduler.worker_send(address, message)
 
     def _workers(self) -> Iterable[Any]:
         return [worker_info(ws, memory=True) for ws in self.scheduler.workers.values()]

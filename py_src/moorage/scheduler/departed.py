@@ -1,0 +1,64 @@
+"""Addresses of workers that have left: nobody waits for a connection to one.
+
+Dask goes on trying to connect for ``distributed.comm.timeouts.connect`` (30 s), since the other end may only be about
+to start. Removing a worker ends such attempts, but not one that begins just afterwards: whoever has looked up a holder,
+and is about to ask it for data, does not look again. On a busy event loop that is common.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from distributed.comm.core import CommClosedError
+
+from moorage.plan import Address
+
+if TYPE_CHECKING:
+    from distributed.comm.core import Comm
+    from distributed.core import ConnectionPool
+
+_REMEMBERED = 120.0  # seconds: who has looked up a holder has asked it by then, and the port may be another's
+
+
+class Departed:
+    """Refuses connections of one pool to workers that have left.
+
+    Parameters
+    ----------
+    pool : ConnectionPool
+        Its ``connect`` is shadowed until `close`.
+    """
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._until: dict[Address, float] = {}
+        self._connect = pool.connect
+        pool.__dict__["connect"] = self.connect
+
+    async def connect(self, addr: Address, timeout: float | None = None) -> Comm:
+        """As ``ConnectionPool.connect``.
+
+        Raises
+        ------
+        CommClosedError
+            At once, if a worker at `addr` has left.
+        """
+        if self._until.get(addr, 0.0) > monotonic():
+            raise CommClosedError(f"The worker at {addr} has left.")
+        return await self._connect(addr, timeout)
+
+    def left(self, address: Address) -> None:
+        """Take note that a worker has left; attempts to connect to it end."""
+        now = monotonic()
+        self._until = {a: until for a, until in self._until.items() if until > now}
+        self._until[address] = now + _REMEMBERED
+        self._pool.remove(address)
+
+    def came(self, address: Address) -> None:
+        """Take note that there is something at `address`."""
+        self._until.pop(address, None)
+
+    def close(self) -> None:
+        """Leave the pool as it was."""
+        self._pool.__dict__.pop("connect", None)
