@@ -10,7 +10,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import cloudpickle
@@ -47,17 +48,26 @@ class Workers:
     names : str
     nthreads : int
     memory_limit : str
+    config : dict of str to object
+        Of Dask, in the place of what tests have otherwise.
     **options
         Of each worker, such as ``resources``.
     """
 
-    def __init__(self, *names: str, nthreads: int = 1, memory_limit: str = "1GB", **options: Any) -> None:
+    def __init__(
+        self,
+        *names: str,
+        nthreads: int = 1,
+        memory_limit: str = "1GB",
+        config: Mapping[str, Any] = MappingProxyType({}),
+        **options: Any,
+    ) -> None:
         self.names = names
         self._spec = {
             "cls": Nanny,
             "options": {"nthreads": nthreads, "memory_limit": memory_limit, "dashboard": False, **options},
         }
-        self._config = dask.config.set(_CONFIG)
+        self._config = dask.config.set(_CONFIG | dict(config))
         self.cluster = SpecCluster(
             workers=dict.fromkeys(names, self._spec),
             worker=self._spec,

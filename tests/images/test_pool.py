@@ -33,7 +33,7 @@ def pool(clock):
 
 
 def put(pool, letter, size=SIZE):
-    return pool.lease(letter.encode(), [(0, memoryview(letter.encode() * size))], size)
+    return pool.lease(letter, [(0, memoryview(letter.encode() * size))], size)
 
 
 def held(lease):
@@ -105,7 +105,7 @@ def test_no_more_is_kept_than_the_limit(pool, clock):
         pool.trim()
         clock.now += 1
     assert pool.trim() == 3 * SIZE
-    assert [bool(pool.lease(letter.encode(), [], 0)) for letter in "bcd"] == [True] * 3
+    assert [bool(pool.lease(letter, [], 0)) for letter in "bcd"] == [True] * 3
     assert len(pool) == 3
 
 
@@ -126,9 +126,9 @@ def test_a_write_that_fails_leaves_nothing(pool):
 
     for _ in range(2):
         with pytest.raises(RuntimeError, match="gone"):
-            pool.lease(b"a", parts(), SIZE)
+            pool.lease("a", parts(), SIZE)
     put(pool, "a").release()
     with pytest.raises(RuntimeError, match="gone"):  # half written again
-        pool.lease(b"b", parts(), SIZE)
+        pool.lease("b", parts(), SIZE)
     assert len(pool) == 0
     assert len(os.listdir("/proc/self/fd")) == before

@@ -23,7 +23,7 @@ _WASTE = 2  # a segment takes blocks down to this fraction of its capacity
 @dataclass(eq=False)
 class _Entry:
     segment: Segment
-    digest: bytes
+    digest: str
     leases: int = 0
     free_since: float | None = None
 
@@ -75,12 +75,12 @@ class Pool:
         self._entries: list[_Entry] = []
         self._lock = threading.RLock()
 
-    def lease(self, digest: bytes, parts: Iterable[Part], nbytes: int) -> Lease:
+    def lease(self, digest: str, parts: Iterable[Part], nbytes: int) -> Lease:
         """Return a lease of a segment that holds a block; it is written unless it is there.
 
         Parameters
         ----------
-        digest : bytes
+        digest : str
             Of the block: the same for the same content.
         parts : iterable of (int, memoryview)
             See `Segment.write`.
@@ -97,7 +97,7 @@ class Pool:
             if entry is None:
                 entry = self._warm(nbytes)
                 if entry is None:
-                    entry = _Entry(self._fresh(nbytes), b"")
+                    entry = _Entry(self._fresh(nbytes), "")
                     self._entries.append(entry)
                 # Other placements wait meanwhile: two at once would only share one memory bus.
                 entry.leases += 1
@@ -155,7 +155,7 @@ class Pool:
         fitting = [e for e in fitting if nbytes <= e.segment.capacity <= max(_WASTE * nbytes, nbytes + (1 << 20))]
         for entry in sorted(fitting, key=lambda entry: entry.segment.capacity):
             if entry.segment.is_free():
-                entry.digest = b""
+                entry.digest = ""
                 return entry
         return None
 

@@ -208,27 +208,26 @@ class Segment:
             whole[start : start + content.nbytes] = content
 
 
-class Mapping:
-    """A segment that this process has mapped, read-only, as long as anything refers to `memory` or a view into it.
+class Mapping(mmap.mmap):
+    """The block of a segment, mapped read-only into this process as long as anything refers to it or a view into it.
 
     Attributes
     ----------
-    memory : memoryview
-        The block.
     handle : Handle
-        By which others can map it as long as this one lives.
+        By which others can map the segment as long as this lives.
     """
 
-    def __init__(self, fd: int, handle: Handle, file: str | None) -> None:
-        mapped = mmap.mmap(fd, handle.nbytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=HEADER)
-        # the descriptor, with its lock, lives as long as the last view, and not as long as this object
-        weakref.finalize(mapped, _close_last, fd, file, os.getpid())
-        self.memory = memoryview(mapped)
-        self.handle = handle
+    handle: Handle
 
-    def buffers(self, layout: Iterable[tuple[int, int]]) -> list[memoryview]:
-        """Return the pieces of the block that begin and are as long as `layout` says."""
-        return [self.memory[offset : offset + nbytes] for offset, nbytes in layout]
+    @property
+    def memory(self) -> memoryview:
+        """The block."""
+        return memoryview(self)
+
+
+def handle_of(buffer: memoryview) -> Handle | None:
+    """Return the handle of the segment that `buffer` is a view into, or None."""
+    return getattr(buffer.obj, "handle", None)
 
 
 def attach(handle: Handle | Sequence[Any]) -> Mapping:
@@ -286,13 +285,16 @@ def _attach(path: str, nonce: bytes, nbytes: int) -> Mapping:
             raise SegmentError("it holds something else by now")
         if found.st_size < HEADER + nbytes or not nbytes:
             raise SegmentError(f"it has {found.st_size - HEADER} bytes, not {nbytes}")
-        own = f"/proc/{os.getpid()}/fd/{fd}" if anonymous else path
-        return Mapping(fd, Handle(nonce, nbytes, (own,)), None if anonymous else path)
+        mapping = Mapping(fd, nbytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=HEADER)
     except (OSError, ValueError) as error:
         os.close(fd)
         if isinstance(error, OSError):
             raise
         raise SegmentError(str(error)) from error
+    mapping.handle = Handle(nonce, nbytes, (f"/proc/{os.getpid()}/fd/{fd}" if anonymous else path,))
+    # the descriptor, with its lock, lives as long as the mapping
+    weakref.finalize(mapping, _close_last, fd, None if anonymous else path, os.getpid())
+    return mapping
 
 
 def _spare(fd: int) -> int:

@@ -1,0 +1,184 @@
+"""Dask's memory rules on a worker, for values that lie in memory which all workers of the host share.
+
+Dask knows two kinds of memory: what a value takes, and what the process takes. For a value in a shared segment (see
+``images/segment.py``) neither is the worker's own. Writing it to disk would free nothing, and reading it back would
+make a private copy; and pages that several processes have mapped count in each of them. So, for these values only:
+
+* `SharedBuffer` keeps them beside those that Dask spills.
+* The worker's memory is reported, and judged by, without the pages that it shares.
+
+Shipped by value: the standard library and distributed only.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, ItemsView, Iterator, ValuesView
+from itertools import chain
+from typing import Any
+
+from distributed.spill import SpillBuffer
+
+from moorage.images.segment import Mapping
+
+IsShared = Callable[[Any], bool]
+
+
+class SharedBuffer(SpillBuffer):
+    """A buffer of Dask's with values beside it that are never spilled, and count for nothing.
+
+    A worker's own buffer is turned into one and back (`share`, `unshare`): Dask refers to it from several places.
+
+    Attributes
+    ----------
+    beside : dict
+        Values by key.
+    is_shared : callable
+        Whether a value belongs there.
+    """
+
+    beside: dict[Any, Any]
+    is_shared: IsShared
+
+    @classmethod
+    def share(cls, data: Any, is_shared: IsShared) -> bool:
+        """Turn a worker's data into one; False if there is no need to, or it is of another kind."""
+        if type(data) is not SpillBuffer:
+            return False
+        with data.lock:
+            data.beside = {}  # type: ignore[attr-defined]
+            data.is_shared = is_shared  # type: ignore[attr-defined]
+            data.__class__ = cls
+            for key in [key for key, value in data.fast.items() if is_shared(value)]:
+                data[key] = data.fast[key]
+        return True
+
+    def unshare(self) -> None:
+        """Turn it back into what it was. Values that were beside may be spilled from now on, when room is needed."""
+        with self.lock:
+            beside = self.beside
+            del self.beside, self.is_shared
+            self.__class__ = SpillBuffer  # type: ignore[assignment]
+            for key, value in beside.items():
+                self.set_noevict(key, value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self.lock:
+            shared = self.is_shared(value)
+            if shared:
+                self._discard(key)
+                self.beside[key] = value
+            else:
+                self.beside.pop(key, None)
+        if not shared:
+            super().__setitem__(key, value)
+
+    def set_noevict(self, key: Any, value: Any) -> None:
+        """As `SpillBuffer.set_noevict`."""
+        with self.lock:
+            if not self.is_shared(value):
+                self.beside.pop(key, None)
+                super().set_noevict(key, value)
+                return
+        self[key] = value
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.beside[key]
+        except KeyError:
+            return super().__getitem__(key)
+
+    def __delitem__(self, key: Any) -> None:
+        with self.lock:
+            if key in self.beside:
+                del self.beside[key]
+                return
+        super().__delitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.beside or super().__contains__(key)
+
+    def __len__(self) -> int:
+        return len(self.beside) + super().__len__()
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain(list(self.beside), super().__iter__())
+
+    def values(self) -> ValuesView[Any]:
+        """As `Mapping.values`: nothing is brought back from disk to stay."""
+        return _Values(self)
+
+    def items(self) -> ItemsView[Any, Any]:
+        """As `Mapping.items`: nothing is brought back from disk to stay."""
+        return _Items(self)
+
+    def __str__(self) -> str:
+        return f"SharedBuffer<{self.beside}, {super().__str__()}>"
+
+    __repr__ = __str__
+
+    def _discard(self, key: Any) -> None:
+        if super().__contains__(key):
+            super().__delitem__(key)
+
+
+class _Values(ValuesView[Any]):
+    _mapping: SharedBuffer
+    __slots__ = ()
+
+    def __contains__(self, value: object) -> bool:
+        return any(value is own or value == own for own in self)
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain(list(self._mapping.beside.values()), super(SharedBuffer, self._mapping).values())
+
+
+class _Items(ItemsView[Any, Any]):
+    _mapping: SharedBuffer
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return chain(list(self._mapping.beside.items()), super(SharedBuffer, self._mapping).items())
+
+
+class MemoryRules:
+    """Makes a worker follow them.
+
+    Parameters
+    ----------
+    worker : distributed.Worker
+    is_shared : callable
+        Whether a value of the worker lies in shared memory, for the most part.
+    """
+
+    def __init__(self, worker: Any, is_shared: IsShared) -> None:
+        self._worker = worker
+        self._mappings: weakref.WeakSet[Mapping] = weakref.WeakSet()
+        SharedBuffer.share(worker.data, is_shared)
+        self._measure = worker.monitor.get_process_memory
+        worker.monitor.get_process_memory = self.process_memory
+
+    def undo(self) -> None:
+        """Let Dask's own rules hold again."""
+        if isinstance(self._worker.data, SharedBuffer):
+            self._worker.data.unshare()
+        vars(self._worker.monitor).pop("get_process_memory", None)
+
+    def mapped(self, mapping: Mapping) -> None:
+        """Take note of shared memory that this process has mapped."""
+        self._mappings.add(mapping)
+
+    def process_memory(self) -> int:
+        """Return the bytes that the process takes, without those that it shares."""
+        memory: int = self._measure()
+        most = sum(map(len, self._mappings))
+        return max(0, memory - min(most, shared_pages())) if most else memory
+
+
+def shared_pages(pid: int | str = "self") -> int:
+    """Return the bytes of shared memory that a process has touched, whosever it is; 0 where the system cannot tell."""
+    try:
+        with open(f"/proc/{pid}/status") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssShmem:")), 0)
+    except OSError:
+        return 0
