@@ -41,6 +41,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.reconcile",
     "moorage.scheduler.replicas",
     "moorage.scheduler.restrictions",
+    "moorage.scheduler.shared",
     "moorage.scheduler.status",
 )
 

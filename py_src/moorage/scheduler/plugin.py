@@ -43,6 +43,8 @@ from moorage.scheduler.policy import keep_placed
 from moorage.scheduler.reconcile import SLICE, Reconciler, worker_info
 from moorage.scheduler.replicas import watch_replicas
 from moorage.scheduler.restrictions import follow
+from moorage.scheduler.shared import TOPIC as SHARED_TOPIC
+from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import standing_of
 
 if TYPE_CHECKING:
@@ -81,7 +83,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler.rpc)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
-        self._undo: list[Callable[[], Any]] = [self.journal.close, self.reconciler.close, self.departed.close]
+        self.shared = Shared(scheduler)
+        self._undo: list[Callable[[], Any]] = [
+            self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
+        ]  # fmt: skip
         self._hide_from_policy()
         self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
         self._add_handlers()
@@ -232,6 +237,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Take note of workers that begin or cease to run, and keep no record of what tasks print."""
+        if topic == SHARED_TOPIC:
+            self.shared.note(msg)
+            self.scheduler._broker.truncate(topic)
         if topic.startswith(OUTPUT_TOPIC):
             self.scheduler._broker.truncate(topic)  # it has been sent; Dask would keep the last thousand messages
         if isinstance(msg, dict) and msg.get("action") == "worker-status-change":
@@ -315,6 +323,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _sweep(self) -> None:
         self.reconciler.sweep()
         self.origins.seek()
+        self.shared.prune()
 
     def _look_at_memory(self) -> None:
         if self.journal.subscribers:
