@@ -13,7 +13,7 @@ A reference is a pickle "persistent id": a tuple whose first element says how to
 ``("client",)``
     The worker's own Dask client.
 ``("ours", name)``
-    A class of this package, which the worker may not have.
+    A class or function of this package, which the worker may not have.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any]) -> Any
     values : sequence
         The placed values it refers to, by number.
     ours : mapping
-        Classes of this package by name.
+        What there is of this package, by name.
     """
     return _Unpickler(payload, values, ours).load()
 

@@ -26,7 +26,7 @@ from tornado.ioloop import PeriodicCallback
 
 from moorage.worker.alignment import Alignment
 from moorage.worker.batch import Items
-from moorage.worker.cell import Cell
+from moorage.worker.code import ours
 from moorage.worker.errors import Cancelled, survivable, users_frames
 from moorage.worker.output import Display, Router, Sink, Sinks, figure_numbers
 from moorage.worker.references import loads
@@ -41,7 +41,7 @@ class Runtime:
     """What all tasks in this process share: routers of output, and programs that are loaded already."""
 
     def __init__(self) -> None:
-        self.ours = {"Cell": Cell}
+        self.ours = ours()
         self.sinks = Sinks()
         self.display = Display(self.sinks)
         # (hash, thread) -> when last used, the values it refers to, the function

@@ -1,6 +1,8 @@
 """Cells of a notebook as tasks."""
 
+import sys
 import traceback
+import types
 
 import numpy as np
 import pytest
@@ -22,9 +24,12 @@ def test_a_cell_may_rebind_what_its_functions_read_as_in_the_notebook(submitter)
     assert namespace["factor"] == 2
 
 
-def test_a_variable_that_only_the_cluster_has_is_found_by_name(backend, submitter, data):
+def test_a_variable_that_only_the_cluster_has_is_found_by_name(backend, submitter, data, monkeypatch):
     backend.place(data, "data")
-    namespace = notebook("def first(): return float(data[0])")
+    main = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    namespace = vars(main)
+    exec("def first(): return float(data[0])", namespace)
     assert run_cell(submitter, "float(data[0])", namespace) == data[0]
     assert run_cell(submitter, "first()", namespace) == data[0]
     assert submitter.submit(namespace["first"]).result(30) == data[0]

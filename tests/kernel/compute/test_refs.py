@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.errors import UnpicklableError
+from moorage.kernel.compute.code_pickler import Notebook
 from moorage.kernel.compute.refs import dumps
 from moorage.kernel.fingerprint import fingerprint
 from moorage.kernel.origin import Origins
 from moorage.worker.cell import Cell
+from moorage.worker.code import ours
 from moorage.worker.references import loads
 
 SMALL = 2500  # bytes; nothing that is placed is copied into a payload of this size
@@ -29,7 +31,7 @@ def send(obj, origins, **options):
     """Pickle here and unpickle as a worker does, on copies of what is placed."""
     payload = dumps(obj, origins, **options)
     copies = [pickle.loads(pickle.dumps(origins.value(key), protocol=5)) for key in payload.keys]
-    return loads(payload.data, copies, {"Cell": Cell}), payload
+    return loads(payload.data, copies, ours()), payload
 
 
 @pytest.fixture
@@ -173,7 +175,7 @@ def test_functions_of_the_notebook_see_the_namespace_of_the_cell():
     exec("def over(): return int((data > limit).sum())\ndef twice(): return over() * 2", namespace)
     code = compile("limit = 4990\n__moorage_value__ = twice()", "cell", "exec")
     cell = Cell(code, {"twice": namespace["twice"]})
-    copy, payload = send(cell, placed(data=namespace["data"]), globals_=namespace)
+    copy, payload = send(cell, placed(data=namespace["data"]), notebook=Notebook(namespace))
     assert [copy(), copy()] == [18, 18]
     assert payload.keys == ("data",)
 

@@ -48,7 +48,10 @@ class Backend(Protocol):
         ...
 
     def by_name(self, name: str) -> Any:
-        """Return the futures of the variable `name` in the shape in which it was placed; ``KeyError`` if none."""
+        """Return the futures of the variable `name` in the shape in which it was placed; ``KeyError`` if none.
+
+        If the name is a built-in function's, only a variable of this notebook will do.
+        """
         ...
 
     def rebound(self, name: str, value: Any) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dis
 import inspect
+import operator
+import sys
 import types
 import weakref
 from typing import Any
 
-_READS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
+import cloudpickle
+
+_READS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
 _cache: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -24,16 +28,11 @@ def global_names(code: types.CodeType) -> tuple[str, ...]:
     return names
 
 
-def globals_of(function: types.FunctionType) -> dict[str, Any]:
-    """Return the globals that a function reads."""
-    known = function.__globals__
-    return {name: known[name] for name in global_names(function.__code__) if name in known}
-
-
 def captures(function: types.FunctionType) -> dict[str, Any]:
     """Return what a function takes along when it is sent by value: globals it reads, closure, defaults, by name."""
     code = function.__code__
-    found = globals_of(function)
+    known = function.__globals__
+    found = {name: known[name] for name in global_names(code) if name in known}
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
             found[name] = cell.cell_contents
@@ -46,12 +45,21 @@ def captures(function: types.FunctionType) -> dict[str, Any]:
     return found
 
 
-def travels_by_value(function: types.FunctionType) -> bool:
-    """Whether `function` takes along what it captures: it is no top-level function of an importable module."""
-    module = inspect.getmodule(function)
-    if module is None or module.__name__ == "__main__":
-        return True
-    return getattr(module, function.__qualname__, None) is not function
+def is_importable(obj: Any) -> bool:
+    """Whether `obj`, which has a ``__module__`` and a ``__qualname__``, goes to other processes by name."""
+    module = sys.modules.get(obj.__module__)
+    if module is None or module.__name__ == "__main__" or _goes_by_value(module.__name__):
+        return False
+    try:
+        return operator.attrgetter(obj.__qualname__)(module) is obj
+    except AttributeError:
+        return False
+
+
+def _goes_by_value(module: str) -> bool:
+    registered = cloudpickle.list_registry_pickle_by_value()
+    parts = module.split(".")
+    return any(".".join(parts[:n]) in registered for n in range(1, len(parts) + 1))
 
 
 def argument_names(function: Any, args: tuple[Any, ...]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import itertools
 import keyword
 import time
@@ -130,6 +131,8 @@ class PlacedData:
 
     def by_name(self, name: str) -> Any:
         """See `Backend`."""
+        if hasattr(builtins, name) and self._own(name) is None:  # `list` of another notebook is not this one's
+            raise KeyError(name)
         return self.placer.futures(name)
 
     def rebound(self, name: str, value: Any) -> bool:

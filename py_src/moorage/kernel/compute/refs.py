@@ -10,13 +10,12 @@ from __future__ import annotations
 import io
 import pickle
 import types
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import cloudpickle
 from distributed import Client, Future
 
 from moorage.errors import InputError
+from moorage.kernel.compute.code_pickler import OURS, Capture, CodePickler, Notebook
 from moorage.kernel.compute.functions import argument_names
 from moorage.kernel.origin import Origins, Part
 from moorage.kernel.unpicklable import unpicklable
@@ -24,7 +23,7 @@ from moorage.worker.cell import Cell
 
 _NEVER = frozenset((int, float, complex, str, bytes, bool, type(None), types.CodeType, types.BuiltinFunctionType))
 _PLAIN = frozenset((dict, list, tuple, set, frozenset))
-_OURS = {Cell: "Cell"}
+_OURS = {Cell: "Cell"} | OURS
 
 
 class Payload(NamedTuple):
@@ -70,9 +69,9 @@ def dumps(
     origins: Origins,
     *,
     client: Client | None = None,
-    globals_: dict[str, Any] | None = None,
-    absent: Mapping[int, dict[str, Any]] | None = None,
+    notebook: Notebook | None = None,
     name: str = "",
+    captured: list[Capture] | None = None,
 ) -> Payload:
     """Pickle `obj` with references.
 
@@ -84,13 +83,13 @@ def dumps(
         What is placed.
     client : Client, optional
         Futures must belong to it.
-    globals_ : dict, optional
-        The namespace that functions of the notebook have as their globals. If `obj` is a `Cell` or a call of one,
-        those functions get the namespace of the cell instead.
-    absent : mapping, optional
-        What functions find among their globals besides what is there, by ``id(function.__globals__)``.
+    notebook : Notebook, optional
+        Functions of the notebook have it as their globals. If `obj` is a `Cell` or a call of one, they get the
+        namespace of the cell instead.
     name : str, optional
         What the notebook calls `obj`, for the error.
+    captured : list, optional
+        Takes what functions and classes take along.
 
     Raises
     ------
@@ -100,13 +99,11 @@ def dumps(
         If it contains a future of another client.
     """
     file = io.BytesIO()
-    pickler = _Pickler(file, origins, client)
-    for identity, names in (absent or {}).items():
-        pickler.globals_ref[identity] = names
+    notebook = notebook or Notebook()
+    pickler = _Pickler(file, origins, client, notebook, captured)
     cell = obj[0] if isinstance(obj, tuple) else obj
-    if isinstance(cell, Cell) and globals_ is not None:
-        cell.namespace.update(pickler.globals_ref.get(id(globals_), {}))
-        pickler.globals_ref[id(globals_)] = cell.namespace
+    if isinstance(cell, Cell):
+        pickler.globals_ref[id(notebook.namespace)] = cell.namespace
     try:
         pickler.dump(obj)
     except InputError:
@@ -125,9 +122,16 @@ def _parts(obj: Any, name: str) -> dict[str, Any]:
     return named
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
-    def __init__(self, file: io.BytesIO, origins: Origins, client: Client | None) -> None:
-        super().__init__(file, protocol=5)
+class _Pickler(CodePickler):
+    def __init__(
+        self,
+        file: io.BytesIO,
+        origins: Origins,
+        client: Client | None,
+        notebook: Notebook,
+        captured: list[Capture] | None,
+    ) -> None:
+        super().__init__(file, notebook, captured)
         self.origins = origins
         self.may_be_placed = origins.may_be_placed
         self.client = client
@@ -143,7 +147,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
             return self._reference(obj, found)
         if isinstance(obj, Future):
             return self._future(obj)
-        if kind is type:
+        if kind is type or kind is types.FunctionType:
             ours = _OURS.get(obj)
             return ("ours", ours) if ours else None
         if isinstance(obj, Client):

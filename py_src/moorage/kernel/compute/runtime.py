@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MODULES = tuple(
     f"moorage.worker.{name}"
-    for name in ("alignment", "batch", "cell", "errors", "memory", "output", "references", "runtime")
+    for name in ("alignment", "batch", "cell", "code", "errors", "memory", "output", "references", "runtime")
 )
 
 logger = logging.getLogger(__name__)

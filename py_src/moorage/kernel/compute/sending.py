@@ -15,6 +15,7 @@ from moorage import config
 from moorage.errors import StaleError
 from moorage.kernel.compute.backend import Backend
 from moorage.kernel.compute.capture import unchanged
+from moorage.kernel.compute.code_pickler import Notebook
 from moorage.kernel.compute.ledger import Batch
 from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
@@ -38,6 +39,8 @@ class Work:
         Of the program.
     name : str
         For the dashboard.
+    notebook : Notebook
+        Where functions among the items look for globals.
     spread : bool
         An item is a tuple of arguments.
     """
@@ -45,6 +48,7 @@ class Work:
     program: Payload
     hash: str
     name: str
+    notebook: Notebook
     spread: bool = False
 
 
@@ -66,6 +70,7 @@ class Sender:
         self._client = backend.client
         self._runtime = runtime
         self._program = program = work.program
+        self._notebook = work.notebook
         self._options = options
         self._prefix = f"{work.name}-{run[:12]}"
         self._threshold = parse_bytes(config.get("submit.auto-place"))
@@ -108,7 +113,7 @@ class Sender:
     def weigh(self, items: Sequence[Any]) -> int:
         """Return the size of `items`, pickled, bytes; 0 if they cannot be."""
         try:
-            return dumps(items, self._backend.origins, client=self._client).nbytes
+            return self._dumps(items).nbytes
         except Exception:  # said when they are sent
             return 0
 
@@ -159,7 +164,7 @@ class Sender:
         return wait_for(self._client, self._client._scatter, [data], hash=False)[0]  # type: ignore[no-any-return]
 
     def _pickled(self, items: Any) -> Payload:
-        payload = dumps(items, self._backend.origins, client=self._client, name="item")
+        payload = self._dumps(items)
         changed = [key for key in payload.keys if key not in self._fresh and not unchanged(key, self._backend)]
         if changed and self._options.stale == "error":
             raise StaleError("An item has changed since it was placed.", "Place it again, or use --stale refresh.")
@@ -167,7 +172,10 @@ class Sender:
         if not changed:
             return payload
         self._fresh.update([self._backend.refresh(key) for key in changed])
-        return dumps(items, self._backend.origins, client=self._client, name="item")
+        return self._dumps(items)
+
+    def _dumps(self, items: Any) -> Payload:
+        return dumps(items, self._backend.origins, client=self._client, notebook=self._notebook, name="item")
 
     def _placed(self, keys: Iterable[Any]) -> list[Future[Any]]:
         return [self._backend.future(key) for key in keys if key in self._backend.origins]

@@ -6,8 +6,8 @@ capture is `capture.prepare`, the many items of a map are `mapping.Mapping`.
 
 from __future__ import annotations
 
-import builtins
 import functools
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -19,6 +19,7 @@ from moorage.errors import InputError, StaleError
 from moorage.kernel.compute.backend import Backend
 from moorage.kernel.compute.capture import prepare, unchanged
 from moorage.kernel.compute.cells import compile_cell
+from moorage.kernel.compute.code_pickler import Extended, Notebook
 from moorage.kernel.compute.each import OnEach
 from moorage.kernel.compute.feeding import Feed, InOrder, WhereTheyAre
 from moorage.kernel.compute.functions import global_names
@@ -111,9 +112,8 @@ class Submitter:
         InputError, StaleError, LostError
             Nothing was run.
         """
-        cell, absent = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
-        captured = {"globals_": namespace, "absent": absent}
-        return self._task((cell, (), {}), "cell", options or Options(), pure=False, captured=captured)
+        cell = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
+        return self._task((cell, (), {}), "cell", options or Options(), pure=False, notebook=self._notebook(namespace))
 
     def map(
         self,
@@ -166,9 +166,8 @@ class Submitter:
             As for `cell`.
         """
         items = self.evaluate(iterable, namespace, filename)
-        cell, absent = self.compile(source, namespace, filename=filename, first_line=first_line, target=target)
-        captured = {"globals_": namespace, "absent": absent}
-        return self._map(cell, (items,), "cell", options or Options(), captured)
+        cell = self.compile(source, namespace, filename=filename, first_line=first_line, target=target)
+        return self._map(cell, (items,), "cell", options or Options(), self._notebook(namespace))
 
     def each(self, function: Callable[..., Any], *args: Any, options: Options | None = None, **kwargs: Any) -> OnEach:
         """Run ``function(*args, **kwargs)`` once on every worker, also on those that join later.
@@ -189,9 +188,8 @@ class Submitter:
         names: tuple[str, ...] = (),
     ) -> OnEach:
         """Run the body of a cell once on every worker, also on those that join later. Parameters as for `cell`."""
-        cell, absent = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
-        captured = {"globals_": namespace, "absent": absent}
-        return self._each((cell, (), {}), "cell", options or Options(), captured)
+        cell = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
+        return self._each((cell, (), {}), "cell", options or Options(), self._notebook(namespace))
 
     def compile(
         self,
@@ -202,11 +200,11 @@ class Submitter:
         first_line: int = 1,
         target: str = "",
         names: tuple[str, ...] = (),
-    ) -> tuple[Cell, dict[str, Any]]:
-        """Return the body with what it captures of the notebook, and what it reads that only the cluster has."""
+    ) -> Cell:
+        """Return the body with what it captures of the notebook, and futures of what only the cluster has."""
         compiled = compile_cell(source, filename, first_line=first_line, target=target)
         captured = {name: namespace[name] for name in compiled.reads if name in namespace}
-        return Cell(compiled.code, captured, names), self._absent(compiled.reads, namespace)
+        return Cell(compiled.code, captured | self._absent(compiled.reads, namespace), names)
 
     def evaluate(self, source: str, namespace: dict[str, Any], filename: str = "<cell>") -> Any:
         """Return the value of an expression of the notebook, in which placed variables may be named too.
@@ -216,13 +214,14 @@ class Submitter:
         SyntaxError, and whatever the expression raises.
         """
         code = compile(source.strip(), filename, "eval", dont_inherit=True)
-        return eval(code, namespace | self._absent(global_names(code), namespace))
+        absent = self._absent(global_names(code), namespace)
+        return eval(code, Extended(namespace | absent) if absent else namespace)
 
     def _absent(self, names: Iterable[str], namespace: dict[str, Any]) -> dict[str, Any]:
         """Return the placed variables among `names` that the notebook does not have, as futures."""
         found = {}
         for name in names:
-            if name not in namespace and not hasattr(builtins, name):
+            if name not in namespace:
                 try:
                     found[name] = self.backend.by_name(name)
                 except KeyError:  # Python says so where it is read, if it is
@@ -241,27 +240,28 @@ class Submitter:
         iterables: tuple[Any, ...],
         name: str,
         options: Options,
-        captured: Mapping[str, Any] | None = None,
+        notebook: Notebook | None = None,
     ) -> Results:
         backend = self.backend
         self.runtime.install()
         self._say_what_it_waits_for(options)
         one_by_one = self._placed_items(iterables[0], options) if len(iterables) == 1 else None
         source = Source([one_by_one] if one_by_one is not None else iterables)
-        payload = self._prepare(program, options, captured, everywhere=True)
+        notebook = notebook or self._notebook()
+        payload = self._prepare(program, options, notebook, everywhere=True)
         feed: Feed
         if one_by_one is not None and not options.workers and not options.near:
             feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
         else:
             feed = InOrder(source, Locality(backend, options, payload.keys))
-        work = Work(payload, digest(payload), name, spread=len(iterables) > 1)
+        work = Work(payload, digest(payload), name, notebook, spread=len(iterables) > 1)
         mapping = Run(backend, self.runtime, work, feed, options)
         mapping.start()
         return Results(mapping)
 
-    def _each(self, call: Any, name: str, options: Options, captured: Mapping[str, Any] | None = None) -> OnEach:
+    def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
         self.runtime.install()
-        payload = self._prepare(call, options, captured, everywhere=True)
+        payload = self._prepare(call, options, notebook or self._notebook(), everywhere=True)
         each = OnEach(self.backend, self.runtime, payload, options, name)
         self._on_each.append(each)
         return each
@@ -276,26 +276,30 @@ class Submitter:
             wanted = ", ".join(f"{name}={n:g}" for name, n in asked.items())
             options.say(f"No worker offers {wanted}: this waits until one comes that does.")
 
-    def _prepare(self, obj: Any, options: Options, captured: Mapping[str, Any] | None, *, everywhere: bool) -> Payload:
+    def _notebook(self, namespace: dict[str, Any] | None = None) -> Notebook:
+        """Return what functions of the notebook, or of a plain script, see as their globals."""
+        return Notebook(vars(sys.modules["__main__"]) if namespace is None else namespace, self.backend.by_name)
+
+    def _prepare(self, obj: Any, options: Options, notebook: Notebook, *, everywhere: bool) -> Payload:
         return prepare(
             obj,
             self.backend,
+            notebook,
             everywhere=everywhere,
             auto=options.auto,
             stale=options.stale,
             say=options.say,
-            **(captured or {}),
         )
 
     def _placed_items(self, items: Any, options: Options) -> list[Future[Any]] | None:
         """Return the futures that `items` are, if each is placed or a future by itself."""
         if isinstance(items, Variable):
             items = items.futures
-            if isinstance(items, Future):
-                raise InputError(
-                    "This variable was placed as one value, so that there are no elements to loop over.",
-                    "Loop over its value: %gather it first; or place it by element: %scatter.",
-                )
+        if isinstance(items, Future):
+            raise InputError(
+                "This is one value on the cluster, so that there are no elements to loop over.",
+                "Loop over its value: %gather it first; or place it by element: %scatter.",
+            )
         keys = self.backend.elements(items)
         if keys is not None:
             changed = [key for key in keys if not unchanged(key, self.backend)]
@@ -318,11 +322,11 @@ class Submitter:
         *,
         key: Any = None,
         pure: bool,
-        captured: Mapping[str, Any] | None = None,
+        notebook: Notebook | None = None,
     ) -> Future[Any]:
         self.runtime.install()
         self._say_what_it_waits_for(options)
-        payload = self._prepare(call, options, captured, everywhere=False)
+        payload = self._prepare(call, options, notebook or self._notebook(), everywhere=False)
         if key is None:
             key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
         client = self.backend.client
