@@ -146,6 +146,12 @@ def test_the_cluster_says_what_is_missing():
     assert "host" not in text
 
 
+def test_what_is_saved_with_a_notebook_does_not_have_the_token_of_the_dashboard():
+    shown = display.cluster(cluster(dashboard_link="http://127.0.0.1:8787/status?token=secret"), [])
+    assert 'href="http://127.0.0.1:8787/status"' in shown["text/html"]
+    assert not [text for text in shown.values() if "secret" in text]
+
+
 def test_workers_of_several_hosts_show_them():
     workers = [WorkerInfo("a", "tls://h1:1", "h1"), WorkerInfo("b", "tls://h2:1", "h2")]
     assert [row[1] for row in display.worker_grid(workers).rows] == ["h1", "h2"]

@@ -441,6 +441,16 @@ describe('the cluster', () => {
       'http://127.0.0.1:8787/status'
     );
   });
+
+  it.each(['/user/ada/proxy/8787/status?token=x', 'https://hub.example.org/status'])('links to %s', link => {
+    show(aState({ cluster: aCluster({ dashboard_link: link }) }));
+    expect(screen.getByRole('link', { name: 'Dask dashboard' }).getAttribute('href')).toBe(link);
+  });
+
+  it.each(['', '//evil.example', '/\\evil.example', 'javascript:alert(1)'])('does not link to %j', link => {
+    show(aState({ cluster: aCluster({ dashboard_link: link }) }));
+    expect(screen.queryByRole('link', { name: 'Dask dashboard' })).toBeNull();
+  });
 });
 
 describe('while there is nothing to show', () => {

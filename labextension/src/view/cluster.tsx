@@ -303,7 +303,8 @@ function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster)
   return facts.join(' · ');
 }
 
-// A link comes from the scheduler: nothing but a web page may be behind it.
+// A link comes from the scheduler: nothing but a web page may be behind it. A path is one of this Jupyter server, which
+// proxies the dashboard where Dask's configuration says so.
 function isWebAddress(link: string): boolean {
-  return /^https?:\/\//i.test(link);
+  return /^(https?:\/\/|\/(?![/\\]))/i.test(link);
 }

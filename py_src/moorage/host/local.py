@@ -9,6 +9,7 @@ from typing import Any
 import dask.config
 from distributed import LocalCluster, Nanny, Security
 
+from moorage.host.gate import Access, GuardedWorker
 from moorage.host.spec import HostSpec
 
 LOOPBACK = "127.0.0.1"
@@ -33,13 +34,16 @@ class NamedLocalCluster(LocalCluster):
     ----------
     names : sequence of str
         Names of the first workers.
+    access : Access
+        Who may see the pages of the workers.
     **kwargs
         See `distributed.LocalCluster`.
     """
 
-    def __init__(self, names: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, names: Sequence[str] = (), *, access: Access, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self._names = tuple(names)
+        self.new_spec["options"].update(worker_class=GuardedWorker, access=access)
         n_workers, self.worker_spec = len(self.worker_spec), {}
         for _ in range(n_workers):
             self.worker_spec.update(self.new_worker_spec())
@@ -51,7 +55,7 @@ class NamedLocalCluster(LocalCluster):
         return {next(name for name in names if name not in taken): self.new_spec}
 
 
-def local_cluster(spec: HostSpec, security: Security | None, scratch: str) -> NamedLocalCluster:
+def local_cluster(spec: HostSpec, security: Security | None, scratch: str, access: Access) -> NamedLocalCluster:
     """Return the local cluster that `spec` describes, not started yet.
 
     Parameters
@@ -61,6 +65,8 @@ def local_cluster(spec: HostSpec, security: Security | None, scratch: str) -> Na
         Credentials of scheduler, workers and clients; without them, all is open to the users of this machine.
     scratch : str
         Folder for the files of the workers.
+    access : Access
+        Who may see the pages of the workers.
     """
     options: dict[str, Any] = {
         "worker_class": PromptNanny,
@@ -78,4 +84,4 @@ def local_cluster(spec: HostSpec, security: Security | None, scratch: str) -> Na
         # Dask serves pages even without its dashboard: metrics, logs, proxies. An empty list leaves none.
         dask.config.set({f"distributed.{server}.http.routes": [] for server in ("scheduler", "worker")})
         options["scheduler_kwargs"] = {"dashboard": False, **options.get("scheduler_kwargs", {})}
-    return NamedLocalCluster(names=spec.names, asynchronous=True, security=security, **options)
+    return NamedLocalCluster(names=spec.names, access=access, asynchronous=True, security=security, **options)

@@ -23,6 +23,7 @@ from distributed.utils import format_dashboard_link, import_term
 from moorage.errors import InputError, MoorageError, ScaleError, StartError
 from moorage.host.channel import Channel, Order
 from moorage.host.control import Control
+from moorage.host.gate import Access, guard_scheduler
 from moorage.host.kept import KeptCluster, StateFile
 from moorage.host.lifetime import Lifetime
 from moorage.host.local import local_cluster
@@ -89,13 +90,13 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
         logger.error("The cluster did not start", exc_info=error)
         channel.send_error(error)
         return 1
-    cluster = starting.result()
+    cluster, access = starting.result()
     scheduler: Scheduler = cluster.scheduler
 
     scaler = Scaler(cluster, scheduler)
     supervisor = Supervisor(scaler)
     supervisor.install()
-    facts = _facts(cluster, spec)
+    facts = _facts(cluster, spec, access)
     control = Control(scaler, lifetime, facts)
     control.install(scheduler)
     state = StateFile(Path(order["runtime_dir"]), KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"]))
@@ -121,14 +122,16 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     return 0
 
 
-async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> Any:
+async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> tuple[Any, Access]:
     _configure(order, scratch)
+    access = Access.new()
     security = from_texts(order["tls"]) if not spec.insecure else None
     if spec.is_local:
         allow_open_files(spec.n_workers or len(spec.names))
-        cluster: Any = local_cluster(spec, security, str(scratch))
+        cluster: Any = local_cluster(spec, security, str(scratch), access)
     else:
         cluster = _create(spec, security, shared)
+    guard_scheduler(cluster, access)
     progress = _Progress(cluster, channel)
     reporting = asyncio.ensure_future(progress.follow())
     try:
@@ -149,7 +152,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
             f"{spec.cluster_class} runs its scheduler somewhere else, where moorage cannot scale it without loss.",
             "Create the cluster in the notebook and attach to it.",
         )
-    return cluster
+    return cluster, access
 
 
 async def _submit(cluster: Any, n_workers: int) -> None:
@@ -189,12 +192,13 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
     return cluster
 
 
-def _facts(cluster: SpecCluster, spec: HostSpec) -> dict[str, Any]:
+def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> dict[str, Any]:
+    link = _dashboard_link(cluster) if spec.dashboard else ""
     return {
         "name": cluster.name,
         "kind": spec.kind,
         "address": cluster.scheduler_address,
-        "dashboard_link": _dashboard_link(cluster) if spec.dashboard else "",
+        "dashboard_link": access.link(link) if link else "",
         "pid": os.getpid(),
     }
 

@@ -134,7 +134,9 @@ def cluster(info: PanelCluster, workers: Sequence[WorkerInfo]) -> Bundle:
     """Return what `%cluster` shows: how the cluster is, and its workers."""
     workers = sorted(workers, key=lambda worker: _natural(worker.name))
     headline = printable(_headline(info, workers))
-    link = info["dashboard_link"] if info["dashboard_link"].startswith(("http://", "https://")) else ""
+    # Without the token: what is shown is saved with the notebook, which others may read.
+    link = info["dashboard_link"].partition("?")[0]
+    link = link if link.startswith(("http://", "https://")) else ""
     grid = worker_grid(workers)
     parts = [headline, f"dashboard: {printable(link)}" if link else "", _text(grid) if workers else ""]
     text = "\n".join(part for part in parts if part)
