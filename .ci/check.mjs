@@ -1,23 +1,51 @@
-// Runs the checks one after another, all of them even when one fails, and sums up at the end; exits non-zero if any failed.
+// Runs the checks and sums up at the end; exits non-zero if any failed. Nothing is tried a second time: what would pass then
+// has a fault, too.
 // `node .ci/check.mjs` runs everything, `node .ci/check.mjs lint` all that execute no moorage code, and names from the table
-// below just those (`node .ci/check.mjs mypy vitest`).
+// below just those (`node .ci/check.mjs mypy vitest`); with `--packages newest` or `oldest` in that environment.
 // Not covered: making the environment (`.ci/setup.mjs`); arguments for one tool, for that call the tool itself.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
+import { chosen } from './environments.mjs';
+
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 
-const venv = '.venv/bin/';
+const { environment, rest } = chosen(process.argv.slice(2));
+const venv = `${environment.folder}/bin/`;
 const npm = 'node_modules/.bin/';
 
+// Checks of one lane run one after another, the lanes side by side: most of the time tests wait for processes of theirs.
 const CHECKS = [
+  {
+    name: 'pytest',
+    group: 'test',
+    lane: 'pytest',
+    command: [`${venv}pytest`, '--ignore=tests/panel', '--numprocesses=2', '--dist=loadgroup']
+  },
+  // one browser, whose driver has its event loop in the thread that runs the tests
+  { name: 'browser', group: 'test', lane: 'browser', command: [`${venv}pytest`, 'tests/panel'] },
   { name: 'ruff', group: 'lint', command: [`${venv}ruff`, 'check', '.'] },
   { name: 'ruff-format', group: 'lint', command: [`${venv}ruff`, 'format', '--check', '.'] },
   { name: 'mypy', group: 'lint', command: [`${venv}mypy`] },
   { name: 'import-linter', group: 'lint', command: [`${venv}lint-imports`] },
+  { name: 'deptry', group: 'lint', command: [`${venv}deptry`, 'py_src'] },
+  {
+    name: 'deptry-tests', // what runs nowhere else may use what the package does not declare
+    group: 'lint',
+    command: [
+      `${venv}deptry`,
+      'tests',
+      'benchmarks',
+      '.ci',
+      '--exclude',
+      'node_modules',
+      '--ignore',
+      'DEP002,DEP004'
+    ]
+  },
   { name: 'eslint', group: 'lint', command: ['npm', 'run', '--silent', 'eslint'] },
   { name: 'prettier', group: 'lint', command: [`${npm}prettier`, '--check', '.'] },
   { name: 'tsc', group: 'lint', command: [`${npm}tsc`, '--noEmit', '-p', 'tests/labextension'] },
@@ -25,8 +53,7 @@ const CHECKS = [
     name: 'vitest',
     group: 'test',
     command: [`${npm}vitest`, 'run', '--config', 'labextension/vitest.config.mts']
-  },
-  { name: 'pytest', group: 'test', command: [`${venv}pytest`] }
+  }
 ];
 
 function select(wanted) {
@@ -41,33 +68,54 @@ function select(wanted) {
     : CHECKS.filter(check => wanted.includes(check.name) || wanted.includes(check.group));
 }
 
-function run({ name, command: [program, ...args] }) {
-  console.log(`\n=== ${name}: ${program} ${args.join(' ')}`);
-  const started = performance.now();
-  const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  if (error) {
-    console.error(`cannot run ${program}: ${error.message} (npm run setup makes it)`);
-  }
-  return { name, ok: status === 0, seconds: (performance.now() - started) / 1000 };
-}
-
-// A browser, a job queue and dozens of processes on two cores: a test may meet a moment that has nothing to do with it. What
-// fails is run once more; what passes then is named, because somebody has a race to find.
-function runAgain(check) {
-  console.log(`\n=== ${check.name}: what failed, once more`);
-  const again = run({
-    ...check,
-    command: [...check.command, '--last-failed', '--last-failed-no-failures=none']
+// Runs one check and resolves to its exit code. With `pieces`, what it prints is put there.
+function execute(program, args, pieces) {
+  return new Promise(resolve => {
+    const child = spawn(program, args, { stdio: ['ignore', ...Array(2).fill(pieces ? 'pipe' : 'inherit')] });
+    child.stdout?.on('data', piece => pieces.push(piece));
+    child.stderr?.on('data', piece => pieces.push(piece));
+    child.on('error', error => {
+      console.error(`cannot run ${program}: ${error.message} (npm run setup makes it)`);
+      resolve(-1);
+    });
+    // Something that it left behind may hold its pipes.
+    child.on('exit', status => setTimeout(resolve, 2000, status).unref());
+    child.on('close', resolve);
   });
-  return { ...again, note: again.ok ? ', some tests only the second time: find the race' : '' };
 }
 
-const results = select(process.argv.slice(2)).map(check => {
-  const result = run(check);
-  return result.ok || check.name !== 'pytest' ? result : runAgain(check);
-});
+async function run({ name, command: [program, ...args] }, live) {
+  const title = `\n=== ${name}: ${program} ${args.join(' ')}`;
+  const started = performance.now();
+  if (live) {
+    console.log(title);
+  }
+  const pieces = live ? undefined : [];
+  const status = await execute(program, args, pieces);
+  const seconds = (performance.now() - started) / 1000;
+  if (!live) {
+    console.log(title);
+    process.stdout.write(Buffer.concat(pieces));
+  }
+  return { name, ok: status === 0, seconds };
+}
+
+async function runLane(lane, live) {
+  const results = [];
+  for (const check of lane) {
+    results.push(await run(check, live));
+  }
+  return results;
+}
+
+const selected = select(rest);
+const lanes = ['pytest', 'browser', undefined]
+  .map(name => selected.filter(check => check.lane === name))
+  .filter(lane => lane.length > 0);
+// The first lane prints as it goes; what a check of the others prints comes in one piece when it has ended.
+const results = (await Promise.all(lanes.map((lane, i) => runLane(lane, i === 0)))).flat();
 console.log('\n=== summary');
-for (const { name, ok, seconds, note = '' } of results) {
-  console.log(`${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds.toFixed(1)} s)${note}`);
+for (const { name, ok, seconds } of results) {
+  console.log(`${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds.toFixed(1)} s)`);
 }
 process.exit(results.every(result => result.ok) ? 0 : 1);

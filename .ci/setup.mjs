@@ -1,5 +1,6 @@
 // Makes a fresh clone ready to work in: `.venv` with moorage installed editable, `node_modules`, and the built panel
-// linked into the environment's JupyterLab. With `--browser` also a Chromium for the browser tests.
+// linked into the environment's JupyterLab. With `--browser` also a Chromium for the browser tests. With
+// `--packages newest` or `oldest` the same in an environment of its own, of other versions (`.ci/environments.mjs`).
 //
 // Each step leaves a stamp inside what it makes, holding a hash of what it was made from: the second run takes a
 // fraction of a second, and a step runs again only when its inputs changed or its product was deleted.
@@ -11,6 +12,7 @@ import {
   accessSync,
   constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -22,10 +24,13 @@ import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
+import { chosen } from './environments.mjs';
+
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 
 const MINIMUM_NODE = [20, 19];
-const PYTHONS = ['python3.11', 'python3.12', 'python3.13', 'python3.14', 'python3'];
+const { environment, rest } = chosen(process.argv.slice(2));
+const venv = environment.folder;
 const CHROMIUM = '/usr/bin/chromium';
 
 function fail(message) {
@@ -82,10 +87,10 @@ function hashOf(paths) {
   return hash.digest('hex');
 }
 
-// Runs `make` unless `stamp` says that the product was already made from the same inputs.
-function step(title, { stamp, inputs, product, make }) {
+// Runs `make` unless `stamp` says that the product was already made from the same inputs; `always` runs it anyway.
+function step(title, { stamp, inputs, product, make, always = false }) {
   const hash = hashOf(inputs);
-  if (existsSync(product) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
+  if (!always && existsSync(product) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
     return;
   }
   console.log(`setup: ${title}`);
@@ -103,9 +108,11 @@ function checkNode() {
 
 function findPython() {
   const recent = 'import sys; sys.exit(sys.version_info < (3, 11))';
-  const python = PYTHONS.find(candidate => succeeds(candidate, ['-c', recent]));
+  const python = environment.pythons.find(candidate => succeeds(candidate, ['-c', recent]));
   if (python === undefined) {
-    fail('needs Python 3.11 or newer on the PATH (on Debian: apt-get install python3.11 python3-venv)');
+    fail(
+      `needs one of ${environment.pythons.join(', ')} on the PATH (on Debian: apt-get install python3 python3-venv)`
+    );
   }
   if (!succeeds(python, ['-c', 'import ensurepip, venv'])) {
     fail(
@@ -117,25 +124,33 @@ function findPython() {
 
 function installPython() {
   if (python !== null) {
-    run(python, ['-m', 'venv', '--clear', '.venv']);
+    run(python, ['-m', 'venv', '--clear', venv]);
   }
-  // The panel is built and linked by a step of its own, which can be repeated without pip; hatchling only wants the
+  // The panel is built and linked by steps of their own, which can be repeated without pip; hatchling only wants the
   // folder to be there.
   mkdirSync('py_src/moorage/labextension', { recursive: true });
-  run(
-    '.venv/bin/python',
-    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-e', '.[dev]'],
-    {
+  const install = (...args) =>
+    run(`${venv}/bin/python`, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...args], {
       SKIP_JUPYTER_BUILDER: '1'
-    }
-  );
+    });
+  if (environment.lock) {
+    install('--requirement', environment.lock);
+    // Nothing comes from the index here: where pyproject.toml asks for what the lock file has not, this fails.
+    console.log(`setup: moorage with what ${environment.lock} has (if that is not enough: npm run lock)`);
+    install('--no-index', '--no-build-isolation', '--editable', '.[dev]');
+  } else {
+    install('--upgrade', '--upgrade-strategy', 'eager', '--editable', '.[dev]');
+  }
 }
 
-function buildPanel() {
-  const withVenv = { PATH: `${join(process.cwd(), '.venv/bin')}${delimiter}${process.env.PATH}` };
-  run('npm', ['run', '--silent', 'build'], withVenv);
-  // A link rather than pip's copy, so that JupyterLab sees the next build.
-  run('.venv/bin/jupyter-builder', ['develop', '--overwrite', '.'], withVenv);
+const withVenv = { PATH: `${join(process.cwd(), venv, 'bin')}${delimiter}${process.env.PATH}` };
+
+// A link rather than pip's copy, so that JupyterLab sees the next build.
+function linkPanel() {
+  const panel = `${venv}/share/jupyter/labextensions/moorage`;
+  if (!lstatSync(panel, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    run(`${venv}/bin/jupyter-builder`, ['develop', '--overwrite', '.'], withVenv);
+  }
 }
 
 // Browser tests run in Debian's Chromium: no download at test time, and the same on every machine.
@@ -159,11 +174,13 @@ if (!onPath('npm')) {
   fail('needs npm on the PATH (on Debian: apt-get install npm)');
 }
 // The Python to make .venv with; null when there is a working one.
-const python = existsSync('.venv/bin/pip') && succeeds('.venv/bin/python', ['-c', '']) ? null : findPython();
-step('installing moorage and its Python dependencies into .venv (minutes the first time)', {
-  stamp: '.venv/.moorage-setup',
-  inputs: ['pyproject.toml'],
-  product: '.venv/bin/jupyter',
+const python =
+  existsSync(`${venv}/bin/pip`) && succeeds(`${venv}/bin/python`, ['-c', '']) ? null : findPython();
+step(`installing moorage and its Python dependencies into ${venv} (minutes the first time)`, {
+  stamp: `${venv}/.moorage-setup`,
+  inputs: ['pyproject.toml', ...(environment.lock ? [environment.lock] : [])],
+  product: `${venv}/bin/jupyter`,
+  always: !environment.lock,
   make: installPython
 });
 step('installing the npm packages (a minute the first time)', {
@@ -175,7 +192,6 @@ step('installing the npm packages (a minute the first time)', {
 step('building the panel', {
   stamp: 'labextension/lib/.moorage-setup',
   inputs: [
-    'pyproject.toml', // because a new pip install puts its copy in the place of the link
     'package.json',
     'package-lock.json',
     'labextension/tsconfig.json',
@@ -183,9 +199,10 @@ step('building the panel', {
     'labextension/style',
     'labextension/schema'
   ],
-  product: '.venv/share/jupyter/labextensions/moorage/package.json',
-  make: buildPanel
+  product: 'py_src/moorage/labextension/package.json',
+  make: () => run('npm', ['run', '--silent', 'build'], withVenv)
 });
-if (process.argv.includes('--browser')) {
+linkPanel();
+if (rest.includes('--browser')) {
   provideChromium();
 }

@@ -1,25 +1,22 @@
-"""Where distributed's own tests come from: neither its wheel nor its source package on PyPI has them.
+"""Where distributed's own tests come from: neither its wheel nor its source package for pip has them.
 
-In this order: a checkout that ``MOORAGE_DISTRIBUTED_CHECKOUT`` names; the tag of the installed version from GitHub; the
-source package of Debian, which is older. What was fetched is kept in pytest's cache. Nothing is installed, and none of
-it needs root.
+From a checkout that ``MOORAGE_DISTRIBUTED_CHECKOUT`` names; else Debian's source package, which is older, from the
+archive that apt is set to on this machine. What was fetched is kept in pytest's cache. Nothing is installed, and none
+of it needs root.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import platform
 import subprocess
 import tarfile
 from pathlib import Path
 
-import distributed
-
 VARIABLE = "MOORAGE_DISTRIBUTED_CHECKOUT"
-_REPOSITORY = "https://github.com/dask/distributed"
-_DEBIAN = """\
+_SOURCES = """\
 Types: deb-src
-URIs: http://deb.debian.org/debian
+URIs: {archive}
 Suites: trixie
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
@@ -48,28 +45,16 @@ def checkout(cache: Path) -> Path:
         found = Path(named).expanduser()
         assert _is_checkout(found), f"{VARIABLE}: {found} is no checkout of dask/distributed"
         return found
-    reasons = []
-    for fetch in (_from_github, _from_debian):
-        try:
-            return fetch(cache)
-        except (OSError, subprocess.SubprocessError, tarfile.TarError, StopIteration) as error:
-            told = getattr(error, "stderr", None) or repr(error)
-            reasons.append(f"{fetch.__name__[6:]}: {told.strip().splitlines()[-1]}")
-    raise UnavailableError(
-        f"distributed's tests cannot be fetched ({'; '.join(reasons)}); {VARIABLE} names no checkout"
-    )
+    try:
+        return _from_debian(cache)
+    except (OSError, subprocess.SubprocessError, tarfile.TarError, StopIteration) as error:
+        told = getattr(error, "stderr", None) or repr(error)
+        reason = f"{VARIABLE} names no checkout, and Debian's source package cannot be had"
+        raise UnavailableError(f"{reason}: {told.strip().splitlines()[-1]}") from error
 
 
 def _is_checkout(folder: Path) -> bool:
     return (folder / "distributed" / "tests" / "test_client.py").exists()
-
-
-def _from_github(cache: Path) -> Path:
-    folder = cache / f"github-{distributed.__version__}"
-    if not _is_checkout(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        _run("git", "clone", "--quiet", "--depth=1", f"--branch={distributed.__version__}", _REPOSITORY, str(folder))
-    return folder
 
 
 def _from_debian(cache: Path) -> Path:
@@ -77,7 +62,7 @@ def _from_debian(cache: Path) -> Path:
     if not (tars := list(folder.glob("*.orig.tar.*"))):
         for name in ("sources", "state/lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / "sources" / "debian.sources").write_text(_DEBIAN)
+        (folder / "sources" / "debian.sources").write_text(_SOURCES.format(archive=_archive()))
         options = {
             "Dir::Etc::SourceList": "/dev/null",
             "Dir::Etc::SourceParts": folder / "sources",
@@ -94,6 +79,19 @@ def _from_debian(cache: Path) -> Path:
     return next(path for path in (folder / "source").iterdir() if _is_checkout(path))
 
 
-def _run(*command: str, folder: Path | None = None) -> None:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=_SECONDS)
+def _archive() -> str:
+    """Return where this machine has Debian's packages from."""
+    if platform.freedesktop_os_release()["ID"] != "debian":
+        raise OSError("this machine is not Debian")
+    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    targets = _run("apt-get", "indextargets", "--no-release-info", "--format=$(RELEASE) $(COMPONENT) $(REPO_URI)")
+    return next(
+        archive
+        for suite, component, archive in map(str.split, targets.splitlines())
+        if (suite, component) == (release, "main")
+    )
+
+
+def _run(*command: str, folder: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=_SECONDS)
+    return done.stdout
