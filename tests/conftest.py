@@ -1,15 +1,39 @@
-"""What holds for all tests: where kept clusters have their state files, and that the browser comes last."""
+"""What holds for all tests: which of them share a process, their order, and where kept clusters have their files.
+
+Processes and clusters take most of the time of a test, so they are shared, and tests run side by side (`npm test` does
+so, with ``pytest --numprocesses=2 --dist=loadgroup``). All tests of a module run one after another in one process, and
+so do those of a folder in `TOGETHER`: a fixture of module scope, or in these folders of package scope, is made once.
+"""
 
 from pathlib import Path
 
 import pytest
 
-PANEL = Path(__file__).parent / "panel"
+HERE = Path(__file__).parent
+PANEL = "panel"
+TOGETHER = (
+    "hpc",  # apt, and networks of this machine's own
+    "kernel/compute",
+    PANEL,
+    "scheduler",
+)
+LONGEST_FIRST = ("hpc", "test_chaos.py")
 
 
+def group(path):
+    """Return what `path` is to share a process with: its folder, or itself."""
+    name = path.relative_to(HERE).as_posix()
+    return next((folder for folder in TOGETHER if name.startswith(f"{folder}/")), name)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
 def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item.path)))
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    groups = {id(item): group(item.path) for item in items}
     # from the first page on, Playwright has an event loop running in the main thread: no asyncio.run there any more
-    items.sort(key=lambda item: PANEL in item.path.parents)
+    items.sort(key=lambda item: (groups[id(item)] == PANEL, places.get(groups[id(item)], len(places))))
 
 
 @pytest.fixture(scope="session", autouse=True)
