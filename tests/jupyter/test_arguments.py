@@ -165,24 +165,3 @@ def test_a_cell_takes_one_name():
     assert arguments.pin("x --workers a").the_name() == "x"
     with pytest.raises(ArgumentError, match="2 names were given: x, y"):
         arguments.pin("x y --workers a").the_name()
-
-
-@pytest.mark.parametrize(
-    ("clause", "reason"),
-    [
-        ("for i in range(", "'(' was never closed"),
-        ("for i range(3)", "invalid syntax"),
-        ("for i", "invalid syntax"),
-        ("for i in", "invalid syntax"),
-        ("for i in x] + [y", "more than one plain loop"),
-        ("for i in 'a", "unterminated string literal"),
-        ("for i in a if i", "more than one plain loop"),
-        ("for i in a for j in i", "more than one plain loop"),
-        ("async for i in a", "more than one plain loop"),
-    ],
-)
-def test_what_is_no_loop_is_refused_with_python_s_own_reason(clause, reason):
-    with pytest.raises(ArgumentError) as caught:
-        submit(f"-o r {clause}")
-    assert reason in caught.value.message
-    assert clause in caught.value.message.replace('\\"', '"')

@@ -208,3 +208,26 @@ def test_a_variable_may_have_the_name_of_a_built_in_function(notebook):
     assert "no elements to loop over" in error.message
     notebook.run("%release filter")
     assert notebook.value("%%submit\nlist(filter(None, [0, 1]))") == [1]
+
+
+def test_loops_are_those_of_python(notebook):
+    notebook.run("import numpy as np\na, b, flag, box = [1, 2], (3, 4), False, {}")
+    assert notebook.value("%%submit for i in a if flag else b\ni") == [3, 4]
+    assert notebook.value("%%submit for i, in zip(a)  # each alone\ni") == [1, 2]
+    assert notebook.value("%%submit for (x, y), *rest in [((1, 2), 3, 4)]:\n[x, y, rest]") == [[1, 2, [3, 4]]]
+    assert notebook.value("%%submit for i in *a, *b\ni") == [1, 2, 3, 4]
+    assert notebook.value("%%submit for box['k'] in a\nbox['k'] * 2") == [2, 4]
+    assert notebook.value("%%submit for i in (y := [5, 6])\ni") == [5, 6]
+    assert notebook.names["y"] == [5, 6]
+    error, shown = notebook.fail("%%submit for i in [1,\n 2]\nj = i\n1 / (i - 2)")
+    assert isinstance(error, ZeroDivisionError)
+    assert "4 1 / (i - 2)" in shown
+
+
+def test_what_a_loop_runs_over_may_be_what_only_the_cluster_has(notebook):
+    notebook.run("%%scatter parts\n[1, 2, 3]")
+    notebook.run("def double(x): return 2 * x")
+    assert notebook.value("%%submit for part in parts\ndouble(part)") == [2, 4, 6]
+    assert notebook.value("%%submit for part in (kept := parts)[1:]\ndouble(part)") == [4, 6]
+    assert len(notebook.names["kept"]) == 3
+    assert notebook.value("%%submit for f in [lambda: sum(parts)]\nf()") == [6]

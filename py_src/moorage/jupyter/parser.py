@@ -112,6 +112,10 @@ class Reader(Generic[A]):
         read.check()
         return read
 
+    def whole(self, line: str, cell: str | None) -> tuple[str, str | None]:
+        """Return the line with all that belongs to it, and what is left of the cell."""
+        return line, cell
+
     @property
     def help(self) -> str:
         """The text that ``-h`` shows."""

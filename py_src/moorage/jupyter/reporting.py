@@ -39,6 +39,7 @@ def reads(reader: Reader[A]) -> Callable[[Callable[[Any, A, str | None], Any]], 
         def run(self: Any, line: str, cell: str | None = None) -> Any:
             shell: InteractiveShell = self.shell
             with reported(self.what_stands):
+                line, cell = reader.whole(line, cell)
                 return method(self, reader(line, shell.user_ns), cell)
 
         run.__doc__ = reader.help

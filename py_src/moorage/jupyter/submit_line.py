@@ -1,18 +1,13 @@
-"""The line of `%%submit`: options, and then a loop that is Python.
-
-Pure, as ``arguments.py`` is. The loop is taken apart into its source texts; nothing of it runs here.
-"""
+"""The line of `%%submit`: options, and then a loop that is Python, of ``loop_clause.py``."""
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from moorage.errors import ArgumentError
 from moorage.jupyter.arguments import add_workers
-from moorage.jupyter.line import words
+from moorage.jupyter.loop_clause import Loop, goes_on, read_loop, split_loop
 from moorage.jupyter.parser import (
     Arguments,
     Parser,
@@ -29,12 +24,8 @@ from moorage.jupyter.parser import (
 )
 from moorage.kernel.compute.capture import Stale
 
-
-class Loop(NamedTuple):
-    """``for TARGET in ITERABLE``, as source."""
-
-    target: str
-    iterable: str
+_MOST_LINES = 100
+"""A loop whose brackets are still open after so many is one that nobody has closed."""
 
 
 class SubmitArguments(Arguments):
@@ -57,6 +48,7 @@ class SubmitArguments(Arguments):
     auto: bool
     stale: Stale
     rerun: bool
+    head: list[str]  # its lines: more than one if the loop goes on
     loop: Loop | None = None
 
     def check(self) -> None:
@@ -77,11 +69,21 @@ class SubmitArguments(Arguments):
 class SubmitReader(Reader[SubmitArguments]):
     """Reads the line of `%%submit`: options, then an optional ``for`` clause that is Python."""
 
+    def whole(self, line: str, cell: str | None) -> tuple[str, str | None]:
+        """Take into the line the lines of the cell on which it goes on, if it ends there; see `Reader`."""
+        lines = (cell or "").splitlines(keepends=True)
+        for number in range(min(len(lines), _MOST_LINES) + 1):
+            longer = "\n".join([line, "".join(lines[:number])]).removesuffix("\n") if number else line
+            if not goes_on(longer):
+                return (longer, "".join(lines[number:])) if number else (line, cell)
+        return line, cell  # what is wrong with it is said when it is read
+
     def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> SubmitArguments:
         """Read `line`; see `Reader`."""
-        options, clause = _split_loop(line)
-        read = super().__call__(options, namespace)
-        read.loop = _loop(clause) if clause else None
+        options, clause = split_loop(line)
+        read = super().__call__(options.replace("\\\n", " "), namespace)
+        read.head = line.splitlines()
+        read.loop = read_loop(clause) if clause else None
         if read.loop and (read.each or read.broadcast or read.pin):
             option = "--each" if read.each else "--broadcast" if read.broadcast else "--pin"
             raise ArgumentError(
@@ -94,44 +96,6 @@ class SubmitReader(Reader[SubmitArguments]):
                 f"Write: -o {read.output[0]}",
             )
         return read
-
-
-def _split_loop(line: str) -> tuple[str, str]:
-    # The clause is Python, whose quotes are not the shell's: do not lex beyond its beginning.
-    for found in re.finditer(r"(?<![\w-])(async\s+)?for\s", line):
-        try:
-            words(line[: found.start()])
-        except ArgumentError:
-            continue  # inside quotes
-        return line[: found.start()], line[found.start() :]
-    return line, ""
-
-
-def _loop(clause: str) -> Loop:
-    source = f"[0 {clause}\n]"
-    try:
-        tree = ast.parse(source, mode="eval").body
-    except SyntaxError as error:
-        raise ArgumentError(
-            f"{clause.strip()!r} is not a loop: {_reason(clause) or error.msg}.", "Write: %%submit for i in range(200)"
-        ) from None
-    match tree:
-        case ast.ListComp(generators=[ast.comprehension(target=target, iter=iterable, ifs=[], is_async=0)]):
-            parts = [ast.get_source_segment(source, part) or "" for part in (target, iterable)]
-            return Loop(*parts)
-    raise ArgumentError(
-        f"{clause.strip()!r} is more than one plain loop.",
-        "Put conditions and inner loops into the iterable, as in: for i in [i for i in items if i > 0]",
-    )
-
-
-def _reason(clause: str) -> str:
-    """Return what Python says of the clause as the user has written it, without the brackets put around it."""
-    try:
-        ast.parse(f"{clause}\n: pass")
-    except SyntaxError as error:
-        return error.msg
-    return ""
 
 
 def _submit() -> Parser:

@@ -74,8 +74,10 @@ class SubmitMagics(Magics):
 
     def _start(self, submitter: Submitter, args: SubmitArguments, cell: str) -> Job:
         # The line of the magic is line 1 of the cell as the user sees it, and no Python.
-        first = f"# %%submit for {args.loop.target} in {args.loop.iterable}" if args.loop else ""
-        filename = self.shell.compile.cache(f"{first}\n{cell}", self.shell.execution_count, raw_code=cell)
+        head = [f"# %%submit {line}".rstrip() if number == 0 else line for number, line in enumerate(args.head or [""])]
+        first_line = len(head) + 1
+        source = "\n".join([*head, cell])
+        filename = self.shell.compile.cache(source, self.shell.execution_count, raw_code=source)
         options = Options(
             workers=tuple(args.workers or ()),
             allow_other_workers=args.allow_other_workers,
@@ -95,11 +97,15 @@ class SubmitMagics(Magics):
         namespace = self.shell.user_ns
         try:
             if args.each:
-                return submitter.cell_each(cell, namespace, options, filename=filename, first_line=2, names=names)
+                return submitter.cell_each(
+                    cell, namespace, options, filename=filename, first_line=first_line, names=names
+                )
             if args.loop is None:
-                return submitter.cell(cell, namespace, options, filename=filename, first_line=2, names=names)
+                return submitter.cell(cell, namespace, options, filename=filename, first_line=first_line, names=names)
             target, iterable = args.loop
-            return submitter.cell_map(cell, target, iterable, namespace, options, filename=filename, first_line=2)
+            return submitter.cell_map(
+                cell, target, iterable, namespace, options, filename=filename, first_line=first_line
+            )
         except SyntaxError as error:
             raise not_python(self.shell, error) from None
         except Exception as error:  # of the iterable

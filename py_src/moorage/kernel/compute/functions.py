@@ -13,6 +13,7 @@ from typing import Any
 import cloudpickle
 
 _READS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
+_STORES = frozenset(("STORE_GLOBAL", "STORE_NAME"))
 _cache: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -26,6 +27,12 @@ def global_names(code: types.CodeType) -> tuple[str, ...]:
                 found += global_names(constant)
         names = _cache[code] = tuple(dict.fromkeys(found))
     return names
+
+
+def bound_names(code: types.CodeType) -> set[str]:
+    """Return the names that `code` of a module assigns to, in comprehensions too."""
+    found = {step.argval for step in dis.get_instructions(code) if step.opname in _STORES}
+    return found.union(*(bound_names(inner) for inner in code.co_consts if isinstance(inner, types.CodeType)))
 
 
 def captures(function: types.FunctionType) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from moorage.kernel.compute.cells import compile_cell
 from moorage.kernel.compute.code_pickler import Extended, Notebook
 from moorage.kernel.compute.each import OnEach
 from moorage.kernel.compute.feeding import Feed, InOrder, WhereTheyAre
-from moorage.kernel.compute.functions import global_names
+from moorage.kernel.compute.functions import bound_names, global_names
 from moorage.kernel.compute.locality import Locality, Located, where
 from moorage.kernel.compute.mapping import Run
 from moorage.kernel.compute.options import Options
@@ -161,7 +161,7 @@ class Submitter:
         source : str
             The body, below the line of the magic.
         target, iterable : str
-            Python, as in a loop. The iterable is evaluated here, and may be what only the cluster has.
+            Python, as in the head of a loop. The iterable is evaluated here, and may be what only the cluster has.
         namespace, options, filename, first_line
             As for `cell`.
         """
@@ -207,15 +207,20 @@ class Submitter:
         return Cell(compiled.code, captured | self._absent(compiled.reads, namespace), names)
 
     def evaluate(self, source: str, namespace: dict[str, Any], filename: str = "<cell>") -> Any:
-        """Return the value of an expression of the notebook, in which placed variables may be named too.
+        """Return the value of what a loop of the notebook runs over, in which placed variables may be named too.
 
         Raises
         ------
         SyntaxError, and whatever the expression raises.
         """
-        code = compile(source.strip(), filename, "eval", dont_inherit=True)
+        code = compile(f"({source.strip()}\n)", filename, "eval", dont_inherit=True)
         absent = self._absent(global_names(code), namespace)
-        return eval(code, Extended(namespace | absent) if absent else namespace)
+        if not absent:
+            return eval(code, namespace)
+        extended = Extended(namespace | absent)
+        value = eval(code, extended)
+        namespace.update({name: extended[name] for name in bound_names(code) if name in extended})
+        return value
 
     def _absent(self, names: Iterable[str], namespace: dict[str, Any]) -> dict[str, Any]:
         """Return the placed variables among `names` that the notebook does not have, as futures."""
