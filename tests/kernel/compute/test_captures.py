@@ -197,6 +197,12 @@ def test_a_large_argument_and_a_large_attribute_are_placed(client, submitter, da
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["x", "model"]
 
 
+def test_a_tuple_beside_a_large_value_is_taken_along_as_it_is(submitter, data):
+    none, one = (), (lambda: 0,)
+    future = submitter.submit(lambda i: (float(data[i]), none, len(one)), (4,))
+    assert future.result(30) == (data[4], (), 1)
+
+
 def test_a_large_captured_value_is_refused_if_so_asked(submitter, data):
     with pytest.raises(InputError, match=r"data \(2\.29 MiB\) would be copied"):
         run_cell(submitter, "len(data)", {"data": data}, options=Options(auto=False))

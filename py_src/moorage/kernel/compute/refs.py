@@ -101,7 +101,7 @@ def dumps(
     file = io.BytesIO()
     notebook = notebook or Notebook()
     pickler = _Pickler(file, origins, client, notebook, captured)
-    cell = obj[0] if isinstance(obj, tuple) else obj
+    cell = obj[0] if _is_call(obj) else obj
     if isinstance(cell, Cell):
         pickler.globals_ref[id(notebook.namespace)] = cell.namespace
     try:
@@ -113,9 +113,17 @@ def dumps(
     return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures)
 
 
+def _is_call(obj: Any) -> bool:
+    """Tell a call from any other tuple: a value that code takes along may be one, too."""
+    match obj:
+        case (function, tuple(), dict()):
+            return callable(function) or isinstance(function, Cell)
+    return False
+
+
 def _parts(obj: Any, name: str) -> dict[str, Any]:
     """Return what `obj` consists of by the names that the notebook has for it."""
-    if not isinstance(obj, tuple):
+    if not _is_call(obj):
         return obj.namespace if isinstance(obj, Cell) else {name: obj}
     function, args, kwargs = obj
     named: dict[str, Any] = _parts(function, name) | argument_names(function, args) | kwargs
