@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, describe
-from moorage.protocol import placement_from_dict, placement_to_dict
+from moorage.protocol import placement_from_dict, placement_to_dict, travels
 
 names = st.text(min_size=1)
 placements = st.one_of(
@@ -60,3 +60,25 @@ def test_every_placement_has_words(placement: Placement) -> None:
     assert words
     if isinstance(placement, OnWorkers):
         assert all(worker in words for worker in placement.workers)
+
+
+keys = st.recursive(
+    st.one_of(
+        st.text(st.characters()), st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.none(), st.booleans()
+    ),
+    lambda parts: st.lists(parts, max_size=3).map(tuple),
+)
+
+
+@given(keys)
+def test_a_key_travels_if_it_comes_back_as_it_was(key: object) -> None:
+    try:
+        carried = msgpack.unpackb(msgpack.packb(key), use_list=False) == key
+    except (OverflowError, UnicodeEncodeError):
+        carried = False
+    assert travels(key) == carried
+
+
+def test_what_is_compared_by_identity_does_not_travel() -> None:
+    assert travels((1, complex(2)))
+    assert not travels((1, object()))

@@ -154,3 +154,21 @@ class RestoreRequest(TypedDict):
     type: Literal["restore"]
     keys: list[Any]
     holders: list[str]  # the worker that had the last copy of each key; empty: none ever had
+
+
+def travels(value: Any) -> bool:
+    """Whether Dask's messages can carry `value`, a key or a part of one.
+
+    They are msgpack, and break the connection over an int of more than 64 bits or text that is not Unicode. Other types
+    are pickled, and arrive as what they were if they compare by content.
+    """
+    match value:
+        case int():
+            return -(2**63) <= value < 2**64
+        case str():
+            return not any("\ud800" <= character <= "\udfff" for character in value)
+        case tuple():
+            return all(map(travels, value))
+        case _:
+            by_identity: Any = object.__eq__
+            return value is None or type(value).__eq__ is not by_identity

@@ -119,3 +119,11 @@ def test_what_holds_no_futures_has_none(value):
 def test_an_unknown_shape_of_a_later_version_is_a_list():
     assert Structure.from_dict({"kind": "hypercube"}).put_together([1, 2]) == [1, 2]
     assert Structure.from_dict({}).put_together([1]) == 1
+
+
+@pytest.mark.parametrize("key", [2**70, "\ud800", (1, 2**70), (1, object()), None, b"x"], ids=range(6))
+def test_a_dict_with_a_key_that_cannot_travel_is_refused_in_words(key):
+    with pytest.raises(InputError, match=r"cannot be scattered by element\.") as caught:
+        take_apart({key: 1})
+    assert "whole=True" in caught.value.remedy
+    assert take_apart({key: 1}, whole=True)[0].kind == "value"

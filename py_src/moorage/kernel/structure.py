@@ -14,7 +14,9 @@ from typing import Any
 from distributed import Actor, Future
 
 from moorage.errors import InputError, NotPlaceableError
+from moorage.protocol import travels
 
+_LONGEST = 80  # characters of a key in an error
 _BY_ELEMENT: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", range: "list"}
 
 
@@ -92,10 +94,11 @@ def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
         elements: list[Any] = list(data)
     elif type(data) is dict:
         for label in data:
-            if not isinstance(label, str | int | float | tuple):
+            if not isinstance(label, str | int | float | tuple) or not travels(label):
+                kind = type(label).__name__
                 raise InputError(
-                    f"A dict with the key {label!r} of type {type(label).__name__} cannot be scattered by element.",
-                    "Dask takes str, int, float and tuple. Place the dict as one value: --whole, whole=True.",
+                    f"A dict with the key {shown(label)} of type {kind} cannot be scattered by element.",
+                    "Dask takes str, int of 64 bits, float and tuple. Place it as one value: --whole, whole=True.",
                 )
         structure, elements = Structure("dict", tuple(data)), list(data.values())
     elif type(data) in _BY_ELEMENT:
@@ -105,6 +108,15 @@ def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
     for element in elements:
         _check_placeable(element)
     return structure, elements
+
+
+def shown(value: Any) -> str:
+    """Return how Python writes `value`, cut off where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # of an int with very many digits, say
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _check_placeable(value: Any) -> None:

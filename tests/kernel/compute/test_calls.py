@@ -62,6 +62,17 @@ def test_options_that_make_no_sense_are_refused():
         Options(limits={"db": 0})
     with pytest.raises(InputError, match="negative"):
         Options(retries=-1)
+    with pytest.raises(InputError, match=r"priority=\d+ is more than Dask takes"):
+        Options(priority=2**70)
+
+
+@pytest.mark.parametrize(
+    "key", [2**70, (1, -(2**70)), "\ud800", b"x", (1, None), ("a", object()), [1], 10**5000], ids=range(8)
+)
+def test_a_key_that_would_break_the_connection_is_refused(key, cluster):
+    with pytest.raises(InputError, match="cannot be the key of a task"):
+        cluster.submit(lambda: 1, key=key)
+    assert cluster.submit(lambda: 1, key=("fine", 2**63)).result(30) == 1
 
 
 def test_the_cluster_is_as_before_once_the_worker_side_is_taken_off():

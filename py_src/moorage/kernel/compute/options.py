@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from moorage.errors import InputError
 from moorage.kernel.compute.capture import Stale
 from moorage.kernel.compute.runtime import Report
+from moorage.kernel.structure import shown
+from moorage.protocol import travels
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class Options:
     on_report: Callable[[Report], None] | None = None
 
     def __post_init__(self) -> None:
+        numbers = {"priority": self.priority, "retries": self.retries, **self.limits, **self.resources}
+        for name, number in numbers.items():
+            if not travels(number):
+                raise InputError(f"{name}={shown(number)} is more than Dask takes.", "Write a smaller number.")
         for name, leases in self.limits.items():
             if leases < 1:
                 raise InputError(f"A limit of {leases} for {name} would let nothing run.", f"Write: {name}=1, or more.")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import xxhash
+from dask.core import validate_key
 from distributed import Future
 
 from moorage.errors import InputError, StaleError
@@ -31,7 +32,9 @@ from moorage.kernel.compute.results import Results
 from moorage.kernel.compute.runtime import WorkerRuntime
 from moorage.kernel.compute.sending import Work
 from moorage.kernel.compute.source import Source
+from moorage.kernel.structure import shown
 from moorage.kernel.variable import Variable
+from moorage.protocol import travels
 from moorage.worker.cell import Cell
 
 
@@ -76,6 +79,7 @@ class Submitter:
         InputError, StaleError, LostError
             Nothing was run.
         """
+        _check_key(key)
         call = (function, args, dict(kwargs or {}))
         name = getattr(function, "__name__", None) or type(function).__name__
         return self._task(call, name, options or Options(), key=key, pure=pure)
@@ -354,6 +358,18 @@ class Submitter:
         )
         future._moorage_listener = listener  # type: ignore[attr-defined]  # reports are of no use without the future
         return future
+
+
+def _check_key(key: Any) -> None:
+    try:
+        validate_key("" if key is None else key)
+        fine = travels(key)
+    except TypeError:
+        fine = False
+    if not fine:
+        raise InputError(
+            f"{shown(key)} cannot be the key of a task.", "Dask takes str, int of 64 bits, float, and tuples of these."
+        )
 
 
 def digest(payload: Payload) -> str:
