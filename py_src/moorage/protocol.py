@@ -130,6 +130,7 @@ class SchedulerSnapshot(TypedDict):
 
     protocol: int
     seq: int
+    revision: int
     variables: dict[str, VariableRecord]
     workers: dict[str, WorkerDict]
     seen: list[str]  # names of the workers that were ever here
@@ -141,6 +142,7 @@ class Changes(TypedDict):
 
     type: Literal["changes"]
     seq: int
+    revision: int  # the number of times that something was placed or released before
     placed: dict[str, VariableRecord]  # new, or placed anew
     changed: dict[str, VariableDelta]
     released: list[str]

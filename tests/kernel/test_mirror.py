@@ -45,6 +45,8 @@ class World:
             self.variables.pop(vid, None)
         else:
             self.variables[vid] = new
+        if placed or new is None:
+            self.journal.count()
         self.journal._dirty[vid] = None  # as `mark` does, without an event loop
         if placed:
             self.journal._placed.add(vid)
@@ -57,7 +59,8 @@ class World:
         self.journal.subscribers.add("client")
         self.journal.flush()
         return {
-            "protocol": 1, "seq": self.journal.seq, "variables": dict(self.variables), "hosted": False,
+            "protocol": 1, "seq": self.journal.seq, "revision": self.journal.revision, "hosted": False,
+            "variables": dict(self.variables),
             "workers": {w.name: self.wire(w) for w in self.workers.values()}, "seen": sorted(self.workers),
         }  # fmt: skip
 
@@ -82,6 +85,8 @@ steps = st.lists(
         st.tuples(st.just("flush")),
         st.tuples(st.just("deliver"), st.integers(1, 4)),
         st.tuples(st.just("refresh")),
+        st.tuples(st.just("ask")),
+        st.tuples(st.just("hear")),
     ),
     max_size=40,
 )
@@ -93,30 +98,32 @@ def test_the_mirror_arrives_at_what_there_is(steps):
     world, mirror = World(), Mirror()
     mirror.reset(world.snapshot())
     read = 0
-    answers = {}  # vid -> what the last answer said, and after which event
+    answers = {}  # vid -> what the last answer said, and its revision
+    asked = []  # snapshots that are on their way
 
     def deliver(count):
         nonlocal read
         for event in world.sent.events[read : read + count]:
             mirror.apply(event)
             read += 1
-            for vid, (said, seq) in answers.items():
-                assert mirror.seq > seq or mirror.variables.get(vid) == said, "an older event has undone an answer"
+            for vid, (said, revision) in answers.items():
+                undone = event["revision"] < revision and mirror.variables.get(vid) != said
+                assert not undone, "an older event has undone an answer"
 
     for kind, *what in steps:
         match kind:
             case "place":  # its answer comes before events that were sent earlier
                 vid, fields = what
                 world.change(vid, record(vid, **fields), placed=True)
-                mirror.put({vid: world.variables[vid]}, world.journal.seq)
-                answers[vid] = world.variables[vid], world.journal.seq
+                mirror.put({vid: world.variables[vid]}, world.journal.revision)
+                answers[vid] = world.variables[vid], world.journal.revision
                 assert mirror.variables[vid] == world.variables[vid]
             case "change" if what[0] in world.variables:
                 world.change(what[0], record(what[0], **what[1]))
             case "release":
                 world.change(what[0], None)
-                mirror.put({what[0]: None}, world.journal.seq)
-                answers[what[0]] = None, world.journal.seq
+                mirror.put({what[0]: None}, world.journal.revision)
+                answers[what[0]] = None, world.journal.revision
                 assert what[0] not in mirror.variables
             case "worker":
                 name, status = what
@@ -133,6 +140,14 @@ def test_the_mirror_arrives_at_what_there_is(steps):
                 mirror.reset(snapshot)
                 answers.clear()
                 assert mirror.variables == world.variables
+            case "ask":
+                asked.append(world.snapshot())
+            case "hear" if asked:
+                snapshot = asked.pop()
+                mirror.reset(snapshot)
+                for vid, (said, revision) in answers.items():
+                    undone = snapshot["revision"] < revision and mirror.variables.get(vid) != said
+                    assert not undone, "an older snapshot has undone an answer"
     world.flush()
     deliver(len(world.sent.events))
     assert mirror.variables == world.variables
@@ -143,7 +158,7 @@ def test_the_mirror_arrives_at_what_there_is(steps):
 
 def event(seq, **parts):
     empty = {"placed": {}, "changed": {}, "released": [], "workers": {}, "workers_gone": []}
-    return {"type": "changes", "seq": seq, **empty, **parts}
+    return {"type": "changes", "seq": seq, "revision": 0, **empty, **parts}
 
 
 def test_a_missing_event_is_noticed_and_nothing_has_changed():

@@ -71,6 +71,7 @@ def test_all_events_since_a_snapshot_reproduce_the_state(sequence: list[tuple[st
                 {
                     "protocol": 1,
                     "seq": journal.seq,
+                    "revision": journal.revision,
                     "variables": dict(variables),
                     "workers": {worker.name: worker_dict(worker) for worker in workers},
                     "seen": [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Inventory:
         self.origins = link.origins
         self.placed: dict[str, Placed] = {}
         self._futures: dict[Any, Future[Any]] = {}
+        self._under_way = Counter[tuple[str, Any]]()  # variable and key of what is being placed
         self._namespace: Mapping[str, Any] = {}
         link.on_gone = self._gone
 
@@ -207,6 +209,8 @@ class Inventory:
         future = self._futures.get(key)
         if future is None or future.status == "cancelled" or future._generation != self.client.generation:
             future = Future(key, self.client)
+            if future.status == "cancelled":  # as futures are that somebody keeps of an earlier life of the key
+                future._state.reset()  # type: ignore[union-attr]
             self.client._send_to_scheduler({"op": "client-desires-keys", "keys": [key], "client": self.client.id})
             if name in self.placed:
                 self._futures[key] = future
@@ -262,8 +266,10 @@ class Inventory:
         return fingerprint(item) != self.origins.fingerprint(key)
 
     def _gone(self, vid: str, keys: Iterable[Any]) -> None:
-        """Keep nothing any more for keys that are no longer of a variable."""
+        """Keep nothing any more for keys that are no longer of a variable, unless they are just coming back."""
         for key in keys:
+            if self._under_way[vid, key]:
+                continue
             self.origins.forget(key, vid)
             self._futures.pop(key, None)
         owner, _, name = vid.rpartition(":")

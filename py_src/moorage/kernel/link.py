@@ -13,8 +13,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from dask.sizeof import sizeof
+from distributed import Future
 from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
@@ -79,13 +81,13 @@ class SchedulerLink:
         with reaching(self.client):
             await asyncio.wait_for(install_plugin(self.client), config.seconds("answer-timeout"))
         self.client.subscribe_topic(TOPIC, self._on_event)
-        await self.resync()
+        await self.resync(anew=True)
 
-    async def resync(self) -> None:
-        """Take everything as it stands, after a gap or a new connection."""
+    async def resync(self, *, anew: bool = False) -> None:
+        """Take everything as it stands, after a gap; `anew`: after a new connection, maybe to another scheduler."""
         snapshot = await self._call("subscribe", client=self.client.id)
         with self._noticing_what_goes():
-            self.mirror.reset(snapshot)
+            self.mirror.reset(snapshot, anew=anew)
         self.changed("variables", "workers")
 
     async def place(self, items: list[PlaceItem]) -> None:
@@ -107,14 +109,15 @@ class SchedulerLink:
                 "Place the data it works on instead.",
             )
         with self._noticing_what_goes():
-            self.mirror.put(answer["variables"], answer["seq"])
+            self.mirror.put(answer["variables"], answer["revision"])
         self.changed("variables")
 
     async def release(self, vids: list[str]) -> None:
-        """Forget placements on the scheduler."""
-        seq = await self._call("release", vids=vids)
+        """Forget placements on the scheduler, after it has dealt with all that this client sent before."""
+        await self.flush()
+        revision = await self._call("release", vids=vids)
         with self._noticing_what_goes():
-            self.mirror.put(dict.fromkeys(vids), seq)
+            self.mirror.put(dict.fromkeys(vids), revision)
         self.changed("variables")
 
     async def workers(self) -> list[WorkerInfo]:
@@ -129,10 +132,28 @@ class SchedulerLink:
     async def refresh(self) -> None:
         """Bring the mirror up to this moment, rather than to the last event."""
         snapshot = await self._call("state")
-        if snapshot["seq"] >= self.mirror.seq:  # else an event was quicker
-            with self._noticing_what_goes():
-                self.mirror.reset(snapshot)
+        with self._noticing_what_goes():
+            self.mirror.reset(snapshot)
         self.changed("variables", "workers")
+
+    async def flush(self) -> None:
+        """Wait until the scheduler has dealt with all that this client has sent, and the client with all it said.
+
+        Graphs, and futures that are made and let go, travel by Dask's stream of messages, requests by connections of
+        their own: without this they overtake each other.
+
+        Raises
+        ------
+        UnreachableError
+        """
+        # Of a key that nobody knows Dask says that it is cancelled; question and answer keep to the stream.
+        with reaching(self.client):
+            if self.client.status == "running":
+                answer = Future[Any](f"moorage-flush-{uuid4().hex}", self.client)
+                self.client._send_to_scheduler({"op": "report-key", "key": answer.key})
+                await asyncio.wait_for(answer._result(raiseit=False), config.seconds("answer-timeout"))
+            if self.client.status != "running":  # maybe only now: all futures are cancelled then
+                raise OSError("the connection is lost")
 
     async def uninstall(self) -> None:
         """Restore the stock scheduler."""

@@ -14,23 +14,33 @@ class GapError(Exception):
 
 
 class Mirror:
-    """Variables and workers as of event number ``seq``."""
+    """Variables and workers as of event number ``seq``, and what answers have said since.
+
+    Answers, snapshots and events travel by different connections and arrive in any order. The scheduler counts every
+    place and every release (``revision``): what it said before the one that an answer is about undoes no answer.
+    """
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._newer: dict[str, int] = {}  # vid -> event up to which an answer has been quicker
+        self._answered: dict[str, int] = {}  # vid -> revision of an answer that has been quicker than all else
         self.seq = -1
         self.variables: dict[str, VariableRecord] = {}
         self.workers: dict[str, WorkerDict] = {}
         self.seen: set[str] = set()
         self.hosted = False
 
-    def reset(self, snapshot: SchedulerSnapshot) -> None:
-        """Take over a snapshot."""
+    def reset(self, snapshot: SchedulerSnapshot, *, anew: bool = False) -> None:
+        """Take over a snapshot, as far as events and answers have not been quicker; `anew`: all of it, in any case."""
         with self._lock:
-            self._newer.clear()
+            if anew:
+                self._answered.clear()
+            elif snapshot["seq"] < self.seq:
+                return
+            self._keep_answers_after(snapshot["revision"])
+            answered = {vid: record for vid, record in self.variables.items() if vid in self._answered}
+            others = {vid: record for vid, record in snapshot["variables"].items() if vid not in self._answered}
+            self.variables = others | answered
             self.seq = snapshot["seq"]
-            self.variables = dict(snapshot["variables"])
             self.workers = dict(snapshot["workers"])
             self.seen = set(snapshot["seen"])
             self.hosted = snapshot["hosted"]
@@ -51,15 +61,15 @@ class Mirror:
             if event["seq"] != self.seq + 1:
                 raise GapError
             self.seq = event["seq"]
-            self._newer = {vid: seq for vid, seq in self._newer.items() if seq >= self.seq}
+            self._keep_answers_after(event["revision"])
             for vid, record in event["placed"].items():
-                if vid not in self._newer:
+                if vid not in self._answered:
                     self.variables[vid] = record
             for vid, delta in event["changed"].items():
-                if vid in self.variables and vid not in self._newer:
+                if vid in self.variables and vid not in self._answered:
                     self.variables[vid] = _merged(self.variables[vid], delta)
             for vid in event["released"]:
-                if vid not in self._newer:
+                if vid not in self._answered:
                     self.variables.pop(vid, None)
             self.workers.update(event["workers"])
             self.seen.update(event["workers"])
@@ -68,16 +78,20 @@ class Mirror:
         kinds = {"variables"} if event["placed"] or event["changed"] or event["released"] else set()
         return kinds | ({"workers"} if event["workers"] or event["workers_gone"] else set())
 
-    def put(self, records: Mapping[str, VariableRecord | None], seq: int) -> None:
-        """Take over what an answer, given after event `seq`, said of some variables; None: released."""
+    def put(self, records: Mapping[str, VariableRecord | None], revision: int) -> None:
+        """Take over what an answer said of some variables that it has placed or, None, released."""
         with self._lock:
             for vid, record in records.items():
+                if self._answered.get(vid, -1) > revision:
+                    continue  # a later answer was quicker
                 if record is None:
                     self.variables.pop(vid, None)
                 else:
                     self.variables[vid] = record
-                if seq > self.seq:  # events from before the answer are still to come
-                    self._newer[vid] = seq
+                self._answered[vid] = revision
+
+    def _keep_answers_after(self, revision: int) -> None:
+        self._answered = {vid: answered for vid, answered in self._answered.items() if answered > revision}
 
     def snapshot(self) -> tuple[dict[str, VariableRecord], dict[str, WorkerDict]]:
         """Return copies of both tables that belong together."""

@@ -8,11 +8,13 @@ yet, and record the placement. The scheduler does the rest (``moorage.scheduler`
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
@@ -28,6 +30,8 @@ from moorage.protocol import placement_from_dict
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_MANY = 10_000  # keys
 
 
 class Placer(Inventory):
@@ -48,6 +52,7 @@ class Placer(Inventory):
         self.direct = direct
         self.on_values: Callable[[Sequence[Any]], None] = lambda values: None
         """Called with values of the notebook that are about to be sent."""
+        self._earlier: set[Any] = set()  # keys that this client has had; it may be letting go of them
 
     # Placing
 
@@ -194,9 +199,27 @@ class Placer(Inventory):
         shipment.check_futures(parcel.futures, self.client)
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
             self._check_labels(parcel)
+        lives = await self._begin_lives(parcel.keys)
         held = await self.link.who_has(parcel.keys)
         origin = how.keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
-        return shipment.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
+        ready = shipment.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
+        ready.lives = lives
+        return ready
+
+    async def _begin_lives(self, keys: Sequence[Any]) -> list[Future[Any]]:
+        """Return futures of keys that are about to be placed.
+
+        A key tells of its content, so that a value which comes back has the key that it had. What this client has said
+        of the key's earlier life, that it lets go of it, must not end the new one: the scheduler has heard all of that
+        when this returns, and nothing more is said as long as there are these futures.
+        """
+        earlier = any(key in self._earlier or key in self.client.futures for key in keys)
+        lives = [Future[Any](key, self.client) for key in keys]
+        if earlier or len(self._earlier) > _MANY:
+            await self.link.flush()
+            self._earlier = {key for key in self._earlier if key in self.client.futures}
+        self._earlier.update(keys)
+        return lives
 
     async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo]) -> Shipment:
         """Make a variable that is placed already ready for another placement."""
@@ -225,10 +248,14 @@ class Placer(Inventory):
             for one in shipments:
                 if one.value is not NOTHING:
                     await shipment.send(one, self.client, infos, how.direct, self.direct)
+            if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
+                await self.link.flush()  # graphs that were submitted before need what is let go of
             await self.link.place([one.item for one in shipments])
         for one in shipments:
             # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
-            one.futures |= {key: self.future_of(key) for key in one.parcel.keys if key not in one.futures}
+            good = {key for key, future in one.futures.items() if future.status != "cancelled"}
+            one.futures |= {key: self.future_of(key) for key in one.parcel.keys if key not in good}
+            one.lives.clear()
             if one.item["hold"]:
                 self._futures.update(one.futures)
         await self.link.settled([one.item["vid"] for one in shipments], limit)
@@ -237,7 +264,8 @@ class Placer(Inventory):
     def _remembering(self, shipments: Sequence[Shipment]) -> Iterator[None]:
         """Know values before they leave, so that they can be asked for from the start; forget them if they do not."""
         new = [one for one in shipments if one.value is not NOTHING]
-        known = {one.item["vid"]: set(self._keys_before(one)) for one in new}
+        lives = [(one.item["vid"], key) for one in new for key in one.parcel.keys]
+        self._under_way.update(lives)
         for one in new:
             if one.item["origin"] and not one.parcel.futures:
                 self._remember_origins(one.item["vid"], one.parcel.keys, one.parcel.items, one.parcel.fingerprints)
@@ -247,9 +275,11 @@ class Placer(Inventory):
             yield
         except BaseException:
             for one in new:
-                for key in set(one.parcel.keys) - known[one.item["vid"]]:
+                for key in set(one.parcel.keys) - set(self._keys_before(one)):
                     self.origins.forget(key, one.item["vid"])
             raise
+        finally:
+            self._under_way -= Counter(lives)  # keeps only what is still under way
         for one in new:
             if one.item["hold"]:
                 nbytes = sum(one.parcel.nbytes)

@@ -63,6 +63,8 @@ class Shipment:
         Remember it, to send it again if it is lost.
     futures : dict of key to Future
         Of what has been sent.
+    lives : list of Future
+        Keep this client from letting go, meanwhile, of keys that somebody else here lets go of.
     """
 
     item: PlaceItem
@@ -73,6 +75,7 @@ class Shipment:
     value: Any = NOTHING
     keep_origin: bool = False
     futures: dict[Any, Future[Any]] = field(default_factory=dict)
+    lives: list[Future[Any]] = field(default_factory=list)
 
 
 def check_name(name: object) -> None:

@@ -63,6 +63,8 @@ class Journal:
         self._workers = workers
         self.subscribers: set[str] = set()
         self.seq = 0
+        #: How often something was placed or released.
+        self.revision = 0
         self._dirty: dict[str, None] = {}
         self._placed: set[str] = set()
         self._told: dict[str, VariableRecord] = {}
@@ -78,6 +80,10 @@ class Journal:
             self._placed.update(vids)
         if self._handle is None and self.subscribers:
             self._handle = asyncio.get_running_loop().call_later(self._pause, self._send_changes)
+
+    def count(self) -> None:
+        """Take note that something is placed or released."""
+        self.revision += 1
 
     def mark_workers(self) -> None:
         """Look at the workers for the next event."""
@@ -112,6 +118,7 @@ class Journal:
         event: Changes = {
             "type": "changes",
             "seq": self.seq + 1,
+            "revision": self.revision,
             "placed": {},
             "changed": {},
             "released": [],

@@ -49,6 +49,7 @@ class Keeper:
 
     def put(self, record: Record) -> None:
         """Put `record` in force, in the place of one of the same ``vid``."""
+        self._journal.count()
         before = self._desired.records.get(record.vid)
         self._orphaned(self._desired.put(record))
         if before is not None and (dropped := set(before.keys) - set(record.keys)):
@@ -70,6 +71,7 @@ class Keeper:
         record = self._desired.records.get(vid)
         if record is None:
             return
+        self._journal.count()
         self._orphaned(self._desired.remove(vid))
         self._let_go(vid, record.keys)
         self._scheduler.clients.pop(_holder(vid), None)

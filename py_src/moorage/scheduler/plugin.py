@@ -111,7 +111,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         Returns
         -------
         dict
-            ``{"status": "OK", "variables": {vid: VariableRecord}, "seq": number of the last event before}``, or
+            ``{"status": "OK", "variables": {vid: VariableRecord}, "revision": see `Journal`}``, or
             ``{"status": "unknown-worker", "asked": …, "known": […]}`` or ``{"status": "actor", "key": …}``, and nothing
             has changed.
         """
@@ -155,16 +155,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
         self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}
-        return {"status": "OK", "variables": variables, "seq": self.journal.seq}
+        return {"status": "OK", "variables": variables, "revision": self.journal.revision}
 
     async def release(self, vids: list[str]) -> int:
-        """Forget placements, and return the number of the last event before.
+        """Forget placements, and return the journal's revision.
 
         Keys that nobody has futures of are forgotten by Dask.
         """
         for vid in vids:
             self.keeper.release(vid)
-        return self.journal.seq
+        return self.journal.revision
 
     async def state(self) -> SchedulerSnapshot:
         """Return everything as it stands."""
@@ -175,6 +175,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         return {
             "protocol": PROTOCOL_VERSION,
             "seq": self.journal.seq,
+            "revision": self.journal.revision,
             "variables": variables,
             "workers": {worker.name: worker_dict(worker) for worker in self._workers()},
             "seen": sorted(self._seen),
