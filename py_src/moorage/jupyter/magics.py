@@ -7,7 +7,7 @@ the magics is ``extension.py``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display as publish
 from traitlets import Float
 
-from moorage.errors import ClusterError, MoorageError, UnknownVariableError, WaitTimeoutError
+from moorage.errors import ClusterError, MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
 from moorage.jupyter import arguments, display
 from moorage.jupyter.cells import ValueCell, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
@@ -25,6 +25,7 @@ from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.compute.results import Results
 from moorage.kernel.starting import attach, start
+from moorage.kernel.waiting import wait_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class MoorageMagics(Magics):
                         return job.gather()
             else:
                 client = controller.client
-                return client.sync(client._gather, job, callback_timeout=timeout)
+                return wait_for(client, client._gather, job, within=timeout)
         except TimeoutError:
             pass
         except Exception as error:
@@ -346,7 +347,9 @@ class MoorageMagics(Magics):
 
 def show_cluster(controller: ClusterController) -> display.Bundle:
     """Return what there is to see of a cluster, also of one that cannot be asked any more."""
-    workers = controller.workers() if controller.status == "connected" else controller.link.mirror.infos()
+    workers = controller.link.mirror.infos()
+    with suppress(UnreachableError):
+        workers = controller.workers()
     return display.cluster(controller.status_info(), workers)
 
 

@@ -11,7 +11,7 @@ import operator
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from distributed import Future, wait
+from distributed import Future
 from IPython.core.magic import Magics, line_cell_magic, magics_class, output_can_be_silenced
 from IPython.display import display as publish
 
@@ -25,6 +25,7 @@ from moorage.kernel.compute.each import OnEach
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.results import Results
 from moorage.kernel.compute.submitting import print_report
+from moorage.kernel.waiting import result_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -161,13 +162,13 @@ def _parts(job: Job, n: int) -> list[Any]:
 
 
 def _result(future: Future[Any], timeout: float | None) -> Any:
-    if timeout is not None:
-        try:
-            wait([future], timeout=timeout)
-        except TimeoutError:
-            future.cancel()
-            raise _late(timeout) from None
-    return future.result()
+    try:
+        return result_of(future, within=timeout)
+    except TimeoutError:
+        if future.done():  # it is the cell's own
+            raise
+        future.cancel()
+        raise _late(timeout) from None
 
 
 def _late(timeout: float | None) -> WaitTimeoutError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from distributed import Client
@@ -23,13 +24,13 @@ from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel.compute.submitting import Submitting
 from moorage.kernel.computing import Computing
 from moorage.kernel.launch import HostHandle
-from moorage.kernel.link import Kind, SchedulerLink, reaching
+from moorage.kernel.link import Kind, SchedulerLink
 from moorage.kernel.origin import Origins
 from moorage.kernel.placer import Placer
 from moorage.kernel.resizing import Resizing
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing, is_own
 from moorage.kernel.verbs import Verbs
-from moorage.kernel.waiting import RECONNECT, wait_for
+from moorage.kernel.waiting import RECONNECT, answer, wait_for
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelCluster, PanelNotice
 
@@ -252,10 +253,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
 
     async def _command(self, command: str, **arguments: Any) -> None:
         more = 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
-        limit = config.seconds("answer-timeout") + more
-        with reaching(self.client):
-            info = await asyncio.wait_for(self._sizing.command(command, **arguments), limit)
-        self._take_info(info)
+        self._take_info(await answer(self.client, self._sizing.command(command, **arguments), more))
         if command != "stop":
             await self._link.refresh()
 
@@ -308,7 +306,8 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
         self._loop.add_callback(self._let_go)
         self._link.changed("cluster")
         if self._owns_client:
-            self.client.close()
+            with suppress(TimeoutError):  # nobody listens
+                self.client.close(timeout=config.seconds("stop-timeout"))
 
     def _let_go(self) -> None:
         """Follow the cluster no longer. On the event loop, after what an interrupt has cancelled there."""

@@ -16,6 +16,7 @@ from dask.core import flatten
 
 from moorage.errors import InputError, UnknownWorkerError
 from moorage.kernel.targets import worker_list
+from moorage.kernel.waiting import wait_for
 from moorage.plan import ClusterView
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ class Computing:
     def _restricted(
         self, function: Callable[..., Any], collections: Any, workers: Any, others: Any, options: dict[str, Any]
     ) -> Any:
+        if options.pop("sync", False):
+            futures = self._restricted(function, collections, workers, others, options)
+            return wait_for(self.client, self.client._gather, futures)
         if workers is None:
             return function(collections, **options)
         view = ClusterView(self.workers())

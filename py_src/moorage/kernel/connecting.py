@@ -10,9 +10,11 @@ import asyncio
 import ipaddress
 import json
 import ssl
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from distributed import Client, Security
 from distributed.comm.addressing import parse_address, parse_host_port
@@ -21,6 +23,8 @@ from distributed.core import send_recv
 
 from moorage.errors import InputError, UnreachableError
 from moorage.kernel.versions import check_scheduler
+
+T = TypeVar("T")
 
 _FIELDS = {"tls_ca": "tls_ca_file", "tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
 
@@ -89,9 +93,7 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     address = _complete(address)
     security = security if security is not None else Security()
     try:
-        # In a thread: a notebook has an event loop that runs already.
-        with ThreadPoolExecutor(1) as thread:
-            identity, versions = thread.submit(asyncio.run, _ask(address, security, limit)).result()
+        identity, versions = _in_thread(_ask(address, security, limit))
     except (OSError, TimeoutError) as error:
         raise UnreachableError(*_diagnosis(address, limit, error)) from error
     except (ValueError, TypeError, RuntimeError) as error:
@@ -144,6 +146,23 @@ async def _ask(address: str, security: Security, limit: float) -> tuple[dict[str
             comm.abort()
 
     return await asyncio.wait_for(dialogue(), limit)
+
+
+def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what `coroutine` gives; in a thread, since a notebook has an event loop that runs already.
+
+    An interrupt does not wait for the thread, which ends when the coroutine does.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(asyncio.run(coroutine))
+        except BaseException as error:  # belongs to whoever waits
+            answer.set_exception(error)
+
+    Thread(target=run, name="moorage-asking", daemon=True).start()
+    return answer.result()
 
 
 def _diagnosis(address: str, limit: float, error: BaseException) -> tuple[str, str]:

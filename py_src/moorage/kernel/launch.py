@@ -24,6 +24,7 @@ from typing import IO, Any
 import dask.config
 from distributed import Security
 
+from moorage import config
 from moorage.errors import StartError
 from moorage.host.channel import Event, Order, to_error
 from moorage.host.processes import kill_group
@@ -101,13 +102,14 @@ class HostHandle:
         """Return the last lines of the log of host and workers; empty if it is gone."""
         return _tail(Path(self.info.scratch) / LOG, lines)
 
-    def close(self, timeout: float = 10.0) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """End the cluster, or only let go of it if it is kept. Does nothing the second time.
 
         Parameters
         ----------
-        timeout : float
-            Seconds for it to end by itself; after that it is killed with all its workers.
+        timeout : float, optional
+            Seconds for it to end by itself; after that it is killed with all its workers. By default the setting
+            ``moorage.stop-timeout``.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
@@ -116,7 +118,7 @@ class HostHandle:
             return
         if self.alive:
             self._process.terminate()  # the host may have been told to keep the cluster
-        _end(self._process, Path(self.info.scratch), timeout)
+        _end(self._process, Path(self.info.scratch), config.seconds("stop-timeout", timeout))
 
 
 def launch(

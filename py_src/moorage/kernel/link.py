@@ -21,12 +21,11 @@ from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
-from moorage import config
 from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
-from moorage.kernel.waiting import RECONNECT
+from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelNotice
 from moorage.protocol import PlaceItem, VariableRecord
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
-
-_SLOWEST_LINK = 10e6  # bytes per second; large values have more time to arrive
 
 _CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
 
@@ -78,8 +75,7 @@ class SchedulerLink:
             If another version of moorage is there.
         """
         self._tick = asyncio.Event()
-        with reaching(self.client):
-            await asyncio.wait_for(install_plugin(self.client), config.seconds("answer-timeout"))
+        await install_plugin(self.client)
         self.client.subscribe_topic(TOPIC, self._on_event)
         await self.resync(anew=True)
 
@@ -100,16 +96,16 @@ class SchedulerLink:
         NotPlaceableError
             If a key is that of an actor. Nothing has changed.
         """
-        answer = await self._call("place", items=items, client=self.client.id, requested=list(self.requested))
-        if answer["status"] == "unknown-worker":
-            raise UnknownWorkerError(answer["asked"], answer["known"])
-        if answer["status"] == "actor":
+        placed = await self._call("place", items=items, client=self.client.id, requested=list(self.requested))
+        if placed["status"] == "unknown-worker":
+            raise UnknownWorkerError(placed["asked"], placed["known"])
+        if placed["status"] == "actor":
             raise NotPlaceableError(
-                f"The actor {answer['key']!r} cannot be placed: it lives on its worker and cannot be copied.",
+                f"The actor {placed['key']!r} cannot be placed: it lives on its worker and cannot be copied.",
                 "Place the data it works on instead.",
             )
         with self._noticing_what_goes():
-            self.mirror.put(answer["variables"], answer["revision"])
+            self.mirror.put(placed["variables"], placed["revision"])
         self.changed("variables")
 
     async def release(self, vids: list[str]) -> None:
@@ -126,8 +122,8 @@ class SchedulerLink:
 
     async def who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
         """Return the addresses of the workers that have each key, as Dask knows."""
-        answer = await self._ask("who_has", keys=keys)
-        return {key: set(addresses) for key, addresses in answer.items()}
+        known = await self._ask("who_has", keys=keys)
+        return {key: set(addresses) for key, addresses in known.items()}
 
     async def refresh(self) -> None:
         """Bring the mirror up to this moment, rather than to the last event."""
@@ -229,9 +225,7 @@ class SchedulerLink:
 
     async def _ask(self, handler: str, more: float = 0.0, **kwargs: Any) -> Any:
         """Return the scheduler's answer, which may take `more` seconds than others."""
-        limit = config.seconds("answer-timeout") + more
-        with reaching(self.client):
-            return await asyncio.wait_for(getattr(self.client.scheduler, handler)(**kwargs), limit)
+        return await answer(self.client, getattr(scheduler_of(self.client), handler)(**kwargs), more)
 
     @contextmanager
     def _noticing_what_goes(self) -> Iterator[None]:
@@ -300,28 +294,10 @@ class SchedulerLink:
             else:
                 values[key] = to_serialize(value)
                 nbytes += sizeof(value)
-        await self._call("restore", more=nbytes / _SLOWEST_LINK, values=values, failed=failed, client=self.client.id)
+        await self._call("restore", more=nbytes / SLOWEST_LINK, values=values, failed=failed, client=self.client.id)
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)
-
-
-@contextmanager
-def reaching(client: Client) -> Iterator[None]:
-    """Turn a failure to reach the scheduler, or to hear from it in time, into an error that says so.
-
-    Raises
-    ------
-    UnreachableError
-    """
-    try:
-        yield
-    except (OSError, TimeoutError) as error:
-        if isinstance(error, MoorageError):
-            raise
-        why = str(error) or type(error).__name__
-        address = client.scheduler.address if client.scheduler is not None else "its address"
-        raise UnreachableError(f"The scheduler at {address} does not answer: {why}.", RECONNECT) from error
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -17,6 +17,7 @@ from moorage.kernel.assign import By, check_fit
 from moorage.kernel.describe import describe_value
 from moorage.kernel.parcel import Parcel, first_workers, needs
 from moorage.kernel.structure import Structure
+from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import PlaceItem, VariableRecord, placement_to_dict
 
@@ -213,20 +214,22 @@ async def send(
     for key, item, first in zip(parcel.keys, parcel.items, shipment.firsts, strict=True):
         if first is not None and not shipment.held.get(key):
             loads.setdefault(addresses[first], {})[key] = item
+    nbytes = sum(parcel.nbytes)
     if direct is None:
-        direct = reachable and sum(parcel.nbytes) > _DIRECT
+        direct = reachable and nbytes > _DIRECT
+    more = _SEND_SECONDS + nbytes / SLOWEST_LINK
     sent = await asyncio.gather(
         *(
-            client._scatter(data, workers=[address], direct=direct, timeout=_SEND_SECONDS, hash=False)
+            answer(client, client._scatter(data, [address], direct=direct, timeout=_SEND_SECONDS, hash=False), more)
             for address, data in loads.items()
         ),
         return_exceptions=True,
     )
-    for answer in sent:
-        if isinstance(answer, dict):
-            shipment.futures.update(answer)
-        elif not isinstance(answer, OSError | TimeoutError | KeyError):  # a worker that has left meanwhile
-            raise answer
+    for one in sent:
+        if isinstance(one, dict):
+            shipment.futures.update(one)
+        elif not isinstance(one, OSError | TimeoutError | KeyError):  # a worker that has left meanwhile
+            raise one
 
 
 def _name_of(parcel: Parcel) -> str:

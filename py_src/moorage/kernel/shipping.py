@@ -15,10 +15,12 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 import cloudpickle
+from distributed.protocol.pickle import dumps
 
 from moorage import config
 from moorage.errors import VersionError
 from moorage.kernel.versions import check_scheduler, not_understood
+from moorage.kernel.waiting import answer
 from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
 
@@ -71,17 +73,24 @@ async def install_plugin(client: Client) -> SchedulerSnapshot:
     ------
     VersionError
         If the scheduler cannot run it, or a plugin of another version of moorage is there.
+    UnreachableError
+        If the scheduler does not answer.
     """
+    return await answer(client, _install(client))
+
+
+async def _install(client: Client) -> SchedulerSnapshot:
     assert client.scheduler is not None
     where, packages = str(client.scheduler.address), (await client.scheduler.versions())["packages"]
     check_scheduler(where, packages)
-    with by_value():
-        try:
-            await client._register_scheduler_plugin(PlacementSchedulerPlugin(adopt=config.get("adopt")), NAME, True)
-        except (OSError, TimeoutError):
-            raise
-        except Exception as error:
-            raise not_understood(where, packages, error) from error
+    with by_value():  # no longer than it takes to pickle: other threads wait
+        plugin = dumps(PlacementSchedulerPlugin(adopt=config.get("adopt")))
+    try:
+        await client.scheduler.register_scheduler_plugin(plugin=plugin, name=NAME, idempotent=True)
+    except (OSError, TimeoutError):
+        raise
+    except Exception as error:
+        raise not_understood(where, packages, error) from error
     snapshot: SchedulerSnapshot = await client.scheduler.moorage_state()
     if snapshot["protocol"] != PROTOCOL_VERSION:
         raise VersionError(

@@ -267,7 +267,7 @@ def install(client: Client) -> None:
     From then on plain ``client.scatter(x, broadcast=True)`` and ``client.replicate(futures, n)`` of any client hold:
     through Dask's memory manager, lost workers and new ones, for as long as the futures live.
     """
-    client.sync(install_plugin, client)
+    wait_for(client, install_plugin, client)
 
 
 def _short(client: Client) -> str:

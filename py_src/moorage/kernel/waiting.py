@@ -8,48 +8,68 @@ open for ever. Whoever waits asks the scheduler for a sign of life once a second
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from moorage import config
-from moorage.errors import UnreachableError
+from moorage.errors import MoorageError, UnreachableError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
+
+T = TypeVar("T")
 
 LOOK = 1.0
 """Seconds between looks at the scheduler while somebody waits."""
+
+SLOWEST_LINK = 10e6
+"""Bytes per second: large values have so much more time to arrive."""
 
 RECONNECT = "It is sought for a while; then attach again, or start another one."
 """What to do about a lost connection."""
 
 
-def wait_for(client: Client, function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+def wait_for(
+    client: Client, function: Callable[..., Awaitable[T]], *args: Any, within: float | None = None, **kwargs: Any
+) -> T:
     """Return what ``await function(*args, **kwargs)`` gives on the loop of `client`.
 
     As ``client.sync``, which waits for ever if the client is closed just then, or the scheduler stopped.
+
+    Parameters
+    ----------
+    client : Client
+    function : callable
+        Returns an awaitable when it is called on the loop; so do the methods of `client`.
+    *args, **kwargs
+        Of `function`.
+    within : float, optional
+        Seconds.
 
     Raises
     ------
     UnreachableError
         If the client is closed meanwhile, or the scheduler does not answer any more.
+    TimeoutError
+        If the time is up.
     """
     loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop  # type: ignore[union-attr]
     if loop is _running_loop():
         raise RuntimeError("This would wait, on the event loop of the client, for what happens there.")
 
-    async def run() -> Any:
-        return await function(*args, **kwargs)
+    async def run() -> T:
+        return await asyncio.wait_for(function(*args, **kwargs), within)
 
     if client.status in ("closing", "closed"):
         raise _closed()
     answer = asyncio.run_coroutine_threadsafe(run(), loop)
     try:
-        while not wait([answer], LOOK).done:
+        while not concurrent.futures.wait([answer], LOOK).done:
             check(client)
     except BaseException:  # an interrupt, too
         answer.cancel()
@@ -57,6 +77,65 @@ def wait_for(client: Client, function: Callable[..., Awaitable[Any]], *args: Any
     if answer.cancelled():
         raise _closed()
     return answer.result()
+
+
+def result_of(future: Future[T], within: float | None = None) -> T:
+    """Return the result of a Dask future or raise its error, as ``future.result(within)``; see `wait_for`."""
+
+    async def result() -> T:
+        value: T = await future
+        return value
+
+    return wait_for(future.client, result, within=within)
+
+
+async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T:
+    """Return the scheduler's answer to a question; on the event loop of `client`.
+
+    Parameters
+    ----------
+    client : Client
+    question : awaitable
+    more : float
+        Seconds that this may take more than an answer takes at most.
+
+    Raises
+    ------
+    UnreachableError
+        If there is none in time, or no connection.
+    """
+    with reaching(client):
+        return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
+
+
+def scheduler_of(client: Client) -> Any:
+    """Return what asks the scheduler of `client`.
+
+    Raises
+    ------
+    UnreachableError
+        If the client is closed.
+    """
+    if client.scheduler is None:
+        raise _closed()
+    return client.scheduler
+
+
+@contextmanager
+def reaching(client: Client) -> Iterator[None]:
+    """Turn a failure to reach the scheduler, or to hear from it in time, into an error that says so.
+
+    Raises
+    ------
+    UnreachableError
+    """
+    try:
+        yield
+    except (OSError, TimeoutError) as error:
+        if isinstance(error, MoorageError):
+            raise
+        why = str(error) or type(error).__name__
+        raise UnreachableError(f"The scheduler at {_address(client)} does not answer: {why}.", RECONNECT) from error
 
 
 def check(client: Client) -> None:
@@ -73,9 +152,8 @@ def check(client: Client) -> None:
         pulse = _pulses.setdefault(client, _Pulse())
     silence, limit = pulse.silence(client), config.seconds("answer-timeout")
     if silence > limit:
-        address = client.scheduler.address if client.scheduler is not None else "its address"
         raise UnreachableError(
-            f"The scheduler at {address} has not answered for {silence:.0f} s.",
+            f"The scheduler at {_address(client)} has not answered for {silence:.0f} s.",
             "It may be stopped, very busy or out of reach. What runs there goes on if it can: ask again, or allow more "
             "time with the setting moorage.answer-timeout.",
         )
@@ -86,7 +164,7 @@ class _Pulse:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._question: Future[Any] | None = None
+        self._question: concurrent.futures.Future[Any] | None = None
         self._silence = 0.0
         self._looked = 0.0
 
@@ -112,8 +190,11 @@ _lock = threading.Lock()
 
 
 async def _sign_of_life(client: Client) -> None:
-    assert client.scheduler is not None
-    await client.scheduler.echo(data=0)
+    await scheduler_of(client).echo(data=0)
+
+
+def _address(client: Client) -> str:
+    return str(client.scheduler.address) if client.scheduler is not None else "its address"
 
 
 def _closed() -> UnreachableError:

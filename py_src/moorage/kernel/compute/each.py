@@ -11,11 +11,12 @@ from typing import Any
 
 from distributed import Future
 
-from moorage.errors import UnknownWorkerError
+from moorage.errors import UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.compute.backend import Backend
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
+from moorage.kernel.waiting import LOOK, check, result_of
 
 PRIORITY = 1000
 """Goes before other tasks of the worker."""
@@ -56,7 +57,7 @@ class OnEach(Mapping[str, Any]):
         while True:
             future = self._future(worker)
             try:
-                return future.result(timeout=_LOOK)
+                return result_of(future, within=_LOOK)
             except (TimeoutError, CancelledError):
                 if self._future(worker) is future and future.status in ("error", "cancelled"):
                     raise
@@ -92,16 +93,27 @@ class OnEach(Mapping[str, Any]):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has run on all workers that there are, at most `timeout` seconds; return whether it has."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        begun = time.monotonic()
         while not self.done():
-            if deadline is not None and time.monotonic() > deadline:
+            if timeout is not None and time.monotonic() - begun > timeout:
                 return False
+            if time.monotonic() - begun > LOOK:
+                check(self._backend.client)
             time.sleep(0.02)
         return True
 
-    def gather(self) -> dict[str, Any]:
-        """Wait, and return the values by worker; raise what the code raised, if it did anywhere."""
-        self.wait()
+    def gather(self, timeout: float | None = None) -> dict[str, Any]:
+        """Wait, and return the values by worker; raise what the code raised, if it did anywhere.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If it has not run everywhere within `timeout` seconds; it goes on.
+        """
+        if not self.wait(timeout):
+            raise WaitTimeoutError(
+                f"{self!r} within {timeout:g} s.", "It goes on: gather again, or allow more time with timeout=."
+            )
         return {worker: self[worker] for worker in self}
 
     def cancel(self) -> None:

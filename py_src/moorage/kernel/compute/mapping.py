@@ -89,7 +89,7 @@ class Run:
     def retry(self, indices: Sequence[int]) -> None:
         """Send items again that have ended without a value, and go on if cancelled. Only once it is finished."""
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_LOOK)  # it has nothing more to do
         self._feed.resume()
         self._again.extend(self.ledger.open_at([index], [self.ledger.item(index)]) for index in indices)
         self.start()
@@ -226,7 +226,7 @@ class Run:
         try:
             future = self._sender.send(lane, batch, self._sizer.budget(len(batch)))
         except Exception as error:  # of pickling, mostly: the other items go on
-            if self._disconnected() is not None:
+            if isinstance(error, UnreachableError) or self._disconnected() is not None:
                 raise
             del self._sent[batch.name]
             self._fail(batch, error)
@@ -268,9 +268,14 @@ class Run:
         home: list[Batch] = []
         for batch in landed:
             self._sender.held.pop(batch, None)
-            report = batch.report = batch.report or self._outcomes.missed_report(batch)
-            if not self._outcomes.comes_home(report):
-                errors = self._outcomes.errors_of(batch) if report["failed"] else {}
+            try:
+                report = batch.report = batch.report or self._outcomes.missed_report(batch)
+                stays = not self._outcomes.comes_home(report)
+                errors = self._outcomes.errors_of(batch) if stays and report["failed"] else {}
+            except KeyError:  # lost before it could be asked for
+                self._wait_again(batch, Lane("", (), 0))
+                continue
+            if stays:
                 self._done(batch, report, errors)
             elif (outcome := outcome_in(report)) is not None:
                 self._done_at_home(batch, report, outcome)

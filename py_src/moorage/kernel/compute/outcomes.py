@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import pickle
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dask.utils import parse_bytes
+from distributed.protocol.pickle import dumps
 
 from moorage import config
 from moorage.kernel.compute.runtime import Report
-from moorage.kernel.waiting import wait_for
+from moorage.kernel.shipping import by_value
+from moorage.kernel.waiting import answer, scheduler_of, wait_for
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -58,20 +58,58 @@ class Outcomes:
         return outcomes
 
     def errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
-        """Return the errors of a batch whose values stay on the cluster."""
-        return dict(self._ask(operator.getitem, batch, "errors"))
+        """Return the errors of a batch whose values stay on the cluster.
+
+        Raises
+        ------
+        KeyError
+            If no worker has its outcome any more.
+        """
+        return self._look(batch)["errors"]  # type: ignore[no-any-return]
 
     def missed_report(self, batch: Batch) -> Report:
-        """Return what the worker reported while nobody could hear it. How large the values are is not known."""
-        done, errors, seconds, worker = self._ask(operator.itemgetter("done", "errors", "seconds", "worker"), batch)
-        return {"done": done, "failed": len(errors), "seconds": seconds, "on": worker, "nbytes": None}
+        """Return what the worker reported while nobody could hear it. How large the values are is not known.
+
+        Raises
+        ------
+        KeyError
+            If no worker has its outcome any more.
+        """
+        told = self._look(batch)
+        return {
+            "done": told["done"],
+            "failed": len(told["errors"]),
+            "seconds": told["seconds"],
+            "on": told["worker"],
+            "nbytes": None,
+        }
 
     def _fetch(self, futures: list[Future[Any] | None]) -> list[Outcome]:
-        return wait_for(self._client, self._client._gather, futures)  # type: ignore[no-any-return]
+        return wait_for(self._client, self._client._gather, futures)
 
-    def _ask(self, function: Callable[..., Any], batch: Batch, *args: Any) -> Any:
-        """Return ``function(outcome, *args)``, computed where the outcome of the batch is."""
-        return self._client.submit(function, batch.future, *args, pure=False).result()
+    def _look(self, batch: Batch) -> dict[str, Any]:
+        """Return the outcome of a batch without its values.
+
+        A worker that has it is asked at once. A task that did so would wait for the other tasks of that worker.
+        """
+        assert batch.future is not None
+        return wait_for(self._client, self._ask_holders, batch.future.key)
+
+    async def _ask_holders(self, key: Any) -> dict[str, Any]:
+        scheduler = scheduler_of(self._client)
+        with by_value((__name__,)):
+            function = dumps(_without_values)
+        question = {"op": "run", "function": function, "args": dumps((key,)), "kwargs": dumps({}), "wait": True}
+        for address in (await answer(self._client, scheduler.who_has(keys=[key])))[key]:
+            asked = scheduler.broadcast(msg=question, workers=[address], on_error="ignore")
+            told = (await answer(self._client, asked)).get(address)
+            if told is not None and told["status"] == "OK":  # else it has just left, or let go of it
+                return dict(told["result"])
+        raise KeyError(key)
+
+
+def _without_values(key: Any, dask_worker: Any) -> dict[str, Any]:
+    return {name: part for name, part in dask_worker.data[key].items() if name != "values"}
 
 
 def outcome_in(report: Report) -> Outcome | None:

@@ -19,7 +19,8 @@ from distributed import Future
 
 from moorage.errors import DoesNotFitError, InputError, MoorageError
 from moorage.kernel.compute.ledger import Batch, Progress
-from moorage.kernel.compute.mapping import Run
+from moorage.kernel.compute.mapping import LAST_WORD, Run
+from moorage.kernel.waiting import LOOK, check, wait_for
 
 OnError = Literal["raise", "skip", "return"]
 
@@ -245,7 +246,7 @@ class Results(Sequence[Any]):
     def cancel(self) -> None:
         """Start no more items, and let those on the cluster go. What has ended stays."""
         self._mapping.cancel()
-        self.wait_quietly()
+        self._until(lambda: self._ledger.finished, LAST_WORD + 1)  # unless the iterable or the scheduler is stuck
 
     def wait_quietly(self) -> None:
         """Wait until nothing happens any more, whatever ended it."""
@@ -274,10 +275,11 @@ class Results(Sequence[Any]):
             while not condition():
                 if self._ledger.finished:
                     return False
-                left = 1.0 if deadline is None else deadline - time.monotonic()
+                left = LOOK if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     return False
-                self._ledger.changed.wait(min(left, 1.0))
+                if not self._ledger.changed.wait(min(left, LOOK)) and self._client.status == "running":
+                    check(self._client)
         return True
 
     def _known_length(self) -> int:
@@ -353,11 +355,14 @@ class Results(Sequence[Any]):
                     for b in batches[batch.number : batch.number + _WINDOW]
                     if b.status == "done" and b.values is None and b.future is not None and b not in self._recent
                 ]
-                for got, value in zip(ahead, self._client.gather([b.future for b in ahead]), strict=True):
+                for got, value in zip(ahead, self._gather([b.future for b in ahead]), strict=True):
                     self._recent[got] = value["values"]
                 while len(self._recent) > 2 * _WINDOW:
                     self._recent.popitem(last=False)
             return self._recent[batch]
+
+    def _gather(self, futures: list[Future[Any] | None]) -> Any:
+        return wait_for(self._client, self._client._gather, futures)
 
     def _future(self, index: int) -> Future[Any]:
         __tracebackhide__ = True  # IPython shows the user's frames only
@@ -365,7 +370,7 @@ class Results(Sequence[Any]):
         if batch.status != "done" or position in batch.errors:
             raise _exception(batch, position, index)
         if batch.future is None:
-            future: Future[Any] = self._client.scatter([self._value(index)], hash=False)[0]
+            future: Future[Any] = wait_for(self._client, self._client._scatter, [self._value(index)], hash=False)[0]
             return future
         return self._mapping.item_future(batch, position)
 

@@ -6,6 +6,8 @@ Reports (printed text, progress, what went wrong) come back as Dask events on on
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import operator
 import pickle
@@ -20,8 +22,12 @@ import dask
 import xxhash
 from dask._task_spec import Task
 from dask.core import TaskRef  # type: ignore[attr-defined]
+from distributed.core import clean_exception
+from distributed.protocol.pickle import dumps
 
+from moorage import config
 from moorage.kernel.shipping import by_value
+from moorage.kernel.waiting import scheduler_of, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker import runtime as worker_side
 from moorage.worker.runtime import RuntimePlugin
@@ -68,12 +74,24 @@ class WorkerRuntime:
             if self._installed:
                 return
             with by_value(MODULES):
-                self.client.register_plugin(RuntimePlugin(self.name), name=self.name)
+                plugin = dumps(RuntimePlugin(self.name))
+            wait_for(self.client, self._register, plugin)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
             ours = [r"moorage[\\\/](worker|kernel)[\\\/]"]
             dask.config.set({"admin.traceback.shorten": shorten + [own for own in ours if own not in shorten]})
             self._installed = True
+
+    async def _register(self, plugin: bytes) -> None:
+        sent = scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=self.name, idempotent=True)
+        answers: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):  # a worker that is stuck takes it when it goes on
+            answers = await asyncio.wait_for(sent, config.seconds("answer-timeout"))
+        for answer in answers.values():
+            if answer["status"] == "error":
+                _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
+                assert error is not None
+                raise error.with_traceback(traceback)
 
     def uninstall(self) -> None:
         """Take the code off the workers. Tasks that need it fail from now on."""
@@ -81,7 +99,7 @@ class WorkerRuntime:
             if self._installed:
                 self._installed = False
                 self.client.unsubscribe_topic(self.topic)
-                self.client.unregister_worker_plugin(self.name)
+                wait_for(self.client, self.client.unregister_worker_plugin, self.name)
 
     def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
         """Return the task that calls `function` of the worker's runtime with `args` and the values of keys."""
