@@ -143,13 +143,12 @@ class SchedulerLink:
         UnreachableError
         """
         # Of a key that nobody knows Dask says that it is cancelled; question and answer keep to the stream.
-        with reaching(self.client):
-            if self.client.status == "running":
-                answer = Future[Any](f"moorage-flush-{uuid4().hex}", self.client)
-                self.client._send_to_scheduler({"op": "report-key", "key": answer.key})
-                await asyncio.wait_for(answer._result(raiseit=False), config.seconds("answer-timeout"))
-            if self.client.status != "running":  # maybe only now: all futures are cancelled then
-                raise OSError("the connection is lost")
+        if self.client.status == "running":
+            told = Future[Any](f"moorage-flush-{uuid4().hex}", self.client)
+            self.client._send_to_scheduler({"op": "report-key", "key": told.key})
+            await answer(self.client, told._result(raiseit=False))
+        if self.client.status != "running":  # maybe only now: all futures are cancelled then
+            raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
 
     async def uninstall(self) -> None:
         """Restore the stock scheduler."""
