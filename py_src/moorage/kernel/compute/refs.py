@@ -7,6 +7,7 @@ The keys that are referred to become dependencies of the task, so Dask brings th
 
 from __future__ import annotations
 
+import builtins
 import io
 import pickle
 import types
@@ -23,6 +24,7 @@ from moorage.worker.cell import Cell
 
 _NEVER = frozenset((int, float, complex, str, bytes, bool, type(None), types.CodeType, types.BuiltinFunctionType))
 _PLAIN = frozenset((dict, list, tuple, set, frozenset))
+_BUILTINS = vars(builtins)  # in the globals of each module: what `runpy` and `exec` leave
 _OURS = {Cell: "Cell"} | OURS
 
 
@@ -149,7 +151,7 @@ class _Pickler(CodePickler):
     def persistent_id(self, obj: Any) -> Any:
         kind = type(obj)
         if kind in _NEVER or (kind in _PLAIN and not self.may_be_placed(obj)):  # most objects, and quick
-            return None
+            return ("ours", "builtins") if obj is _BUILTINS else None
         found = resolve(obj, self.origins)
         if found is not None:
             return self._reference(obj, found)

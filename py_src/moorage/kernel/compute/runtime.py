@@ -23,10 +23,9 @@ import xxhash
 from dask._task_spec import Task
 from dask.core import TaskRef  # type: ignore[attr-defined]
 from distributed.core import clean_exception
-from distributed.protocol.pickle import dumps
 
 from moorage import config
-from moorage.kernel.shipping import by_value
+from moorage.kernel.shipping import pickled_by_value
 from moorage.kernel.waiting import scheduler_of, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker import runtime as worker_side
@@ -73,8 +72,7 @@ class WorkerRuntime:
         with self._lock:
             if self._installed:
                 return
-            with by_value(MODULES):
-                plugin = dumps(RuntimePlugin(self.name))
+            plugin = pickled_by_value(RuntimePlugin(self.name), MODULES)
             wait_for(self.client, self._register, plugin)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")

@@ -289,7 +289,10 @@ class Submitter:
 
     def _notebook(self, namespace: dict[str, Any] | None = None) -> Notebook:
         """Return what functions of the notebook, or of a plain script, see as their globals."""
-        return Notebook(vars(sys.modules["__main__"]) if namespace is None else namespace, self.backend.by_name)
+        main = vars(sys.modules["__main__"])
+        if namespace is None:
+            namespace = self.backend.namespace
+        return Notebook(main if namespace is None else namespace, self.backend.by_name, main)
 
     def _prepare(self, obj: Any, options: Options, notebook: Notebook, *, everywhere: bool) -> Payload:
         return prepare(
