@@ -47,6 +47,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.restrictions",
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
+    "moorage.scheduler.turns",
 )
 
 _lock = RLock()

@@ -23,10 +23,11 @@ import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moorage.worker.classes import set_afresh
 from moorage.worker.memory import flat, pieces_of
 
 
-def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any]) -> Any:
+def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], met: list[Any] | None = None) -> Any:
     """Return the object that `payload` stands for.
 
     Parameters
@@ -36,8 +37,14 @@ def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any]) -> Any
         The placed values it refers to, by number.
     ours : mapping
         What there is of this package, by name.
+    met : list, optional
+        Gets what the references stand for, that is, what others use too.
     """
-    return _Unpickler(payload, values, ours).load()
+    unpickler = _Unpickler(payload, values, ours)
+    obj = unpickler.load()
+    if met is not None:
+        met += unpickler.met
+    return obj
 
 
 class _Unpickler(pickle.Unpickler):
@@ -47,8 +54,19 @@ class _Unpickler(pickle.Unpickler):
         self.ours = ours
         self.memories: dict[tuple[int, int], Any] = {}
         self.pieces: dict[int, list[Any]] = {}
+        self.met: list[Any] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return set_afresh if name == "_class_setstate" and module.startswith("cloudpickle.") else found
 
     def persistent_load(self, pid: Any) -> Any:
+        if pid[0] == "same":
+            return pid[1]
+        self.met.append(self._resolve(pid))
+        return self.met[-1]
+
+    def _resolve(self, pid: Any) -> Any:
         match pid:
             case ("whole", index):
                 return self.values[index]
@@ -58,8 +76,6 @@ class _Unpickler(pickle.Unpickler):
                 return np.ndarray(shape, dtype, self._memory(index, piece, nbytes), offset, strides)
             case ("bytes", index, piece, nbytes, offset, length):
                 return self._memory(index, piece, nbytes)[offset : offset + length]
-            case ("same", value):
-                return value
             case ("client",):
                 import distributed
 

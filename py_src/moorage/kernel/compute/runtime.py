@@ -14,7 +14,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 MODULES = tuple(
     f"moorage.worker.{name}"
-    for name in ("alignment", "batch", "cell", "code", "errors", "memory", "output", "references", "runtime")
+    for name in (
+        *("alignment", "awaiting", "batch", "cell", "classes", "code", "errors", "holdings", "memory", "output"),
+        *("program", "references", "runtime", "taking", "text"),
+    )
 )
 
 logger = logging.getLogger(__name__)
@@ -109,6 +112,12 @@ class WorkerRuntime:
         listener = self._listeners[run] = Listener(run, callback)
         return listener
 
+    def unclaim(self, run: str) -> None:
+        """Let the scheduler forget what has begun of a run that has ended. Does not wait."""
+        client: Any = self.client
+        if client.status == "running":
+            client.loop.add_callback(_quietly, client.scheduler.moorage_unclaim, client=client.id, run=run)
+
     def _deliver(self, event: tuple[float, Report]) -> None:
         report = event[1]
         listener = self._listeners.get(report["run"])
@@ -126,6 +135,11 @@ class Listener:
     def __init__(self, run: str, callback: Callable[[Report], None]) -> None:
         self.run = run
         self.callback = callback
+
+
+async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
+    with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten
+        await ask(**kwargs)
 
 
 def _hash_of_sources() -> str:
