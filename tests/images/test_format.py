@@ -71,7 +71,7 @@ KINDS = {
     "records": RECORDS,
     "a field": RECORDS["pos"],
     "recarray": RECORDS.view(np.recarray),
-    "matrix": np.matrix(GRID),
+    "matrix": GRID.view(np.matrix),
     "objects": np.array([1, "two", None, [3]] * 2000, dtype=object),
     "texts": np.array(["é", "ß" * 9] * 900),
     "times": np.arange("2020", "2024", dtype="M8[h]"),

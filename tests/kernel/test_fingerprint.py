@@ -104,14 +104,10 @@ def test_what_a_function_captures_is_named_as_the_function_names_it():
 
 
 def test_only_what_nobody_can_write_to_never_changes():
-    frozen = np.zeros(10)
-    frozen.flags.writeable = False
-    view = np.zeros(10)[2:]
-    view.flags.writeable = False  # but its base can be written to
+    locked = np.zeros(10)
+    locked.flags.writeable = False  # and may be unlocked, or have been
     assert never_changes("text")
-    assert never_changes(frozen)
-    assert never_changes(frozen[3:])
-    assert never_changes(np.frombuffer(b"12345678"))
-    assert not never_changes(view)
-    assert not never_changes(np.frombuffer(bytearray(8)))
+    assert never_changes(2**100)
+    assert not never_changes(locked)
+    assert not never_changes(np.frombuffer(b"12345678"))
     assert not never_changes([])

@@ -36,7 +36,7 @@ def test_each_element_has_a_key_of_its_own(value, name, whole, hash):
         return
     parcel = pack(value, name, whole, hash)
     assert len(parcel.keys) == len(set(parcel.keys)) == len(parcel.items)
-    assert len(parcel.nbytes) == len(parcel.fingerprints) == len(parcel.items)
+    assert len(parcel.nbytes) == len(parcel.images) == len(parcel.items)
     assert all(size >= 0 for size in parcel.nbytes)
     assert parcel.structure.put_together(parcel.items) == value
     again = pack(value, name, whole, hash)

@@ -152,7 +152,7 @@ def encode(value: Any, read: Read | None = None) -> Image:
     file = io.BytesIO()
     pickler = _Pickler(file)
     pickler.dump(value)
-    digest = _digest(_xxh3(file.getbuffer()), file.tell(), pickler.found.buffers, read or _xxh3)
+    digest = pickler.found.digest(_xxh3(file.getbuffer()), file.tell(), read)
     file.write(MAGIC + bytes([VERSION]) + digest)
     return Image(file.getvalue(), tuple(pickler.found.buffers), tuple(pickler.found.lent))
 
@@ -168,7 +168,7 @@ def fingerprint(value: Any, read: Read | None = None) -> str:
     file = _HashingFile()
     pickler = _Pickler(file)
     pickler.dump(value)
-    return _digest(file.hash.digest(), file.nbytes, pickler.found.buffers, read or _xxh3).hex()
+    return pickler.found.digest(file.hash.digest(), file.nbytes, read).hex()
 
 
 def decode(stream: bytes | memoryview, buffers: Sequence[Any]) -> Any:
@@ -224,6 +224,13 @@ class _Collector:
         self.buffers.append(memory)
         self.lent.append(_address(memory) not in self.copies and type(memory.obj).__name__ not in _RESIZABLE)
         return False
+
+    def digest(self, stream: bytes, nbytes: int, read: Read | None) -> bytes:
+        """Return the digest of the image whose pickle has this digest and size."""
+        parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
+        for buffer, lent in zip(self.buffers, self.lent, strict=True):
+            parts += [buffer.nbytes.to_bytes(8, "little"), read(buffer) if read and lent else _xxh3(buffer)]
+        return _xxh3(b"".join(parts))
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
@@ -331,13 +338,6 @@ def _xxh3(content: Any) -> bytes:
     import xxhash
 
     return xxhash.xxh3_128_digest(content)
-
-
-def _digest(stream: bytes, nbytes: int, buffers: Sequence[memoryview], read: Read) -> bytes:
-    parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
-    for buffer in buffers:
-        parts += [buffer.nbytes.to_bytes(8, "little"), read(buffer)]
-    return _xxh3(b"".join(parts))
 
 
 def _address(memory: memoryview) -> int:

@@ -1,31 +1,28 @@
-"""Content fingerprints: whether a value has changed in place since it was placed.
+"""The images of the notebook's values; a value has changed since it was placed if it has another image now.
 
-One method for every type: the value is pickled into a hash instead of a file, its buffers out of band, arrays
-without a copy. That runs at memory speed for arrays, frames and Arrow data, and a hundred times faster than
-``dask.tokenize`` for nested Python objects. Where the system can tell that nobody has written to a large buffer since
-it was read last, it is not read again (``written.py``): then a loop that uses an array of a gigabyte ten times costs
-one pass over it, not ten.
-
-A fingerprint is comparable within one process only, and it errs to one side: equal values may differ in
-fingerprint (a list that holds one string twice, and one that holds two equal strings), different values do not agree.
+That runs at memory speed for arrays, frames and Arrow data, and a hundred times faster than ``dask.tokenize`` for
+nested Python objects. Where the system can tell that nobody has written to a large buffer since it was read last, it
+is not read again (``written.py``): then a loop that uses an array of a gigabyte ten times costs one pass over it, not
+ten.
 """
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import xxhash
 
+from moorage.images import format as images
+from moorage.images.format import Image
 from moorage.kernel.unpicklable import unpicklable
 from moorage.kernel.written import MEMORY, SMALLEST
-from moorage.worker.memory import flat, is_plain_array
+
+_ATOMS = (str, bytes, int, float, complex, bool, type(None))
 
 
-def fingerprint(value: Any, name: str = "") -> str:
-    """Return the fingerprint of the content of `value`: 32 hexadecimal digits.
+def image_of(value: Any, name: str = "") -> Image:
+    """Return the image of `value`. Its buffers are memory of the value, not copies.
 
     Parameters
     ----------
@@ -38,57 +35,39 @@ def fingerprint(value: Any, name: str = "") -> str:
     UnpicklableError
         If the value, or something inside it, cannot be pickled. Names the path to it.
     """
-    pickler = _HashingPickler()
     try:
-        pickler.dump(value)
+        return images.encode(value, _read)
     except Exception as error:
         raise unpicklable({name: value}, error) from error
-    return pickler.hash.hexdigest()
+
+
+def fingerprint(value: Any, name: str = "") -> str:
+    """Return the digest of the image of `value`: 32 hexadecimal digits.
+
+    Raises
+    ------
+    UnpicklableError
+        As `image_of`.
+    """
+    try:
+        return images.fingerprint(value, _read)
+    except Exception as error:
+        raise unpicklable({name: value}, error) from error
 
 
 def never_changes(value: Any) -> bool:
-    """Whether nobody can change the content of `value` in place, so that it need not be looked at again."""
-    if isinstance(value, str | bytes | int | float | complex | None):
-        return True
-    if is_plain_array(value):
-        while type(value) is np.ndarray:
-            if value.flags.writeable:
-                return False
-            value = value.base
-        return value is None or isinstance(value, bytes)
-    return False
+    """Whether nobody can change the content of `value` in place, so that it need not be looked at again.
+
+    That an array is locked by its flag is no proof: it may have been open for a while.
+    """
+    return type(value) in _ATOMS
 
 
-class _HashingFile:
-    """Looks like a file to a pickler, and feeds a hash."""
-
-    def __init__(self, hash_: xxhash.xxh3_128) -> None:
-        self.write = hash_.update
-
-
-class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
-    def __init__(self) -> None:
-        self.hash = xxhash.xxh3_128()
-        super().__init__(_HashingFile(self.hash), protocol=5, buffer_callback=self._meet_buffer)
-
-    def _meet_buffer(self, buffer: pickle.PickleBuffer) -> None:
-        self._read(flat(buffer))
-
-    def _read(self, content: Any) -> None:
-        self.hash.update(content if content.nbytes < SMALLEST else MEMORY.digest(content, _digest))
-
-    def reducer_override(self, value: Any) -> Any:
-        if not is_plain_array(value):
-            return super().reducer_override(value)
-        if value.flags.forc:
-            self._read(flat(value))
-        else:
-            chunks = np.nditer(value, flags=["external_loop", "buffered", "zerosize_ok"], order="C", buffersize=1 << 18)
-            for chunk in chunks:
-                self.hash.update(flat(chunk))
-        # What the bytes mean goes into the stream of the pickler, as the state of a stand-in.
-        return np.dtype, ("u1",), (value.dtype, value.shape, value.flags.f_contiguous)
+def _read(buffer: memoryview) -> bytes:
+    if buffer.nbytes < SMALLEST:
+        return _digest(buffer)
+    return MEMORY.digest(np.frombuffer(buffer, "u1"), _digest)
 
 
 def _digest(content: Any) -> bytes:
-    return xxhash.xxh3_128(content).digest()
+    return xxhash.xxh3_128_digest(content)

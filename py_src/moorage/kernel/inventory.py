@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dask.sizeof import sizeof
 from dask.utils import parse_bytes
 from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
 from moorage.errors import InputError, UnknownVariableError
-from moorage.kernel.fingerprint import fingerprint
+from moorage.images.format import Image
+from moorage.kernel.fingerprint import fingerprint, image_of
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.mirror import shown_names, state_of
 from moorage.kernel.placements import Placements
@@ -83,7 +83,7 @@ class Inventory:
         self.placed: dict[str, Placed] = {}
         self._futures: dict[Any, Future[Any]] = {}
         self._under_way = Counter[tuple[str, Any]]()  # variable and key of what is being placed
-        self.namespace: dict[str, Any] | None = None  # the notebook's, if there is a notebook
+        self._namespace: Mapping[str, Any] = {}
         link.on_gone = self._gone
 
     # Names and states
@@ -150,9 +150,9 @@ class Inventory:
 
     # What the notebook's names mean
 
-    def note_rebound(self, namespace: dict[str, Any]) -> None:
+    def note_rebound(self, namespace: Mapping[str, Any]) -> None:
         """Compare names with the objects that were placed under them. Takes microseconds."""
-        self.namespace = namespace
+        self._namespace = namespace
         for name, placed in list(self.placed.items()):
             rebound = name in namespace and not means(namespace[name], name, placed)
             if rebound != placed.rebound:
@@ -171,8 +171,8 @@ class Inventory:
         structure = self._structure(record)
         if structure.kind not in ("set", "frozenset"):  # whose elements come back in no order
             items = [value] if structure.kind == "value" else take_apart(value)[1]
-            prints = [fingerprint(item, name) for item in items]
-            self._remember_origins(record["vid"], record["keys"], items, prints)
+            images = [image_of(item, name) for item in items]
+            self._remember_origins(record["vid"], record["keys"], items, images, gathered=True)
         self._remember(name, value, list(record["keys"]), structure, record["nbytes"])
 
     def value_of(self, name: str) -> Any:
@@ -184,7 +184,7 @@ class Inventory:
             If it has placed none, or has it no more.
         """
         placed = self.placed[name]
-        for value in (placed.value and placed.value(), (self.namespace or {}).get(name)):
+        for value in (placed.value and placed.value(), self._namespace.get(name)):
             if placed.is_of(value):
                 return value
         raise KeyError(name)
@@ -234,10 +234,14 @@ class Inventory:
         reference = _reference(value, keep=keep, large=nbytes > _keep_limit())
         self.placed[name] = Placed(id(value), reference, keys, structure)
 
-    def _remember_origins(self, vid: str, keys: Iterable[Any], items: list[Any], prints: list[str]) -> None:
-        weak = sum(map(sizeof, items)) > _keep_limit()
-        for key, item, content in zip(keys, items, prints, strict=True):
-            self.origins.remember(key, item, content, vid, weak=weak)
+    def _remember_origins(
+        self, vid: str, keys: Iterable[Any], items: list[Any], images: Sequence[Image], *, gathered: bool = False
+    ) -> None:
+        weak = sum(image.nbytes for image in images) > _keep_limit()
+        for key, item, image in zip(keys, items, images, strict=True):
+            # what was gathered may have another image than what is on the cluster, which the key names
+            parts = not gathered or image.digest in str(key)
+            self.origins.remember(key, item, image, vid, weak=weak, parts=parts)
 
     def _has_changed(self, name: str, placed: Placed) -> bool:
         """Compare content with what was placed; may take 0.1 s per GB."""
@@ -263,7 +267,7 @@ class Inventory:
         with suppress(KeyError):  # what was placed is gone, so this is not it
             if item is self.origins.value(key):
                 return False
-        return fingerprint(item) != self.origins.fingerprint(key)
+        return fingerprint(item) != self.origins.digest(key)
 
     def _gone(self, vid: str, keys: Iterable[Any]) -> None:
         """Keep nothing any more for keys that are no longer of a variable, unless they are just coming back."""

@@ -15,13 +15,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from dask.sizeof import sizeof
 from distributed import Future
 from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
 from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.kernel.images import Images
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import Origins
 from moorage.kernel.shipping import install_plugin
@@ -55,6 +55,7 @@ class SchedulerLink:
     def __init__(self, client: Client, origins: Origins) -> None:
         self.client = client
         self.origins = origins
+        self.images = Images(client)
         self.mirror = Mirror()
         self.notices: dict[str, PanelNotice] = {}
         #: Names of the workers that are asked for; some may not have come yet.
@@ -275,8 +276,8 @@ class SchedulerLink:
             record = self._variable_of(key)
             name = record["name"] if record else str(key)
             try:
-                unchanged = await offload(self.origins.unchanged, key)
-                value = self.origins.value(key)
+                value, image = await offload(self.origins.image, key)
+                unchanged = image.digest == self.origins.digest(key)
                 why = "" if unchanged else "the notebook's value has changed since it was placed"
             except KeyError:
                 why = "the notebook does not have its value any more"
@@ -291,8 +292,10 @@ class SchedulerLink:
                 failed[key] = (why, dumps(lost))
                 self.notice("error", lost.message, lost.remedy, name)
             else:
-                values[key] = to_serialize(value)
-                nbytes += sizeof(value)
+                values[key] = to_serialize(self.images.carry(value, image))
+                nbytes += image.nbytes
+        if values:
+            await self.images.install()
         await self._call("restore", more=nbytes / SLOWEST_LINK, values=values, failed=failed, client=self.client.id)
 
     def _variable_of(self, key: Any) -> VariableRecord | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 import pickle
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -19,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from moorage.kernel.fingerprint import fingerprint as fingerprint_of
-from moorage.kernel.fingerprint import never_changes
-from moorage.worker.memory import flat, is_plain_array, pieces_of
+from moorage.images.carrier import keeps_its_stream
+from moorage.images.format import Extent, Image
+from moorage.kernel.fingerprint import fingerprint, image_of, never_changes
 
 SMALLEST_PART = 1024
 """Bytes. A part of a placed value that is smaller travels by value: a reference would not be shorter."""
@@ -37,54 +38,62 @@ class Part(NamedTuple):
     ----------
     key : str or tuple
         Dask key of the placed value.
-    piece : int
-        Number of the piece of memory inside it; see ``worker/memory.py``.
-    nbytes : int
-        Size of that piece, bytes.
+    digest : str
+        Of the image that it was placed as.
+    number : int
+        Of the buffer of that image.
     offset : int
-        Bytes from the start of the piece to the first element.
+        Bytes from the start of the buffer to the first element.
     """
 
     key: Any
-    piece: int
-    nbytes: int
+    digest: str
+    number: int
     offset: int
-
-
-class _Extent(NamedTuple):
-    start: int
-    stop: int
-    piece: int
-    memory: Any  # keeps the address from being used again
 
 
 @dataclass(eq=False)
 class _Origin:
+    key: Any
     value: Callable[[], Any]  # a weak reference, or a function that returns the value
     identity: int
-    fingerprint: str
+    digest: str
     vids: set[str]
-    extents: list[_Extent] | None = None  # None: not looked at yet
+    extents: list[Extent]
+    dropped: bool = False
+
+
+class _Place(NamedTuple):
+    start: int
+    stop: int
+    number: int
+    origin: _Origin
 
 
 class Origins:
-    """The values that this notebook has placed, as long as it has them. Thread-safe."""
+    """The values that this notebook has placed, as long as it has them. Thread-safe.
+
+    The garbage collector may call in here at any time, also in a thread that has the lock: what is walked is never
+    changed in place.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._by_key: dict[Any, _Origin] = {}
         self._keys_of: dict[int, list[Any]] = {}  # id of a value -> its keys, the latest last
-        self._extents: list[tuple[int, int, Any, int]] = []  # start, stop, key, piece; sorted
-        self._longest = 0  # no extent is longer than this
+        self._places: list[_Place] = []  # sorted
+        self._new_places: list[_Place] = []
+        self._longest = 0  # no place is longer than this
 
     def remember(
         self,
         key: Any,
         value: Any,
-        fingerprint: str,
+        image: Image,
         vid: str = "",
         *,
         weak: bool = False,
+        parts: bool = True,
         on_gone: Callable[[Any], None] | None = None,
     ) -> None:
         """Keep `value` as the origin of `key`.
@@ -94,24 +103,36 @@ class Origins:
         key : str or tuple
             Dask key.
         value : object
-        fingerprint : str
-            Its fingerprint when it was placed. Empty when none was taken: it then counts as unchanged only
-            if nobody can change it.
+        image : Image
+            What was placed. It is not kept.
         vid : str, optional
             The variable it belongs to. A key may belong to several; see `forget`.
         weak : bool
             Let go of the value when the notebook does. Values that cannot be referred to weakly, such as lists and
             dicts, are kept.
+        parts : bool
+            Whether this very image is what the cluster has under the key, so that parts can be told by its buffers.
         on_gone : callable, optional
             Called with the key once a weakly kept value is gone.
         """
+        extents = _extents(value, image) if parts else []
         with self._lock:
             old = self._by_key.get(key)
             vids = {vid, *(old.vids if old else ())} - {""}
             if old is not None:
                 self._drop(key)
-            self._by_key[key] = _Origin(self._reference(key, value, weak, on_gone), id(value), fingerprint, vids)
+            reference = self._reference(key, value, weak, on_gone)
+            self._by_key[key] = origin = _Origin(key, reference, id(value), image.digest, vids, extents)
             self._keys_of.setdefault(id(value), []).append(key)
+            self._new_places += [_Place(e.start, e.stop, e.number, origin) for e in extents]
+            if len(self._new_places) > 1000 + 2 * len(self._places):
+                self._sorted_places()
+
+    def weaken(self, key: Any, on_gone: Callable[[Any], None]) -> None:
+        """Let go of the value of `key` when the notebook does, and call `on_gone` with the key then."""
+        with self._lock:
+            origin = self._by_key[key]
+            origin.value = self._reference(key, origin.value(), True, on_gone)
 
     def share(self, key: Any, vid: str) -> None:
         """Keep the value of `key`, if there is one, for another variable too."""
@@ -132,15 +153,16 @@ class Origins:
     def lookup(self, obj: Any) -> Any | None:
         """Return the key whose value is `obj` itself, or None.
 
-        Numbers and texts are never found: equal ones may be one object by chance, and travel better by value.
+        Small numbers and strings are never found: equal ones may be one object by chance, and travel better by value.
         """
-        if isinstance(obj, _ATOMS):
-            return None
-        keys = self._keys_of.get(id(obj))
-        if not keys:
+        if isinstance(obj, _ATOMS) and sys.getsizeof(obj) < SMALLEST_PART:
             return None
         with self._lock:
-            return next((key for key in reversed(keys) if self._by_key[key].value() is obj), None)
+            for key in reversed(self._keys_of.get(id(obj), ())):
+                origin = self._by_key.get(key)
+                if origin is not None and origin.value() is obj:
+                    return key
+        return None
 
     def may_be_placed(self, obj: Any) -> bool:
         """Whether `lookup` has to be asked about `obj`; quick."""
@@ -150,25 +172,22 @@ class Origins:
         """Return where `obj`, a plain array or a pickle buffer, lies inside a placed value, or None."""
         if isinstance(obj, pickle.PickleBuffer):
             try:
-                raw = flat(obj)
+                obj = np.frombuffer(obj.raw(), dtype="u1")
             except BufferError:  # not contiguous
                 return None
-            low, high = np.lib.array_utils.byte_bounds(raw)
-            first = low
-        elif is_plain_array(obj):
-            low, high = np.lib.array_utils.byte_bounds(obj)
-            first = obj.__array_interface__["data"][0]
-        else:
+        elif type(obj) is not np.ndarray or obj.dtype.hasobject:
             return None
+        low, high = byte_bounds(obj)
         if high - low < SMALLEST_PART:
             return None
+        first = obj.__array_interface__["data"][0]
         with self._lock:
-            self._look_at_new_values()
-            # Extents may overlap (two variables that share memory), so the nearest start need not be the one.
-            for index in range(bisect.bisect_right(self._extents, low, key=_start) - 1, -1, -1):
-                start, stop, key, piece = self._extents[index]
-                if high <= stop:
-                    return Part(key, piece, stop - start, first - start)
+            places = self._sorted_places()
+            # Places may overlap (two variables that share memory), so the nearest start need not be the one.
+            for index in range(bisect.bisect_right(places, low, key=_start) - 1, -1, -1):
+                start, stop, number, origin = places[index]
+                if high <= stop and not origin.dropped:
+                    return Part(origin.key, origin.digest, number, first - start)
                 if low - start > self._longest:
                     break
         return None
@@ -186,9 +205,7 @@ class Origins:
         value = self.value(key)
         if never_changes(value):
             return True
-        with self._lock:
-            placed = self._by_key[key].fingerprint
-        return bool(placed) and fingerprint_of(value) == placed
+        return fingerprint(value) == self.digest(key)
 
     def value(self, key: Any) -> Any:
         """Return the notebook's value of `key`.
@@ -205,10 +222,21 @@ class Origins:
             raise KeyError(key)
         return value
 
-    def fingerprint(self, key: Any) -> str:
-        """Return the fingerprint of the value of `key` as it was placed."""
+    def image(self, key: Any) -> tuple[Any, Image]:
+        """Return the notebook's value of `key` and the image of it as it is now.
+
+        Raises
+        ------
+        KeyError
+            If there is no value for `key`.
+        """
+        value = self.value(key)
+        return value, image_of(value)
+
+    def digest(self, key: Any) -> str:
+        """Return the digest of the image that was placed as `key`."""
         with self._lock:
-            return self._by_key[key].fingerprint
+            return self._by_key[key].digest
 
     def __contains__(self, key: Any) -> bool:
         return key in self._by_key
@@ -235,42 +263,45 @@ class Origins:
 
     def _drop(self, key: Any) -> None:
         origin = self._by_key.pop(key)
+        origin.dropped, origin.extents, origin.value = True, [], _nothing
         keys = self._keys_of[origin.identity]
         keys.remove(key)
         if not keys:
             del self._keys_of[origin.identity]
-        if origin.extents:
-            self._extents = [extent for extent in self._extents if extent[2] != key]
 
-    def _look_at_new_values(self) -> None:
-        fresh = False
-        for key, origin in self._by_key.items():
-            if origin.extents is None:
-                origin.extents = _extents_of(origin.value())
-                self._extents += [(e.start, e.stop, key, e.piece) for e in origin.extents]
-                fresh = True
-        if fresh:
-            self._extents.sort(key=_start)
-            self._longest = max((stop - start for start, stop, _, _ in self._extents), default=0)
+    def _sorted_places(self) -> list[_Place]:
+        """Return where the buffers of all values lie, by address; some may belong to values that are dropped."""
+        if self._new_places:
+            new, self._new_places = self._new_places, []
+            places = [place for place in self._places + new if not place.origin.dropped]
+            self._places = sorted(places, key=_start)
+            self._longest = max((place.stop - place.start for place in places), default=0)
+        return self._places
 
 
-def _start(extent: tuple[int, int, Any, int]) -> int:
-    return extent[0]
+def _nothing() -> None:
+    pass
 
 
-def _extents_of(value: Any) -> list[_Extent]:
-    """Return where the pieces of `value` lie. Only contiguous ones: the others lie differently on a worker."""
-    try:
-        pieces = pieces_of(value)
-    except Exception:  # not every value that dask can send can be pickled
+def _start(place: _Place) -> int:
+    return place.start
+
+
+def byte_bounds(array: Any) -> tuple[int, int]:
+    """Return the addresses of the first byte of an array, and of the one behind its last."""
+    low = high = array.__array_interface__["data"][0]
+    if array.size:
+        for n, step in zip(array.shape, array.strides, strict=True):
+            low, high = low + min(0, (n - 1) * step), high + max(0, (n - 1) * step)
+        high += array.itemsize
+    return low, high
+
+
+def _extents(value: Any, image: Image) -> list[Extent]:
+    """Return where the buffers of the image of `value` lie, as far as they are the memory of the value."""
+    if not keeps_its_stream(len(image.stream), image.nbytes - len(image.stream)):
         return []
-    extents = []
-    for number, piece in enumerate(pieces):
-        if not isinstance(piece, pickle.PickleBuffer) and not piece.flags.forc:
-            continue
-        memory = flat(piece)
-        if memory.nbytes >= SMALLEST_PART:
-            low, high = np.lib.array_utils.byte_bounds(memory)
-            # A value that is an array needs no keeping: its address is its own as long as it is an origin.
-            extents.append(_Extent(low, high, number, None if piece is value else memory))
+    extents = image.extents()
+    if type(value) is np.ndarray:  # needs no keeping: its address is its own as long as it is an origin
+        extents = [Extent(e.start, e.stop, e.number, memoryview(b"")) for e in extents]
     return extents

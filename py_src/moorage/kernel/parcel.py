@@ -11,9 +11,10 @@ from dask.sizeof import sizeof
 from distributed import Future
 
 from moorage.errors import InputError
+from moorage.images.format import SMALLEST, Image
 from moorage.kernel.assign import By, assign
 from moorage.kernel.describe import describe_value
-from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.fingerprint import image_of
 from moorage.kernel.structure import Structure, futures_in, take_apart
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import ClusterView
@@ -32,7 +33,7 @@ class Parcel:
         The Dask key of each element, without repetition.
     nbytes : list of int
         Bytes of each element; -1 where only the cluster knows.
-    fingerprints : list of str
+    images : list of Image
         Of each element.
     futures : list of Future
         Of what is on the cluster already.
@@ -42,14 +43,14 @@ class Parcel:
     items: list[Any]
     keys: list[Any]
     nbytes: list[int]
-    fingerprints: list[str] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
     futures: list[Future[Any]] = field(default_factory=list)
 
 
 def pack(value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
     """Take `value` apart and find keys for its elements.
 
-    Keys carry a fingerprint of the content, so that a changed value gets a new key and the same value the same. With
+    Keys carry the digest of the content, so that a changed value gets a new key and the same value the same. With
     `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it.
 
     Raises
@@ -68,16 +69,30 @@ def pack(value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
             f"{name or describe_value(value)[0]} is empty: there are no elements to spread.",
             "Place it as one value: --whole, whole=True.",
         )
-    prints = [fingerprint(item, name or "") for item in items]
+    images = [image_of(item, name or "") for item in items]
     keys: dict[Any, None] = {}
-    for index, (item, content) in enumerate(zip(items, prints, strict=True)):
-        key = f"{name or type(item).__name__}-{content if hash else uuid.uuid4().hex}"
+    for index, (item, image) in enumerate(zip(items, images, strict=True)):
+        key = f"{name or type(item).__name__}-{image.digest if hash else uuid.uuid4().hex}"
         if name is None and structure.kind == "dict":
             key = structure.labels[index]
         while key in keys:  # the same element once more
             key += "-again"
         keys[key] = None
-    return Parcel(structure, items, list(keys), [sizeof(item) for item in items], prints)
+    return Parcel(structure, items, list(keys), list(map(size_of, items, images)), images)
+
+
+def size_of(value: Any, image: Image) -> int:
+    """Return the bytes that `value` takes on a worker: what Dask measures, or what is sent, if that is more.
+
+    Dask does not see what lies inside objects of the user's classes; what is sent is more compact than numbers and
+    strings are in memory.
+    """
+    try:
+        measured = int(sizeof(value))
+    except Exception:  # it contains itself, for instance
+        measured = 0
+    around = len(image.stream) if len(image.stream) > SMALLEST else 0  # of an array, some words about it
+    return max(measured, image.nbytes - len(image.stream) + around)
 
 
 def first_workers(parcel: Parcel, placement: Placement, by: By, infos: Sequence[WorkerInfo]) -> list[str | None]:

@@ -247,7 +247,7 @@ class Placer(Inventory):
         with self._remembering(shipments):
             for one in shipments:
                 if one.value is not NOTHING:
-                    await shipment.send(one, self.client, infos, how.direct, self.direct)
+                    await shipment.send(one, self.link.images, infos, how.direct, self.direct)
             if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
                 await self.link.flush()  # graphs that were submitted before need what is let go of
             await self.link.place([one.item for one in shipments])
@@ -268,7 +268,7 @@ class Placer(Inventory):
         self._under_way.update(lives)
         for one in new:
             if one.item["origin"] and not one.parcel.futures:
-                self._remember_origins(one.item["vid"], one.parcel.keys, one.parcel.items, one.parcel.fingerprints)
+                self._remember_origins(one.item["vid"], one.parcel.keys, one.parcel.items, one.parcel.images)
             for future in one.parcel.futures:
                 self.origins.share(future.key, one.item["vid"])
         try:
@@ -295,8 +295,8 @@ class Placer(Inventory):
 
     def _check_labels(self, parcel: Parcel) -> None:
         """An unnamed dict's labels are the keys, as Dask documents it: they must not mean another value already."""
-        for key, content in zip(parcel.keys, parcel.fingerprints, strict=True):
-            if key in self.origins and self.origins.fingerprint(key) != content:
+        for key, image in zip(parcel.keys, parcel.images, strict=True):
+            if key in self.origins and self.origins.digest(key) != image.digest:
                 raise InputError(
                     f"The key {key!r} is on the cluster already, with another value.",
                     "Give the dict a name (name=), or release the earlier one first.",

@@ -24,6 +24,8 @@ from moorage.protocol import PlaceItem, VariableRecord, placement_to_dict
 if TYPE_CHECKING:
     from distributed import Client
 
+    from moorage.kernel.images import Images
+
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
 _SEND_SECONDS = 10  # of the search for the worker, not of the transfer
 
@@ -189,7 +191,7 @@ def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
 
 
 async def send(
-    shipment: Shipment, client: Client, infos: Sequence[WorkerInfo], direct: bool | None, reachable: bool
+    shipment: Shipment, images: Images, infos: Sequence[WorkerInfo], direct: bool | None, reachable: bool
 ) -> None:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.
 
@@ -198,22 +200,27 @@ async def send(
     Parameters
     ----------
     shipment : Shipment
-    client : distributed.Client
+    images : Images
+        Of the client that sends.
     infos : sequence of WorkerInfo
     direct : bool or None
         Send to the workers rather than through the scheduler; None: if it is much.
     reachable : bool
         Whether this process can connect to workers.
     """
-    parcel = shipment.parcel
+    parcel, client = shipment.parcel, images.client
     if parcel.futures:
         shipment.futures = dict(zip(parcel.keys, parcel.futures, strict=True))
         return
     addresses = {info.name: info.address for info in infos}
     loads: dict[str, dict[Any, Any]] = {}
-    for key, item, first in zip(parcel.keys, parcel.items, shipment.firsts, strict=True):
+    types: dict[Any, type] = {}
+    for key, item, image, first in zip(parcel.keys, parcel.items, parcel.images, shipment.firsts, strict=True):
         if first is not None and not shipment.held.get(key):
-            loads.setdefault(addresses[first], {})[key] = item
+            loads.setdefault(addresses[first], {})[key] = images.carry(item, image)
+            types[key] = type(item)
+    if loads:
+        await images.install()
     nbytes = sum(parcel.nbytes)
     if direct is None:
         direct = reachable and nbytes > _DIRECT
@@ -228,6 +235,8 @@ async def send(
     for one in sent:
         if isinstance(one, dict):
             shipment.futures.update(one)
+            for key in one:
+                client.futures[key].finish(type=types[key])  # rather than that of a carrier
         elif not isinstance(one, OSError | TimeoutError | KeyError):  # a worker that has left meanwhile
             raise one
 

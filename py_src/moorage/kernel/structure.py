@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dask.base import is_dask_collection
 from distributed import Actor, Future
 
 from moorage.errors import InputError, NotPlaceableError
@@ -147,7 +148,7 @@ def futures_in(value: Any) -> list[Future[Any]] | None:
     if isinstance(value, list | tuple | set | frozenset | dict):
         parts = list(value.values()) if isinstance(value, dict) else list(value)
         return parts if parts and all(isinstance(part, Future) for part in parts) else None
-    if callable(getattr(value, "__dask_graph__", None)) and not isinstance(value, type):
+    if is_dask_collection(value):
         from distributed import futures_of
 
         if futures := futures_of(value):

@@ -23,7 +23,7 @@ class Record:
     structure, typename, detail
         What the notebook wants to remember of the value; not looked at here.
     nbytes : dict of key to int
-        Bytes of each key as estimated by the notebook, until a worker knows better.
+        Bytes of each key as the notebook has sent it; -1 where only the workers know.
     client : str or None
         The Dask client that can send the values again.
     hold : bool
@@ -73,6 +73,10 @@ class Desired:
     def placements(self, key: Key) -> tuple[Placement, ...]:
         """Return what all variables that own `key` ask for."""
         return tuple(record.placement for record in self.by_key.get(key, {}).values())
+
+    def nbytes(self, key: Key) -> int:
+        """Return the bytes of `key` as a notebook has sent it; -1 if none has."""
+        return max((record.nbytes.get(key, -1) for record in self.by_key.get(key, {}).values()), default=-1)
 
     def vids(self, key: Key) -> tuple[str, ...]:
         """Return the variables that own `key`."""

@@ -57,9 +57,7 @@ class Keeper:
         for key in record.keys:
             if record.hold or record.client is not None:
                 self._origins.expect(key, record.client)
-            ts = self._scheduler.tasks.get(key)
-            if ts is not None and ts.nbytes < 0 <= record.nbytes.get(key, -1):
-                ts.set_nbytes(record.nbytes[key])
+            self.size(key)
             self._desire(record, key)
             if key in self._origins:
                 self._origins.wait_for(key)
@@ -86,6 +84,16 @@ class Keeper:
                 if ts.run_spec is not None or typename == name:  # only keys of scattered values begin with their type
                     typename = ""
                 self.put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, typename, hold=False))
+
+    def size(self, key: Key) -> None:
+        """Let the scheduler count the bytes of a placed key as the notebook has: those that are sent.
+
+        What a worker measures leaves out what lies inside objects.
+        """
+        ts = self._scheduler.tasks.get(key)
+        nbytes = self._desired.nbytes(key)
+        if ts is not None and 0 <= nbytes != ts.nbytes:
+            ts.set_nbytes(nbytes)
 
     def task_came(self, key: Key) -> None:
         """Take note that the scheduler has got a task for a placed key just now."""

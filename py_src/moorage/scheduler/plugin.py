@@ -2,8 +2,8 @@
 
 It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the
 handlers ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
-``moorage_restore`` and ``moorage_uninstall``, and those of `Turns`, and undoes all it did when it is taken away. How a
-placement is carried out stands in the other modules of this package.
+``moorage_restore`` and ``moorage_uninstall``, and undoes all it did when it is taken away. How a placement is carried
+out stands in the other modules of this package.
 
 Workers register as ``init``: the event that matters is the change of their status to ``running``, which plugins see
 through ``log_event`` only.
@@ -46,7 +46,6 @@ from moorage.scheduler.restrictions import follow
 from moorage.scheduler.shared import TOPIC as SHARED_TOPIC
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import standing_of
-from moorage.scheduler.turns import Turns
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -83,7 +82,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler.rpc)
-        self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.shared = Shared(scheduler)
         self._undo: list[Callable[[], Any]] = [
@@ -132,6 +130,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             sender = client if item["origin"] else None
             if sender is None and before is not None and before.keys == tuple(item["keys"]):
                 sender = before.client  # another notebook only moves what this one has placed
+            sizes = before.nbytes if before is not None else {}
             record = Record(
                 vid=item["vid"],
                 name=item["name"],
@@ -141,7 +140,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 structure=item["structure"],
                 typename=item["typename"],
                 detail=item["detail"],
-                nbytes=dict(zip(item["keys"], item["nbytes"], strict=True)),
+                nbytes={
+                    key: nbytes if nbytes >= 0 else sizes.get(key, -1)
+                    for key, nbytes in zip(item["keys"], item["nbytes"], strict=True)
+                },
                 client=sender,
                 hold=item["hold"],
             )
@@ -236,7 +238,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for seconds in _TELL_AGAIN:
             scheduler.loop.call_later(seconds, self._tell_of_departure, worker)
         self._workers_changed(gone=worker)
-        self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
@@ -255,7 +256,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take note of a client that has left."""
         self.journal.unsubscribe(client)
         self.origins.client_gone(client)
-        self.turns.client_gone(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Take note of what happens to placed keys; called for every transition of every key."""
@@ -265,6 +265,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.origins.transitioned(key, start, finish)
         if start == "released" and finish == "waiting":
             self.keeper.task_came(key)
+        if finish == "memory":
+            self.keeper.size(key)
         if finish == "forgotten":
             self.keeper.forgotten(key)
         else:
@@ -348,7 +350,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.release, self.state, self.workers, self.subscribe, self.restore, self.uninstall,
-            self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

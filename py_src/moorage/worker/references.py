@@ -4,10 +4,10 @@ A reference is a pickle "persistent id": a tuple whose first element says how to
 
 ``("whole", i)``
     Value `i` of those that were handed over.
-``("array", i, piece, nbytes, offset, dtype, shape, strides)``
-    An array inside value `i`: a view, never a copy.
-``("bytes", i, piece, nbytes, offset, length)``
-    Some of the bytes of value `i`.
+``("array", i, digest, number, offset, dtype, shape, strides)``
+    An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only.
+``("bytes", i, digest, number, offset, length)``
+    Some of the bytes of such a buffer.
 ``("same", value)``
     `value`, itself unpickled with its references resolved.
 ``("client",)``
@@ -23,11 +23,10 @@ import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moorage.worker.classes import set_afresh
-from moorage.worker.memory import flat, pieces_of
+from moorage.images.carrier import Table
 
 
-def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], met: list[Any] | None = None) -> Any:
+def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images: Table | None = None) -> Any:
     """Return the object that `payload` stands for.
 
     Parameters
@@ -37,45 +36,32 @@ def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], met: l
         The placed values it refers to, by number.
     ours : mapping
         What there is of this package, by name.
-    met : list, optional
-        Gets what the references stand for, that is, what others use too.
+    images : Table, optional
+        Which of the values have come out of which images.
     """
-    unpickler = _Unpickler(payload, values, ours)
-    obj = unpickler.load()
-    if met is not None:
-        met += unpickler.met
-    return obj
+    return _Unpickler(payload, values, ours, images or Table("")).load()
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, payload: bytes, values: Sequence[Any], ours: Mapping[str, Any]) -> None:
+    def __init__(self, payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images: Table) -> None:
         super().__init__(io.BytesIO(payload))
         self.values = values
         self.ours = ours
-        self.memories: dict[tuple[int, int], Any] = {}
-        self.pieces: dict[int, list[Any]] = {}
-        self.met: list[Any] = []
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return set_afresh if name == "_class_setstate" and module.startswith("cloudpickle.") else found
+        self.images = images
+        self.buffers: dict[tuple[int, int], Any] = {}
 
     def persistent_load(self, pid: Any) -> Any:
-        if pid[0] == "same":
-            return pid[1]
-        self.met.append(self._resolve(pid))
-        return self.met[-1]
-
-    def _resolve(self, pid: Any) -> Any:
         match pid:
             case ("whole", index):
                 return self.values[index]
-            case ("array", index, piece, nbytes, offset, dtype, shape, strides):
+            case ("array", index, digest, number, offset, dtype, shape, strides):
                 import numpy as np
 
-                return np.ndarray(shape, dtype, self._memory(index, piece, nbytes), offset, strides)
-            case ("bytes", index, piece, nbytes, offset, length):
-                return self._memory(index, piece, nbytes)[offset : offset + length]
+                return np.ndarray(shape, dtype, self._buffer(index, digest, number), offset, strides)
+            case ("bytes", index, digest, number, offset, length):
+                return self._buffer(index, digest, number)[offset : offset + length]
+            case ("same", value):
+                return value
             case ("client",):
                 import distributed
 
@@ -84,16 +70,15 @@ class _Unpickler(pickle.Unpickler):
                 return self.ours[name]
         raise pickle.UnpicklingError(f"unknown reference {pid!r}")
 
-    def _memory(self, index: int, piece: int, nbytes: int) -> Any:
-        if (index, piece) not in self.memories:
-            if index not in self.pieces:
-                self.pieces[index] = pieces_of(self.values[index])
-            found = self.pieces[index]
-            memory = flat(found[piece]) if piece < len(found) else None
-            if memory is None or memory.nbytes != nbytes:
-                kind = type(self.values[index]).__name__
+    def _buffer(self, index: int, digest: str, number: int) -> Any:
+        """Return a buffer of a value, provided that the value is what the notebook has placed: nothing is guessed."""
+        place = index, number
+        if place not in self.buffers:
+            found = self.images.buffer(self.values[index], digest, number)
+            if found is None:
                 raise pickle.UnpicklingError(
-                    f"a part of a placed {kind} is not in this worker's copy: code that ran here changed it in place"
+                    f"a part of a placed {type(self.values[index]).__name__} cannot be told in this worker's copy: "
+                    "it did not come here as it was placed, or code that ran here has changed it; place it again"
                 )
-            self.memories[index, piece] = memory
-        return self.memories[index, piece]
+            self.buffers[place] = found
+        return self.buffers[place]

@@ -5,17 +5,18 @@ import time
 from distributed import Future
 
 from moorage.errors import WaitTimeoutError
-from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.fingerprint import image_of
+from moorage.kernel.images import Images
 from moorage.kernel.origin import Origins
 from moorage.model import Everywhere, OnWorkers, WorkerInfo
 
 
 class PlainBackend:
-    namespace = None
-
     def __init__(self, client):
         self.client = client
         self.origins = Origins()
+        self.images = Images(client)
+        client.sync(self.images.install)
         self.futures = {}  # key -> Future
         self.placements = {}  # key -> Placement
         self.names = {}  # name -> futures in shape
@@ -28,10 +29,11 @@ class PlainBackend:
         """Scatter one value and remember it, as the controller does."""
         if workers is not None:
             workers = [w.address for w in self.workers() if w.name in workers]
-        mark = fingerprint(value)
-        future = self.client.scatter([value], workers=workers, broadcast=broadcast, hash=False)[0]
+        image = image_of(value)
+        sent = self.images.carry(value, image)
+        future = self.client.scatter([sent], workers=workers, broadcast=broadcast, hash=False)[0]
         self.futures[future.key] = future
-        self.origins.remember(future.key, value, mark, name)
+        self.origins.remember(future.key, value, image, name)
         if strict:
             names = tuple(w.name for w in self.workers() if w.address in workers)
             self.placements[future.key] = OnWorkers(names)

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.errors import UnpicklableError
+from moorage.images.carrier import Table
 from moorage.kernel.compute.code_pickler import Notebook
 from moorage.kernel.compute.refs import dumps
-from moorage.kernel.fingerprint import fingerprint
+from moorage.kernel.fingerprint import image_of
 from moorage.kernel.origin import Origins
 from moorage.worker.cell import Cell
 from moorage.worker.code import ours
@@ -23,15 +24,22 @@ SMALL = 2500  # bytes; nothing that is placed is copied into a payload of this s
 def placed(**values):
     origins = Origins()
     for key, value in values.items():
-        origins.remember(key, value, fingerprint(value))
+        origins.remember(key, value, image_of(value))
     return origins
+
+
+def arrive(value, table):
+    """What a worker has of a value that was placed."""
+    image = image_of(value)
+    return table.loads(image.stream, buffers=image.buffers)
 
 
 def send(obj, origins, **options):
     """Pickle here and unpickle as a worker does, on copies of what is placed."""
     payload = dumps(obj, origins, **options)
-    copies = [pickle.loads(pickle.dumps(origins.value(key), protocol=5)) for key in payload.keys]
-    return loads(payload.data, copies, ours()), payload
+    table = Table("")
+    copies = [arrive(origins.value(key), table) for key in payload.keys]
+    return loads(payload.data, copies, ours(), table), payload
 
 
 @pytest.fixture
@@ -125,12 +133,13 @@ def test_placed_values_and_their_parts_are_references(shape, data):
 
 
 def test_a_part_is_a_view_of_the_workers_copy_not_a_copy(data):
-    origins = placed(data=data)
-    payload = dumps([data[:5000], data[::-1]], origins)
-    theirs = data.copy()
-    left, right = loads(payload.data, [theirs], {})
+    payload = dumps([data[:5000], data[::-1]], placed(data=data))
+    table = Table("")
+    theirs = arrive(data, table)
+    left, right = loads(payload.data, [theirs], {}, table)
     assert np.shares_memory(left, theirs)
     assert np.shares_memory(right, theirs)
+    assert not left.flags.writeable
 
 
 def test_one_object_stays_one_object(data):
@@ -180,11 +189,37 @@ def test_functions_of_the_notebook_see_the_namespace_of_the_cell():
     assert payload.keys == ("data",)
 
 
-def test_code_that_changed_a_placed_value_on_a_worker_gives_an_error_not_a_wrong_part():
+def test_parts_are_right_in_whatever_has_the_same_content_and_nowhere_else():
     box = {"a": np.zeros(5000), "b": np.ones(5000)}
     payload = dumps(box["b"], placed(box=box))
-    with pytest.raises(pickle.UnpicklingError, match="changed it in place"):
-        loads(payload.data, [{"a": np.zeros(10), "b": np.ones(10)}], {})
+    assert loads(payload.data, [{"a": np.zeros(5000), "b": np.ones(5000)}], {}).sum() == 5000
+    for other in ({"a": np.zeros(10), "b": np.ones(10)}, {"b": np.zeros(5000), "a": np.ones(5000)}, None):
+        with pytest.raises(pickle.UnpicklingError, match="cannot be told"):
+            loads(payload.data, [other], {})
+
+
+def test_code_that_fills_caches_of_a_placed_value_does_not_move_its_parts():
+    box = {"a": np.zeros(5000), "b": np.ones(5000)}
+    payload = dumps(box["b"], placed(box=box))
+    table = Table("")
+    theirs = arrive(box, table)
+    theirs["0"] = theirs.pop("a")
+    theirs["cache"] = np.full(5000, 7.0)
+    assert loads(payload.data, [theirs], {}, table).sum() == 5000
+
+
+def test_an_array_that_is_in_a_container_twice_is_not_taken_for_another():
+    one, two = np.full(2000, 1.0), np.full(2000, 2.0)
+    for box in ({"a": one, "again": one, "b": two}, [one, one, two, two], (one, [one, two], {"x": two})):
+        assert [part.sum() for part in send([one, two, two[5:]], placed(box=box))[0]] == [2000, 4000, 3990]
+
+
+@pytest.mark.parametrize("value", ["text" * 5000, b"text" * 5000, 3**60_000], ids=type)
+def test_a_large_immutable_value_is_a_reference(value):
+    copy, payload = send((len, [value, 1, "text"], {}), placed(value=value))
+    assert copy == (len, [value, 1, "text"], {})
+    assert payload.keys == ("value",)
+    assert payload.nbytes < SMALL
 
 
 def test_the_path_to_what_cannot_be_pickled_is_named():

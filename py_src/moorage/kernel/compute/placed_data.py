@@ -59,11 +59,6 @@ class PlacedData:
         """See `Backend`."""
         return self.placer.origins
 
-    @property
-    def namespace(self) -> dict[str, Any] | None:
-        """See `Backend`."""
-        return self.placer.namespace
-
     # ---- placing
 
     def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:
@@ -209,7 +204,7 @@ class PlacedData:
     def _place_unnamed(self, value: Any, placement: Placement) -> Any:
         future = self._place(value, None, placement, whole=True)
         key = future.key
-        self.origins.remember(key, value, self.origins.fingerprint(key), weak=True, on_gone=self._drop)
+        self.origins.weaken(key, self._drop)
         self._unnamed[key] = future
         while len(self._unnamed) > _UNNAMED:
             oldest, _ = self._unnamed.popitem(last=False)

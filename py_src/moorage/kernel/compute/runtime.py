@@ -14,7 +14,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,11 @@ import xxhash
 from dask._task_spec import Task
 from dask.core import TaskRef  # type: ignore[attr-defined]
 from distributed.core import clean_exception
+from distributed.protocol.pickle import dumps
 
 from moorage import config
-from moorage.kernel.shipping import pickled_by_value
+from moorage.kernel import images
+from moorage.kernel.shipping import by_value
 from moorage.kernel.waiting import scheduler_of, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker import runtime as worker_side
@@ -34,12 +36,10 @@ from moorage.worker.runtime import RuntimePlugin
 if TYPE_CHECKING:
     from distributed import Client
 
-MODULES = tuple(
-    f"moorage.worker.{name}"
-    for name in (
-        *("alignment", "awaiting", "batch", "cell", "classes", "code", "errors", "holdings", "memory", "output"),
-        *("program", "references", "runtime", "taking", "text"),
-    )
+MODULES = (
+    *(f"moorage.worker.{name}" for name in ("batch", "cell", "code", "errors", "output", "references", "runtime")),
+    "moorage.images.carrier",
+    "moorage.images.format",
 )
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ class WorkerRuntime:
         with self._lock:
             if self._installed:
                 return
-            plugin = pickled_by_value(RuntimePlugin(self.name), MODULES)
+            with by_value(MODULES):
+                plugin = dumps(RuntimePlugin(self.name, images.MODULE))
             wait_for(self.client, self._register, plugin)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
@@ -112,12 +113,6 @@ class WorkerRuntime:
         listener = self._listeners[run] = Listener(run, callback)
         return listener
 
-    def unclaim(self, run: str) -> None:
-        """Let the scheduler forget what has begun of a run that has ended. Does not wait."""
-        client: Any = self.client
-        if client.status == "running":
-            client.loop.add_callback(_quietly, client.scheduler.moorage_unclaim, client=client.id, run=run)
-
     def _deliver(self, event: tuple[float, Report]) -> None:
         report = event[1]
         listener = self._listeners.get(report["run"])
@@ -135,11 +130,6 @@ class Listener:
     def __init__(self, run: str, callback: Callable[[Report], None]) -> None:
         self.run = run
         self.callback = callback
-
-
-async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
-    with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten
-        await ask(**kwargs)
 
 
 def _hash_of_sources() -> str:

@@ -1,0 +1,238 @@
+"""How an image travels under an ordinary Dask key: as a `Carrier`, which is the value again where it arrives.
+
+Dask is given a carrier in the place of the value, pickles it (stream and buffers out of band, nothing copied), hands
+the frames on as they are, and unpickles it on the worker. The pickle of a carrier is the call
+
+    sys.modules.get(<name of the images module>, pickle).loads(stream, buffers=[...])
+
+so what a worker has under the key is the value itself, and ordinary tasks just use it. The images module is what
+moorage puts into worker processes (``worker/images.py``): its ``loads`` is `Table.loads`, which brings the buffers to
+aligned memory and remembers which object came out of which image. In a process that has no such module the value
+comes out all the same.
+
+Here is also the `Table`: of which image is this object? A buffer of a value is known by its image and number only
+where the table says so, or where the image of the object has the same digest.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import operator
+import threading
+import time
+import weakref
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moorage.images.format import ALIGNMENT, Image, decode, encode, layout
+
+_IN_BAND = 4096  # bytes of a stream that is not worth a frame of its own
+_LONG = 1_000_000
+_ATOMS = (int, float, complex, str, bytes, type(None))  # Dask sends them as they are; equal ones may be one object
+ON_ITS_WAY = 10.0
+"""Seconds that a value may take from here to where others have it."""
+
+
+class Carrier:
+    """Stands for a value that Dask is to send, and arrives as that value.
+
+    Parameters
+    ----------
+    image : Image, or callable without arguments
+        What makes it is called where it is pickled, and once.
+    module : str
+        Name of the images module.
+    nbytes : int
+        Of the image, as far as is known.
+    """
+
+    def __init__(self, image: Image | Callable[[], Image], module: str, nbytes: int = 0) -> None:
+        self._image = image
+        self._module = module
+        self._nbytes = image.nbytes if isinstance(image, Image) else nbytes
+
+    def frames(self) -> Any:
+        """Return it pickled already, as Dask sends it on without a copy, whatever pickle it speaks with whom.
+
+        With its scheduler that is protocol 4, which knows of no buffers.
+        """
+        from distributed.protocol.serialize import Serialized, serialize
+
+        return Serialized(*serialize(self, serializers=("pickle",), on_error="raise"))
+
+    def __sizeof__(self) -> int:
+        """Return the bytes to send: by them Dask decides whether to pickle in another thread."""
+        return self._nbytes
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        import pickle
+
+        if not isinstance(self._image, Image):
+            self._image = self._image()
+
+        stream: Any = self._image.stream
+        buffers: list[Any] = list(self._image.buffers)
+        if protocol >= 5:
+            stream = pickle.PickleBuffer(stream) if len(stream) >= _IN_BAND else stream
+            buffers = [pickle.PickleBuffer(buffer) for buffer in buffers]
+        else:
+            buffers = [bytes(buffer) if buffer.readonly else bytearray(buffer) for buffer in buffers]
+        modules = _Call(getattr, _Call(importlib.import_module, "sys"), "modules")
+        module = _Call(dict.get, modules, self._module, _Call(importlib.import_module, "pickle"))
+        return operator.methodcaller("loads", stream, buffers=buffers), (module,)
+
+
+class _Call:
+    """Is pickled as a call."""
+
+    def __init__(self, function: Any, *args: Any) -> None:
+        self.call = function, args
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+def keeps_its_stream(stream_nbytes: int, buffers_nbytes: int) -> bool:
+    """Whether workers keep the image beside the value: its parts can be referred to, and it is sent on as it is.
+
+    A value that is nearly all stream, such as a list of strings, would take twice its memory.
+    """
+    return buffers_nbytes > 0 and stream_nbytes <= max(_LONG, buffers_nbytes // 4)
+
+
+@dataclass(eq=False)
+class _Entry:
+    value: Callable[[], Any]  # a weak reference, or a function that returns the value
+    image: Image | None  # None: not kept
+    since: float
+
+
+class Table:
+    """Which objects of this process came out of which images. Thread-safe.
+
+    Parameters
+    ----------
+    module : str
+        Name of the images module.
+    clock : callable, optional
+        Seconds, monotonic.
+    """
+
+    def __init__(self, module: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.module = module
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: dict[int, _Entry] = {}  # by the id of the value
+        self._held: set[int] = set()  # values that cannot be referred to weakly, such as lists and dicts
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def loads(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
+        """Return the value of an image whose buffers have just arrived: on aligned memory of its own, read-only."""
+        stream = bytes(stream)
+        own = aligned([memoryview(buffer) for buffer in buffers])
+        value = decode(stream, [buffer.toreadonly() for buffer in own])
+        if keeps_its_stream(len(stream), sum(buffer.nbytes for buffer in own)):
+            self.note(value, Image(stream, tuple(own)))
+        elif not isinstance(value, _ATOMS):
+            self.note(value, None)
+        return value
+
+    def note(self, value: Any, image: Image | None) -> None:
+        """Remember that `value` has come out of `image`, for as long as it is used.
+
+        The buffers of `image` must not be memory of the value itself, which would never be let go. None: it has come
+        out of an image that is not kept.
+        """
+        identity = id(value)
+        reference: Callable[[], Any]
+        try:
+            reference, held = weakref.ref(value, functools.partial(self._gone, identity)), False
+        except TypeError:
+            reference, held = (lambda: value), True
+        with self._lock:
+            self._entries[identity] = _Entry(reference, image, self._clock())
+            if held:
+                self._held.add(identity)
+
+    def __contains__(self, value: object) -> bool:
+        """Whether `value` has come out of an image."""
+        entry = self._entries.get(id(value))
+        return entry is not None and entry.value() is value
+
+    def image_of(self, value: Any) -> Image | None:
+        """Return the image that `value` has come out of, if that is known and kept."""
+        entry = self._entries.get(id(value))
+        return entry.image if entry is not None and entry.value() is value else None
+
+    def buffer(self, value: Any, digest: str, number: int) -> memoryview | None:
+        """Return a buffer of the image with that digest, if `value` is what this image holds; else None."""
+        image = self.image_of(value)
+        if image is None or image.digest != digest:
+            try:
+                image = encode(value)  # it came another way; whether it is the same, only its content can say
+            except Exception:
+                return None
+        return image.buffers[number].toreadonly() if image.digest == digest else None
+
+    def carrier(self, value: Any, nbytes: int = 0) -> Carrier:
+        """Return what sends `value` on: as the image that it has come out of, or as the one that it makes then."""
+        image = self.image_of(value)
+        return Carrier(image if image is not None else functools.partial(encode, value), self.module, nbytes)
+
+    def outgoing(self, value: Any, nbytes: int = 0) -> Any:
+        """Return what is given to Dask in the place of `value`, to be sent now."""
+        if value not in self:
+            return value
+        carrier = self.carrier(value, nbytes)
+        return carrier.frames() if self.image_of(value) is not None else carrier
+
+    def forget(self, value: Any) -> None:
+        """Keep no image of `value` any longer."""
+        with self._lock:
+            if value in self:
+                del self._entries[id(value)]
+                self._held.discard(id(value))
+
+    def sweep(self, in_use: Callable[[], Container[int]]) -> None:
+        """Let go of values that nobody uses any more.
+
+        Parameters
+        ----------
+        in_use : callable
+            Returns the ids of the objects that are in use. Called if there is need to know.
+        """
+        old = self._clock() - ON_ITS_WAY
+        with self._lock:
+            candidates = [identity for identity in self._held if self._entries[identity].since < old]
+            if not candidates:
+                return
+            used = in_use()
+            for identity in candidates:
+                if identity not in used:
+                    self._held.discard(identity)
+                    del self._entries[identity]
+
+    def _gone(self, identity: int, reference: Any) -> None:
+        # without the lock: the collector calls this at any time, also while the same thread has it
+        entry = self._entries.get(identity)
+        if entry is not None and entry.value is reference:
+            self._entries.pop(identity, None)
+
+
+def aligned(buffers: Sequence[memoryview]) -> list[memoryview]:
+    """Return copies of buffers in one block that begins at a multiple of `ALIGNMENT`, as long as any of them lives."""
+    import numpy as np
+
+    if not buffers:
+        return []
+    plan = layout([buffer.nbytes for buffer in buffers])
+    memory = np.empty(plan.nbytes + ALIGNMENT, "u1")
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
+    own = plan.split(memory[start : start + plan.nbytes].data)
+    for here, there in zip(own, buffers, strict=True):
+        np.copyto(np.frombuffer(here, "u1"), np.frombuffer(there, "u1"))
+    return own

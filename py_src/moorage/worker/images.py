@@ -1,0 +1,147 @@
+"""What a worker knows of images: values that come from a notebook are, on every worker, what the notebook wrote.
+
+One `Table` per process, put there by `ImagesPlugin` as a module whose name contains a hash of this code: the pickle
+of a carrier finds it by that name (``images/carrier.py``). Whatever a worker sends on, to another worker, to a client
+or to its own disk, it sends as an image, too. Neither the scheduler nor the workers need moorage.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable, Collection
+from typing import Any
+
+from distributed.diagnostics.plugin import WorkerPlugin
+from tornado.ioloop import PeriodicCallback
+
+from moorage.images.carrier import Table
+
+TICK = 1.0
+"""Seconds between looks at what is no longer used."""
+
+
+class ImagesPlugin(WorkerPlugin):
+    """Puts a `Table` into a worker process, as module `name`, and has the worker send what it knows as images.
+
+    Parameters
+    ----------
+    name : str
+        Name of the module and of the plugin.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def setup(self, worker: Any) -> None:
+        """Called by Dask on each worker, newcomers included."""
+        module = sys.modules.get(self.name)
+        if module is None:
+            module = types.ModuleType(self.name, "The images that moorage has brought to this process.")
+            table = Table(self.name)
+            module.table, module.loads, module.workers = table, table.loads, {}  # type: ignore[attr-defined]
+            sys.modules[self.name] = module
+        self._module = module
+        module.workers[worker.address] = worker
+        self._undo = [_send_as_images(worker, module.table), _spill_as_images(worker, module.table)]
+        sweeping = PeriodicCallback(self._sweep, TICK * 1000)
+        worker.periodic_callbacks[self.name] = sweeping
+        sweeping.start()
+
+    def teardown(self, worker: Any) -> None:
+        """Called by Dask when the plugin is removed, and when the worker closes."""
+        sweeping = worker.periodic_callbacks.pop(self.name, None)
+        if sweeping is not None:
+            sweeping.stop()
+        for undo in self._undo:
+            undo()
+        self._module.workers.pop(worker.address, None)
+        if not self._module.workers and sys.modules.get(self.name) is self._module:
+            del sys.modules[self.name]
+
+    def _sweep(self) -> None:
+        self._module.table.sweep(self._in_memory)
+
+    def _in_memory(self) -> Collection[int]:
+        workers = list(self._module.workers.values())
+        return {id(value) for worker in workers for value in list(_in_memory(worker.data).values())}
+
+
+def _in_memory(data: Any) -> Any:
+    """Return what is in memory, as a plain dict: looking at it is not to count as use."""
+    fast = getattr(data, "fast", data)
+    return getattr(fast, "d", fast)
+
+
+class _Sending:
+    """A worker as its ``get_data`` sees it: each value as its image."""
+
+    def __init__(self, worker: Any, table: Table) -> None:
+        object.__setattr__(self, "_worker", worker)
+        object.__setattr__(self, "data", _Outgoing(worker, table))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._worker, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._worker, name, value)
+
+
+class _Outgoing:
+    def __init__(self, worker: Any, table: Table) -> None:
+        self._worker = worker
+        self._table = table
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._worker.data
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self._worker.data[key]
+        task = self._worker.state.tasks.get(key)
+        return self._table.outgoing(value, (task and task.nbytes) or 0)
+
+
+def _send_as_images(worker: Any, table: Table) -> Callable[[], None]:
+    """Have `worker` answer requests for data with images; return how to end that."""
+    original = worker.handlers["get_data"]
+
+    @functools.wraps(original)
+    async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
+        if comm.peer_address.startswith("inproc") or (serializers is not None and "pickle" not in serializers):
+            return await original(comm, keys=keys, who=who, serializers=serializers)
+        sending: Any = _Sending(worker, table)
+        return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+
+    worker.handlers["get_data"] = get_data
+
+    def undo() -> None:
+        if worker.handlers.get("get_data") is get_data:
+            worker.handlers["get_data"] = original
+
+    return undo
+
+
+def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
+    """Have `worker` write images to its disk, so that they are images when they come back; return how to end that."""
+    slow = getattr(worker.data, "_slow_uncached", None)
+    if slow is None:
+        return lambda: None
+    original = slow.dump
+
+    def dump(value: Any) -> Any:
+        if value not in table:
+            return original(value)
+        written = original(table.carrier(value))
+        table.forget(value)
+        return written
+
+    slow.dump = dump
+
+    def undo() -> None:
+        if slow.dump is dump:
+            slow.dump = original
+
+    return undo

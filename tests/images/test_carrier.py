@@ -1,0 +1,198 @@
+import gc
+import operator
+import pickle
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+from distributed.protocol import deserialize, serialize
+
+from moorage.images.carrier import ON_ITS_WAY, Carrier, Table, aligned, keeps_its_stream
+from moorage.images.format import ALIGNMENT, encode, layout
+
+MODULE = "moorage_images_of_this_test"
+
+
+@pytest.fixture
+def table():
+    """The table of this process, where the pickles of carriers find it."""
+    clock = types.SimpleNamespace(now=0.0)
+    module = types.ModuleType(MODULE)
+    module.table = Table(MODULE, lambda: clock.now)
+    module.loads, module.clock = module.table.loads, clock
+    sys.modules[MODULE] = module
+    yield module.table
+    del sys.modules[MODULE]
+
+
+def sent(value, protocol=5):
+    """Return what arrives when Dask sends a value."""
+    carrier = Carrier(encode(value), MODULE)
+    header, frames = serialize(carrier, context={"pickle-protocol": protocol})
+    odd = bytearray(1 + sum(memoryview(f).nbytes for f in frames))
+    start, received = 1, []
+    for frame in frames:  # as it reads them: into one piece of memory, wherever they come to lie
+        end = start + memoryview(frame).nbytes
+        odd[start:end] = memoryview(frame).cast("B")
+        received.append(memoryview(odd)[start:end])
+        start = end
+    return deserialize(header, received)
+
+
+def values():
+    array = np.arange(10_000.0)
+    return {
+        "array": array,
+        "container": {"a": array, "again": array, "t": "text" * 3000},
+        "frame": pd.DataFrame({"x": array, "y": array * 2}),
+        "matrix": array.reshape(100, 100).view(np.matrix),
+        "text": "text" * 3000,
+        "small": [1, 2],
+    }
+
+
+def same(a, b):
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, np.ndarray | pd.DataFrame):
+        return type(a) is type(b) and np.array_equal(a, b)
+    return type(a) is type(b) and a == b
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("kind", values())
+def test_what_arrives_is_the_value(kind, protocol, table):
+    value = values()[kind]
+    assert same(sent(value, protocol=protocol), value)
+    if kind == "container":
+        copy = sent(value, protocol=protocol)
+        assert copy["a"] is copy["again"]
+
+
+@pytest.mark.parametrize("kind", values())
+def test_what_arrives_where_nothing_is_known_of_images_is_the_value(kind):
+    assert MODULE not in sys.modules
+    copy = sent(values()[kind])
+    assert same(copy, values()[kind])
+    if kind == "array":
+        copy[0] = 1  # and it is the receiver's own
+
+
+def test_a_process_without_moorage_can_read_it():
+    data = pickle.dumps(Carrier(encode({"a": np.arange(5000), "f": lambda: 3}), MODULE), protocol=4)
+    code = (
+        "import sys, pickle; sys.modules['moorage'] = None; v = pickle.load(sys.stdin.buffer);"
+        "print(v['a'].sum(), v['f']())"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True).stdout
+    assert answer.split() == [str(sum(range(5000))).encode(), b"3"]
+
+
+def test_frames_that_are_ready_are_sent_without_a_copy():
+    array = np.arange(100_000)
+    ready = Carrier(encode(array), MODULE).frames()
+    assert any(np.shares_memory(np.frombuffer(frame, "u1"), array) for frame in ready.frames)
+    assert same(deserialize(*serialize(ready)), array)
+
+
+def test_arrays_that_arrive_are_aligned_and_read_only(table):
+    array = sent(np.arange(10_000.0))
+    assert array.__array_interface__["data"][0] % ALIGNMENT == 0
+    assert array.flags.aligned
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 1
+
+
+def test_aligned_copies_share_a_block_as_the_layout_has_it():
+    sizes = [100, 5000, 64, 1]
+    copies = aligned([memoryview(bytes([n]) * size) for n, size in enumerate(sizes)])
+    assert [bytes(copy) for copy in copies] == [bytes([n]) * size for n, size in enumerate(sizes)]
+    first, *others = (np.frombuffer(copy, "u1").__array_interface__["data"][0] for copy in copies)
+    assert [address - first for address in others] == list(layout(sizes).offsets[1:])
+    assert aligned([]) == []
+
+
+@pytest.mark.parametrize("kind", ["array", "container", "frame", "matrix"])
+def test_the_table_knows_each_buffer_of_what_has_arrived(kind, table):
+    value = values()[kind]
+    image = encode(value)
+    copy = sent(value)
+    for number, buffer in enumerate(image.buffers):
+        found = table.buffer(copy, image.digest, number)
+        assert bytes(found) == bytes(buffer)
+        assert found.readonly
+    assert table.buffer(copy, "0" * 32, 0) is None
+
+
+def test_what_came_another_way_is_known_by_its_content_only(table):
+    array = np.arange(10_000.0)
+    digest = encode(array).digest
+    assert np.frombuffer(table.buffer(array.copy(), digest, 0))[7] == 7
+    assert table.buffer(array + 1, digest, 0) is None
+    assert table.buffer(sys.stdout, digest, 0) is None
+    assert len(table) == 0
+
+
+def test_what_is_sent_on_is_the_image_that_came_whatever_was_done_to_the_copy(table):
+    first, second = np.arange(10_000.0), np.ones(5000)
+    image = encode({"first": first, "again": first, "second": second})
+    copy = sent({"first": first, "again": first, "second": second})
+    copy["cache"] = copy.pop("first") + 1
+    header, frames = serialize(table.outgoing(copy))
+    third = deserialize(header, frames)
+    assert sorted(third) == ["again", "first", "second"]
+    assert third["first"] is third["again"]
+    assert np.array_equal(np.frombuffer(table.buffer(third, image.digest, 1)), second)
+
+
+def test_an_array_goes_from_the_table_when_nobody_uses_it(table):
+    array = sent(np.arange(10_000))
+    assert array in table
+    assert len(table) == 1
+    del array
+    assert len(table) == 0
+
+
+def test_a_dict_goes_from_the_table_when_it_is_in_no_workers_data_any_more(table):
+    clock = sys.modules[MODULE].clock
+    box = sent({"a": np.arange(10_000)})
+    box["self"] = box
+    table.sweep(lambda: {})
+    assert box in table  # it may be on its way to where others have it
+    clock.now = ON_ITS_WAY + 1
+    table.sweep(lambda: {id(box)})
+    assert box in table
+    table.sweep(lambda: {})
+    assert box not in table
+    assert len(table) == 0
+
+
+def test_another_object_at_the_same_address_is_not_mistaken(table):
+    for _ in range(50):
+        box = sent({"a": np.arange(2000)})
+        table.forget(box)
+        assert box not in table
+        del box
+        gc.collect()
+        assert {"a": 1} not in table
+
+
+def test_a_value_that_is_nearly_all_stream_is_not_kept_twice(table):
+    assert keeps_its_stream(100, 5000)
+    assert not keeps_its_stream(100, 0)
+    assert not keeps_its_stream(10_000_000, 5000)
+    texts = sent([str(n) for n in range(10_000)])
+    assert texts in table
+    assert table.image_of(texts) is None
+    header, frames = serialize(table.outgoing(texts))
+    assert deserialize(header, frames) == texts
+
+
+def test_numbers_and_texts_are_none_of_its_business(table):
+    text = sent("text" * 3000)
+    assert text not in table
+    assert table.outgoing(text) is text
+    assert table.outgoing(operator.add) is operator.add
