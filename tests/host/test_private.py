@@ -210,7 +210,9 @@ def test_what_is_open_is_found(tmp_path):
         unix.listen()
         (tmp_path / "socket").chmod(0o777)
         assert as_nobody(sockets=[str(tmp_path / "socket")]) == [f"socket {tmp_path / 'socket'}"]
-    with moorage.start(n_workers=1, insecure=True) as other:
+    with pytest.warns(UserWarning, match="has no TLS"):
+        other = moorage.start(n_workers=1, insecure=True)
+    with other:
         port = int(other.address.rpartition(":")[2])
         assert as_nobody(ports=[("127.0.0.1", port)]) == [f"plain answer at port {port}"]
         link = urlsplit(other.dashboard_link)

@@ -92,7 +92,9 @@ def test_placements_are_met_on_the_hosts_that_are_there_and_again_on_one_that_co
     ports = [(host, int(port)) for host, port in (address.split("://")[1].split(":") for address in everything)]
     assert len(ports) == 1 + 2 * 4
     assert as_nobody(within=hosts.command(3), ports=ports, paths=[]) == []
-    with moorage.start(n_workers=1, insecure=True) as local:  # on loopback, which another host does not reach
+    with pytest.warns(UserWarning, match="has no TLS"):
+        local = moorage.start(n_workers=1, insecure=True)
+    with local:  # on loopback, which another host does not reach
         port = local.address.rpartition(":")[2]
         reached = run(hosts.command(3, "bash", "-c", f"echo > /dev/tcp/{HERE}/{port}"), {}, check=False)
         assert "refused" in reached

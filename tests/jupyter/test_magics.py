@@ -347,3 +347,23 @@ def test_attach_to_nobody_says_what_was_tried(notebook):
     assert type(error).__name__ == "UnreachableError"
     assert "127.0.0.1:9" in error.message
     assert "other" not in notebook.names
+
+
+def test_a_lost_cluster_is_found_again_replaced_and_stopped(notebook, running):
+    notebook.run("%cluster start -n 1 --threads 1 --as second")
+    old = notebook.names["second"]
+    old.client.close()
+    assert "lost" in notebook.run("%cluster")
+    assert "connected" in notebook.run("%cluster attach second --as second")
+    again = notebook.names["second"]
+    assert (again.address, again.handle.alive, old.status) == (old.address, True, "stopped")
+    again.client.close()
+    notebook.run("%cluster start -n 1 --threads 1 --as second")
+    new = notebook.names["second"]
+    assert (new.status, again.status, again.handle.alive) == ("connected", "stopped", False)
+    assert new.address != again.address
+    new.client.close()
+    assert f"{new.name}: stopped" in notebook.run("%cluster stop")
+    assert not new.handle.alive
+    assert moorage.kernel.session.current() is running
+    del notebook.names["second"]

@@ -70,7 +70,9 @@ def test_a_local_factory_says_how_many_workers():
 
 
 def test_without_tls_only_when_asked_for():
-    with moorage.start(n_workers=1, insecure=True) as cluster:
+    with pytest.warns(UserWarning, match="has no TLS"):
+        cluster = moorage.start(n_workers=1, insecure=True)
+    with cluster:
         assert cluster.address.startswith("tcp://127.0.0.1:")
         assert not cluster.secure
         assert cluster.client.submit(sum, [1, 2]).result() == 3

@@ -111,7 +111,7 @@ def test_a_change_by_one_is_seen_by_the_other(mine, other):
     assert mine.placement()["x"].owner == "mine.ipynb"
     assert "variables" in changes
     other("cluster.scale(3)")
-    eventually(lambda: (mine.n_workers, mine.requested) == (3, 3))
+    eventually(lambda: (mine.n_workers, len(mine.requested)) == (3, 3))
     mine.broadcast(2, name="y")
     assert other("len(cluster.placement()['y'].holders)") == 3
     mine.release("x")

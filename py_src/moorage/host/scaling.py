@@ -26,6 +26,9 @@ from moorage.host.spec import check_size
 
 logger = logging.getLogger(__name__)
 
+ADAPTIVE_OPTIONS = ("interval", "wait_count", "target_duration")
+"""See `distributed.deploy.Adaptive`."""
+
 
 class Scaler:
     """Sole owner of the size of a cluster.
@@ -131,14 +134,26 @@ class Scaler:
                 self._end_adapt()
                 await self._shrink(leaving, force, timeout)
 
-    async def adapt(self, minimum: int, maximum: int) -> None:
+    async def adapt(self, minimum: int, maximum: int, **options: Any) -> None:
         """Let the scheduler choose the size from its load, within a range. Data is never lost by it.
+
+        Parameters
+        ----------
+        minimum, maximum : int
+            Workers.
+        **options
+            Those of `ADAPTIVE_OPTIONS`.
 
         Raises
         ------
         InputError
-            If the range is empty or not one of whole numbers.
+            If the range is empty or not one of whole numbers, or an option is none of these.
         """
+        if unknown := set(options) - set(ADAPTIVE_OPTIONS):
+            raise InputError(
+                f"Adaptive scaling has no option {min(unknown)!r} here.",
+                f"It has minimum, maximum, {', '.join(ADAPTIVE_OPTIONS)}.",
+            )
         minimum, maximum = _count(minimum), _count(maximum)
         if not minimum <= maximum or maximum == 0:
             raise InputError(f"From {minimum} to {maximum} workers is no range.", "Put the smaller number first.")
@@ -146,7 +161,7 @@ class Scaler:
         async with self._lock:
             self._end_adapt()
             self._range = (minimum, maximum)
-            self.cluster.adapt(Adaptive=partial(_KeepingAdaptive, self), minimum=minimum, maximum=maximum)
+            self.cluster.adapt(Adaptive=partial(_KeepingAdaptive, self), minimum=minimum, maximum=maximum, **options)
 
     def stop_adapting(self) -> None:
         """Keep the size as it is now."""

@@ -16,8 +16,9 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display as publish
 from traitlets import Float
 
-from moorage.errors import ClusterError, MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
+from moorage.errors import MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
 from moorage.jupyter import arguments, display
+from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.cells import ValueCell, show_from_users_code
 from moorage.jupyter.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.reporting import Interrupted, reads, reported
@@ -58,9 +59,10 @@ class MoorageMagics(Magics):
             print(f"The magics mean {controllers[-1].name}; %cluster attach VARIABLE chooses another one.")
 
     def _cluster_start(self, args: arguments.ClusterArguments) -> None:
-        self._check_free(args.variable)
+        check_free(self.shell.user_ns, args.variable)
         with self._progress() as progress:
             progress.update("starting a cluster")
+            end_lost(self.shell.user_ns, args.variable)
             controller = start(
                 keep=args.keep,
                 using=args.using,
@@ -75,23 +77,23 @@ class MoorageMagics(Magics):
                     timeout=args.timeout,
                 ),
             )
-            self.shell.user_ns[args.variable] = controller
+            bind(self.shell.user_ns, args.variable, controller)
             progress.done(show_cluster(controller))
 
     def _cluster_attach(self, args: arguments.ClusterArguments) -> None:
         target: Any = args.target
         if target is not None and target in self.shell.user_ns:
             target = self.shell.user_ns[target]
-        if isinstance(target, ClusterController):  # of several, the one that is meant from now on
+        if isinstance(target, ClusterController) and not target.lost:  # of several, the one that is meant from now on
             publish(show_cluster(attach(target)), raw=True)
             return
         if args.target != args.variable:
-            self._check_free(args.variable)
+            check_free(self.shell.user_ns, args.variable)
         with self._progress() as progress:
             progress.update("attaching")
             files = given(tls_ca=args.tls_ca, tls_cert=args.tls_cert, tls_key=args.tls_key)
             controller = attach(target, **files, **given(timeout=args.timeout))
-            self.shell.user_ns[args.variable] = controller
+            bind(self.shell.user_ns, args.variable, controller)
             progress.done(show_cluster(controller))
 
     def _cluster_scale(self, args: arguments.ClusterArguments) -> None:
@@ -113,6 +115,10 @@ class MoorageMagics(Magics):
         publish(show_cluster(controller), raw=True)
 
     def _cluster_stop(self, _: arguments.ClusterArguments) -> None:
+        held = [value for value in self.shell.user_ns.values() if isinstance(value, ClusterController)]
+        if held and not session.all_controllers():  # such as by client.shutdown()
+            print(f"{held[-1].name}: stopped already")
+            return
         controller = session.current()
         controller.stop()
         print(f"{controller.name}: stopped")
@@ -329,20 +335,6 @@ class MoorageMagics(Magics):
             if name not in self.shell.user_ns and name not in controller:
                 known = {*notebook_names(self.shell), *controller}
                 raise UnknownVariableError(name, known, "in the notebook or on the cluster")
-
-    def _check_free(self, name: str) -> None:
-        """Refuse to bind a controller over something else, or over one whose cluster runs."""
-        held = self.shell.user_ns.get(name)
-        if isinstance(held, ClusterController) and held.status != "stopped":
-            raise ClusterError(
-                f"The notebook's variable {name!r} is the cluster {held.name!r} already.",
-                "%cluster stop ends that one; --as NAME gives another one a name of its own.",
-            )
-        if held is not None and not isinstance(held, ClusterController):
-            raise ClusterError(
-                f"The notebook's variable {name!r} is a {type(held).__name__} already.",
-                "Give the cluster another name with --as NAME.",
-            )
 
 
 def show_cluster(controller: ClusterController) -> display.Bundle:

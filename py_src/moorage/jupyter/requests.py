@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError
+from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.lane import Lane
 from moorage.jupyter.shapes import check
 from moorage.kernel import session
@@ -48,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 _PLACING = 0.8  # seconds that a reply waits for what it is about, so that it can refuse
 _SIZING = 0.3
+CLUSTER = "cluster"
+"""The variable that a cluster is bound to which a panel starts."""
+
 _LOOKING = frozenset({"snapshot", "watch", "dismiss"})
 
 
@@ -159,6 +164,7 @@ class Requests:
         _check_alone()
 
         def work() -> None:
+            end_lost(self._panel.shell.user_ns, CLUSTER)
             _bind(self._panel.shell, start(n_workers=args["n_workers"]))
 
         self._tell(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
@@ -210,9 +216,9 @@ class Requests:
 
 def _bind(shell: InteractiveShell, controller: ClusterController) -> None:
     """Make `controller` the notebook's ``cluster``, as the magics do, unless that name means something else."""
-    held = shell.user_ns.get("cluster")
-    if held is None or (isinstance(held, ClusterController) and held.status == "stopped"):
-        shell.user_ns["cluster"] = controller
+    with suppress(ClusterError):
+        check_free(shell.user_ns, CLUSTER)
+        bind(shell.user_ns, CLUSTER, controller)
 
 
 def _refusal(request_id: int, error: BaseException) -> PanelReply:
@@ -254,7 +260,7 @@ def _check_alone() -> None:
     """Refuse to start a second cluster, as a double click would."""
     if session.starts():
         raise ClusterError("A cluster is starting already.", "Wait until it is there.")
-    running = [controller for controller in session.all_controllers() if controller.status != "lost"]
+    running = [controller for controller in session.all_controllers() if not controller.lost]
     if running:
         raise ClusterError(
             f"The cluster {running[-1].name!r} is there already.",

@@ -14,8 +14,9 @@ from typing import Any
 
 from distributed import Client
 from distributed.deploy.cluster import Cluster
+from distributed.objects import SchedulerInfo
 from tornado.ioloop import PeriodicCallback
-from traitlets import Bool, Enum, Int, Unicode
+from traitlets import Bool, Int, Set, Unicode
 from traitlets.config import Configurable
 
 from moorage import config
@@ -23,6 +24,8 @@ from moorage.errors import ClusterError, MoorageError, UnreachableError
 from moorage.host.control import TOPIC as HOST_TOPIC
 from moorage.kernel.compute.submitting import Submitting
 from moorage.kernel.computing import Computing
+from moorage.kernel.dask_cluster import LikeDasksCluster, StatusTrait
+from moorage.kernel.ending import stop_host
 from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import Kind, SchedulerLink
 from moorage.kernel.origin import Origins
@@ -31,13 +34,12 @@ from moorage.kernel.resizing import Resizing
 from moorage.kernel.sizing import HostSizing, Info, NoSizing, OwnSizing, Sizing, is_own
 from moorage.kernel.verbs import Verbs
 from moorage.kernel.waiting import RECONNECT, answer, wait_for
-from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelCluster, PanelNotice
 
 _STATUS_MS = 500
 
 
-class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
+class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster, Configurable):
     """A cluster and what this notebook keeps on it.
 
     Made by `start` and `attach`. ``cluster["name"]`` is a variable on it.
@@ -45,17 +47,20 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
     Attributes
     ----------
     status : str
-        ``starting``, ``connected``, ``lost`` (the connection; it is sought again) or ``stopped``. A trait: observe it.
-    n_workers, requested : int
-        Workers that are there, and that are asked for. Traits.
+        ``starting``, ``connected``, ``lost`` (the connection; it is sought again) or ``stopped``, each of which equals
+        Dask's word for it, too (``distributed.Status``). A trait: observe it.
+    n_workers : int
+        Workers that are there. A trait.
+    requested : set of str
+        Names of the workers that are asked for. A trait.
     name, kind, address, dashboard_link : str
     client : distributed.Client
     placer : Placer
     """
 
-    status = Enum(["starting", "connected", "lost", "stopped"], "starting")
+    status = StatusTrait()
     n_workers = Int(0)
-    requested = Int(0)
+    requested = Set(Unicode())
     wait_timeout = Unicode(help="How long %scatter, %broadcast and %pin wait for copies to arrive.").tag(config=True)
     read_only = Bool(help="Whether the panel may only look.").tag(config=True)
 
@@ -91,12 +96,8 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
         except BaseException:
             self._leave()
             raise
-
-    # Workers
-
-    def workers(self) -> list[WorkerInfo]:
-        """Return the workers as they are now."""
-        return self._run(self._link.workers)  # type: ignore[no-any-return]
+        if owns_client and client.cluster is None:
+            client.cluster = self
 
     def worker_names(self) -> list[str]:
         """Return the names of the workers, as far as is known here."""
@@ -118,6 +119,16 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
     def dask_cluster(self) -> Cluster | None:
         """The cluster object of this process that it was attached by, if any."""
         return self._cluster
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no connection: it is being sought, or the client was closed."""
+        return self.status == "lost" or (self.status == "connected" and self.client.status in ("closing", "closed"))
+
+    @property
+    def handle(self) -> HostHandle | None:
+        """The process of the cluster, if this notebook has started it."""
+        return self._handle
 
     @property
     def kept(self) -> bool:
@@ -149,7 +160,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
     def status_info(self) -> PanelCluster:
         """Return what the panel's strip and ``%cluster`` show."""
         adapt = self._info["adapt"]
-        status: Any = self.status
+        status: Any = "lost" if self.lost else str(self.status)
         return {
             "name": self.name,
             "kind": self.kind,
@@ -157,7 +168,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
             "detail": self._info["trouble"],
             "secure": self.secure,
             "dashboard_link": self.dashboard_link,
-            "requested": self.requested,
+            "requested": len(self.requested),
             "arrived": self.n_workers,
             "pending": len(self._info["pending"]),
             "scalable": self.scalable,
@@ -171,38 +182,74 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
 
     # Ending
 
-    def close(self) -> None:
-        """Leave. A cluster that this notebook started ends with it, unless it is kept."""
-        if self.status == "stopped":
-            return
-        self._leave()
-        if self._handle is not None:
-            self._handle.close()
+    def close(self, timeout: str | float | None = None) -> Any:
+        """Leave. A cluster that this notebook started ends with it, unless it is kept.
+
+        Parameters
+        ----------
+        timeout : str or float, optional
+            Seconds for the cluster to end by itself; after that it is killed. Default: the setting
+            ``moorage.stop-timeout``.
+        """
+        if self.on_loop:  # Client.shutdown() asks for this, whose client ends as well
+            return self._shut_down()
+        if self.status != "stopped":
+            self._leave()
+            if self._handle is not None:
+                self._handle.close(config.seconds("stop-timeout", timeout))
+        return None
 
     def stop(self) -> None:
-        """End the cluster, kept or not.
+        """End the cluster, kept or not, and whatever has become of the connection.
 
         Raises
         ------
         ClusterError
             If it was attached by its address: it is somebody else's.
+        UnreachableError
+            If another notebook has started it, and it is there but does not answer.
         """
         if self.status == "stopped":
             return
-        if isinstance(self._sizing, HostSizing):
-            self._run(self._command, "stop")
+        if self._handle is not None:
             self._leave()
-            if self._handle is not None:
-                self._handle.kept = False
-                self._handle.close()
+            self._handle.kept = False
+            self._handle.close()
+        elif self._hosted:
+            stop_host(self.address, self.client.security, config.seconds("stop-timeout"))
+            self._leave()
         elif self._cluster is not None:
             self._leave()
             self._cluster.close()
+        elif self.lost:
+            self._leave()
         else:
             raise ClusterError(
                 f"The cluster at {self.address} was attached by its address: this notebook cannot stop it.",
                 "Leave it with close(), or stop it where it was started.",
             )
+
+    def let_go(self) -> HostHandle | None:
+        """Leave without ending anything, and return the process of the cluster if this notebook has started it."""
+        handle, self._handle = self._handle, None
+        if self.status != "stopped":
+            self._leave()
+        return handle
+
+    async def _shut_down(self) -> None:
+        """End the cluster, whoever has started it, and leave the client to whoever closes that."""
+        if self.status == "stopped":
+            return
+        scheduler = self.client.scheduler
+        self._owns_client = False
+        self._leave()
+        if self._handle is not None:
+            self._handle.kept = False
+            await asyncio.to_thread(self._handle.close)
+        elif scheduler is not None:
+            with suppress(OSError, TimeoutError):
+                command = scheduler.moorage_host(command="stop") if self._hosted else scheduler.terminate()
+                await asyncio.wait_for(command, config.seconds("stop-timeout"))
 
     def __enter__(self) -> ClusterController:
         return self
@@ -210,7 +257,22 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.to_thread(self.close)
+
     # Internals
+
+    @property
+    def on_loop(self) -> bool:
+        """Whether this is called on the client's event loop, where nothing can be waited for."""
+        try:
+            return asyncio.get_running_loop() is self._loop.asyncio_loop
+        except RuntimeError:
+            return False
+
+    @property
+    def _hosted(self) -> bool:
+        return isinstance(self._sizing, HostSizing)
 
     def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
         """Run a coroutine function on the client's event loop; with ``asynchronous=True`` return an awaitable."""
@@ -220,13 +282,10 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
                 return wait_for(self.client, function, *args, **kwargs)
             except MoorageError as error:  # a refusal: who gets it need not see how it came about
                 raise error.with_traceback(None) from error.__cause__
-        loop = self._loop.asyncio_loop
-        try:
-            here = asyncio.get_running_loop() is loop
-        except RuntimeError:
-            here = False
         coroutine = function(*args, **kwargs)
-        return coroutine if here else asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+        if self.on_loop:
+            return coroutine
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop.asyncio_loop))
 
     def _check_connected(self) -> None:
         if self.status == "stopped":
@@ -244,8 +303,9 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
             self._sizing = HostSizing(self.client)
             self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
         await self._command("info")
-        if isinstance(self._sizing, HostSizing):
+        if self._hosted:
             self.name, self.kind, self.dashboard_link = (self._info[k] for k in ("name", "kind", "dashboard_link"))
+        self._seen = SchedulerInfo(await answer(self.client, self._identity()))
         self._comm = self.client.scheduler_comm
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
         self._watch.start()
@@ -264,7 +324,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, Configurable):
         self._info = info
         if self._handle is not None and "keep" in info:
             self._handle.kept = info["keep"]  # another notebook may have changed that
-        self.requested = len(info["requested"])
+        self.requested = set(info["requested"])
         self._link.requested = info["requested"]
         self.n_workers = len(self._link.mirror.workers)
         self._link.changed("cluster")

@@ -22,17 +22,12 @@ from moorage.plan import ClusterView
 if TYPE_CHECKING:
     from distributed import Client
 
-    from moorage.model import WorkerInfo
-
 
 class Computing:
     """What a `ClusterController` can do with Dask collections."""
 
     client: Client
-
-    def workers(self) -> list[WorkerInfo]:
-        """Return the workers as they are now."""
-        raise AssertionError("the cluster does this")
+    workers: Any  # see `LikeDasksCluster`
 
     def compute(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
         """Compute Dask collections on the workers, as ``Client.compute``.

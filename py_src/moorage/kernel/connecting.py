@@ -93,7 +93,7 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     address = _complete(address)
     security = security if security is not None else Security()
     try:
-        identity, versions = _in_thread(_ask(address, security, limit))
+        identity, versions = in_thread(_ask(address, security, limit))
     except (OSError, TimeoutError) as error:
         raise UnreachableError(*_diagnosis(address, limit, error)) from error
     except (ValueError, TypeError, RuntimeError) as error:
@@ -148,7 +148,7 @@ async def _ask(address: str, security: Security, limit: float) -> tuple[dict[str
     return await asyncio.wait_for(dialogue(), limit)
 
 
-def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return what `coroutine` gives; in a thread, since a notebook has an event loop that runs already.
 
     An interrupt does not wait for the thread, which ends when the coroutine does.

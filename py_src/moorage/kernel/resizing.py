@@ -9,6 +9,7 @@ from typing import Any
 
 from moorage import config
 from moorage.errors import InputError, WaitTimeoutError
+from moorage.kernel.dask_cluster import Adapting
 from moorage.kernel.link import Kind, SchedulerLink
 
 
@@ -67,8 +68,15 @@ class Resizing:
             arguments = {key: value for key, value in asked.items() if value is not None}
             self._run(self._scale, **arguments, force=force, timeout=limit)
 
-    def adapt(self, minimum: int | None = None, maximum: int | None = None) -> None:
+    def adapt(self, minimum: int | None = None, maximum: int | None = None, **options: Any) -> Adapting | None:
         """Let the scheduler choose the size within a range from its load; without a range: no longer.
+
+        Parameters
+        ----------
+        minimum, maximum : int, optional
+            Workers.
+        **options
+            ``interval``, ``wait_count`` and ``target_duration`` of `distributed.deploy.Adaptive`.
 
         Raises
         ------
@@ -77,19 +85,20 @@ class Resizing:
         """
         if minimum is None and maximum is None:
             self._run(self._command, "fix")
-        elif maximum is None:
+            return None
+        if maximum is None:
             raise InputError(f"From {minimum} to how many workers?", "Give a maximum, too.")
-        else:
-            self._run(self._command, "adapt", minimum=minimum or 0, maximum=maximum)
+        self._run(self._command, "adapt", minimum=minimum or 0, maximum=maximum, **options)
+        return Adapting(self.adapt, minimum or 0, maximum)
 
     def keep(self, on: bool = True) -> None:
         """Let the cluster outlive this notebook, or no longer."""
         self._run(self._command, "keep", keep=on)
 
     def wait_for_workers(
-        self, n: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
+        self, n_workers: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> None:
-        """Wait until there are `n` workers.
+        """Wait until there are `n_workers` workers.
 
         Raises
         ------
@@ -98,7 +107,7 @@ class Resizing:
         """
         limit = config.seconds("start-timeout", timeout)
         with self._telling(on_progress):
-            self._run(self._wait_for_workers, n, limit)
+            self._run(self._wait_for_workers, n_workers, limit)
 
     # Internals
 
@@ -108,7 +117,7 @@ class Resizing:
 
         def tell(kind: Kind) -> None:
             if kind in ("workers", "cluster") and on_progress is not None:
-                on_progress(self.n_workers, self.requested)
+                on_progress(self.n_workers, len(self.requested))
 
         end = self._link.subscribe(tell)
         try:

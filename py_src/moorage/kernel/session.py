@@ -118,6 +118,12 @@ def current() -> ClusterController:
     return _controllers[-1]
 
 
+def adrift() -> ClusterController | None:
+    """Return the cluster that was lost last and whose process, started by this one, still runs."""
+    lost = [one for one in _controllers if one.lost and one.handle is not None and one.handle.alive]
+    return lost[-1] if lost else None
+
+
 def all_controllers() -> list[ClusterController]:
     """Return all clusters of this process, the current one last."""
     return list(_controllers)

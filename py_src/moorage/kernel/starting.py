@@ -100,7 +100,11 @@ def start(
         handle = launch(spec, config.seconds("start-timeout", timeout), report)
         try:
             client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
-            return _controller(client, spec.is_local, name=handle.info.name, kind=spec.kind, handle=handle)
+            controller = _controller(client, spec.is_local, name=handle.info.name, kind=spec.kind, handle=handle)
+            if insecure:
+                what = "has no TLS: whoever reaches it, such as every user of this machine, can run code as you"
+                _warn(controller, what, "Leave out insecure=True, or --insecure, where that is not wanted.")
+            return controller
         except BaseException:
             handle.kept = False
             handle.close()
@@ -122,7 +126,8 @@ def attach(
     ----------
     target : str, distributed.Client, Dask cluster object, ClusterController
         The address of a scheduler (``tcp://…``, ``tls://…``), its scheduler file, the name of a kept cluster, or an
-        object of this process. Default: the one kept cluster of this user, else Dask's setting ``scheduler-address``.
+        object of this process. Default: the cluster that was started here, if the connection to it is lost; else the
+        one kept cluster of this user, else Dask's setting ``scheduler-address``.
     security : distributed.Security, optional
         Credentials. Default: those kept with the cluster, or Dask's configuration.
     tls_ca, tls_cert, tls_key : str, optional
@@ -148,16 +153,22 @@ def attach(
     limit = config.seconds("connect-timeout", timeout)
     security = security or credentials(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
     if target is None:
-        target = kept.only() or dask.config.get("scheduler-address", None)
+        target = session.adrift() or kept.only() or dask.config.get("scheduler-address", None)
     match target:
         case None:
             raise NoClusterError(
                 "There is nothing to attach to: no cluster is kept.",
                 "Give the address of a scheduler (tcp://host:port), or start a cluster: %cluster start --keep.",
             )
+        case ClusterController() if target.lost:
+            return _attach_again(target, security, limit)
+        case ClusterController() if target.status == "stopped":
+            raise UnreachableError(f"The cluster {target.name} is stopped.", "Start another one: %cluster start.")
         case ClusterController():
             session.add(target)
             return target
+        case Client() if isinstance(target.cluster, ClusterController):
+            return attach(target.cluster, security=security, timeout=timeout)
         case Client():
             if target._asynchronous:
                 raise InputError(
@@ -165,7 +176,7 @@ def attach(
                 )
             # Two on one client would take each other's events away.
             for controller in session.all_controllers():
-                if controller.client is target and controller.status == "connected":
+                if controller.client is target and _is_there(controller):
                     session.add(controller)
                     return controller
             return _controller(target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False)
@@ -194,7 +205,7 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
     if cluster.status != Status.running:
         raise UnreachableError(f"The {kind} {cluster.name} is {cluster.status.name}.", "Make another one.")
     for controller in session.all_controllers():
-        if controller.dask_cluster is cluster and controller.status == "connected":
+        if controller.dask_cluster is cluster and _is_there(controller):
             session.add(controller)
             return controller
     controller = _controller(Client(cluster, timeout=limit), name=str(cluster.name), kind=kind, cluster=cluster)
@@ -207,9 +218,16 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
     return controller
 
 
+def _attach_again(lost: ClusterController, security: Security | None, limit: float) -> ClusterController:
+    client = client_at(lost.address, security or lost.client.security, limit)
+    controller = _controller(client, name=lost.name, kind=lost.kind, cluster=lost.dask_cluster)
+    controller.placer.direct = lost.placer.direct
+    return controller
+
+
 def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
     for controller in session.all_controllers():
-        if controller.address == cluster.address and controller.status == "connected":
+        if controller.address == cluster.address and _is_there(controller):
             session.add(controller)
             return controller
     client = client_at(cluster.address, security or (from_texts(cluster.tls) if cluster.tls else None), limit)
@@ -226,8 +244,12 @@ def _attach_address(address: str, security: Security | None, limit: float) -> Cl
 def _controller(client: Client, same_environment: bool = False, **facts: Any) -> ClusterController:
     """Return the controller of a cluster, and make it the current one; if that fails, `client` is closed if it is ours.
 
-    It says by notices that the cluster is open, and that its workers run other versions than this process.
+    It says by notices that the cluster is open, and that its workers run other versions than this process. If the same
+    cluster was lost before, this controller takes its place.
     """
+    address = client.scheduler.address if client.scheduler is not None else ""
+    lost = [controller for controller in session.all_controllers() if controller.lost and controller.address == address]
+    facts = {"handle": next((one.handle for one in lost if one.handle), None), **facts}
     controller = ClusterController(client, owner=session.owner(), **facts)
     try:
         if not same_environment:
@@ -236,10 +258,16 @@ def _controller(client: Client, same_environment: bool = False, **facts: Any) ->
             wait_for(client, environment.watch)
         warn_if_open(controller)
     except BaseException:
-        controller.close()
+        controller.let_go()
         raise
+    for one in lost:
+        one.let_go()
     session.add(controller)
     return controller
+
+
+def _is_there(controller: ClusterController) -> bool:
+    return controller.status == "connected" and not controller.lost
 
 
 def _is_host_and_port(text: str) -> bool:
@@ -252,13 +280,18 @@ _warned: set[str] = set()
 
 def warn_if_open(controller: ClusterController) -> None:
     """Warn, once for each cluster, if everybody who reaches its network may use it."""
-    if not is_open(controller.address) or controller.address in _warned:
+    if is_open(controller.address):
+        what = "is open: whoever reaches that address can run code on it"
+        _warn(controller, what, "Where that is not wanted, start it with TLS (distributed.comm.tls).")
+
+
+def _warn(controller: ClusterController, what: str, remedy: str) -> None:
+    if controller.address in _warned:
         return
     _warned.add(controller.address)
-    message = f"The cluster at {controller.address} is open: whoever reaches that address can run code on it."
-    remedy = "Where that is not wanted, start it with TLS (distributed.comm.tls)."
+    message = f"The cluster at {controller.address} {what}."
     controller.link.notice("warning", message, remedy)
-    warnings.warn(f"{message} {remedy}", stacklevel=4)
+    warnings.warn(f"{message} {remedy}", stacklevel=5)
 
 
 def install(client: Client) -> None:
