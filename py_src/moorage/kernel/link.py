@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -116,6 +116,14 @@ class SchedulerLink:
         with self._noticing_what_goes():
             self.mirror.put(dict.fromkeys(vids), revision)
         self.changed("variables")
+
+    async def sending(self, keys: Mapping[str, Sequence[Any]]) -> None:
+        """Tell the scheduler what is about to go straight to which workers."""
+        await self._call("sending", client=self.client.id, keys=keys)
+
+    def broken_off(self, workers: Sequence[str]) -> None:
+        """Tell the scheduler to whom it did not go; does not wait."""
+        self._background(self._call("sending", client=self.client.id, keys={}, broken_off=workers))
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers with their memory as it is now, by name."""

@@ -8,10 +8,12 @@ yet, and record the placement. The scheduler does the rest (``moorage.scheduler`
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributed import Future
@@ -30,6 +32,8 @@ from moorage.protocol import placement_from_dict
 
 if TYPE_CHECKING:
     from distributed import Client
+
+logger = logging.getLogger(__name__)
 
 _MANY = 10_000  # keys
 
@@ -52,6 +56,7 @@ class Placer(Inventory):
         self.direct = direct
         self.on_values: Callable[[Sequence[Any]], None] = lambda values: None
         """Called with values of the notebook that are about to be sent."""
+        self._sending: dict[Any, asyncio.Future[None]] = {}  # key -> what ends when it has been sent
         self._earlier: set[Any] = set()  # keys that this client has had; it may be letting go of them
 
     # Placing
@@ -215,6 +220,8 @@ class Placer(Inventory):
         """
         earlier = any(key in self._earlier or key in self.client.futures for key in keys)
         lives = [Future[Any](key, self.client) for key in keys]
+        if sending := {self._sending[key] for key in keys if key in self._sending}:
+            await asyncio.wait(sending, timeout=config.seconds("answer-timeout"))  # rather than to send it twice
         if earlier or len(self._earlier) > _MANY:
             await self.link.flush()
             self._earlier = {key for key in self._earlier if key in self.client.futures}
@@ -240,14 +247,36 @@ class Placer(Inventory):
         how: How,
         timeout: str | float | None,
     ) -> None:
-        """Send what the cluster lacks, record the placements, and wait."""
+        """Send what the cluster lacks, record the placements, and wait.
+
+        An interrupt ends the wait, but not what is on its way: a worker may have it already. It is let go of when it
+        has arrived; once all has arrived the placement stays recorded.
+        """
         limit = config.seconds("wait-timeout", timeout)
         if not how.force:
             shipment.check_room(shipments, placement, infos)
+        broken_off = asyncio.Event()
+        work = asyncio.ensure_future(self._send_and_record(shipments, infos, how, broken_off))
+        keys = [key for one in shipments if one.value is not NOTHING for key in one.parcel.keys]
+        self._sending.update(dict.fromkeys(keys, work))
+        work.add_done_callback(lambda _: [self._sending.pop(key) for key in keys if self._sending.get(key) is work])
+        try:
+            await asyncio.shield(work)
+            await self.link.settled([one.item["vid"] for one in shipments], limit)
+        except asyncio.CancelledError:
+            broken_off.set()
+            work.add_done_callback(partial(_let_go, shipments))
+            raise
+
+    async def _send_and_record(
+        self, shipments: Sequence[Shipment], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event
+    ) -> None:
         with self._remembering(shipments):
             for one in shipments:
-                if one.value is not NOTHING:
-                    await shipment.send(one, self.link.images, infos, how.direct, self.direct)
+                if one.value is not NOTHING and not broken_off.is_set():
+                    await shipment.send(one, self.link, infos, how.direct, self.direct)
+            if broken_off.is_set():
+                raise asyncio.CancelledError
             if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
                 await self.link.flush()  # graphs that were submitted before need what is let go of
             await self.link.place([one.item for one in shipments])
@@ -258,7 +287,6 @@ class Placer(Inventory):
             one.lives.clear()
             if one.item["hold"]:
                 self._futures.update(one.futures)
-        await self.link.settled([one.item["vid"] for one in shipments], limit)
 
     @contextmanager
     def _remembering(self, shipments: Sequence[Shipment]) -> Iterator[None]:
@@ -301,6 +329,15 @@ class Placer(Inventory):
                     f"The key {key!r} is on the cluster already, with another value.",
                     "Give the dict a name (name=), or release the earlier one first.",
                 )
+
+
+def _let_go(shipments: Sequence[Shipment], work: asyncio.Future[None]) -> None:
+    """Let go of what nobody waits for any more, and take note of how that ended."""
+    for one in shipments:
+        one.futures.clear()
+        one.lives.clear()
+    if not work.cancelled() and (error := work.exception()) is not None:
+        logger.info("A placement that was broken off has failed: %s", error)
 
 
 def _lost(name: str, why: str) -> LostError:

@@ -24,7 +24,7 @@ from moorage.protocol import PlaceItem, VariableRecord, placement_to_dict
 if TYPE_CHECKING:
     from distributed import Client
 
-    from moorage.kernel.images import Images
+    from moorage.kernel.link import SchedulerLink
 
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
 _SEND_SECONDS = 10  # of the search for the worker, not of the transfer
@@ -191,7 +191,7 @@ def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
 
 
 async def send(
-    shipment: Shipment, images: Images, infos: Sequence[WorkerInfo], direct: bool | None, reachable: bool
+    shipment: Shipment, link: SchedulerLink, infos: Sequence[WorkerInfo], direct: bool | None, reachable: bool
 ) -> None:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.
 
@@ -200,7 +200,7 @@ async def send(
     Parameters
     ----------
     shipment : Shipment
-    images : Images
+    link : SchedulerLink
         Of the client that sends.
     infos : sequence of WorkerInfo
     direct : bool or None
@@ -208,7 +208,7 @@ async def send(
     reachable : bool
         Whether this process can connect to workers.
     """
-    parcel, client = shipment.parcel, images.client
+    parcel, client, images = shipment.parcel, link.client, link.images
     if parcel.futures:
         shipment.futures = dict(zip(parcel.keys, parcel.futures, strict=True))
         return
@@ -224,6 +224,8 @@ async def send(
     nbytes = sum(parcel.nbytes)
     if direct is None:
         direct = reachable and nbytes > _DIRECT
+    if direct and loads:
+        await link.sending({address: list(load) for address, load in loads.items()})
     more = _SEND_SECONDS + nbytes / SLOWEST_LINK
     sent = await asyncio.gather(
         *(
@@ -232,6 +234,9 @@ async def send(
         ),
         return_exceptions=True,
     )
+    failed = [address for address, one in zip(loads, sent, strict=True) if not isinstance(one, dict)]
+    if direct and failed:
+        link.broken_off(failed)
     for one in sent:
         if isinstance(one, dict):
             shipment.futures.update(one)

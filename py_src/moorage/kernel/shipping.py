@@ -45,6 +45,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.restrictions",
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
+    "moorage.scheduler.strays",
 )
 
 _lock = RLock()

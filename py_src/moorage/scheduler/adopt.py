@@ -15,6 +15,8 @@ from moorage.plan import Key
 if TYPE_CHECKING:
     from distributed import Scheduler
 
+    from moorage.scheduler.strays import Strays
+
 Handler = Callable[..., Awaitable[Any]]
 
 
@@ -28,14 +30,20 @@ class Adopter:
         ``adopt(keys, placement)`` records a placement.
     placed : collection of keys
         Those that have one.
+    strays : Strays
     """
 
     def __init__(
-        self, scheduler: Scheduler, adopt: Callable[[Iterable[Key], Placement], None], placed: Collection[Key]
+        self,
+        scheduler: Scheduler,
+        adopt: Callable[[Iterable[Key], Placement], None],
+        placed: Collection[Key],
+        strays: Strays,
     ) -> None:
         self._scheduler = scheduler
         self._adopt = adopt
         self._placed = placed
+        self._strays = strays
         self._scatter: Handler = scheduler.handlers["scatter"]
         self._replicate: Handler = scheduler.handlers["replicate"]
         self._rebalance: Handler = scheduler.handlers["rebalance"]
@@ -57,7 +65,8 @@ class Adopter:
         timeout: float = 2,
     ) -> Any:
         """As ``Scheduler.scatter``; the copies of a broadcast stay."""
-        keys = await self._scatter(data=data, workers=workers, client=client, broadcast=broadcast, timeout=timeout)
+        with self._strays.sending(data.keys()):
+            keys = await self._scatter(data=data, workers=workers, client=client, broadcast=broadcast, timeout=timeout)
         if broadcast:
             addresses = None if workers is None else [self._scheduler.coerce_address(worker) for worker in workers]
             self._adopt(keys, self._placement(None if broadcast is True else broadcast, addresses))

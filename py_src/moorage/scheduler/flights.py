@@ -10,6 +10,7 @@ from time import monotonic
 from moorage.plan import Address, Key
 
 _PATIENCE = 10.0
+_OVERDUE = 4.0  # seconds after which it is worth a question whether a copy has not been there all the time
 _SLOWEST_LINK = 10e6  # bytes per second; a copy gets this much more time before it is asked for again
 
 
@@ -22,6 +23,7 @@ def patience(nbytes: int) -> float:
 class _Flight:
     source: Address
     nbytes: int
+    begun: float
     deadline: float
 
 
@@ -32,11 +34,13 @@ class Flights:
         self._by_key: dict[Key, dict[Address, _Flight]] = {}
         #: Bytes on their way to each worker.
         self.incoming: Counter[Address] = Counter()
+        self._looked = 0.0
 
     def begin(self, key: Key, source: Address, target: Address, nbytes: int) -> None:
         """Take note of a copy that is asked for."""
         self.end(key, target)
-        self._by_key.setdefault(key, {})[target] = _Flight(source, nbytes, monotonic() + patience(nbytes))
+        now = monotonic()
+        self._by_key.setdefault(key, {})[target] = _Flight(source, nbytes, now, now + patience(nbytes))
         self.incoming[target] += nbytes
 
     def of(self, key: Key) -> dict[Address, Address]:
@@ -67,6 +71,16 @@ class Flights:
         """Wait no more for what a worker that has left was to send or to get."""
         self._end_where(lambda target, flight: address in (target, flight.source))
         del self.incoming[address]
+
+    def overdue(self) -> list[tuple[Key, Address]]:
+        """Return keys and targets of copies that have been on their way for long; each once."""
+        before, self._looked = self._looked, monotonic() - _OVERDUE
+        return [
+            (key, target)
+            for key, flights in self._by_key.items()
+            for target, flight in flights.items()
+            if before < flight.begun <= self._looked
+        ]
 
     def expire(self) -> list[tuple[Key, Address]]:
         """Wait no more for what should have arrived long ago; return those keys and targets."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
+    from moorage.scheduler.strays import Strays
+
 _NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
 
 _REMEDY = "Place it again: %scatter, %broadcast or %pin with its value."
@@ -59,11 +61,13 @@ class Origins:
     scheduler : Scheduler
     ask : callable
         ``ask(client, keys)``: request these values of a client.
+    strays : Strays
     """
 
-    def __init__(self, scheduler: Scheduler, ask: Callable[[str, list[Key]], None]) -> None:
+    def __init__(self, scheduler: Scheduler, ask: Callable[[str, list[Key]], None], strays: Strays) -> None:
         self._scheduler = scheduler
         self._ask = ask
+        self._strays = strays
         self._clients: dict[Key, list[str]] = {}
         self._asked: dict[Key, float] = {}
         self._delivering: dict[Key, Address] = {}
@@ -206,10 +210,13 @@ class Origins:
     async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
         load = {ts.key: values[ts.key] for ts in tasks}
         try:
-            async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks))):
-                _, _, nbytes = await scatter_to_workers([address], load, rpc=self._scheduler.rpc)
+            with self._strays.sending(load):
+                async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks))):
+                    _, _, nbytes = await scatter_to_workers([address], load, rpc=self._scheduler.rpc)
         except (OSError, TimeoutError):  # it has left meanwhile, or hangs
             self._avoid.update(dict.fromkeys(load, address))
+            if address in self._scheduler.workers:
+                self._strays.suspect(address, load)
             return
         finally:
             for key in load:
@@ -227,8 +234,23 @@ class Origins:
     def update_data(
         self, *, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None = None
     ) -> None:
-        """As ``Scheduler.update_data``; values that were expected end the waiting, whoever has sent them."""
+        """As ``Scheduler.update_data``; values that were expected end the waiting, whoever has sent them.
+
+        Of a client that has died meanwhile nobody keeps what it has sent.
+
+        Raises
+        ------
+        KeyError
+            If a worker has left. Nothing has changed.
+        """
         scheduler = self._scheduler
+        who_has = {key: [scheduler.coerce_address(a) for a in addresses] for key, addresses in who_has.items()}
+        self._strays.arrived(client, who_has)
+        if gone := [a for a in {a for at in who_has.values() for a in at} if a not in scheduler.workers]:
+            raise KeyError(gone[0])
+        alive = client is None or client in scheduler.clients
+        if not alive:
+            client = None
         expected = [
             key for key in who_has if key in self and key in scheduler.tasks and not scheduler.tasks[key].who_has
         ]
@@ -241,6 +263,16 @@ class Origins:
                 scheduler.client_desires_keys([key], client)
             self.wait_for(key)
             self._arrived(scheduler.tasks[key], who_has[key][0], nbytes.get(key, -1))
+        if not alive:
+            unwanted = [key for key in others if not (ts := scheduler.tasks[key]).who_wants and not ts.dependents]
+            scheduler.transitions(dict.fromkeys(unwanted, "forgotten"), f"moorage-{uuid4().hex}")
+
+    def found(self, ts: TaskState, address: Address) -> bool:
+        """Take a worker's word that it has a value which is waited for; return whether it is."""
+        if ts.state != "no-worker":
+            return False
+        self._arrived(ts, address, ts.nbytes)
+        return ts.state != "no-worker"
 
     def give_up(self, key: Key, why: str, exception: Any = None) -> None:
         """Fail `key` and all that waits for it.

@@ -1,9 +1,9 @@
 """The scheduler plugin: what of moorage runs on the scheduler, put together.
 
-It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the
-handlers ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
-``moorage_restore`` and ``moorage_uninstall``, and undoes all it did when it is taken away. How a placement is carried
-out stands in the other modules of this package.
+It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the handlers
+``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
+``moorage_restore``, ``moorage_sending`` and ``moorage_uninstall``, and undoes all it did when it is taken away. How a
+placement is carried out stands in the other modules of this package.
 
 Workers register as ``init``: the event that matters is the change of their status to ``running``, which plugins see
 through ``log_event`` only.
@@ -46,6 +46,7 @@ from moorage.scheduler.restrictions import follow
 from moorage.scheduler.shared import TOPIC as SHARED_TOPIC
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import standing_of
+from moorage.scheduler.strays import Strays
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -78,7 +79,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.scheduler = scheduler
         self.desired = Desired()
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed)
-        self.origins = Origins(scheduler, self._ask_origin)
+        self.strays = Strays(scheduler, self._stray_found)
+        self.origins = Origins(scheduler, self._ask_origin, self.strays)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler.rpc)
@@ -86,6 +88,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.shared = Shared(scheduler)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
+            self.strays.close,
         ]  # fmt: skip
         self._hide_from_policy()
         self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
@@ -115,6 +118,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             ``{"status": "unknown-worker", "asked": …, "known": […]}`` or ``{"status": "actor", "key": …}``, and nothing
             has changed.
         """
+        if client not in self.scheduler.clients:  # it has died meanwhile, and its futures with it
+            items = [item for item in items if item["hold"]]
         records, hands = [], dict[Key, str | None]()
         known = {*self._seen, *requested}
         for item in items:
@@ -209,6 +214,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self._key_changed(key)
         await self.origins.deliver(values, self.reconciler.first_holders)
 
+    async def sending(
+        self, client: str, keys: Mapping[Address, list[Key]], broken_off: Iterable[Address] | None = None
+    ) -> None:
+        """Take note of what a client is about to send to which worker; `broken_off`: to whom it could not."""
+        self.strays.announce(client, keys)
+        if client not in self.scheduler.clients:
+            self.strays.broken_off(client)
+        elif broken_off is not None:
+            self.strays.broken_off(client, broken_off)
+
     async def uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
         for vid in list(self.desired.records):
@@ -239,6 +254,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             scheduler.loop.call_later(seconds, self._tell_of_departure, worker)
         self._workers_changed(gone=worker)
         self.origins.worker_gone(worker)
+        self.strays.worker_gone(worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Take note of workers that begin or cease to run, and keep no record of what tasks print."""
@@ -256,6 +272,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take note of a client that has left."""
         self.journal.unsubscribe(client)
         self.origins.client_gone(client)
+        self.strays.broken_off(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Take note of what happens to placed keys; called for every transition of every key."""
@@ -302,6 +319,18 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler.replica_changed(ts.key, ws.address)
         self._key_changed(ts.key)
 
+    def _stray_found(self, address: Address, key: Key) -> None:
+        """Make use of a value that a worker has unknown to the scheduler, or have it let go."""
+        ts, ws = self.scheduler.tasks.get(key), self.scheduler.workers.get(address)
+        if ws is None or (ts is not None and ts.who_has and ws in ts.who_has):
+            return
+        if ts is not None and key in self.origins and self.origins.found(ts, address):
+            return
+        # the reconciler asks for it again: what the worker has it may be letting go of this very moment
+        message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
+        self.scheduler.worker_send(address, message)
+        self.reconciler.replica_changed(key, address)
+
     def _key_changed(self, key: Key) -> None:
         self.journal.mark(self.desired.vids(key))
 
@@ -330,6 +359,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _sweep(self) -> None:
         self.reconciler.sweep()
         self.origins.seek()
+        for key, target in self.reconciler.overdue():
+            self.strays.suspect(target, (key,))
+        self.strays.look()
         self.shared.prune()
 
     def _look_at_memory(self) -> None:
@@ -345,11 +377,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 self._undo.append(keep_placed(policy, self.desired.by_key))
 
     def _add_handlers(self) -> None:
-        adopter = Adopter(self.scheduler, self.keeper.adopt if self._adopts else _ignore, self.desired.by_key)
+        adopt = self.keeper.adopt if self._adopts else _ignore
+        adopter = Adopter(self.scheduler, adopt, self.desired.by_key, self.strays)
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
-            self.place, self.release, self.state, self.workers, self.subscribe, self.restore, self.uninstall,
+            self.place, self.release, self.state, self.workers, self.subscribe, self.restore, self.sending,
+            self.uninstall,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

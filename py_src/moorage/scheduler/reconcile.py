@@ -137,6 +137,10 @@ class Reconciler:
             self._dealt.pop(key, None)
             self._flights.end_all(key)
 
+    def overdue(self) -> list[tuple[Key, Address]]:
+        """Return copies that do not arrive, and their targets; each once."""
+        return self._flights.overdue()
+
     def sweep(self) -> None:
         """Give up on copies that never arrived, and look again at all that is not settled or was in use."""
         for key, target in self._flights.expire():

@@ -1,0 +1,127 @@
+"""Values that may be on a worker without the scheduler knowing, because whoever sent them broke off.
+
+A client that sends data straight to a worker tells the scheduler afterwards. If it dies in between, the worker keeps
+what nobody knows of: no release frees it, and asked for a copy of it the worker does nothing, since it has one. So the
+client says beforehand what it is about to send, and when it breaks off the worker is asked what it has, for a while:
+what is in a socket already may arrive later. The same question goes to workers whose copies do not arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from moorage.plan import Address, Key
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+_LOOK_FOR = 60.0  # seconds after which what was sent has arrived or never will
+_ANSWER = 10.0  # seconds that a worker may take to say what it has
+
+
+class Strays:
+    """What is being sent to workers, and what has to be looked for there.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    found : callable
+        ``found(worker, key)``: `worker` has `key`, and nobody is about to tell the scheduler.
+    """
+
+    def __init__(self, scheduler: Scheduler, found: Callable[[Address, Key], None]) -> None:
+        self._scheduler = scheduler
+        self._found = found
+        self._announced: dict[str, dict[Address, set[Key]]] = {}
+        self._under_way = Counter[Key]()
+        self._suspected: dict[Address, dict[Key, float]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    def announce(self, client: str, keys: Mapping[Address, Collection[Key]]) -> None:
+        """Take note of what a client is about to send to which worker."""
+        announced = self._announced.setdefault(client, {})
+        for address, sent in keys.items():
+            fresh = set(sent) - announced.get(address, set())
+            announced.setdefault(address, set()).update(fresh)
+            self._under_way.update(fresh)
+
+    def arrived(self, client: str | None, keys: Mapping[Key, Iterable[Address]]) -> None:
+        """Take note that a client has told where keys are."""
+        announced = self._announced.get(client or "", {})
+        for key, addresses in keys.items():
+            for address in addresses:
+                if key in announced.get(address, ()):
+                    announced[address].discard(key)
+                    self._end(key)
+                self._suspected.get(address, {}).pop(key, None)
+
+    def broken_off(self, client: str, addresses: Iterable[Address] | None = None) -> None:
+        """Look for what a client has announced and never told of; `addresses`: at these workers only."""
+        announced = self._announced.get(client, {})
+        for address in list(announced) if addresses is None else addresses:
+            keys = announced.pop(address, set())
+            for key in keys:
+                self._end(key)
+            self.suspect(address, keys)
+        if not announced:
+            self._announced.pop(client, None)
+
+    @contextmanager
+    def sending(self, keys: Collection[Key]) -> Iterator[None]:
+        """Do not look for `keys` meanwhile: the scheduler sends them itself."""
+        keys = list(keys)  # a mapping would count its values
+        self._under_way.update(keys)
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._end(key)
+
+    def suspect(self, address: Address, keys: Iterable[Key]) -> None:
+        """Look for `keys` at a worker."""
+        until = monotonic() + _LOOK_FOR
+        for key in keys:
+            self._suspected.setdefault(address, {}).setdefault(key, until)
+        self.look()
+
+    def worker_gone(self, address: Address) -> None:
+        """Look for nothing there any more."""
+        self._suspected.pop(address, None)
+
+    def look(self) -> None:
+        """Ask workers once what they have of what is suspected there, unless they are being asked."""
+        if self._suspected and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.ensure_future(self._look())
+
+    def close(self) -> None:
+        """Look for nothing any more."""
+        self._suspected.clear()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _end(self, key: Key) -> None:
+        self._under_way[key] -= 1
+        if self._under_way[key] <= 0:
+            del self._under_way[key]
+
+    async def _look(self) -> None:
+        await asyncio.gather(*(self._look_at(address) for address in list(self._suspected)), return_exceptions=True)
+
+    async def _look_at(self, address: Address) -> None:
+        async with asyncio.timeout(_ANSWER):
+            there = set(await self._scheduler.rpc(address).keys())
+        suspected, now = self._suspected.get(address, {}), monotonic()
+        for key, until in list(suspected.items()):
+            if self._under_way[key]:
+                continue
+            if key in there or until < now:
+                del suspected[key]
+            if key in there:
+                self._found(address, key)
+        if not suspected:
+            self._suspected.pop(address, None)
