@@ -3,6 +3,7 @@
 Processes and clusters take most of the time of a test, so they are shared, and tests run side by side (`npm test` does
 so, with ``pytest --numprocesses=2 --dist=loadgroup``). All tests of a module run one after another in one process, and
 so do those of a folder in `TOGETHER`: a fixture of module scope, or in these folders of package scope, is made once.
+(For pytest a package is a folder with an ``__init__.py``; elsewhere its scope is the whole run.)
 """
 
 from pathlib import Path
@@ -42,3 +43,11 @@ def runtime_dir(tmp_path_factory):
         folder = tmp_path_factory.mktemp("runtime")
         patch.setenv("JUPYTER_RUNTIME_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_terminal():
+    """What is printed is as wide as in a log: pytest-xdist gives its processes a width."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield

@@ -1,4 +1,4 @@
-"""One cluster of three named workers for all tests of a file; each test leaves it as it was."""
+"""One cluster of three named workers for all tests of this folder; each test leaves it as it was."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.scheduler.notebook import Notebook, notebook_on
 from tests.workers import Workers
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     folder: Path = tmp_path_factory.mktemp("workers")
     with dask.config.set({"temporary-directory": str(folder)}), Workers("alice", "bob", "carol") as workers:

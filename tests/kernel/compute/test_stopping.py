@@ -35,12 +35,20 @@ def test_cancelling_keeps_what_has_ended_and_the_rest_can_be_run_later(cluster):
     assert results.retry().gather() == list(range(300))
 
 
-def test_an_interrupt_of_a_wait_leaves_the_results_usable(cluster):
-    results = cluster.map(lambda i: time.sleep(0.02) or i, range(100))
+def test_an_interrupt_of_a_wait_leaves_the_results_usable(cluster, tmp_path):
+    go = str(tmp_path / "go")
+
+    def item(i):
+        while not os.path.exists(go):
+            time.sleep(0.02)
+        return i
+
+    results = cluster.map(item, range(100))
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         results.wait(60)
+    open(go, "w").close()
     assert results.gather() == list(range(100))
 
 
