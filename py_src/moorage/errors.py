@@ -114,7 +114,7 @@ class NotPlaceableError(InputError):
 
 
 class UnpicklableError(InputError):
-    """A value that cannot leave the notebook."""
+    """A value that cannot leave the notebook, or a result that cannot come to it."""
 
 
 class ArgumentError(InputError):

@@ -231,3 +231,64 @@ def test_what_a_loop_runs_over_may_be_what_only_the_cluster_has(notebook):
     assert notebook.value("%%submit for part in (kept := parts)[1:]\ndouble(part)") == [4, 6]
     assert len(notebook.names["kept"]) == 3
     assert notebook.value("%%submit for f in [lambda: sum(parts)]\nf()") == [6]
+
+
+def test_a_namespace_of_a_script_can_be_used_as_a_dict(notebook, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("rate = 3\ndef scaled(i): return i * rate\n")
+    notebook.run(f"import runpy\nran = runpy.run_path({str(script)!r})\nrate = 100\nmade = {{'rate': 5}}")
+    notebook.run("exec('def scaled(i): return i * rate', made)")
+    assert notebook.value("%%submit\nran['scaled'](2), made['scaled'](2), rate") == (6, 10, 100)
+
+
+LARGE = """
+import functools, numpy as np
+huge = np.ones(200_000)
+def read(i): return float(huge[i])
+class Model:
+    table = np.ones(200_001)
+    def read(self, i): return float(huge[i])
+def default(i, x=np.ones(200_002)): return float(x[i])
+def make():
+    inner = np.ones(200_003)
+    return lambda i: float(inner[i])
+class Holder: pass
+holder = Holder()
+holder.deep = {'a': [np.ones(200_004)]}
+model, closed, box = Model(), make(), {'f': read}
+part = functools.partial(lambda x, i: float(x[i]), np.ones(200_005))
+cached = functools.cache(read)
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "read(1)",
+        "model.read(1)",
+        "Model.table[1]",
+        "default(1)",
+        "closed(1)",
+        "holder.deep['a'][0][1]",
+        "box['f'](1)",
+        "part(1)",
+        "cached(1)",
+        "list(map(read, [1]))",
+        "(lambda: model.read(1))()",
+    ],
+)
+def test_large_values_are_refused_however_they_are_reached(body, notebook):
+    notebook.run(LARGE)
+    for magic in ("%%submit --no-auto", "%%submit --no-auto for i in range(2)"):
+        error, _ = notebook.fail(f"{magic}\n{body}")
+        assert "would be copied" in error.message
+    assert list(notebook.names["cluster"]) == []
+
+
+def test_a_large_value_that_a_method_reads_is_placed_under_its_own_name(notebook):
+    notebook.run(LARGE)
+    notebook.run("del Model.table")
+    assert "Placed huge (1.53 MiB)" in notebook.run("%%submit\nmodel.read(1)")
+    assert list(notebook.names["cluster"]) == ["huge"]
+    notebook.run("huge = np.full(200_000, 7.0)")
+    assert notebook.value("%%submit for i in range(2)\nmodel.read(i)") == [7.0, 7.0]

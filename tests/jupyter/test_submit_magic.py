@@ -46,6 +46,7 @@ def test_an_error_shows_the_cell_s_own_lines(notebook):
     assert isinstance(error, ZeroDivisionError)
     assert "3 1 / zero" in shown
     assert "moorage/" not in shown
+    assert "dynamic-code" not in shown
 
 
 def test_a_cell_that_is_no_python_is_not_run(notebook):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,7 +83,7 @@ class Inventory:
         self.placed: dict[str, Placed] = {}
         self._futures: dict[Any, Future[Any]] = {}
         self._under_way = Counter[tuple[str, Any]]()  # variable and key of what is being placed
-        self._namespace: Mapping[str, Any] = {}
+        self.namespace: dict[str, Any] | None = None  # the notebook's, if there is a notebook
         link.on_gone = self._gone
 
     # Names and states
@@ -150,9 +150,9 @@ class Inventory:
 
     # What the notebook's names mean
 
-    def note_rebound(self, namespace: Mapping[str, Any]) -> None:
+    def note_rebound(self, namespace: dict[str, Any]) -> None:
         """Compare names with the objects that were placed under them. Takes microseconds."""
-        self._namespace = namespace
+        self.namespace = namespace
         for name, placed in list(self.placed.items()):
             rebound = name in namespace and not means(namespace[name], name, placed)
             if rebound != placed.rebound:
@@ -184,7 +184,7 @@ class Inventory:
             If it has placed none, or has it no more.
         """
         placed = self.placed[name]
-        for value in (placed.value and placed.value(), self._namespace.get(name)):
+        for value in (placed.value and placed.value(), (self.namespace or {}).get(name)):
             if placed.is_of(value):
                 return value
         raise KeyError(name)

@@ -3,22 +3,24 @@
 Dask pickles plugins; classes of an importable module travel by reference, which only a process that has the module
 can follow. So the modules of the plugin are registered with cloudpickle to travel by value, for as long as the plugin
 is being sent. Each module is named exactly: distributed's pickle looks at the exact name of a class's module, not at
-its package.
+its package. They are pickled here, so that their code keeps the names of its files in tracebacks.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
-from distributed.protocol.pickle import dumps
 
 from moorage import config
 from moorage.errors import VersionError
+from moorage.kernel.compute.sources import arguments_of
 from moorage.kernel.versions import check_scheduler, not_understood
 from moorage.kernel.waiting import answer
 from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
@@ -46,6 +48,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
     "moorage.scheduler.strays",
+    "moorage.scheduler.turns",
 )
 
 _lock = RLock()
@@ -67,6 +70,21 @@ def by_value(modules: tuple[str, ...] = SHIPPED_MODULES) -> Iterator[None]:
                 cloudpickle.unregister_pickle_by_value(module)
 
 
+def pickled_by_value(plugin: Any, modules: tuple[str, ...] = SHIPPED_MODULES) -> bytes:
+    """Pickle a plugin together with the modules that it needs of this package."""
+    file = io.BytesIO()
+    with by_value(modules):  # no longer than it takes to pickle: other threads wait
+        _Pickler(file, protocol=5).dump(plugin)
+    return file.getvalue()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, types.CodeType):
+            return types.CodeType, arguments_of(obj)
+        return super().reducer_override(obj)
+
+
 async def install_plugin(client: Client) -> SchedulerSnapshot:
     """Put the plugin on the scheduler of `client`, unless it is there, and return what it knows.
 
@@ -84,8 +102,7 @@ async def _install(client: Client) -> SchedulerSnapshot:
     assert client.scheduler is not None
     where, packages = str(client.scheduler.address), (await client.scheduler.versions())["packages"]
     check_scheduler(where, packages)
-    with by_value():  # no longer than it takes to pickle: other threads wait
-        plugin = dumps(PlacementSchedulerPlugin(adopt=config.get("adopt")))
+    plugin = pickled_by_value(PlacementSchedulerPlugin(adopt=config.get("adopt")))
     try:
         await client.scheduler.register_scheduler_plugin(plugin=plugin, name=NAME, idempotent=True)
     except (OSError, TimeoutError):

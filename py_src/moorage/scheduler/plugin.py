@@ -2,8 +2,8 @@
 
 It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the handlers
 ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
-``moorage_restore``, ``moorage_sending`` and ``moorage_uninstall``, and undoes all it did when it is taken away. How a
-placement is carried out stands in the other modules of this package.
+``moorage_restore``, ``moorage_sending`` and ``moorage_uninstall``, and those of `Turns`, and undoes all it did when it
+is taken away. How a placement is carried out stands in the other modules of this package.
 
 Workers register as ``init``: the event that matters is the change of their status to ``running``, which plugins see
 through ``log_event`` only.
@@ -47,6 +47,7 @@ from moorage.scheduler.shared import TOPIC as SHARED_TOPIC
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import standing_of
 from moorage.scheduler.strays import Strays
+from moorage.scheduler.turns import Turns
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -84,6 +85,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler.rpc)
+        self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.shared = Shared(scheduler)
         self._undo: list[Callable[[], Any]] = [
@@ -253,6 +255,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for seconds in _TELL_AGAIN:
             scheduler.loop.call_later(seconds, self._tell_of_departure, worker)
         self._workers_changed(gone=worker)
+        self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
         self.strays.worker_gone(worker)
 
@@ -273,6 +276,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal.unsubscribe(client)
         self.origins.client_gone(client)
         self.strays.broken_off(client)
+        self.turns.client_gone(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Take note of what happens to placed keys; called for every transition of every key."""
@@ -383,7 +387,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.release, self.state, self.workers, self.subscribe, self.restore, self.sending,
-            self.uninstall,
+            self.uninstall, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

@@ -1,21 +1,24 @@
 """Runs the items of one task of a map: an outcome for each, and reports on how far they are.
 
-An item may take a tenth of a millisecond, so that what is done for each is as little as can be. Runs on workers,
-shipped by value.
+Each item is as alone as it would be in a task of its own: it finds the function, what that has captured, and its
+element as they were sent, and what it returns is taken down when it ends. An item may take a tenth of a millisecond,
+so that what is done for each is as little as can be. Runs on workers, shipped by value.
 """
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 import time
-from collections.abc import Callable, Iterable, Mapping
+import types
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dask.sizeof import sizeof
 from distributed import Reschedule
 
+from moorage.worker.awaiting import awaited
 from moorage.worker.errors import Cancelled, describe
+from moorage.worker.holdings import ATOMS
+from moorage.worker.taking import Taken, Untakeable, size, take_down
 
 PROGRESS = 0.2
 """Seconds between reports on how far it is."""
@@ -49,7 +52,7 @@ class Items:
         sink: Any,
         worker: Any,
     ) -> None:
-        self.values: list[Any] = []
+        self.values: list[Taken] = []
         self.errors: dict[int, dict[str, Any]] = {}
         self.seconds = 0.0
         self._options = options
@@ -58,7 +61,7 @@ class Items:
         self._sink = sink
         self._worker = worker
 
-    def run(self, call: Callable[[Any], Any], elements: Iterable[Any]) -> None:
+    def run(self, call: Callable[[Any], Any], elements: Sequence[Any]) -> None:
         """Call `call` with each of `elements`, until they have ended, their time is up or nobody wants them."""
         if not self._wanted():
             raise Cancelled
@@ -71,6 +74,8 @@ class Items:
             try:
                 try:
                     value = call(element)
+                    if type(value) not in ATOMS:
+                        value = self._taken(value)
                 except (Reschedule, Cancelled):
                     raise
                 except BaseException as error:
@@ -90,17 +95,26 @@ class Items:
                     self._report("progress", done=len(values), failed=len(self.errors))
         self.seconds = clock() - begin
 
-    def _try_again(self, call: Callable[[Any], Any], position: int, element: Any, error: BaseException) -> Any:
+    def settled(self, value: Any) -> Any:
+        """Return `value`, or what it gives if it has to be awaited."""
+        return awaited(value, self._worker, self._wanted) if isinstance(value, types.CoroutineType) else value
+
+    def _taken(self, value: Any) -> Taken:
+        return take_down(self.settled(value))
+
+    def _try_again(self, call: Callable[[Any], Any], position: int, element: Any, error: BaseException) -> Taken:
         """Return the value of an item that has raised, if another attempt gives one; otherwise note its error."""
         retries = self._options["retries"]
         for _ in range(retries):
             try:
-                return call(element)
+                return self._taken(call(element))
             except (Reschedule, Cancelled):
                 raise
             except BaseException as another:
                 error = another
         self.errors[position] = describe(error, self._worker) | {"attempts": retries + 1}
+        if isinstance(error, Untakeable):
+            self.errors[position]["untakeable"] = error.args
         return None
 
     def fail(self, error: BaseException) -> None:
@@ -117,7 +131,7 @@ class Items:
             "seconds": self.seconds,
             "worker": str(self._worker.name),
         }
-        nbytes = sizeof(self.values)
+        nbytes = size(self.values)
         self._report(
             "done",
             done=len(self.values),
@@ -130,9 +144,6 @@ class Items:
 
 
 def small_pickle(outcome: dict[str, Any]) -> bytes | None:
-    """Return `outcome` pickled, if that is short, and the notebook is sure to understand it."""
-    with contextlib.suppress(Exception):
-        pickled = pickle.dumps(outcome, protocol=5)
-        if len(pickled) < SMALL:
-            return pickled
-    return None
+    """Return `outcome` pickled, if that is short."""
+    pickled = pickle.dumps(outcome, protocol=5)
+    return pickled if len(pickled) < SMALL else None

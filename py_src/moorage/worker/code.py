@@ -6,6 +6,7 @@ tracebacks look for them, as IPython puts those of cells there in the notebook. 
 
 from __future__ import annotations
 
+import builtins
 import functools
 import linecache
 import threading
@@ -79,4 +80,10 @@ def cached_property(function: Callable[[Any], Any], name: str | None) -> functoo
 
 def ours() -> dict[str, Any]:
     """Return what payloads refer to by name; once for a process."""
-    return {"Cell": Cell, "code": Sources().code, "cached": cached, "cached_property": cached_property}
+    return {
+        "Cell": Cell,
+        "builtins": vars(builtins),
+        "code": Sources().code,
+        "cached": cached,
+        "cached_property": cached_property,
+    }

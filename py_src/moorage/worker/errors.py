@@ -1,7 +1,12 @@
-"""What tasks raise, in a form in which it reaches the notebook: pickled, in words, and with the user's own frames."""
+"""What tasks raise, in a form in which it reaches the notebook: pickled, in words, and with the user's own frames.
+
+Nothing is taken for granted of an exception: it may not pickle, not load, have no text, or one that no message can
+carry. Then a `RuntimeError` stands for it that says as much as can be said.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import types
 from typing import Any
@@ -9,39 +14,101 @@ from typing import Any
 import cloudpickle
 import tblib  # type: ignore[import-untyped]
 
+from moorage.worker.text import clean
+
+LONGEST = 2000
+"""Characters of an error in words."""
+LARGEST = 1_000_000
+"""Bytes of a pickled error."""
+DEEPEST = 100
+"""Frames of a traceback; what lies between its beginning and its end is left out."""
+
 
 class Cancelled(Exception):
     """The notebook has no more use for this task."""
 
 
 def users_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """Cut the frames of this package off the top of `traceback`."""
+    """Cut the frames of this package off the top of `traceback`, and most of those of an endless recursion."""
     rest = traceback
     while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("moorage.worker"):
         rest = rest.tb_next
-    return rest or traceback
+    frames = []
+    link = rest or traceback
+    while link is not None:
+        frames.append(link)
+        link = link.tb_next
+    if len(frames) <= DEEPEST:
+        return rest or traceback
+    shorter = None
+    for link in reversed(frames[: DEEPEST // 2] + frames[-DEEPEST // 2 :]):
+        shorter = types.TracebackType(shorter, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return shorter
+
+
+def in_words(error: BaseException) -> str:
+    """Return type and message of an error, as text that can be sent."""
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except BaseException as another:
+        message = f"(its message raised {type(another).__name__})"
+    return clean(f"{name}: {message}"[:LONGEST])
 
 
 def survivable(error: BaseException) -> Exception:
-    """Return `error`, or what stands for it if it would end the process that it is raised in, such as `SystemExit`."""
-    if isinstance(error, Exception):
+    """Return `error`, or what stands for it.
+
+    That is the case if it would end the process that it is raised in, such as `SystemExit`, or if Dask cannot send it.
+    """
+    if isinstance(error, Exception) and _can_be_shown(error) and _pickled(error) is not None:
         return error
-    return RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
+    return _rewritten(error) or _stand_in(error)
 
 
 def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
     """Return an error in a form that can be sent: pickled, and in words."""
-    error = survivable(raised)
-    traceback = users_frames(error.__traceback__)
-    error.__traceback__ = None
+    traceback = users_frames(raised.__traceback__)
+    raised.with_traceback(None)
+    pickled = _pickled(raised) if isinstance(raised, Exception) else None
+    if pickled is None:
+        pickled = pickle.dumps(_stand_in(raised))
+    with contextlib.suppress(Exception):
+        frames = tblib.Traceback(traceback).to_dict() if traceback is not None else None
+        return {"exception": pickled, "traceback": frames, "text": in_words(raised), "worker": str(worker.name)}
+    return {"exception": pickled, "traceback": None, "text": in_words(raised), "worker": str(worker.name)}
+
+
+def _stand_in(error: BaseException) -> RuntimeError:
+    return RuntimeError(in_words(error)).with_traceback(error.__traceback__)
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """Return a pickled error, if that can be loaded again: those with a constructor of their own often cannot."""
     try:
-        exception = cloudpickle.dumps(error)
-        pickle.loads(exception)
-    except Exception:  # errors with a constructor of their own often do not come back
-        exception = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
-    return {
-        "exception": exception,
-        "traceback": tblib.Traceback(traceback).to_dict() if traceback is not None else None,
-        "text": f"{type(error).__name__}: {error}"[:2000],
-        "worker": str(worker.name),
-    }
+        pickled = cloudpickle.dumps(error)
+        pickle.loads(pickled)
+    except BaseException:
+        return None
+    return pickled if len(pickled) < LARGEST else None
+
+
+def _can_be_shown(error: BaseException) -> bool:
+    try:
+        return all(text == clean(text) for text in (str(error), repr(error)))
+    except BaseException:
+        return False
+
+
+def _rewritten(error: BaseException) -> Exception | None:
+    """Return the same error with texts that can be sent, if there is such a one."""
+    if not isinstance(error, Exception):
+        return None
+    try:
+        args = [clean(arg) if isinstance(arg, str) else arg for arg in error.args]
+        if isinstance(error, OSError) and error.filename is not None:
+            args = [error.errno, clean(error.strerror or ""), clean(str(error.filename))]
+        rewritten = type(error)(*args).with_traceback(error.__traceback__)
+    except BaseException:
+        return None
+    return rewritten if _can_be_shown(rewritten) and _pickled(rewritten) is not None else None

@@ -9,16 +9,23 @@ prints does not flood the scheduler. Runs on workers, shipped by value.
 from __future__ import annotations
 
 import base64
+import contextvars
 import io
+import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from moorage.worker.text import bundle, clean, plain_json
 
 LIMIT = 1_000_000
 """Characters that one task may print; the rest is not sent."""
 DISPLAY_LIMIT = 10_000_000
 """Characters of one displayed object."""
+LONGEST_TEXT = 1000
+"""Characters that stand for one that is larger."""
 CHUNK = 16_000
 """Characters that are sent at once, without waiting for more."""
 
@@ -45,9 +52,11 @@ class Sink:
 
     def write(self, stream: str, text: str, item: int | None) -> None:
         """Take `text`, written to `stream` by an item."""
-        if self._sent + self._waiting > LIMIT or not text:
-            return
         with self._lock:
+            room = LIMIT - self._sent - self._waiting
+            if room < 0 or not text:
+                return
+            text = text[: room + 1]
             self._parts.append((stream, item, text))
             self._waiting += len(text)
         if self._waiting > CHUNK:
@@ -56,9 +65,11 @@ class Sink:
     def display(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Send a displayed object, after what was printed before it."""
         self.flush()
-        size = sum(len(part) for part in data.values() if isinstance(part, str))
+        data, metadata = bundle(data), plain_json(metadata)
+        size = sum(len(part if isinstance(part, str) else json.dumps(part)) for part in data.values())
         if size > DISPLAY_LIMIT:
-            data = {"text/plain": f"{data.get('text/plain', 'an object')} (too large to show: {size:,} characters)"}
+            text = str(data.get("text/plain", "an object"))[:LONGEST_TEXT]
+            data = {"text/plain": f"{text} (too large to show: {size:,} characters)"}
         self._send({"kind": "display", "item": self.item, "data": data, "metadata": metadata})
 
     def flush(self) -> None:
@@ -76,7 +87,8 @@ class Sink:
             else:
                 merged.append([stream, item, text])
         if merged:
-            self._send({"kind": "output", "parts": merged})
+            parts = [(stream, item, clean(text)) for stream, item, text in merged]
+            self._send({"kind": "output", "parts": parts})
 
 
 class Sinks:
@@ -84,6 +96,7 @@ class Sinks:
 
     def __init__(self) -> None:
         self._by_thread: dict[int, Sink] = {}
+        self._of_context: contextvars.ContextVar[Sink] = contextvars.ContextVar("moorage_sink")  # of coroutines
         self._start: Callable[[threading.Thread], None] | None = None
 
     def __iter__(self) -> Iterator[Sink]:
@@ -96,6 +109,7 @@ class Sinks:
     def open(self, sink: Sink) -> None:
         """Let `sink` take what this thread writes, and threads that it starts."""
         self._by_thread[threading.get_ident()] = sink
+        self._of_context.set(sink)
 
     def close(self) -> None:
         """Send the rest, and take nothing more for the sink of this thread."""
@@ -109,6 +123,8 @@ class Sinks:
         if own is not None:
             return own, own.item
         inherited: tuple[Sink, int | None] | None = getattr(threading.current_thread(), _INHERITED, None)
+        if inherited is None and (sink := self._of_context.get(None)) is not None:
+            inherited = sink, sink.item
         return inherited if inherited is not None and not inherited[0].ended else None
 
     def follow_threads(self) -> None:
@@ -139,18 +155,23 @@ class Router(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Send to the task of this thread, or on as before."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         current = self.sinks.current()
         if current is None:
             self.original.write(text)
         else:
             sink, item = current
-            sink.write(self.stream, text, item)
+            sink.write(self.stream, str.__str__(text), item)
         return len(text)
 
     def flush(self) -> None:
         """Flush what is not a task's; tasks are flushed all the time."""
         if self.sinks.current() is None:
             self.original.flush()
+
+    def close(self) -> None:
+        """Do nothing: it is there for all tasks, and one of them has tried to close it."""
 
     def writable(self) -> bool:
         """True."""
@@ -209,26 +230,44 @@ def _png(figure: Any) -> str:
 def mimebundle(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a notebook needs to show `obj`: data by MIME type, and metadata.
 
-    Follows IPython's protocol of ``_repr_*_`` methods, without IPython, which workers need not have.
+    Follows IPython's protocol of ``_repr_*_`` methods, without IPython, which workers need not have. As there, one
+    that raises is reported on ``sys.stderr`` and the others are shown.
     """
-    data: dict[str, Any] = {"text/plain": repr(obj)}
+    data: dict[str, Any] = {"text/plain": _asked(obj, "__repr__", repr) or f"<{type(obj).__name__}>"}
     metadata: dict[str, Any] = {}
     if type(obj).__name__ == "Figure" and type(obj).__module__.startswith("matplotlib"):
-        return {**data, "image/png": _png(obj)}, metadata
+        return {**data, "image/png": _asked(obj, "savefig", _png)}, metadata
     if isinstance(obj, type):
         return data, metadata
     for method, kind in _METHODS.items():
-        made = getattr(obj, method, lambda: None)()
-        part, about = made if isinstance(made, tuple) else (made, None)
+        part, about = _pair(_asked(obj, method))
         if part is not None:
-            data[kind] = _text(part)
+            data[kind] = part
             if about:
                 metadata[kind] = about
-    whole = getattr(obj, "_repr_mimebundle_", lambda **_: None)(include=None, exclude=None)
-    parts, about = whole if isinstance(whole, tuple) else (whole, None)
-    data.update({kind: _text(part) for kind, part in (parts or {}).items()})
-    metadata.update(about or {})
+    parts, about = _pair(_asked(obj, "_repr_mimebundle_", _whole))
+    data.update(parts if isinstance(parts, Mapping) else {})
+    metadata.update(about if isinstance(about, Mapping) else {})
     return data, metadata
+
+
+def _asked(obj: Any, method: str, ask: Callable[[Any], Any] | None = None) -> Any:
+    """Return what a method of `obj` returns, or None if there is none or it raises, which is reported."""
+    try:
+        if not hasattr(obj, method):
+            return None
+        return ask(obj) if ask is not None else getattr(obj, method)()
+    except Exception:
+        traceback.print_exc(limit=-1)
+        return None
+
+
+def _whole(obj: Any) -> Any:
+    return obj._repr_mimebundle_(include=None, exclude=None)
+
+
+def _pair(made: Any) -> tuple[Any, Any]:
+    return made if isinstance(made, tuple) and len(made) == 2 else (made, None)
 
 
 _METHODS = {
@@ -240,7 +279,3 @@ _METHODS = {
     "_repr_jpeg_": "image/jpeg",
     "_repr_json_": "application/json",
 }
-
-
-def _text(part: Any) -> Any:
-    return base64.b64encode(part).decode() if isinstance(part, bytes) else part

@@ -24,9 +24,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moorage.images.carrier import Table
+from moorage.worker.classes import set_afresh
 
 
-def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images: Table | None = None) -> Any:
+def loads(
+    payload: bytes,
+    values: Sequence[Any],
+    ours: Mapping[str, Any],
+    images: Table | None = None,
+    met: list[Any] | None = None,
+) -> Any:
     """Return the object that `payload` stands for.
 
     Parameters
@@ -38,8 +45,14 @@ def loads(payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images
         What there is of this package, by name.
     images : Table, optional
         Which of the values have come out of which images.
+    met : list, optional
+        Gets what the references stand for, that is, what others use too.
     """
-    return _Unpickler(payload, values, ours, images or Table("")).load()
+    unpickler = _Unpickler(payload, values, ours, images or Table(""))
+    obj = unpickler.load()
+    if met is not None:
+        met += unpickler.met
+    return obj
 
 
 class _Unpickler(pickle.Unpickler):
@@ -49,8 +62,19 @@ class _Unpickler(pickle.Unpickler):
         self.ours = ours
         self.images = images
         self.buffers: dict[tuple[int, int], Any] = {}
+        self.met: list[Any] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return set_afresh if name == "_class_setstate" and module.startswith("cloudpickle.") else found
 
     def persistent_load(self, pid: Any) -> Any:
+        if pid[0] == "same":
+            return pid[1]
+        self.met.append(self._resolve(pid))
+        return self.met[-1]
+
+    def _resolve(self, pid: Any) -> Any:
         match pid:
             case ("whole", index):
                 return self.values[index]
@@ -60,8 +84,6 @@ class _Unpickler(pickle.Unpickler):
                 return np.ndarray(shape, dtype, self._buffer(index, digest, number), offset, strides)
             case ("bytes", index, digest, number, offset, length):
                 return self._buffer(index, digest, number)[offset : offset + length]
-            case ("same", value):
-                return value
             case ("client",):
                 import distributed
 

@@ -10,30 +10,37 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import operator
 import os
 import pickle
 import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from distributed import Event, Semaphore, get_worker
+from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import sync
 from tornado.ioloop import PeriodicCallback
 
+from moorage.worker.awaiting import awaited
 from moorage.worker.batch import Items
 from moorage.worker.code import ours
 from moorage.worker.errors import Cancelled, survivable, users_frames
 from moorage.worker.output import Display, Router, Sink, Sinks, figure_numbers
+from moorage.worker.program import Program
 from moorage.worker.references import loads
+from moorage.worker.taking import load
 
 TICK = 0.1
 """Seconds between looks at what tasks have printed."""
 IDLE = 5.0
 """Seconds after which a program that no batch has used is let go."""
+PATIENCE = 1.0
+"""Seconds to wait for a lease until it is asked again whether the task is still wanted."""
 
 
 class Runtime:
@@ -44,8 +51,8 @@ class Runtime:
         self._images = images
         self.sinks = Sinks()
         self.display = Display(self.sinks)
-        # (hash, thread) -> when last used, the values it refers to, the function
-        self.programs: dict[tuple[str, int], tuple[float, Sequence[Any], Callable[..., Any]]] = {}
+        self.routers: dict[str, Router] = {}
+        self.programs: dict[tuple[str, int], Program] = {}  # by hash and thread
 
     @property
     def images(self) -> Any:
@@ -58,69 +65,78 @@ class Runtime:
         Options: ``run`` identifies it; ``topic`` for reports; ``key`` of the task; ``limits``: leases by name;
         ``once``: refuse to run a second time.
         """
-        worker = get_worker()
+        worker, key = get_worker(), options["key"]
         with self.output(worker, options["topic"], options["run"]):
             figures = figure_numbers()
             try:
                 if options["once"]:
-                    claim(f"moorage-{options['run']}")
+                    claim(worker, options, "")
                 function, args, kwargs = loads(payload, values, self.ours, self.images)
-                limits = [semaphore(name, leases) for name, leases in options["limits"].items()]
-                with leases_of(limits, worker, options["key"]):
+                with leases_of(options["limits"], worker, key):
                     result = function(*args, **kwargs)
+                    if isinstance(result, types.CoroutineType):
+                        result = awaited(result, worker, lambda: wanted(worker, key))
                 self.display.figures(figures)
                 return result
             except BaseException as raised:
                 error = survivable(raised)
-                error.add_note(f"(raised on worker {worker.name})")
+                with contextlib.suppress(Exception):  # some errors take no notes
+                    error.add_note(f"(raised on worker {worker.name})")
                 raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
 
     def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
         """Run ``program`` for each of ``items``; return values, errors by position, and how long it took.
 
         Options: ``run`` and ``batch`` identify it; ``hash`` of the program; ``topic`` for reports; ``shared``: how
-        many of `values` belong to the program; ``retries`` per item; ``limits``: leases by name; ``spread``:
-        whether an item is a tuple of arguments; ``once``: refuse to run a second time; ``budget``: seconds after
-        which it stops, and returns what it has.
+        many of `values` belong to the program; ``packed``: whether items are pickled one by one; ``retries`` per item;
+        ``limits``: leases by name; ``spread``: whether an item is a tuple of arguments; ``once``: refuse to run a
+        second time; ``budget``: seconds after which it stops, and returns what it has.
         """
         worker = get_worker()
-        shared = options["shared"]
-        spread, key = options["spread"], options["key"]
-        limits = [semaphore(name, leases) for name, leases in options["limits"].items()]
+        shared, packed = options["shared"], options["packed"]
+        spread, limits, key = options["spread"], options["limits"], options["key"]
 
         def report(kind: str, **more: Any) -> None:
             message = {"kind": kind, "run": options["run"], "batch": options["batch"], "on": str(worker.name)}
             worker.log_event(options["topic"], message | more)
 
         def call(item: Any) -> Any:
+            function = loaded.fresh()
+            if packed:
+                item = loads(item, values[shared:], self.ours, self.images)
+            if not limits:
+                return function(*item) if spread else function(item)
             with leases_of(limits, worker, key):
-                return loaded(*item) if spread else loaded(item)
+                value = function(*item) if spread else function(item)
+                return running.settled(value)
 
         report("progress", done=0, failed=0)
         with self.output(worker, options["topic"], options["run"]) as sink:
             running = Items(options, lambda: wanted(worker, key), report, sink, worker)
             try:
                 if options["once"]:
-                    claim(f"moorage-{options['run']}-{options['batch'].partition('.')[0]}")
+                    claim(worker, options, options["batch"].partition(".")[0])
                 loaded = self.program(program, options["hash"], values[:shared])
+                loaded.fresh()
                 elements = loads(items, values[shared:], self.ours, self.images)
             except Exception as error:
                 running.fail(error)
             else:
-                running.run(call if limits or spread else loaded, elements)
-        return running.outcome()
+                running.run(call, elements)
+        return OrderedDict(running.outcome())  # Dask takes a plain dict apart when it sends it
 
-    def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Callable[..., Any]:
-        """Return the function of a batch, loaded once per thread: a thread runs one item at a time.
+    def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Program:
+        """Return the program of a batch, kept per thread: a thread runs one item at a time.
 
-        It is loaded anew if the worker has other copies of the values by now.
+        It is another one if the worker has other copies of the values by now.
         """
         place = hash_, threading.get_ident()
-        _, known, function = self.programs.get(place) or (0.0, (), None)
-        if function is None or not all(map(operator.is_, known, values)):
-            function = loads(payload, values, self.ours, self.images)
-        self.programs[place] = time.monotonic(), values, function
-        return function
+        program = self.programs.get(place)
+        if program is None or not program.refers_to(values):
+            program = Program(lambda met: loads(payload, values, self.ours, self.images, met), values)
+        self.programs[place] = program
+        program.used = time.monotonic()
+        return program
 
     @contextlib.contextmanager
     def output(self, worker: Any, topic: str, run: str) -> Iterator[Sink]:
@@ -130,11 +146,18 @@ class Runtime:
             worker.log_event(topic, message | {"run": run, "on": str(worker.name)})
 
         sink = Sink(send)
+        self.heal()
         self.sinks.open(sink)
         try:
             yield sink
         finally:
             self.sinks.close()
+
+    def heal(self) -> None:
+        """Put the routers back in the place of a stream that a task has closed, and put in the place of theirs."""
+        for stream, router in self.routers.items():
+            if getattr(getattr(sys, stream), "closed", True):
+                setattr(sys, stream, router)
 
     def tick(self) -> None:
         """Send what was printed, and let go of programs that are no longer used. On the worker's event loop."""
@@ -142,8 +165,8 @@ class Runtime:
             sink.flush()
         old = time.monotonic() - IDLE
         running = self.sinks.threads()
-        for place, (used, *_) in list(self.programs.items()):
-            if used < old and place[1] not in running:
+        for place, program in list(self.programs.items()):
+            if program.used < old and place[1] not in running:
                 self.programs.pop(place, None)
 
 
@@ -175,7 +198,8 @@ class RuntimePlugin(WorkerPlugin):
             module.each_item = each_item  # type: ignore[attr-defined]
             module.users = set()  # type: ignore[attr-defined]
             sys.modules[self.name] = module
-            sys.stdout, sys.stderr = Router("stdout", runtime.sinks), Router("stderr", runtime.sinks)
+            runtime.routers = {stream: Router(stream, runtime.sinks) for stream in ("stdout", "stderr")}
+            sys.stdout, sys.stderr = runtime.routers.values()
             runtime.sinks.follow_threads()
             if not hasattr(builtins, "display"):
                 builtins.display = runtime.display  # type: ignore[attr-defined]
@@ -212,7 +236,7 @@ def each_item(batch: dict[str, Any], index: int) -> Any:
     error = batch["errors"].get(index)
     if error is not None:
         raise pickle.loads(error["exception"])
-    return batch["values"][index]
+    return load(batch["values"][index])
 
 
 def wanted(worker: Any, key: Any) -> bool:
@@ -221,26 +245,31 @@ def wanted(worker: Any, key: Any) -> bool:
     return task is not None and task.state not in ("cancelled", "released", "forgotten")
 
 
-def claim(name: str) -> None:
-    """Raise if the batch of that name has begun before, on a worker that was lost."""
-    event: Any = Event(name)
-    if event.is_set():
+def claim(worker: Any, options: Mapping[str, Any], part: str) -> None:
+    """Raise if that part of a run has begun before, on a worker that was lost."""
+    client = options["topic"].removeprefix("moorage-output-")
+    if not sync(worker.loop, worker.scheduler.moorage_claim, client=client, run=options["run"], part=part):
         raise RuntimeError("the worker that ran this was lost, and it is not to run twice")
-    event.set()
-
-
-def semaphore(name: str, leases: int) -> Any:
-    """Return the cluster's semaphore for the limit `name`."""
-    return Semaphore(max_leases=leases, name=f"moorage-limit-{name}")
 
 
 @contextlib.contextmanager
-def leases_of(limits: Sequence[Any], worker: Any, key: Any) -> Iterator[None]:
-    """Hold a lease of each of `limits`, taken in one order by all, for as long as the task is wanted."""
-    with contextlib.ExitStack() as stack:
-        for limit in limits:
-            while not limit.acquire(timeout=1):
-                if not wanted(worker, key):
-                    raise Cancelled
-            stack.callback(limit.release)
+def leases_of(limits: Mapping[str, int], worker: Any, key: Any) -> Iterator[None]:
+    """Hold a lease of each of `limits`, waiting for them as long as the task is wanted."""
+    if not limits:
         yield
+        return
+    lease = uuid.uuid4().hex
+    asked = {"limits": dict(limits), "lease": lease, "worker": worker.address, "timeout": PATIENCE}
+    while (answer := sync(worker.loop, worker.scheduler.moorage_acquire, **asked))["status"] != "OK":
+        if answer["status"] == "differs":
+            name, most = answer["name"], answer["most"]
+            raise ValueError(
+                f"The limit {name} is {most} for what runs now, and {limits[name]} was asked for: "
+                "wait until that has ended, or give the limit another name."
+            )
+        if not wanted(worker, key):
+            raise Cancelled
+    try:
+        yield
+    finally:
+        sync(worker.loop, worker.scheduler.moorage_free, lease=lease)

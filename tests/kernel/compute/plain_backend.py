@@ -12,6 +12,8 @@ from moorage.model import Everywhere, OnWorkers, WorkerInfo
 
 
 class PlainBackend:
+    namespace = None
+
     def __init__(self, client):
         self.client = client
         self.origins = Origins()

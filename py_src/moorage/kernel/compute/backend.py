@@ -25,6 +25,11 @@ class Backend(Protocol):
         """What the notebook has placed and still has."""
         ...
 
+    @property
+    def namespace(self) -> dict[str, Any] | None:
+        """The notebook's variables, if there is a notebook."""
+        ...
+
     def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:
         """Place a value that a task captures, and wait, within bounds, until it is held.
 

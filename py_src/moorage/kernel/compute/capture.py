@@ -104,12 +104,21 @@ def _name_of(key: Any, captured: Iterable[Capture], backend: Backend) -> str:
     return next((one.name for one in captured if backend.origins.lookup(one.value) == key), str(key))
 
 
+def _innermost_first(captured: list[Capture]) -> list[Capture]:
+    """Return each value once, by its name in the notebook if it has one, so that what holds another comes after it."""
+    found: dict[int, Capture] = {}
+    for one in captured:
+        if one.own or id(one.value) not in found:
+            found[id(one.value)] = one
+    return list(reversed(found.values()))
+
+
 def _place_large(
     captured: list[Capture], backend: Backend, notebook: Notebook, threshold: int, *, auto: bool, everywhere: bool
 ) -> dict[str, int]:
     """Place the captured values that make a payload large, or refuse them; return their sizes, bytes."""
     sizes: dict[str, int] = {}
-    for one in sorted(captured, key=lambda one: not one.own):  # the notebook's variables under their names
+    for one in _innermost_first(captured):
         if resolve(one.value, backend.origins) is not None:
             continue
         size = dumps(one.value, backend.origins, client=backend.client, notebook=notebook, name=one.name).nbytes

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from moorage.kernel.compute.functions import argument_names, captures, global_names, is_importable
-from moorage.kernel.compute.sources import lines_of
+from moorage.kernel.compute.sources import arguments_of, lines_of
 from moorage.worker.code import Sources, cached, cached_property
 
 OURS: dict[Any, str] = {Sources.code: "code", cached: "cached", cached_property: "cached_property"}
@@ -67,19 +67,22 @@ class Notebook:
     namespace : dict
     placed : callable
         Returns what stands for a name that `namespace` does not have; raises KeyError if nothing does.
+    script : dict
+        The namespace of the script that runs the notebook's shell, if there is one.
     """
 
     namespace: dict[str, Any] = field(default_factory=dict)
     placed: Callable[[str], Any] = dict[str, Any]().__getitem__
+    script: dict[str, Any] = field(default_factory=dict)
 
     def owns(self, name: str, value: Any) -> bool:
         """Whether `value` is what the notebook calls `name`."""
-        return name in self.namespace and self.namespace[name] is value
+        return any(name in known and known[name] is value for known in (self.namespace, self.script))
 
     def missing(self, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
         """Give what `function` reads as globals, does not find, and is placed."""
         known = function.__globals__
-        if known is self.namespace or isinstance(known, Extended):
+        if known is self.namespace or known is self.script or isinstance(known, Extended):
             for name in global_names(function.__code__):
                 if name not in known:
                     try:
@@ -119,7 +122,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         first, text = (0, "") if id(code) in self._covered else lines_of(code)
         if text:
             self._covered.update(map(id, _within(code)))
-        return Sources.code, (_arguments(code), first, text)
+        return Sources.code, (arguments_of(code), first, text)
 
     def _function(self, function: types.FunctionType) -> Any:
         reduced = super().reducer_override(function)
@@ -178,30 +181,6 @@ _SPECIAL: dict[type, Callable[[CodePickler, Any], Any]] = {
 def is_code(value: Any) -> bool:
     """Whether `value` is code, which takes values along but is none that could be placed."""
     return isinstance(value, _CODE)
-
-
-def _arguments(code: types.CodeType) -> tuple[Any, ...]:
-    """Return the arguments of `types.CodeType` that make `code`; the same bytes in each process, once pickled."""
-    return (
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        code.co_nlocals,
-        code.co_stacksize,
-        code.co_flags,
-        code.co_code,
-        code.co_consts,
-        (*code.co_names,),
-        (*code.co_varnames,),
-        code.co_filename,
-        code.co_name,
-        code.co_qualname,
-        code.co_firstlineno,
-        code.co_linetable,
-        code.co_exceptiontable,
-        (*code.co_freevars,),
-        (*code.co_cellvars,),
-    )
 
 
 def _within(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -53,7 +53,7 @@ class Batch:
     indices : range or list of int
         Of the items.
     items : sequence, or dict by position
-        Kept until they have ended well; of a batch with errors, those of the errors are kept.
+        Kept until they have ended well and are here; of a batch with errors, those of the errors are kept.
     status : str
         ``failed``: as a whole, with `error`; single items fail with `errors`.
     future : Future or None
@@ -61,7 +61,7 @@ class Batch:
     values : list or None
         None as long as they are on the cluster only.
     errors : dict of int to dict
-        By position in the batch: see ``describe`` in ``worker/runtime.py``.
+        By position in the batch: see ``describe`` in ``worker/errors.py``.
     error : BaseException or None
     nbytes : int
         Size of the values, bytes, as estimated on the worker.
@@ -73,6 +73,8 @@ class Batch:
         Name of the worker that runs or ran it.
     attempt : int
         How often it was sent again.
+    alone : bool
+        Nothing else of its map was on the cluster since it was sent.
     superseded : set of int
         Positions of items that were sent again in a batch of their own, which counts instead.
     """
@@ -91,6 +93,7 @@ class Batch:
     report: dict[str, Any] | None = None
     worker: str = ""
     attempt: int = 0
+    alone: bool = False
     superseded: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:

@@ -28,7 +28,7 @@ from moorage.kernel.compute.feeding import Feed
 from moorage.kernel.compute.ledger import Batch, Ledger
 from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
-from moorage.kernel.compute.outcomes import Outcome, Outcomes, outcome_in
+from moorage.kernel.compute.outcomes import Outcome, Outcomes, outcome_in, unpacked
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
 from moorage.kernel.compute.sending import Sender, Work
 
@@ -71,6 +71,7 @@ class Run:
         self._sent: dict[str, tuple[Batch, Lane]] = {}  # what is on the cluster
         self._landed: list[Batch] = []  # what has come back and is not in the ledger yet
         self._again: deque[Batch] = deque()  # to be sent before new items are taken
+        self._suspects: deque[Batch] = deque()  # single items of which a worker may have died, to be tried alone
         self._thread: threading.Thread | None = None
 
     # ---- called from other threads
@@ -137,6 +138,8 @@ class Run:
             stop_watching()
             self._feed.close()
             self._sender.close()
+            if not self._options.rerun:
+                self._runtime.unclaim(self._run)
             self.ledger.finish(failure or self._feed.error)
 
     def _disconnected(self) -> UnreachableError | None:
@@ -179,6 +182,7 @@ class Run:
                 self.ledger.update(batch, status="cancelled", future=None)
         self._sent.clear()
         self._again.clear()
+        self._suspects.clear()
         self._sender.held.clear()
 
     def _enter_what_has_ended(self, begun: list[Batch]) -> None:
@@ -203,7 +207,9 @@ class Run:
             while room[lane] and (batch := self._next(lane, threads, sum(room.values()))) is not None:
                 room[lane] -= 1
                 self._send(lane, batch)
-        return bool(self._sent or self._again or not self._feed.exhausted)
+        if self._suspects and not self._sent and lanes:
+            self._send(lanes[0], self._suspects.popleft())
+        return bool(self._suspects) or bool(self._sent or self._again or not self._feed.exhausted)
 
     def _next(self, lane: Lane, threads: int, room: int) -> Batch | None:
         size = self._sizer.size(self._waiting(self._again), threads, room)
@@ -222,6 +228,9 @@ class Run:
         return None if remaining is None else remaining + sum(map(len, batches))
 
     def _send(self, lane: Lane, batch: Batch) -> None:
+        for other, _ in self._sent.values():
+            other.alone = False
+        batch.alone = not self._sent
         self._sent[batch.name] = batch, lane  # before it can report
         try:
             future = self._sender.send(lane, batch, self._sizer.budget(len(batch)))
@@ -294,7 +303,8 @@ class Run:
 
     def _done_at_home(self, batch: Batch, report: Report, outcome: Outcome) -> None:
         batch.future = batch.report = None
-        self._done(batch, report, outcome["errors"], outcome["values"])
+        values, errors = unpacked(outcome)
+        self._done(batch, report, errors, values)
 
     def _done(
         self, batch: Batch, report: Report, errors: dict[int, dict[str, Any]], values: list[Any] | None = None
@@ -309,12 +319,21 @@ class Run:
             errors=errors,
             nbytes=report["nbytes"] or 0,
             worker=report["on"],
-            items={position: batch.items[position] for position in errors},
+            items=batch.items if values is None else {position: batch.items[position] for position in errors},
         )
 
     def _fail(self, batch: Batch, error: BaseException | None) -> None:
-        """Note that a whole batch has failed; try its items one by one, if that may help some of them."""
+        """Note that a whole batch has failed; try its items one by one, if that may help some of them.
+
+        Dask blames the death of a worker on all tasks that were there, those that waited included. So a single item is
+        only to blame if it was alone.
+        """
         self._sender.held.pop(batch, None)
+        if isinstance(error, KilledWorker) and len(batch) == 1 and not batch.alone:
+            batch.attempt += 1
+            batch.future = None
+            self._suspects.append(batch)
+            return
         if isinstance(error, KilledWorker | MoorageError) and len(batch) > 1:
             self._again.extend(
                 self.ledger.open_at([index], [item]) for index, item in zip(batch.indices, batch.items, strict=True)

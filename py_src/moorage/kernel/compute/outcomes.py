@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import types
 from typing import TYPE_CHECKING, Any
 
+import tblib  # type: ignore[import-untyped]
 from dask.utils import parse_bytes
 from distributed.protocol.pickle import dumps
 
 from moorage import config
+from moorage.errors import UnpicklableError
 from moorage.kernel.compute.runtime import Report
 from moorage.kernel.shipping import by_value
 from moorage.kernel.waiting import answer, scheduler_of, wait_for
+from moorage.worker.errors import in_words
+from moorage.worker.taking import load
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -20,7 +25,9 @@ if TYPE_CHECKING:
     from moorage.kernel.compute.ledger import Batch
 
 Outcome = dict[str, Any]
-"""``values`` and ``errors`` of the items of a batch, as ``worker/batch.py`` makes it."""
+"""``values``, as they were taken down, and ``errors`` of the items of a batch, as ``worker/batch.py`` makes it."""
+Described = dict[str, Any]
+"""An error of an item: see ``describe`` in ``worker/errors.py``."""
 
 
 class Outcomes:
@@ -114,6 +121,58 @@ def _without_values(key: Any, dask_worker: Any) -> dict[str, Any]:
 
 def outcome_in(report: Report) -> Outcome | None:
     """Return the outcome of a batch, if it came with the report."""
-    with contextlib.suppress(Exception):  # what does not load as it is has to be fetched, as Dask does it
-        return pickle.loads(report["outcome"])  # type: ignore[no-any-return]
-    return None
+    pickled = report["outcome"]
+    return pickle.loads(pickled) if pickled is not None else None
+
+
+def unpacked(outcome: Outcome) -> tuple[list[Any], dict[int, Described]]:
+    """Return the values and errors of a batch; a value that cannot be loaded here is an error of its item."""
+    taken, errors = outcome["values"], dict(outcome["errors"])
+    values = []
+    for position, value in enumerate(taken):
+        if type(value) is tuple:
+            try:
+                value = load(value)
+            except BaseException as error:  # the code of any class
+                errors[position] = unloadable(error, outcome["worker"])
+                value = None
+        values.append(value)
+    return values, errors
+
+
+def unloadable(error: BaseException, worker: str) -> Described:
+    """Return the error of an item whose value cannot be loaded here."""
+    return {"unloadable": in_words(error), "worker": worker}
+
+
+def exception_of(described: Described, index: int) -> BaseException:
+    """Return what to raise for an item that has an error, with the user's own frames."""
+    if "untakeable" in described:
+        kind, reason = described["untakeable"]
+        error: BaseException = UnpicklableError(
+            f"The result of item {index}, a {kind}, cannot be sent: {reason}.",
+            "Return something that can be, such as a list in the place of a generator.",
+        )
+    elif "unloadable" in described:
+        error = UnpicklableError(
+            f"The result of item {index} cannot be loaded here: {described['unloadable']}.",
+            "Return plain data, or make what it needs known here, too; on the cluster it can be used: .futures",
+        )
+    else:
+        error = _loaded(described)
+    frames: types.TracebackType | None = None
+    if described.get("traceback") is not None:
+        frames = tblib.Traceback.from_dict(described["traceback"]).as_traceback()
+    note = f"(item {index}, on worker {described['worker']})"
+    if note not in getattr(error, "__notes__", ()):
+        with contextlib.suppress(Exception):  # some errors take no notes
+            error.add_note(note)
+    return error.with_traceback(frames)
+
+
+def _loaded(described: Described) -> BaseException:
+    with contextlib.suppress(Exception):  # its class may be on the worker only
+        error = pickle.loads(described["exception"])
+        if isinstance(error, BaseException):
+            return error
+    return RuntimeError(described["text"])

@@ -59,6 +59,11 @@ class PlacedData:
         """See `Backend`."""
         return self.placer.origins
 
+    @property
+    def namespace(self) -> dict[str, Any] | None:
+        """See `Backend`."""
+        return self.placer.namespace
+
     # ---- placing
 
     def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:

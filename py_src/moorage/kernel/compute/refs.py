@@ -7,9 +7,11 @@ The keys that are referred to become dependencies of the task, so Dask brings th
 
 from __future__ import annotations
 
+import builtins
 import io
 import pickle
 import types
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from distributed import Client, Future
@@ -20,9 +22,11 @@ from moorage.kernel.compute.functions import argument_names
 from moorage.kernel.origin import Origins, Part
 from moorage.kernel.unpicklable import unpicklable
 from moorage.worker.cell import Cell
+from moorage.worker.holdings import ATOMS
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), dict, list, tuple, set, frozenset)
 _BUILTIN = frozenset((*_PLAIN, types.CodeType, types.BuiltinFunctionType))
+_BUILTIN_NAMES = vars(builtins)  # in the globals of each module: what `runpy` and `exec` leave
 _OURS = {Cell: "Cell"} | OURS
 
 
@@ -121,6 +125,40 @@ def _is_call(obj: Any) -> bool:
     return False
 
 
+def dumps_items(
+    items: Sequence[Any], origins: Origins, *, client: Client | None = None, notebook: Notebook | None = None
+) -> tuple[Payload, bool]:
+    """Pickle the items of a batch so that none of them can see what another one does.
+
+    Returns
+    -------
+    Payload
+    bool
+        Whether each is pickled by itself: the payload is a list of bytes then. Those that nobody can change are not.
+
+    Raises
+    ------
+    UnpicklableError, InputError
+    """
+    if isinstance(items, range) or ATOMS.issuperset(map(type, items)):
+        return dumps(items, origins, client=client, notebook=notebook, name="item"), False
+    file = io.BytesIO()
+    pickler = _Pickler(file, origins, client, notebook or Notebook(), None)
+    packed = []
+    for item in items:
+        pickler.forget()
+        try:
+            pickler.dump(item)
+        except InputError:
+            raise
+        except Exception as error:
+            raise unpicklable({"item": item}, error) from error
+        packed.append(file.getvalue())
+        file.seek(0)
+        file.truncate()
+    return Payload(pickle.dumps(packed, protocol=5), tuple(pickler.positions), pickler.futures), True
+
+
 def _parts(obj: Any, name: str) -> dict[str, Any]:
     """Return what `obj` consists of by the names that the notebook has for it."""
     if not _is_call(obj):
@@ -146,10 +184,16 @@ class _Pickler(CodePickler):
         self.positions: dict[Any, int] = {}
         self.futures: dict[Any, Future[Any]] = {}
 
+    def forget(self) -> None:
+        """Begin anew: what comes next is loaded by itself."""
+        self.clear_memo()
+        self.globals_ref.clear()
+        self._covered.clear()
+
     def persistent_id(self, obj: Any) -> Any:
         kind = type(obj)
         if kind in _BUILTIN and not self.may_be_placed(obj):  # most objects, and quick
-            return None
+            return ("ours", "builtins") if obj is _BUILTIN_NAMES else None
         found = resolve(obj, self.origins)
         if found is not None:
             return self._reference(obj, found)

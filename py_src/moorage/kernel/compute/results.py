@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 import time
 import traceback
-import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import psutil
-import tblib  # type: ignore[import-untyped]
 from dask.utils import format_bytes
 from distributed import Future
 
 from moorage.errors import DoesNotFitError, InputError, MoorageError
 from moorage.kernel.compute.ledger import Batch, Progress
 from moorage.kernel.compute.mapping import LAST_WORD, Run
+from moorage.kernel.compute.outcomes import exception_of, unloadable
 from moorage.kernel.waiting import LOOK, check, wait_for
+from moorage.worker.errors import in_words
+from moorage.worker.taking import load
 
 OnError = Literal["raise", "skip", "return"]
 
@@ -51,7 +51,7 @@ class ItemError:
     @property
     def in_words(self) -> str:
         """The exception in one line."""
-        return f"{type(self.exception).__name__}: {self.exception}".split("\n")[0]
+        return in_words(self.exception).split("\n")[0]
 
     @property
     def traceback(self) -> str:
@@ -306,7 +306,17 @@ class Results(Sequence[Any]):
         batch, position = self._located(index)
         if batch.status != "done" or position in batch.errors:
             raise _exception(batch, position, index)
-        return self._values_of(batch)[position]
+        if batch.values is not None:
+            return batch.values[position]
+        taken = self._taken_of(batch)[position]
+        try:
+            return load(taken)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the code of any class
+            errors = {**batch.errors, position: unloadable(error, batch.worker)}
+            self._ledger.update(batch, errors=errors)
+            raise _exception(batch, position, index) from None
 
     def _located(self, index: int) -> tuple[Batch, int]:
         __tracebackhide__ = True  # IPython shows the user's frames only
@@ -344,10 +354,9 @@ class Results(Sequence[Any]):
                 "Take a slice, use them on the cluster (as they are, in another cell), or: .gather(force=True)",
             )
 
-    def _values_of(self, batch: Batch) -> list[Any]:
+    def _taken_of(self, batch: Batch) -> list[Any]:
+        """Return the values of a batch that is on the cluster, as they were taken down."""
         with self._lock:
-            if batch.values is not None:
-                return batch.values
             if batch not in self._recent:
                 batches = self._ledger.batches
                 ahead = [
@@ -381,12 +390,4 @@ def _exception(batch: Batch, position: int, index: int) -> BaseException:
         return MoorageError(f"Item {index} was cancelled.", "Run it with .retry().")
     if batch.error is not None:
         return batch.error
-    described = batch.errors[position]
-    error: BaseException = pickle.loads(described["exception"])
-    frames: types.TracebackType | None = None
-    if described["traceback"] is not None:
-        frames = tblib.Traceback.from_dict(described["traceback"]).as_traceback()
-    note = f"(item {index}, on worker {described['worker']})"
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
-    return error.with_traceback(frames)
+    return exception_of(batch.errors[position], index)

@@ -14,7 +14,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,10 @@ import xxhash
 from dask._task_spec import Task
 from dask.core import TaskRef  # type: ignore[attr-defined]
 from distributed.core import clean_exception
-from distributed.protocol.pickle import dumps
 
 from moorage import config
 from moorage.kernel import images
-from moorage.kernel.shipping import by_value
+from moorage.kernel.shipping import pickled_by_value
 from moorage.kernel.waiting import scheduler_of, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker import runtime as worker_side
@@ -37,7 +36,13 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
-    *(f"moorage.worker.{name}" for name in ("batch", "cell", "code", "errors", "output", "references", "runtime")),
+    *(
+        f"moorage.worker.{name}"
+        for name in (
+            *("awaiting", "batch", "cell", "classes", "code", "errors", "holdings", "output", "program", "references"),
+            *("runtime", "taking", "text"),
+        )
+    ),
     "moorage.images.carrier",
     "moorage.images.format",
 )
@@ -75,8 +80,7 @@ class WorkerRuntime:
         with self._lock:
             if self._installed:
                 return
-            with by_value(MODULES):
-                plugin = dumps(RuntimePlugin(self.name, images.MODULE))
+            plugin = pickled_by_value(RuntimePlugin(self.name, images.MODULE), MODULES)
             wait_for(self.client, self._register, plugin)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
@@ -113,6 +117,12 @@ class WorkerRuntime:
         listener = self._listeners[run] = Listener(run, callback)
         return listener
 
+    def unclaim(self, run: str) -> None:
+        """Let the scheduler forget what has begun of a run that has ended. Does not wait."""
+        client: Any = self.client
+        if client.status == "running":
+            client.loop.add_callback(_quietly, client.scheduler.moorage_unclaim, client=client.id, run=run)
+
     def _deliver(self, event: tuple[float, Report]) -> None:
         report = event[1]
         listener = self._listeners.get(report["run"])
@@ -130,6 +140,11 @@ class Listener:
     def __init__(self, run: str, callback: Callable[[Report], None]) -> None:
         self.run = run
         self.callback = callback
+
+
+async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
+    with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten
+        await ask(**kwargs)
 
 
 def _hash_of_sources() -> str:

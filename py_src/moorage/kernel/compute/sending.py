@@ -19,7 +19,7 @@ from moorage.kernel.compute.code_pickler import Notebook
 from moorage.kernel.compute.ledger import Batch
 from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
-from moorage.kernel.compute.refs import Payload, dumps
+from moorage.kernel.compute.refs import Payload, dumps_items
 from moorage.kernel.compute.runtime import WorkerRuntime
 from moorage.kernel.waiting import wait_for
 
@@ -113,7 +113,7 @@ class Sender:
     def weigh(self, items: Sequence[Any]) -> int:
         """Return the size of `items`, pickled, bytes; 0 if they cannot be."""
         try:
-            return self._dumps(items).nbytes
+            return self._dumps(items)[0].nbytes
         except Exception:  # said when they are sent
             return 0
 
@@ -140,7 +140,7 @@ class Sender:
         return future
 
     def _task(self, key: Any, batch: Batch, budget: float | None) -> Task:
-        payload = self._pickled(batch.items)
+        payload, packed = self._pickled(batch.items)
         futures = [*payload.futures.values(), *self._placed(payload.keys)]
         items: Any = payload.data
         if payload.nbytes > self._threshold:  # a graph is no place for it
@@ -156,6 +156,7 @@ class Sender:
             "n": len(batch),
             "indices": batch.indices,
             "budget": budget,
+            "packed": packed,
         }
         depends = [*self._program.keys, *payload.keys]
         return self._runtime.task(key, "batch", code, items, wire, depends=depends)
@@ -163,19 +164,19 @@ class Sender:
     def _scatter(self, data: bytes) -> Future[Any]:
         return wait_for(self._client, self._client._scatter, [data], hash=False)[0]  # type: ignore[no-any-return]
 
-    def _pickled(self, items: Any) -> Payload:
-        payload = self._dumps(items)
+    def _pickled(self, items: Any) -> tuple[Payload, bool]:
+        payload, packed = self._dumps(items)
         changed = [key for key in payload.keys if key not in self._fresh and not unchanged(key, self._backend)]
         if changed and self._options.stale == "error":
             raise StaleError("An item has changed since it was placed.", "Place it again, or use --stale refresh.")
         self._fresh.update(payload.keys)
         if not changed:
-            return payload
+            return payload, packed
         self._fresh.update([self._backend.refresh(key) for key in changed])
         return self._dumps(items)
 
-    def _dumps(self, items: Any) -> Payload:
-        return dumps(items, self._backend.origins, client=self._client, notebook=self._notebook, name="item")
+    def _dumps(self, items: Any) -> tuple[Payload, bool]:
+        return dumps_items(items, self._backend.origins, client=self._client, notebook=self._notebook)
 
     def _placed(self, keys: Iterable[Any]) -> list[Future[Any]]:
         return [self._backend.future(key) for key in keys if key in self._backend.origins]

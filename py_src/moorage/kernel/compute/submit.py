@@ -7,8 +7,10 @@ capture is `capture.prepare`, the many items of a map are `mapping.Mapping`.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -37,6 +39,7 @@ from moorage.kernel.variable import Variable
 from moorage.kernel.waiting import scheduler_of, wait_for
 from moorage.protocol import travels
 from moorage.worker.cell import Cell
+from moorage.worker.text import clean
 
 
 class Submitter:
@@ -81,8 +84,9 @@ class Submitter:
             Nothing was run.
         """
         _check_key(key)
+        _check_callable(function)
         call = (function, args, dict(kwargs or {}))
-        name = getattr(function, "__name__", None) or type(function).__name__
+        name = _name_of(function)
         return self._task(call, name, options or Options(), key=key, pure=pure)
 
     def cell(
@@ -144,8 +148,9 @@ class Submitter:
         InputError, StaleError, LostError
             Nothing was run.
         """
+        _check_callable(function)
         program = functools.partial(function, **kwargs) if kwargs else function
-        name = getattr(function, "__name__", None) or type(function).__name__
+        name = _name_of(function)
         return self._map(program, iterables, name, options or Options())
 
     def cell_map(
@@ -179,7 +184,7 @@ class Submitter:
 
         It does so until `OnEach.cancel` is called, or `close`.
         """
-        name = getattr(function, "__name__", None) or type(function).__name__
+        name = _name_of(function)
         return self._each((function, args, kwargs), name, options or Options())
 
     def cell_each(
@@ -289,7 +294,10 @@ class Submitter:
 
     def _notebook(self, namespace: dict[str, Any] | None = None) -> Notebook:
         """Return what functions of the notebook, or of a plain script, see as their globals."""
-        return Notebook(vars(sys.modules["__main__"]) if namespace is None else namespace, self.backend.by_name)
+        main = vars(sys.modules["__main__"])
+        if namespace is None:
+            namespace = self.backend.namespace
+        return Notebook(main if namespace is None else namespace, self.backend.by_name, main)
 
     def _prepare(self, obj: Any, options: Options, notebook: Notebook, *, everywhere: bool) -> Payload:
         return prepare(
@@ -359,6 +367,8 @@ class Submitter:
             resources=dict(options.resources) or None,
         )
         future._moorage_listener = listener  # type: ignore[attr-defined]  # reports are of no use without the future
+        if not options.rerun:
+            weakref.finalize(future, self.runtime.unclaim, run).atexit = False
         return future
 
 
@@ -372,6 +382,22 @@ def _check_key(key: Any) -> None:
         raise InputError(
             f"{shown(key)} cannot be the key of a task.", "Dask takes str, int of 64 bits, float, and tuples of these."
         )
+
+
+def _check_callable(function: Any) -> None:
+    if not callable(function):
+        raise InputError(f"A {type(function).__name__} cannot be called.", "Give a function and its arguments.")
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isasyncgenfunction(function):
+        raise InputError(
+            f"{_name_of(function)} is an async generator function: what it makes cannot leave the worker step by step.",
+            "Return a list from a coroutine function: [item async for item in ...]",
+        )
+
+
+def _name_of(function: Any) -> str:
+    return clean(str(getattr(function, "__name__", None) or type(function).__name__))
 
 
 def digest(payload: Payload) -> str:

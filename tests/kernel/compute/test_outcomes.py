@@ -1,0 +1,145 @@
+"""Each item's outcome is its own: also one that cannot be pickled, cannot be loaded here, or ends the worker."""
+
+import os
+import sys
+import threading
+
+import pytest
+
+from moorage.errors import UnpicklableError
+from moorage.kernel.compute.ledger import Progress
+from tests.kernel.compute.tools import notebook
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, None])
+def test_a_result_that_cannot_be_pickled_is_the_error_of_its_item(cluster, batch_size):
+    def function(i):
+        return {1: (k for k in range(i)), 3: threading.Lock()}.get(i, i)
+
+    results = cluster.map(function, range(5), batch_size=batch_size)
+    assert results.gather(errors="skip") == [0, 2, 4]
+    assert [error.index for error in results.errors] == [1, 3]
+    assert results.progress == Progress(5, 5, 2, 0, 0, True)
+    with pytest.raises(UnpicklableError, match="result of item 1, a generator, cannot be sent"):
+        results[1]
+    assert "lock" in results.errors[1].in_words
+    assert results.retry().wait(30)
+    assert results.progress == Progress(5, 5, 2, 0, 0, True)
+
+
+@pytest.mark.parametrize("size", [1, 2_000_000])
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_a_result_that_cannot_be_loaded_here_is_the_error_of_its_item(cluster, size, kind):
+    here = str(os.getpid())
+
+    def function(i):
+        class Odd:
+            def __reduce__(self):
+                return refuse, (here, kind)
+
+        def refuse(pid, kind):
+            import os
+
+            if str(os.getpid()) == pid:
+                raise kind("not here")
+            return Odd()
+
+        return (Odd() if i == 1 else i), b"x" * size
+
+    results = cluster.map(function, range(3), batch_size=3)
+    assert [value for value, _ in results.gather(errors="skip")] == [0, 2]
+    with pytest.raises(UnpicklableError, match=r"item 1 cannot be loaded here: \w+: not here"):
+        results[1]
+    assert results.progress == Progress(3, 3, 1, 0, 0, True)
+    assert [(error.index, error.item) for error in results.errors] == [(1, 1)]
+    assert results.retry().wait(30)
+    assert results.gather(errors="return")[2][0] == 2
+
+
+def test_results_that_contain_themselves_and_whose_size_is_no_number_come_home(cluster):
+    def function(i):
+        class Sized:
+            def __sizeof__(self):
+                raise ValueError("no size")
+
+        loop = [i]
+        loop.append(loop)
+        return loop, Sized()
+
+    for i, (loop, _) in enumerate(cluster.map(function, range(4), batch_size=4)):
+        assert loop[0] == i
+        assert loop[1] is loop
+
+
+def test_an_item_that_ends_the_worker_spoils_no_other(cluster):
+    def function(i):
+        class Ends:
+            def __reduce__(self):
+                os._exit(1)
+
+        return Ends() if i == 2 else i
+
+    results = cluster.map(function, range(6), batch_size=3)
+    assert results.wait(90)
+    assert results.gather(errors="skip") == [0, 1, 3, 4, 5]
+    assert [error.index for error in results.errors] == [2]
+
+
+def test_large_results_stay_as_they_were_when_their_items_ended(cluster):
+    function = notebook("a = np.zeros(300_000)\ndef function(i):\n    a[:] = i\n    return a")["function"]
+    results = cluster.map(function, range(3), batch_size=3)
+    assert [float(array.sum()) for array in results] == [0, 300_000, 600_000]
+    assert all(array.flags.writeable for array in results)
+    assert [float(f.result().sum()) for f in results.futures] == [0, 300_000, 600_000]
+    assert results.nbytes == pytest.approx(3 * 2_400_000, rel=0.01)
+
+
+def test_errors_of_all_kinds_are_told(cluster):
+    def function(i):
+        import dataclasses
+
+        class NoText(Exception):
+            def __str__(self):
+                raise ValueError("no text")
+
+        class NoLoad(Exception):
+            def __init__(self, a, b):
+                super().__init__(f"{a} and {b}")
+
+        @dataclasses.dataclass(frozen=True)
+        class Frozen(Exception):
+            a: int = 1
+
+        def deep(n):
+            return deep(n + 1)
+
+        if i == 0:
+            raise NoText
+        if i == 1:
+            raise NoLoad(1, threading.Lock())
+        if i == 2:
+            raise Frozen
+        if i == 3:
+            deep(0)
+        if i == 4:
+            raise OSError(2, "No such file", os.fsdecode(b"caf\xe9"))
+        if i == 5:
+            raise ValueError("x" * 10_000_000)
+        if i == 6:
+            raise KeyboardInterrupt
+        if i == 7:
+            sys.exit(3)
+        if i == 8:
+            raise GeneratorExit
+        raise ExceptionGroup("several", [ValueError(1), TypeError(2)])
+
+    words = ["NoText", "NoLoad", "Frozen", "RecursionError", "caf", "ValueError", "KeyboardInterrupt", "SystemExit: 3"]
+    results = cluster.map(function, range(10), batch_size=5)
+    assert results.wait(30)
+    assert [error.index for error in results.errors] == list(range(10))
+    assert all(word in e.in_words for word, e in zip(words, results.errors, strict=False))
+    assert all(len(e.traceback) < 100_000 for e in results.errors)
+    for i in range(10):
+        with pytest.raises(Exception, match=r"(?s).*"):
+            cluster.submit(function, i, pure=False).result(30)
+    assert {info.name for info in cluster.workers() if info.status == "running"} == {"alice", "bob"}
