@@ -292,3 +292,22 @@ def test_a_large_value_that_a_method_reads_is_placed_under_its_own_name(notebook
     assert list(notebook.names["cluster"]) == ["huge"]
     notebook.run("huge = np.full(200_000, 7.0)")
     assert notebook.value("%%submit for i in range(2)\nmodel.read(i)") == [7.0, 7.0]
+
+
+def test_methods_of_a_placed_object_are_the_notebook_s_as_they_are_now(notebook):
+    notebook.run("import numpy as np\nscale = 2")
+    notebook.run("%%broadcast far\nnp.arange(1000.0)")
+    notebook.run(
+        "class Model:\n    def __init__(self): self.weights = np.ones(200_000)\n"
+        "    def go(self, i): return float(far[i]) * scale + float(self.weights[i])\nmodel = Model()\n%broadcast model"
+    )
+    assert notebook.value("%%submit\nmodel.go(3)") == 7.0
+    notebook.run("scale = 10")
+    assert notebook.value("%%submit for i in range(2)\nmodel.go(i)") == [1.0, 11.0]
+    assert notebook.value("%%submit\ntype(model) is Model") is True
+
+
+def test_a_function_that_a_task_returns_knows_its_lines(notebook):
+    notebook.run("def make():\n    return lambda n: 1 / n  # in the lambda\nmade = cluster.submit(make).result()")
+    _, shown = notebook.fail("made(0)")
+    assert "1 / n  # in the lambda" in shown

@@ -32,11 +32,14 @@ from __future__ import annotations
 
 import io
 import pickle
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cloudpickle
+
+from moorage.images.code import reduce_code
 
 VERSION = 1
 MAGIC = b"moorage image"
@@ -247,6 +250,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
                 return self._plain(value)
             if not value.dtype.hasobject and value.nbytes >= SMALLEST:
                 return _subclass(value)
+        if kind is types.CodeType:
+            return reduce_code(value)
         return super().reducer_override(value)
 
     def _plain(self, array: Any) -> Any:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 from distributed.core import clean_exception
-from distributed.protocol.pickle import dumps
 
 from moorage import config, images
 from moorage.images.carrier import Carrier
 from moorage.images.format import Image
-from moorage.kernel.shipping import by_value
+from moorage.kernel.shipping import pickled_by_value
 from moorage.kernel.waiting import reaching, scheduler_of
 from moorage.worker import images as worker_side
 from moorage.worker.images import ImagesPlugin
@@ -27,7 +26,7 @@ from moorage.worker.images import ImagesPlugin
 if TYPE_CHECKING:
     from distributed import Client
 
-MODULES = ("moorage.images.carrier", "moorage.images.format", "moorage.worker.images")
+MODULES = ("moorage.images.carrier", "moorage.images.code", "moorage.images.format", "moorage.worker.images")
 
 
 class Images:
@@ -50,8 +49,7 @@ class Images:
             connection = self.client.scheduler_comm
             if self._installed_on is connection or self._in_process():
                 return
-            with by_value(MODULES):
-                plugin = dumps(ImagesPlugin(MODULE))
+            plugin = pickled_by_value(ImagesPlugin(MODULE), MODULES)
             sent = scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=MODULE, idempotent=True)
             answers: dict[str, Any] = {}
             with reaching(self.client), contextlib.suppress(TimeoutError):  # one that is stuck takes it when it goes on

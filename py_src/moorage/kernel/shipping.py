@@ -20,7 +20,7 @@ import cloudpickle
 
 from moorage import config
 from moorage.errors import VersionError
-from moorage.kernel.compute.sources import arguments_of
+from moorage.images.code import reduce_code
 from moorage.kernel.versions import check_scheduler, not_understood
 from moorage.kernel.waiting import answer
 from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
@@ -81,7 +81,7 @@ def pickled_by_value(plugin: Any, modules: tuple[str, ...] = SHIPPED_MODULES) ->
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, types.CodeType):
-            return types.CodeType, arguments_of(obj)
+            return reduce_code(obj)
         return super().reducer_override(obj)
 
 

@@ -15,6 +15,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import cloudpickle
+
+from moorage.images.code import reduce_code
 from moorage.worker.cell import Cell
 
 MOST = 1000
@@ -26,7 +29,8 @@ class Sources:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: OrderedDict[str, None] = OrderedDict()  # the latest used last
+        # by file, the latest used last: number of the first line, text, as they came last
+        self._files: OrderedDict[str, tuple[int, str]] = OrderedDict()
 
     def code(self, arguments: tuple[Any, ...], first: int, text: str) -> types.CodeType:
         """Make a code object, and keep its lines.
@@ -47,6 +51,8 @@ class Sources:
 
     def keep(self, filename: str, first: int, text: str) -> None:
         """Let `linecache` have `text` as the lines of `filename` from number `first` on."""
+        if self._files.get(filename) == (first, text) and filename in linecache.cache:
+            return  # most often it is the same code again
         new = [f"{line}\n" for line in text.removesuffix("\n").split("\n")]
         with self._lock:
             known = linecache.getlines(filename)
@@ -57,10 +63,23 @@ class Sources:
                 linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
             elif filename not in self._files:
                 return  # a file of this machine
-            self._files[filename] = None
+            self._files[filename] = first, text
             self._files.move_to_end(filename)
             while len(self._files) > MOST:
                 linecache.cache.pop(self._files.popitem(last=False)[0], None)
+
+
+def keep_file_names() -> Callable[[], None]:
+    """Let cloudpickle keep names of files in this process, in the results of tasks; return what undoes it."""
+    table = cloudpickle.Pickler.dispatch_table
+    before = table[types.CodeType]
+    table[types.CodeType] = reduce_code
+
+    def undo() -> None:
+        if table[types.CodeType] is reduce_code:
+            table[types.CodeType] = before
+
+    return undo
 
 
 def cached(function: Callable[..., Any], parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:

@@ -2,8 +2,9 @@
 
 A reference is a pickle "persistent id": a tuple whose first element says how to resolve it.
 
-``("whole", i)``
-    Value `i` of those that were handed over.
+``("whole", i)`` or ``("whole", i, class)``
+    Value `i` of those that were handed over. If its class is the notebook's own, it comes along as it is by now: with
+    the globals that its methods read.
 ``("array", i, digest, number, offset, dtype, shape, strides)``
     An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only.
 ``("bytes", i, digest, number, offset, length)``
@@ -76,7 +77,7 @@ class _Unpickler(pickle.Unpickler):
 
     def _resolve(self, pid: Any) -> Any:
         match pid:
-            case ("whole", index):
+            case ("whole", index, *_):
                 return self.values[index]
             case ("array", index, digest, number, offset, dtype, shape, strides):
                 import numpy as np

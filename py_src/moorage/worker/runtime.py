@@ -18,7 +18,7 @@ import time
 import types
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from distributed import get_worker
@@ -28,7 +28,7 @@ from tornado.ioloop import PeriodicCallback
 
 from moorage.worker.awaiting import awaited
 from moorage.worker.batch import Items
-from moorage.worker.code import ours
+from moorage.worker.code import keep_file_names, ours
 from moorage.worker.errors import Cancelled, survivable, users_frames
 from moorage.worker.output import Display, Router, Sink, Sinks, figure_numbers
 from moorage.worker.program import Program
@@ -51,6 +51,7 @@ class Runtime:
         self._images = images
         self.sinks = Sinks()
         self.display = Display(self.sinks)
+        self.forget_file_names: Callable[[], None] = lambda: None
         self.routers: dict[str, Router] = {}
         self.programs: dict[tuple[str, int], Program] = {}  # by hash and thread
 
@@ -201,6 +202,7 @@ class RuntimePlugin(WorkerPlugin):
             runtime.routers = {stream: Router(stream, runtime.sinks) for stream in ("stdout", "stderr")}
             sys.stdout, sys.stderr = runtime.routers.values()
             runtime.sinks.follow_threads()
+            runtime.forget_file_names = keep_file_names()
             if not hasattr(builtins, "display"):
                 builtins.display = runtime.display  # type: ignore[attr-defined]
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
@@ -223,6 +225,7 @@ class RuntimePlugin(WorkerPlugin):
             return
         del sys.modules[self.name]
         module.runtime.sinks.leave_threads()
+        module.runtime.forget_file_names()
         for stream in ("stdout", "stderr"):
             router = getattr(sys, stream)
             if isinstance(router, Router) and router.sinks is module.runtime.sinks:

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
+from moorage.images.code import arguments_of
 from moorage.kernel.compute.functions import argument_names, captures, global_names, is_importable
-from moorage.kernel.compute.sources import arguments_of, lines_of
+from moorage.kernel.compute.sources import lines_of
 from moorage.worker.code import Sources, cached, cached_property
 
 OURS: dict[Any, str] = {Sources.code: "code", cached: "cached", cached_property: "cached_property"}

@@ -18,7 +18,7 @@ from distributed import Client, Future
 
 from moorage.errors import InputError
 from moorage.kernel.compute.code_pickler import OURS, Capture, CodePickler, Notebook
-from moorage.kernel.compute.functions import argument_names
+from moorage.kernel.compute.functions import argument_names, is_importable
 from moorage.kernel.origin import Origins, Part
 from moorage.kernel.unpicklable import unpicklable
 from moorage.worker.cell import Cell
@@ -215,7 +215,8 @@ class _Pickler(CodePickler):
         index = self._position(reference.key)
         part = reference.part
         if part is None:
-            return "whole", index
+            kind = type(obj)
+            return ("whole", index) if is_importable(kind) else ("whole", index, kind)
         where = (index, part.digest, part.number, part.offset)
         if isinstance(obj, pickle.PickleBuffer):
             return "bytes", *where, obj.raw().nbytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import operator
 import pickle
@@ -29,7 +30,6 @@ from moorage.kernel import images
 from moorage.kernel.shipping import pickled_by_value
 from moorage.kernel.waiting import scheduler_of, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
-from moorage.worker import runtime as worker_side
 from moorage.worker.runtime import RuntimePlugin
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ MODULES = (
         )
     ),
     "moorage.images.carrier",
+    "moorage.images.code",
     "moorage.images.format",
 )
 
@@ -149,6 +150,6 @@ async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
 
 def _hash_of_sources() -> str:
     digest = xxhash.xxh3_64(sys.version.encode())
-    for path in sorted(Path(worker_side.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in MODULES:
+        digest.update(Path(importlib.import_module(name).__file__ or "").read_bytes())
     return digest.hexdigest()

@@ -1,38 +1,13 @@
-"""What a code object consists of, and the lines it was written on, in a notebook's cell or a file: to be sent."""
+"""The lines that code was written on, in a notebook's cell or a file, to be sent along with it."""
 
 from __future__ import annotations
 
 import linecache
 import types
 from collections.abc import Iterator
-from typing import Any
 
 LONGEST = 100_000
 """Characters. The lines of code that is longer stay here."""
-
-
-def arguments_of(code: types.CodeType) -> tuple[Any, ...]:
-    """Return the arguments of `types.CodeType` that make `code`; the same bytes in each process, once pickled."""
-    return (
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        code.co_nlocals,
-        code.co_stacksize,
-        code.co_flags,
-        code.co_code,
-        code.co_consts,
-        (*code.co_names,),
-        (*code.co_varnames,),
-        code.co_filename,
-        code.co_name,
-        code.co_qualname,
-        code.co_firstlineno,
-        code.co_linetable,
-        code.co_exceptiontable,
-        (*code.co_freevars,),
-        (*code.co_cellvars,),
-    )
 
 
 def lines_of(code: types.CodeType) -> tuple[int, str]:
