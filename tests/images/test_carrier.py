@@ -196,3 +196,13 @@ def test_numbers_and_texts_are_none_of_its_business(table):
     assert text not in table
     assert table.outgoing(text) is text
     assert table.outgoing(operator.add) is operator.add
+
+
+def test_an_array_of_a_subclass_keeps_it_also_if_it_is_the_result_of_a_task(table):
+    records = np.zeros(5, [("a", "i4")]).view(np.recarray)
+    assert records not in table
+    for value in (records, {"values": [1, records]}):
+        copy = deserialize(*serialize(table.outgoing(value)))
+        assert type(copy if value is records else copy["values"][1]) is np.recarray
+    assert table.outgoing(several := [np.zeros(5), {}]) is several
+    assert table.outgoing(plain := np.zeros(5)) is plain

@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 import importlib
 import operator
+import sys
 import threading
 import time
 import weakref
@@ -183,12 +184,18 @@ class Table:
         image = self.image_of(value)
         return Carrier(image if image is not None else functools.partial(encode, value), self.module, nbytes)
 
-    def outgoing(self, value: Any, nbytes: int = 0) -> Any:
+    def as_image(self, value: Any) -> bool:
+        """Whether `value` is to be sent as an image: it came as one, or Dask's way would change it."""
+        return value in self or _would_be_another(value)
+
+    def outgoing(self, value: Any) -> Any:
         """Return what is given to Dask in the place of `value`, to be sent now."""
-        if value not in self:
+        try:
+            return self.carrier(value).frames() if self.as_image(value) else value
+        except (
+            Exception
+        ):  # what was unpickled here need not let itself be pickled; Dask will say so, if it cannot either
             return value
-        carrier = self.carrier(value, nbytes)
-        return carrier.frames() if self.image_of(value) is not None else carrier
 
     def forget(self, value: Any) -> None:
         """Keep no image of `value` any longer."""
@@ -221,6 +228,15 @@ class Table:
         entry = self._entries.get(identity)
         if entry is not None and entry.value is reference:
             self._entries.pop(identity, None)
+
+
+def _would_be_another(value: Any, depth: int = 3) -> bool:
+    """Whether it has an array of a subclass in it: Dask sends containers by element, and arrays as plain ones."""
+    if type(value) in (list, tuple, set, dict):
+        parts = value.values() if type(value) is dict else value
+        return depth > 0 and any(_would_be_another(part, depth - 1) for part in parts)
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray) and type(value) is not numpy.ndarray
 
 
 def aligned(buffers: Sequence[memoryview]) -> list[memoryview]:

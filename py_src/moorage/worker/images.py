@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
 from moorage.images.carrier import Table
@@ -77,11 +78,11 @@ def _in_memory(data: Any) -> Any:
 
 
 class _Sending:
-    """A worker as its ``get_data`` sees it: each value as its image."""
+    """A worker as its ``get_data`` sees it: some values as what is sent in their place."""
 
-    def __init__(self, worker: Any, table: Table) -> None:
+    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
         object.__setattr__(self, "_worker", worker)
-        object.__setattr__(self, "data", _Outgoing(worker, table))
+        object.__setattr__(self, "data", _Outgoing(worker, outgoing))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._worker, name)
@@ -91,17 +92,15 @@ class _Sending:
 
 
 class _Outgoing:
-    def __init__(self, worker: Any, table: Table) -> None:
+    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
         self._worker = worker
-        self._table = table
+        self._outgoing = outgoing
 
     def __contains__(self, key: object) -> bool:
         return key in self._worker.data
 
     def __getitem__(self, key: Any) -> Any:
-        value = self._worker.data[key]
-        task = self._worker.state.tasks.get(key)
-        return self._table.outgoing(value, (task and task.nbytes) or 0)
+        return self._outgoing[key] if key in self._outgoing else self._worker.data[key]
 
 
 def _send_as_images(worker: Any, table: Table) -> Callable[[], None]:
@@ -110,9 +109,15 @@ def _send_as_images(worker: Any, table: Table) -> Callable[[], None]:
 
     @functools.wraps(original)
     async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
-        if comm.peer_address.startswith("inproc") or (serializers is not None and "pickle" not in serializers):
-            return await original(comm, keys=keys, who=who, serializers=serializers)
-        sending: Any = _Sending(worker, table)
+        outgoing: dict[Any, Any] = {}
+        if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
+            for key in keys:
+                value = worker.data.get(key)
+                if table.image_of(value) is not None:
+                    outgoing[key] = table.outgoing(value)
+                elif table.as_image(value):  # to be written first
+                    outgoing[key] = await offload(table.outgoing, value)
+        sending: Any = _Sending(worker, outgoing)
         return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
 
     worker.handlers["get_data"] = get_data

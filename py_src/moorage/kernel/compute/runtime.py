@@ -83,6 +83,7 @@ class WorkerRuntime:
                 return
             plugin = pickled_by_value(RuntimePlugin(self.name, images.MODULE), MODULES)
             wait_for(self.client, self._register, plugin)
+            wait_for(self.client, images.Images(self.client).install)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
             ours = [r"moorage[\\\/](worker|kernel)[\\\/]"]
