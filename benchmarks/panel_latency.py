@@ -107,7 +107,7 @@ def main() -> None:
     args = parser.parse_args()
     chromium = {"executable_path": CHROMIUM} if os.path.exists(CHROMIUM) else {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder))
+        lab = Lab(Path(folder), Path(folder))
         browser = playwright.chromium.launch(args=["--no-sandbox"], **chromium)
         try:
             kernel = lab.notebook("benchmark.ipynb")

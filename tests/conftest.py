@@ -6,6 +6,9 @@ so do those of a folder in `TOGETHER`: a fixture of module scope, or in these fo
 (For pytest a package is a folder with an ``__init__.py``; elsewhere its scope is the whole run.)
 """
 
+import contextlib
+import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -37,10 +40,23 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (groups[id(item)] == PANEL, places.get(groups[id(item)], len(places))))
 
 
+def pytest_configure():
+    # a shell ignores this signal in what it starts in the background, and so do all that are started from there
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def short_folder():
+    """Return a function that makes a folder; the path of a socket in it must not be longer than 107 characters."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="m", ignore_cleanup_errors=True)))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def runtime_dir(tmp_path_factory):
+def runtime_dir(short_folder):
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("runtime")
+        folder = short_folder()
         patch.setenv("JUPYTER_RUNTIME_DIR", str(folder))
         yield folder
 

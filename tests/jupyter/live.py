@@ -22,7 +22,8 @@ class LiveKernel:
 
     def __init__(self, connection_file=None):
         if connection_file is None:
-            self.manager = KernelManager(kernel_name="python3")
+            # sockets that are files: a port that is free now may be taken when the kernel has started
+            self.manager = KernelManager(kernel_name="python3", transport="ipc")
             self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
             self.client = self.manager.client()
         else:

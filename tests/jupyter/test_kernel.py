@@ -36,7 +36,7 @@ class Kernel:
     """A kernel of this Python, and the cells run in it."""
 
     def __init__(self):
-        self.manager = KernelManager(kernel_name="python3")
+        self.manager = KernelManager(kernel_name="python3", transport="ipc")  # a file: no port to lose to others
         self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
         self.client = self.manager.client()
         self.client.start_channels()

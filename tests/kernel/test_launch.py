@@ -352,11 +352,11 @@ def test_a_cluster_can_be_kept_afterwards():
 
 
 def test_a_kept_cluster_that_nobody_uses_ends():
-    with Starter("start(n_workers=1, keep=True, idle_timeout=3).close()") as starter:
+    with Starter("start(n_workers=1, keep=True, idle_timeout=8).close()") as starter:
         ready = starter.until("ready")
         starter.process.wait(10)
     with client_to(ready) as client:
-        client.submit(time.sleep, 4).result()  # longer than the limit: used is used
+        client.submit(time.sleep, 9).result()  # longer than the limit: used is used
     eventually(lambda: gone(ready["pid"], ready["scratch"]))
 
 

@@ -26,12 +26,12 @@ class Lab:
         Where its notebooks are.
     """
 
-    def __init__(self, base: Path):
+    def __init__(self, base: Path, runtime: Path):
         self.folder = base / "notebooks"
-        self._runtime = base / "runtime"
+        self._runtime = runtime
         self._log = base / "lab.log"
         settings = base / "settings"
-        for folder in (self.folder, self._runtime, settings):
+        for folder in (self.folder, settings):
             folder.mkdir()
         self._settings = settings
         self.set("@jupyterlab/apputils-extension", "notification", fetchNews="false")
@@ -48,6 +48,7 @@ class Lab:
         }
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            "--KernelManager.transport=ipc",  # files: a port that is free now may be taken when a kernel has started
             *("--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.folder}"),
             *("--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"),
         ]
