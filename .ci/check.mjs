@@ -23,7 +23,13 @@ const CHECKS = [
     name: 'pytest',
     group: 'test',
     lane: 'pytest',
-    command: [`${venv}pytest`, '--ignore=tests/panel', '--numprocesses=2', '--dist=loadgroup']
+    command: [
+      `${venv}pytest`,
+      '--ignore=tests/panel',
+      '--numprocesses=2',
+      '--dist=loadgroup',
+      '--no-loadscope-reorder'
+    ]
   },
   // one browser, whose driver has its event loop in the thread that runs the tests
   { name: 'browser', group: 'test', lane: 'browser', command: [`${venv}pytest`, 'tests/panel'] },

@@ -1,9 +1,9 @@
 """What holds for all tests: which of them share a process, their order, and where kept clusters have their files.
 
-Processes and clusters take most of the time of a test, so they are shared, and tests run side by side (`npm test` does
-so, with ``pytest --numprocesses=2 --dist=loadgroup``). All tests of a module run one after another in one process, and
-so do those of a folder in `TOGETHER`: a fixture of module scope, or in these folders of package scope, is made once.
-(For pytest a package is a folder with an ``__init__.py``; elsewhere its scope is the whole run.)
+Processes and clusters take most of the time of a test, so they are shared, and tests run side by side (with the options
+of pytest that stand in ``.ci/check.mjs``). All tests of a module run one after another in one process, and so do those
+of a folder in `TOGETHER`: a fixture of module scope, or in these folders of package scope, is made once. (For pytest a
+package is a folder with an ``__init__.py``; elsewhere its scope is the whole run.)
 """
 
 import contextlib
@@ -21,7 +21,16 @@ TOGETHER = (
     PANEL,
     "scheduler",
 )
-LONGEST_FIRST = ("hpc", "test_chaos.py")
+LONGEST_FIRST = (
+    "hpc",
+    "upstream/test_upstream.py",
+    "kernel/test_launch.py",
+    "test_chaos.py",
+    "kernel/test_bad_input.py",
+    "kernel/test_cluster.py",
+    "kernel/test_recovery.py",
+    "test_run_notebook.py",
+)
 
 
 def group(path):
