@@ -134,7 +134,9 @@ function installPython() {
       SKIP_JUPYTER_BUILDER: '1'
     });
   if (environment.lock) {
-    install('--requirement', environment.lock);
+    // What has to be built is built with what is locked, too.
+    install('--constraint', environment.lock, 'setuptools');
+    install('--no-build-isolation', '--requirement', environment.lock);
     // Nothing comes from the index here: where pyproject.toml asks for what the lock file has not, this fails.
     console.log(`setup: moorage with what ${environment.lock} has (if that is not enough: npm run lock)`);
     install('--no-index', '--no-build-isolation', '--editable', '.[dev]');
