@@ -1,4 +1,4 @@
-"""Pictures of the panel for people to look at, in ``tests/panel/screenshots``. Each run takes them anew."""
+"""Pictures of the panel for people to look at, in ``tests/panel/screenshots``; not a test: ``npm run screenshots``."""
 
 import pytest
 from playwright.sync_api import expect
@@ -72,7 +72,7 @@ def test_a_tab_and_a_board(kernel, at_work, open_desk):
 
 @pytest.mark.browser_context_args(viewport={"width": 1180, "height": 740})
 def test_the_picture_of_the_readme(lab, open_desk):
-    """A notebook at work, and a variable on its way by hand; ``npm run screenshots`` puts it into the README."""
+    """A notebook at work, and a variable on its way by hand; the README shows it."""
     kernel = lab.notebook("flights.ipynb", *STORY)
     desk = open_desk("flights.ipynb", "absent")
     page = desk.page
