@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
 import moorage
-from moorage.errors import VersionError
+from moorage.errors import MoorageError, VersionError
 from moorage.kernel import session, shipping, starting
 from tests.helpers import eventually
 
@@ -92,3 +94,19 @@ def interrupt_when(event):
         yield
     finally:
         thread.join()
+
+
+def test_a_scheduler_that_stops_right_after_the_start_is_given_up_and_ended(nothing_left, monkeypatch):
+    hosts = []
+
+    def launch(*arguments):
+        hosts.append(handle := starting_launch(*arguments))
+        os.kill(handle.info.pid, signal.SIGSTOP)
+        return handle
+
+    starting_launch = starting.launch
+    monkeypatch.setattr(starting, "launch", launch)
+    limits = {"moorage.connect-timeout": "1s", "moorage.stop-timeout": "1s"}
+    with dask.config.set(limits), pytest.raises(MoorageError):
+        moorage.start(n_workers=0)
+    assert not hosts[0].alive

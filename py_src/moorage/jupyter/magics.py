@@ -26,7 +26,7 @@ from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 from moorage.kernel.compute.results import Results
 from moorage.kernel.starting import attach, start
-from moorage.kernel.waiting import wait_for
+from moorage.kernel.waiting import gather, wait_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ class MoorageMagics(Magics):
                         return job.gather()
             else:
                 client = controller.client
-                return wait_for(client, client._gather, job, within=timeout)
+                return wait_for(client, gather, client, job, within=timeout)
         except TimeoutError:
             pass
         except Exception as error:

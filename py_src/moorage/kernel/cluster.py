@@ -81,7 +81,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         self.name = name
         self.kind = kind
         self.address = str(client.scheduler.address) if client.scheduler is not None else ""
-        self.dashboard_link = handle.info.dashboard_link if handle is not None else client.dashboard_link or ""
+        self.dashboard_link = handle.info.dashboard_link if handle is not None else ""
         self._handle = handle
         self._cluster = cluster
         self._owns_client = owns_client
@@ -295,6 +295,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
 
     async def _connect(self) -> None:
         await self._link.connect()
+        self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         self._link.subscribe(self._on_change)
         if is_own(self._cluster):
             own: Any = self._cluster

@@ -16,7 +16,7 @@ from dask.core import flatten
 
 from moorage.errors import InputError, UnknownWorkerError
 from moorage.kernel.targets import worker_list
-from moorage.kernel.waiting import wait_for
+from moorage.kernel.waiting import gather, wait_for
 from moorage.plan import ClusterView
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Computing:
     ) -> Any:
         if options.pop("sync", False):
             futures = self._restricted(function, collections, workers, others, options)
-            return wait_for(self.client, self.client._gather, futures)
+            return wait_for(self.client, gather, self.client, futures)
         if workers is None:
             return function(collections, **options)
         view = ClusterView(self.workers())

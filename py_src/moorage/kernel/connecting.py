@@ -11,15 +11,14 @@ import ipaddress
 import json
 import ssl
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeVar
 
 from distributed import Client, Security
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import connect
 from distributed.core import send_recv
+from distributed.utils import LoopRunner
 
 from moorage.errors import InputError, UnreachableError
 from moorage.kernel.versions import check_scheduler
@@ -112,7 +111,23 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     if not identity.get("type", "Scheduler").endswith("Scheduler"):
         raise InputError(f"At {address} is a {identity['type']}, not a scheduler.", "Give the scheduler's address.")
     check_scheduler(address, versions["packages"])
-    return Client(address, security=security, timeout=limit)
+    return connected(address, limit, security=security)
+
+
+def connected(target: Any, limit: float, **options: Any) -> Client:
+    """Return a client of a scheduler that is sure to be one, by its address or by a cluster object.
+
+    Raises
+    ------
+    UnreachableError
+        If it does not answer in time.
+    """
+    try:
+        return Client(target, timeout=limit, **options)
+    except (OSError, TimeoutError) as error:
+        raise UnreachableError(
+            f"The scheduler at {target} has gone silent: {error}.", "Try again, or start another cluster."
+        ) from error
 
 
 def is_open(address: str) -> bool:
@@ -149,20 +164,18 @@ async def _ask(address: str, security: Security, limit: float) -> tuple[dict[str
 
 
 def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what `coroutine` gives; in a thread, since a notebook has an event loop that runs already.
-
-    An interrupt does not wait for the thread, which ends when the coroutine does.
-    """
-    answer: Future[T] = Future()
-
-    def run() -> None:
+    """Return what `coroutine` gives, on an event loop in a thread: a notebook has one of its own that runs already."""
+    runner = LoopRunner()
+    runner.start()
+    try:
+        found = asyncio.run_coroutine_threadsafe(coroutine, runner.loop.asyncio_loop)
         try:
-            answer.set_result(asyncio.run(coroutine))
-        except BaseException as error:  # belongs to whoever waits
-            answer.set_exception(error)
-
-    Thread(target=run, name="moorage-asking", daemon=True).start()
-    return answer.result()
+            return found.result()
+        except BaseException:  # an interrupt, too
+            found.cancel()
+            raise
+    finally:
+        runner.stop()
 
 
 def _diagnosis(address: str, limit: float, error: BaseException) -> tuple[str, str]:

@@ -20,13 +20,13 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
-from moorage.errors import InputError, LostError, UnreachableError, WaitTimeoutError
+from moorage.errors import InputError, LostError, WaitTimeoutError
 from moorage.kernel import shipment, targets
 from moorage.kernel.inventory import Inventory, means
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
 from moorage.kernel.shipment import NOTHING, How, Shipment
-from moorage.kernel.waiting import RECONNECT
+from moorage.kernel.waiting import gather
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import placement_from_dict
 
@@ -174,15 +174,13 @@ class Placer(Inventory):
                 raise _lost(name, record["reason"])
             futures = [self.future_of(key, name) for key in record["keys"]]
             try:
-                parts = await asyncio.wait_for(self.client._gather(futures), limit)
+                parts = await asyncio.wait_for(gather(self.client, futures), limit)
             except TimeoutError as error:
                 raise WaitTimeoutError(
                     f"{name} did not arrive within {limit:g} s ({record['state']}: {record['reason']}).",
                     "Allow more time with timeout=, or see %placement.",
                 ) from error
             except CancelledError as error:
-                if self.client.status != "running":
-                    raise UnreachableError("The connection to the scheduler is lost.", RECONNECT) from error
                 raise _lost(name, str(error)) from error
             values.append(self._structure(record).put_together(parts))
         return values

@@ -19,7 +19,7 @@ from moorage.host.kept import KeptCluster
 from moorage.host.security import from_texts
 from moorage.kernel import kept, session
 from moorage.kernel.cluster import ClusterController
-from moorage.kernel.connecting import address_in, client_at, credentials, is_open
+from moorage.kernel.connecting import address_in, client_at, connected, credentials, is_open
 from moorage.kernel.deployments import deployment
 from moorage.kernel.environment import Environment
 from moorage.kernel.launch import Progress, launch
@@ -99,7 +99,8 @@ def start(
 
         handle = launch(spec, config.seconds("start-timeout", timeout), report)
         try:
-            client = Client(handle.info.address, security=handle.info.security, timeout=config.get("connect-timeout"))
+            limit = config.seconds("connect-timeout")
+            client = connected(handle.info.address, limit, security=handle.info.security)
             controller = _controller(client, spec.is_local, name=handle.info.name, kind=spec.kind, handle=handle)
             if insecure:
                 what = "has no TLS: whoever reaches it, such as every user of this machine, can run code as you"
@@ -208,7 +209,7 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
         if controller.dask_cluster is cluster and _is_there(controller):
             session.add(controller)
             return controller
-    controller = _controller(Client(cluster, timeout=limit), name=str(cluster.name), kind=kind, cluster=cluster)
+    controller = _controller(connected(cluster, limit), name=str(cluster.name), kind=kind, cluster=cluster)
     if cluster._adaptive is not None and cluster._adaptive.periodic_callback is not None:
         controller.link.notice(
             "warning",

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from distributed import futures_of
+
 from moorage import config
 from moorage.errors import MoorageError, UnreachableError
 
@@ -83,10 +85,37 @@ def result_of(future: Future[T], within: float | None = None) -> T:
     """Return the result of a Dask future or raise its error, as ``future.result(within)``; see `wait_for`."""
 
     async def result() -> T:
-        value: T = await future
+        with _told_apart(future.client, future):
+            value: T = await future
         return value
 
     return wait_for(future.client, result, within=within)
+
+
+async def gather(client: Client, futures: Any) -> Any:
+    """Return the values of Dask futures, as ``Client.gather``; on the event loop of `client`.
+
+    Raises
+    ------
+    UnreachableError
+        If the connection is lost.
+    """
+    with _told_apart(client, futures):
+        return await client._gather(futures)
+
+
+@contextmanager
+def _told_apart(client: Client, futures: Any) -> Iterator[None]:
+    """Turn failures to get at futures into an error that says so, but not what their own code has raised."""
+    try:
+        yield
+    except (OSError, TimeoutError, concurrent.futures.CancelledError) as error:
+        cancelled = isinstance(error, concurrent.futures.CancelledError)
+        if any(future.status == "error" for future in futures_of(futures)) or (
+            cancelled and client.status == "running"
+        ):
+            raise
+        raise UnreachableError("The connection to the scheduler is lost.", RECONNECT) from error
 
 
 async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T:

@@ -58,8 +58,9 @@ class OnEach(Mapping[str, Any]):
             future = self._future(worker)
             try:
                 return result_of(future, within=_LOOK)
-            except (TimeoutError, CancelledError):
-                if self._future(worker) is future and future.status in ("error", "cancelled"):
+            except (TimeoutError, CancelledError) as error:
+                final = future.status == "error" or isinstance(error, CancelledError)
+                if final and self._future(worker) is future:
                     raise
                 # Not there yet, or the worker has restarted and has another future.
 

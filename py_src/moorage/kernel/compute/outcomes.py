@@ -15,7 +15,7 @@ from moorage import config
 from moorage.errors import UnpicklableError
 from moorage.kernel.compute.runtime import Report
 from moorage.kernel.shipping import by_value
-from moorage.kernel.waiting import answer, scheduler_of, wait_for
+from moorage.kernel.waiting import answer, gather, scheduler_of, wait_for
 from moorage.worker.errors import in_words
 from moorage.worker.taking import load
 
@@ -92,7 +92,7 @@ class Outcomes:
         }
 
     def _fetch(self, futures: list[Future[Any] | None]) -> list[Outcome]:
-        return wait_for(self._client, self._client._gather, futures)
+        return wait_for(self._client, gather, self._client, futures)
 
     def _look(self, batch: Batch) -> dict[str, Any]:
         """Return the outcome of a batch without its values.

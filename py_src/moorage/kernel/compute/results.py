@@ -18,7 +18,7 @@ from moorage.errors import DoesNotFitError, InputError, MoorageError
 from moorage.kernel.compute.ledger import Batch, Progress
 from moorage.kernel.compute.mapping import LAST_WORD, Run
 from moorage.kernel.compute.outcomes import exception_of, unloadable
-from moorage.kernel.waiting import LOOK, check, wait_for
+from moorage.kernel.waiting import LOOK, check, gather, wait_for
 from moorage.worker.errors import in_words
 from moorage.worker.taking import load
 
@@ -371,7 +371,7 @@ class Results(Sequence[Any]):
             return self._recent[batch]
 
     def _gather(self, futures: list[Future[Any] | None]) -> Any:
-        return wait_for(self._client, self._client._gather, futures)
+        return wait_for(self._client, gather, self._client, futures)
 
     def _future(self, index: int) -> Future[Any]:
         __tracebackhide__ = True  # IPython shows the user's frames only

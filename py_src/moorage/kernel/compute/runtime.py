@@ -104,7 +104,7 @@ class WorkerRuntime:
     def uninstall(self) -> None:
         """Take the code off the workers. Tasks that need it fail from now on."""
         with self._lock:
-            if self._installed:
+            if self._installed and self.client.status == "running":
                 self._installed = False
                 self.client.unsubscribe_topic(self.topic)
                 wait_for(self.client, self.client.unregister_worker_plugin, self.name)

@@ -36,7 +36,7 @@ from moorage.kernel.compute.sending import Work
 from moorage.kernel.compute.source import Source
 from moorage.kernel.structure import shown
 from moorage.kernel.variable import Variable
-from moorage.kernel.waiting import scheduler_of, wait_for
+from moorage.kernel.waiting import answer, scheduler_of, wait_for
 from moorage.protocol import travels
 from moorage.worker.cell import Cell
 from moorage.worker.text import clean
@@ -287,7 +287,8 @@ class Submitter:
         if not asked:
             return
         client = self.backend.client
-        workers = wait_for(client, scheduler_of(client).identity, n_workers=-1)["workers"].values()
+        identity: dict[str, Any] = wait_for(client, lambda: answer(client, scheduler_of(client).identity(n_workers=-1)))
+        workers = identity["workers"].values()
         if not any(all(worker["resources"].get(name, 0) >= n for name, n in asked.items()) for worker in workers):
             wanted = ", ".join(f"{name}={n:g}" for name, n in asked.items())
             options.say(f"No worker offers {wanted}: this waits until one comes that does.")

@@ -1,0 +1,357 @@
+"""Every public call ends: in time, though the scheduler is stopped or dead; and at once, by an interrupt.
+
+The calls are found by looking at the public classes, magics, actions and requests, so that a new one needs an entry in
+`CALLS` here. What each returns or raises in other circumstances is the business of other tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import dask
+import dask.array
+import numpy as np
+import pytest
+from distributed import Client, Event
+from traitlets.config import Configurable
+
+import moorage
+from moorage.errors import MoorageError
+from moorage.jupyter import arguments
+from moorage.jupyter.magics import MoorageMagics
+from moorage.jupyter.panel import Panel
+from moorage.jupyter.requests import Requests
+from moorage.jupyter.submit_magic import SubmitMagics
+from moorage.kernel import starting, waiting
+from moorage.kernel.cluster import ClusterController
+from moorage.kernel.compute.each import OnEach
+from moorage.kernel.compute.results import Results
+from moorage.kernel.compute.submit import Submitter
+from moorage.kernel.variable import Variable
+from moorage.model import Everywhere
+from moorage.panel_protocol import PanelOps
+from tests.helpers import eventually
+
+LIMITS = {
+    "moorage.answer-timeout": "1s",
+    "moorage.connect-timeout": "1s",
+    "moorage.stop-timeout": "1s",
+    "moorage.wait-timeout": "1s",
+}
+PATIENT = dict.fromkeys(LIMITS, "60s")
+IN_TIME = 15.0
+"""Seconds for a call whose limits add up to no more than 4 s, while all the others run beside it."""
+AT_ONCE = 5.0
+"""Seconds from an interrupt to the end of the call."""
+PATIENT = dict.fromkeys(LIMITS, "10 minutes")
+
+CLASSES = {
+    ClusterController: Configurable,
+    Variable: object,
+    Results: Sequence,
+    OnEach: Mapping,
+    Submitter: object,
+}
+SPECIAL = ("__getitem__", "__iter__", "__len__", "__contains__", "__exit__")
+
+
+class Scene:
+    """A cluster with data, results on their way and others that are there, and all ways to speak with it."""
+
+    def __init__(self, shell):
+        self.shell = shell
+        self.cluster = moorage.start(names=["alice", "bob"], threads_per_worker=2, memory_limit="1GB")
+        self.pid = self.cluster._handle.info.pid
+        self.gate = Event("gate", client=self.cluster.client)
+        self.address, self.security = self.cluster.address, self.cluster.client.security
+        self.client = Client(self.address, security=self.security, set_as_default=False, timeout=1)
+        self.attached = [moorage.attach(self.address, security=self.security) for _ in range(2)]
+        starting.session.add(self.cluster)
+        self.value = np.arange(1000)
+        shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value)
+        self.cluster.broadcast(self.value, "a")
+        self.cluster.scatter([1, 2, 3], "parts")
+        self.variable = self.cluster["a"]
+        self.submitter = self.cluster.submitter
+        self.there = self.cluster.map(np.ones, [300_000, 300_000], batch_size=1)
+        assert self.there.wait(60)
+        self.each = self.submitter.each(int)
+        assert self.each.wait(60)
+        self.running = self.cluster.map(wait_at, ["gate"] * 4, batch_size=1)
+        eventually(lambda: self.running.progress.running == 4)
+        shell.user_ns.update(running=self.running)
+        self.requests = Requests(Panel(shell))
+
+    def line(self, magic, line=""):
+        return self.shell.find_line_magic(magic)(line)
+
+    def cell(self, magic, line, cell):
+        return self.shell.find_cell_magic(magic)(line, cell)
+
+    def ask(self, op, **args):
+        return self.requests.answer({"id": 1, "op": op, "args": args}, "panel", False)
+
+    def stop(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
+
+    def close(self):
+        self.go_on()
+        self.requests.close()
+        self.requests._panel.close()
+        for one in self.attached:
+            with contextlib.suppress(MoorageError):
+                one.close()
+        self.client.close()
+        with contextlib.suppress(MoorageError):
+            self.cluster.stop()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def wait_at(name):
+    return Event(name).wait(120)
+
+
+CALLS = {
+    "ClusterController.workers": lambda s: s.cluster.workers(),
+    "ClusterController.worker_names": lambda s: s.cluster.worker_names(),
+    "ClusterController.scale": lambda s: s.cluster.scale(2, timeout=1),
+    "ClusterController.adapt": lambda s: s.cluster.adapt(2, 2),
+    "ClusterController.keep": lambda s: s.cluster.keep(False),
+    "ClusterController.wait_for_workers": lambda s: s.cluster.wait_for_workers(3, timeout=1),
+    "ClusterController.dismiss": lambda s: s.cluster.dismiss("1"),
+    "ClusterController.subscribe": lambda s: s.cluster.subscribe(lambda kind: None)(),
+    "ClusterController.status_info": lambda s: s.cluster.status_info(),
+    "ClusterController.scatter": lambda s: s.cluster.scatter(np.ones(10), "new"),
+    "ClusterController.scatter | large": lambda s: s.cluster.scatter(np.ones(1_000_000), "large"),
+    "ClusterController.broadcast": lambda s: s.cluster.broadcast(np.ones(10), "new"),
+    "ClusterController.pin": lambda s: s.cluster.pin("a", "alice"),
+    "ClusterController.place": lambda s: s.cluster.place("a", Everywhere()),
+    "ClusterController.release": lambda s: s.cluster.release("parts"),
+    "ClusterController.gather": lambda s: s.cluster.gather("a"),
+    "ClusterController.placement": lambda s: s.cluster.placement(),
+    "ClusterController.submit": lambda s: s.cluster.submit(int, resources={"GPU": 1}),
+    "ClusterController.map": lambda s: s.cluster.map(abs, [1, 2]).gather(),
+    "ClusterController.map | placed": lambda s: s.cluster.map(s.value.__getitem__, [1, 2]).gather(),
+    "ClusterController.compute": lambda s: s.cluster.compute(dask.array.ones(3), sync=True),
+    "ClusterController.compute | workers": lambda s: s.cluster.compute(dask.array.ones(3), workers="alice"),
+    "ClusterController.persist": lambda s: s.cluster.persist(dask.array.ones(3), workers="alice"),
+    "ClusterController.__getitem__": lambda s: s.cluster["elsewhere"],
+    "ClusterController.__iter__": lambda s: list(s.cluster),
+    "ClusterController.__contains__": lambda s: "a" in s.cluster,
+    "Variable.gather": lambda s: s.variable.gather(),
+    "Results.__getitem__": lambda s: s.running[0],
+    "Results.__getitem__ | there": lambda s: s.there[0],
+    "Results.__iter__": lambda s: list(s.running),
+    "Results.__len__": lambda s: len(s.running),
+    "Results.__contains__": lambda s: 7 in s.running,
+    "Results.as_completed": lambda s: list(s.running.as_completed()),
+    "Results.done": lambda s: s.running.done(),
+    "Results.first_errors": lambda s: s.running.first_errors(1),
+    "Results.gather": lambda s: s.running.gather(),
+    "Results.gather | there": lambda s: s.there.gather(),
+    "Results.retry": lambda s: s.running.retry(),
+    "Results.subscribe": lambda s: s.running.subscribe(lambda: None)(),
+    "Results.wait": lambda s: s.running.wait(),
+    "Results.wait_quietly": lambda s: s.running.wait_quietly(),
+    "OnEach.__getitem__": lambda s: s.each["alice"],
+    "OnEach.__contains__": lambda s: "alice" in s.each,
+    "OnEach.__iter__": lambda s: list(s.each),
+    "OnEach.__len__": lambda s: len(s.each),
+    "OnEach.done": lambda s: s.each.done(),
+    "OnEach.gather": lambda s: s.each.gather(),
+    "OnEach.wait": lambda s: s.each.wait(),
+    "Submitter.cell": lambda s: s.submitter.cell("1 + 1", {}),
+    "Submitter.cell_each": lambda s: s.submitter.cell_each("1", {}).gather(),
+    "Submitter.cell_map": lambda s: s.submitter.cell_map("i", "i", "range(3)", {}).gather(),
+    "Submitter.compile": lambda s: s.submitter.compile("1", {}),
+    "Submitter.each": lambda s: s.submitter.each(float).gather(),
+    "Submitter.evaluate": lambda s: s.submitter.evaluate("a", {}),
+    "Submitter.map": lambda s: s.submitter.map(abs, [1]).gather(),
+    "Submitter.submit": lambda s: s.submitter.submit(int, (np.ones(1_000_000),)),
+    "moorage.start": lambda s: moorage.start(n_workers=0, timeout=0.1),
+    "moorage.attach": lambda s: moorage.attach(s.address, security=s.security),
+    "moorage.attach | client": lambda s: moorage.attach(s.client),
+    "moorage.install": lambda s: moorage.install(s.client),
+    "moorage.board": lambda s: moorage.board(),
+    "%cluster": lambda s: s.line("cluster"),
+    "%cluster start": lambda s: s.line("cluster", "start -n 1 --as other --timeout 0.1"),
+    "%cluster attach": lambda s: s.line("cluster", f"attach {s.address} --as other"),
+    "%cluster scale": lambda s: s.line("cluster", "scale 2 --timeout 1"),
+    "%cluster adapt": lambda s: s.line("cluster", "adapt 2 2"),
+    "%cluster keep": lambda s: s.line("cluster", "keep --off"),
+    "%scatter": lambda s: s.line("scatter", "x"),
+    "%broadcast": lambda s: s.line("broadcast", "x"),
+    "%pin": lambda s: s.line("pin", "x --workers alice"),
+    "%release": lambda s: s.line("release", "parts"),
+    "%gather": lambda s: s.line("gather", "a"),
+    "%gather | results": lambda s: s.line("gather", "running"),
+    "%placement": lambda s: s.line("placement"),
+    "%submit": lambda s: s.line("submit"),
+    "%%scatter": lambda s: s.cell("scatter", "y", "[1, 2]"),
+    "%%broadcast": lambda s: s.cell("broadcast", "y", "[1, 2]"),
+    "%%pin": lambda s: s.cell("pin", "y --workers bob", "[1, 2]"),
+    "%%submit": lambda s: s.cell("submit", "", "1 + 1"),
+    "%%submit | each": lambda s: s.cell("submit", "--each", "1 + 1"),
+    "%%submit | loop": lambda s: s.cell("submit", "for i in range(3)", "i"),
+    "panel snapshot": lambda s: s.ask("snapshot"),
+    "panel watch": lambda s: s.ask("watch", candidates=False, threshold=1),
+    "panel place": lambda s: s.ask("place", names=["a"], placement={"kind": "everywhere"}, force=False),
+    "panel release": lambda s: s.ask("release", names=["parts"]),
+    "panel start": lambda s: s.ask("start", n_workers=1),
+    "panel attach": lambda s: s.ask("attach", target=s.address),
+    "panel scale": lambda s: s.ask("scale", n=2),
+    "panel adapt": lambda s: s.ask("adapt", minimum=2, maximum=2),
+    "panel dismiss": lambda s: s.ask("dismiss", id="1"),
+}
+"""What changes nothing for the others. Variants of a call stand after a bar."""
+
+LAST_CALLS = {
+    "Results.cancel": lambda s: s.running.cancel(),
+    "OnEach.cancel": lambda s: s.each.cancel(),
+    "Submitter.close": lambda s: s.submitter.close(),
+    "ClusterController.__exit__": lambda s: s.attached[0].__exit__(None, None, None),
+    "ClusterController.close": lambda s: s.attached[1].close(),
+    "panel stop": lambda s: s.ask("stop"),
+    "%cluster stop": lambda s: s.line("cluster", "stop"),
+    "ClusterController.stop": lambda s: s.cluster.stop(),
+}
+"""What ends something, in this order."""
+
+
+def public_calls():
+    """Return the names of all that a user can call, as they are called in `CALLS`."""
+    found = {f"moorage.{name}" for name in moorage.__all__ if callable(getattr(moorage, name))}
+    found -= {f"moorage.{name}" for name in moorage.__all__ if isinstance(getattr(moorage, name), type)}
+    for kind in CLASSES:
+        found |= {f"{kind.__name__}.{name}" for name, member in members(kind).items() if callable(member)}
+    for magics in (MoorageMagics, SubmitMagics):
+        found |= {f"%{name}" for name in magics.magics["line"]} | {f"%%{name}" for name in magics.magics["cell"]}
+    found |= {f"%cluster {action}" for action in arguments._cluster_actions()}
+    return found | {f"panel {op}" for op in PanelOps.__annotations__}
+
+
+def members(kind):
+    base = CLASSES[kind]
+    public = {name for name in dir(kind) if not name.startswith("_") and not hasattr(base, name)}
+    return {name: getattr(kind, name) for name in public | {name for name in SPECIAL if hasattr(kind, name)}}
+
+
+def test_every_public_call_has_an_entry():
+    assert {name.partition(" | ")[0] for name in CALLS | LAST_CALLS} == public_calls()
+
+
+@pytest.fixture(params=[LIMITS], ids=["short"])
+def scene(ipython, request):
+    ipython.reset(new_session=False)
+    ipython.run_line_magic("load_ext", "moorage")
+    with dask.config.set(request.param):
+        scene = Scene(ipython)
+        yield scene
+        scene.close()
+    ipython.run_line_magic("unload_ext", "moorage")
+
+
+def reads():
+    """Return a call for each public attribute that is none itself."""
+    held = {ClusterController: "cluster", Variable: "variable", Results: "running", OnEach: "each"}
+    return {
+        f"{kind.__name__}.{name}": lambda s, kind=kind, name=name: getattr(getattr(s, held[kind]), name)
+        for kind in held
+        for name, member in members(kind).items()
+        if not callable(member)
+    }
+
+
+def ends_in_time(scene):
+    """Return what is wrong with calls that run side by side: those that take too long, or raise what they must not."""
+    wrong = {}
+
+    def call(item):
+        name, function = item
+        begun = time.monotonic()
+        try:
+            function(scene)
+        except MoorageError:
+            pass
+        except BaseException as error:
+            wrong[name] = repr(error)
+        if (seconds := time.monotonic() - begun) > IN_TIME:
+            wrong[name] = f"{seconds:.1f} s"
+
+    calls = CALLS | reads()
+    pool = ThreadPoolExecutor(len(calls))
+    waits = {name: pool.submit(call, (name, function)) for name, function in calls.items()}
+    deadline = time.monotonic() + 2 * IN_TIME
+    while not all(one.done() for one in waits.values()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    wrong |= {name: "still waiting" for name, one in waits.items() if not one.done()}
+    pool.shutdown(wait=False)
+    for item in LAST_CALLS.items():
+        call(item)
+    return wrong
+
+
+@pytest.mark.timeout(300)
+def test_calls_end_in_time_though_the_scheduler_is_stopped(scene, monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK", 0.2)
+    scene.stop()
+    wrong = ends_in_time(scene)
+    assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
+
+
+@pytest.mark.timeout(300)
+def test_calls_end_in_time_though_the_scheduler_is_dead(scene, monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK", 0.2)
+    os.kill(scene.pid, signal.SIGKILL)
+    wrong = ends_in_time(scene)
+    assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scene", [PATIENT], ids=["patient"], indirect=True)
+def test_an_interrupt_ends_each_call_at_once_and_the_cluster_can_be_used_on(scene):
+    scene.stop()
+    late = {}
+    for name, call in (CALLS | reads()).items():
+        seconds = interrupted(lambda call=call: call(scene))
+        if seconds > AT_ONCE:
+            late[name] = f"{seconds:.1f} s"
+    scene.go_on()
+    assert not late
+
+    eventually(lambda: scene.cluster.status == "connected")
+    scene.cluster.scatter([1, 2], "later", whole=True)
+    assert scene.cluster.gather("later") == [1, 2]
+    scene.gate.set()  # frees the workers
+    assert scene.cluster.submit(sum, [1, 2]).result(30) == 3
+    assert scene.cluster.map(abs, [-1, -2]).gather() == [1, 2]
+
+
+def interrupted(call):
+    """Press ctrl-C soon after `call` has begun; return the seconds from then until it ended."""
+    pressed = []
+
+    def press():
+        pressed.append(time.monotonic())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    timer = threading.Timer(0.3, press)
+    timer.start()
+    with contextlib.suppress(MoorageError, KeyboardInterrupt):
+        try:
+            call()
+        finally:
+            timer.cancel()
+            timer.join()
+    return time.monotonic() - pressed[0] if pressed else 0.0
