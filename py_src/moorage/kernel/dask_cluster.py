@@ -19,6 +19,7 @@ from traitlets import Enum
 
 from moorage.kernel.launch import HostHandle
 from moorage.kernel.link import SchedulerLink
+from moorage.kernel.waiting import answer
 from moorage.model import WorkerInfo
 
 C = TypeVar("C", bound="LikeDasksCluster")
@@ -175,7 +176,7 @@ class LikeDasksCluster:
         return self._seen
 
     async def _identity(self) -> Any:
-        return await self.scheduler.identity(n_workers=-1)
+        return await answer(self.client, self.scheduler.identity(n_workers=-1))
 
     def get_logs(self, cluster: bool = True, scheduler: bool = True, workers: bool | Iterable[str] = True) -> Logs:
         """Return the logs of the cluster's process, of the scheduler, and of workers.
@@ -199,11 +200,12 @@ class LikeDasksCluster:
         if cluster:
             logs["Cluster"] = Log(self._handle.log(200) if self._handle is not None else "")
         if scheduler:
-            lines = await self.scheduler.get_logs()
+            lines = await answer(self.client, self.scheduler.get_logs())
             logs["Scheduler"] = Log("\n".join(line for _, line in lines))
         if workers:
             asked = None if workers is True else list(workers)
-            for address, lines in (await self.scheduler.worker_logs(workers=asked)).items():
+            told = await answer(self.client, self.scheduler.worker_logs(workers=asked))
+            for address, lines in told.items():
                 logs[address] = Log("\n".join(line for _, line in lines))
         return logs
 
