@@ -10,10 +10,11 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import cloudpickle
+from distributed import Client, Future
 
 from moorage.errors import UnpicklableError
-from moorage.kernel.compute.functions import captures
+from moorage.kernel.compute.code_pickler import CodePickler, Notebook
+from moorage.kernel.compute.functions import captures, is_importable
 
 _DEPTH = 20
 _WIDTH = 1000
@@ -31,7 +32,13 @@ def unpicklable(named: Mapping[str, Any], error: BaseException) -> UnpicklableEr
     """
     if isinstance(error, UnpicklableError):
         return error
-    name, value = next(((n, v) for n, v in named.items() if not _picklable(v)), next(iter(named.items())))
+    first = next(iter(named.items()), ("", None))
+    name, value = next(((n, v) for n, v in named.items() if not _picklable(v)), first)
+    if any(isinstance(one, RecursionError) for one in (error, error.__cause__, error.__context__)):
+        return UnpicklableError(
+            f"{name or _own_name(value) or type(value).__name__} cannot leave the notebook: it is nested too deeply.",
+            "Keep what is linked side by side, in a list or an array, with positions in the place of links.",
+        )
     path, culprit, user = _find(value, name or _own_name(value))
     what = type(culprit).__name__
     where = f" It is used by {user!r}." if user else ""
@@ -77,8 +84,18 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
             if index == _WIDTH:
                 return
             yield f"[{index}]", item
-    if isinstance(value, type | types.ModuleType):
+    elif isinstance(value, property):
+        yield from (("", part) for part in (value.fget, value.fset, value.fdel) if part is not None)
+    elif isinstance(value, staticmethod | classmethod):
+        yield "", value.__func__
+    if isinstance(value, types.ModuleType):
         return
+    if isinstance(value, type):
+        if not is_importable(value):
+            yield from ((f".{name}", part) for name, part in vars(value).items() if not name.startswith("__"))
+        return
+    if not is_importable(type(value)):
+        yield "", type(value)
     for attribute, item in getattr(value, "__dict__", {}).items():
         yield f".{attribute}", item
     for kind in type(value).__mro__:
@@ -92,9 +109,21 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield ".keywords", value.keywords
 
 
+class _Sink:
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+class _Trial(CodePickler):
+    def persistent_id(self, obj: Any) -> Any:
+        return "" if isinstance(obj, Client | Future) or hasattr(type(obj), "__moorage_value__") else None
+
+
 def _picklable(value: Any) -> bool:
     try:
-        cloudpickle.dumps(value, protocol=5, buffer_callback=lambda buffer: None)
+        _Trial(_Sink(), Notebook()).dump(value)
     except Exception:
         return False
     return True

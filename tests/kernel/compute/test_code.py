@@ -4,11 +4,14 @@ import functools
 import inspect
 import linecache
 import sys
+import threading
 import traceback
 import types
+import weakref
 
 import pytest
 
+from moorage.errors import UnpicklableError
 from moorage.kernel.compute.code_pickler import Capture, Notebook
 from moorage.kernel.compute.refs import dumps
 from moorage.kernel.compute.sources import lines_of
@@ -204,3 +207,52 @@ def test_functions_of_importable_modules_go_by_name():
     assert on_a_worker(traceback.format_exc, captured=found) is traceback.format_exc
     assert on_a_worker(sys.exit, captured=found) is sys.exit
     assert found == []
+
+
+# ---- what cannot be pickled
+
+
+def deep(n, wrap, start):
+    return functools.reduce(lambda inner, _: wrap(inner), range(n), start)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        deep(100_000, lambda inner: [inner], 0),
+        deep(100_000, lambda inner: {"a": inner}, 0),
+        deep(3000, lambda inner: lambda: inner, 0),
+        {"deep": deep(3000, lambda inner: functools.partial(lambda f: f, f=inner), int)},
+    ],
+    ids=["lists", "dicts", "closures", "partials"],
+)
+def test_what_is_nested_too_deeply_is_refused_in_words(value):
+    with pytest.raises(UnpicklableError, match="value cannot leave the notebook: it is nested too deeply"):
+        dumps((lambda value: 1, (value,), {}), Origins())
+
+
+def test_what_refers_to_itself_travels():
+    box = {}
+    box["own"] = lambda: box
+    copy = on_a_worker(box)
+    assert copy["own"]() is copy
+
+
+LOCK = threading.Lock()
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": [1, {"b": LOCK}]}, r"value\['a'\]\[1\]\['b'\] \(of type lock\)"),
+        (functools.partial(print, LOCK), r"value\.args\[0\] "),
+        (type("Local", (), {"guard": LOCK}), r"value\.guard "),
+        (type("Local", (), {"guard": LOCK})(), r"value\.guard "),
+        (type("Local", (), {"go": property(lambda self, lock=LOCK: lock)}), "lock "),
+        ([weakref.WeakKeyDictionary(), LOCK], r"value\[1\] "),
+    ],
+    ids=range(6),
+)
+def test_the_path_leads_through_whatever_holds_it(value, path):
+    with pytest.raises(UnpicklableError, match=f"^{path}"):
+        dumps((lambda value: 1, (value,), {}), Origins())

@@ -14,7 +14,6 @@ It also notes what code takes along, by name. References to placed values are th
 from __future__ import annotations
 
 import functools
-import io
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -97,13 +96,13 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
 
     Parameters
     ----------
-    file : io.BytesIO
+    file : file
     notebook : Notebook
     captured : list, optional
         Takes what is met as globals, closures and defaults of functions and as attributes of classes.
     """
 
-    def __init__(self, file: io.BytesIO, notebook: Notebook, captured: list[Capture] | None = None) -> None:
+    def __init__(self, file: Any, notebook: Notebook, captured: list[Capture] | None = None) -> None:
         super().__init__(file, protocol=5)
         self._notebook = notebook
         self._captured = captured
@@ -116,7 +115,8 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
             return special(self, obj)
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and isinstance(obj, type):
-            self._note({f"{obj.__name__}.{name}": value for name, value in vars(obj).items()})
+            data = [name for name, value in vars(obj).items() if not hasattr(type(value), "__get__")]
+            self._note({f"{obj.__name__}.{name}": vars(obj)[name] for name in data if not name.startswith("__")})
         return reduced
 
     def _code(self, code: types.CodeType) -> Any:
