@@ -108,11 +108,14 @@ class Image:
         Of bytes, contiguous. In an image that was just encoded they are the memory of the value itself.
     lent : tuple of bool
         Whether a buffer is memory of the value, rather than a copy that was made of it.
+    digests : tuple of bytes
+        Of each buffer.
     """
 
     stream: bytes
     buffers: tuple[memoryview, ...] = ()
     lent: tuple[bool, ...] = ()
+    digests: tuple[bytes, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -157,7 +160,8 @@ def encode(value: Any, read: Read | None = None) -> Image:
     pickler.dump(value)
     digest = pickler.found.digest(_xxh3(file.getbuffer()), file.tell(), read)
     file.write(MAGIC + bytes([VERSION]) + digest)
-    return Image(file.getvalue(), tuple(pickler.found.buffers), tuple(pickler.found.lent))
+    found = pickler.found
+    return Image(file.getvalue(), tuple(found.buffers), tuple(found.lent), tuple(found.digests))
 
 
 def fingerprint(value: Any, read: Read | None = None) -> str:
@@ -217,6 +221,7 @@ class _Collector:
     def __init__(self) -> None:
         self.buffers: list[memoryview] = []
         self.lent: list[bool] = []
+        self.digests: list[bytes] = []
         self.copies: set[int] = set()  # addresses of what was made here
 
     def __call__(self, buffer: pickle.PickleBuffer) -> bool:
@@ -232,7 +237,8 @@ class _Collector:
         """Return the digest of the image whose pickle has this digest and size."""
         parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
         for buffer, lent in zip(self.buffers, self.lent, strict=True):
-            parts += [buffer.nbytes.to_bytes(8, "little"), read(buffer) if read and lent else _xxh3(buffer)]
+            self.digests.append(read(buffer) if read and lent else _xxh3(buffer))
+            parts += [buffer.nbytes.to_bytes(8, "little"), self.digests[-1]]
         return _xxh3(b"".join(parts))
 
 

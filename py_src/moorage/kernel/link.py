@@ -23,7 +23,7 @@ from distributed.utils import offload
 from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.images import Images
 from moorage.kernel.mirror import GapError, Mirror, by_name
-from moorage.kernel.origin import Origins
+from moorage.kernel.origin import ChangedError, Origins
 from moorage.kernel.shipping import install_plugin
 from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of
 from moorage.model import WorkerInfo
@@ -284,9 +284,10 @@ class SchedulerLink:
             record = self._variable_of(key)
             name = record["name"] if record else str(key)
             try:
-                value, image = await offload(self.origins.image, key)
-                unchanged = image.digest == self.origins.digest(key)
-                why = "" if unchanged else "the notebook's value has changed since it was placed"
+                value, image = await offload(self.origins.again, key)
+                why = ""
+            except ChangedError:
+                why = "the notebook's value has changed since it was placed"
             except KeyError:
                 why = "the notebook does not have its value any more"
             except MoorageError as error:

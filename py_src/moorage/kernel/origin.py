@@ -22,6 +22,7 @@ import numpy as np
 
 from moorage.images.carrier import keeps_its_stream
 from moorage.images.format import Extent, Image
+from moorage.kernel.changes import Written, change, written
 from moorage.kernel.fingerprint import fingerprint, image_of, never_changes
 
 SMALLEST_PART = 1024
@@ -60,6 +61,8 @@ class _Origin:
     digest: str
     vids: set[str]
     extents: list[Extent]
+    written: Written | None
+    equal: set[str]  # digests of images that differ in caches only
     dropped: bool = False
 
 
@@ -67,7 +70,16 @@ class _Place(NamedTuple):
     start: int
     stop: int
     number: int
+    digest: str
     origin: _Origin
+
+    @property
+    def is_good(self) -> bool:
+        return not self.origin.dropped and self.origin.digest == self.digest
+
+
+class ChangedError(KeyError):
+    """The value of a key has changed since it was placed."""
 
 
 class Origins:
@@ -122,11 +134,10 @@ class Origins:
             if old is not None:
                 self._drop(key)
             reference = self._reference(key, value, weak, on_gone)
-            self._by_key[key] = origin = _Origin(key, reference, id(value), image.digest, vids, extents)
+            origin = _Origin(key, reference, id(value), image.digest, vids, extents, written(image), set())
+            self._by_key[key] = origin
             self._keys_of.setdefault(id(value), []).append(key)
-            self._new_places += [_Place(e.start, e.stop, e.number, origin) for e in extents]
-            if len(self._new_places) > 1000 + 2 * len(self._places):
-                self._sorted_places()
+            self._note_places(origin)
 
     def weaken(self, key: Any, on_gone: Callable[[Any], None]) -> None:
         """Let go of the value of `key` when the notebook does, and call `on_gone` with the key then."""
@@ -185,15 +196,15 @@ class Origins:
             places = self._sorted_places()
             # Places may overlap (two variables that share memory), so the nearest start need not be the one.
             for index in range(bisect.bisect_right(places, low, key=_start) - 1, -1, -1):
-                start, stop, number, origin = places[index]
-                if high <= stop and not origin.dropped:
-                    return Part(origin.key, origin.digest, number, first - start)
-                if low - start > self._longest:
+                place = places[index]
+                if high <= place.stop and place.is_good:
+                    return Part(place.origin.key, place.digest, place.number, first - place.start)
+                if low - place.start > self._longest:
                     break
         return None
 
     def unchanged(self, key: Any) -> bool:
-        """Whether the value of `key` is still what it was when it was placed.
+        """Whether the value of `key` is still what it was when it was placed, but for what it caches.
 
         Takes the time of one pass over the value, about 0.1 s per GB for arrays.
 
@@ -202,10 +213,51 @@ class Origins:
         KeyError
             If there is no value for `key`.
         """
+        return self.change(key) is None
+
+    def change(self, key: Any) -> str | None:
+        """Return where the value of `key` has changed, such as ``['a'][3]``, as far as that can be told; None: nowhere.
+
+        Raises
+        ------
+        KeyError
+            If there is no value for `key`.
+        """
         value = self.value(key)
         if never_changes(value):
-            return True
-        return fingerprint(value) == self.digest(key)
+            return None
+        digest = fingerprint(value)
+        with self._lock:
+            origin = self._by_key[key]
+        if digest == origin.digest or digest in origin.equal:
+            return None
+        return self._change(origin, image_of(value))
+
+    def again(self, key: Any) -> tuple[Any, Image]:
+        """Return the value of `key`, and the image that is to be sent now that the cluster has none any more.
+
+        Raises
+        ------
+        KeyError
+            If there is no value for `key`, or it has changed.
+        """
+        value = self.value(key)
+        image = image_of(value)
+        with self._lock:
+            origin = self._by_key[key]
+        if image.digest != origin.digest:
+            if self._change(origin, image) is not None:
+                raise ChangedError(key)
+            with self._lock:  # parts are told by the image that the cluster has
+                origin.digest, origin.written, origin.extents = image.digest, written(image), _extents(value, image)
+                self._note_places(origin)
+        return value, image
+
+    def _change(self, origin: _Origin, image: Image) -> str | None:
+        where = change(origin.written, image)
+        if where is None:
+            origin.equal.add(image.digest)
+        return where
 
     def value(self, key: Any) -> Any:
         """Return the notebook's value of `key`.
@@ -221,17 +273,6 @@ class Origins:
         if value is None and isinstance(origin.value, weakref.ref):
             raise KeyError(key)
         return value
-
-    def image(self, key: Any) -> tuple[Any, Image]:
-        """Return the notebook's value of `key` and the image of it as it is now.
-
-        Raises
-        ------
-        KeyError
-            If there is no value for `key`.
-        """
-        value = self.value(key)
-        return value, image_of(value)
 
     def digest(self, key: Any) -> str:
         """Return the digest of the image that was placed as `key`."""
@@ -269,11 +310,16 @@ class Origins:
         if not keys:
             del self._keys_of[origin.identity]
 
+    def _note_places(self, origin: _Origin) -> None:
+        self._new_places += [_Place(e.start, e.stop, e.number, origin.digest, origin) for e in origin.extents]
+        if len(self._new_places) > 1000 + 2 * len(self._places):
+            self._sorted_places()
+
     def _sorted_places(self) -> list[_Place]:
         """Return where the buffers of all values lie, by address; some may belong to values that are dropped."""
         if self._new_places:
             new, self._new_places = self._new_places, []
-            places = [place for place in self._places + new if not place.origin.dropped]
+            places = [place for place in self._places + new if place.is_good]
             self._places = sorted(places, key=_start)
             self._longest = max((place.stop - place.start for place in places), default=0)
         return self._places

@@ -70,7 +70,9 @@ def prepare(
         rebound = [one for one in captured if one.own and backend.rebound(one.name, one.value)]
         changed = [key for key in payload.keys if key not in fresh and not unchanged(key, backend)]
         if stale == "error" and (rebound or changed):
-            raise _stale(rebound[0].name if rebound else _name_of(changed[0], captured, backend))
+            if rebound:
+                raise _stale(rebound[0].name)
+            raise _stale(_name_of(changed[0], captured, backend), backend.origins.change(changed[0]))
         for one in rebound:
             backend.place_capture(one.value, one.name, everywhere=everywhere)
         fresh.update(payload.keys, [backend.refresh(key) for key in changed])
@@ -146,8 +148,9 @@ def _listed(sizes: dict[str, int]) -> str:
     return ", ".join(f"{name} ({format_bytes(size)})" for name, size in sizes.items())
 
 
-def _stale(name: str) -> StaleError:
+def _stale(name: str, where: str | None = "") -> StaleError:
+    told = f": {name}{where} is not what it was" if where else ""
     return StaleError(
-        f"{name} has changed since it was placed.",
+        f"{name} has changed since it was placed{told}.",
         f"Place it again, for instance: %scatter {name}; or let the task do so: --stale refresh",
     )
