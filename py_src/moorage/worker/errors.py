@@ -62,8 +62,12 @@ def survivable(error: BaseException) -> Exception:
     That is the case if it would end the process that it is raised in, such as `SystemExit`, or if Dask cannot send it.
     """
     if isinstance(error, Exception) and _can_be_shown(error) and _pickled(error) is not None:
-        return error
-    return _rewritten(error) or _stand_in(error)
+        survivor = error
+    else:
+        survivor = _rewritten(error) or _stand_in(error)
+    cause = error.__cause__
+    _follow(survivor, survivable(cause) if isinstance(cause, Exception) and cause is not error else None, None)
+    return survivor
 
 
 def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
@@ -85,12 +89,22 @@ def _stand_in(error: BaseException) -> RuntimeError:
 
 def _pickled(error: BaseException) -> bytes | None:
     """Return a pickled error, if that can be loaded again: those with a constructor of their own often cannot."""
+    cause, context = error.__cause__, error.__context__
+    _follow(error, None, None)  # tblib has them pickled, too
     try:
         pickled = cloudpickle.dumps(error)
         pickle.loads(pickled)
     except BaseException:
         return None
+    finally:
+        _follow(error, cause, context)
     return pickled if len(pickled) < LARGEST else None
+
+
+def _follow(error: BaseException, cause: BaseException | None, context: BaseException | None) -> None:
+    """Set what an error came from, also of one that is a frozen dataclass."""
+    object.__setattr__(error, "__cause__", cause)
+    object.__setattr__(error, "__context__", context)
 
 
 def _can_be_shown(error: BaseException) -> bool:

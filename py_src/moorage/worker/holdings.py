@@ -34,6 +34,7 @@ _FIXED = ATOMS | {
     *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
     *(decimal.Decimal, re.Pattern, uuid.UUID),
 }
+_WARNED = ("__warningregistry__",)  # what has been warned of is not said again for each item
 _FIXED_MODULES = frozenset(("dataclasses", "operator", "pathlib", "typing", "zoneinfo"))  # whose types are as good as
 
 
@@ -89,7 +90,7 @@ class Holdings:
         elif kind is dict:
             self._dict(held)
         elif kind is types.FunctionType:
-            self._note(held, _parts_of_function)
+            self._function(held)
         elif isinstance(held, type):
             if type(held) is not type:  # a metaclass may keep anything anywhere
                 return False
@@ -118,12 +119,31 @@ class Holdings:
     def _dict(self, held: dict[Any, Any]) -> None:
         n, keys, values = len(held), tuple(held), tuple(held.values())
 
-        def check() -> bool:
-            return len(held) == n and all(map(is_, held.values(), values)) and all(map(is_, held, keys))
+        def check_names() -> bool:
+            now = tuple(held)  # of str, one is as good as an equal one
+            same = now == keys or (now[-1:] == _WARNED and now[:-1] == keys)
+            return same and all(map(is_, held.values(), values))
 
-        self._checks.append(check)
+        def check() -> bool:
+            return len(held) == n and all(map(is_, held, keys)) and all(map(is_, held.values(), values))
+
+        self._checks.append((check_names if set(map(type, keys)) == {str} else check) if n else lambda: not held)
         self._follow(keys)
         self._follow(values)
+
+    def _function(self, held: types.FunctionType) -> None:
+        code, defaults, keywords, attributes = held.__code__, held.__defaults__, held.__kwdefaults__, held.__dict__
+
+        def check() -> bool:
+            return (
+                held.__code__ is code
+                and held.__defaults__ is defaults
+                and held.__kwdefaults__ is keywords
+                and held.__dict__ is attributes
+            )
+
+        self._checks.append(check)
+        self._follow((defaults, keywords, attributes, held.__globals__, *(held.__closure__ or ())))
 
     def _array(self, held: Any) -> bool:
         numpy: Any = sys.modules["numpy"]
@@ -137,12 +157,6 @@ class Holdings:
 
     def _follow(self, parts: Iterable[Any]) -> None:
         self._ahead += [part for part in parts if type(part) not in _FIXED]
-
-
-def _parts_of_function(held: types.FunctionType) -> Iterable[Any]:
-    closure = held.__closure__
-    parts = held.__code__, held.__defaults__, held.__kwdefaults__, held.__globals__, held.__dict__
-    return parts if closure is None else (*parts, *closure)
 
 
 def _content(cell: types.CellType) -> tuple[Any, ...]:

@@ -34,6 +34,7 @@ from moorage.worker.output import Display, Router, Sink, Sinks, figure_numbers
 from moorage.worker.program import Program
 from moorage.worker.references import loads
 from moorage.worker.taking import load
+from moorage.worker.text import carried
 
 TICK = 0.1
 """Seconds between looks at what tasks have printed."""
@@ -81,9 +82,9 @@ class Runtime:
                 return result
             except BaseException as raised:
                 error = survivable(raised)
-                with contextlib.suppress(Exception):  # some errors take no notes
-                    error.add_note(f"(raised on worker {worker.name})")
-                raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
+        with contextlib.suppress(Exception):  # some errors take no notes
+            error.add_note(f"(raised on worker {worker.name})")
+        raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
 
     def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
         """Run ``program`` for each of ``items``; return values, errors by position, and how long it took.
@@ -208,6 +209,9 @@ class RuntimePlugin(WorkerPlugin):
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
                 os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
         module.users.add(worker.address)
+        stock = worker.log_event
+        # A message that cannot be encoded breaks the connection, and with it the worker.
+        self._log_event = worker.log_event = lambda topic, msg: stock(topic, carried(msg))
         ticking = PeriodicCallback(module.runtime.tick, TICK * 1000)
         worker.periodic_callbacks[self.name] = ticking
         ticking.start()
@@ -217,6 +221,8 @@ class RuntimePlugin(WorkerPlugin):
         ticking = worker.periodic_callbacks.pop(self.name, None)
         if ticking is not None:
             ticking.stop()
+        if worker.log_event is self._log_event:
+            del worker.log_event
         module = sys.modules.get(self.name)
         if module is None:
             return

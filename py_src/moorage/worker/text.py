@@ -16,6 +16,21 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def carried(value: Any) -> Any:
+    """Return `value`, of plain types, as a message can carry it: with clean texts, and very large numbers as text."""
+    match value:
+        case str():
+            return clean(value)
+        case int() if not -(2**63) <= value < 2**64:
+            return hex(value)
+        case dict():
+            return {carried(key): carried(part) for key, part in value.items()}
+        case list() | tuple():
+            return type(value)(map(carried, value)) if type(value) in (list, tuple) else value
+        case _:
+            return value
+
+
 def bundle(data: Any) -> dict[str, Any]:
     """Return those parts of a MIME bundle that a notebook can show, with texts that can be sent."""
     parts: dict[str, Any] = {}
@@ -32,17 +47,21 @@ def bundle(data: Any) -> dict[str, Any]:
 def plain_json(value: Any) -> Any:
     """Return `value` as JSON has it; an empty dict for what cannot be said in JSON."""
     try:
-        text = json.dumps(value, default=_plain, skipkeys=True, ensure_ascii=False)
-        return json.loads(text.encode("utf-8", "replace"))
+        return _json(value)
     except Exception:
         return {}
+
+
+def _json(value: Any) -> Any:
+    text = json.dumps(value, default=_plain, skipkeys=True, ensure_ascii=False)
+    return json.loads(text.encode("utf-8", "replace"))
 
 
 def _part(kind: str, part: Any) -> Any:
     if isinstance(part, bytes | bytearray | memoryview):
         return base64.b64encode(part).decode()
     if kind.endswith("json"):
-        return plain_json(part)
+        return _json(part)
     if not isinstance(part, str):
         raise TypeError(kind)
     return clean(part)

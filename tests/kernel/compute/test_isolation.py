@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from moorage.kernel.compute.options import Options
-from tests.kernel.compute.tools import notebook
+from tests.host.tools import eventually
+from tests.kernel.compute.tools import notebook, text
 
 ACTS = {
     "the item": "item.append(len(item)) if isinstance(item, list) else None",
@@ -166,3 +167,12 @@ def test_an_attempt_finds_item_and_function_as_they_were_sent(cluster):
     )["function"]
     with tempfile.TemporaryDirectory() as folder:
         assert cluster.map(function, [[]], path=f"{folder}/tries", retries=3).gather() == [(1, [1])]
+
+
+def test_a_warning_is_not_said_again_for_each_item(cluster):
+    function = notebook("import warnings\ndef function(i):\n    warnings.warn('careful')\n    return i")["function"]
+    reports = []
+    options = Options(on_report=reports.append, batch_size=50, workers=("alice",))
+    assert cluster.submitter.map(function, range(50), options=options).gather() == list(range(50))
+    eventually(lambda: "careful" in text(reports, "stderr"))
+    assert text(reports, "stderr").count("UserWarning: careful") == 1

@@ -1,8 +1,12 @@
 """What tasks print and display reaches the notebook, while they run."""
 
+import io
+import os
+import sys
 import threading
 import time
 
+import numpy as np
 from distributed import Event
 
 from moorage.kernel.compute.options import Options
@@ -39,6 +43,9 @@ def test_printed_text_arrives_while_the_task_runs(client, submitter):
 
 def test_what_threads_of_a_task_print_is_the_tasks(submitter):
     source = """
+import io
+import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -144,3 +151,70 @@ def test_the_scheduler_keeps_nothing_of_what_tasks_print(cluster):
     cluster.submitter.map(lambda i: print("x" * 1000), range(20), options=Options(on_report=reports.append)).wait()
     assert any(r["kind"] == "output" for r in reports)
     assert cluster.client.get_events(cluster.submitter.runtime.topic) == ()
+
+
+def test_nothing_that_a_task_prints_displays_or_warns_of_harms_its_worker(cluster):
+    def odd(i):
+        import json
+        import logging
+        import warnings
+
+        from distributed import get_worker
+        from distributed import print as print_at_home
+
+        lone = os.fsdecode(b"caf\xe9")
+
+        class Shown:
+            def __init__(self, data):
+                self.data = data
+
+            def _repr_mimebundle_(self, include=None, exclude=None):
+                return self.data
+
+        class Raises:
+            def __repr__(self):
+                raise ValueError("no text")
+
+            def _repr_html_(self):
+                raise ValueError("no page")
+
+        print(lone)
+        print(lone, file=sys.stderr)
+        warnings.warn(lone, stacklevel=1)
+        logging.getLogger("odd").warning(lone)
+        print_at_home(lone)
+        get_worker().log_event("odd", {"text": lone, "number": 2**70})
+        cyclic = {}
+        cyclic["self"] = cyclic
+        numbers = {"n": np.float64(1.5), "s": {1, 2}, 3: "int key", "a": np.arange(3), "text": lone}
+        for data in (numbers, cyclic, lone, 2**70, json):
+            display(Shown({"text/plain": lone, "application/json": data, "text/html": data, 3: 4}))  # noqa: F821
+        display(Raises(), Shown(lone), Shown({"text/plain": "x" * 20_000_000}), type)  # noqa: F821
+        return i
+
+    before = cluster.client.run(os.getpid)
+    reports = []
+    results = cluster.submitter.map(odd, range(4), options=Options(on_report=reports.append, batch_size=2))
+    assert results.gather() == [0, 1, 2, 3]
+    assert cluster.submitter.submit(odd, (4,), options=Options(on_report=reports.append)).result(30) == 4
+    assert cluster.client.run(os.getpid) == before
+    eventually(lambda: r"caf\udce9" in text(reports) and "no page" in text(reports, "stderr"))
+    shown = [report["data"] for report in reports if report["kind"] == "display"]
+    told = [data.get("application/json") for data in shown]
+    assert {"n": 1.5, "s": (1, 2), "3": "int key", "a": (0, 1, 2), "text": "caf?"} in told
+    assert {} not in told  # the cyclic one
+    assert any("too large to show" in data["text/plain"] and len(data["text/plain"]) < 2000 for data in shown)
+
+
+def test_a_stream_that_a_task_has_closed_or_lost_is_there_for_the_next(cluster):
+    def closes(i):
+        sys.stdout.close()
+        print("after closing")
+        sys.stdout = io.StringIO()
+        sys.stdout.close()
+        sys.stderr = None
+
+    cluster.map(closes, range(4)).gather()
+    reports = []
+    cluster.submitter.map(lambda i: print("item", i), range(4), options=Options(on_report=reports.append)).wait()
+    eventually(lambda: text(reports).count("item") == 4)
