@@ -8,7 +8,6 @@ import pytest
 
 from moorage.errors import UnpicklableError
 from moorage.kernel.compute.ledger import Progress
-from tests.kernel.compute.tools import notebook
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, None])
@@ -86,11 +85,20 @@ def test_an_item_that_ends_the_worker_spoils_no_other(cluster):
 
 
 def test_large_results_stay_as_they_were_when_their_items_ended(cluster):
-    function = notebook("a = np.zeros(300_000)\ndef function(i):\n    a[:] = i\n    return a")["function"]
+    def function(i):
+        import threading
+
+        import numpy as np
+
+        a = vars(threading).setdefault("kept_by_a_test", np.zeros(300_000))  # outlives the item, in the process
+        a[:] = i
+        return a
+
     results = cluster.map(function, range(3), batch_size=3)
     assert [float(array.sum()) for array in results] == [0, 300_000, 600_000]
     assert all(array.flags.writeable for array in results)
     assert [float(f.result().sum()) for f in results.futures] == [0, 300_000, 600_000]
+    cluster.client.run(lambda: vars(threading).pop("kept_by_a_test", None))
     assert results.nbytes == pytest.approx(3 * 2_400_000, rel=0.01)
 
 
