@@ -3,12 +3,13 @@
 import math
 from collections import Counter
 
+import dask.config
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.errors import DoesNotFitError
-from moorage.kernel.assign import PAUSE, assign, check_fit, free
+from moorage.kernel.assign import assign, check_fit, free, usable
 from moorage.model import WorkerInfo
 
 MB = 1_000_000
@@ -82,7 +83,7 @@ def test_a_worker_without_a_limit_takes_anything():
 
 def test_room_ends_where_a_worker_pauses():
     used = worker("w", memory_limit=1000 * MB, process=300 * MB, managed=100 * MB)
-    assert free(used) == PAUSE * 1000 * MB - 300 * MB
+    assert free(used) == usable() * 1000 * MB - 300 * MB
     full = worker("full", process=990 * MB)
     check_fit("x", {"full": 0}, [full])
     with pytest.raises(DoesNotFitError, match="full has 0 B free"):
@@ -96,3 +97,11 @@ def test_a_refusal_says_who_could_and_does_not_list_hundreds():
     assert "and 95 more" in caught.value.message
     assert "It would fit on roomy." in caught.value.remedy
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(("pause", "terminate", "share"), [(0.5, 0.9, 0.5), (False, 0.9, 0.9), (False, False, 1.0)])
+def test_as_much_of_a_worker_is_used_as_it_takes_before_it_pauses(pause, terminate, share):
+    settings = {"distributed.worker.memory.pause": pause, "distributed.worker.memory.terminate": terminate}
+    with dask.config.set(settings):
+        assert usable() == share
+        assert free(WorkerInfo("alice", "", "", memory_limit=1000)) == share * 1000

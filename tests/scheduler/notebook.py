@@ -82,6 +82,7 @@ class Notebook:
         origin: bool = True,
         hold: bool = True,
         scatter: bool = True,
+        nbytes: int = -1,
     ) -> dict[str, Any]:
         """Place a value, several by key, or what futures stand for; return the scheduler's answer."""
         keys = [future.key for future in futures]
@@ -102,7 +103,7 @@ class Notebook:
             "structure": {"kind": "value"},
             "typename": "object",
             "detail": "",
-            "nbytes": [-1] * len(keys),
+            "nbytes": [nbytes] * len(keys),
             "origin": origin and not futures,
             "hold": hold,
         }

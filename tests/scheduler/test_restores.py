@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -246,3 +247,37 @@ def slowly_sum(x: np.ndarray) -> int:
 
     time.sleep(0.5)
     return int(x.sum())
+
+
+def _absent() -> int:
+    return 7
+
+
+def test_a_task_is_computed_again_whatever_its_function_is_called(workers: Workers, notebook: Notebook) -> None:
+    seven = notebook.client.submit(_absent, workers=["bob"], allow_other_workers=True, pure=False)
+    assert seven.result(30) == 7
+    notebook.place("x", OnWorkers(("bob",)), futures=[seven])
+    notebook.until("x", on=["bob"])
+    workers.kill("bob")
+    notebook.until("x", on=["bob"])
+    assert seven.result(30) == 7
+    assert notebook.restored == []
+
+
+def test_a_large_value_is_not_asked_for_again_while_it_may_be_on_its_way(workers: Workers, notebook: Notebook) -> None:
+    gate = Gate(notebook)
+    gate.shut()
+
+    def patience(name: str) -> float:
+        """Return the seconds until a variable would be asked for again."""
+        key = notebook.key(name)
+        eventually(lambda: any(key in event["keys"] for event in gate.asked))  # type: ignore[index]
+        return workers.look(lambda s: s.extensions["moorage"].origins._asked[key]) - time.monotonic()
+
+    notebook.place("x", Anywhere(), VALUE, scatter=False, nbytes=1000)
+    assert 20 < patience("x") < 60
+    notebook.place("y", Anywhere(), VALUE, scatter=False, nbytes=1_000_000_000)
+    assert patience("y") > 100
+    gate.open()
+    notebook.until("x")
+    notebook.until("y")

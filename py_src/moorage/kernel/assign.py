@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 from typing import Literal
 
+import dask.config
 from dask.utils import format_bytes
 
 from moorage.errors import DoesNotFitError
 from moorage.model import WorkerInfo
 
 By = Literal["cores", "workers", "memory"]
-
-PAUSE = 0.8
-"""What a placement may fill of a worker's memory limit: where it pauses (``distributed.worker.memory.pause``)."""
 
 
 def assign(nbytes: Sequence[int], workers: Sequence[WorkerInfo], by: By = "cores") -> list[str]:
@@ -49,7 +47,16 @@ def free(worker: WorkerInfo) -> float:
     """Return the bytes that a worker can take before it would pause; infinite without a limit."""
     if not worker.memory_limit:
         return float("inf")
-    return PAUSE * worker.memory_limit - max(worker.process, worker.managed)
+    return usable() * worker.memory_limit - max(worker.process, worker.managed)
+
+
+def usable() -> float:
+    """Return what a placement may fill of a worker's memory limit: up to where it pauses, or else is ended.
+
+    These are the settings ``distributed.worker.memory.pause`` and ``terminate``, as this process has them.
+    """
+    settings = (dask.config.get(f"distributed.worker.memory.{name}", None) for name in ("pause", "terminate"))
+    return next((float(share) for share in settings if share), 1.0)
 
 
 def check_fit(name: str, needs: dict[str, int], workers: Sequence[WorkerInfo]) -> None:

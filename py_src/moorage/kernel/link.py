@@ -64,6 +64,7 @@ class SchedulerLink:
         self.on_gone: Callable[[str, list[Any]], None] = lambda vid, keys: None
         self._ids = count(1)
         self._callbacks: list[Callable[[Kind], None]] = []
+        self._restoring: set[Any] = set()
         self._tick: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -276,11 +277,23 @@ class SchedulerLink:
             logger.error("Could not answer the scheduler: %s", error, exc_info=error)
 
     async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
-        """Send the values of `keys` again, as far as the notebook has them unchanged."""
+        """Send the values of `keys` again, as far as the notebook has them unchanged and they are not on their way."""
+        pairs = zip(keys, holders, strict=True)
+        asked = [(key, holder) for key, holder in pairs if key not in self._restoring]
+        if not asked:
+            return
+        self._restoring.update(key for key, _ in asked)
+        try:
+            await self._send_again(asked)
+        finally:
+            self._restoring.difference_update(key for key, _ in asked)
+
+    async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> None:
+        """Send values, given by key and last holder."""
         values: dict[Any, Any] = {}
         nbytes = 0
         failed: dict[Any, tuple[str, bytes]] = {}
-        for key, holder in zip(keys, holders, strict=True):
+        for key, holder in asked:
             record = self._variable_of(key)
             name = record["name"] if record else str(key)
             try:

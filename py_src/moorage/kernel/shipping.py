@@ -34,6 +34,7 @@ SHIPPED_MODULES = (
     "moorage.plan",
     "moorage.protocol",
     "moorage.scheduler.adopt",
+    "moorage.scheduler.casualties",
     "moorage.scheduler.departed",
     "moorage.scheduler.desired",
     "moorage.scheduler.flights",

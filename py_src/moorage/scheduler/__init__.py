@@ -10,6 +10,7 @@
 * ``origin``     keys without a copy: tasks wait for them while the notebook is asked to send the value again
 * ``departed``   nobody waits for a connection to a worker that has left
 * ``strays``     looks for what reached a worker without the scheduler knowing
+* ``casualties`` gives up values that end the workers which take them
 * ``adopt``      plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
 * ``journal``    tells subscribed clients what changed
 

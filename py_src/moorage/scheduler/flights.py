@@ -43,6 +43,10 @@ class Flights:
         self._by_key.setdefault(key, {})[target] = _Flight(source, nbytes, now, now + patience(nbytes))
         self.incoming[target] += nbytes
 
+    def to(self, target: Address) -> list[Key]:
+        """Return what is on its way to a worker."""
+        return [key for key, flights in self._by_key.items() if target in flights]
+
     def of(self, key: Key) -> dict[Address, Address]:
         """Return target and source of each copy of `key` on its way."""
         return {target: flight.source for target, flight in self._by_key.get(key, {}).items()}

@@ -51,6 +51,9 @@ class Keeper:
         """Put `record` in force, in the place of one of the same ``vid``."""
         self._journal.count()
         before = self._desired.records.get(record.vid)
+        for key in record.keys:
+            if key in self._desired.by_key:
+                self._origins.try_again(key)
         self._orphaned(self._desired.put(record))
         if before is not None and (dropped := set(before.keys) - set(record.keys)):
             self._let_go(record.vid, dropped)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
+    from moorage.scheduler.casualties import Casualties
     from moorage.scheduler.strays import Strays
 
 _NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
@@ -39,7 +40,7 @@ _NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
 _REMEDY = "Place it again: %scatter, %broadcast or %pin with its value."
 
 ANSWER_SECONDS = 30.0
-"""How long a client may take to answer before it is asked again."""
+"""How long a client may take before it is asked again, besides the time that the values take on their way."""
 
 
 def _absent(lost: str = "") -> NoReturn:
@@ -48,6 +49,9 @@ def _absent(lost: str = "") -> NoReturn:
 
     raise RuntimeError(lost) if lost else Reschedule
 
+
+_MARK = "moorage_stands_for_a_value"
+setattr(_absent, _MARK, True)  # another plugin, before this one, has another function of the kind
 
 # Workers need not have moorage: what claims to live in __main__ is pickled by value.
 _absent.__module__ = "__main__"
@@ -62,12 +66,16 @@ class Origins:
     ask : callable
         ``ask(client, keys)``: request these values of a client.
     strays : Strays
+    casualties : Casualties
     """
 
-    def __init__(self, scheduler: Scheduler, ask: Callable[[str, list[Key]], None], strays: Strays) -> None:
+    def __init__(
+        self, scheduler: Scheduler, ask: Callable[[str, list[Key]], None], strays: Strays, casualties: Casualties
+    ) -> None:
         self._scheduler = scheduler
         self._ask = ask
         self._strays = strays
+        self._casualties = casualties
         self._clients: dict[Key, list[str]] = {}
         self._asked: dict[Key, float] = {}
         self._delivering: dict[Key, Address] = {}
@@ -120,6 +128,7 @@ class Origins:
         """Make `keys` plain scattered data again; futures of those that nobody has are cancelled."""
         for key in keys:
             self.lost.pop(key, None)
+            self.try_again(key)
             self.last_holder.pop(key, None)
             self._asked.pop(key, None)
             if self._clients.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
@@ -131,6 +140,14 @@ class Origins:
             ts.run_spec = None
             if ts.state != "memory":
                 self._transition(key, "released", then="forgotten")
+
+    def try_again(self, key: Key) -> None:
+        """Send `key` to workers although others have died when they took it."""
+        self._casualties.forget(key)
+
+    def coming(self, address: Address) -> list[Key]:
+        """Return what is on its way to a worker."""
+        return [key for key, target in self._delivering.items() if target == address]
 
     def transitioned(self, key: Key, start: str, finish: str) -> None:
         """Take note of a transition of an expected key."""
@@ -171,12 +188,15 @@ class Origins:
             ts = scheduler.tasks.get(key)
             if ts is None or ts.state != "no-worker" or key in self._delivering or self._asked.get(key, 0.0) > now:
                 continue
-            if clients:
-                self._asked[key] = now + ANSWER_SECONDS
+            if verdict := self._casualties.verdict(key):
+                self._scheduler.loop.add_callback(self.give_up, key, verdict)
+            elif clients:
                 requests.setdefault(clients[-1], []).append(key)
             else:
                 self._scheduler.loop.add_callback(self.give_up, key, "no notebook has its value any more")
         for client, keys in requests.items():
+            nbytes = sum(max(0, scheduler.tasks[key].nbytes) for key in keys)  # they come together
+            self._asked.update(dict.fromkeys(keys, now + ANSWER_SECONDS + patience(nbytes)))
             self._ask(client, keys)
 
     def _seek_soon(self) -> None:
@@ -334,7 +354,7 @@ class Origins:
 
 
 def _is_ours(ts: TaskState) -> bool:
-    return getattr(getattr(ts.run_spec, "func", None), "__name__", "") == _absent.__name__
+    return getattr(ts.run_spec, "func", None) is _absent or hasattr(getattr(ts.run_spec, "func", None), _MARK)
 
 
 class _Lost:

@@ -34,6 +34,7 @@ from moorage.protocol import (
     placement_from_dict,
 )
 from moorage.scheduler.adopt import Adopter
+from moorage.scheduler.casualties import Casualties
 from moorage.scheduler.departed import Departed
 from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.journal import Journal, worker_dict
@@ -79,13 +80,15 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take up work on `scheduler`."""
         self.scheduler = scheduler
         self.desired = Desired()
-        self.reconciler = Reconciler(scheduler, self.desired, self._key_changed)
+        self.casualties = Casualties()
+        self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties)
         self.strays = Strays(scheduler, self._stray_found)
-        self.origins = Origins(scheduler, self._ask_origin, self.strays)
+        self.origins = Origins(scheduler, self._ask_origin, self.strays, self.casualties)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler.rpc)
         self.turns = Turns()
+        self._workers_were = dict(scheduler.workers)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.shared = Shared(scheduler)
         self._undo: list[Callable[[], Any]] = [
@@ -241,6 +244,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
         """Take note of a worker that registers; it is not running yet."""
         ws = scheduler.workers[worker]
+        self._workers_were[worker] = ws
         self.departed.came(worker)
         self.departed.came(ws.nanny or "")
         name = str(ws.name)
@@ -254,6 +258,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.departed.left(worker)
         for seconds in _TELL_AGAIN:
             scheduler.loop.call_later(seconds, self._tell_of_departure, worker)
+        self._count_casualties(worker)
         self._workers_changed(gone=worker)
         self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
@@ -320,6 +325,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
         if not ts.who_has:
             self.origins.last_holder[ts.key] = str(ws.name)
+        else:
+            self.casualties.took(ws.address, ts.key)
         self.reconciler.replica_changed(ts.key, ws.address)
         self._key_changed(ts.key)
 
@@ -341,6 +348,19 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _workers_changed(self, gone: Address | None = None) -> None:
         self.reconciler.workers_changed(gone)
         self.journal.mark_workers()
+
+    def _count_casualties(self, gone: Address) -> None:
+        """Take note of what a worker was taking when it left: it may have died of that."""
+        if (ws := self._workers_were.pop(gone, None)) is None:
+            return
+        coming = [*self.reconciler.coming(gone), *self.origins.coming(gone), *self.strays.coming(gone)]
+        given_up = self.casualties.worker_gone(ws, coming, self._nbytes)
+        self.reconciler.mark(key for key in given_up if key in self.desired.by_key)
+
+    def _nbytes(self, key: Key) -> int:
+        ts = self.scheduler.tasks.get(key)
+        said = [record.nbytes.get(key, -1) for record in self.desired.by_key.get(key, {}).values()]
+        return max(-1 if ts is None else ts.nbytes, *said, -1)
 
     def _tell_of_departure(self, gone: Address) -> None:
         """Tell workers once more that a worker has left.
@@ -366,6 +386,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for key, target in self.reconciler.overdue():
             self.strays.suspect(target, (key,))
         self.strays.look()
+        self.casualties.sweep()
         self.shared.prune()
 
     def _look_at_memory(self) -> None:

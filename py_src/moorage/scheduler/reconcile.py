@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, KeysView, Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moorage.model import OnWorkers, WorkerInfo, WorkerStatus
-from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, plan_key
+from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
 from moorage.scheduler.policy import let_go
@@ -22,6 +23,8 @@ from moorage.scheduler.policy import let_go
 if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState, WorkerState
+
+    from moorage.scheduler.casualties import Casualties
 
 SLICE = 0.02
 """Seconds of work after which the event loop gets its turn."""
@@ -60,12 +63,17 @@ class Reconciler:
     desired : Desired
     changed : callable
         Called with a key whenever its plan has changed.
+    casualties : Casualties
+        Which keys are copied to no more workers.
     """
 
-    def __init__(self, scheduler: Scheduler, desired: Desired, changed: Callable[[Key], None]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, desired: Desired, changed: Callable[[Key], None], casualties: Casualties
+    ) -> None:
         self._scheduler = scheduler
         self._desired = desired
         self._changed = changed
+        self._casualties = casualties
         #: Keys that are not where they shall be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
@@ -137,6 +145,10 @@ class Reconciler:
             self._dealt.pop(key, None)
             self._flights.end_all(key)
 
+    def coming(self, address: Address) -> list[Key]:
+        """Return keys of which a copy is on its way to a worker."""
+        return self._flights.to(address)
+
     def overdue(self) -> list[tuple[Key, Address]]:
         """Return copies that do not arrive, and their targets; each once."""
         return self._flights.overdue()
@@ -196,6 +208,8 @@ class Reconciler:
         if (hand := self._dealt.get(key)) is not None:
             placements = (OnWorkers((hand,)), *placements)
         step = plan_key(placements, self._observe(ts), self.view)
+        if step.pending and (verdict := self._casualties.verdict(key)):
+            step = replace(step, replicate=(), moving=False, wait=(*step.wait, Wait(key, "", verdict)))
         there = step.settled and not step.in_use
         if hand is not None and (there or not self.view.resolve(hand) & self.view.running):
             del self._dealt[key]  # from now on it may be anywhere

@@ -89,9 +89,16 @@ class Strays:
             self._suspected.setdefault(address, {}).setdefault(key, until)
         self.look()
 
+    def coming(self, address: Address) -> list[Key]:
+        """Return what clients are sending to a worker."""
+        return [key for announced in self._announced.values() for key in announced.get(address, ())]
+
     def worker_gone(self, address: Address) -> None:
         """Look for nothing there any more."""
         self._suspected.pop(address, None)
+        for announced in self._announced.values():
+            for key in announced.pop(address, ()):
+                self._end(key)
 
     def look(self) -> None:
         """Ask workers once what they have of what is suspected there, unless they are being asked."""

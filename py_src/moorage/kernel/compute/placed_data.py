@@ -45,7 +45,8 @@ class PlacedData:
         self.placer = placer
         self._link: SchedulerLink = placer.link
         self._unnamed: OrderedDict[Any, Any] = OrderedDict()  # key -> future
-        self._records: dict[Any, VariableRecord] | None = None
+        self._records: tuple[int, dict[Any, VariableRecord]] | None = None  # and of which count of changes they are
+        self._changes = 0
         self._numbers = itertools.count(1)
         self._link.subscribe(self._on_change)
 
@@ -186,6 +187,9 @@ class PlacedData:
             if not missing:
                 return
             record = self._record(missing[0])
+            if record is None or record["state"] == "lost":  # the last word? An answer may have been quicker
+                await self._link.refresh()
+                record = self._record(missing[0])
             name = record["name"] if record is not None else str(missing[0])
             if record is None or record["state"] == "lost":
                 reason = record["reason"] if record is not None else "it was let go"
@@ -223,17 +227,17 @@ class PlacedData:
         return self._link.mirror.variables.get(f"{self.placer.owner}:{name}")
 
     def _record(self, key: Any) -> VariableRecord | None:
-        records = self._records
-        if records is None:
+        count, records = self._records or (-1, {})
+        if count != (now := self._changes):  # read before the mirror: what changes from here on is seen next time
             variables, _ = self._link.mirror.snapshot()
             records = {}
             # Those of this notebook come last, and win; temporary copies count for nothing.
             for vid, record in sorted(variables.items(), key=lambda item: item[1]["owner"] == self.placer.owner):
                 if not vid.rpartition(":")[2].startswith("~"):
                     records.update(dict.fromkeys(record["keys"], record))
-            self._records = records
+            self._records = now, records
         return records.get(key)
 
     def _on_change(self, kind: str) -> None:
         if kind == "variables":
-            self._records = None
+            self._changes += 1

@@ -1,0 +1,82 @@
+"""A value that ends the workers which take it is given up after two tries, with the reason."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from moorage.errors import LostError
+from moorage.model import Anywhere, Everywhere
+from tests.helpers import eventually
+from tests.scheduler.notebook import Notebook
+from tests.workers import Workers
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+MUCH = 900_000_000  # bytes, of the 1 GB that workers have
+
+
+class Burden:
+    """Too much for every worker but some: their processes end when they read it, as a nanny ends them."""
+
+    def __init__(self, *strong: str) -> None:
+        self.strong = strong
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _read, self.strong
+
+
+def _read(*strong: str) -> Burden:
+    from distributed.worker import Worker
+
+    if not {str(worker.name) for worker in Worker._instances} & set(strong):
+        os._exit(1)
+    return Burden(*strong)
+
+
+def _deaths(workers: Workers, before: set[str]) -> int:
+    return len(before - set(workers.addresses().values()))
+
+
+def test_a_value_that_nobody_survives_is_lost_after_two_tries(workers: Workers, notebook: Notebook) -> None:
+    before = set(workers.addresses().values())
+    notebook.place("x", Anywhere(), Burden(), scatter=False, nbytes=MUCH)
+    x = notebook.future(notebook.key("x"))
+    notebook.until("x", "lost", timeout=60)
+    assert "died when they took it: it needs workers with more memory" in notebook.variable("x")["reason"]
+    with pytest.raises(LostError, match="died when they took it"):
+        x.result(30)
+    workers.wait_running("alice", "bob", "carol")
+    assert notebook.restored == [notebook.key("x")] * 2
+    assert _deaths(workers, before) == 2
+    notebook.place(
+        "x", Anywhere(), values={notebook.key("x"): np.arange(10)}, scatter=False
+    )  # placed again, it is sent
+    notebook.until("x")
+
+
+def test_a_value_goes_to_no_more_workers_after_two_have_died_of_it(workers: Workers, notebook: Notebook) -> None:
+    notebook.pin("x", Burden("alice"), "alice", scatter=False, nbytes=MUCH)
+    notebook.move("x", Everywhere())
+    notebook.until("x", "waiting", on=["alice"], timeout=60)
+    assert "died when they took it" in notebook.variable("x")["reason"]
+    before = set(workers.addresses().values())
+    workers.wait_running("alice", "bob", "carol")
+    workers.look(lambda s: s.extensions["moorage"]._sweep())
+    eventually(lambda: not workers.look(lambda s: s.extensions["moorage"].reconciler.marked))
+    assert notebook.holders("x") == ["alice"]
+    assert before <= set(workers.addresses().values())
+
+
+def test_deaths_of_workers_that_take_small_values_say_nothing(workers: Workers, notebook: Notebook) -> None:
+    notebook.place("x", Anywhere(), Burden(), scatter=False, nbytes=1000)
+    eventually(lambda: len(notebook.restored) > 2, 60)
+    key = notebook.key("x")
+    assert notebook.state("x") != "lost"
+    notebook.values[key] = np.arange(10)
+    notebook.until("x", timeout=60)
