@@ -27,7 +27,7 @@ export type PanelOpen = {
   read_only: boolean;
 };
 
-/** Data of the `comm_open` of `moorage.hello`, by which the kernel says that moorage has been loaded. */
+/** Data of a `comm_msg` on the comm `moorage.hello`, by which the kernel says that moorage has been loaded. */
 export type PanelHello = {
   protocol: number;
 };

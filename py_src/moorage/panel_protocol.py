@@ -23,7 +23,7 @@ class PanelOpen(TypedDict):
 
 
 class PanelHello(TypedDict):
-    """Data of the ``comm_open`` of ``moorage.hello``, by which the kernel says that moorage has been loaded."""
+    """Data of a ``comm_msg`` on the comm ``moorage.hello``, by which the kernel says that moorage has been loaded."""
 
     protocol: int
 

@@ -62,10 +62,10 @@ class LiveKernel:
             content, parent = message["content"], message["parent_header"].get("msg_id")
             with self.news:
                 match message["msg_type"]:
+                    case "comm_msg" if content["comm_id"] == "moorage.hello":
+                        self.hellos += 1
                     case "comm_msg" | "comm_close":
                         self.comms.setdefault(content["comm_id"], []).append((message["msg_type"], content["data"]))
-                    case "comm_open" if content["target_name"] == "moorage.hello":
-                        self.hellos += 1
                     case "status" if content["execution_state"] == "idle":
                         self._idle.add(parent)
                     case "error":

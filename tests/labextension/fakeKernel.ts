@@ -71,14 +71,6 @@ export class FakeKernel {
     return comm;
   }
 
-  registerCommTarget(target: string, callback: () => void): void {
-    this._targets.set(target, callback);
-  }
-
-  removeCommTarget(target: string): void {
-    this._targets.delete(target);
-  }
-
   sendControlMessage(message: KernelMessage.IControlMessage): { done: Promise<unknown> } {
     const content = message.content as JSONObject;
     const type: string = message.header.msg_type;
@@ -128,7 +120,9 @@ export class FakeKernel {
 
   sayHello(): void {
     this.isLoaded = true;
-    this._targets.get(HELLO)?.();
+    const header = { msg_type: 'comm_msg', session: 'kernel' };
+    const content = { comm_id: HELLO, data: { protocol: this.protocol } };
+    this.iopubMessage.emit({ header, parent_header: {}, content } as unknown as KernelMessage.IIOPubMessage);
   }
 
   /** A status of the kernel that answers some page, or one of the server's own that answers nobody. */
@@ -158,6 +152,5 @@ export class FakeKernel {
     }
   }
 
-  private readonly _targets = new Map<string, () => void>();
   private _count = 0;
 }

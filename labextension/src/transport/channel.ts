@@ -6,8 +6,8 @@
 //   moorage.push   opened by the panel with PanelOpen; the kernel alone speaks: a PanelSnapshot at once, then PanelUpdates
 //   moorage.rpc    opened by the panel with PanelOpen after the first snapshot; it sends PanelRequests, and the kernel
 //                  answers each with a PanelReply inside its message handler
-//   moorage.hello  opened by the kernel when moorage has been loaded there, and closed again at once: the page was there
-//                  before, so now it opens the other two
+//   moorage.hello  never opened: a message on it says that moorage has been loaded. A page that was there before now opens
+//                  the other two; a frontend without the panel ignores what is said on a comm that it does not know
 //
 // Both run on one subshell that the panel makes, so that they work while a cell runs; without subshells they work between
 // cells. A comm_close by the kernel carries PanelClosed; one without data is ipykernel's answer to a target that nobody has
@@ -56,7 +56,6 @@ export class Channel implements IRequester, IDisposable {
       },
       () => this._timedOut()
     );
-    kernel.registerCommTarget(HELLO, this._onHello);
     kernel.statusChanged.connect(this._onStatusChanged, this);
     kernel.iopubMessage.connect(this._onPublished, this);
     kernel.connectionStatusChanged.connect(this._onConnectionStatusChanged, this);
@@ -160,7 +159,6 @@ export class Channel implements IRequester, IDisposable {
     this._close();
     window.removeEventListener('pagehide', this._onPageHide);
     window.removeEventListener('pageshow', this._onPageShow);
-    this.kernel.removeCommTarget(HELLO, this._onHello);
     Signal.clearData(this);
   }
 
@@ -289,13 +287,6 @@ export class Channel implements IRequester, IDisposable {
     };
   }
 
-  // An own property, because the kernel finds the handler again by its identity.
-  private readonly _onHello = (): void => {
-    if (this._wanted) {
-      this._reconnect();
-    }
-  };
-
   private readonly _onPageHide = (): void => {
     const subshell = this._subshell;
     this._close();
@@ -331,8 +322,14 @@ export class Channel implements IRequester, IDisposable {
   // another session. Only of what answers somebody: the server has a session of its own.
   private _onPublished(
     _: Kernel.IKernelConnection,
-    { header, parent_header }: KernelMessage.IIOPubMessage
+    { header, parent_header, content }: KernelMessage.IIOPubMessage
   ): void {
+    if (header.msg_type === 'comm_msg' && (content as JSONObject)['comm_id'] === HELLO) {
+      if (this._wanted) {
+        this._reconnect();
+      }
+      return;
+    }
     if (header.msg_type !== 'status' || !('msg_id' in parent_header) || this._push === null) {
       return;
     }

@@ -1,7 +1,8 @@
 """The kernel's end of the comms with the panels of browser tabs.
 
-``moorage.push`` and ``moorage.rpc`` are opened by a panel, one of each for its tab and this kernel; ``moorage.hello``
-by the kernel, to tell pages that are there already. The kernel pushes on the first, answers within the message handler
+``moorage.push`` and ``moorage.rpc`` are opened by a panel, one of each for its tab and this kernel. To pages that are
+there already the kernel says ``moorage.hello``: a message on a comm of that id which is never opened, so that it is
+nothing to a frontend without the panel. The kernel pushes on the first, answers within the message handler
 on the second, and never the other way round: ipykernel delivers what a panel sends on a comm to the shell that has
 published on it last, so that with one comm for both a request would wait behind a running cell.
 """
@@ -71,7 +72,7 @@ class Channel:
         manager = comm.get_comm_manager()
         manager.register_target(PUSH, self._on_push)
         manager.register_target(RPC, self._on_rpc)
-        self._say_hello()
+        _say_hello()
 
     def close(self) -> None:
         """Take leave of all panels."""
@@ -85,10 +86,6 @@ class Channel:
                 _close(channel, {"reason": "unloaded", "message": ""})
             self._pushers.clear()
             self._answerers.clear()
-
-    def _say_hello(self) -> None:
-        hello: PanelHello = {"protocol": PROTOCOL_VERSION}
-        comm.create_comm(target_name=HELLO, data=hello).close()
 
     def _on_push(self, channel: BaseComm, message: dict[str, Any]) -> None:
         opened = _welcome(channel, message)
@@ -132,6 +129,18 @@ class Channel:
             if self._answerers.get(tab) is channel:
                 del self._answerers[tab]
                 self.panel.watch(tab, None)
+
+
+def _say_hello() -> None:
+    global _greeter
+    if _greeter is None:
+        _greeter = comm.create_comm(target_name=HELLO, comm_id=HELLO, primary=False)
+    hello: PanelHello = {"protocol": PROTOCOL_VERSION}
+    _greeter.send(hello)  # type: ignore[arg-type]
+
+
+_greeter: BaseComm | None = None
+"""Never let go: then it would be closed, which a frontend does not understand of a comm that was never opened."""
 
 
 def _welcome(channel: BaseComm, message: dict[str, Any]) -> PanelOpen | None:

@@ -8,6 +8,7 @@ scheduler plugin (``link.py``), the verbs (``verbs.py``, ``resizing.py``, ``plac
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -22,6 +23,7 @@ from traitlets.config import Configurable
 from moorage import config
 from moorage.errors import ClusterError, MoorageError, UnreachableError
 from moorage.host.control import TOPIC as HOST_TOPIC
+from moorage.kernel import forks
 from moorage.kernel.compute.submitting import Submitting
 from moorage.kernel.computing import Computing
 from moorage.kernel.dask_cluster import LikeDasksCluster, StatusTrait
@@ -77,6 +79,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
     ) -> None:
         super().__init__(wait_timeout=str(config.get("wait-timeout")), read_only=bool(config.get("read-only")))
         self.client = client
+        self._process = os.getpid()
         self._loop: Any = client.loop
         self.name = name
         self.kind = kind
@@ -96,8 +99,10 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         except BaseException:
             self._leave()
             raise
-        if owns_client and client.cluster is None:
-            client.cluster = self
+        if owns_client:
+            forks.cut_off_in_children(client)
+            if client.cluster is None:
+                client.cluster = self
 
     def worker_names(self) -> list[str]:
         """Return the names of the workers, as far as is known here."""
@@ -182,7 +187,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
 
     # Ending
 
-    def close(self, timeout: str | float | None = None) -> Any:
+    def close(self, timeout: str | float | None = None, asynchronous: bool | None = None) -> Any:
         """Leave. A cluster that this notebook started ends with it, unless it is kept.
 
         Parameters
@@ -190,17 +195,28 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         timeout : str or float, optional
             Seconds for the cluster to end by itself; after that it is killed. Default: the setting
             ``moorage.stop-timeout``.
+        asynchronous : bool, optional
+            Return an awaitable.
         """
         if self.on_loop:  # Client.shutdown() asks for this, whose client ends as well
             return self._shut_down()
+        if asynchronous:
+            return asyncio.to_thread(self.close, timeout)
+        if self._forget_if_forked():
+            return None
         if self.status != "stopped":
             self._leave()
             if self._handle is not None:
                 self._handle.close(config.seconds("stop-timeout", timeout))
         return None
 
-    def stop(self) -> None:
+    def stop(self, asynchronous: bool | None = None) -> Any:
         """End the cluster, kept or not, and whatever has become of the connection.
+
+        Parameters
+        ----------
+        asynchronous : bool, optional
+            Return an awaitable.
 
         Raises
         ------
@@ -209,8 +225,10 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         UnreachableError
             If another notebook has started it, and it is there but does not answer.
         """
-        if self.status == "stopped":
-            return
+        if asynchronous:
+            return asyncio.to_thread(self.stop)
+        if self.status == "stopped" or self._forget_if_forked():
+            return None
         if self._handle is not None:
             self._leave()
             self._handle.kept = False
@@ -228,6 +246,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
                 f"The cluster at {self.address} was attached by its address: this notebook cannot stop it.",
                 "Leave it with close(), or stop it where it was started.",
             )
+        return None
 
     def let_go(self) -> HostHandle | None:
         """Leave without ending anything, and return the process of the cluster if this notebook has started it."""
@@ -258,17 +277,9 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         self.close()
 
     async def __aexit__(self, *exc: object) -> None:
-        await asyncio.to_thread(self.close)
+        await self.close(asynchronous=True)
 
     # Internals
-
-    @property
-    def on_loop(self) -> bool:
-        """Whether this is called on the client's event loop, where nothing can be waited for."""
-        try:
-            return asyncio.get_running_loop() is self._loop.asyncio_loop
-        except RuntimeError:
-            return False
 
     @property
     def _hosted(self) -> bool:
@@ -287,7 +298,16 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
             return coroutine
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop.asyncio_loop))
 
+    def _forget_if_forked(self) -> bool:
+        """In a process that was forked from ours: end nothing, since it is the parent's. Return whether it is one."""
+        if os.getpid() == self._process:
+            return False
+        self.status = "stopped"
+        return True
+
     def _check_connected(self) -> None:
+        if os.getpid() != self._process:
+            raise forks.of_parent(self.name)
         if self.status == "stopped":
             raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
         if self.client.status != "running":

@@ -174,7 +174,7 @@ class Placer(Inventory):
                 raise _lost(name, record["reason"])
             futures = [self.future_of(key, name) for key in record["keys"]]
             try:
-                parts = await asyncio.wait_for(gather(self.client, futures), limit)
+                parts = await asyncio.wait_for(gather(self.client, futures, direct=self.direct or None), limit)
             except TimeoutError as error:
                 raise WaitTimeoutError(
                     f"{name} did not arrive within {limit:g} s ({record['state']}: {record['reason']}).",

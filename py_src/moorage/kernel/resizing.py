@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from moorage import config
@@ -39,7 +38,8 @@ class Resizing:
         force: bool = False,
         timeout: str | float | None = None,
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> None:
+        asynchronous: bool | None = None,
+    ) -> Any:
         """Bring the cluster to a size. No data is lost: what leaving workers have moves to the others first.
 
         Parameters
@@ -56,6 +56,8 @@ class Resizing:
             Of the wait for data to move and for workers to come; those that are late are pending.
         on_progress : callable, optional
             Called with the numbers of workers that are there and that are asked for.
+        asynchronous : bool, optional
+            Return an awaitable.
 
         Raises
         ------
@@ -63,20 +65,34 @@ class Resizing:
             The size stays as it was.
         """
         limit = config.seconds("start-timeout", timeout)
-        with self._telling(on_progress):
-            asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
-            arguments = {key: value for key, value in asked.items() if value is not None}
-            self._run(self._scale, **arguments, force=force, timeout=limit)
+        asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
+        arguments = {key: value for key, value in asked.items() if value is not None}
+        return self._run(
+            self._telling, on_progress, self._scale, asynchronous=asynchronous, **arguments, force=force, timeout=limit
+        )
 
-    def adapt(self, minimum: int | None = None, maximum: int | None = None, **options: Any) -> Adapting | None:
+    def adapt(
+        self,
+        minimum: int | None = None,
+        maximum: int | None = None,
+        asynchronous: bool | None = None,
+        **options: Any,
+    ) -> Any:
         """Let the scheduler choose the size within a range from its load; without a range: no longer.
 
         Parameters
         ----------
         minimum, maximum : int, optional
             Workers.
+        asynchronous : bool, optional
+            Return an awaitable.
         **options
             ``interval``, ``wait_count`` and ``target_duration`` of `distributed.deploy.Adaptive`.
+
+        Returns
+        -------
+        Adapting
+            None if there is no range.
 
         Raises
         ------
@@ -84,20 +100,26 @@ class Resizing:
             The size stays as it was.
         """
         if minimum is None and maximum is None:
-            self._run(self._command, "fix")
-            return None
+            return self._run(self._command, "fix", asynchronous=asynchronous)
         if maximum is None:
             raise InputError(f"From {minimum} to how many workers?", "Give a maximum, too.")
-        self._run(self._command, "adapt", minimum=minimum or 0, maximum=maximum, **options)
-        return Adapting(self.adapt, minimum or 0, maximum)
+        return self._run(self._adapt, minimum or 0, maximum, options, asynchronous=asynchronous)
 
-    def keep(self, on: bool = True) -> None:
+    async def _adapt(self, minimum: int, maximum: int, options: dict[str, Any]) -> Adapting:
+        await self._command("adapt", minimum=minimum, maximum=maximum, **options)
+        return Adapting(self.adapt, minimum, maximum)
+
+    def keep(self, on: bool = True, asynchronous: bool | None = None) -> Any:
         """Let the cluster outlive this notebook, or no longer."""
-        self._run(self._command, "keep", keep=on)
+        return self._run(self._command, "keep", asynchronous=asynchronous, keep=on)
 
     def wait_for_workers(
-        self, n_workers: int, timeout: str | float | None = None, on_progress: Callable[[int, int], None] | None = None
-    ) -> None:
+        self,
+        n_workers: int,
+        timeout: str | float | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
         """Wait until there are `n_workers` workers.
 
         Raises
@@ -106,14 +128,20 @@ class Resizing:
             If they do not come in time. Those that come later are welcome.
         """
         limit = config.seconds("start-timeout", timeout)
-        with self._telling(on_progress):
-            self._run(self._wait_for_workers, n_workers, limit)
+        return self._run(
+            self._telling, on_progress, self._wait_for_workers, n_workers, limit, asynchronous=asynchronous
+        )
 
     # Internals
 
-    @contextmanager
-    def _telling(self, on_progress: Callable[[int, int], None] | None) -> Iterator[None]:
-        """Call `on_progress` with the numbers of workers, there and asked for, whenever they change meanwhile."""
+    async def _telling(
+        self,
+        on_progress: Callable[[int, int], None] | None,
+        function: Callable[..., Coroutine[Any, Any, None]],
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Await a coroutine function; meanwhile call `on_progress` with the numbers of workers, there and asked for."""
 
         def tell(kind: Kind) -> None:
             if kind in ("workers", "cluster") and on_progress is not None:
@@ -121,7 +149,7 @@ class Resizing:
 
         end = self._link.subscribe(tell)
         try:
-            yield
+            await function(*args, **kwargs)
         finally:
             end()
 

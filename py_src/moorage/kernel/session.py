@@ -20,6 +20,8 @@ _controllers: list[ClusterController] = []  # the current one last
 _starts: list[Start] = []
 _callbacks: list[Callable[[], None]] = []
 
+os.register_at_fork(after_in_child=_controllers.clear)  # they are the parent's
+
 
 @dataclass(slots=True)
 class Start:

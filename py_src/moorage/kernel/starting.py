@@ -295,13 +295,20 @@ def _warn(controller: ClusterController, what: str, remedy: str) -> None:
     warnings.warn(f"{message} {remedy}", stacklevel=5)
 
 
-def install(client: Client) -> None:
+def install(client: Client) -> Any:
     """Put placement on the scheduler of `client`, and nothing else.
 
     From then on plain ``client.scatter(x, broadcast=True)`` and ``client.replicate(futures, n)`` of any client hold:
     through Dask's memory manager, lost workers and new ones, for as long as the futures live.
+
+    Returns
+    -------
+    None
+        For an asynchronous client an awaitable, without which nothing is done: ``await moorage.install(client)``.
     """
-    wait_for(client, install_plugin, client)
+    if client.asynchronous:
+        return install_plugin(client)
+    return wait_for(client, install_plugin, client)
 
 
 def _short(client: Client) -> str:

@@ -101,6 +101,7 @@ class Verbs:
         force: bool = False,
         keep_origin: bool = True,
         timeout: str | float | None = None,
+        asynchronous: bool | None = None,
     ) -> Any:
         """Put a copy of `value` on every worker, or one on each host, now and whenever one joins.
 
@@ -111,7 +112,7 @@ class Verbs:
         per_host : bool
         whole : bool
             As one value; False: a list, dict … by element.
-        force, keep_origin, timeout
+        force, keep_origin, timeout, asynchronous
             As in `scatter`.
 
         Returns
@@ -125,7 +126,7 @@ class Verbs:
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(whole, force=force, keep_origin=keep_origin)
-        return self._wait(self.placer.place, value, name, placement, how, timeout=timeout)
+        return self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
 
     def pin(
         self,
@@ -138,7 +139,8 @@ class Verbs:
         force: bool = False,
         keep_origin: bool = True,
         timeout: str | float | None = None,
-    ) -> None:
+        asynchronous: bool | None = None,
+    ) -> Any:
         """Put a copy of a variable on each of `workers` and let go of it elsewhere.
 
         Parameters
@@ -149,7 +151,7 @@ class Verbs:
         allow_other_workers : bool
             Tasks may run elsewhere too.
         value : object, optional
-        whole, force, keep_origin, timeout
+        whole, force, keep_origin, timeout, asynchronous
             As in `broadcast`.
 
         Raises
@@ -162,10 +164,10 @@ class Verbs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
         if value is _MISSING:
-            self.place(name, placement, force=force, timeout=timeout)
-        else:
-            how = How(whole, force=force, keep_origin=keep_origin)
-            self._wait(self.placer.place, value, name, placement, how, timeout=timeout)
+            return self.place(name, placement, force=force, timeout=timeout, asynchronous=asynchronous)
+        how = How(whole, force=force, keep_origin=keep_origin)
+        placed = self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+        return placed if asynchronous else None
 
     def place(
         self,
@@ -176,7 +178,8 @@ class Verbs:
         whole: bool = False,
         force: bool = False,
         timeout: str | float | None = None,
-    ) -> None:
+        asynchronous: bool | None = None,
+    ) -> Any:
         """Give several variables the same placement, all or none.
 
         Parameters
@@ -186,7 +189,7 @@ class Verbs:
         placement : Placement
         values : mapping of str to object, optional
             Further ones, with their values; one whose value is placed already under its name is only moved.
-        whole, force, timeout
+        whole, force, timeout, asynchronous
             As in `scatter`.
 
         Raises
@@ -196,9 +199,11 @@ class Verbs:
         """
         names = [names] if isinstance(names, str) else list(names)
         how = How(whole, force=force)
-        self._wait(self.placer.place_together, values or {}, names, placement, how, timeout=timeout)
+        return self._wait(
+            self.placer.place_together, values or {}, names, placement, how, timeout=timeout, asynchronous=asynchronous
+        )
 
-    def release(self, *names: str) -> None:
+    def release(self, *names: str, asynchronous: bool | None = None) -> Any:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
 
         Raises
@@ -206,9 +211,9 @@ class Verbs:
         UnknownVariableError
             Nothing has changed.
         """
-        self._run(self.placer.release, names)
+        return self._run(self.placer.release, names, asynchronous=asynchronous)
 
-    def gather(self, *names: str, timeout: str | float | None = None) -> Any:
+    def gather(self, *names: str, timeout: str | float | None = None, asynchronous: bool | None = None) -> Any:
         """Return the value of a variable, or a tuple of the values of several.
 
         Raises
@@ -219,17 +224,20 @@ class Verbs:
         WaitTimeoutError
             If a value is not here in time; by default the time of the setting ``moorage.wait-timeout``.
         """
-        values = self._run(self.placer.gather, names, timeout)
+        return self._run(self._gather, names, timeout, asynchronous=asynchronous)
+
+    async def _gather(self, names: Sequence[str], timeout: str | float | None) -> Any:
+        values = await self.placer.gather(names, timeout)
         return values[0] if len(names) == 1 else tuple(values)
 
-    def placement(self, *names: str) -> Placements:
+    def placement(self, *names: str, asynchronous: bool | None = None) -> Placements:
         """Return where variables stand now, by name; without names: all.
 
         Raises
         ------
         UnknownVariableError
         """
-        return self._run(self.placer.look, names or None)  # type: ignore[no-any-return]
+        return self._run(self.placer.look, names or None, asynchronous=asynchronous)  # type: ignore[no-any-return]
 
     def _wait(
         self,

@@ -92,8 +92,15 @@ def result_of(future: Future[T], within: float | None = None) -> T:
     return wait_for(future.client, result, within=within)
 
 
-async def gather(client: Client, futures: Any) -> Any:
+async def gather(client: Client, futures: Any, direct: bool | None = None) -> Any:
     """Return the values of Dask futures, as ``Client.gather``; on the event loop of `client`.
+
+    Parameters
+    ----------
+    client : Client
+    futures : Future, or container of them
+    direct : bool, optional
+        Fetch from the workers themselves, rather than through the scheduler.
 
     Raises
     ------
@@ -101,7 +108,7 @@ async def gather(client: Client, futures: Any) -> Any:
         If the connection is lost.
     """
     with _told_apart(client, futures):
-        return await client._gather(futures)
+        return await client._gather(futures, direct=direct)
 
 
 @contextmanager
