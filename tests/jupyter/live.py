@@ -29,6 +29,7 @@ class LiveKernel:
         else:
             self.client = BlockingKernelClient(connection_file=str(connection_file))
             self.client.load_connection_file()
+        self.client.hb_channel.time_to_dead = PATIENCE  # a busy kernel is not dead after the usual second
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
         self.news = threading.Condition()
