@@ -23,6 +23,8 @@ from moorage.worker.cell import Cell
 MOST = 1000
 """Files whose lines are kept; those of the longest unused are forgotten."""
 
+_UNKNOWN = "...\n"  # stands for a line that was not sent; ends the block before it, as `inspect` sees it
+
 
 class Sources:
     """The lines of code that notebooks have sent here."""
@@ -57,7 +59,7 @@ class Sources:
         with self._lock:
             known = linecache.getlines(filename)
             if known[first - 1 : first - 1 + len(new)] != new:
-                lines = known + ["\n"] * (first - 1 - len(known))
+                lines = known + [_UNKNOWN] * (first - 1 - len(known))
                 lines[first - 1 : first - 1 + len(new)] = new
                 # None as the time of its last change: there is no file to look at again.
                 linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)

@@ -82,6 +82,12 @@ def test_the_source_of_a_function_can_be_had_on_the_worker(cell):
     assert source == "def fail(n):\n    # of no use\n    return [\n        1 / n,\n    ]\n"
 
 
+def test_the_source_of_a_function_ends_where_lines_that_were_not_sent_begin(cell):
+    copies = on_a_worker([cell["fail"], cell["Model"].go])
+    assert inspect.getsource(copies[0]).endswith("    ]\n")
+    assert inspect.getsource(copies[1]) == "    def go(self):\n        return (lambda: fail(0))()\n"
+
+
 def test_code_without_lines_keeps_its_name():
     namespace = {}
     exec(compile("def fail(): raise OSError", "nowhere", "exec"), namespace)
@@ -106,7 +112,7 @@ def test_lines_that_nobody_needs_are_forgotten(monkeypatch):
         sources.keep(f"cell-many-{number}", 2, "one line\n")
     kept = [name for name in linecache.cache if name.startswith("cell-many-")]
     assert kept == ["cell-many-7", "cell-many-8", "cell-many-9"]
-    assert linecache.getlines(kept[0]) == ["\n", "one line\n"]
+    assert linecache.getlines(kept[0]) == ["...\n", "one line\n"]
     for name in kept:
         del linecache.cache[name]
 
