@@ -241,3 +241,12 @@ def test_the_path_to_what_cannot_be_pickled_is_named():
         dumps((lambda k: k, (), {"k": {"x": model}}), Origins())
     with pytest.raises(UnpicklableError, match=r"^model\.callback\.lock"):
         dumps(Cell(compile("1", "", "exec"), {"fine": 1, "model": model}), Origins())
+
+
+def test_long_buffers_can_be_left_out_and_count_all_the_same(data):
+    whole = dumps({"a": data, "b": data[:10]}, Origins())
+    short = dumps({"a": data, "b": data[:10]}, Origins(), longest=1000)
+    assert (whole.left_out, short.left_out) == (0, data.nbytes)
+    assert len(short.data) < 1000
+    assert abs(short.nbytes - whole.nbytes) < 100
+    assert dumps(data, Origins(), longest=data.nbytes).left_out == 0

@@ -6,6 +6,7 @@ captured one is large, it has that placed and pickles again; what is small takes
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -62,10 +63,11 @@ def prepare(
     """
     threshold = parse_bytes(config.get("submit.auto-place"))
     given = _given(obj, notebook)
+    pickled = functools.partial(dumps, origins=backend.origins, client=backend.client, notebook=notebook)
     fresh: set[Any] = set()
     for _ in range(_ROUNDS):
         captured = list(given)
-        payload = dumps(obj, backend.origins, client=backend.client, notebook=notebook, captured=captured)
+        payload = pickled(obj, captured=captured, longest=threshold)
         captured = list({(one.name, id(one.value)): one for one in captured}.values())
         rebound = [one for one in captured if one.own and backend.rebound(one.name, one.value)]
         changed = [key for key in payload.keys if key not in fresh and not unchanged(key, backend)]
@@ -82,7 +84,7 @@ def prepare(
             return payload
         sizes = _place_large(captured, backend, notebook, threshold, auto=auto, everywhere=everywhere)
         if not sizes:
-            return payload
+            return pickled(obj) if payload.left_out else payload
         say(f"Placed {_listed(sizes)}: this uses it, and what uses it next needs no other copy.")
     raise MoorageError(
         "A value that the task uses keeps changing while it is being sent.",
@@ -123,9 +125,11 @@ def _place_large(
     for one in _innermost_first(captured):
         if resolve(one.value, backend.origins) is not None:
             continue
-        size = dumps(one.value, backend.origins, client=backend.client, notebook=notebook, name=one.name).nbytes
-        if size > threshold:
-            sizes[one.name] = size
+        payload = dumps(
+            one.value, backend.origins, client=backend.client, notebook=notebook, name=one.name, longest=threshold
+        )
+        if payload.nbytes > threshold:
+            sizes[one.name] = payload.nbytes
             if auto:
                 backend.place_capture(one.value, one.name if one.own else None, everywhere=everywhere)
     if sizes and not auto:

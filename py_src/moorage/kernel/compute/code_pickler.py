@@ -14,6 +14,7 @@ It also notes what code takes along, by name. References to placed values are th
 from __future__ import annotations
 
 import functools
+import pickle
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -100,10 +101,18 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     notebook : Notebook
     captured : list, optional
         Takes what is met as globals, closures and defaults of functions and as attributes of classes.
+    buffer_callback : callable, optional
+        As of `pickle.Pickler`.
     """
 
-    def __init__(self, file: Any, notebook: Notebook, captured: list[Capture] | None = None) -> None:
-        super().__init__(file, protocol=5)
+    def __init__(
+        self,
+        file: Any,
+        notebook: Notebook,
+        captured: list[Capture] | None = None,
+        buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._notebook = notebook
         self._captured = captured
         self._covered: set[int] = set()  # code within code whose lines are sent

@@ -40,16 +40,19 @@ class Payload(NamedTuple):
         Dask keys it refers to; a reference names them by their position.
     futures : dict
         Of those keys, the ones that were met as futures: they must be kept until the task is known to the scheduler.
+    left_out : int
+        Bytes that are not in `data`. It cannot be loaded then.
     """
 
     data: bytes
     keys: tuple[Any, ...]
     futures: dict[Any, Future[Any]]
+    left_out: int = 0
 
     @property
     def nbytes(self) -> int:
-        """Bytes."""
-        return len(self.data)
+        """Bytes, with what is left out."""
+        return len(self.data) + self.left_out
 
 
 class Reference(NamedTuple):
@@ -76,6 +79,7 @@ def dumps(
     notebook: Notebook | None = None,
     name: str = "",
     captured: list[Capture] | None = None,
+    longest: int | None = None,
 ) -> Payload:
     """Pickle `obj` with references.
 
@@ -94,6 +98,8 @@ def dumps(
         What the notebook calls `obj`, for the error.
     captured : list, optional
         Takes what functions and classes take along.
+    longest : int, optional
+        Bytes. Leave buffers out that are longer, since something in the payload has to be placed first.
 
     Raises
     ------
@@ -104,7 +110,8 @@ def dumps(
     """
     file = io.BytesIO()
     notebook = notebook or Notebook()
-    pickler = _Pickler(file, origins, client, notebook, captured)
+    leave_out = _LeaveOut(longest) if longest is not None else None
+    pickler = _Pickler(file, origins, client, notebook, captured, leave_out)
     cell = obj[0] if _is_call(obj) else obj
     if isinstance(cell, Cell):
         pickler.globals_ref[id(notebook.namespace)] = cell.namespace
@@ -114,7 +121,22 @@ def dumps(
         raise
     except Exception as error:
         raise unpicklable(_parts(obj, name), error) from error
-    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures)
+    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures, leave_out.nbytes if leave_out else 0)
+
+
+class _LeaveOut:
+    """Counts buffers that are longer than `longest`, and keeps them out of the pickle."""
+
+    def __init__(self, longest: int) -> None:
+        self.nbytes = 0
+        self._longest = longest
+
+    def __call__(self, buffer: pickle.PickleBuffer) -> bool:
+        nbytes = memoryview(buffer).nbytes
+        if nbytes <= self._longest:
+            return True
+        self.nbytes += nbytes
+        return False
 
 
 def _is_call(obj: Any) -> bool:
@@ -143,7 +165,7 @@ def dumps_items(
     if isinstance(items, range) or ATOMS.issuperset(map(type, items)):
         return dumps(items, origins, client=client, notebook=notebook, name="item"), False
     file = io.BytesIO()
-    pickler = _Pickler(file, origins, client, notebook or Notebook(), None)
+    pickler = _Pickler(file, origins, client, notebook or Notebook())
     packed = []
     for item in items:
         pickler.forget()
@@ -175,9 +197,10 @@ class _Pickler(CodePickler):
         origins: Origins,
         client: Client | None,
         notebook: Notebook,
-        captured: list[Capture] | None,
+        captured: list[Capture] | None = None,
+        leave_out: _LeaveOut | None = None,
     ) -> None:
-        super().__init__(file, notebook, captured)
+        super().__init__(file, notebook, captured, leave_out)
         self.origins = origins
         self.may_be_placed = origins.may_be_placed
         self.client = client

@@ -380,8 +380,10 @@ def _check_key(key: Any) -> None:
     except TypeError:
         fine = False
     if not fine:
+        pass_on = " To pass it to the function, put that into a lambda." if callable(key) else ""
         raise InputError(
-            f"{shown(key)} cannot be the key of a task.", "Dask takes str, int of 64 bits, float, and tuples of these."
+            f"{shown(key)} cannot be the key of a task.",
+            f"Dask takes str, int of 64 bits, float, and tuples of these.{pass_on}",
         )
 
 
