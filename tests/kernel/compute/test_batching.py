@@ -237,3 +237,25 @@ def test_sizes_stay_finite_without_a_known_end():
     assert sizer.size(None, 4) == batching.FIRST_OF_UNKNOWN
     sizer.observe(100, 0.0)
     assert math.isfinite(sizer.size(None, 4))
+
+
+@pytest.mark.parametrize("n", [1, 2, 10])
+def test_an_object_that_a_generator_changes_and_gives_again_is_copied(n):
+    def rows():
+        row = {"parts": []}
+        for i in range(5):
+            row["i"] = i
+            row["parts"].append(i)
+            yield row
+
+    source = Source([rows()])
+    source.peek()
+    seen = []
+    while items := source.take(n):
+        seen += [(row["i"], list(row["parts"])) for row in items]
+    assert seen == [(i, list(range(i + 1))) for i in range(5)]
+
+
+def test_a_large_object_that_a_generator_gives_again_is_the_same():
+    data = np.zeros(100_000)
+    assert all(item is data for item in Source([(data for _ in range(4))]).take(10))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
+import pickle
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from moorage.errors import InputError
+from moorage.worker.holdings import ATOMS
 
+LARGEST_COPY = 100_000
+"""Bytes of an item that is copied if the iterator goes on to change it."""
 PATIENCE = 0.1
 """Seconds to wait for more items before those at hand are sent."""
 
@@ -45,6 +50,7 @@ class Source:
         self._sequence: Sequence[Any] | None = None
         self._iterator: Iterator[Any] = iter(())
         self._length: int | None = None
+        self._reuse = _Reuse()
         if len(iterables) == 1 and isinstance(iterables[0], range | tuple | list | str | set | frozenset | dict):
             only = iterables[0]
             self._sequence = only if isinstance(only, range | tuple) else list(only)
@@ -81,6 +87,7 @@ class Source:
             return self._sequence[self.taken : self.taken + 1]
         item = self._take(1)
         self._iterator = itertools.chain(item, self._iterator)
+        self._reuse = _Reuse()
         return item
 
     def take(self, n: int) -> Sequence[Any]:
@@ -98,7 +105,7 @@ class Source:
         end = time.monotonic() + PATIENCE
         try:
             for item in self._iterator:
-                items.append(item)
+                self._reuse.take(item, items)
                 if len(items) >= n or time.monotonic() > end:
                     return items
         except BaseException as error:  # also KeyboardInterrupt and SystemExit: it is the user's code
@@ -114,6 +121,34 @@ class Source:
     def resume(self) -> None:
         """Go on handing out items."""
         self._stopped = False
+
+
+class _Reuse:
+    """Copies what an iterator gives again and again, with another content each time.
+
+    The first one is kept pickled in advance: it has another content as soon as the next is asked for. Large objects
+    are left alone: they are given again because they are the same.
+    """
+
+    def __init__(self) -> None:
+        self._before: Any = None
+        self._pickled: bytes | None = None
+
+    def take(self, item: Any, items: list[Any]) -> None:
+        """Add `item`, or a copy, to `items`, and put a copy of the one before into its place, if it is the same."""
+        if type(item) in ATOMS:
+            items.append(item)
+            return
+        if item is self._before and self._pickled is not None:
+            if items and items[-1] is item:
+                items[-1] = pickle.loads(self._pickled)
+            item = pickle.loads(pickle.dumps(item, protocol=5))
+        elif self._before is None:
+            with contextlib.suppress(Exception):
+                pickled = pickle.dumps(item, protocol=5)
+                self._pickled = pickled if len(pickled) <= LARGEST_COPY else None
+            self._before = item
+        items.append(item)
 
 
 def _length(iterable: Any) -> int | None:
