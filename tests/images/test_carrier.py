@@ -106,6 +106,15 @@ def test_arrays_that_arrive_are_aligned_and_read_only(table):
         array[0] = 1
 
 
+def test_without_room_for_a_copy_arrays_stay_where_they_arrived(table):
+    array = np.arange(10_000.0)
+    table.has_room = lambda nbytes: nbytes < 80_000
+    copy = sent(array)
+    assert same(copy, array)
+    assert not copy.flags.aligned
+    assert bytes(table.buffer(copy, encode(array).digest, 0)) == bytes(array)
+
+
 def test_aligned_copies_share_a_block_as_the_layout_has_it():
     sizes = [100, 5000, 64, 1]
     copies = aligned([memoryview(bytes([n]) * size) for n, size in enumerate(sizes)])

@@ -205,3 +205,22 @@ def test_what_a_task_computes_of_any_part_is_what_the_notebook_computes(cluster,
     )
     assert cluster.submit(lambda: float(holder.one.sum()), pure=False).result() == holder.one.sum()
     assert cluster.map(lambda a: a[1:].sum(), arrays).gather() == wanted
+
+
+def test_nothing_of_it_is_left_on_workers_once_moorage_is_taken_away():
+    with moorage.start(n_workers=1, threads_per_worker=1, memory_limit="1GB") as controller:
+
+        def anatomy(dask_worker):
+            import sys
+
+            handlers = {name: handler.__code__.co_filename for name, handler in dask_worker.handlers.items()}
+            dump = getattr(dask_worker.data._slow_uncached.dump, "func", None)
+            ours = sorted(name for name in (*sys.modules, *dask_worker.plugins) if name.startswith("moorage_"))
+            return handlers, sorted(dask_worker.periodic_callbacks), getattr(dump, "__name__", ""), ours
+
+        (before,) = controller.client.run(anatomy).values()
+        controller.broadcast(np.arange(5000), "data")
+        assert controller.submit(sum, [1, 2]).result() == 3
+        assert list(controller.client.run(anatomy).values()) != [before]
+        controller.client.sync(controller._link.uninstall)
+        eventually(lambda: list(controller.client.run(anatomy).values()) == [before], 20)

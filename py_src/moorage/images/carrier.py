@@ -119,10 +119,16 @@ class Table:
         Name of the images module.
     clock : callable, optional
         Seconds, monotonic.
+
+    Attributes
+    ----------
+    has_room : callable
+        Whether this process has room for so many more bytes.
     """
 
     def __init__(self, module: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.module = module
+        self.has_room: Callable[[int], bool] = lambda nbytes: True
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[int, _Entry] = {}  # by the id of the value
@@ -132,11 +138,17 @@ class Table:
         return len(self._entries)
 
     def loads(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
-        """Return the value of an image whose buffers have just arrived: on aligned memory of its own, read-only."""
+        """Return the value of an image whose buffers have just arrived: on aligned memory of its own, read-only.
+
+        Without room for a copy it stays where it arrived, wherever that is.
+        """
         stream = bytes(stream)
-        own = aligned([memoryview(buffer) for buffer in buffers])
+        own = [memoryview(buffer).cast("B") for buffer in buffers]
+        nbytes = sum(buffer.nbytes for buffer in own)
+        if self.has_room(nbytes):
+            own = aligned(own)
         value = decode(stream, [buffer.toreadonly() for buffer in own])
-        if keeps_its_stream(len(stream), sum(buffer.nbytes for buffer in own)):
+        if keeps_its_stream(len(stream), nbytes):
             self.note(value, Image(stream, tuple(own)))
         elif not isinstance(value, _ATOMS):
             self.note(value, None)

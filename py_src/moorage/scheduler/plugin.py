@@ -12,6 +12,7 @@ through ``log_event`` only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import perf_counter
@@ -56,9 +57,12 @@ if TYPE_CHECKING:
 
 NAME = "moorage"
 OUTPUT_TOPIC = "moorage-output-"
+ON_WORKERS = ("moorage_images_", "moorage_worker_")
+"""What the names of our worker plugins begin with."""
 """Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
 _MEMORY_MS = 1000
+_ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
 _TELL_AGAIN = (0.2, 2.0)  # seconds after a worker has left
 
 
@@ -238,6 +242,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for undo in reversed(self._undo):
             undo()
         self.scheduler.plugins.pop(NAME, None)
+        for plugin in [name for name in self.scheduler.worker_plugins if name.startswith(ON_WORKERS)]:
+            with contextlib.suppress(OSError, TimeoutError):  # a worker that is leaving, or stuck
+                await asyncio.wait_for(self.scheduler.unregister_worker_plugin(None, plugin), _ANSWER_SECONDS)
 
     # Events of the scheduler
 

@@ -47,6 +47,7 @@ class ImagesPlugin(WorkerPlugin):
             sys.modules[self.name] = module
         self._module = module
         module.workers[worker.address] = worker
+        module.table.has_room = functools.partial(_has_room, worker)
         self._undo = [_send_as_images(worker, module.table), _spill_as_images(worker, module.table)]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping
@@ -60,6 +61,10 @@ class ImagesPlugin(WorkerPlugin):
         for undo in self._undo:
             undo()
         self._module.workers.pop(worker.address, None)
+        # Dask takes a plugin away before it puts it there once more: what is known of values is not to be lost by that
+        worker.loop.call_later(TICK, self._clean_up)
+
+    def _clean_up(self) -> None:
         if not self._module.workers and sys.modules.get(self.name) is self._module:
             del sys.modules[self.name]
 
@@ -75,6 +80,15 @@ def _in_memory(data: Any) -> Any:
     """Return what is in memory, as a plain dict: looking at it is not to count as use."""
     fast = getattr(data, "fast", data)
     return getattr(fast, "d", fast)
+
+
+def _has_room(worker: Any, nbytes: int) -> bool:
+    """Whether a worker can take so many bytes more without having to spill."""
+    manager = worker.memory_manager
+    if not manager.memory_limit:
+        return True
+    target = manager.memory_target_fraction or 1.0
+    return bool(worker.monitor.get_process_memory() + nbytes < target * manager.memory_limit)
 
 
 class _Sending:
