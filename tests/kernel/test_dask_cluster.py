@@ -44,6 +44,12 @@ def test_the_status_is_dasks_word_and_ours(cluster):
 def test_the_scheduler_can_be_asked(cluster):
     assert cluster.scheduler_address == cluster.scheduler.address == cluster.address
     info = cluster.scheduler_info
+    scheduler = cluster.scheduler
+    assert scheduler.id == info["id"] == scheduler.identity()["id"]
+    assert set(scheduler.workers) == set(info["workers"])
+    assert "workers: 2, cores: 4" in repr(scheduler)
+    assert info["id"] in scheduler._repr_html_()
+    assert cluster.client.sync(scheduler.echo, data=1) == 1
     assert {worker["name"] for worker in info["workers"].values()} == {"alice", "bob"}
     assert sum(worker["nthreads"] for worker in info["workers"].values()) == 4
     assert cluster.client.sync(cluster.scheduler_comm.identity)["id"] == info["id"]

@@ -109,6 +109,45 @@ class Adapting:
         return f"<Adapting from {self.minimum} to {self.maximum} workers>"
 
 
+class SchedulerView:
+    """The scheduler of a cluster, which runs in another process, as code sees it that has it in its own.
+
+    What is not here is a handler of the scheduler, to be awaited on the client's event loop.
+
+    Attributes
+    ----------
+    address, id : str
+    workers : dict of str to WorkerInfo
+        By address, as far as is known here.
+    """
+
+    def __init__(self, cluster: LikeDasksCluster) -> None:
+        self._cluster = cluster
+        self.address = cluster.address
+        self.workers = {info.address: info for info in cluster.workers.values()}
+
+    @property
+    def id(self) -> str:
+        """What the scheduler calls itself."""
+        return str(self.identity()["id"])
+
+    def identity(self) -> SchedulerInfo:
+        """Return what the scheduler says of itself; see `LikeDasksCluster.scheduler_info`."""
+        return self._cluster.scheduler_info
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or self._cluster.scheduler_comm is None:
+            raise AttributeError(name)
+        return getattr(self._cluster.scheduler_comm, name)
+
+    def __repr__(self) -> str:
+        threads = sum(info.nthreads for info in self.workers.values())
+        return f"<Scheduler {self.address!r}, workers: {len(self.workers)}, cores: {threads}>"
+
+    def _repr_html_(self) -> str:
+        return str(self.identity()._repr_html_())
+
+
 class LikeDasksCluster:
     """The attributes and methods of `distributed.deploy.cluster.Cluster` that are not verbs of ours."""
 
@@ -163,13 +202,13 @@ class LikeDasksCluster:
         return self.address
 
     @property
-    def scheduler(self) -> Any:
-        """The scheduler, in its process: it has an ``address``, and its handlers can be awaited. None if we left."""
-        return self.client.scheduler
+    def scheduler(self) -> SchedulerView:
+        """The scheduler."""
+        return SchedulerView(self)
 
     @property
     def scheduler_comm(self) -> Any:
-        """The same as `scheduler`."""
+        """What asks the scheduler, on the client's event loop; None once the client is closed."""
         return self.client.scheduler
 
     @property
@@ -180,7 +219,7 @@ class LikeDasksCluster:
         return self._seen
 
     async def _identity(self) -> Any:
-        return await answer(self.client, self.scheduler.identity(n_workers=-1))
+        return await answer(self.client, self.scheduler_comm.identity(n_workers=-1))
 
     def get_logs(self, cluster: bool = True, scheduler: bool = True, workers: bool | Iterable[str] = True) -> Logs:
         """Return the logs of the cluster's process, of the scheduler, and of workers.
@@ -204,11 +243,11 @@ class LikeDasksCluster:
         if cluster:
             logs["Cluster"] = Log(self._handle.log(200) if self._handle is not None else "")
         if scheduler:
-            lines = await answer(self.client, self.scheduler.get_logs())
+            lines = await answer(self.client, self.scheduler_comm.get_logs())
             logs["Scheduler"] = Log("\n".join(line for _, line in lines))
         if workers:
             asked = None if workers is True else list(workers)
-            told = await answer(self.client, self.scheduler.worker_logs(workers=asked))
+            told = await answer(self.client, self.scheduler_comm.worker_logs(workers=asked))
             for address, lines in told.items():
                 logs[address] = Log("\n".join(line for _, line in lines))
         return logs
