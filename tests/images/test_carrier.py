@@ -98,6 +98,29 @@ def test_frames_that_are_ready_are_sent_without_a_copy():
     assert same(deserialize(*serialize(ready)), array)
 
 
+def test_frames_in_a_cycle_do_not_crash_the_garbage_collector():
+    """As those of a send that has failed, which the traceback refers to."""
+    code = """
+import gc
+import numpy as np
+from distributed.protocol import serialize
+from moorage.images.carrier import Carrier, Table, aligned
+from moorage.images.format import Image, encode
+
+gc.disable()
+for _ in range(50):
+    image = encode(np.arange(100_000))
+    for one in (image, Image(b"", tuple(aligned(image.buffers)))):
+        _, frames = serialize(Carrier(one, "m"))
+        cycle = [frames]
+        cycle.append(cycle)
+del image, one, frames, cycle
+gc.collect()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_arrays_that_arrive_are_aligned_and_read_only(table):
     array = sent(np.arange(10_000.0))
     assert array.__array_interface__["data"][0] % ALIGNMENT == 0

@@ -68,21 +68,33 @@ class Carrier:
         return self._nbytes
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        import pickle
-
         if not isinstance(self._image, Image):
             self._image = self._image()
 
         stream: Any = self._image.stream
         buffers: list[Any] = list(self._image.buffers)
         if protocol >= 5:
-            stream = pickle.PickleBuffer(stream) if len(stream) >= _IN_BAND else stream
-            buffers = [pickle.PickleBuffer(buffer) for buffer in buffers]
+            stream = _out_of_band(stream) if len(stream) >= _IN_BAND else stream
+            buffers = [_out_of_band(buffer) for buffer in buffers]
         else:
             buffers = [bytes(buffer) if buffer.readonly else bytearray(buffer) for buffer in buffers]
         modules = _Call(getattr, _Call(importlib.import_module, "sys"), "modules")
         module = _Call(dict.get, modules, self._module, _Call(importlib.import_module, "pickle"))
         return operator.methodcaller("loads", stream, buffers=buffers), (module,)
+
+
+def _out_of_band(buffer: bytes | memoryview) -> Any:
+    """Return what pickle takes out of its stream: an array over `buffer`.
+
+    Not `buffer` itself: Python crashes when its garbage collector finds a memoryview of a PickleBuffer of a memoryview,
+    as it does after an error or a cancelled task while frames were being sent.
+    """
+    import pickle
+
+    import numpy as np
+
+    array: Any = np.frombuffer(buffer, "u1")
+    return pickle.PickleBuffer(array)
 
 
 class _Call:
