@@ -219,6 +219,8 @@ def test_loops_are_those_of_python(notebook):
     assert notebook.value("%%submit for box['k'] in a\nbox['k'] * 2") == [2, 4]
     assert notebook.value("%%submit for i in (y := [5, 6])\ni") == [5, 6]
     assert notebook.names["y"] == [5, 6]
+    assert notebook.value("%%submit for i in [\n  1,  # one\n  2]\ni") == [1, 2]
+    assert notebook.value("%%submit for i in [1,\n2]\ni;") is None
     error, shown = notebook.fail("%%submit for i in [1,\n 2]\nj = i\n1 / (i - 2)")
     assert isinstance(error, ZeroDivisionError)
     assert "4 1 / (i - 2)" in shown

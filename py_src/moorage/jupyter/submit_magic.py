@@ -12,7 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from distributed import Future
-from IPython.core.magic import Magics, line_cell_magic, magics_class, output_can_be_silenced
+from IPython.core.displayhook import DisplayHook
+from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display as publish
 
 from moorage.errors import ArgumentError, InputError, WaitTimeoutError
@@ -48,7 +49,6 @@ class SubmitMagics(Magics):
         self._job: Job | None = None
 
     @line_cell_magic
-    @output_can_be_silenced
     @reads(submit)
     def submit(self, args: SubmitArguments, cell: str | None) -> Any:
         """Run a cell on the cluster."""
@@ -60,10 +60,11 @@ class SubmitMagics(Magics):
             self._place(controller, args, job)
         elif args.output:
             self._bind(args.output, job)
-        if args.block if args.block is not None else not args.output:
-            value = self._wait(job, args.timeout)
-            return None if args.output else value
-        return None if args.output else job
+        waits = args.block if args.block is not None else not args.output
+        value = self._wait(job, args.timeout) if waits else job
+        # IPython would look at the end of the whole cell, whose first lines may belong to the loop, which is no Python.
+        silent = DisplayHook.semicolon_at_end_of_expression(cell)
+        return None if args.output or silent else value
 
     def what_stands(self) -> str:
         """Return what an interrupt leaves, in words."""
