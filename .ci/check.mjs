@@ -1,5 +1,5 @@
-// Runs the checks and sums up at the end; exits non-zero if any failed. Nothing is tried a second time: what would pass then
-// has a fault, too.
+// Runs the checks and sums up at the end; exits non-zero if any failed. Tests that failed are run once more when all else has
+// ended: what passes only then is named in the summary, because it has a fault, too, which somebody has to find.
 // `node .ci/check.mjs` runs everything, `node .ci/check.mjs lint` all that execute no moorage code, and names from the table
 // below just those (`node .ci/check.mjs mypy vitest`); with `--packages newest` or `oldest` in that environment.
 // Not covered: making the environment (`.ci/setup.mjs`); arguments for one tool, for that call the tool itself.
@@ -17,6 +17,9 @@ const { environment, rest } = chosen(process.argv.slice(2));
 const venv = `${environment.folder}/bin/`;
 const npm = 'node_modules/.bin/';
 
+// Where pytest remembers what failed: two of them run side by side.
+const cache = name => ['-o', `cache_dir=.pytest_cache/${name}`];
+
 // Checks of one lane run one after another, the lanes side by side: most of the time tests wait for processes of theirs.
 const CHECKS = [
   {
@@ -28,11 +31,17 @@ const CHECKS = [
       '--ignore=tests/panel',
       '--numprocesses=2',
       '--dist=loadgroup',
-      '--no-loadscope-reorder'
+      '--no-loadscope-reorder',
+      ...cache('pytest')
     ]
   },
   // one browser, whose driver has its event loop in the thread that runs the tests
-  { name: 'browser', group: 'test', lane: 'browser', command: [`${venv}pytest`, 'tests/panel'] },
+  {
+    name: 'browser',
+    group: 'test',
+    lane: 'browser',
+    command: [`${venv}pytest`, 'tests/panel', ...cache('browser')]
+  },
   { name: 'ruff', group: 'lint', command: [`${venv}ruff`, 'check', '.'] },
   { name: 'ruff-format', group: 'lint', command: [`${venv}ruff`, 'format', '--check', '.'] },
   { name: 'mypy', group: 'lint', command: [`${venv}mypy`] },
@@ -106,6 +115,28 @@ async function run({ name, command: [program, ...args] }, live) {
   return { name, ok: status === 0, seconds };
 }
 
+async function runAgain(result) {
+  const check = CHECKS.find(({ name }) => name === result.name);
+  if (result.ok || check.lane === undefined) {
+    return result;
+  }
+  const again = await run(
+    {
+      name: `${check.name}, what failed once more`,
+      command: [
+        ...check.command,
+        '--numprocesses=0',
+        '--last-failed',
+        '--last-failed-no-failures=none',
+        '-rA'
+      ]
+    },
+    true
+  );
+  const note = again.ok ? ', but some tests only the second time: they are listed above, find the fault' : '';
+  return { ...result, ok: again.ok, seconds: result.seconds + again.seconds, note };
+}
+
 async function runLane(lane, live) {
   const results = [];
   for (const check of lane) {
@@ -120,8 +151,11 @@ const lanes = ['pytest', 'browser', undefined]
   .filter(lane => lane.length > 0);
 // The first lane prints as it goes; what a check of the others prints comes in one piece when it has ended.
 const results = (await Promise.all(lanes.map((lane, i) => runLane(lane, i === 0)))).flat();
+for (const [i, result] of results.entries()) {
+  results[i] = await runAgain(result);
+}
 console.log('\n=== summary');
-for (const { name, ok, seconds } of results) {
-  console.log(`${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds.toFixed(1)} s)`);
+for (const { name, ok, seconds, note = '' } of results) {
+  console.log(`${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds.toFixed(1)} s)${note}`);
 }
 process.exit(results.every(result => result.ok) ? 0 : 1);
