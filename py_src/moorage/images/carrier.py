@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import operator
 import sys
 import threading
@@ -32,6 +33,8 @@ from moorage.images.format import ALIGNMENT, Image, decode, encode, layout
 _IN_BAND = 4096  # bytes of a stream that is not worth a frame of its own
 _LONG = 1_000_000
 _ATOMS = (int, float, complex, str, bytes, type(None))  # Dask sends them as they are; equal ones may be one object
+_CONTAINERS = (list, tuple, set, dict)
+_LOOKED_AT = 1000  # parts of a container
 ON_ITS_WAY = 10.0
 """Seconds that a value may take from here to where others have it."""
 
@@ -254,11 +257,30 @@ class Table:
             self._entries.pop(identity, None)
 
 
-def _would_be_another(value: Any, depth: int = 3) -> bool:
-    """Whether it has an array of a subclass in it: Dask sends containers by element, and arrays as plain ones."""
-    if type(value) in (list, tuple, set, dict):
-        parts = value.values() if type(value) is dict else value
-        return depth > 0 and any(_would_be_another(part, depth - 1) for part in parts)
+def _would_be_another(value: Any) -> bool:
+    """Whether it has an array of a subclass in it, or something twice, such as itself.
+
+    Dask sends containers by element: arrays as plain ones, what is there twice as two, and a cycle without end.
+    """
+    if type(value) not in _CONTAINERS:
+        return _is_of_subclass(value)
+    seen: set[int] = set()
+    ahead, looked = [value], 0
+    while ahead and looked < _LOOKED_AT:
+        part = ahead.pop()
+        looked += 1
+        if isinstance(part, _ATOMS):
+            continue
+        if _is_of_subclass(part) or id(part) in seen:
+            return True
+        seen.add(id(part))
+        if type(part) in _CONTAINERS:
+            parts = part.values() if type(part) is dict else part
+            ahead += itertools.islice(parts, _LOOKED_AT - looked)
+    return False
+
+
+def _is_of_subclass(value: Any) -> bool:
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray) and type(value) is not numpy.ndarray
 

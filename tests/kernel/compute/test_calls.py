@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import moorage
@@ -77,7 +78,7 @@ def test_a_key_that_would_break_the_connection_is_refused(key, cluster):
 
 def test_the_cluster_is_as_before_once_the_worker_side_is_taken_off():
     def state(dask_worker):
-        plugins = [name for name in dask_worker.plugins if "moorage" in str(name)]
+        plugins = [name for name in dask_worker.plugins if "moorage_worker" in str(name)]
         return type(sys.stdout).__name__, hasattr(builtins, "display"), threading.Thread.start.__module__, plugins
 
     with moorage.start(n_workers=1, threads_per_worker=1) as cluster:
@@ -88,3 +89,23 @@ def test_the_cluster_is_as_before_once_the_worker_side_is_taken_off():
         submitter.close()
         assert cluster.client.run(state) == before
         assert submitter.submit(lambda: 2).result(30) == 2
+
+
+def test_a_result_that_contains_itself_or_something_twice_is_the_same_wherever_it_goes(cluster):
+    def made():
+        array = np.zeros(3000)
+        ring = {"a": array, "b": [array, array]}
+        ring["self"] = [ring]
+        return ring
+
+    def holds(ring):
+        return ring["self"][0] is ring and ring["b"][0] is ring["a"] and ring["b"][1] is ring["a"]
+
+    for name in ("alice", "bob"):
+        ring = cluster.submit(made, pure=False)
+        assert cluster.submit(holds, ring, workers=name, pure=False).result(30)
+    assert holds(ring.result(30))
+    loop = [1]
+    loop.append(loop)
+    got = cluster.submit(lambda: loop, pure=False).result(30)
+    assert got[1] is got

@@ -64,6 +64,8 @@ class Options:
             if not travels(number):
                 raise InputError(f"{name}={shown(number)} is more than Dask takes.", "Write a smaller number.")
         for name, leases in self.limits.items():
+            if not isinstance(leases, int):
+                raise InputError(f"A limit of {shown(leases)} for {name} is not a whole number.", f"Write: {name}=1")
             if leases < 1:
                 raise InputError(f"A limit of {leases} for {name} would let nothing run.", f"Write: {name}=1, or more.")
         if self.batch_size is not None and self.batch_size < 1:
