@@ -318,8 +318,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         self._link.subscribe(self._on_change)
         if is_own(self._cluster):
-            own: Any = self._cluster
-            self._sizing = OwnSizing(own, self._look_at_size)
+            self._sizing = OwnSizing(self._cluster, self._look_at_size)  # type: ignore[arg-type]
         elif self._link.mirror.hosted:
             self._sizing = HostSizing(self.client)
             self.client.subscribe_topic(HOST_TOPIC, self._on_host_event)
@@ -390,8 +389,12 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
             with suppress(TimeoutError):  # nobody listens
                 self.client.close(timeout=config.seconds("stop-timeout"))
 
-    def _let_go(self) -> None:
+    async def _let_go(self) -> None:
         """Follow the cluster no longer. On the event loop, after what an interrupt has cancelled there."""
         if self._watch is not None:
             self._watch.stop()
         self._sizing.close()
+        if "_submitter" in vars(self):
+            self._submitter.leave()
+        if not self._owns_client:  # else it leaves for good
+            await self._link.leave(HOST_TOPIC)

@@ -25,7 +25,7 @@ from moorage.kernel.images import Images
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import ChangedError, Origins
 from moorage.kernel.shipping import install_plugin
-from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of
+from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelNotice
 from moorage.protocol import PlaceItem, VariableRecord
@@ -80,6 +80,15 @@ class SchedulerLink:
         await install_plugin(self.client)
         self.client.subscribe_topic(TOPIC, self._on_event)
         await self.resync(anew=True)
+
+    async def leave(self, *topics: str) -> None:
+        """Listen no longer, and answer nothing: to the scheduler as if the client had left, though it may go on."""
+        for topic in (TOPIC, *topics):
+            unsubscribe(self.client, topic)
+        for task in self._tasks:
+            task.cancel()
+        with suppress(Exception):  # the scheduler is gone, or does not know this request
+            await self._call("leave", client=self.client.id)
 
     async def resync(self, *, anew: bool = False) -> None:
         """Take everything as it stands, after a gap; `anew`: after a new connection, maybe to another scheduler."""

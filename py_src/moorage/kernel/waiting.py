@@ -144,6 +144,17 @@ async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T
         return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
 
 
+def unsubscribe(client: Client, topic: str) -> None:
+    """Call nobody any more upon events of a topic, on a client that may go on for other purposes."""
+    if client.status == "running" and topic in client._event_handlers:
+        client.subscribe_topic(topic, _ignore)  # Dask keeps the handler for events that are on their way
+        client.unsubscribe_topic(topic)
+
+
+def _ignore(event: Any) -> None:
+    """Do nothing."""
+
+
 def scheduler_of(client: Client) -> Any:
     """Return what asks the scheduler of `client`.
 

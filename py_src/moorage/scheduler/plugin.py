@@ -209,6 +209,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal.subscribe(client)
         return await self.state()
 
+    async def leave(self, client: str) -> None:
+        """Take it that `client`, which goes on for other purposes, has left."""
+        self.remove_client(self.scheduler, client)
+
     async def restore(self, values: Mapping[Key, Any], failed: Mapping[Key, tuple[str, bytes]], client: str) -> None:
         """Take values that a client was asked for, or the reasons why it has them no more.
 
@@ -414,7 +418,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
-            self.place, self.release, self.state, self.workers, self.subscribe, self.restore, self.sending,
+            self.place, self.release, self.state, self.workers, self.subscribe, self.leave, self.restore, self.sending,
             self.uninstall, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:

@@ -1,14 +1,15 @@
 """What tasks print and display, sent to the notebook while they run.
 
-``sys.stdout`` and ``sys.stderr`` of the worker process are replaced by routers: what a thread writes goes to the
-`Sink` of the task that runs on it, or else of the task that has started it, as long as that runs; what other threads
-write goes where it went before. So does what child processes write. Text is collected for a moment, so that a loop that
-prints does not flood the scheduler. Runs on workers, shipped by value.
+While tasks run, ``sys.stdout`` and ``sys.stderr`` of the worker process are replaced by routers: what a thread writes
+goes to the `Sink` of the task that runs on it, or else of the task that has started it, as long as that runs; what
+other threads write goes where it went before. So does what child processes write. Text is collected for a moment, so
+that a loop that prints does not flood the scheduler. Runs on workers, shipped by value.
 """
 
 from __future__ import annotations
 
 import base64
+import builtins
 import contextvars
 import io
 import json
@@ -97,7 +98,6 @@ class Sinks:
     def __init__(self) -> None:
         self._by_thread: dict[int, Sink] = {}
         self._of_context: contextvars.ContextVar[Sink] = contextvars.ContextVar("moorage_sink")  # of coroutines
-        self._start: Callable[[threading.Thread], None] | None = None
 
     def __iter__(self) -> Iterator[Sink]:
         return iter(list(self._by_thread.values()))
@@ -127,22 +127,72 @@ class Sinks:
             inherited = sink, sink.item
         return inherited if inherited is not None and not inherited[0].ended else None
 
-    def follow_threads(self) -> None:
+
+class Interception:
+    """Catches what is printed and displayed in this process as long as tasks run in it, and no longer.
+
+    Parameters
+    ----------
+    sinks : Sinks
+    display : Display
+        What code finds as the builtin ``display`` meanwhile.
+    """
+
+    def __init__(self, sinks: Sinks, display: Display) -> None:
+        self._sinks = sinks
+        self._display = display
+        self._lock = threading.Lock()
+        self._tasks = 0
+        self._routers = {stream: Router(stream, sinks) for stream in ("stdout", "stderr")}
+        self._start: Callable[[threading.Thread], None] = threading.Thread.start
+        self._ours: Callable[[threading.Thread], None] | None = None
+
+    def begin(self) -> None:
+        """Note that a task begins."""
+        with self._lock:
+            self._tasks += 1
+            for stream, router in self._routers.items():
+                found = getattr(sys, stream)
+                if _is_closed(found):  # by a task that has put it there
+                    setattr(sys, stream, router)
+                elif self._tasks == 1 and found is not router:
+                    router.original = found
+                    setattr(sys, stream, router)
+            if self._tasks == 1:
+                self._follow_threads()
+                if not hasattr(builtins, "display"):
+                    builtins.display = self._display  # type: ignore[attr-defined]
+
+    def end(self) -> None:
+        """Note that a task has ended."""
+        with self._lock:
+            self._tasks -= 1
+            if self._tasks:
+                return
+            for stream, router in self._routers.items():
+                found = getattr(sys, stream)
+                if found is router or _is_closed(found):
+                    setattr(sys, stream, router.original)
+            if threading.Thread.start is self._ours:
+                threading.Thread.start = self._start  # type: ignore[method-assign, assignment]
+            if getattr(builtins, "display", None) is self._display:
+                del builtins.display  # type: ignore[attr-defined]
+
+    def _follow_threads(self) -> None:
         """Let threads that are started have the sink of the thread that starts them; as ipykernel does."""
-        start = threading.Thread.start
+        start = self._start = threading.Thread.start
 
         def start_with_sink(thread: threading.Thread) -> None:
             if not thread.name.startswith("Dask-"):  # those are for other tasks, whoever starts them
-                setattr(thread, _INHERITED, self.current())
+                setattr(thread, _INHERITED, self._sinks.current())
             start(thread)
 
-        self._start, self._replaced = start_with_sink, start
+        self._ours = start_with_sink
         threading.Thread.start = start_with_sink  # type: ignore[assignment, method-assign]
 
-    def leave_threads(self) -> None:
-        """Undo `follow_threads`."""
-        if threading.Thread.start is self._start:
-            threading.Thread.start = self._replaced  # type: ignore[method-assign]
+
+def _is_closed(stream: Any) -> bool:
+    return bool(getattr(stream, "closed", True))
 
 
 class Router(io.TextIOBase):

@@ -8,7 +8,6 @@ business of the notebook (``kernel/``).
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import os
 import pickle
@@ -30,7 +29,7 @@ from moorage.worker.awaiting import awaited
 from moorage.worker.batch import Items
 from moorage.worker.code import keep_file_names, ours
 from moorage.worker.errors import Cancelled, survivable, users_frames
-from moorage.worker.output import Display, Router, Sink, Sinks, figure_numbers
+from moorage.worker.output import Display, Interception, Sink, Sinks, figure_numbers
 from moorage.worker.program import Program
 from moorage.worker.references import loads
 from moorage.worker.taking import load
@@ -52,8 +51,8 @@ class Runtime:
         self._images = images
         self.sinks = Sinks()
         self.display = Display(self.sinks)
+        self.interception = Interception(self.sinks, self.display)
         self.forget_file_names: Callable[[], None] = lambda: None
-        self.routers: dict[str, Router] = {}
         self.programs: dict[tuple[str, int], Program] = {}  # by hash and thread
 
     @property
@@ -148,18 +147,13 @@ class Runtime:
             worker.log_event(topic, message | {"run": run, "on": str(worker.name)})
 
         sink = Sink(send)
-        self.heal()
+        self.interception.begin()
         self.sinks.open(sink)
         try:
             yield sink
         finally:
             self.sinks.close()
-
-    def heal(self) -> None:
-        """Put the routers back in the place of a stream that a task has closed, and put in the place of theirs."""
-        for stream, router in self.routers.items():
-            if getattr(getattr(sys, stream), "closed", True):
-                setattr(sys, stream, router)
+            self.interception.end()
 
     def tick(self) -> None:
         """Send what was printed, and let go of programs that are no longer used. On the worker's event loop."""
@@ -200,12 +194,7 @@ class RuntimePlugin(WorkerPlugin):
             module.each_item = each_item  # type: ignore[attr-defined]
             module.users = set()  # type: ignore[attr-defined]
             sys.modules[self.name] = module
-            runtime.routers = {stream: Router(stream, runtime.sinks) for stream in ("stdout", "stderr")}
-            sys.stdout, sys.stderr = runtime.routers.values()
-            runtime.sinks.follow_threads()
             runtime.forget_file_names = keep_file_names()
-            if not hasattr(builtins, "display"):
-                builtins.display = runtime.display  # type: ignore[attr-defined]
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
                 os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
         module.users.add(worker.address)
@@ -230,14 +219,7 @@ class RuntimePlugin(WorkerPlugin):
         if module.users:
             return
         del sys.modules[self.name]
-        module.runtime.sinks.leave_threads()
         module.runtime.forget_file_names()
-        for stream in ("stdout", "stderr"):
-            router = getattr(sys, stream)
-            if isinstance(router, Router) and router.sinks is module.runtime.sinks:
-                setattr(sys, stream, router.original)
-        if getattr(builtins, "display", None) is module.runtime.display:
-            del builtins.display  # type: ignore[attr-defined]
 
 
 def each_item(batch: dict[str, Any], index: int) -> Any:

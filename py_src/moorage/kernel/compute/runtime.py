@@ -28,7 +28,7 @@ from distributed.core import clean_exception
 from moorage import config
 from moorage.kernel import images
 from moorage.kernel.shipping import pickled_by_value
-from moorage.kernel.waiting import scheduler_of, wait_for
+from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker.runtime import RuntimePlugin
 
@@ -101,12 +101,15 @@ class WorkerRuntime:
                 assert error is not None
                 raise error.with_traceback(traceback)
 
+    def leave(self) -> None:
+        """Listen no longer; any thread."""
+        unsubscribe(self.client, self.topic)
+
     def uninstall(self) -> None:
         """Take the code off the workers. Tasks that need it fail from now on."""
         with self._lock:
             if self._installed and self.client.status == "running":
                 self._installed = False
-                self.client.unsubscribe_topic(self.topic)
                 wait_for(self.client, self.client.unregister_worker_plugin, self.name)
 
     def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:

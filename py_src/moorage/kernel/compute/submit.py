@@ -243,10 +243,15 @@ class Submitter:
                     continue
         return found
 
-    def close(self) -> None:
-        """Take the worker side off the cluster."""
+    def leave(self) -> None:
+        """Run no more on workers that join, and hear no more of tasks. The worker side stays, for what is kept."""
         while self._on_each:
             self._on_each.pop().cancel()
+        self.runtime.leave()
+
+    def close(self) -> None:
+        """Take the worker side off the cluster."""
+        self.leave()
         self.runtime.uninstall()
 
     def _map(
