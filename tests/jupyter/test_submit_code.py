@@ -313,3 +313,31 @@ def test_a_function_that_a_task_returns_knows_its_lines(notebook):
     notebook.run("def make():\n    return lambda n: 1 / n  # in the lambda\nmade = cluster.submit(make).result()")
     _, shown = notebook.fail("made(0)")
     assert "1 / n  # in the lambda" in shown
+
+
+def test_placed_functions_and_objects_within_containers_run_as_the_notebook_has_them(notebook):
+    notebook.run("import numpy as np\nscale = 1")
+    notebook.run("%%broadcast far\nnp.arange(1000.0)")
+    notebook.run(
+        "class Model:\n    def __init__(self, i): self.weights = np.full(200_000, i)\n"
+        "    def go(self): return float(far[1] + self.weights[0]) * scale\n"
+        "def read(i): return float(far[i]) * scale\n"
+        "models = {'a': [Model(1), Model(2)]}\nfunctions = [read, lambda i: read(i) + 1]\n%broadcast models functions"
+    )
+    cluster = notebook.names["cluster"]
+    keys = cluster["models"].keys
+    body = "[model.go() for model in models['a']]"
+    assert notebook.value(f"%%submit\n{body}") == [2.0, 3.0]
+    assert notebook.value(f"%%submit for i in range(2)\n{body}[i]") == [2.0, 3.0]
+    assert notebook.value("%%submit\n[f(2) for f in functions]") == [2.0, 3.0]
+    assert notebook.value("%%submit for f in functions\nf(2)") == [2.0, 3.0]
+    assert cluster["models"].keys == keys
+    notebook.run("scale = 10")
+    assert notebook.value(f"%%submit\n{body}") == [20.0, 30.0]
+    assert notebook.value("%%submit for f in functions\nf(2)") == [20.0, 21.0]
+
+
+def test_a_small_object_that_is_pinned_is_used_where_it_is(notebook):
+    notebook.run("class Small:\n    def go(self): return 5\nsmall = Small()\n%pin small --workers bob")
+    code = "%%submit\nfrom distributed import get_worker\n(get_worker().name, small.go())"
+    assert [notebook.value(code) for _ in range(3)] == [("bob", 5)] * 3

@@ -14,7 +14,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from moorage.images.format import Extent, Image
 from moorage.kernel.changes import Written, change, written
 from moorage.kernel.fingerprint import fingerprint, image_of, never_changes
 
+_LARGEST_CODE = 64_000  # bytes
 SMALLEST_PART = 1024
 """Bytes. A part of a placed value that is smaller travels by value: a reference would not be shorter."""
 
@@ -63,7 +64,13 @@ class _Origin:
     extents: list[Extent]
     written: Written | None
     equal: set[str]  # digests of images that differ in caches only
+    has_code: bool
     dropped: bool = False
+
+
+def _has_code(image: Image, extents: Iterable[Extent]) -> bool:
+    rest = image.nbytes - sum(extent.stop - extent.start for extent in extents)
+    return rest <= _LARGEST_CODE and b"CodeType" in image.stream
 
 
 class _Place(NamedTuple):
@@ -134,7 +141,8 @@ class Origins:
             if old is not None:
                 self._drop(key)
             reference = self._reference(key, value, weak, on_gone)
-            origin = _Origin(key, reference, id(value), image.digest, vids, extents, written(image), set())
+            code = _has_code(image, extents)
+            origin = _Origin(key, reference, id(value), image.digest, vids, extents, written(image), set(), code)
             self._by_key[key] = origin
             self._keys_of.setdefault(id(value), []).append(key)
             self._note_places(origin)
@@ -178,6 +186,15 @@ class Origins:
     def may_be_placed(self, obj: Any) -> bool:
         """Whether `lookup` has to be asked about `obj`; quick."""
         return id(obj) in self._keys_of
+
+    def has_code(self, key: Any) -> bool:
+        """Whether code of the notebook is in the value of `key`, which is short but for the parts that `find` finds.
+
+        What was placed has that code as it was, with the globals that it read then.
+        """
+        with self._lock:
+            origin = self._by_key.get(key)
+            return origin is not None and origin.has_code
 
     def find(self, obj: Any) -> Part | None:
         """Return where `obj`, a plain array or a pickle buffer, lies inside a placed value, or None."""

@@ -8,6 +8,7 @@ The keys that are referred to become dependencies of the task, so Dask brings th
 from __future__ import annotations
 
 import builtins
+import contextlib
 import io
 import pickle
 import types
@@ -218,8 +219,11 @@ class _Pickler(CodePickler):
         if kind in _BUILTIN and not self.may_be_placed(obj):  # most objects, and quick
             return ("ours", "builtins") if obj is _BUILTIN_NAMES else None
         found = resolve(obj, self.origins)
-        if found is not None:
+        if found is not None and not (found.part is None and self.origins.has_code(found.key)):
             return self._reference(obj, found)
+        if found is not None:  # with its code as it is now, next to where it is placed, with references to its parts
+            self._position(found.key)
+            return None
         if isinstance(obj, Future):
             return self._future(obj)
         if kind is type or kind is types.FunctionType:
@@ -252,6 +256,9 @@ class _Pickler(CodePickler):
                 "Gather it with its own client, or make it through this cluster's `.client`.",
             )
         self.futures[future.key] = future
+        if self.origins.has_code(future.key):
+            with contextlib.suppress(KeyError):  # the notebook has no value any more
+                return "same", self.origins.value(future.key)
         return "whole", self._position(future.key)
 
     def _position(self, key: Any) -> int:
