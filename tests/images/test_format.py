@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -355,6 +356,7 @@ def test_memory_of_the_value_is_found_in_the_buffer_of_that_number(value):
     for extent in image.extents():
         assert extent.stop - extent.start == image.buffers[extent.number].nbytes >= SMALLEST
         assert bytes(extent.memory) == bytes(image.buffers[extent.number])
+        assert extent.content == xxhash.xxh3_128_digest(extent.memory)
 
 
 def test_an_image_has_no_buffers_unless_there_is_memory():

@@ -10,8 +10,8 @@ moorage puts into worker processes (``worker/images.py``): its ``loads`` is `Tab
 aligned memory and remembers which object came out of which image. In a process that has no such module the value
 comes out all the same.
 
-Here is also the `Table`: of which image is this object? A buffer of a value is known by its image and number only
-where the table says so, or where the image of the object has the same digest.
+Here is also the `Table`: of which image is this object? By it a buffer is found by image and number, and in any other
+object by its content only.
 """
 
 from __future__ import annotations
@@ -196,15 +196,28 @@ class Table:
         entry = self._entries.get(id(value))
         return entry.image if entry is not None and entry.value() is value else None
 
-    def buffer(self, value: Any, digest: str, number: int) -> memoryview | None:
-        """Return a buffer of the image with that digest, if `value` is what this image holds; else None."""
+    def buffer(self, value: Any, digest: str, number: int, content: bytes) -> memoryview | None:
+        """Return a buffer of the image that `value` was placed as, read-only; None if `value` does not have it.
+
+        Parameters
+        ----------
+        value : object
+        digest : str
+            Of the image.
+        number : int
+            Of the buffer.
+        content : bytes
+            Digest of the buffer. By it the buffer is found in a value that came another way, or whose image was
+            forgotten meanwhile: what has the same content is as good.
+        """
         image = self.image_of(value)
         if image is None or image.digest != digest:
             try:
-                image = encode(value)  # it came another way; whether it is the same, only its content can say
+                image = encode(value)
+                number = image.digests.index(content)
             except Exception:
                 return None
-        return image.buffers[number].toreadonly() if image.digest == digest else None
+        return image.buffers[number].toreadonly()
 
     def carrier(self, value: Any, nbytes: int = 0) -> Carrier:
         """Return what sends `value` on: as the image that it has come out of, or as the one that it makes then."""

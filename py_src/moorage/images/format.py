@@ -86,6 +86,8 @@ class Extent(NamedTuple):
         Addresses.
     number : int
         Of the buffer.
+    content : bytes
+        Digest of the buffer.
     memory : memoryview
         Keeps the address from being used again.
     """
@@ -93,6 +95,7 @@ class Extent(NamedTuple):
     start: int
     stop: int
     number: int
+    content: bytes
     memory: memoryview
 
 
@@ -135,8 +138,8 @@ class Image:
     def extents(self) -> list[Extent]:
         """Return where buffers lie that are memory of the value."""
         return [
-            Extent(start := _address(buffer), start + buffer.nbytes, number, buffer)
-            for number, (buffer, lent) in enumerate(zip(self.buffers, self.lent, strict=True))
+            Extent(start := _address(buffer), start + buffer.nbytes, number, content, buffer)
+            for number, (buffer, lent, content) in enumerate(zip(self.buffers, self.lent, self.digests, strict=True))
             if lent
         ]
 

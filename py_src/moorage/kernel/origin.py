@@ -44,6 +44,8 @@ class Part(NamedTuple):
         Of the image that it was placed as.
     number : int
         Of the buffer of that image.
+    content : bytes
+        Digest of the buffer.
     offset : int
         Bytes from the start of the buffer to the first element.
     """
@@ -51,6 +53,7 @@ class Part(NamedTuple):
     key: Any
     digest: str
     number: int
+    content: bytes
     offset: int
 
 
@@ -77,6 +80,7 @@ class _Place(NamedTuple):
     start: int
     stop: int
     number: int
+    content: bytes
     digest: str
     origin: _Origin
 
@@ -215,7 +219,7 @@ class Origins:
             for index in range(bisect.bisect_right(places, low, key=_start) - 1, -1, -1):
                 place = places[index]
                 if high <= place.stop and place.is_good:
-                    return Part(place.origin.key, place.digest, place.number, first - place.start)
+                    return Part(place.origin.key, place.digest, place.number, place.content, first - place.start)
                 if low - place.start > self._longest:
                     break
         return None
@@ -328,7 +332,9 @@ class Origins:
             del self._keys_of[origin.identity]
 
     def _note_places(self, origin: _Origin) -> None:
-        self._new_places += [_Place(e.start, e.stop, e.number, origin.digest, origin) for e in origin.extents]
+        self._new_places += [
+            _Place(e.start, e.stop, e.number, e.content, origin.digest, origin) for e in origin.extents
+        ]
         if len(self._new_places) > 1000 + 2 * len(self._places):
             self._sorted_places()
 
@@ -366,5 +372,5 @@ def _extents(value: Any, image: Image) -> list[Extent]:
         return []
     extents = image.extents()
     if type(value) is np.ndarray:  # needs no keeping: its address is its own as long as it is an origin
-        extents = [Extent(e.start, e.stop, e.number, memoryview(b"")) for e in extents]
+        extents = [e._replace(memory=memoryview(b"")) for e in extents]
     return extents

@@ -5,9 +5,9 @@ A reference is a pickle "persistent id": a tuple whose first element says how to
 ``("whole", i)`` or ``("whole", i, class)``
     Value `i` of those that were handed over. If its class is the notebook's own, it comes along as it is by now: with
     the globals that its methods read.
-``("array", i, digest, number, offset, dtype, shape, strides)``
+``("array", i, digest, number, content, offset, dtype, shape, strides)``
     An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only.
-``("bytes", i, digest, number, offset, length)``
+``("bytes", i, digest, number, content, offset, length)``
     Some of the bytes of such a buffer.
 ``("same", value)``
     `value`, itself unpickled with its references resolved.
@@ -79,12 +79,12 @@ class _Unpickler(pickle.Unpickler):
         match pid:
             case ("whole", index, *_):
                 return self.values[index]
-            case ("array", index, digest, number, offset, dtype, shape, strides):
+            case ("array", index, digest, number, content, offset, dtype, shape, strides):
                 import numpy as np
 
-                return np.ndarray(shape, dtype, self._buffer(index, digest, number), offset, strides)
-            case ("bytes", index, digest, number, offset, length):
-                return self._buffer(index, digest, number)[offset : offset + length]
+                return np.ndarray(shape, dtype, self._buffer(index, digest, number, content), offset, strides)
+            case ("bytes", index, digest, number, content, offset, length):
+                return self._buffer(index, digest, number, content)[offset : offset + length]
             case ("client",):
                 import distributed
 
@@ -93,11 +93,11 @@ class _Unpickler(pickle.Unpickler):
                 return self.ours[name]
         raise pickle.UnpicklingError(f"unknown reference {pid!r}")
 
-    def _buffer(self, index: int, digest: str, number: int) -> Any:
+    def _buffer(self, index: int, digest: str, number: int, content: bytes) -> Any:
         """Return a buffer of a value, provided that the value is what the notebook has placed: nothing is guessed."""
         place = index, number
         if place not in self.buffers:
-            found = self.images.buffer(self.values[index], digest, number)
+            found = self.images.buffer(self.values[index], digest, number, content)
             if found is None:
                 raise pickle.UnpicklingError(
                     f"a part of a placed {type(self.values[index]).__name__} cannot be told in this worker's copy: "

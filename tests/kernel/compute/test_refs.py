@@ -192,8 +192,9 @@ def test_functions_of_the_notebook_see_the_namespace_of_the_cell():
 def test_parts_are_right_in_whatever_has_the_same_content_and_nowhere_else():
     box = {"a": np.zeros(5000), "b": np.ones(5000)}
     payload = dumps(box["b"], placed(box=box))
-    assert loads(payload.data, [{"a": np.zeros(5000), "b": np.ones(5000)}], {}).sum() == 5000
-    for other in ({"a": np.zeros(10), "b": np.ones(10)}, {"b": np.zeros(5000), "a": np.ones(5000)}, None):
+    for same in ({"a": np.zeros(5000), "b": np.ones(5000)}, {"b": np.ones(5000), "a": np.zeros(5000)}, np.ones(5000)):
+        assert loads(payload.data, [same], {}).sum() == 5000
+    for other in ({"a": np.zeros(10), "b": np.ones(10)}, {"a": np.zeros(5000), "b": np.full(5000, 2.0)}, None):
         with pytest.raises(pickle.UnpicklingError, match="cannot be told"):
             loads(payload.data, [other], {})
 

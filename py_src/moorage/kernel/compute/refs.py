@@ -244,7 +244,7 @@ class _Pickler(CodePickler):
         if part is None:
             kind = type(obj)
             return ("whole", index) if is_importable(kind) else ("whole", index, kind)
-        where = (index, part.digest, part.number, part.offset)
+        where = (index, part.digest, part.number, part.content, part.offset)
         if isinstance(obj, pickle.PickleBuffer):
             return "bytes", *where, obj.raw().nbytes
         return "array", *where, obj.dtype, obj.shape, obj.strides
