@@ -1,4 +1,6 @@
-"""Whatever happens to workers at random, placements are met in the end and every value is what was placed.
+"""Whatever happens to workers at random, placements are met in the end, and values and results are what they shall be.
+
+Tasks use variables, parts of them and results of other tasks; loops run in batches; only copies are lost and restored.
 
 The same seed gives the same events, though not the same moments. ``MOORAGE_CHAOS_SEED`` repeats a run,
 ``MOORAGE_CHAOS_SECONDS`` makes it longer.
@@ -22,6 +24,7 @@ from distributed import Future
 
 import moorage
 from moorage.kernel.cluster import ClusterController
+from moorage.kernel.compute.results import Results
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 from tests.helpers import eventually
 from tests.workers import Workers
@@ -29,6 +32,9 @@ from tests.workers import Workers
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
 VARIABLES = ["a", "b", "c", "d", "e", "f"]
 SOON = 0.001  # seconds: do not wait for placements to be met
+SECONDS = float(os.environ.get("MOORAGE_CHAOS_SECONDS") or 25)
+LONGEST = 90.0  # seconds that an act may take while workers die
+MAPS = 3  # at a time
 
 
 class Errors(logging.Handler):
@@ -57,7 +63,9 @@ class Chaos:
         self.values: dict[str, Any] = {}
         self.placements: dict[str, Placement] = {}
         self.tasks: list[tuple[str, Future[Any], Any]] = []
-        self.doubtful: set[str] = set()  # keys of tasks whose variable has been let go of since
+        self.maps: list[tuple[str, Results, list[Any]]] = []
+        self.doubtful: set[Any] = set()  # keys of tasks, ids of results, whose variable has been let go of since
+        self.remote: set[str] = set()  # variables that the notebook does not have itself
         self.paused: set[str] = set()
         self.story: list[str] = []
 
@@ -114,6 +122,7 @@ class Chaos:
         several = isinstance(value, list)
         self.controller.scatter(value, name, whole=not several, force=True, timeout=SOON)
         self.values[name] = value
+        self.remote.discard(name)
         self.controller.place(name, placement, force=True, timeout=SOON)
         self.placements[name] = placement
 
@@ -125,6 +134,19 @@ class Chaos:
             whole = not isinstance(value, list)
             self.controller.scatter(value, name, broadcast=True, whole=whole, force=True, timeout=SOON)
             self.values[name], self.placements[name] = value, Everywhere()
+            self.remote.discard(name)
+
+    def place_result(self) -> None:
+        """Place what a task computes, and the notebook does not have."""
+        name, seed = self.rng.choice(VARIABLES), self.rng.randrange(1 << 30)
+        self.story[-1] += f" {name}"
+        if name in self.values:
+            self._let_go(name)
+            self.controller.release(name)
+        result = self.controller.submit(_array, seed, 10_000, pure=False)
+        self.controller.broadcast(result, name, force=True, timeout=SOON)
+        self.values[name], self.placements[name] = _array(seed, 10_000), Everywhere()
+        self.remote.add(name)
 
     def move(self) -> None:
         if name := self._any_variable():
@@ -148,6 +170,42 @@ class Chaos:
             for future, part in list(zip(futures if isinstance(futures, list) else [futures], parts, strict=True))[:3]:
                 task = self.controller.client.submit(_digest, future, pure=False)
                 self.tasks.append((name, task, _digest(part)))
+
+    def compute_part(self) -> None:
+        """Submit a task that needs a part of a variable, by a view that the notebook has of its own value."""
+        if (name := self._any_variable()) and name not in self.remote and not isinstance(self.values[name], list):
+            value = self.values[name]
+            start, step = self.rng.randrange(5), self.rng.randint(1, 3)
+            part = value[start : value.size - start : step]
+            task = self.controller.submit(_digest, [part, value], pure=False)
+            self.tasks.append((name, task, _digest([part, value])))
+
+    def compute_result(self) -> None:
+        """Submit a task that needs the result of another one."""
+        if self.tasks:
+            name, task, expected = self.rng.choice(self.tasks)
+            if task.status != "cancelled":
+                next_one = self.controller.submit(_successor, task, pure=False)
+                self.tasks.append((name, next_one, expected + 1))
+                if task.key in self.doubtful:
+                    self.doubtful.add(next_one.key)
+
+    def restore(self) -> None:
+        """Kill all who have a variable, and need it at once."""
+        if (name := self._any_variable()) and not isinstance(self.values[name], list):
+            for worker in self.controller.placement()[name].holders:
+                self._signal(worker, signal.SIGKILL)
+            task = self.controller.client.submit(_digest, self.controller[name].future, pure=False)
+            self.tasks.append((name, task, _digest(self.values[name])))
+
+    def run_batches(self) -> None:
+        """Run a loop over items with code that takes a variable along."""
+        if sum(not results.done() for _, results, _ in self.maps) < MAPS and (name := self._any_variable()):
+            value, n = self.values[name], self.rng.randint(1, 60)
+            taken = self.controller[name] if name in self.remote else value
+            results = self.controller.map(_item, range(n), batch_size=self.rng.choice([None, 1, 7]), taken=taken)
+            digest = _digest(value)
+            self.maps.append((name, results, [digest + i for i in range(n)]))
 
     # In the end
 
@@ -178,6 +236,13 @@ class Chaos:
             # a result that was lost with its worker cannot be computed again when its variable has been let go of
             if task.status != "cancelled" or task.key not in self.doubtful:
                 assert task.result(60) == expected, name
+        for name, results, wanted in self.maps:
+            assert results.wait(60), f"{name}: {results!r}"
+            got = results.gather(errors="return" if id(results) in self.doubtful else "raise")
+            # what is lost and has been let go of is told, item by item
+            assert all(
+                one == right or isinstance(one, moorage.MoorageError) for one, right in zip(got, wanted, strict=True)
+            )
 
     def _met(self, name: str) -> bool:
         """Whether the workers themselves say that they have what they shall have."""
@@ -207,18 +272,23 @@ class Chaos:
         acts = [
             (self.kill, 3), (self.kill_several, 1), (self.kill_holders, 4), (self.restart, 1), (self.pause, 2),
             (self.resume, 3), (self.add, 4), (self.retire, 2), (self.remove, 1),
-            (self.place, 5), (self.replace, 2), (self.move, 6), (self.release, 2), (self.compute, 4),
+            (self.place, 5), (self.replace, 2), (self.place_result, 2), (self.move, 6), (self.release, 2),
+            (self.compute, 4), (self.compute_part, 4), (self.compute_result, 2), (self.restore, 2),
+            (self.run_batches, 3),
         ]  # fmt: skip
         (act,) = self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])
         self.story.append(act.__name__)
+        begun = time.monotonic()
         try:
             act()
         except moorage.MoorageError as error:
             raise AssertionError(f"{act.__name__} was refused: {error}") from error
+        assert time.monotonic() - begun < LONGEST, f"{act.__name__} took too long"
         time.sleep(self.rng.random() * 0.1)  # the moments between acts are part of the chaos
 
     def _let_go(self, name: str) -> None:
         self.doubtful.update(task.key for of, task, _ in self.tasks if of == name)
+        self.doubtful.update(id(results) for of, results, _ in self.maps if of == name)
 
     def _any_worker(self) -> str:
         name = self.rng.choice(sorted(self.workers.cluster.worker_spec))
@@ -271,15 +341,14 @@ def errors() -> Iterator[Errors]:
         logger.removeHandler(handler)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(SECONDS + 275)
 def test_placements_are_met_and_values_intact_after_chaos(errors: Errors) -> None:
     seed = int(os.environ.get("MOORAGE_CHAOS_SEED") or random.randrange(1 << 30))
-    seconds = float(os.environ.get("MOORAGE_CHAOS_SECONDS") or 25)
     print(f"MOORAGE_CHAOS_SEED={seed}")
     with Workers(*NAMES[:4]) as workers, moorage.attach(workers.address) as controller:
         chaos = Chaos(workers, controller, random.Random(seed))
         try:
-            until = time.monotonic() + seconds
+            until = time.monotonic() + SECONDS
             while time.monotonic() < until:
                 chaos.act()
             chaos.settle()
@@ -296,7 +365,16 @@ def _array(seed: int, size: int) -> np.ndarray[Any, Any]:
 
 def _digest(value: Any) -> int:
     parts = value if isinstance(value, list) else [value]
-    return sum(zlib.crc32(part) for part in parts)
+    return sum(zlib.crc32(np.ascontiguousarray(part)) for part in parts)
+
+
+def _successor(digest: int) -> int:
+    return digest + 1
+
+
+def _item(i: int, taken: Any) -> int:
+    time.sleep(0.01)
+    return _digest(taken) + i
 
 
 def _held(keys: list[Any], dask_worker: Any) -> tuple[str, set[Any]]:
