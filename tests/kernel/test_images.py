@@ -91,11 +91,15 @@ def test_what_is_gathered_is_the_notebooks_own_and_what_a_worker_has_is_nobodys(
     back[0] = -1
     assert cluster["data"].future.result()[0] == 0
 
-    def write():
+    def write(_=0):
         data[0] = -1
 
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(ValueError, match="read-only") as raised:
         cluster.submit(write).result()
+    assert any("Copy it first" in note for note in raised.value.__notes__)
+    with pytest.raises(ValueError, match="read-only") as raised:
+        cluster.map(write, [1]).gather()
+    assert any("Copy it first" in note for note in raised.value.__notes__)
 
 
 PARTS = {

@@ -23,6 +23,8 @@ LARGEST = 1_000_000
 DEEPEST = 100
 """Frames of a traceback; what lies between its beginning and its end is left out."""
 
+READ_ONLY = "Placed data cannot be changed on a worker, where other tasks use it, too. Copy it first: x = x.copy()."
+
 
 class Cancelled(Exception):
     """The notebook has no more use for this task."""
@@ -56,11 +58,23 @@ def in_words(error: BaseException) -> str:
     return clean(f"{name}: {message}"[:LONGEST])
 
 
+def _explain(error: BaseException) -> None:
+    """Add what to do to the error of who writes to placed data."""
+    with contextlib.suppress(Exception):
+        if (
+            isinstance(error, ValueError)
+            and "read-only" in str(error)
+            and READ_ONLY not in getattr(error, "__notes__", ())
+        ):
+            error.add_note(READ_ONLY)
+
+
 def survivable(error: BaseException) -> Exception:
     """Return `error`, or what stands for it.
 
     That is the case if it would end the process that it is raised in, such as `SystemExit`, or if Dask cannot send it.
     """
+    _explain(error)
     if isinstance(error, Exception) and _can_be_shown(error) and _pickled(error) is not None:
         survivor = error
     else:
@@ -72,6 +86,7 @@ def survivable(error: BaseException) -> Exception:
 
 def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
     """Return an error in a form that can be sent: pickled, and in words."""
+    _explain(raised)
     traceback = users_frames(raised.__traceback__)
     raised.with_traceback(None)
     pickled = _pickled(raised) if isinstance(raised, Exception) else None
