@@ -6,7 +6,9 @@ import os
 import sys
 import threading
 import time
+import types
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -79,7 +81,8 @@ def test_a_key_that_would_break_the_connection_is_refused(key, cluster):
 def test_the_cluster_is_as_before_once_the_worker_side_is_taken_off():
     def state(dask_worker):
         plugins = [name for name in dask_worker.plugins if "moorage_worker" in str(name)]
-        return type(sys.stdout).__name__, hasattr(builtins, "display"), threading.Thread.start.__module__, plugins
+        patched = type(sys.stdout), threading.Thread.start, cloudpickle.Pickler.dispatch_table[types.CodeType]
+        return [one.__module__ for one in patched], hasattr(builtins, "display"), plugins
 
     with moorage.start(n_workers=1, threads_per_worker=1) as cluster:
         before = cluster.client.run(state)
