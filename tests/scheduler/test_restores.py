@@ -281,3 +281,15 @@ def test_a_large_value_is_not_asked_for_again_while_it_may_be_on_its_way(workers
     gate.open()
     notebook.until("x")
     notebook.until("y")
+
+
+def test_what_dask_was_told_to_forget_can_be_placed_again(workers: Workers, notebook: Notebook) -> None:
+    notebook.everywhere("x", VALUE)
+    key = notebook.key("x")
+    for origin in (True, False):
+        notebook.client.cancel([notebook.future(key)], force=True)
+        eventually(lambda: workers.task_state(key) is None)
+        item = {**notebook.placed["x"], "origin": origin}
+        assert notebook.call("place", items=[item], client=notebook.client.id)["status"] == "OK"
+        notebook.until("x", on=["alice", "bob", "carol"])
+        assert np.array_equal(notebook.value("x"), VALUE)

@@ -99,3 +99,10 @@ def test_a_value_that_is_being_sent_again_is_not_taken_for_a_stray(workers: Work
     assert np.array_equal(x.result(30), VALUE)
     del x
     eventually(lambda: not workers.look(lambda s: list(s.tasks)))
+
+
+def test_nothing_is_looked_for_at_a_worker_that_has_left(workers: Workers, notebook: Notebook) -> None:
+    bob = workers.addresses()["bob"]
+    workers.kill("bob")
+    notebook.call("sending", client=notebook.client.id, keys={bob: ["x-1"]}, broken_off=[bob])
+    assert workers.look(lambda s: not s.extensions["moorage"].strays._suspected)

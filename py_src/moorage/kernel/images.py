@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
+from distributed.comm.core import CommClosedError
 from distributed.core import clean_exception
 
 from moorage import config, images
@@ -50,16 +52,26 @@ class Images:
             if self._installed_on is connection or self._in_process():
                 return
             plugin = pickled_by_value(ImagesPlugin(MODULE), MODULES)
-            sent = scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=MODULE, idempotent=True)
             answers: dict[str, Any] = {}
             with reaching(self.client), contextlib.suppress(TimeoutError):  # one that is stuck takes it when it goes on
-                answers = await asyncio.wait_for(sent, config.seconds("answer-timeout"))
+                async with asyncio.timeout(config.seconds("answer-timeout")):
+                    answers = await self._register(plugin)
             for answer in answers.values():
                 if answer["status"] == "error":
                     _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
                     assert error is not None
                     raise error.with_traceback(traceback)
             self._installed_on = connection
+
+    async def _register(self, plugin: bytes) -> Any:
+        """Return the workers' answers; none of them the second time: the scheduler has it, and has told them."""
+        register = functools.partial(scheduler_of(self.client).register_worker_plugin, plugin=plugin, name=MODULE)
+        try:
+            return await register(idempotent=True)
+        except CommClosedError:  # if a worker dies just then, the scheduler ends the connection without a word
+            if self.client.status != "running":
+                raise
+            return await register(idempotent=True)
 
     def carry(self, value: Any, image: Image) -> Any:
         """Return what is given to Dask in the place of `value`."""

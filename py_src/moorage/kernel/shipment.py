@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from moorage.kernel.link import SchedulerLink
 
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
-_SEND_SECONDS = 10  # of the search for the worker, not of the transfer
+_SEND_SECONDS = 1  # of the search for the worker, which was there a moment ago; not of the transfer
 
 NOTHING: Any = object()
 """The value of a shipment that only changes a placement."""

@@ -62,7 +62,7 @@ class Keeper:
                 self._origins.expect(key, record.client)
             self.size(key)
             self._desire(record, key)
-            if key in self._origins:
+            if key in self._origins and key in self._scheduler.tasks:
                 self._origins.wait_for(key)
         self._reconciler.mark(record.keys)
         self._journal.mark([record.vid], placed=True)

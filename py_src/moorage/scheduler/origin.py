@@ -98,13 +98,15 @@ class Origins:
         nobody can send: its task may be on its way.
         """
         ts = self._scheduler.tasks.get(key)
+        known = self._clients.get(key, [])
         if ts is None:
-            if client is None:
+            if client is None and not known:
                 return
             ts = self._scheduler.new_task(key, None, "released")
-        if key not in self._clients:
+        if key not in self._clients or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
+            self._clients.pop(key, None)
             computed = ts.run_spec is not None and not _is_ours(ts)
-            if computed or ts.actor or (client is None and not ts.who_has):
+            if computed or ts.actor or (client is None and not known and not ts.who_has):
                 return
             ts.run_spec = Task(key, _absent)
             ts.type = ts.type or "object"
@@ -112,7 +114,7 @@ class Origins:
                 spans.observe_tasks([ts], code=(), span_metadata={})  # workers measure what has no span, but cannot say
             ts.priority = ts.priority or (0, 0, 0)
             self._rest(ts)
-            self._clients[key] = []
+            self._clients[key] = known
         if client is not None and client not in self._clients[key]:
             self._clients[key].append(client)
         if self.lost.pop(key, None) is not None:

@@ -84,6 +84,8 @@ class Strays:
 
     def suspect(self, address: Address, keys: Iterable[Key]) -> None:
         """Look for `keys` at a worker."""
+        if address not in self._scheduler.workers:
+            return
         until = monotonic() + _LOOK_FOR
         for key in keys:
             self._suspected.setdefault(address, {}).setdefault(key, until)
