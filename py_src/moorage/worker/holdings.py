@@ -34,6 +34,7 @@ _FIXED = ATOMS | {
     *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
     *(decimal.Decimal, re.Pattern, uuid.UUID),
 }
+_CACHED = type(functools.cache(lambda: None))
 _WARNED = ("__warningregistry__",)  # what has been warned of is not said again for each item
 _FIXED_MODULES = frozenset(("dataclasses", "operator", "pathlib", "typing", "zoneinfo"))  # whose types are as good as
 
@@ -61,15 +62,21 @@ class Holdings:
         self._checks: list[Callable[[], bool]] = []
         self._seen = {id(builtins.__dict__), *map(id, shared)}
         self._ahead = [obj]
-        self.complete = self._walk()
+        try:
+            self.complete = self._walk()
+        except Exception:  # of the code of any class
+            self.complete = False
 
     def unchanged(self) -> bool:
         """Whether nothing has changed; False if that cannot be told."""
         if not self.complete:
             return False
-        for check in self._checks:  # noqa: SIM110  # quicker than all()
-            if not check():
-                return False
+        try:
+            for check in self._checks:  # quicker than all()
+                if not check():
+                    return False
+        except Exception:  # of the code of any class
+            return False
         return True
 
     def _walk(self) -> bool:
@@ -79,7 +86,7 @@ class Holdings:
             if kind in _FIXED or kind.__module__ in _FIXED_MODULES or id(held) in self._seen:
                 continue
             self._seen.add(id(held))
-            if not (_is_importable(held) or self._take(held, kind)) or len(self._checks) > MOST:
+            if not (_is_importable(held, kind) or self._take(held, kind)) or len(self._checks) > MOST:
                 return False
         return True
 
@@ -192,8 +199,10 @@ def _has_attributes_only(kind: type) -> bool:
     return small and not any("__slots__" in vars(base) for base in kind.__mro__)
 
 
-def _is_importable(held: Any) -> bool:
-    """Whether pickling keeps no more of a function or class than its name: it is found in its module."""
+def _is_importable(held: Any, kind: type) -> bool:
+    """Whether `held` is a function or class of which pickling keeps only the name: it is found in its module."""
+    if kind not in (types.FunctionType, _CACHED) and not issubclass(kind, type):
+        return False
     module, name = getattr(held, "__module__", None), getattr(held, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
         return False
