@@ -35,7 +35,8 @@ function, set_inner = closed()
 """
 CHANGES = [
     "numbers.append(3)", "numbers[1].append(3)", "numbers.reverse()", "names['a']['b'] = 2", "names['a']['b'] = True",
-    "names['c'] = names.pop('a')", "seen.add(3)", "seen.discard(1); seen.add(True)", "pair[0].append(4)", "array[1] = 1",
+    "names['c'] = names.pop('a')", "seen.add(3)", "seen.discard(1); seen.add(True)", "pair[0].append(4)",
+    "array[1] = 1",
     "array[0] = -0.0", "array.setflags(write=False)", "array.shape = 2, 2", "globals()['numbers'] = [1, [2]]",
     "globals()['count'] = 1", "Thing.shared.append(2)", "Thing.other = 1", "Thing.__init__.extra = 1", "del Thing.size",
     "thing.parts.append(1)", "thing.new = 1", "thing.__class__ = type('Other', (), {})", "helper.calls = 1",
@@ -63,7 +64,7 @@ def test_every_change_is_seen(change):
 
 
 class Raises:
-    __module__ = []
+    __module__ = []  # noqa: RUF012
 
     def __getattr__(self, name):
         raise RuntimeError(name)
