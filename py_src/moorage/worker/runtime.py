@@ -32,7 +32,7 @@ from moorage.worker.errors import Cancelled, survivable, users_frames
 from moorage.worker.output import Display, Interception, Sink, Sinks, figure_numbers
 from moorage.worker.program import Program
 from moorage.worker.references import loads
-from moorage.worker.taking import load
+from moorage.worker.taking import load, try_to_pickle
 from moorage.worker.text import carried
 
 TICK = 0.1
@@ -78,6 +78,7 @@ class Runtime:
                     if isinstance(result, types.CoroutineType):
                         result = awaited(result, worker, lambda: wanted(worker, key))
                 self.display.figures(figures)
+                try_to_pickle(result)
                 return result
             except BaseException as raised:
                 error = survivable(raised)

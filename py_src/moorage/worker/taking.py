@@ -22,6 +22,8 @@ from moorage.worker.holdings import ATOMS
 OUT_OF_BAND = 10_000
 """Bytes of a buffer that is kept beside the pickle rather than in it."""
 
+_HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__")
+
 Taken = Any
 """A result as it was taken down: an atom as it is; of anything else a tuple of pickle and buffers."""
 
@@ -55,6 +57,19 @@ def take_down(value: Any) -> Taken:
     except BaseException as error:
         raise Untakeable(type(value).__name__, _reason(value, error)) from None
     return data, *buffers
+
+
+def try_to_pickle(value: Any) -> None:
+    """Pickle `value`, and forget it, if it is pickled by code of the notebook.
+
+    If that code ends the process, or raises what would, it shall do so where the value is made: Dask would make it
+    again each time that somebody asks for it.
+    """
+    kind = type(value)
+    own = any(name in vars(base) for base in kind.__mro__[:-1] for name in _HOOKS)
+    if own and kind.__module__ == "__main__":
+        with contextlib.suppress(Exception):  # a value that stays where it is may be one that cannot be pickled
+            cloudpickle.dumps(value)
 
 
 def load(taken: Taken) -> Any:

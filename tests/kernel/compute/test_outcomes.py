@@ -5,9 +5,11 @@ import sys
 import threading
 
 import pytest
+from distributed import KilledWorker
 
 from moorage.errors import UnpicklableError
 from moorage.kernel.compute.ledger import Progress
+from tests.kernel.compute.tools import notebook
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, None])
@@ -151,3 +153,16 @@ def test_errors_of_all_kinds_are_told(cluster):
         with pytest.raises(Exception, match=r"(?s).*"):
             cluster.submit(function, i, pure=False).result(30)
     assert {info.name for info in cluster.workers() if info.status == "running"} == {"alice", "bob"}
+
+
+@pytest.mark.parametrize("act", ["raise SystemExit(4)", "os._exit(4)"])
+def test_a_result_whose_pickling_ends_the_worker_is_an_error_and_not_made_without_end(cluster, act):
+    namespace = notebook(f"import os\nclass Ends:\n    def __reduce__(self):\n        {act}\ndef made(): return Ends()")
+    with pytest.raises((RuntimeError, KilledWorker), match=r"SystemExit: 4|made"):
+        cluster.submit(namespace["made"], pure=False).result(60)
+
+
+def test_a_result_that_refuses_to_be_pickled_may_stay_where_it_is(cluster):
+    source = "class Stays:\n    n = 7\n    def __getstate__(self): raise TypeError('stays')\ndef made(): return Stays()"
+    stays = cluster.submit(notebook(source)["made"], workers="alice", pure=False)
+    assert cluster.submit(lambda it: it.n, stays, workers="alice", pure=False).result(30) == 7
