@@ -7,7 +7,7 @@ of other things too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,10 @@ from dask.utils import format_bytes
 from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
+    from distributed import Scheduler
     from distributed.scheduler import WorkerState
+
+    from moorage.scheduler.desired import Desired
 
 _TRIES = 2
 _DIGEST = 10.0  # seconds in which a worker may die of what it has taken
@@ -26,33 +29,46 @@ _WHILE_TAKING = 2  # a value takes up so many times its size while it is read
 
 
 class Casualties:
-    """Which workers have died of which values, as far as can be told."""
+    """Which workers have died of which values, as far as can be told.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+        Says how large values are that no worker has.
+    """
+
+    def __init__(self, scheduler: Scheduler, desired: Desired) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._workers = dict(scheduler.workers)  # also those that the scheduler has just forgotten
         self._taken: dict[Address, dict[Key, float]] = {}
         self._died: dict[Key, dict[Address, tuple[str, float]]] = {}
+
+    def came(self, ws: WorkerState) -> None:
+        """Take note of a worker."""
+        self._workers[ws.address] = ws
 
     def took(self, address: Address, key: Key) -> None:
         """Take note that a worker takes `key`, or has just taken it."""
         self._taken.setdefault(address, {})[key] = monotonic()
 
-    def worker_gone(self, ws: WorkerState, coming: Iterable[Key], nbytes: Callable[[Key], int]) -> list[Key]:
+    def left(self, address: Address, coming: Iterable[Key]) -> list[Key]:
         """Take note that a worker has left, and return the keys that are now given up.
 
         Parameters
         ----------
-        ws : WorkerState
-            As it was last.
+        address : str
         coming : iterable of keys
             That were on their way to it.
-        nbytes : callable
-            Key -> its bytes; negative if unknown.
         """
+        if (ws := self._workers.pop(address, None)) is None:
+            return []
         now = monotonic()
         taken = {key for key, when in self._taken.pop(ws.address, {}).items() if now - when < _DIGEST}
         given_up = []
         for key in taken.union(coming):
-            size = nbytes(key)
+            size = self._nbytes(key)
             if size >= 0 and ws.memory_limit:
                 if ws.memory.process + _WHILE_TAKING * size < _TOO_MUCH * ws.memory_limit:
                     continue
@@ -61,6 +77,12 @@ class Casualties:
                 if len(died) == _TRIES:
                     given_up.append(key)
         return given_up
+
+    def _nbytes(self, key: Key) -> int:
+        """Return the bytes of a key; negative if they are unknown."""
+        ts = self._scheduler.tasks.get(key)
+        said = [record.nbytes.get(key, -1) for record in self._desired.by_key.get(key, {}).values()]
+        return max(-1 if ts is None else ts.nbytes, *said, -1)
 
     def verdict(self, key: Key) -> str:
         """Return why `key` is sent to no more workers, or nothing."""

@@ -291,7 +291,7 @@ class Origins:
 
     def found(self, ts: TaskState, address: Address) -> bool:
         """Take a worker's word that it has a value which is waited for; return whether it is."""
-        if ts.state != "no-worker":
+        if ts.state != "no-worker" or ts.key not in self:
             return False
         self._arrived(ts, address, ts.nbytes)
         return ts.state != "no-worker"

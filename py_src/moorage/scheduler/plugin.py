@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from distributed.active_memory_manager import ActiveMemoryManagerExtension, ReduceReplicas
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -63,7 +62,6 @@ ON_WORKERS = ("moorage_images_", "moorage_worker_")
 _SWEEP_MS = 2000
 _MEMORY_MS = 1000
 _ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
-_TELL_AGAIN = (0.2, 2.0)  # seconds after a worker has left
 
 
 class PlacementSchedulerPlugin(SchedulerPlugin):
@@ -84,15 +82,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take up work on `scheduler`."""
         self.scheduler = scheduler
         self.desired = Desired()
-        self.casualties = Casualties()
+        self.casualties = Casualties(scheduler, self.desired)
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties)
-        self.strays = Strays(scheduler, self._stray_found)
+        self.strays = Strays(
+            scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed
+        )
         self.origins = Origins(scheduler, self._ask_origin, self.strays, self.casualties)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
-        self.departed = Departed(scheduler.rpc)
+        self.departed = Departed(scheduler)
         self.turns = Turns()
-        self._workers_were = dict(scheduler.workers)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.shared = Shared(scheduler)
         self._undo: list[Callable[[], Any]] = [
@@ -255,7 +254,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
         """Take note of a worker that registers; it is not running yet."""
         ws = scheduler.workers[worker]
-        self._workers_were[worker] = ws
+        self.casualties.came(ws)
         self.departed.came(worker)
         self.departed.came(ws.nanny or "")
         name = str(ws.name)
@@ -267,9 +266,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
         """Take note of a worker that has left."""
         self.departed.left(worker)
-        for seconds in _TELL_AGAIN:
-            scheduler.loop.call_later(seconds, self._tell_of_departure, worker)
-        self._count_casualties(worker)
+        coming = [*self.reconciler.coming(worker), *self.origins.coming(worker), *self.strays.coming(worker)]
+        given_up = self.casualties.left(worker, coming)
+        self.reconciler.mark(key for key in given_up if key in self.desired.by_key)
         self._workers_changed(gone=worker)
         self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
@@ -341,48 +340,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler.replica_changed(ts.key, ws.address)
         self._key_changed(ts.key)
 
-    def _stray_found(self, address: Address, key: Key) -> None:
-        """Make use of a value that a worker has unknown to the scheduler, or have it let go."""
-        ts, ws = self.scheduler.tasks.get(key), self.scheduler.workers.get(address)
-        if ws is None or (ts is not None and ts.who_has and ws in ts.who_has):
-            return
-        if ts is not None and key in self.origins and self.origins.found(ts, address):
-            return
-        # the reconciler asks for it again: what the worker has it may be letting go of this very moment
-        message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
-        self.scheduler.worker_send(address, message)
-        self.reconciler.replica_changed(key, address)
-
     def _key_changed(self, key: Key) -> None:
         self.journal.mark(self.desired.vids(key))
 
     def _workers_changed(self, gone: Address | None = None) -> None:
         self.reconciler.workers_changed(gone)
         self.journal.mark_workers()
-
-    def _count_casualties(self, gone: Address) -> None:
-        """Take note of what a worker was taking when it left: it may have died of that."""
-        if (ws := self._workers_were.pop(gone, None)) is None:
-            return
-        coming = [*self.reconciler.coming(gone), *self.origins.coming(gone), *self.strays.coming(gone)]
-        given_up = self.casualties.worker_gone(ws, coming, self._nbytes)
-        self.reconciler.mark(key for key in given_up if key in self.desired.by_key)
-
-    def _nbytes(self, key: Key) -> int:
-        ts = self.scheduler.tasks.get(key)
-        said = [record.nbytes.get(key, -1) for record in self.desired.by_key.get(key, {}).values()]
-        return max(-1 if ts is None else ts.nbytes, *said, -1)
-
-    def _tell_of_departure(self, gone: Address) -> None:
-        """Tell workers once more that a worker has left.
-
-        What they were asked to fetch from it in the same breath as they heard of it first, they begin only afterwards
-        to connect for, and would go on trying until they tire (`departed`).
-        """
-        if gone not in self.scheduler.workers:
-            message = {"op": "remove-worker", "worker": gone, "stimulus_id": f"moorage-{uuid4().hex}"}
-            for address in self.scheduler.workers:
-                self.scheduler.worker_send(address, message)
 
     def _workers(self) -> Iterable[Any]:
         return [worker_info(ws, memory=True) for ws in self.scheduler.workers.values()]

@@ -14,11 +14,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
     from distributed import Scheduler
+    from distributed.scheduler import TaskState
 
 _LOOK_FOR = 60.0  # seconds after which what was sent has arrived or never will
 _ANSWER = 10.0  # seconds that a worker may take to say what it has
@@ -30,13 +32,21 @@ class Strays:
     Parameters
     ----------
     scheduler : Scheduler
-    found : callable
-        ``found(worker, key)``: `worker` has `key`, and nobody is about to tell the scheduler.
+    use : callable
+        ``use(task, worker)``: a worker has the value of a task; returns whether it was waited for.
+    let_go : callable
+        ``let_go(key, worker)``: a worker has been told to let go of a key.
     """
 
-    def __init__(self, scheduler: Scheduler, found: Callable[[Address, Key], None]) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        use: Callable[[TaskState, Address], bool],
+        let_go: Callable[[Key, Address], None],
+    ) -> None:
         self._scheduler = scheduler
-        self._found = found
+        self._use = use
+        self._let_go = let_go
         self._announced: dict[str, dict[Address, set[Key]]] = {}
         self._under_way = Counter[Key]()
         self._suspected: dict[Address, dict[Key, float]] = {}
@@ -112,6 +122,17 @@ class Strays:
         self._suspected.clear()
         if self._looking is not None:
             self._looking.cancel()
+
+    def _found(self, address: Address, key: Key) -> None:
+        """Make use of a value that a worker has unknown to the scheduler, or have it let go."""
+        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(address)
+        if ws is None or (ts is not None and ts.who_has and ws in ts.who_has):
+            return
+        if ts is None or not self._use(ts, address):
+            # not taken for a copy that is there: the worker may be letting go of it this very moment
+            message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
+            self._scheduler.worker_send(address, message)
+            self._let_go(key, address)
 
     def _end(self, key: Key) -> None:
         self._under_way[key] -= 1
