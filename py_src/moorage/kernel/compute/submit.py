@@ -7,7 +7,6 @@ capture is `capture.prepare`, the many items of a map are `mapping.Mapping`.
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 import uuid
 import weakref
@@ -15,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import xxhash
-from dask.core import validate_key
 from distributed import Future
 
 from moorage.errors import InputError, StaleError
 from moorage.kernel.compute.backend import Backend
+from moorage.kernel.compute.calls import check_callable, check_key, name_of
 from moorage.kernel.compute.capture import prepare, unchanged
 from moorage.kernel.compute.cells import compile_cell
 from moorage.kernel.compute.code_pickler import Extended, Notebook
@@ -34,12 +33,9 @@ from moorage.kernel.compute.results import Results
 from moorage.kernel.compute.runtime import WorkerRuntime
 from moorage.kernel.compute.sending import Work
 from moorage.kernel.compute.source import Source
-from moorage.kernel.structure import shown
 from moorage.kernel.variable import Variable
 from moorage.kernel.waiting import answer, scheduler_of, wait_for
-from moorage.protocol import travels
 from moorage.worker.cell import Cell
-from moorage.worker.text import clean
 
 
 class Submitter:
@@ -83,10 +79,10 @@ class Submitter:
         InputError, StaleError, LostError
             Nothing was run.
         """
-        _check_key(key)
-        _check_callable(function)
+        check_key(key)
+        check_callable(function)
         call = (function, args, dict(kwargs or {}))
-        name = _name_of(function)
+        name = name_of(function)
         return self._task(call, name, options or Options(), key=key, pure=pure)
 
     def cell(
@@ -148,9 +144,9 @@ class Submitter:
         InputError, StaleError, LostError
             Nothing was run.
         """
-        _check_callable(function)
+        check_callable(function)
         program = functools.partial(function, **kwargs) if kwargs else function
-        name = _name_of(function)
+        name = name_of(function)
         return self._map(program, iterables, name, options or Options())
 
     def cell_map(
@@ -184,7 +180,7 @@ class Submitter:
 
         It does so until `OnEach.cancel` is called, or `close`.
         """
-        name = _name_of(function)
+        name = name_of(function)
         return self._each((function, args, kwargs), name, options or Options())
 
     def cell_each(
@@ -376,36 +372,6 @@ class Submitter:
         if not options.rerun:
             weakref.finalize(future, self.runtime.unclaim, run).atexit = False
         return future
-
-
-def _check_key(key: Any) -> None:
-    try:
-        validate_key("" if key is None else key)
-        fine = travels(key)
-    except TypeError:
-        fine = False
-    if not fine:
-        pass_on = " To pass it to the function, put that into a lambda." if callable(key) else ""
-        raise InputError(
-            f"{shown(key)} cannot be the key of a task.",
-            f"Dask takes str, int of 64 bits, float, and tuples of these.{pass_on}",
-        )
-
-
-def _check_callable(function: Any) -> None:
-    if not callable(function):
-        raise InputError(f"A {type(function).__name__} cannot be called.", "Give a function and its arguments.")
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isasyncgenfunction(function):
-        raise InputError(
-            f"{_name_of(function)} is an async generator function: what it makes cannot leave the worker step by step.",
-            "Return a list from a coroutine function: [item async for item in ...]",
-        )
-
-
-def _name_of(function: Any) -> str:
-    return clean(str(getattr(function, "__name__", None) or type(function).__name__))
 
 
 def digest(payload: Payload) -> str:
