@@ -54,6 +54,16 @@ def test_what_was_gathered_and_has_another_image_has_no_parts():
     assert origins.find(data[10:]) is None
 
 
+def test_what_is_kept_to_compare_with_is_bounded():
+    origins = Origins()
+    for n in range(100):
+        remember(origins, n, ["x" * 900_000, n])
+    assert 0 < origins._kept <= 64_000_000
+    for n in range(100):
+        origins.forget(n)
+    assert origins._kept == 0
+
+
 def test_thousands_of_values_come_and_go_and_leave_nothing():
     origins = Origins()
     for n in range(5000):

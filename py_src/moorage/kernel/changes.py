@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from moorage.images.format import Image
 
-LONGEST = 4_000_000
+LONGEST = 1_000_000
 """Bytes of a stream that is kept and compared. A longer one that differs counts as changed."""
 
 _TREES = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")

@@ -33,6 +33,10 @@ SMALLEST_PART = 1024
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), type(NotImplemented))
 
 
+KEPT = 64_000_000
+"""Bytes of what is kept of all images to compare with; see `changes`."""
+
+
 class Part(NamedTuple):
     """Where an array lies inside a placed value.
 
@@ -107,6 +111,7 @@ class Origins:
         self._places: list[_Place] = []  # sorted
         self._new_places: list[_Place] = []
         self._longest = 0  # no place is longer than this
+        self._kept = 0  # bytes, of what is kept to compare with
 
     def remember(
         self,
@@ -146,7 +151,8 @@ class Origins:
                 self._drop(key)
             reference = self._reference(key, value, weak, on_gone)
             code = _has_code(image, extents)
-            origin = _Origin(key, reference, id(value), image.digest, vids, extents, written(image), set(), code)
+            origin = _Origin(key, reference, id(value), image.digest, vids, extents, None, set(), code)
+            self._keep(origin, image)
             self._by_key[key] = origin
             self._keys_of.setdefault(id(value), []).append(key)
             self._note_places(origin)
@@ -270,7 +276,8 @@ class Origins:
             if self._change(origin, image) is not None:
                 raise ChangedError(key)
             with self._lock:  # parts are told by the image that the cluster has
-                origin.digest, origin.written, origin.extents = image.digest, written(image), _extents(value, image)
+                origin.digest, origin.extents = image.digest, _extents(value, image)
+                self._keep(origin, image)
                 self._note_places(origin)
         return value, image
 
@@ -326,10 +333,21 @@ class Origins:
     def _drop(self, key: Any) -> None:
         origin = self._by_key.pop(key)
         origin.dropped, origin.extents, origin.value = True, [], _nothing
+        self._keep(origin, None)
         keys = self._keys_of[origin.identity]
         keys.remove(key)
         if not keys:
             del self._keys_of[origin.identity]
+
+    def _keep(self, origin: _Origin, image: Image | None) -> None:
+        """Keep what is compared with later, as long as that is not too much in all."""
+        if origin.written is not None:
+            self._kept -= len(origin.written.stream)
+        origin.written = written(image) if image is not None and not never_changes(origin.value()) else None
+        if origin.written is not None:
+            self._kept += len(origin.written.stream)
+            if self._kept > KEPT:
+                self._keep(origin, None)
 
     def _note_places(self, origin: _Origin) -> None:
         self._new_places += [
