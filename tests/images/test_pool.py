@@ -1,7 +1,10 @@
 """The pool of segments: what is written once, what is written again, and what goes back to the system."""
 
+import gc
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -132,3 +135,48 @@ def test_a_write_that_fails_leaves_nothing(pool):
         pool.lease("b", parts(), SIZE)
     assert len(pool) == 0
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_two_threads_that_ask_for_the_same_write_it_once(pool):
+    begun, go_on, written = threading.Event(), threading.Event(), []
+
+    def parts():
+        written.append(1)
+        begun.set()
+        go_on.wait(10)
+        yield 0, memoryview(b"x" * SIZE)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(pool.lease, "x", parts(), SIZE)
+        assert begun.wait(10)
+        second = threads.submit(pool.lease, "x", parts(), SIZE)
+        put(pool, "another").release()  # nobody else has to wait
+        assert not second.done()
+        go_on.set()
+        assert first.result(10).handle == second.result(10).handle
+    assert written == [1]
+
+
+def test_who_waits_for_a_write_that_fails_writes_itself(pool):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def failing():
+        begun.set()
+        go_on.wait(10)
+        raise RuntimeError("gone")
+        yield
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(pool.lease, "x", failing(), SIZE)
+        assert begun.wait(10)
+        second = threads.submit(put, pool, "x")
+        go_on.set()
+        with pytest.raises(RuntimeError):
+            first.result(10)
+        assert bytes(held(second.result(10)).memory) == b"x" * SIZE
+
+
+def test_a_lease_that_nobody_has_any_more_has_ended(pool):
+    old = put(pool, "a").handle
+    gc.collect()
+    assert put(pool, "b").handle.paths == old.paths

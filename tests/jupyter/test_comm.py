@@ -104,7 +104,16 @@ def test_a_value_that_has_changed_is_placed_as_it_is_now(panel):
     assert panel.kernel.run("print(cluster.gather('x'))") == "[0 1 2 3]\n"
 
 
-def test_several_are_placed_all_or_none(panel):
+@pytest.fixture
+def private(panel):
+    """Copies take memory of the workers, as where they cannot share it."""
+    switch = "import dask\ndask.config.set({{'moorage.images.share': {}}});"
+    panel.kernel.run(switch.format(False))
+    yield
+    panel.kernel.run(switch.format(True))
+
+
+def test_several_are_placed_all_or_none(panel, private):
     panel.kernel.run("x1 = np.ones(3)\nx2 = np.ones(150_000_000)\n%pin x1 --workers bob")
     panel.see(held("x1", "bob"))
     before = panel.ask("snapshot")["result"]["state"]["variables"]
@@ -116,7 +125,7 @@ def test_several_are_placed_all_or_none(panel):
     panel.kernel.run("del x2")
 
 
-def test_what_would_fit_alone_but_not_together_is_refused(panel):
+def test_what_would_fit_alone_but_not_together_is_refused(panel, private):
     panel.kernel.run("x1 = np.ones(50_000_000)\nx2 = np.ones(50_000_001)")
     refused(panel.place("x1", "x2", workers=["alice"]), "DoesNotFitError")
     panel.kernel.run("del x1, x2")

@@ -3,6 +3,7 @@
 import re
 import threading
 
+import dask.config
 import numpy as np
 import pytest
 
@@ -20,6 +21,13 @@ from moorage.errors import (
 )
 from moorage.model import Anywhere, Everywhere, OnWorkers
 from tests.host.tools import eventually
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private():
+    """Copies take memory of the workers here, as where they cannot share it."""
+    with dask.config.set({"moorage.images.share": False}):
+        yield
 
 
 @pytest.fixture

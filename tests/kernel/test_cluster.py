@@ -30,6 +30,14 @@ from moorage.kernel import session
 from moorage.model import Anywhere, Everywhere, OnWorkers
 from tests.host.tools import eventually
 
+
+@pytest.fixture(scope="module", autouse=True)
+def private():
+    """Copies take memory of the workers here, as where they cannot share it."""
+    with dask.config.set({"moorage.images.share": False}):
+        yield
+
+
 OPTIONS = {"threads_per_worker": 1, "memory_limit": "500MB"}
 
 

@@ -186,13 +186,15 @@ def test_elements_that_others_have_too_stay_where_they_are(cluster):
 
 
 def test_elements_go_where_memory_is_free_if_asked(cluster):
-    cluster.pin("ballast", ["alice"], value=np.ones(10_000_000))
+    alice = next(info.address for info in cluster.workers() if info.name == "alice")
+    ballast = cluster.client.submit(np.ones, 10_000_000, workers=[alice])  # what is placed takes memory of the host
 
     def used(name):
         return next(info.process for info in cluster.workers() if info.name == name)
 
     eventually(lambda: used("alice") > used("bob") + 5e7, 20)
     assert on(cluster, cluster.scatter(range(10), by="memory")) == {"alice": [], "bob": list(range(10))}
+    del ballast
 
 
 def test_elements_stay_where_they_were_put(cluster):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from moorage.scheduler.shared import TOPIC
+from moorage.images.mappings import SHARED_TOPIC
 from tests.helpers import eventually
 from tests.scheduler.notebook import notebook_on
 from tests.workers import Workers
@@ -32,7 +32,7 @@ def workers() -> Iterator[Workers]:
 def report(key: Any, nbytes: int, why: str, dask_worker: Any) -> None:
     """Say what moorage says on a worker that has mapped `key`."""
     private = {key: why} if why else {}
-    dask_worker.log_event(TOPIC, {"worker": dask_worker.address, "shared": {key: nbytes}, "private": private})
+    dask_worker.log_event(SHARED_TOPIC, {"worker": dask_worker.address, "shared": {key: nbytes}, "private": private})
 
 
 def known(workers: Workers) -> set[Any]:
@@ -69,7 +69,9 @@ def test_what_is_gone_is_forgotten(workers: Workers) -> None:
     workers.run(report, "alice", future.key, 10 * LIMIT, "the rest")
     key = future.key
     eventually(lambda: key in known(workers))
-    assert list(workers.look(lambda s: s.plugins["moorage"].shared.why_not(key)).values()) == ["the rest"]
+    address = workers.addresses()["alice"]
+    told = workers.look(lambda s: s.plugins["moorage"].shared.report([key]))
+    assert told == {"shared": {key: {address: 10 * LIMIT}}, "private": {key: {address: "the rest"}}}
     del future
     eventually(lambda: key not in known(workers))
-    assert workers.look(lambda s: s.plugins["moorage"].shared.why_not(key)) == {}
+    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {"shared": {}, "private": {}}

@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from moorage.images.format import ALIGNMENT, Image, decode, encode, layout
+from moorage.images.mappings import Mappings
+from moorage.images.segment import Handle, handle_of
 
 _IN_BAND = 4096  # bytes of a stream that is not worth a frame of its own
 _LONG = 1_000_000
@@ -50,11 +52,17 @@ class Carrier:
         Name of the images module.
     nbytes : int
         Of the image, as far as is known.
+    segment : Handle, optional
+        Where the buffers lie in the memory of the host: then only the stream is sent, and must be to a process of this
+        host, which has the images module.
     """
 
-    def __init__(self, image: Image | Callable[[], Image], module: str, nbytes: int = 0) -> None:
+    def __init__(
+        self, image: Image | Callable[[], Image], module: str, nbytes: int = 0, segment: Handle | None = None
+    ) -> None:
         self._image = image
         self._module = module
+        self._segment = segment
         self._nbytes = image.nbytes if isinstance(image, Image) else nbytes
 
     def frames(self) -> Any:
@@ -68,21 +76,27 @@ class Carrier:
 
     def __sizeof__(self) -> int:
         """Return the bytes to send: by them Dask decides whether to pickle in another thread."""
-        return self._nbytes
+        return self._nbytes if self._segment is None else 0
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if not isinstance(self._image, Image):
             self._image = self._image()
 
         stream: Any = self._image.stream
+        if protocol >= 5 and len(stream) >= _IN_BAND:
+            stream = _out_of_band(stream)
         buffers: list[Any] = list(self._image.buffers)
+        sizes = [buffer.nbytes for buffer in buffers]
+        if self._segment is not None:
+            buffers = []
         if protocol >= 5:
-            stream = _out_of_band(stream) if len(stream) >= _IN_BAND else stream
             buffers = [_out_of_band(buffer) for buffer in buffers]
         else:
             buffers = [bytes(buffer) if buffer.readonly else bytearray(buffer) for buffer in buffers]
         modules = _Call(getattr, _Call(importlib.import_module, "sys"), "modules")
         module = _Call(dict.get, modules, self._module, _Call(importlib.import_module, "pickle"))
+        if self._segment is not None:
+            return operator.methodcaller("map", stream, sizes, tuple(self._segment)), (module,)
         return operator.methodcaller("loads", stream, buffers=buffers), (module,)
 
 
@@ -90,13 +104,23 @@ def _out_of_band(buffer: bytes | memoryview) -> Any:
     """Return what pickle takes out of its stream: an array over `buffer`.
 
     Not `buffer` itself: Python crashes when its garbage collector finds a memoryview of a PickleBuffer of a memoryview,
-    as it does after an error or a cancelled task while frames were being sent.
+    as it does after an error or a cancelled task while frames were being sent. And it says that it can be written to,
+    which it cannot if it is mapped: who receives it has it for itself.
     """
     import pickle
 
     import numpy as np
 
-    array: Any = np.frombuffer(buffer, "u1")
+    class Memory:
+        __array_interface__ = {  # noqa: RUF012  # numpy's protocol
+            "data": (np.frombuffer(buffer, "u1").__array_interface__["data"][0], False),
+            "shape": (len(buffer),),
+            "typestr": "|u1",
+            "version": 3,
+        }
+        owner = buffer
+
+    array: Any = np.asarray(Memory())
     return pickle.PickleBuffer(array)
 
 
@@ -139,11 +163,17 @@ class Table:
     ----------
     has_room : callable
         Whether this process has room for so many more bytes.
+    mappings : Mappings
+        The memory of the host that this process has mapped.
+    bring : callable
+        Brings buffers that have just arrived to memory where they can stay; see `align`.
     """
 
     def __init__(self, module: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.module = module
         self.has_room: Callable[[int], bool] = lambda nbytes: True
+        self.mappings = Mappings(clock)
+        self.bring: Callable[[list[memoryview]], list[memoryview]] = self.align
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[int, _Entry] = {}  # by the id of the value
@@ -153,17 +183,26 @@ class Table:
         return len(self._entries)
 
     def loads(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
-        """Return the value of an image whose buffers have just arrived: on aligned memory of its own, read-only.
+        """Return the value of an image whose buffers have just arrived, read-only."""
+        return self._load(bytes(stream), self.bring([memoryview(buffer).cast("B") for buffer in buffers]))
 
-        Without room for a copy it stays where it arrived, wherever that is.
+    def map(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
+        """Return the value of an image whose buffers lie in the memory of this host.
+
+        Raises
+        ------
+        SegmentError
+            If that cannot be mapped here.
         """
-        stream = bytes(stream)
-        own = [memoryview(buffer).cast("B") for buffer in buffers]
-        nbytes = sum(buffer.nbytes for buffer in own)
-        if self.has_room(nbytes):
-            own = aligned(own)
+        return self._load(bytes(stream), layout(sizes).split(self.mappings.map(segment).memory))
+
+    def align(self, buffers: list[memoryview]) -> list[memoryview]:
+        """Bring buffers to aligned memory; without room for a copy they stay where they arrived, wherever that is."""
+        return aligned(buffers) if self.has_room(sum(buffer.nbytes for buffer in buffers)) else buffers
+
+    def _load(self, stream: bytes, own: Sequence[memoryview]) -> Any:
         value = decode(stream, [buffer.toreadonly() for buffer in own])
-        if keeps_its_stream(len(stream), nbytes):
+        if keeps_its_stream(len(stream), sum(buffer.nbytes for buffer in own)):
             self.note(value, Image(stream, tuple(own)))
         elif not isinstance(value, _ATOMS):
             self.note(value, None)
@@ -196,6 +235,16 @@ class Table:
         entry = self._entries.get(id(value))
         return entry.image if entry is not None and entry.value() is value else None
 
+    def segment_of(self, value: Any) -> Handle | None:
+        """Return the segment in which the buffers of the image of `value` lie, if they lie in one."""
+        image = self.image_of(value)
+        return handle_of(image.buffers[0]) if image is not None and image.buffers else None
+
+    def is_shared(self, value: Any) -> bool:
+        """Whether `value` takes memory of the host rather than of this process, for the most part."""
+        image = self.image_of(value)
+        return self.segment_of(value) is not None and image is not None and 2 * len(image.stream) < image.nbytes
+
     def buffer(self, value: Any, digest: str, number: int, content: bytes) -> memoryview | None:
         """Return a buffer of the image that `value` was placed as, read-only; None if `value` does not have it.
 
@@ -219,22 +268,32 @@ class Table:
                 return None
         return image.buffers[number].toreadonly()
 
-    def carrier(self, value: Any, nbytes: int = 0) -> Carrier:
-        """Return what sends `value` on: as the image that it has come out of, or as the one that it makes then."""
-        image = self.image_of(value)
-        return Carrier(image if image is not None else functools.partial(encode, value), self.module, nbytes)
+    def carrier(self, value: Any, nbytes: int = 0, known: Container[bytes] = ()) -> Carrier:
+        """Return what sends `value` on: as the image that it has come out of, or as the one that it makes now.
+
+        Parameters
+        ----------
+        value : object
+        nbytes : int
+            Of the image, as far as is known.
+        known : container of bytes
+            Segments, by nonce, that the receiver has mapped.
+        """
+        image, segment = self.image_of(value), self.segment_of(value)
+        if segment is not None and segment.nonce not in known:
+            segment = None
+        make = image if image is not None else functools.partial(encode, value)
+        return Carrier(make, self.module, nbytes, segment)
 
     def as_image(self, value: Any) -> bool:
         """Whether `value` is to be sent as an image: it came as one, or Dask's way would change it."""
         return value in self or _would_be_another(value)
 
-    def outgoing(self, value: Any) -> Any:
-        """Return what is given to Dask in the place of `value`, to be sent now."""
+    def outgoing(self, value: Any, known: Container[bytes] = ()) -> Any:
+        """Return what is given to Dask in the place of `value`, to be sent now; `known` as in `carrier`."""
         try:
-            return self.carrier(value).frames() if self.as_image(value) else value
-        except (
-            Exception
-        ):  # what was unpickled here need not let itself be pickled; Dask will say so, if it cannot either
+            return self.carrier(value, known=known).frames() if self.as_image(value) else value
+        except Exception:  # what was unpickled here need not let itself be pickled; Dask will say so, if it cannot
             return value
 
     def forget(self, value: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from moorage.images.segment import Handle, Part, Segment
@@ -26,6 +26,7 @@ class _Entry:
     digest: str
     leases: int = 0
     free_since: float | None = None
+    written: threading.Event = field(default_factory=threading.Event)
 
 
 class Lease:
@@ -48,6 +49,9 @@ class Lease:
 
     def __enter__(self) -> Lease:
         return self
+
+    def __del__(self) -> None:
+        self.release()  # who asked for it was interrupted
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -92,27 +96,26 @@ class Pool:
         OSError
             If there is no room, or no file descriptor left.
         """
-        with self._lock:
-            entry = next((e for e in self._entries if e.digest == digest), None)
-            if entry is None:
-                entry = self._warm(nbytes)
+        while True:
+            with self._lock:
+                entry = next((e for e in self._entries if e.digest == digest), None)
+                mine = entry is None
                 if entry is None:
-                    entry = _Entry(self._fresh(nbytes), "")
-                    self._entries.append(entry)
-                # Other placements wait meanwhile: two at once would only share one memory bus.
+                    entry = self._warm(nbytes)
+                    if entry is None:
+                        entry = _Entry(self._fresh(nbytes), "")
+                        self._entries.append(entry)
+                    entry.digest = digest
+                    entry.written.clear()
                 entry.leases += 1
-                try:
-                    entry.segment.write(parts, nbytes)
-                    entry.segment.release_lock()
-                except BaseException:
-                    self._entries.remove(entry)
-                    entry.segment.close()
-                    raise
-                entry.digest = digest
+                entry.free_since = None
+            if mine:
+                self._write(entry, parts, nbytes)
             else:
-                entry.leases += 1
-            entry.free_since = None
-            return Lease(self, entry)
+                entry.written.wait()
+            if not entry.segment.closed:
+                return Lease(self, entry)
+            # whoever was to write it could not; perhaps this one can
 
     def trim(self) -> int:
         """Give back memory that is not mapped and has not been for long, or is too much; return how many bytes stay.
@@ -142,9 +145,9 @@ class Pool:
     def close(self) -> None:
         """Let go of all. What others have mapped stays theirs."""
         with self._lock:
-            for entry in self._entries:
+            for entry in [entry for entry in self._entries if entry.written.is_set()]:
+                self._entries.remove(entry)
                 entry.segment.close()
-            self._entries.clear()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -155,9 +158,21 @@ class Pool:
         fitting = [e for e in fitting if nbytes <= e.segment.capacity <= max(_WASTE * nbytes, nbytes + (1 << 20))]
         for entry in sorted(fitting, key=lambda entry: entry.segment.capacity):
             if entry.segment.is_free():
-                entry.digest = ""
                 return entry
         return None
+
+    def _write(self, entry: _Entry, parts: Iterable[Part], nbytes: int) -> None:
+        """Write a segment that is this thread's alone; not under the lock, since it may take seconds."""
+        try:
+            entry.segment.write(parts, nbytes)
+            entry.segment.release_lock()
+        except BaseException:
+            with self._lock:
+                self._entries.remove(entry)
+                entry.segment.close()
+            raise
+        finally:
+            entry.written.set()
 
     def _fresh(self, nbytes: int) -> Segment:
         try:

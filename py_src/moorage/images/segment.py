@@ -38,7 +38,7 @@ HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 40
 """Bytes before the block: whole pages, so that the block can be mapped without it."""
 
 _MAGIC = b"moorage1"
-_FIELDS = struct.Struct("<8s16sQ")
+_FIELDS = "<8s16sQ"
 _NAME = "moorage-"
 _SLICE = 64 << 20  # bytes written by one call: other threads of a small machine get their turn
 _SPARE = 64  # file descriptors that are left for the process's own connections
@@ -100,6 +100,8 @@ class Segment:
         name = _NAME + secrets.token_hex(16)
         size = HEADER + self.capacity
         if directory is None:
+            if not hasattr(os, "memfd_create"):
+                raise SegmentError("this system has no memfds")
             self.file: str | None = None
             self.fd = _spare(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
         else:
@@ -133,7 +135,7 @@ class Segment:
         if nbytes > self.capacity:
             raise ValueError(f"{nbytes} bytes do not fit into a segment of {self.capacity}")
         again = self._writeable is not None
-        header = _FIELDS.pack(_MAGIC, nonce := secrets.token_bytes(16), nbytes)
+        header = struct.pack(_FIELDS, _MAGIC, nonce := secrets.token_bytes(16), nbytes)
         if self._writeable is not None:
             self._put(self._writeable, 0, memoryview(bytes(len(header))))
             self._populate(self._writeable, nbytes)
@@ -281,7 +283,7 @@ def _attach(path: str, nonce: bytes, nbytes: int) -> Mapping:
             raise SegmentError("it is being written again") from None
         if anonymous and fcntl.fcntl(fd, fcntl.F_GET_SEALS) & _FIXED != _FIXED:
             raise SegmentError("it is not sealed")
-        if os.pread(fd, _FIELDS.size, 0) != _FIELDS.pack(_MAGIC, nonce, nbytes):
+        if os.pread(fd, struct.calcsize(_FIELDS), 0) != struct.pack(_FIELDS, _MAGIC, nonce, nbytes):
             raise SegmentError("it holds something else by now")
         if found.st_size < HEADER + nbytes or not nbytes:
             raise SegmentError(f"it has {found.st_size - HEADER} bytes, not {nbytes}")

@@ -394,6 +394,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         if self._watch is not None:
             self._watch.stop()
         self._sizing.close()
+        self._link.images.sharing.close()
         if "_submitter" in vars(self):
             self._submitter.leave()
         if not self._owns_client:  # else it leaves for good

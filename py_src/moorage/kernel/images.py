@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,28 @@ from distributed.core import clean_exception
 from moorage import config, images
 from moorage.images.carrier import Carrier
 from moorage.images.format import Image
+from moorage.images.segment import Handle
+from moorage.kernel import sharing
 from moorage.kernel.shipping import pickled_by_value
 from moorage.kernel.waiting import reaching, scheduler_of
 from moorage.worker import images as worker_side
 from moorage.worker.images import ImagesPlugin
+from moorage.worker.nanny import SharedMemoryNannyPlugin
 
 if TYPE_CHECKING:
     from distributed import Client
 
-MODULES = ("moorage.images.carrier", "moorage.images.code", "moorage.images.format", "moorage.worker.images")
+MODULES = (
+    "moorage.images.carrier",
+    "moorage.images.code",
+    "moorage.images.format",
+    "moorage.images.mappings",
+    "moorage.images.segment",
+    "moorage.worker.images",
+    "moorage.worker.mapped",
+    "moorage.worker.nanny",
+    "moorage.worker.sharing",
+)
 
 
 class Images:
@@ -41,8 +55,10 @@ class Images:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.sharing = sharing.Sharing(client)
         self._installing: asyncio.Lock | None = None
         self._installed_on: Any = None
+        self._in_vain: set[str] = set()
 
     async def install(self) -> None:
         """Put the code on all workers, unless it is there. Quick when called again; on the client's event loop."""
@@ -51,21 +67,26 @@ class Images:
             connection = self.client.scheduler_comm
             if self._installed_on is connection or self._in_process():
                 return
-            plugin = pickled_by_value(ImagesPlugin(MODULE), MODULES)
-            answers: dict[str, Any] = {}
+            plugin = pickled_by_value(ImagesPlugin(MODULE, sharing.allowed()), MODULES)
+            nanny = pickled_by_value(SharedMemoryNannyPlugin(), MODULES)
+            answers: list[Any] = []
             with reaching(self.client), contextlib.suppress(TimeoutError):  # one that is stuck takes it when it goes on
                 async with asyncio.timeout(config.seconds("answer-timeout")):
-                    answers = await self._register(plugin)
-            for answer in answers.values():
+                    told = await asyncio.gather(
+                        self._register("register_worker_plugin", plugin, MODULE),
+                        self._register("register_nanny_plugin", nanny, SharedMemoryNannyPlugin.name),
+                    )
+                    answers = [answer for each in told for answer in each.values()]
+            for answer in answers:
                 if answer["status"] == "error":
                     _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
                     assert error is not None
                     raise error.with_traceback(traceback)
             self._installed_on = connection
 
-    async def _register(self, plugin: bytes) -> Any:
+    async def _register(self, how: str, plugin: bytes, name: str) -> Any:
         """Return the workers' answers; none of them the second time: the scheduler has it, and has told them."""
-        register = functools.partial(scheduler_of(self.client).register_worker_plugin, plugin=plugin, name=MODULE)
+        register = functools.partial(getattr(scheduler_of(self.client), how), plugin=plugin, name=name)
         try:
             return await register(idempotent=True)
         except CommClosedError:  # if a worker dies just then, the scheduler ends the connection without a word
@@ -73,9 +94,32 @@ class Images:
                 raise
             return await register(idempotent=True)
 
-    def carry(self, value: Any, image: Image) -> Any:
-        """Return what is given to Dask in the place of `value`."""
-        return value if self._in_process() else Carrier(image, MODULE).frames()
+    def carry(self, value: Any, image: Image, segment: Handle | None = None) -> Any:
+        """Return what is given to Dask in the place of `value`.
+
+        Parameters
+        ----------
+        value : object
+        image : Image
+            Of the value.
+        segment : Handle, optional
+            Where its buffers lie, if it goes to a worker that can map them.
+        """
+        return value if self._in_process() else Carrier(image, MODULE, segment=segment).frames()
+
+    @contextlib.asynccontextmanager
+    async def for_any(
+        self, images: Sequence[Image], addresses: Sequence[str]
+    ) -> AsyncIterator[Callable[[Image], Handle | None]]:
+        """Share images that go to one of several workers, whichever: only if each of them can map them.
+
+        What is sent in vain, to a worker that cannot after all, is sent whole the next time.
+        """
+        first = [image for image in images if image.digest not in self._in_vain]
+        self._in_vain = {image.digest for image in first}
+        with await self.sharing.share(first, addresses) as shared:
+            everywhere = bool(addresses) and not any(shared.private.values())
+            yield lambda image: shared.segment(image, addresses[0]) if everywhere else None
 
     def _in_process(self) -> bool:
         """Whether the workers are in this process: then nothing is pickled."""
@@ -84,7 +128,10 @@ class Images:
 
 def _hash_of_sources() -> str:
     digest = xxhash.xxh3_64(sys.version.encode())
-    for path in (*sorted(Path(images.__file__).parent.glob("*.py")), Path(worker_side.__file__)):
+    for path in (
+        *sorted(Path(images.__file__).parent.glob("*.py")),
+        *sorted(Path(worker_side.__file__).parent.glob("*.py")),
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -21,6 +21,7 @@ from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
 from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.images.format import Image
 from moorage.kernel.images import Images
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import ChangedError, Origins
@@ -143,6 +144,13 @@ class SchedulerLink:
         """Return the addresses of the workers that have each key, as Dask knows."""
         known = await self._ask("who_has", keys=keys)
         return {key: set(addresses) for key, addresses in known.items()}
+
+    async def shared(self, keys: list[Any]) -> dict[Any, int]:
+        """Return the bytes of keys that lie in memory which hosts share."""
+        if not keys:
+            return {}
+        told = await self._call("sharing", keys=keys)
+        return {key: max(workers.values()) for key, workers in told["shared"].items()}
 
     async def refresh(self) -> None:
         """Bring the mirror up to this moment, rather than to the last event."""
@@ -299,8 +307,7 @@ class SchedulerLink:
 
     async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> None:
         """Send values, given by key and last holder."""
-        values: dict[Any, Any] = {}
-        nbytes = 0
+        images: dict[Any, tuple[Any, Image]] = {}
         failed: dict[Any, tuple[str, bytes]] = {}
         for key, holder in asked:
             record = self._variable_of(key)
@@ -323,11 +330,18 @@ class SchedulerLink:
                 failed[key] = (why, dumps(lost))
                 self.notice("error", lost.message, lost.remedy, name)
             else:
-                values[key] = to_serialize(self.images.carry(value, image))
-                nbytes += image.nbytes
-        if values:
+                images[key] = value, image
+        running: list[str] = []
+        if images:
             await self.images.install()
-        await self._call("restore", more=nbytes / SLOWEST_LINK, values=values, failed=failed, client=self.client.id)
+            running = [worker.address for worker in await self.workers() if worker.status == "running"]
+        async with self.images.for_any([image for _, image in images.values()], running) as segment:
+            values = {
+                key: to_serialize(self.images.carry(value, image, segment(image)))
+                for key, (value, image) in images.items()
+            }
+            more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
+            await self._call("restore", more=more, values=values, failed=failed, client=self.client.id)
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)

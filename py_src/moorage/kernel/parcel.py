@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from dask.sizeof import sizeof
@@ -108,6 +109,19 @@ def first_workers(parcel: Parcel, placement: Placement, by: By, infos: Sequence[
     return list(assign(parcel.nbytes, running, "memory" if whole and by == "cores" else by))
 
 
+def all_of(placement: Placement, view: ClusterView) -> set[str] | None:
+    """Return the addresses of the running workers that would each get every key; None if it is one for each key."""
+    match placement:
+        case Everywhere():
+            return set(view.running)
+        case OnWorkers(workers=workers, each=True):
+            return {a for spec in workers for a in view.resolve(spec) & view.running}
+        case OnePerHost():
+            hosts = [members & view.running for members in view.by_host.values()]
+            return {max(members, key=lambda a: view.by_address[a].memory_limit) for members in hosts if members}
+    return None
+
+
 def needs(
     parcel: Parcel,
     placement: Placement,
@@ -116,6 +130,8 @@ def needs(
     infos: Sequence[WorkerInfo],
     *,
     dealt: bool = False,
+    shared: Mapping[Any, int] = MappingProxyType({}),
+    near: Collection[str] = (),
 ) -> dict[str, int]:
     """Return the bytes that each worker would get now; one that is paused gets nothing yet: the placement waits.
 
@@ -130,16 +146,13 @@ def needs(
     infos : sequence of WorkerInfo
     dealt : bool
         Keys go to the first workers also if others have them.
+    shared : mapping of key to int
+        Bytes of keys that take no memory of workers which are `near`.
+    near : collection of str
+        Addresses.
     """
     view = ClusterView(infos)
-    targets: set[str] | None = None
-    if isinstance(placement, Everywhere):
-        targets = set(view.running)
-    elif isinstance(placement, OnWorkers) and placement.each:
-        targets = {a for spec in placement.workers for a in view.resolve(spec) & view.running}
-    elif isinstance(placement, OnePerHost):
-        hosts = [members & view.running for members in view.by_host.values()]
-        targets = {max(members, key=lambda a: view.by_address[a].memory_limit) for members in hosts if members}
+    targets = all_of(placement, view)
     needed: dict[str, int] = {}
     for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
         holders = held.get(key) or set()
@@ -149,5 +162,6 @@ def needs(
             there = first is None or (view.by_name[first] in holders if dealt else bool(holders))
             lacking = [] if there or first is None else [first]
         for name in lacking:
-            needed[name] = needed.get(name, 0) + max(0, nbytes)
+            free = shared.get(key, 0) if view.by_name[name] in near else 0
+            needed[name] = needed.get(name, 0) + max(0, nbytes - free)
     return needed

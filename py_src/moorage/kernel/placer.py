@@ -20,11 +20,12 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
-from moorage.errors import InputError, LostError, WaitTimeoutError
+from moorage.errors import DoesNotFitError, InputError, LostError, WaitTimeoutError
 from moorage.kernel import shipment, targets
 from moorage.kernel.inventory import Inventory, means
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
+from moorage.kernel.sharing import shared_nbytes
 from moorage.kernel.shipment import NOTHING, How, Shipment
 from moorage.kernel.waiting import gather
 from moorage.model import Placement, WorkerInfo
@@ -252,7 +253,7 @@ class Placer(Inventory):
         """
         limit = config.seconds("wait-timeout", timeout)
         if not how.force:
-            shipment.check_room(shipments, placement, infos)
+            await self._check_room(shipments, placement, infos)
         broken_off = asyncio.Event()
         work = asyncio.ensure_future(self._send_and_record(shipments, infos, how, broken_off))
         keys = [key for one in shipments if one.value is not NOTHING for key in one.parcel.keys]
@@ -285,6 +286,28 @@ class Placer(Inventory):
             one.lives.clear()
             if one.item["hold"]:
                 self._futures.update(one.futures)
+
+    async def _check_room(
+        self, shipments: Sequence[Shipment], placement: Placement, infos: Sequence[WorkerInfo]
+    ) -> None:
+        """Check that there is room; for what would be too much for a worker look whether it can be shared."""
+        try:
+            shipment.check_room(shipments, placement, infos)
+        except DoesNotFitError:
+            shared = {
+                key: nbytes
+                for one in shipments
+                for key, image in zip(one.parcel.keys, one.parcel.images, strict=False)
+                if (nbytes := shared_nbytes(image))
+            }
+            placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
+            shared |= await self.link.shared(placed)
+            if not shared:
+                raise
+            await self.link.images.install()
+            private = await self.link.images.sharing.neighbours([info.address for info in infos])
+            near = [address for address, why in private.items() if not why]
+            shipment.check_room(shipments, placement, infos, shared, near)
 
     @contextmanager
     def _remembering(self, shipments: Sequence[Shipment]) -> Iterator[None]:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import keyword
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.base import tokenize
+from dask.utils import format_bytes
 from distributed import Future
+from distributed.comm.core import CommClosedError
 
-from moorage.errors import InputError, InvalidNameError
+from moorage.errors import DoesNotFitError, InputError, InvalidNameError, UnreachableError
 from moorage.kernel.assign import By, check_fit
 from moorage.kernel.describe import describe_value
-from moorage.kernel.parcel import Parcel, first_workers, needs
+from moorage.kernel.parcel import Parcel, all_of, first_workers, needs
+from moorage.kernel.sharing import free_on_this_host
 from moorage.kernel.structure import Structure
 from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Placement, WorkerInfo
-from moorage.protocol import PlaceItem, VariableRecord, placement_to_dict
+from moorage.plan import ClusterView
+from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
     from distributed import Client
 
+    from moorage.images.format import Image
+    from moorage.images.segment import Handle
     from moorage.kernel.link import SchedulerLink
+    from moorage.kernel.sharing import Shared
 
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
 _SEND_SECONDS = 1  # of the search for the worker, which was there a moment ago; not of the transfer
@@ -155,8 +164,24 @@ def again(
     return Shipment(item, name, parcel, first_workers(parcel, placement, "cores", infos), held)
 
 
-def check_room(shipments: Sequence[Shipment], placement: Placement, infos: Sequence[WorkerInfo]) -> None:
+def check_room(
+    shipments: Sequence[Shipment],
+    placement: Placement,
+    infos: Sequence[WorkerInfo],
+    shared: Mapping[Any, int] = MappingProxyType({}),
+    near: Collection[str] = (),
+) -> None:
     """Check that all shipments together fit where they would go.
+
+    Parameters
+    ----------
+    shipments : sequence of Shipment
+    placement : Placement
+    infos : sequence of WorkerInfo
+    shared : mapping of key to int
+        Bytes of keys that take memory of their host, once, rather than of workers which are `near`.
+    near : collection of str
+        Addresses.
 
     Raises
     ------
@@ -164,10 +189,18 @@ def check_room(shipments: Sequence[Shipment], placement: Placement, infos: Seque
     """
     needed = Counter[str]()
     for shipment in shipments:
+        parcel, firsts, held = shipment.parcel, shipment.firsts, shipment.held
         dealt = "dealt" in shipment.item
-        needed.update(needs(shipment.parcel, placement, shipment.firsts, shipment.held, infos, dealt=dealt))
+        needed.update(needs(parcel, placement, firsts, held, infos, dealt=dealt, shared=shared, near=near))
     labels = [shipment.label for shipment in shipments]
-    check_fit(labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}", needed, infos)
+    label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
+    check_fit(label, needed, infos)
+    new = sum(shared.get(key, 0) for one in shipments for key in one.parcel.keys if not one.held.get(key))
+    if new and new > (free := free_on_this_host()):
+        raise DoesNotFitError(
+            f"{label} needs {format_bytes(new)} of the memory of this host, which has {format_bytes(free)} free.",
+            "Release something, or force it: --force, force=True.",
+        )
 
 
 def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
@@ -195,7 +228,8 @@ async def send(
 ) -> None:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.
 
-    What cannot be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
+    What lies in memory that workers share costs nothing to send, so all that shall have it get it at once. What cannot
+    be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
 
     Parameters
     ----------
@@ -208,42 +242,89 @@ async def send(
     reachable : bool
         Whether this process can connect to workers.
     """
-    parcel, client, images = shipment.parcel, link.client, link.images
+    parcel = shipment.parcel
     if parcel.futures:
         shipment.futures = dict(zip(parcel.keys, parcel.futures, strict=True))
         return
-    addresses = {info.name: info.address for info in infos}
-    loads: dict[str, dict[Any, Any]] = {}
-    types: dict[Any, type] = {}
-    for key, item, image, first in zip(parcel.keys, parcel.items, parcel.images, shipment.firsts, strict=True):
-        if first is not None and not shipment.held.get(key):
-            loads.setdefault(addresses[first], {})[key] = images.carry(item, image)
-            types[key] = type(item)
-    if loads:
-        await images.install()
-    nbytes = sum(parcel.nbytes)
-    if direct is None:
-        direct = reachable and nbytes > _DIRECT
-    if direct and loads:
-        await link.sending({address: list(load) for address, load in loads.items()})
-    more = _SEND_SECONDS + nbytes / SLOWEST_LINK
-    sent = await asyncio.gather(
-        *(
-            answer(client, client._scatter(data, [address], direct=direct, timeout=_SEND_SECONDS, hash=False), more)
-            for address, data in loads.items()
-        ),
-        return_exceptions=True,
-    )
-    failed = [address for address, one in zip(loads, sent, strict=True) if not isinstance(one, dict)]
-    if direct and failed:
-        link.broken_off(failed)
-    for one in sent:
-        if isinstance(one, dict):
-            shipment.futures.update(one)
-            for key in one:
-                client.futures[key].finish(type=types[key])  # rather than that of a carrier
-        elif not isinstance(one, OSError | TimeoutError | KeyError):  # a worker that has left meanwhile
-            raise one
+    view = ClusterView(infos)
+    firsts = zip(parcel.keys, parcel.items, parcel.images, shipment.firsts, strict=True)
+    lacking = [
+        _Lacking(key, item, image, view.by_name[first])
+        for key, item, image, first in firsts
+        if first is not None and not shipment.held.get(key)
+    ]
+    if not lacking:
+        return
+    await link.images.install()
+    each = all_of(placement_from_dict(shipment.item["placement"]), view) or set()
+    with await link.images.sharing.share([one.image for one in lacking], view.running) as shared:
+        loads: dict[str, list[_Lacking]] = {}
+        for one in lacking:
+            for address in {one.first, *(near for near in each if shared.segment(one.image, near))}:
+                loads.setdefault(address, []).append(one)
+        sending = _Sending(link, shared, direct, reachable)
+        each_sent = (sending.send(address, load) for address, load in loads.items())
+        sent = await asyncio.gather(*each_sent, return_exceptions=True)
+    for futures in sent:
+        if isinstance(futures, BaseException):
+            raise futures
+        shipment.futures.update(futures)
+
+
+class _Lacking(NamedTuple):
+    """Something that the cluster lacks."""
+
+    key: Any
+    value: Any
+    image: Image
+    first: str  # address
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """How things are sent to workers."""
+
+    link: SchedulerLink
+    shared: Shared
+    direct: bool | None
+    reachable: bool
+
+    async def send(self, address: str, load: Sequence[_Lacking]) -> dict[Any, Future[Any]]:
+        """Send a load to a worker, and return the futures of what has arrived."""
+        segments = {one.key: self.shared.segment(one.image, address) for one in load}
+        left = (TimeoutError, KeyError, CommClosedError, UnreachableError)  # a worker that has left meanwhile
+        with contextlib.suppress(*left, OSError):
+            try:
+                return await self._scatter(address, load, segments)
+            except left:
+                raise
+            except Exception:
+                if not any(segments.values()):
+                    raise
+            # it could not map what it could have mapped a moment ago; where others have a copy it comes from them
+            rest = [one for one in load if one.first == address]
+            return await self._scatter(address, rest, {}) if rest else {}
+        return {}
+
+    async def _scatter(
+        self, address: str, load: Sequence[_Lacking], segments: Mapping[Any, Handle | None]
+    ) -> dict[Any, Future[Any]]:
+        client, images = self.link.client, self.link.images
+        data = {one.key: images.carry(one.value, one.image, segments.get(one.key)) for one in load}
+        nbytes = sum(one.image.nbytes for one in load if segments.get(one.key) is None)
+        direct = self.reachable and nbytes > _DIRECT if self.direct is None else self.direct
+        if direct:
+            await self.link.sending({address: list(data)})
+        sent = client._scatter(data, workers=[address], direct=direct, timeout=_SEND_SECONDS, hash=False)
+        try:
+            futures: dict[Any, Future[Any]] = await answer(client, sent, _SEND_SECONDS + nbytes / SLOWEST_LINK)
+        except BaseException:
+            if direct:
+                self.link.broken_off([address])
+            raise
+        for one in load:
+            client.futures[one.key].finish(type=type(one.value))  # rather than that of a carrier
+        return futures
 
 
 def _name_of(parcel: Parcel) -> str:

@@ -2,8 +2,8 @@
 
 It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the handlers
 ``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
-``moorage_restore``, ``moorage_sending`` and ``moorage_uninstall``, and those of `Turns`, and undoes all it did when it
-is taken away. How a placement is carried out stands in the other modules of this package.
+``moorage_restore``, ``moorage_sending``, ``moorage_sharing`` and ``moorage_uninstall``, and those of `Turns`, and
+undoes all it did when it is taken away. How a placement is carried out stands in the other modules of this package.
 
 Workers register as ``init``: the event that matters is the change of their status to ``running``, which plugins see
 through ``log_event`` only.
@@ -22,6 +22,7 @@ from distributed.active_memory_manager import ActiveMemoryManagerExtension, Redu
 from distributed.diagnostics.plugin import SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from moorage.images.mappings import SHARED_TOPIC
 from moorage.model import OnWorkers, Placement
 from moorage.plan import Address, Key
 from moorage.protocol import (
@@ -44,7 +45,6 @@ from moorage.scheduler.policy import keep_placed
 from moorage.scheduler.reconcile import SLICE, Reconciler, worker_info
 from moorage.scheduler.replicas import watch_replicas
 from moorage.scheduler.restrictions import follow
-from moorage.scheduler.shared import TOPIC as SHARED_TOPIC
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import standing_of
 from moorage.scheduler.strays import Strays
@@ -236,6 +236,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         elif broken_off is not None:
             self.strays.broken_off(client, broken_off)
 
+    async def sharing(self, keys: list[Key]) -> dict[str, Any]:
+        """Return what lies in memory that hosts share, and why the rest does not.
+
+        Returns
+        -------
+        dict
+            ``{"shared": {key: {address: bytes}}, "private": {key: {address: why}}}``
+        """
+        return self.shared.report(keys)
+
     async def uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
         for vid in list(self.desired.records):
@@ -382,7 +392,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.release, self.state, self.workers, self.subscribe, self.leave, self.restore, self.sending,
-            self.uninstall, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
+            self.sharing, self.uninstall,
+            self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

@@ -1,13 +1,13 @@
 """Knows which workers have a key in memory that their host shares, and lets tasks use it there.
 
 The scheduler refuses a task whose inputs are more than a worker's memory limit. What lies in shared memory takes none
-of it, on any worker of the host; so it is not counted. Workers report what they have mapped (``worker/images.py``) as
-events on `TOPIC`.
+of it, on any worker of the host; so it is not counted. Workers report what they have mapped (``worker/sharing.py``) as
+events: ``{"worker": address, "shared": {key: bytes}, "private": {key: why}}``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from moorage.plan import Address, Key
@@ -15,9 +15,6 @@ from moorage.plan import Address, Key
 if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState, WorkerState
-
-TOPIC = "moorage-shared"
-"""Of the workers' reports: ``{"worker": address, "shared": {key: bytes}, "private": {key: why}}``."""
 
 
 class Shared:
@@ -50,9 +47,13 @@ class Shared:
             return max(self._nbytes[key].values())
         return 0
 
-    def why_not(self, key: Key) -> dict[Address, str]:
-        """Return why workers have private copies of `key`, as far as they have said so."""
-        return self._why.get(key, {})
+    def report(self, keys: Iterable[Key]) -> dict[str, Any]:
+        """Return what workers have said of `keys`; see `PlacementSchedulerPlugin.sharing`."""
+        asked = list(keys)
+        return {
+            "shared": {key: dict(self._nbytes[key]) for key in asked if key in self._nbytes},
+            "private": {key: dict(self._why[key]) for key in asked if key in self._why},
+        }
 
     def prune(self) -> None:
         """Forget what is gone: not at once, since a worker may report a copy before the scheduler knows of it."""

@@ -18,6 +18,7 @@ from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
 from moorage.images.carrier import Table
+from moorage.worker.sharing import Sharing
 
 TICK = 1.0
 """Seconds between looks at what is no longer used."""
@@ -30,12 +31,15 @@ class ImagesPlugin(WorkerPlugin):
     ----------
     name : str
         Name of the module and of the plugin.
+    share : bool
+        Whether images lie in memory that all workers of a host share.
     """
 
     idempotent = True
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, share: bool = True) -> None:
         self.name = name
+        self._share = share
 
     def setup(self, worker: Any) -> None:
         """Called by Dask on each worker, newcomers included."""
@@ -43,15 +47,26 @@ class ImagesPlugin(WorkerPlugin):
         if module is None:
             module = types.ModuleType(self.name, "The images that moorage has brought to this process.")
             table = Table(self.name)
-            module.table, module.loads, module.workers = table, table.loads, {}  # type: ignore[attr-defined]
+            module.table, module.loads, module.map = table, table.loads, table.map  # type: ignore[attr-defined]
+            module.workers = {}  # type: ignore[attr-defined]
             sys.modules[self.name] = module
         self._module = module
         module.workers[worker.address] = worker
         module.table.has_room = functools.partial(_has_room, worker)
-        self._undo = [_send_as_images(worker, module.table), _spill_as_images(worker, module.table)]
+        self._sharing = Sharing(worker, module.table, self._share)
+        self._undo = [
+            _send_as_images(worker, module.table, self._sharing),
+            _spill_as_images(worker, module.table),
+            self._sharing.close,
+        ]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping
         sweeping.start()
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """Called by Dask whenever a task of the worker changes its state."""
+        if finish == "memory":
+            self._sharing.tell(key)
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
@@ -69,17 +84,18 @@ class ImagesPlugin(WorkerPlugin):
             del sys.modules[self.name]
 
     def _sweep(self) -> None:
+        self._module.table.mappings.expire()
         self._module.table.sweep(self._in_memory)
 
     def _in_memory(self) -> Collection[int]:
         workers = list(self._module.workers.values())
-        return {id(value) for worker in workers for value in list(_in_memory(worker.data).values())}
+        return {id(value) for worker in workers for part in _in_memory(worker.data) for value in list(part.values())}
 
 
-def _in_memory(data: Any) -> Any:
-    """Return what is in memory, as a plain dict: looking at it is not to count as use."""
+def _in_memory(data: Any) -> list[Any]:
+    """Return what is in memory, as plain dicts: looking at it is not to count as use."""
     fast = getattr(data, "fast", data)
-    return getattr(fast, "d", fast)
+    return [getattr(fast, "d", fast), getattr(data, "beside", {})]
 
 
 def _has_room(worker: Any, nbytes: int) -> bool:
@@ -117,7 +133,7 @@ class _Outgoing:
         return self._outgoing[key] if key in self._outgoing else self._worker.data[key]
 
 
-def _send_as_images(worker: Any, table: Table) -> Callable[[], None]:
+def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[], None]:
     """Have `worker` answer requests for data with images; return how to end that."""
     original = worker.handlers["get_data"]
 
@@ -125,10 +141,11 @@ def _send_as_images(worker: Any, table: Table) -> Callable[[], None]:
     async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
         outgoing: dict[Any, Any] = {}
         if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
+            known = await sharing.offer(who, keys)
             for key in keys:
                 value = worker.data.get(key)
                 if table.image_of(value) is not None:
-                    outgoing[key] = table.outgoing(value)
+                    outgoing[key] = table.outgoing(value, known)
                 elif table.as_image(value):  # to be written first
                     outgoing[key] = await offload(table.outgoing, value)
         sending: Any = _Sending(worker, outgoing)

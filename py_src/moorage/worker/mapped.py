@@ -12,14 +12,11 @@ Shipped by value: the standard library and distributed only.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from itertools import chain
 from typing import Any
 
 from distributed.spill import SpillBuffer
-
-from moorage.images.segment import Mapping
 
 IsShared = Callable[[Any], bool]
 
@@ -35,19 +32,23 @@ class SharedBuffer(SpillBuffer):
         Values by key.
     is_shared : callable
         Whether a value belongs there.
+    gone : callable
+        Called with a value that was there and has been deleted.
     """
 
     beside: dict[Any, Any]
     is_shared: IsShared
+    gone: Callable[[Any], None]
 
     @classmethod
-    def share(cls, data: Any, is_shared: IsShared) -> bool:
+    def share(cls, data: Any, is_shared: IsShared, gone: Callable[[Any], None] = lambda value: None) -> bool:
         """Turn a worker's data into one; False if there is no need to, or it is of another kind."""
         if type(data) is not SpillBuffer:
             return False
         with data.lock:
             data.beside = {}  # type: ignore[attr-defined]
             data.is_shared = is_shared  # type: ignore[attr-defined]
+            data.gone = gone  # type: ignore[attr-defined]
             data.__class__ = cls
             for key in [key for key, value in data.fast.items() if is_shared(value)]:
                 data[key] = data.fast[key]
@@ -57,7 +58,7 @@ class SharedBuffer(SpillBuffer):
         """Turn it back into what it was. Values that were beside may be spilled from now on, when room is needed."""
         with self.lock:
             beside = self.beside
-            del self.beside, self.is_shared
+            del self.beside, self.is_shared, self.gone
             self.__class__ = SpillBuffer  # type: ignore[assignment]
             for key, value in beside.items():
                 self.set_noevict(key, value)
@@ -91,7 +92,7 @@ class SharedBuffer(SpillBuffer):
     def __delitem__(self, key: Any) -> None:
         with self.lock:
             if key in self.beside:
-                del self.beside[key]
+                self.gone(self.beside.pop(key))
                 return
         super().__delitem__(key)
 
@@ -149,12 +150,22 @@ class MemoryRules:
     worker : distributed.Worker
     is_shared : callable
         Whether a value of the worker lies in shared memory, for the most part.
+    mapped : callable
+        How many bytes of shared memory the process has mapped.
+    gone : callable
+        Called with a shared value that the worker has let go of.
     """
 
-    def __init__(self, worker: Any, is_shared: IsShared) -> None:
+    def __init__(
+        self,
+        worker: Any,
+        is_shared: IsShared,
+        mapped: Callable[[], int],
+        gone: Callable[[Any], None] = lambda value: None,
+    ) -> None:
         self._worker = worker
-        self._mappings: weakref.WeakSet[Mapping] = weakref.WeakSet()
-        SharedBuffer.share(worker.data, is_shared)
+        self._mapped = mapped
+        SharedBuffer.share(worker.data, is_shared, gone)
         self._measure = worker.monitor.get_process_memory
         worker.monitor.get_process_memory = self.process_memory
 
@@ -164,14 +175,10 @@ class MemoryRules:
             self._worker.data.unshare()
         vars(self._worker.monitor).pop("get_process_memory", None)
 
-    def mapped(self, mapping: Mapping) -> None:
-        """Take note of shared memory that this process has mapped."""
-        self._mappings.add(mapping)
-
     def process_memory(self) -> int:
         """Return the bytes that the process takes, without those that it shares."""
         memory: int = self._measure()
-        most = sum(map(len, self._mappings))
+        most = self._mapped()
         return max(0, memory - min(most, shared_pages())) if most else memory
 
 

@@ -8,13 +8,18 @@ worker seems to be over the limit. Shipped by value.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import psutil
 from distributed.diagnostics.plugin import NannyPlugin
 
+from moorage.worker.mapped import shared_pages
+
 NAME = "moorage-nanny"
+UNMAPPING = 2.0
+"""Seconds that it may take to unmap a segment."""
 
 _OURS = re.compile(r"/memfd:moorage-|/moorage-\d+-[0-9a-f]{32}")  # how the kernel shows segments
 
@@ -44,17 +49,26 @@ class _Filter:
     def __init__(self, original: Callable[[], Any], nanny: Any) -> None:
         self.original = original
         self._nanny = nanny
+        self._suspect, self._since = 0, 0.0
 
     def __call__(self) -> Any:
         manager, process = self._nanny.memory_manager, self._nanny.process
         pid = process.process.pid if process is not None and process.process is not None else None
-        if pid is not None:
-            most = manager.memory_terminate_fraction * manager.memory_limit
-            try:
-                taken = psutil.Process(pid).memory_info().rss
-            except psutil.Error:
-                return None
-            if taken <= most or taken - shared_by_us(pid) <= most:
+        if pid is None:
+            return self.original()
+        most = manager.memory_terminate_fraction * manager.memory_limit
+        try:
+            taken = psutil.Process(pid).memory_info().rss
+        except psutil.Error:
+            return None
+        if taken <= most or taken - shared_by_us(pid) <= most:
+            self._suspect = 0
+            return None
+        if taken - shared_pages(pid) <= most:
+            # A segment that is being unmapped has gone from the list some time before its pages are counted no more.
+            if self._suspect != pid:
+                self._suspect, self._since = pid, time.monotonic()
+            if time.monotonic() - self._since < UNMAPPING:
                 return None
         return self.original()
 

@@ -1,0 +1,86 @@
+"""The segments that a process has mapped: each once, and some before they are needed.
+
+Whoever sends an image to a process of the same host first asks it to map the segment (`Mappings.prepare`): so what
+cannot be mapped is known before it is sent, and goes another way. Shipped by value: the standard library only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from moorage.images.segment import Handle, Mapping, attach
+
+SHARED_TOPIC = "moorage-shared"
+"""Of events in which workers report what they have mapped."""
+
+PATIENCE = 60.0
+"""Seconds that a segment is kept for a message which has been announced."""
+
+
+class Mappings:
+    """What this process has mapped. Thread-safe.
+
+    Parameters
+    ----------
+    clock : callable, optional
+        Seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._alive: weakref.WeakValueDictionary[bytes, Mapping] = weakref.WeakValueDictionary()
+        self._prepared: dict[bytes, tuple[float, Mapping]] = {}
+
+    def map(self, handle: Handle | Sequence[Any]) -> Mapping:
+        """Return the segment that `handle` means.
+
+        Raises
+        ------
+        SegmentError
+            If it cannot be mapped here.
+        """
+        nonce = handle[0]
+        with self._lock:
+            _, prepared = self._prepared.pop(nonce, (0.0, None))
+            mapping = prepared or self._alive.get(nonce)
+            if mapping is None:
+                mapping = self._alive[nonce] = attach(handle)
+            return mapping
+
+    def prepare(self, handle: Handle | Sequence[Any], *, keep: bool = True) -> str:
+        """Map a segment; return why that cannot be, or an empty text.
+
+        Parameters
+        ----------
+        handle : Handle
+        keep : bool
+            It is about to be sent. Otherwise this only tries.
+        """
+        try:
+            mapping = self.map(handle)
+        except OSError as error:
+            return str(error)
+        with self._lock:
+            if keep:
+                self._prepared[mapping.handle.nonce] = self._clock(), mapping
+        return ""
+
+    def expire(self) -> None:
+        """Let go of segments whose message never came."""
+        old = self._clock() - PATIENCE
+        with self._lock:
+            for nonce in [nonce for nonce, (since, _) in self._prepared.items() if since < old]:
+                del self._prepared[nonce]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are mapped."""
+        return sum(map(len, self._alive.values()))
+
+    def __len__(self) -> int:
+        return len(self._alive)

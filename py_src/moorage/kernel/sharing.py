@@ -1,0 +1,236 @@
+"""Puts images of the notebook's values into memory that all workers of this host map: written once, copied never.
+
+Whether a worker can do that is asked once for each: it is told to map a small segment, and answers why it cannot.
+Where memfds cannot be mapped, as in another container, files in a shared directory may do. The notebook's segments
+are in one pool for the process, for each kind, see ``images/pool.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from dask.utils import parse_bytes
+from distributed.comm.addressing import get_address_host
+
+from moorage import config
+from moorage.images.format import Image
+from moorage.images.pool import Lease, Pool
+from moorage.images.segment import Handle, Segment, sweep
+from moorage.worker.sharing import SMALLEST_SHARED
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_ASK_SECONDS = 5
+_TRIM_SECONDS = 5.0
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+_OFF = "sharing is switched off (moorage.images.share)"
+_ELSEWHERE = "it runs on another host than the notebook"
+_SILENT = "it does not answer"
+
+_pools: dict[str | None, Pool] = {}
+_open: weakref.WeakSet[Sharing] = weakref.WeakSet()
+
+
+class Sharing:
+    """How one client shares memory with workers. On the client's event loop.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._answers: dict[str, str] = {}
+        self._directory: str | None = None  # None: memfds
+        self._probe: Segment | None = None
+        self._trimming: asyncio.TimerHandle | None = None
+        _open.add(self)
+
+    async def neighbours(self, addresses: Iterable[str]) -> dict[str, str]:
+        """Return of each worker why it cannot map what the notebook writes, or an empty text."""
+        asked = list(addresses)
+        if not allowed():
+            return dict.fromkeys(asked, _OFF)
+        here = _own_hosts()
+        for gone in self._answers.keys() - set(asked):
+            del self._answers[gone]
+        new = [address for address in asked if address not in self._answers]
+        near = [address for address in new if get_address_host(address) in here]
+        self._answers.update(dict.fromkeys(new, _ELSEWHERE))
+        self._answers.update(await self._ask(near))
+        if near and self._directory is None and all(self._answers[address] for address in near):
+            await self._try_files(near)
+        found = {address: self._answers.get(address, _SILENT) for address in asked}
+        for address in [address for address in near if self._answers.get(address) == _SILENT]:
+            del self._answers[address]  # it may answer the next time
+        return found
+
+    async def share(self, images: Iterable[Image], addresses: Iterable[str]) -> Shared:
+        """Write images into shared memory for those workers that can map it. To be used in a ``with``.
+
+        Parameters
+        ----------
+        images : iterable of Image
+            Those for which it is not worth it, or for which there is no room, are left out.
+        addresses : iterable of str
+        """
+        large = {image.digest: image for image in images if shared_nbytes(image)}
+        shared = Shared()
+        if not large:
+            return shared
+        shared.private = await self.neighbours(addresses)
+        if all(shared.private.values()):
+            return shared
+        try:
+            for digest, image in large.items():
+                plan = image.layout
+                parts = zip(plan.offsets, image.buffers, strict=True)
+                with contextlib.suppress(OSError):
+                    lease = pool(self._directory).lease
+                    shared.leases[digest] = await asyncio.to_thread(lease, digest, parts, plan.nbytes)
+        except BaseException:
+            shared.release()
+            raise
+        if self._trimming is None:
+            self._trim_later()
+        return shared
+
+    def close(self) -> None:
+        """Let go of what was for this client only; of all if there is no other."""
+        _open.discard(self)
+        if self._trimming is not None:
+            self._trimming.cancel()
+            self._trimming = None
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+        if not _open:
+            for each in _pools.values():
+                each.close()
+
+    async def _try_files(self, addresses: list[str]) -> None:
+        """Use files if workers can map those, but not memfds."""
+        memfds, probe = self._answers.copy(), self._probe
+        directory = shared_directory()
+        self._directory, self._probe = directory, None
+        with contextlib.suppress(OSError):
+            sweep(directory)
+        self._answers.update(await self._ask(addresses))
+        kept, dropped = self._probe, probe
+        if all(self._answers[address] for address in addresses):
+            kept, dropped = dropped, kept
+            self._answers, self._directory = memfds, None
+        self._probe = kept
+        if dropped is not None:
+            dropped.close()
+
+    async def _ask(self, addresses: list[str]) -> Mapping[str, str]:
+        if not addresses:
+            return {}
+        if self._probe is None:
+            try:
+                self._probe = Segment(1, directory=self._directory)
+                self._probe.write([], 1)
+            except OSError as error:
+                return dict.fromkeys(addresses, f"no memory can be shared here: {error.strerror or error}")
+        assert self._client.scheduler is not None
+        message = {"op": "moorage_map", "handles": [tuple(self._probe.handle)], "keep": False}
+        try:
+            asking = self._client.scheduler.broadcast(msg=message, workers=addresses, on_error="ignore")
+            answers: dict[str, Any] = await asyncio.wait_for(asking, _ASK_SECONDS)
+        except (OSError, TimeoutError, KeyError):
+            answers = {}
+        return {address: answers[address][0] if answers.get(address) else _SILENT for address in addresses}
+
+    def _trim_later(self) -> None:
+        self._trimming = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        self._trimming = None
+        for each in list(_pools.values()):
+            each.trim()
+        if any(map(len, _pools.values())):
+            self._trim_later()
+
+
+class Shared:
+    """Images that lie in shared memory, which stays as it is until they are released. A context manager.
+
+    Attributes
+    ----------
+    leases : dict of str to Lease
+        By digest.
+    private : dict of str to str
+        Why a worker cannot map them, by address; an empty text if it can.
+    """
+
+    def __init__(self) -> None:
+        self.leases: dict[str, Lease] = {}
+        self.private: Mapping[str, str] = {}
+
+    def segment(self, image: Image, address: str) -> Handle | None:
+        """Return where `image` lies for a worker, or None if it has to be sent."""
+        lease = self.leases.get(image.digest)
+        return lease.handle if lease is not None and self.private.get(address) == "" else None
+
+    def release(self) -> None:
+        """Let the pool do with the memory what it likes."""
+        for lease in self.leases.values():
+            lease.release()
+
+    def __enter__(self) -> Shared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def allowed() -> bool:
+    """Whether memory is to be shared, and can be on this system."""
+    return bool(config.get("images.share")) and sys.platform != "win32"
+
+
+def shared_nbytes(image: Image) -> int:
+    """Return the bytes of an image for which a segment is worth it."""
+    nbytes = sum(buffer.nbytes for buffer in image.buffers)
+    return nbytes if nbytes >= SMALLEST_SHARED else 0
+
+
+def free_on_this_host() -> int:
+    """Return the bytes of memory that this host has left, with what the pools could give back."""
+    return int(psutil.virtual_memory().available) + sum(each.trim() for each in _pools.values())
+
+
+def pool(directory: str | None = None) -> Pool:
+    """Return the pool of this process for memfds, or for files in a directory."""
+    limit = int(parse_bytes(config.get("images.pool")))
+    if directory not in _pools:
+        _pools[directory] = Pool(limit, directory)
+    _pools[directory].limit = limit
+    return _pools[directory]
+
+
+def shared_directory() -> str:
+    """Return where files can be shared with other processes of this user, in memory if possible."""
+    memory = "/dev/shm"
+    return memory if os.access(memory, os.W_OK) else tempfile.gettempdir()
+
+
+def _own_hosts() -> set[str]:
+    """Return the names by which this host is known to itself."""
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError:
+        interfaces = {}
+    return {*_LOOPBACK, *(address.address.split("%")[0] for each in interfaces.values() for address in each)}

@@ -1,0 +1,56 @@
+"""A segment is mapped once in a process, as long as it is used or about to be."""
+
+import sys
+
+import pytest
+
+from moorage.images.mappings import PATIENCE, Mappings
+from moorage.images.segment import Segment, SegmentError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
+
+
+@pytest.fixture
+def segment():
+    segment = Segment(1000)
+    segment.write([(0, memoryview(b"x" * 1000))], 1000)
+    yield segment
+    segment.close()
+
+
+def test_it_is_mapped_once_and_until_nobody_uses_it(segment):
+    mappings = Mappings()
+    first, second = mappings.map(segment.handle), mappings.map(tuple(segment.handle))
+    assert first is second
+    assert mappings.nbytes == 1000
+    view = first.memory[:10]
+    del first, second
+    assert len(mappings) == 1
+    del view
+    assert mappings.nbytes == 0
+    assert segment.is_free()
+
+
+def test_what_is_prepared_is_there_when_its_writer_is_gone(segment):
+    mappings = Mappings()
+    assert mappings.prepare(segment.handle) == ""
+    segment.close()
+    assert bytes(mappings.map(segment.handle).memory) == b"x" * 1000
+    with pytest.raises(SegmentError):
+        mappings.map(segment.handle)
+
+
+def test_why_it_cannot_be_mapped_is_told(segment):
+    assert "gone" in Mappings().prepare(segment.handle._replace(paths=("/proc/self/fd/0",)))
+
+
+def test_what_never_comes_is_let_go(segment):
+    now = 0.0
+    mappings = Mappings(lambda: now)
+    mappings.prepare(segment.handle)
+    now = PATIENCE / 2
+    mappings.expire()
+    assert len(mappings) == 1
+    now = PATIENCE + 1
+    mappings.expire()
+    assert len(mappings) == 0

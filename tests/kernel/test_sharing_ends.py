@@ -1,0 +1,60 @@
+"""What is left of shared memory when a notebook is killed, and then its cluster."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+
+import moorage
+from tests.helpers import eventually
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
+
+NOTEBOOK = """
+import moorage, numpy
+
+cluster = moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="1GB", keep=True)
+cluster.broadcast(numpy.arange(1_000_000), name="x")
+print("placed", flush=True)
+for n in range(1000):
+    cluster.broadcast(numpy.full(5_000_000, n), name="y")
+"""
+
+
+def segments():
+    """Return the segments that any process of this machine has open, with the pids of those that have."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            links = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")]
+        except OSError:
+            continue
+        for link in links:
+            if link.startswith("/memfd:moorage-"):
+                found.setdefault(link, set()).add(process.pid)
+    return found
+
+
+def test_nothing_is_left_of_a_notebook_that_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", NOTEBOOK], stdout=subprocess.PIPE, text=True) as notebook:
+        assert notebook.stdout.readline() == "placed\n"
+        eventually(lambda: any(notebook.pid in pids for pids in segments().values()))
+        notebook.kill()
+    cluster = moorage.attach()
+    try:
+        eventually(lambda: all(state.state in ("held", "lost") for state in cluster.placement().values()))
+        workers = set(cluster.client.run(os.getpid).values())
+        assert cluster.client.submit(np.sum, cluster["x"].future).result() == np.arange(1_000_000).sum()
+        cluster.release(*[name for name in cluster if name != "x"])
+        eventually(lambda: len([pids for pids in segments().values() if pids & workers]) == 1)
+        cluster.scale(3)  # they map what the others have
+        eventually(lambda: len(cluster.placement()["x"].holders) == 3)
+        workers = set(cluster.client.run(os.getpid).values())
+        assert [pids for pids in segments().values() if pids & workers] == [workers]
+    finally:
+        cluster.stop()
+    eventually(lambda: not any(pids & workers for pids in segments().values()))
