@@ -127,3 +127,13 @@ def test_a_dict_with_a_key_that_cannot_travel_is_refused_in_words(key):
         take_apart({key: 1})
     assert "whole=True" in caught.value.remedy
     assert take_apart({key: 1}, whole=True)[0].kind == "value"
+
+
+def test_what_could_hold_dask_arrays_and_holds_none_is_a_value():
+    class Dataset:
+        """As an object of xarray: a Dask collection only if there is a graph."""
+
+        def __dask_graph__(self):
+            return None
+
+    assert futures_in(Dataset()) is None
