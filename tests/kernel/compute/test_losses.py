@@ -5,9 +5,11 @@ import os
 import signal
 import time
 
+import dask
 import numpy as np
 import pytest
 
+import moorage
 from moorage.errors import LostError
 from tests.host.tools import eventually
 
@@ -97,3 +99,32 @@ def test_a_task_that_needs_what_is_lost_for_good_says_so_by_name(cluster):
         cluster.submitter.cell("gone.sum()", {}).result(30)
     with pytest.raises(LostError, match="copy of gone is gone with worker bob"):
         cluster.submitter.cell_map("gone.sum() + i", "i", "range(3)", {}).gather()
+
+
+@pytest.fixture(scope="module")
+def three():
+    with moorage.start(names=["alice", "bob", "carol"], threads_per_worker=1, memory_limit="1GB") as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda cluster, data: cluster.pin("data", ["carol"], value=data),
+        lambda cluster, data: cluster.scatter(data, "data", workers=["carol"], whole=True, allow_other_workers=True),
+    ],
+    ids=["pinned", "held"],
+)
+def test_a_map_goes_on_where_its_data_goes_when_its_workers_leave_for_good(three, place):
+    three.scale(3)
+    data = np.arange(500_000)
+    place(three, data)
+    names = three.worker_names()
+    leaving = three.placement()["data"].holders
+    with dask.config.set({"moorage.wait-timeout": "2s"}):
+        results = three.map(lambda i: time.sleep(0.05) or int(data[i]), range(100), batch_size=1)
+        eventually(lambda: results.progress.done > 2)
+        three.scale(workers=leaving)
+        assert set(three.worker_names()) < set(names)
+        assert results.wait(60)
+        assert results.gather() == list(range(100))

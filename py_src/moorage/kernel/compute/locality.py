@@ -39,11 +39,14 @@ class Lane(NamedTuple):
     addresses : tuple of str
         Empty: whichever Dask chooses.
     threads : int
+    fixed : bool
+        The user has named them: what waits for them does not go elsewhere.
     """
 
     name: str
     addresses: tuple[str, ...]
     threads: int
+    fixed: bool = False
 
 
 def where(backend: Backend, options: Options, keys: Iterable[Any]) -> list[WorkerInfo]:
@@ -79,14 +82,15 @@ class Locality:
     Raises
     ------
     UnknownWorkerError, UnknownVariableError
-        As of now. Workers that go later are waited for.
+        As of now. Workers that are named and go later are waited for; those of a pin are not.
     """
 
     def __init__(self, backend: Backend, options: Options, keys: Collection[Any]) -> None:
         self._backend = backend
         self._options = options
         self._keys = [key for key in keys if backend.placement(key) is not None]
-        self._asked = bool(where(backend, options, keys)) or bool(options.near)
+        where(backend, options, keys)  # may refuse
+        self._asked = bool(options.workers or options.near)
         # What is broadcast is on all workers, or will be in a moment: there is no need to ask who has it.
         self._everywhere = all(isinstance(backend.placement(key), Everywhere) for key in self._keys)
         self._spread: Callable[[], None] | None = None
@@ -111,6 +115,8 @@ class Locality:
         if self._asked or self._spread is not None or not self._keys or len(self.lanes()) != 1:
             return
         lane = self.lanes()[0]
+        if lane.name == "pinned":
+            return
         workers = self._backend.workers()
         threads = sum(worker.nthreads for worker in workers)
         if not lane.addresses or threads <= lane.threads:
@@ -137,6 +143,8 @@ class Locality:
         workers = [worker for worker in self._backend.workers() if worker.status == "running"]
         if self._asked:
             return self._lanes_asked_for(workers)
+        if pinned := [worker for worker in where(self._backend, self._options, self._keys) if worker in workers]:
+            return [_lane("pinned", pinned)]
         if not self._everywhere and self._spread is None:
             held = _holders(self._backend, self._keys)
             if 0 < len(held) < len(workers):
@@ -151,7 +159,7 @@ class Locality:
         if self._options.allow_other_workers:
             return [_lane("preferred", first), _lane("others", [w for w in workers if w not in first])]
         self._complain_if_gone_for_long(bool(first))
-        return [_lane("asked", first)]
+        return [_lane("asked", first)._replace(fixed=bool(self._options.workers))]
 
     def _complain_if_gone_for_long(self, there: bool) -> None:
         now = time.monotonic()
@@ -161,8 +169,9 @@ class Locality:
             self._gone_since = now
         elif now - self._gone_since > config.seconds("wait-timeout"):
             asked = ", ".join(self._options.workers) or f"those that hold {self._options.near}"
+            seconds = now - self._gone_since
             raise MoorageError(
-                f"The workers that the items have to run on ({asked}) are gone since {now - self._gone_since:.0f} s.",
+                f"The workers that the items have to run on ({asked}) have been gone for {seconds:.0f} s.",
                 "Let others be used too: --allow-other-workers",
             )
 

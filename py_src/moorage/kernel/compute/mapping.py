@@ -38,6 +38,8 @@ DEPTH = 2
 """Batches per thread that are on the cluster: one that runs and one that waits."""
 LAST_WORD = 1.0
 """Seconds to wait for what a cancelled batch has done already."""
+STRANDED = 5.0
+"""Seconds that batches wait for workers that have left: one that restarts takes them along."""
 _LOOK = 0.5  # seconds between looks at clock and workers when nothing happens
 
 
@@ -72,6 +74,8 @@ class Run:
         self._landed: list[Batch] = []  # what has come back and is not in the ledger yet
         self._again: deque[Batch] = deque()  # to be sent before new items are taken
         self._suspects: deque[Batch] = deque()  # single items of which a worker may have died, to be tried alone
+        self._workers: set[str] | None = None  # addresses of those there are; None: to be looked up
+        self._stranded: dict[str, float] = {}  # batches that wait for workers that are not there, since when
         self._thread: threading.Thread | None = None
 
     # ---- called from other threads
@@ -122,7 +126,7 @@ class Run:
 
     def _main(self) -> None:
         failure: BaseException | None = None
-        stop_watching = self.backend.on_workers(partial(self._events.put, self._feed.forget_workers))
+        stop_watching = self.backend.on_workers(partial(self._events.put, self._forget_workers))
         timeout = self._options.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
@@ -181,6 +185,7 @@ class Run:
             if batch.status == "running":
                 self.ledger.update(batch, status="cancelled", future=None)
         self._sent.clear()
+        self._stranded.clear()
         self._again.clear()
         self._suspects.clear()
         self._sender.held.clear()
@@ -198,11 +203,13 @@ class Run:
 
     def _fill(self) -> bool:
         """Send what there is room for; return whether there is anything to wait for."""
+        self._take_back()
         lanes = self._feed.lanes()
         threads = max(sum(lane.threads for lane in lanes), 1)
         busy = Counter(lane.name for _, lane in self._sent.values())
         # With no workers at all, a little is sent all the same: an adaptive cluster starts some for it.
-        room = {lane: max(0, (lane.threads or int(not lane.addresses)) * DEPTH - busy[lane.name]) for lane in lanes}
+        least = {lane: int(not lane.addresses and not lane.fixed) for lane in lanes}
+        room = {lane: max(0, (lane.threads or least[lane]) * DEPTH - busy[lane.name]) for lane in lanes}
         for lane in lanes:
             while room[lane] and (batch := self._next(lane, threads, sum(room.values()))) is not None:
                 room[lane] -= 1
@@ -210,6 +217,28 @@ class Run:
         if self._suspects and not self._sent and lanes:
             self._send(lanes[0], self._suspects.popleft())
         return bool(self._suspects) or bool(self._sent or self._again or not self._feed.exhausted)
+
+    def _forget_workers(self) -> None:
+        self._workers = None
+        self._feed.forget_workers()
+
+    def _take_back(self) -> None:
+        """Take back batches that were sent to workers which have left for good: they can run elsewhere."""
+        if self._workers is not None and not self._stranded:
+            return
+        self._workers = {worker.address for worker in self.backend.workers()}
+        now = time.monotonic()
+        for name, (batch, lane) in list(self._sent.items()):
+            if not lane.addresses or lane.fixed or not self._workers.isdisjoint(lane.addresses):
+                self._stranded.pop(name, None)
+            elif now - self._stranded.setdefault(name, now) > STRANDED:
+                del self._stranded[name], self._sent[name]
+                self._sender.held.pop(batch, None)
+                if batch.future is not None:
+                    batch.future.release()
+                batch.future = batch.report = None
+                batch.attempt += 1
+                self._again.append(batch)
 
     def _next(self, lane: Lane, threads: int, room: int) -> Batch | None:
         size = self._sizer.size(self._waiting(self._again), threads, room)
@@ -253,6 +282,7 @@ class Run:
         if (gone := self._disconnected()) is not None:  # which cancels all futures
             raise gone
         batch, lane = self._sent.pop(name, (None, None))
+        self._stranded.pop(name, None)
         if batch is None or lane is None:  # cancelled meanwhile
             return
         if future.status == "finished" or (batch.report or {}).get("outcome"):
