@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from distributed import Security
+from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import connect
 from distributed.core import send_recv
 
@@ -37,20 +39,24 @@ def stop_host(address: str, security: Security, limit: float) -> None:
         finally:
             comm.abort()
 
+    if _is_gone(address, limit):  # Dask would try again and again
+        return
     try:
         in_thread(asyncio.wait_for(stop(), limit))
     except OSError as error:
-        if not _is_refused(error):
+        if not _is_gone(address, limit):
             raise UnreachableError(
                 f"The cluster at {address} does not answer ({type(error).__name__}), so it may go on.",
                 "Stop it where it was started, or end its process.",
             ) from error
 
 
-def _is_refused(error: BaseException | None) -> bool:
-    """Whether nobody listens there: the process is gone already."""
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError | ConnectionResetError) or "refused" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
+def _is_gone(address: str, limit: float) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_connection(parse_host_port(parse_address(address)[1]), timeout=limit).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
     return False
