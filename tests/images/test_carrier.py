@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import types
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -240,3 +241,18 @@ def test_an_array_of_a_subclass_keeps_it_also_if_it_is_the_result_of_a_task(tabl
         assert type(copy if value is records else copy["values"][1]) is np.recarray
     assert table.outgoing(several := [np.zeros(5), {}]) is several
     assert table.outgoing(plain := np.zeros(5)) is plain
+
+
+def test_what_was_sent_is_freed_at_once():
+    """By the last reference, not by the garbage collector: it may be shared memory, or much."""
+    gc.disable()
+    try:
+        value = np.arange(100_000)
+        gone = weakref.ref(value)
+        frames = Carrier(encode(value), "no such module").frames()
+        del value
+        assert gone() is not None
+        del frames
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -28,7 +28,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.images.format import ALIGNMENT, Image, decode, encode, layout
+from moorage.images.format import ALIGNMENT, Bytes, Image, decode, encode, layout
 from moorage.images.mappings import Mappings
 from moorage.images.segment import Handle, handle_of
 
@@ -111,16 +111,8 @@ def _out_of_band(buffer: bytes | memoryview) -> Any:
 
     import numpy as np
 
-    class Memory:
-        __array_interface__ = {  # noqa: RUF012  # numpy's protocol
-            "data": (np.frombuffer(buffer, "u1").__array_interface__["data"][0], False),
-            "shape": (len(buffer),),
-            "typestr": "|u1",
-            "version": 3,
-        }
-        owner = buffer
-
-    array: Any = np.asarray(Memory())
+    address = np.frombuffer(buffer, "u1").__array_interface__["data"][0]
+    array: Any = np.asarray(Bytes(address, len(buffer), buffer, readonly=False))
     return pickle.PickleBuffer(array)
 
 

@@ -302,20 +302,29 @@ def _dense(array: Any) -> tuple[Any, Any]:
     return copy.transpose(back)[upward], copy.reshape(-1).view("u1")
 
 
+class Bytes:
+    """Some bytes as numpy reads them by its array interface: ``np.asarray`` makes an array of them, without a copy.
+
+    Not a class made where it is needed: such a class is freed by the garbage collector only, and what it refers to.
+
+    Parameters
+    ----------
+    address, nbytes : int
+    owner : object
+        Keeps the memory.
+    readonly : bool
+    """
+
+    def __init__(self, address: int, nbytes: int, owner: Any, *, readonly: bool) -> None:
+        self.__array_interface__ = {"data": (address, readonly), "shape": (nbytes,), "typestr": "|u1", "version": 3}
+        self.owner = owner
+
+
 def _raw(array: Any, nbytes: int) -> Any:
     """Return `nbytes` of memory from the first element of `array` on."""
     import numpy as np
 
-    class Memory:
-        __array_interface__ = {  # noqa: RUF012  # numpy's protocol
-            "data": (array.__array_interface__["data"][0], True),
-            "shape": (nbytes,),
-            "typestr": "|u1",
-            "version": 3,
-        }
-        owner = array
-
-    return np.asarray(Memory())
+    return np.asarray(Bytes(array.__array_interface__["data"][0], nbytes, array, readonly=True))
 
 
 def _subclass(array: Any) -> Any:
