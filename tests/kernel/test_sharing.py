@@ -105,6 +105,18 @@ def test_what_is_in_a_value_is_shared_and_is_as_it_was(cluster):
     assert on_each(cluster, checked, "value") == [(True, True, str(frame["when"].dtype), "some")] * 2
 
 
+def test_who_shares_memory_is_told_and_why_others_do_not(cluster):
+    cluster.broadcast(random(1), name="x")
+    cluster.broadcast(np.arange(10), name="small")
+    cluster.broadcast("text" * N, name="text")
+    eventually(lambda: cluster.sharing("x") == {"x": "shared by alice, bob"})
+    assert cluster.sharing() == {
+        "x": "shared by alice, bob",
+        "small": "a copy on alice, bob: it is small",
+        "text": "a copy on alice, bob: there is no memory to share in it",
+    }
+
+
 def test_small_values_go_in_the_message(cluster):
     cluster.broadcast(np.arange(10_000), name="small")
     assert set.union(*mapped(cluster).values()) == set()

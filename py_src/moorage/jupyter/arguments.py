@@ -174,6 +174,7 @@ class NamesArguments(Arguments):
 
     names: list[str]
     timeout: float | None
+    verbose: bool = False
 
     def check(self) -> None:
         """Check the names."""
@@ -205,9 +206,12 @@ def _gather() -> Parser:
 
 def _placement() -> Parser:
     parser = Parser(
-        "%placement", usage="%(prog)s [NAME...]", description="Show where placed variables are: now, and by wish."
+        "%placement", usage="%(prog)s [NAME...] [-v]", description="Show where placed variables are: now, and by wish."
     )
     _add_names(parser, "only these", nargs="*")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also which workers share memory, and why others do not"
+    )
     return parser
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from io import StringIO
 from shutil import get_terminal_size
+from types import MappingProxyType
 from typing import TypeAlias
 
 from dask.utils import format_bytes, format_time
@@ -43,7 +44,9 @@ class Grid:
     numeric: frozenset[int] = frozenset()
 
 
-def placements(states: Mapping[str, PlacementState], workers: Sequence[str]) -> Bundle:
+def placements(
+    states: Mapping[str, PlacementState], workers: Sequence[str], memory: Mapping[str, str] = MappingProxyType({})
+) -> Bundle:
     """Return the table of variables by workers.
 
     Parameters
@@ -52,11 +55,13 @@ def placements(states: Mapping[str, PlacementState], workers: Sequence[str]) -> 
         By the name under which the notebook knows the variable.
     workers : sequence of str
         Names of the workers there are.
+    memory : mapping of str to str
+        Who shares the memory of a variable.
     """
     if not states:
         nothing = "Nothing is placed. Say %scatter, %broadcast or %pin with the name of a variable."
         return {"text/plain": nothing, "text/html": _page("", nothing)}
-    grid = placement_grid(states, sorted(workers, key=_natural))
+    grid = placement_grid(states, sorted(workers, key=_natural), memory)
     return {"text/plain": _text(grid), "text/html": _page(grid, "")}
 
 
@@ -77,13 +82,17 @@ def _value(state: PlacementState) -> str:
     return " ".join(part for part in (state.typename, state.detail) if part)
 
 
-def placement_grid(states: Mapping[str, PlacementState], workers: Sequence[str]) -> Grid:
+def placement_grid(
+    states: Mapping[str, PlacementState], workers: Sequence[str], memory: Mapping[str, str] = MappingProxyType({})
+) -> Grid:
     """Return the rows of the table of variables by workers."""
     columns = list(workers) if len(workers) <= WIDEST else []
     reasons = {name: _reason(state) for name, state in states.items()}
     header = ["variable", "value", "size", "placement", "state", *columns]
     if not columns:
         header.append("held by")
+    if memory:
+        header.append("memory")
     if any(reasons.values()):
         header.append("reason")
     rows = []
@@ -96,6 +105,7 @@ def placement_grid(states: Mapping[str, PlacementState], workers: Sequence[str])
             describe(state.placement),
             f"{MARKS[state.state]} {state.state}{', stale' if state.stale else ''}",
             *where,
+            *([memory.get(name, "")] if memory else []),
             reasons[name],
         ]
         rows.append([printable(cell) for cell in row[: len(header)]])

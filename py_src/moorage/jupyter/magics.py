@@ -286,8 +286,10 @@ class MoorageMagics(Magics):
     @reads(arguments.placement)
     def placement(self, args: arguments.NamesArguments, _: str | None) -> None:
         """Show where placed variables are."""
-        states = session.current().placement(*args.names)
-        publish(display.placements(states, states.workers), raw=True)
+        controller = session.current()
+        states = controller.placement(*args.names)
+        memory = controller.sharing(*states) if args.verbose and states else {}
+        publish(display.placements(states, states.workers, memory), raw=True)
 
     # -- what they share
 

@@ -145,12 +145,10 @@ class SchedulerLink:
         known = await self._ask("who_has", keys=keys)
         return {key: set(addresses) for key, addresses in known.items()}
 
-    async def shared(self, keys: list[Any]) -> dict[Any, int]:
-        """Return the bytes of keys that lie in memory which hosts share."""
-        if not keys:
-            return {}
-        told = await self._call("sharing", keys=keys)
-        return {key: max(workers.values()) for key, workers in told["shared"].items()}
+    async def shared(self, keys: list[Any]) -> dict[Any, dict[str, int]]:
+        """Return how many bytes of keys workers, by address, have in memory that their host shares."""
+        shared: dict[Any, dict[str, int]] = (await self._call("sharing", keys=keys))["shared"] if keys else {}
+        return shared
 
     async def refresh(self) -> None:
         """Bring the mirror up to this moment, rather than to the last event."""

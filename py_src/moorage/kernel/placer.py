@@ -25,7 +25,7 @@ from moorage.kernel import shipment, targets
 from moorage.kernel.inventory import Inventory, means
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
-from moorage.kernel.sharing import shared_nbytes
+from moorage.kernel.sharing import in_words, shared_nbytes
 from moorage.kernel.shipment import NOTHING, How, Shipment
 from moorage.kernel.waiting import gather
 from moorage.model import Placement, WorkerInfo
@@ -152,6 +152,26 @@ class Placer(Inventory):
         ]
         if items:
             await self.link.place(items)
+
+    async def sharing(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """Return in words which workers share the memory of variables, and which have copies of their own, and why.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        states = self.states(names)
+        addresses = {info.name: info.address for info in await self.link.workers()}
+        told = {}
+        for name, state in states.items():
+            shared = await self.link.shared(list(self.record(name)["keys"]))
+            sharing = set.intersection(*(set(shared.get(key, ())) for key in self.record(name)["keys"]))
+            told[name] = in_words(
+                state,
+                {who for who, address in addresses.items() if address in sharing},
+                {who: self.link.images.sharing.why_not(address) for who, address in addresses.items()},
+            )
+        return told
 
     # Bringing back
 
@@ -301,7 +321,7 @@ class Placer(Inventory):
                 if (nbytes := shared_nbytes(image))
             }
             placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
-            shared |= await self.link.shared(placed)
+            shared |= {key: max(workers.values()) for key, workers in (await self.link.shared(placed)).items()}
             if not shared:
                 raise
             await self.link.images.install()

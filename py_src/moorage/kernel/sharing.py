@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -24,6 +24,7 @@ from moorage import config
 from moorage.images.format import Image
 from moorage.images.pool import Lease, Pool
 from moorage.images.segment import Handle, Segment, sweep
+from moorage.model import PlacementState
 from moorage.worker.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Sharing:
         if self._trimming is None:
             self._trim_later()
         return shared
+
+    def why_not(self, address: str) -> str:
+        """Return why a worker cannot map what the notebook writes, as far as it was asked; or an empty text."""
+        return _OFF if not allowed() else self._answers.get(address, "")
 
     def close(self) -> None:
         """Let go of what was for this client only; of all if there is no other."""
@@ -205,6 +210,28 @@ def shared_nbytes(image: Image) -> int:
     """Return the bytes of an image for which a segment is worth it."""
     nbytes = sum(buffer.nbytes for buffer in image.buffers)
     return nbytes if nbytes >= SMALLEST_SHARED else 0
+
+
+def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[str, str]) -> str:
+    """Return which of the holders of a variable share its memory, and why others do not.
+
+    Parameters
+    ----------
+    state : PlacementState
+    sharing : collection of str
+        Names of the workers that have it in memory which their host shares.
+    why_not : mapping of str to str
+        Why a worker cannot share what the notebook writes, by name.
+    """
+    shared = [name for name in state.holders if name in sharing]
+    private: dict[str, list[str]] = {}
+    for name in state.holders:
+        if name not in sharing:
+            small = state.nbytes < SMALLEST_SHARED * state.nkeys
+            why = "it is small" if small else why_not.get(name) or "there is no memory to share in it"
+            private.setdefault(why, []).append(name)
+    parts = [f"shared by {', '.join(shared)}"] if shared else []
+    return "; ".join([*parts, *(f"a copy on {', '.join(names)}: {why}" for why, names in private.items())])
 
 
 def free_on_this_host() -> int:

@@ -239,6 +239,15 @@ class Verbs:
         """
         return self._run(self.placer.look, names or None, asynchronous=asynchronous)  # type: ignore[no-any-return]
 
+    def sharing(self, *names: str) -> dict[str, str]:
+        """Return which workers share the memory of variables, and why others have copies of their own; all by default.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        return self._run(self.placer.sharing, names or None)  # type: ignore[no-any-return]
+
     def _wait(
         self,
         function: Callable[..., Coroutine[Any, Any, Any]],
