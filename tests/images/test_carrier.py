@@ -183,6 +183,22 @@ def test_what_is_sent_on_is_the_image_that_came_whatever_was_done_to_the_copy(ta
     assert np.array_equal(np.frombuffer(table.buffer(third, image.digest, 1, b"")), second)
 
 
+@pytest.mark.parametrize("kind", ["array", "container", "frame", "matrix"])
+def test_what_a_task_returns_is_sent_as_the_image_that_came_if_it_is_unchanged(kind, table):
+    value = sent(values()[kind])
+    image = table.image_of(value)
+    assert table.as_it_is(value)._image is image
+    match value:
+        case dict():
+            value["new"] = 1
+        case pd.DataFrame():
+            value["new"] = 1.0
+        case _:
+            value.shape = (-1, 50)
+    assert table.as_it_is(value)._image is not image
+    assert same(deserialize(*serialize(table.outgoing(value, result=True))), value)
+
+
 def test_an_array_goes_from_the_table_when_nobody_uses_it(table):
     array = sent(np.arange(10_000))
     assert array in table

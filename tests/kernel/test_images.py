@@ -103,6 +103,40 @@ def test_what_is_gathered_is_the_notebooks_own_and_what_a_worker_has_is_nobodys(
     assert any("Copy it first" in note for note in raised.value.__notes__)
 
 
+class Notes:
+    def __init__(self):
+        self.data = np.arange(50_000)
+
+
+def noted(value):
+    """Change what was given, and return it, as is usual with frames."""
+    if isinstance(value, Notes):
+        value.new = 1
+    elif isinstance(value, list):
+        value.append("new")
+    else:
+        value["new"] = 1
+    return value
+
+
+@pytest.mark.parametrize("make", [lambda: pd.DataFrame({"x": np.ones(50_000)}), lambda: [np.ones(50_000), 1], Notes])
+def test_a_task_that_changes_what_it_is_given_and_returns_it_returns_it_changed(cluster, make):
+    value = make()
+
+    def is_noted(value):
+        if isinstance(value, list):
+            return value[-1:] == ["new"]
+        return "new" in (vars(value) if isinstance(value, Notes) else value)
+
+    cluster.broadcast(value, name="value")
+    for alone in (False, True):
+        task = (cluster if alone else cluster.client).submit(noted, cluster["value"].future, pure=False)
+        assert is_noted(task.result())
+        for worker in cluster.workers():
+            assert cluster.client.submit(is_noted, task, workers=[worker.name], pure=False).result()
+    assert not is_noted(value)
+
+
 PARTS = {
     "a row": lambda v: v["grid"][7],
     "a view": lambda v: v["rows"][::-2, 10:50],

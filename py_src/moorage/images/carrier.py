@@ -28,7 +28,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.images.format import ALIGNMENT, Bytes, Image, decode, encode, layout
+from moorage.images.format import ALIGNMENT, Bytes, Image, decode, encode, is_still, layout
 from moorage.images.mappings import Mappings
 from moorage.images.segment import Handle, handle_of
 
@@ -281,10 +281,29 @@ class Table:
         """Whether `value` is to be sent as an image: it came as one, or Dask's way would change it."""
         return value in self or _would_be_another(value)
 
-    def outgoing(self, value: Any, known: Container[bytes] = ()) -> Any:
-        """Return what is given to Dask in the place of `value`, to be sent now; `known` as in `carrier`."""
+    def as_it_is(self, value: Any, known: Container[bytes] = ()) -> Carrier:
+        """Return what sends `value` as it is now: code may have changed it since it came. `known` as in `carrier`."""
+        image = self.image_of(value)
+        if image is None or is_still(value, image):
+            return self.carrier(value, known=known)
+        return Carrier(encode(value), self.module)
+
+    def outgoing(self, value: Any, known: Container[bytes] = (), *, result: bool = False) -> Any:
+        """Return what is given to Dask in the place of `value`, to be sent now.
+
+        Parameters
+        ----------
+        value : object
+        known : container of bytes
+            As in `carrier`.
+        result : bool
+            A task returned it. If that is something placed, which the task was given, and has changed, it is sent as it
+            is now; what was placed is sent as it was placed.
+        """
         try:
-            return self.carrier(value, known=known).frames() if self.as_image(value) else value
+            if not self.as_image(value):
+                return value
+            return (self.as_it_is if result else self.carrier)(value, known=known).frames()
         except Exception:  # what was unpickled here need not let itself be pickled; Dask will say so, if it cannot
             return value
 

@@ -186,6 +186,24 @@ def decode(stream: bytes | memoryview, buffers: Sequence[Any]) -> Any:
     return pickle.loads(stream, buffers=buffers)
 
 
+def is_still(value: Any, image: Image) -> bool:
+    """Whether `value`, which has come out of `image`, is what came out of it. If in doubt it is not.
+
+    Memory of the image, which nobody can write to, is not read: it only has to be where it was.
+    """
+    places = {(_address(buffer), buffer.nbytes) for buffer in image.buffers if buffer.nbytes}
+
+    def read(buffer: memoryview) -> bytes:
+        place = _address(buffer), buffer.nbytes
+        return repr(place).encode() if buffer.readonly and place in places else _xxh3(buffer)
+
+    try:
+        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
+        return fingerprint(value, read) == fingerprint(afresh, read)
+    except Exception:  # of the code of any class
+        return False
+
+
 def digest_of(stream: bytes | memoryview) -> str:
     """Return the digest that stands in the trailer of `stream`.
 

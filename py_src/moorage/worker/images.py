@@ -143,11 +143,12 @@ def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[],
         if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
             known = await sharing.offer(who, keys)
             for key in keys:
-                value = worker.data.get(key)
-                if table.image_of(value) is not None:
+                value, task = worker.data.get(key), worker.state.tasks.get(key)
+                result = task is not None and task.run_spec is not None
+                if table.image_of(value) is not None and not result:
                     outgoing[key] = table.outgoing(value, known)
-                elif table.as_image(value):  # to be written first
-                    outgoing[key] = await offload(table.outgoing, value)
+                elif table.as_image(value):  # to be written first, or read
+                    outgoing[key] = await offload(functools.partial(table.outgoing, value, known, result=result))
         sending: Any = _Sending(worker, outgoing)
         return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
 
@@ -170,7 +171,7 @@ def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
     def dump(value: Any) -> Any:
         if value not in table:
             return original(value)
-        written = original(table.carrier(value))
+        written = original(table.as_it_is(value))
         table.forget(value)
         return written
 
