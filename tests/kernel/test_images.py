@@ -257,11 +257,19 @@ def test_nothing_of_it_is_left_on_workers_once_moorage_is_taken_away():
             handlers = {name: handler.__code__.co_filename for name, handler in dask_worker.handlers.items()}
             dump = getattr(dask_worker.data._slow_uncached.dump, "func", None)
             ours = sorted(name for name in (*sys.modules, *dask_worker.plugins) if name.startswith("moorage_"))
-            return handlers, sorted(dask_worker.periodic_callbacks), getattr(dump, "__name__", ""), ours
+            measure = dask_worker.monitor.get_process_memory.__qualname__
+            kinds = type(dask_worker.data).__name__, measure
+            return handlers, sorted(dask_worker.periodic_callbacks), getattr(dump, "__name__", ""), ours, kinds
+
+        def nanny_anatomy(dask_worker):
+            return type(dask_worker.periodic_callbacks["memory_monitor"].callback).__name__, list(dask_worker.plugins)
 
         (before,) = controller.client.run(anatomy).values()
+        (nanny_before,) = controller.client.run(nanny_anatomy, nanny=True).values()
         controller.broadcast(np.arange(5000), "data")
         assert controller.submit(sum, [1, 2]).result() == 3
         assert list(controller.client.run(anatomy).values()) != [before]
+        assert list(controller.client.run(nanny_anatomy, nanny=True).values()) != [nanny_before]
         controller.client.sync(controller._link.uninstall)
         eventually(lambda: list(controller.client.run(anatomy).values()) == [before], 20)
+        assert list(controller.client.run(nanny_anatomy, nanny=True).values()) == [nanny_before]

@@ -156,7 +156,7 @@ def test_a_worker_lives_with_more_shared_memory_than_its_limit(limited, segment)
     assert limited.run(spilled, "alice") == set()
     assert limited.run(lambda dask_worker: "shared" in dask_worker.data.beside, "alice")
 
-    limited.client.unregister_worker_plugin("moorage-nanny", nanny=True)
+    limited.client.unregister_worker_plugin("moorage_nanny", nanny=True)
     eventually(lambda: limited.client.run_on_scheduler(restarts))  # as Dask would have done all along
 
 

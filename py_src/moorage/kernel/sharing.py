@@ -149,14 +149,25 @@ class Sharing:
                 self._probe.write([], 1)
             except OSError as error:
                 return dict.fromkeys(addresses, f"no memory can be shared here: {error.strerror or error}")
+        answers = await self._answered(addresses)
+        if answers is None:  # one of them is stuck: all the others need not be taken for that
+            each = await asyncio.gather(*(self._answered([address]) for address in addresses))
+            answers = {address: why for told in each for address, why in (told or {}).items()}
+        return {address: answers.get(address, _SILENT) for address in addresses}
+
+    async def _answered(self, addresses: list[str]) -> dict[str, str] | None:
+        """Return what workers answer, or None if they do not in time."""
+        assert self._probe is not None
         assert self._client.scheduler is not None
         message = {"op": "moorage_map", "handles": [tuple(self._probe.handle)], "keep": False}
         try:
             asking = self._client.scheduler.broadcast(msg=message, workers=addresses, on_error="ignore")
             answers: dict[str, Any] = await asyncio.wait_for(asking, _ASK_SECONDS)
-        except (OSError, TimeoutError, KeyError):
-            answers = {}
-        return {address: answers[address][0] if answers.get(address) else _SILENT for address in addresses}
+        except TimeoutError:
+            return None
+        except (OSError, KeyError):
+            return {}
+        return {address: told[0] for address, told in answers.items() if told}
 
     def _trim_later(self) -> None:
         self._trimming = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)

@@ -260,7 +260,7 @@ async def send(
     with await link.images.sharing.share([one.image for one in lacking], view.running) as shared:
         loads: dict[str, list[_Lacking]] = {}
         for one in lacking:
-            for address in {one.first, *(near for near in each if shared.segment(one.image, near))}:
+            for address in [near for near in each if shared.segment(one.image, near)] or [one.first]:
                 loads.setdefault(address, []).append(one)
         sending = _Sending(link, shared, direct, reachable)
         each_sent = (sending.send(address, load) for address, load in loads.items())

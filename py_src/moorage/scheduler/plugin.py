@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 NAME = "moorage"
 OUTPUT_TOPIC = "moorage-output-"
-ON_WORKERS = ("moorage_images_", "moorage_worker_")
+ON_WORKERS = ("moorage_images_", "moorage_worker_", "moorage_nanny")
 """What the names of our worker plugins begin with."""
 """Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
@@ -255,9 +255,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for undo in reversed(self._undo):
             undo()
         self.scheduler.plugins.pop(NAME, None)
-        for plugin in [name for name in self.scheduler.worker_plugins if name.startswith(ON_WORKERS)]:
-            with contextlib.suppress(OSError, TimeoutError):  # a worker that is leaving, or stuck
-                await asyncio.wait_for(self.scheduler.unregister_worker_plugin(None, plugin), _ANSWER_SECONDS)
+        for plugins, unregister in (
+            (self.scheduler.worker_plugins, self.scheduler.unregister_worker_plugin),
+            (self.scheduler.nanny_plugins, self.scheduler.unregister_nanny_plugin),
+        ):
+            for plugin in [name for name in plugins if name.startswith(ON_WORKERS)]:
+                with contextlib.suppress(OSError, TimeoutError):  # a worker that is leaving, or stuck
+                    await asyncio.wait_for(unregister(None, plugin), _ANSWER_SECONDS)
 
     # Events of the scheduler
 

@@ -17,7 +17,7 @@ from distributed.diagnostics.plugin import NannyPlugin
 
 from moorage.worker.mapped import shared_pages
 
-NAME = "moorage-nanny"
+NAME = "moorage_nanny"
 UNMAPPING = 2.0
 """Seconds that it may take to unmap a segment."""
 
