@@ -46,6 +46,8 @@ MODULES = (
     "moorage.images.carrier",
     "moorage.images.code",
     "moorage.images.format",
+    "moorage.images.mappings",
+    "moorage.images.segment",
 )
 
 logger = logging.getLogger(__name__)
