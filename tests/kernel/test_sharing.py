@@ -193,10 +193,12 @@ def test_a_forked_process_reads_it(cluster):
     assert on_each(cluster, summed_in_a_fork, "x") == [x.sum()] * 2
 
 
-def test_a_value_may_be_larger_than_a_workers_limit(cluster):
+def test_a_value_that_is_larger_than_a_workers_limit_is_held_if_forced(cluster):
     x = random(10, 70_000_000)  # 560 MB
     pids = cluster.client.run(os.getpid)
-    cluster.broadcast(x, name="x")
+    with pytest.raises(DoesNotFitError, match="--force"):
+        cluster.broadcast(x, name="x")
+    cluster.broadcast(x, name="x", force=True)
     assert on_each(cluster, np.sum, "x") == [x.sum()] * 2
     state = cluster.client.run(
         lambda dask_worker: (dask_worker.monitor.get_process_memory(), len(dask_worker.data.disk))

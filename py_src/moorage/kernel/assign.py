@@ -45,9 +45,12 @@ def assign(nbytes: Sequence[int], workers: Sequence[WorkerInfo], by: By = "cores
 
 def free(worker: WorkerInfo) -> float:
     """Return the bytes that a worker can take before it would pause; infinite without a limit."""
-    if not worker.memory_limit:
-        return float("inf")
-    return usable() * worker.memory_limit - max(worker.process, worker.managed)
+    return most(worker) - max(worker.process, worker.managed)
+
+
+def most(worker: WorkerInfo) -> float:
+    """Return the bytes that a worker can hold before it would pause; infinite without a limit."""
+    return usable() * worker.memory_limit if worker.memory_limit else float("inf")
 
 
 def usable() -> float:

@@ -13,7 +13,7 @@ from distributed import Future
 
 from moorage.errors import InputError
 from moorage.images.format import SMALLEST, Image
-from moorage.kernel.assign import By, assign
+from moorage.kernel.assign import By, assign, most
 from moorage.kernel.describe import describe_value
 from moorage.kernel.fingerprint import image_of
 from moorage.kernel.structure import Structure, futures_in, take_apart
@@ -147,7 +147,8 @@ def needs(
     dealt : bool
         Keys go to the first workers also if others have them.
     shared : mapping of key to int
-        Bytes of keys that take no memory of workers which are `near`.
+        Bytes of keys that take no memory of workers which are `near`. A value that such a worker could not hold by
+        itself counts all the same: should it ever have to copy it, it would end.
     near : collection of str
         Addresses.
     """
@@ -162,6 +163,7 @@ def needs(
             there = first is None or (view.by_name[first] in holders if dealt else bool(holders))
             lacking = [] if there or first is None else [first]
         for name in lacking:
-            free = shared.get(key, 0) if view.by_name[name] in near else 0
-            needed[name] = needed.get(name, 0) + max(0, nbytes - free)
+            address = view.by_name[name]
+            mapped = address in near and nbytes <= most(view.by_address[address])
+            needed[name] = needed.get(name, 0) + max(0, nbytes - (shared.get(key, 0) if mapped else 0))
     return needed
