@@ -113,7 +113,7 @@ def worlds(draw: st.DrawFn) -> World:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_carrying_out_the_plan_in_any_order_converges_and_keeps_a_copy(world: World, rng: random.Random) -> None:
     world.settle(rng)
@@ -128,7 +128,7 @@ def test_carrying_out_the_plan_in_any_order_converges_and_keeps_a_copy(world: Wo
         assert not step.surplus
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(worlds(), st.randoms(use_true_random=False), st.data())
 def test_workers_that_vanish_and_join_between_steps_do_not_keep_it_from_converging(
     world: World, rng: random.Random, data: st.DataObject

@@ -338,7 +338,7 @@ def arrays_in(value, found):
 
 
 @given(values())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_is_nested_comes_out_with_the_same_arrays_shared(value):
     copy, image = carried(value)
     there, here = arrays_in(copy, []), arrays_in(value, [])
@@ -350,7 +350,7 @@ def test_whatever_is_nested_comes_out_with_the_same_arrays_shared(value):
 
 
 @given(values())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_memory_of_the_value_is_found_in_the_buffer_of_that_number(value):
     image = encode(value)
     for extent in image.extents():

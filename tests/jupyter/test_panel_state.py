@@ -85,7 +85,7 @@ FACTS = st.builds(
 
 
 @given(st.lists(FACTS, min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_all_updates_together_lead_to_the_last_state(history):
     make = StateMaker()
     first = before = make(history[0])

@@ -153,7 +153,7 @@ def test_what_cannot_be_compared_counts_as_changed():
     ),
     st.integers(0, 3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_replaced_element_of_any_container_is_a_change(value, which):
     box = [value]
     before = written(image_of(box))

@@ -42,7 +42,7 @@ def test_dtype_and_shape_are_part_of_the_content():
 
 
 @given(hnp.arrays(st.sampled_from(["f8", "i4", "u1"]), hnp.array_shapes(max_side=6)), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_writing_another_value_anywhere_changes_it(array, data):
     before = fingerprint(array)
     index = data.draw(st.integers(0, array.size - 1))

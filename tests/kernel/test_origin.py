@@ -147,7 +147,7 @@ def test_views_of_a_placed_array_are_found(view, dtype):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_slice_of_any_placed_array_resolves_to_equal_content(data):
     origins = Origins()
     arrays = {k: np.arange(k * 10_000, k * 10_000 + 4000).reshape(40, 100) for k in range(3)}

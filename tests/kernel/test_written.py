@@ -100,7 +100,7 @@ def test_every_way_of_writing_is_noticed(reader, write, zeros):
         max_size=30,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_sequence_of_writes_and_looks_at_neighbours_and_parts_is_right(steps):
     reader, memory = Reader(), np.zeros(6 * SMALLEST, "u1")
     size = 2 * SMALLEST + 100

@@ -55,7 +55,7 @@ class Recorder:
         self.sent.setdefault(client, []).append(message["event"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(steps, max_size=30))
 def test_all_events_since_a_snapshot_reproduce_the_state(sequence: list[tuple[str, Any, Any]]) -> None:
     async def play() -> None:

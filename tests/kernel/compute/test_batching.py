@@ -41,7 +41,7 @@ def simulate(durations, threads, overhead=0.005):
     | st.builds(lambda d, n: [d] * n, st.floats(1e-6, 1), st.integers(1, 5000)),
     st.integers(1, 16),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_all_threads_are_busy_to_the_end(durations, threads):
     end, _ = simulate(durations, threads, overhead=0)
     ideal = sum(durations) / threads
@@ -98,7 +98,6 @@ def test_a_size_that_is_asked_for_is_kept():
     st.lists(st.integers(1, 20), min_size=1),
     st.sampled_from([list, tuple, iter, lambda x: (i for i in x), np.array]),
 )
-@settings(deadline=None)
 def test_a_source_hands_out_each_item_once_in_order(items, portions, kind):
     source = Source([kind(items)])
     taken = []
@@ -229,7 +228,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestLedger.settings = settings(max_examples=80, stateful_step_count=30)
 
 
 def test_sizes_stay_finite_without_a_known_end():

@@ -187,7 +187,7 @@ def test_a_worker_has_the_notebooks_part_of_a_value_of_many_kinds(use, way):
     st.sampled_from(USES),
     st.sampled_from(["as it was placed", "used before", "another way"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_also_if_only_some_of_it_is_placed_in_any_order(names, what, use, way):
     value = make()
     placed = {str(number): value[name] for number, name in enumerate(names)}

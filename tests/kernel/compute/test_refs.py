@@ -161,7 +161,7 @@ def test_what_is_not_placed_travels_by_value(data):
         st.sampled_from(["d", "f", 1, "text", None]), lambda s: st.lists(s) | st.dictionaries(st.text(max_size=3), s)
     )
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_container_of_placed_values_comes_back_equal(shape):
     data, frame = np.arange(5000), pd.DataFrame({"a": np.arange(5000)})
     origins = placed(data=data, frame=frame)
