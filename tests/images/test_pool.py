@@ -10,6 +10,7 @@ import pytest
 
 from moorage.images.pool import IDLE, Pool
 from moorage.images.segment import attach
+from moorage.kernel import sharing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
@@ -180,3 +181,27 @@ def test_a_lease_that_nobody_has_any_more_has_ended(pool):
     old = put(pool, "a").handle
     gc.collect()
     assert put(pool, "b").handle.paths == old.paths
+
+
+def test_what_was_written_for_somebody_who_was_interrupted_is_not_given_to_others(pool):
+    lease = put(pool, "a")
+    del lease  # the value may have been changed while it was written
+    gc.collect()
+    assert bytes(held(pool.lease("a", [(0, memoryview(b"A" * SIZE))], SIZE)).memory) == b"A" * SIZE
+
+
+def test_a_forked_child_writes_to_no_segment_of_its_parent():
+    mine = sharing.pool()
+    with put(mine, "a") as lease:
+        pass
+    child = os.fork()
+    if child == 0:
+        try:
+            own = put(sharing.pool(), "b")
+            os._exit(0 if own.handle.paths[0].startswith(f"/proc/{os.getpid()}/") else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with put(mine, "a") as again:
+        assert again.handle == lease.handle
+    mine.close()

@@ -40,6 +40,7 @@ class Lease:
     def __init__(self, pool: Pool, entry: _Entry) -> None:
         self.handle: Handle = entry.segment.handle
         self._release: Callable[[], None] | None = lambda: pool._release(entry)
+        self._forget: Callable[[], None] = lambda: pool._forget(entry)
 
     def release(self) -> None:
         """Let the pool do with the segment what it likes."""
@@ -51,7 +52,9 @@ class Lease:
         return self
 
     def __del__(self) -> None:
-        self.release()  # who asked for it was interrupted
+        if self._release is not None:  # who asked for it was interrupted, and may have gone on to change the value
+            self._forget()
+            self.release()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -183,6 +186,10 @@ class Pool:
                 self._entries.remove(entry)
                 entry.segment.close()
             return Segment(nbytes, reusable=self.limit > 0, directory=self.directory)
+
+    def _forget(self, entry: _Entry) -> None:
+        with self._lock:
+            entry.digest = ""
 
     def _release(self, entry: _Entry) -> None:
         with self._lock:

@@ -39,6 +39,9 @@ _ELSEWHERE = "it runs on another host than the notebook"
 _SILENT = "it does not answer"
 
 _pools: dict[str | None, Pool] = {}
+if hasattr(os, "register_at_fork"):
+    # A child does not have the memory by which these segments are written, and has their locks in common with its parent.
+    os.register_at_fork(after_in_child=_pools.clear)
 _open: weakref.WeakSet[Sharing] = weakref.WeakSet()
 
 
