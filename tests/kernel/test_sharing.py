@@ -1,6 +1,7 @@
 """A host holds one copy of a placed value, however many workers it has, and whatever happens to them."""
 
 import os
+import signal
 import sys
 import threading
 
@@ -12,6 +13,7 @@ from dask.distributed import Client
 
 import moorage
 from moorage.errors import DoesNotFitError
+from moorage.images.segment import Segment
 from moorage.kernel import sharing
 from tests.helpers import eventually
 from tests.kernel.conftest import release_all
@@ -247,3 +249,23 @@ def kill(cluster, name):
     os.kill(pid, 9)
     eventually(lambda: address not in {info.address for info in cluster.workers()})
     eventually(lambda: {info.name for info in cluster.workers() if info.status == "running"} == {"alice", "bob"})
+
+
+def test_what_is_changed_after_an_interrupt_is_not_taken_for_what_it_was(cluster, monkeypatch):
+    x = random(9)
+    original, write = x.copy(), Segment.write
+    written = threading.Event()
+
+    def interrupted_write(self, parts, nbytes):
+        if nbytes == x.nbytes and not written.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert written.wait(30)
+        write(self, parts, nbytes)
+
+    monkeypatch.setattr(Segment, "write", interrupted_write)
+    with pytest.raises(KeyboardInterrupt):
+        cluster.broadcast(x, name="x")
+    x[:] = 0
+    written.set()
+    cluster.broadcast(original, name="x")
+    assert on_each(cluster, np.sum, "x") == [original.sum()] * 2

@@ -40,7 +40,7 @@ class Lease:
     def __init__(self, pool: Pool, entry: _Entry) -> None:
         self.handle: Handle = entry.segment.handle
         self._release: Callable[[], None] | None = lambda: pool._release(entry)
-        self._forget: Callable[[], None] = lambda: pool._forget(entry)
+        self._forget: Callable[[], None] = lambda: pool.forget(entry.digest)
 
     def release(self) -> None:
         """Let the pool do with the segment what it likes."""
@@ -145,6 +145,13 @@ class Pool:
                     entry.segment.release_lock()
             return kept
 
+    def forget(self, digest: str) -> None:
+        """Give what was written as `digest` to nobody else: the value may have been changed meanwhile."""
+        with self._lock:
+            for entry in self._entries:
+                if entry.digest == digest:
+                    entry.digest = ""
+
     def close(self) -> None:
         """Let go of all. What others have mapped stays theirs."""
         with self._lock:
@@ -186,10 +193,6 @@ class Pool:
                 self._entries.remove(entry)
                 entry.segment.close()
             return Segment(nbytes, reusable=self.limit > 0, directory=self.directory)
-
-    def _forget(self, entry: _Entry) -> None:
-        with self._lock:
-            entry.digest = ""
 
     def _release(self, entry: _Entry) -> None:
         with self._lock:

@@ -25,7 +25,7 @@ from moorage.kernel import shipment, targets
 from moorage.kernel.inventory import Inventory, means
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
-from moorage.kernel.sharing import in_words, shared_nbytes
+from moorage.kernel.sharing import forget, in_words, shared_nbytes
 from moorage.kernel.shipment import NOTHING, How, Shipment
 from moorage.kernel.waiting import gather
 from moorage.model import Placement, WorkerInfo
@@ -237,10 +237,12 @@ class Placer(Inventory):
         of the key's earlier life, that it lets go of it, must not end the new one: the scheduler has heard all of that
         when this returns, and nothing more is said as long as there are these futures.
         """
+        # Rather than to send it twice. Waited for before there are futures: what was broken off has to go, since the
+        # value may have been changed while it was on its way, and then the key does not tell what it is.
+        if sending := {self._sending[key] for key in keys if key in self._sending}:
+            await asyncio.wait(sending, timeout=config.seconds("answer-timeout"))
         earlier = any(key in self._earlier or key in self.client.futures for key in keys)
         lives = [Future[Any](key, self.client) for key in keys]
-        if sending := {self._sending[key] for key in keys if key in self._sending}:
-            await asyncio.wait(sending, timeout=config.seconds("answer-timeout"))  # rather than to send it twice
         if earlier or len(self._earlier) > _MANY:
             await self.link.flush()
             self._earlier = {key for key in self._earlier if key in self.client.futures}
@@ -295,6 +297,7 @@ class Placer(Inventory):
                 if one.value is not NOTHING and not broken_off.is_set():
                     await shipment.send(one, self.link, infos, how.direct, self.direct)
             if broken_off.is_set():
+                forget(image for one in shipments for image in one.parcel.images)
                 raise asyncio.CancelledError
             if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
                 await self.link.flush()  # graphs that were submitted before need what is let go of

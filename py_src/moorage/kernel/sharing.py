@@ -40,7 +40,7 @@ _SILENT = "it does not answer"
 
 _pools: dict[str | None, Pool] = {}
 if hasattr(os, "register_at_fork"):
-    # A child does not have the memory by which these segments are written, and has their locks in common with its parent.
+    # A child does not have the memory by which these are written, and has their locks in common with its parent.
     os.register_at_fork(after_in_child=_pools.clear)
 _open: weakref.WeakSet[Sharing] = weakref.WeakSet()
 
@@ -213,6 +213,13 @@ class Shared:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def forget(images: Iterable[Image]) -> None:
+    """Do not use again what was written of images whose placement was broken off."""
+    for image in images:
+        for each in _pools.values():
+            each.forget(image.digest)
 
 
 def allowed() -> bool:
