@@ -15,7 +15,8 @@ from tests.host.tools import eventually
 def holders(client, future):
     """Return the names of the workers that have a future's value."""
     names = {address: str(info["name"]) for address, info in client.scheduler_info(n_workers=-1)["workers"].items()}
-    return sorted(names[address] for address in client.who_has(future)[future.key])
+    # one that has just joined may have it, and not be listed yet
+    return sorted(names.get(address, "?") for address in client.who_has(future)[future.key])
 
 
 def tidied(client):
