@@ -34,12 +34,12 @@ class Board(anywidget.AnyWidget):
     _css = _view("board.css")
 
     read_only = Bool(False, help="Whether it may only look.")
+    _joined: Channel | None = None
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         if self.comm is not None:
             keep_shell(self.comm)
-        self._joined: Channel | None = None
         self.on_msg(self._on_message)
 
     def close(self) -> None:
