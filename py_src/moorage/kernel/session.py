@@ -70,8 +70,9 @@ def add(controller: ClusterController) -> None:
 
 
 def _on_status(change: Any) -> None:
-    if change["new"] == "stopped" and change["owner"] in _controllers:
-        _controllers.remove(change["owner"])
+    if change["new"] == "stopped":
+        if change["owner"] in _controllers:
+            _controllers.remove(change["owner"])
         _tell()
 
 
@@ -112,12 +113,12 @@ def current() -> ClusterController:
     NoClusterError
         If there is none.
     """
-    if not _controllers:
+    if not (controllers := all_controllers()):
         raise NoClusterError(
             "There is no cluster.",
             "Start one with %cluster start (moorage.start()), or attach to one with %cluster attach ADDRESS.",
         )
-    return _controllers[-1]
+    return controllers[-1]
 
 
 def adrift() -> ClusterController | None:
@@ -128,4 +129,5 @@ def adrift() -> ClusterController | None:
 
 def all_controllers() -> list[ClusterController]:
     """Return all clusters of this process, the current one last."""
-    return list(_controllers)
+    # An interrupt of `ClusterController.stop` may have kept one from being taken off the list.
+    return [controller for controller in _controllers if controller.status != "stopped"]
