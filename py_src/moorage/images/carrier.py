@@ -176,7 +176,7 @@ class Table:
 
     def loads(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
         """Return the value of an image whose buffers have just arrived, read-only."""
-        return self._load(bytes(stream), self.bring([memoryview(buffer).cast("B") for buffer in buffers]))
+        return self._load(stream, self.bring([memoryview(buffer).cast("B") for buffer in buffers]))
 
     def map(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
         """Return the value of an image whose buffers lie in the memory of this host.
@@ -186,16 +186,17 @@ class Table:
         SegmentError
             If that cannot be mapped here.
         """
-        return self._load(bytes(stream), layout(sizes).split(self.mappings.map(segment).memory))
+        return self._load(stream, layout(sizes).split(self.mappings.map(segment).memory))
 
     def align(self, buffers: list[memoryview]) -> list[memoryview]:
         """Bring buffers to aligned memory; without room for a copy they stay where they arrived, wherever that is."""
         return aligned(buffers) if self.has_room(sum(buffer.nbytes for buffer in buffers)) else buffers
 
-    def _load(self, stream: bytes, own: Sequence[memoryview]) -> Any:
+    def _load(self, stream: Any, own: Sequence[memoryview]) -> Any:
+        stream = memoryview(stream).cast("B")  # may be as large as the value: it is copied only if it is kept
         value = decode(stream, [buffer.toreadonly() for buffer in own])
-        if keeps_its_stream(len(stream), sum(buffer.nbytes for buffer in own)):
-            self.note(value, Image(stream, tuple(own)))
+        if keeps_its_stream(stream.nbytes, sum(buffer.nbytes for buffer in own)):
+            self.note(value, Image(bytes(stream), tuple(own)))
         elif not isinstance(value, _ATOMS):
             self.note(value, None)
         return value

@@ -154,6 +154,9 @@ class Resizing:
             end()
 
     async def _scale(self, **arguments: Any) -> None:
+        n = arguments.get("n")
+        if not (isinstance(n, int) and n >= self.n_workers):
+            await self._link.flush()  # what was let go of before is nothing to be kept
         await self._command("scale", **arguments)
         # Newcomers get what is everywhere: scaling is done when they have it.
         await self._link.settled(self._link.mirror.variables, config.seconds("wait-timeout", self.wait_timeout))

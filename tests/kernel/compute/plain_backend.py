@@ -89,7 +89,7 @@ class PlainBackend:
     def nbytes(self, key):
         return self.client.nbytes([key], summary=False).get(key, 0)
 
-    def workers(self):
+    def workers(self, *, fresh=False):
         found = self.client.scheduler_info(n_workers=-1)["workers"]
         return [
             WorkerInfo(str(w["name"]), a, w["host"], w["nthreads"], w["memory_limit"]) for a, w in sorted(found.items())

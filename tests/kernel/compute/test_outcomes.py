@@ -5,7 +5,7 @@ import sys
 import threading
 
 import pytest
-from distributed import KilledWorker
+from distributed import KilledWorker, wait
 
 from moorage.errors import UnpicklableError
 from moorage.kernel.compute.ledger import Progress
@@ -164,5 +164,7 @@ def test_a_result_whose_pickling_ends_the_worker_is_an_error_and_not_made_withou
 
 def test_a_result_that_refuses_to_be_pickled_may_stay_where_it_is(cluster):
     source = "class Stays:\n    n = 7\n    def __getstate__(self): raise TypeError('stays')\ndef made(): return Stays()"
-    stays = cluster.submit(notebook(source)["made"], workers="alice", pure=False)
-    assert cluster.submit(lambda it: it.n, stays, workers="alice", pure=False).result(30) == 7
+    stays = cluster.submit(notebook(source)["made"], pure=False)
+    wait(stays, 30)
+    [holder] = cluster.client.who_has(stays)[stays.key]
+    assert cluster.submit(lambda it: it.n, stays, workers=holder, pure=False).result(30) == 7

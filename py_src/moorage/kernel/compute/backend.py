@@ -79,8 +79,8 @@ class Backend(Protocol):
         """Return the size of the value of `key`, bytes; 0 if unknown."""
         ...
 
-    def workers(self) -> list[WorkerInfo]:
-        """Return the workers, as of now."""
+    def workers(self, *, fresh: bool = False) -> list[WorkerInfo]:
+        """Return the workers, as far as is known here; `fresh`: ask the scheduler."""
         ...
 
     def on_workers(self, callback: Callable[[], None]) -> Callable[[], None]:

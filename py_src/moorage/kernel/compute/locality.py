@@ -58,6 +58,8 @@ def where(backend: Backend, options: Options, keys: Iterable[Any]) -> list[Worke
     """
     workers = backend.workers()
     if options.workers:
+        if not all(any(_is(worker, (asked,)) for worker in workers) for asked in options.workers):
+            workers = backend.workers(fresh=True)  # one that is new may not have been heard of
         for asked in options.workers:
             if not any(_is(worker, (asked,)) for worker in workers):
                 raise UnknownWorkerError(asked, [worker.name for worker in workers])

@@ -168,8 +168,10 @@ class PlacedData:
         record = self._record(key)
         return max(record["nbytes"], 0) // len(record["keys"]) if record is not None else 0
 
-    def workers(self) -> list[WorkerInfo]:
+    def workers(self, *, fresh: bool = False) -> list[WorkerInfo]:
         """See `Backend`."""
+        if fresh:
+            self._run(self._link.refresh)
         return self._link.mirror.infos()
 
     def on_workers(self, callback: Callable[[], None]) -> Callable[[], None]:
