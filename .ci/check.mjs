@@ -30,7 +30,7 @@ const CHECKS = [
       `${venv}pytest`,
       '--ignore=tests/panel',
       '--numprocesses=2',
-      '--dist=loadgroup',
+      '--dist=loadscope',
       '--no-loadscope-reorder',
       ...cache('pytest')
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,10 +45,18 @@ def group(path):
     return next((folder for folder in TOGETHER if name.startswith(f"{folder}/")), name)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
+class Together(LoadScopeScheduling):
+    """Gives the tests of a group to one process."""
+
+    def _split_scope(self, nodeid):
+        return group(HERE.parent / nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item.path)))
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     groups = {id(item): group(item.path) for item in items}
     # from the first page on, Playwright has an event loop running in the main thread: no asyncio.run there any more

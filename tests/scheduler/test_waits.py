@@ -34,7 +34,7 @@ def test_an_unknown_worker_is_refused_and_nothing_changes(workers: Workers, note
     notebook.pin("x", VALUE, "bob")
     answer = notebook.move("x", OnWorkers(("alice", "bod")))
     assert answer == {"status": "unknown-worker", "asked": "bod", "known": answer["known"]}
-    assert sorted(answer["known"]) == ALL
+    assert set(answer["known"]) >= set(ALL)  # and those that were there once
     assert notebook.variable("x")["placement"]["workers"] == ("bob",)
     notebook.until("x", on=["bob"])
 
