@@ -73,9 +73,16 @@ export type PanelWorker = {
   status: WorkerStatus;
   /** 0: none */
   memory_limit: number;
+  /** of keys in memory; this, as `process`, without what its host shares */
   managed: number;
   process: number;
   spilled: number;
+  /** what the workers of its host share, each value once */
+  host_shared: number;
+  /** what its host has left; -1: it has not said */
+  host_free: number;
+  /** whether it shares memory with others of its host; null: it has not said */
+  shares: boolean | null;
 };
 
 /** A placed variable as the user sees it. */
@@ -88,6 +95,8 @@ export type PanelVariable = {
   detail: string;
   /** bytes of one copy of all keys */
   nbytes: number;
+  /** of these, bytes that lie in memory which a host shares */
+  shared: number;
   nkeys: number;
   placement: PlacementDict;
   state: State;
@@ -145,6 +154,9 @@ export type PanelWorkerChange = {
   managed?: number;
   process?: number;
   spilled?: number;
+  host_shared?: number;
+  host_free?: number;
+  shares?: boolean | null;
 };
 
 /**
@@ -159,6 +171,7 @@ export type PanelVariableChange = {
   typename?: string;
   detail?: string;
   nbytes?: number;
+  shared?: number;
   nkeys?: number;
   placement?: PlacementDict;
   state?: State;

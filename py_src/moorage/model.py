@@ -78,7 +78,13 @@ class WorkerInfo:
     status : str
         One of `WorkerStatus`.
     managed, process, spilled : int
-        Bytes of keys in memory, of the whole process, and of keys on disk.
+        Bytes of keys in memory, of the whole process, and of keys on disk; without what its host shares.
+    host_shared : int
+        Bytes that the workers of its host share, each value once.
+    host_free : int
+        Bytes that its host has left for it, as far as it has said; -1 means that it has not.
+    shares : bool or None
+        Whether it shares memory with others of its host; None if it has not said.
     """
 
     name: str
@@ -90,6 +96,9 @@ class WorkerInfo:
     managed: int = 0
     process: int = 0
     spilled: int = 0
+    host_shared: int = 0
+    host_free: int = -1
+    shares: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,12 @@ class PanelWorker(TypedDict):
     nthreads: int
     status: WorkerStatus
     memory_limit: int  # 0: none
-    managed: int
+    managed: int  # of keys in memory; this, as `process`, without what its host shares
     process: int
     spilled: int
+    host_shared: int  # what the workers of its host share, each value once
+    host_free: int  # what its host has left; -1: it has not said
+    shares: bool | None  # whether it shares memory with others of its host; null: it has not said
 
 
 class PanelVariable(TypedDict):
@@ -74,6 +77,7 @@ class PanelVariable(TypedDict):
     typename: str
     detail: str
     nbytes: int  # bytes of one copy of all keys
+    shared: int  # of these, bytes that lie in memory which a host shares
     nkeys: int
     placement: PlacementDict
     state: State
@@ -133,6 +137,9 @@ class PanelWorkerChange(TypedDict, total=False):
     managed: int
     process: int
     spilled: int
+    host_shared: int
+    host_free: int
+    shares: bool | None
 
 
 class PanelVariableChange(TypedDict, total=False):
@@ -147,6 +154,7 @@ class PanelVariableChange(TypedDict, total=False):
     typename: str
     detail: str
     nbytes: int
+    shared: int
     nkeys: int
     placement: PlacementDict
     state: State

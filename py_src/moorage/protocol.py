@@ -95,6 +95,9 @@ class WorkerDict(TypedDict):
     managed: int
     process: int
     spilled: int
+    host_shared: int
+    host_free: int
+    shares: bool | None
 
 
 class VariableRecord(TypedDict):
@@ -109,6 +112,7 @@ class VariableRecord(TypedDict):
     typename: str
     detail: str
     nbytes: int  # bytes of one copy of all keys
+    shared: int  # of these, bytes that lie in memory which a host shares
     state: State
     reason: str
     held: dict[str, int]  # worker -> number of keys it has
@@ -121,6 +125,7 @@ class VariableDelta(TypedDict):
     state: State
     reason: str
     nbytes: int
+    shared: int
     held: dict[str, int]
     pending: dict[str, int]
 

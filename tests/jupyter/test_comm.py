@@ -138,7 +138,7 @@ def test_nothing_is_pushed_when_nothing_changes(panel):
     pushed = len(panel.updates())
     panel.kernel.run("y = 2\nx + y")
     panel.kernel.run("cluster.placement()")
-    memory = {"managed", "process", "spilled"}  # of a worker may change at any time
+    memory = {"managed", "process", "spilled", "host_shared", "host_free"}  # of a worker may change at any time
     later = [
         update
         for update in panel.updates()[pushed:]

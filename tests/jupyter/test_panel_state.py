@@ -22,6 +22,9 @@ def worker(name, host="h1", process=0, status="running"):
         "managed": 0,
         "process": process,
         "spilled": 0,
+        "host_shared": 0,
+        "host_free": -1,
+        "shares": None,
     }
 
 
@@ -36,6 +39,7 @@ def record(name, owner=OWNER, held=None, pending=None, state="held"):
         "typename": "ndarray",
         "detail": "(3,) int64",
         "nbytes": 24,
+        "shared": 0,
         "state": state,
         "reason": "",
         "held": held or {},

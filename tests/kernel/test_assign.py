@@ -1,16 +1,14 @@
-"""Dealing out elements, and whether they fit: pure."""
+"""Dealing out elements: pure."""
 
 import math
 from collections import Counter
 
-import dask.config
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.errors import DoesNotFitError
-from moorage.kernel.assign import assign, check_fit, free, usable
+from moorage.kernel.assign import assign
 from moorage.model import WorkerInfo
+from moorage.room import free
 
 MB = 1_000_000
 
@@ -62,46 +60,3 @@ def test_by_memory_each_goes_where_most_is_free(nbytes, workers):
     for size, name in zip(nbytes, assign(nbytes, workers, "memory"), strict=True):
         assert left[name] == max(left.values())
         left[name] -= size
-
-
-@given(clusters, st.lists(st.integers(0, 5000 * MB), min_size=6, max_size=6))
-def test_it_fits_exactly_if_it_fits_on_each(workers, amounts):
-    needs = {w.name: amount for w, amount in zip(workers, amounts, strict=False)}
-    short = [w for w in workers if needs[w.name] > max(0, free(w))]
-    if not short:
-        check_fit("x", needs, workers)
-        return
-    with pytest.raises(DoesNotFitError) as caught:
-        check_fit("x", needs, workers)
-    assert sum(f"{w.name} has" in caught.value.message for w in short) == min(5, len(short))
-    assert "force=True" in caught.value.remedy
-
-
-def test_a_worker_without_a_limit_takes_anything():
-    check_fit("x", {"w": 10**15}, [worker("w", memory_limit=0)])
-
-
-def test_room_ends_where_a_worker_pauses():
-    used = worker("w", memory_limit=1000 * MB, process=300 * MB, managed=100 * MB)
-    assert free(used) == usable() * 1000 * MB - 300 * MB
-    full = worker("full", process=990 * MB)
-    check_fit("x", {"full": 0}, [full])
-    with pytest.raises(DoesNotFitError, match="full has 0 B free"):
-        check_fit("x", {"full": 1}, [full])
-
-
-def test_a_refusal_says_who_could_and_does_not_list_hundreds():
-    workers = [worker(f"w{i:03}", process=800 * MB) for i in range(100)] + [worker("roomy")]
-    with pytest.raises(DoesNotFitError) as caught:
-        check_fit("x", {w.name: MB for w in workers[:100]}, workers)
-    assert "and 95 more" in caught.value.message
-    assert "It would fit on roomy." in caught.value.remedy
-    assert len(str(caught.value)) < 500
-
-
-@pytest.mark.parametrize(("pause", "terminate", "share"), [(0.5, 0.9, 0.5), (False, 0.9, 0.9), (False, False, 1.0)])
-def test_as_much_of_a_worker_is_used_as_it_takes_before_it_pauses(pause, terminate, share):
-    settings = {"distributed.worker.memory.pause": pause, "distributed.worker.memory.terminate": terminate}
-    with dask.config.set(settings):
-        assert usable() == share
-        assert free(WorkerInfo("alice", "", "", memory_limit=1000)) == share * 1000

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from moorage.errors import InputError
 from moorage.kernel.parcel import first_workers, needs, pack
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, WorkerInfo
+from moorage.room import Needs
 
 INFOS = [
     WorkerInfo(name, f"tcp://{host}:{port}", host, nthreads=2, memory_limit=10**9, status=status)
@@ -94,7 +95,7 @@ def test_what_is_sent_first_goes_to_a_running_worker_that_shall_have_it(value, p
 def test_on_no_worker_nothing_is_sent():
     parcel = pack([1, 2], "v", False, True)
     assert first_workers(parcel, Everywhere(), "cores", []) == [None, None]
-    assert needs(parcel, Everywhere(), [None, None], {}, []) == {}
+    assert needs(parcel, Everywhere(), [None, None], {}, []) == Needs()
 
 
 @given(values, placements)
@@ -103,7 +104,7 @@ def test_needs_count_what_workers_lack(value, placement):
         return
     parcel = pack(value, "v", False, True)
     firsts = first_workers(parcel, placement, "cores", INFOS)
-    needed = needs(parcel, placement, firsts, {}, INFOS)
+    needed = needs(parcel, placement, firsts, {}, INFOS).private
     total = sum(parcel.nbytes)
     match placement:
         case Everywhere():
@@ -118,4 +119,4 @@ def test_needs_count_what_workers_lack(value, placement):
         case Anywhere() | OnWorkers(each=False):
             assert sum(needed.values()) == total
     everyone = {key: set(ADDRESS.values()) for key in parcel.keys}
-    assert not any(needs(parcel, placement, firsts, everyone, INFOS).values())
+    assert not any(needs(parcel, placement, firsts, everyone, INFOS).private.values())

@@ -211,6 +211,45 @@ def test_a_value_that_is_larger_than_a_workers_limit_is_held_if_forced(cluster):
     assert cluster.placement()["x"].holders == ["alice"]
 
 
+def test_a_value_that_is_larger_than_a_workers_limit_is_taken_by_a_host_whose_workers_have_that_much_together(cluster):
+    x = random(14, 60_000_000)  # 480 MB; a worker takes 320, two of them some 440
+    with pytest.raises(DoesNotFitError, match="on each worker that takes it"):
+        cluster.broadcast(x, name="x")
+    cluster.scale(3)
+    cluster.broadcast(x, name="x")
+    assert on_each(cluster, np.sum, "x") == [x.sum()] * 3
+    shared = {info.host_shared for info in cluster.workers()}
+    assert shared == {x.nbytes}
+    # none of it is a worker's own: there is room for what is, the others can take over, and it can be moved
+    cluster.broadcast(bytes(80_000_000), name="own")
+    cluster.scale(2)
+    cluster.pin("x", workers=["alice"])
+    cluster.pin("x", workers=["bob"])
+    assert cluster.placement()["x"].holders == ["bob"]
+    cluster.release("x")
+    eventually(lambda: {info.host_shared for info in cluster.workers()} == {0})
+
+
+def test_a_host_that_is_full_takes_nothing(cluster, monkeypatch):
+    sharing.pool().close()  # what it keeps is free
+    monkeypatch.setattr(sharing, "host_free", lambda: 10_000_000)
+    for place in (cluster.broadcast, cluster.scatter):
+        with pytest.raises(DoesNotFitError, match=r"x needs 30\.\d* MiB of the memory of host .* free"):
+            place(random(13), name="x", **({"whole": True} if place == cluster.scatter else {}))
+    cluster.broadcast(random(13), name="x", force=True)
+
+
+def test_the_only_worker_that_maps_it_may_go(cluster):
+    x = random(15, 30_000_000)  # 240 MB; more than another worker may take before it spills
+    cluster.scale(3)
+    (third,) = {info.name for info in cluster.workers()} - {"alice", "bob"}
+    cluster.pin("x", workers=[third], value=x)
+    eventually(lambda: {info.host_shared for info in cluster.workers()} == {x.nbytes})
+    cluster.scale(2)
+    assert on_each(cluster, np.sum, "x") == [x.sum()] * 2
+    assert len(set.union(*mapped(cluster).values())) == 1
+
+
 def test_what_is_too_much_for_a_worker_and_cannot_be_shared_is_refused(cluster):
     with pytest.raises(DoesNotFitError, match="on each worker that takes it"):
         cluster.broadcast(["x" * 100] * 5_000_000 + [bytes(LIMIT)], name="x", whole=True)

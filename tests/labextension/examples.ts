@@ -39,6 +39,9 @@ export function aWorker(name: string, fields: Partial<PanelWorker> = {}): PanelW
     managed: 0,
     process: 180 * MB,
     spilled: 0,
+    host_shared: 0,
+    host_free: -1,
+    shares: false,
     ...fields
   };
 }
@@ -50,6 +53,7 @@ export function aVariable(name: string, fields: Partial<PanelVariable> = {}): Pa
     typename: 'ndarray',
     detail: '(1000, 1000) float64',
     nbytes: 8 * MB,
+    shared: 0,
     nkeys: 1,
     placement: { kind: 'anywhere', copies: 1 },
     state: 'held',

@@ -149,7 +149,7 @@ describe('a preview', () => {
   it('refuses what does not fit, with the numbers', () => {
     expect(preview(state, carry('huge'), on('bob')).refusal).toEqual({
       reason: 'does-not-fit',
-      worker: 'bob',
+      where: 'bob',
       nbytes: 900 * MB,
       free: freeBytes(workers['bob'] ?? aWorker('bob'))
     });
@@ -178,6 +178,82 @@ describe('a preview', () => {
     const queue = board(aQueueCluster());
     const { incoming } = preview(queue, carry('flights'), { kind: 'one-per-host' });
     expect([...incoming.keys()]).toEqual(['node2-a', 'node10-a']);
+  });
+
+  describe('of what workers of a host share', () => {
+    const two = { shares: true, process: 0.2 * GB };
+    const sharing = board(
+      aState({
+        workers: byName(
+          aWorker('alice', two),
+          aWorker('bob', two),
+          aWorker('carol', { host: 'far', host_free: 2 * GB, ...two }),
+          aWorker('dave', { host: 'far', ...two })
+        ),
+        variables: byName(
+          aVariable('there', {
+            nbytes: 301 * MB,
+            shared: 300 * MB,
+            placement: pin('alice'),
+            held: { alice: 1 }
+          })
+        ),
+        candidates: byName(
+          { name: 'new', typename: 'ndarray', detail: '', nbytes: 1.7 * GB },
+          { name: 'huge', typename: 'ndarray', detail: '', nbytes: 2.2 * GB },
+          { name: 'more', typename: 'ndarray', detail: '', nbytes: 3 * GB }
+        )
+      })
+    );
+    const all: Target = { kind: 'all-workers' };
+
+    it('counts it once for each host, though it is more than a worker may have', () => {
+      const { own, shared, nbytes, refusal } = preview(sharing, carry('new'), all);
+      expect(refusal).toBeNull();
+      expect([...own]).toEqual([]);
+      expect([...shared]).toEqual([
+        ['127.0.0.1', 1.7 * GB],
+        ['far', 1.7 * GB]
+      ]);
+      expect(nbytes).toBe(3.4 * GB);
+    });
+
+    it('counts nothing again of what a host has, and the rest on each worker', () => {
+      const { own, shared, incoming } = preview(sharing, carry('there'), all);
+      expect([...incoming.keys()]).toEqual(['bob', 'carol', 'dave']);
+      expect([...own]).toEqual([
+        ['bob', MB],
+        ['carol', MB],
+        ['dave', MB]
+      ]);
+      expect([...shared]).toEqual([['far', 300 * MB]]);
+      expect(preview(sharing, carry('there'), on('bob')).nbytes).toBe(MB);
+    });
+
+    it('refuses what a host has no room for', () => {
+      expect(preview(sharing, carry('huge'), all).refusal).toEqual({
+        reason: 'does-not-fit',
+        where: 'far',
+        nbytes: 2.2 * GB,
+        free: 2 * GB
+      });
+      expect(preview(sharing, carry('huge'), on('bob')).refusal).toBeNull();
+    });
+
+    it('refuses what is more than the workers of a host have together', () => {
+      expect(preview(sharing, carry('more'), on('bob')).refusal).toMatchObject({
+        where: 'bob',
+        nbytes: 3 * GB
+      });
+    });
+
+    it('leaves to the kernel what workers have not said yet', () => {
+      const unknown = board(
+        aState({ workers: byName(aWorker('a', { ...two, shares: null }), aWorker('b', two)) })
+      );
+      const candidates = sharing.candidates;
+      expect(preview({ ...unknown, candidates }, carry('huge'), on('a')).refusal).toBeNull();
+    });
   });
 
   it('has room without end where there is no limit', () => {

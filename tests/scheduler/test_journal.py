@@ -26,7 +26,7 @@ NAMES = ["alice", "bob", "carol"]
 counts = st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3))
 records = st.builds(
     lambda state, reason, nbytes, held, pending: {
-        "state": state, "reason": reason, "nbytes": nbytes, "held": held, "pending": pending,
+        "state": state, "reason": reason, "nbytes": nbytes, "shared": nbytes // 2, "held": held, "pending": pending,
     },
     st.sampled_from(["held", "moving", "waiting", "lost"]), st.sampled_from(["", "why"]),
     st.integers(0, 3), counts, counts,

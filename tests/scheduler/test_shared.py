@@ -56,6 +56,36 @@ def test_what_lies_in_shared_memory_is_not_counted(workers: Workers) -> None:
         use(workers, [future, another], "alice")
 
 
+def counted(workers: Workers) -> tuple[int, int, int]:
+    """Return what is counted as shared: of alice, of bob, and of their host."""
+
+    def look(scheduler: Any) -> tuple[int, int, int]:
+        shared = scheduler.plugins["moorage"].shared
+        by_name = {str(ws.name): shared.held_by(ws) for ws in scheduler.workers.values()}
+        return by_name["alice"], by_name["bob"], shared.on_host("127.0.0.1")
+
+    return workers.look(look)
+
+
+def test_it_is_counted_once_for_a_host_as_long_as_it_is_there(workers: Workers) -> None:
+    before = counted(workers)
+
+    def more() -> tuple[int, ...]:
+        return tuple(now - then for now, then in zip(counted(workers), before, strict=True))
+
+    one = workers.client.scatter(1, workers=["alice", "bob"], broadcast=True, hash=False)
+    other = workers.client.scatter(2, workers=["bob"], hash=False)
+    for name, future, nbytes in (("alice", one, 30), ("bob", one, 30), ("bob", other, 5)):
+        workers.run(report, name, future.key, nbytes, "")
+    eventually(lambda: more() == (30, 35, 35))
+    workers.run(report, "alice", one.key, 30, "")  # once more
+    workers.run(report, "alice", "unknown", 7, "")  # a copy of which the scheduler does not know
+    del other, future
+    eventually(lambda: more() == (30, 30, 30))
+    del one
+    eventually(lambda: more() == (0, 0, 0))
+
+
 def test_what_is_private_of_a_shared_value_is_counted(workers: Workers) -> None:
     future = workers.client.scatter(Large(), workers=["alice"], hash=False)
     workers.run(report, "alice", future.key, 8 * LIMIT, "")

@@ -8,8 +8,9 @@ export interface IHolding {
   /** Keys that it has, and still lacks. */
   readonly held: number;
   readonly pending: number;
-  /** Bytes of the keys that it has. */
+  /** Bytes of the keys that it has for itself, and of those that its host shares. */
   readonly nbytes: number;
+  readonly shared: number;
 }
 
 /** Variables that are on `worker` or on their way to it, in the order of the list. */
@@ -19,7 +20,9 @@ export function holdings(variables: ReadonlyMap<string, IVariable>, worker: stri
     const held = variable.held.get(worker);
     const pending = variable.pending.get(worker);
     if (held > 0 || pending > 0) {
-      found.push({ variable, held, pending, nbytes: (variable.nbytes * held) / Math.max(1, variable.nkeys) });
+      const part = held / Math.max(1, variable.nkeys);
+      const nbytes = Math.max(0, variable.nbytes - variable.shared) * part;
+      found.push({ variable, held, pending, nbytes, shared: variable.shared * part });
     }
   }
   return found;
@@ -63,7 +66,8 @@ export function sameHoldings(before: readonly IHolding[], after: readonly IHoldi
         holding.variable.touched === other.variable.touched &&
         holding.held === other.held &&
         holding.pending === other.pending &&
-        holding.nbytes === other.nbytes
+        holding.nbytes === other.nbytes &&
+        holding.shared === other.shared
       );
     })
   );
@@ -79,6 +83,8 @@ export interface IMemory {
   readonly unmanaged: number;
   /** Data on disk. */
   readonly spilled: number;
+  /** What of its data the host shares. */
+  readonly shared: number;
   /** What of it counts against the limit. */
   readonly used: number;
 }
@@ -98,6 +104,7 @@ export function memory(worker: PanelWorker, holdings: readonly IHolding[]): IMem
     other,
     unmanaged,
     spilled: worker.spilled,
+    shared: holdings.reduce((sum, { shared }) => sum + shared, 0),
     used: total * shrink + other + unmanaged
   };
 }

@@ -19,7 +19,8 @@ export type Refusal =
   | { readonly reason: 'no-workers' }
   | {
       readonly reason: 'does-not-fit';
-      readonly worker: string;
+      /** A worker, or a host. */
+      readonly where: string;
       /** Bytes that would have to go there, and that it has room for. */
       readonly nbytes: number;
       readonly free: number;
@@ -28,9 +29,13 @@ export type Refusal =
 export interface IPreview {
   /** What to ask the kernel for; empty when refused, unless it is only refused for its size. */
   readonly steps: readonly IStep[];
-  /** Worker -> bytes that would be copied to it. */
+  /** Worker -> bytes of data that is new to it. */
   readonly incoming: ReadonlyMap<string, number>;
-  /** Bytes in all. */
+  /** Worker -> bytes of these that it would have for itself. */
+  readonly own: ReadonlyMap<string, number>;
+  /** Host -> bytes of these that its workers would share, and that it does not have yet. */
+  readonly shared: ReadonlyMap<string, number>;
+  /** Bytes that would be copied in all. */
   readonly nbytes: number;
   /** Copies of variables that would be let go. */
   readonly drops: number;
@@ -39,16 +44,41 @@ export interface IPreview {
   readonly refusal: Refusal | null;
 }
 
-const NOTHING: IPreview = { steps: [], incoming: new Map(), nbytes: 0, drops: 0, paused: [], refusal: null };
+const NOTHING: IPreview = {
+  steps: [],
+  incoming: new Map(),
+  own: new Map(),
+  shared: new Map(),
+  nbytes: 0,
+  drops: 0,
+  paused: [],
+  refusal: null
+};
 
-/** What a placement may fill of a worker's memory limit: where the worker pauses. As in moorage/kernel/assign.py. */
+/** What a placement may fill of a worker's memory limit: where the worker pauses. As in moorage/room.py. */
 export const PAUSE = 0.8;
 
+/** What of its memory limit a worker fills before it begins to write data to disk. As in moorage/room.py. */
+const SPILL = 0.7;
+
+/** Bytes of a value from which on it lies in memory that a host shares. As in moorage/worker/sharing.py. */
+const SMALLEST_SHARED = 100_000;
+
+/** Bytes that a worker can have for itself; Infinity without a limit. */
+function mostBytes(worker: PanelWorker, share = PAUSE): number {
+  return worker.memory_limit === 0 ? Infinity : share * worker.memory_limit;
+}
+
 /** Bytes that a worker has room for; Infinity without a limit. */
-export function freeBytes(worker: PanelWorker): number {
-  return worker.memory_limit === 0
-    ? Infinity
-    : Math.max(0, PAUSE * worker.memory_limit - Math.max(worker.process, worker.managed));
+export function freeBytes(worker: PanelWorker, share = PAUSE): number {
+  return Math.max(0, mostBytes(worker, share) - Math.max(worker.process, worker.managed));
+}
+
+/** Bytes that go to workers, and to hosts for their workers to share. */
+interface IAmounts {
+  readonly incoming: Map<string, number>;
+  readonly own: Map<string, number>;
+  readonly shared: Map<string, number>;
 }
 
 /** What dropping `carried` on `target` would do. */
@@ -57,7 +87,7 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
     return { ...NOTHING, refusal: { reason: 'read-only' } };
   }
   const steps = new Map<string, { names: string[]; placement: PlacementDict | null }>();
-  const incoming = new Map<string, number>();
+  const amounts: IAmounts = { incoming: new Map(), own: new Map(), shared: new Map() };
   let drops = 0;
   let no: NoStep = 'already';
   for (const name of carried.names) {
@@ -73,20 +103,21 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
     } else {
       step.names.push(name);
     }
-    drops += account(state, name, placement, incoming);
+    drops += account(state, name, placement, amounts);
   }
   if (steps.size === 0) {
     return { ...NOTHING, refusal: { reason: no } };
   }
+  const { incoming, own, shared } = amounts;
   const wanting = [...steps.values()].some(({ placement }) => placement !== null);
   return {
     steps: [...steps.values()],
-    incoming,
-    nbytes: [...incoming.values()].reduce((total, nbytes) => total + nbytes, 0),
+    ...amounts,
+    nbytes: [...own.values(), ...shared.values()].reduce((total, nbytes) => total + nbytes, 0),
     drops,
     paused: [...incoming.keys()].filter(worker => state.workers.get(worker)?.status === 'paused'),
     refusal:
-      wanting && state.workers.size === 0 ? { reason: 'no-workers' } : firstThatDoesNotFit(state, incoming)
+      wanting && state.workers.size === 0 ? { reason: 'no-workers' } : firstThatDoesNotFit(state, own, shared)
   };
 }
 
@@ -101,12 +132,12 @@ export function previewer(state: IBoardState, carried: ICarried): (target: Targe
   };
 }
 
-// Adds what would be copied to `incoming`; returns the number of workers that would let go of what they have.
+// Adds what would be copied to `amounts`; returns the number of workers that would let go of what they have.
 function account(
   state: IBoardState,
   name: string,
   placement: PlacementDict | null,
-  incoming: Map<string, number>
+  { incoming, own, shared }: IAmounts
 ): number {
   const variable = state.variables.get(name);
   const nbytes = variable?.nbytes ?? state.candidates.get(name)?.nbytes ?? 0;
@@ -115,13 +146,67 @@ function account(
   }
   const wanted = wantedWorkers(state, variable, placement);
   const share = placement.kind === 'workers' && placement.each === false ? 1 / Math.max(1, wanted.size) : 1;
-  for (const worker of wanted) {
-    const missing = nbytes * Math.max(0, share - heldShare(variable, worker));
-    if (missing > 0) {
-      incoming.set(worker, (incoming.get(worker) ?? 0) + missing);
+  const sharable = sharableBytes(variable, nbytes);
+  const hosts = new Map<string, number>();
+  for (const name of wanted) {
+    const missing = Math.max(0, share - heldShare(variable, name));
+    const worker = state.workers.get(name);
+    if (missing === 0 || nbytes === 0) {
+      continue;
     }
+    add(incoming, name, nbytes * missing);
+    const there = worker === undefined ? 0 : sharedShare(state, variable, worker.host);
+    if (worker === undefined || !sharesMemory(state, worker, nbytes * missing, there)) {
+      add(own, name, nbytes * missing);
+      continue;
+    }
+    add(own, name, (nbytes - sharable) * missing);
+    // Copies of the same keys are one on a host; keys that are spread are different ones.
+    const onHost = sharable * Math.max(0, share - there);
+    hosts.set(worker.host, share < 1 ? (hosts.get(worker.host) ?? 0) + onHost : onHost);
+  }
+  for (const [host, onHost] of hosts) {
+    add(shared, host, onHost);
   }
   return [...(variable?.held.workers() ?? [])].filter(worker => !wanted.has(worker)).length;
+}
+
+function add(amounts: Map<string, number>, where: string, nbytes: number): void {
+  if (nbytes > 0) {
+    amounts.set(where, (amounts.get(where) ?? 0) + nbytes);
+  }
+}
+
+// Bytes that lie in memory which a host shares, or that are taken to, as long as nobody has them.
+function sharableBytes(variable: IVariable | undefined, nbytes: number): number {
+  return variable !== undefined && variable.held.size > 0
+    ? variable.shared
+    : nbytes >= SMALLEST_SHARED
+      ? nbytes
+      : 0;
+}
+
+// How much of a variable workers of a host share already: 0 to 1.
+function sharedShare(state: IBoardState, variable: IVariable | undefined, host: string): number {
+  const there = variable?.held.workers() ?? [];
+  const ofHost = [...there].filter(name => state.workers.get(name)?.host === host);
+  return variable !== undefined && variable.shared > 0
+    ? Math.max(0, ...ofHost.map(name => heldShare(variable, name)))
+    : 0;
+}
+
+// As `fits_as_shared` in moorage/room.py. What a worker has not said yet the kernel will find out.
+function sharesMemory(state: IBoardState, worker: PanelWorker, nbytes: number, there: number): boolean {
+  if (worker.shares === false) {
+    return false;
+  }
+  return there > 0 || nbytes <= Math.max(mostBytes(worker), togetherBytes(state, worker));
+}
+
+// Bytes that the workers of a worker's host have left together before they spill, less what they share.
+function togetherBytes(state: IBoardState, { host, host_shared }: PanelWorker): number {
+  const ofHost = [...state.workers.values()].filter(worker => worker.host === host);
+  return ofHost.reduce((total, worker) => total + freeBytes(worker, SPILL), -host_shared);
 }
 
 function heldShare(variable: IVariable | undefined, worker: string): number {
@@ -172,13 +257,28 @@ function isSome(name: string | undefined): name is string {
   return name !== undefined;
 }
 
-function firstThatDoesNotFit(state: IBoardState, incoming: ReadonlyMap<string, number>): Refusal | null {
-  for (const [name, nbytes] of incoming) {
+function firstThatDoesNotFit(
+  state: IBoardState,
+  own: ReadonlyMap<string, number>,
+  shared: ReadonlyMap<string, number>
+): Refusal | null {
+  const hosts = new Map(shared);
+  for (const [name, nbytes] of own) {
     const worker = state.workers.get(name);
     // A paused one is full, and takes its copy when it has let go of something: that is waiting, not refusing.
-    const free = worker === undefined || worker.status === 'paused' ? Infinity : freeBytes(worker);
+    if (worker === undefined || worker.status === 'paused') {
+      continue;
+    }
+    const free = freeBytes(worker);
     if (nbytes > free) {
-      return { reason: 'does-not-fit', worker: name, nbytes, free };
+      return { reason: 'does-not-fit', where: name, nbytes, free };
+    }
+    add(hosts, worker.host, nbytes);
+  }
+  for (const { host, host_free } of state.workers.values()) {
+    const nbytes = hosts.get(host) ?? 0;
+    if (host_free >= 0 && nbytes > host_free) {
+      return { reason: 'does-not-fit', where: host, nbytes, free: host_free };
     }
   }
   return null;

@@ -60,6 +60,7 @@ export function memoryWords(trans: ITranslate, worker: PanelWorker, memory: IMem
   const placed = memory.placed.reduce((one, other) => one + other, 0);
   return [
     trans.__('placed %1', formatBytes(placed)),
+    ...(memory.shared > 0 ? [trans.__('shared with its host %1', formatBytes(memory.shared))] : []),
     trans.__('other data %1', formatBytes(memory.other)),
     trans.__('rest of the process %1', formatBytes(memory.unmanaged)),
     ...(memory.spilled > 0 ? [trans.__('on disk %1', formatBytes(memory.spilled))] : []),

@@ -154,7 +154,7 @@ export function refusalWords(trans: ITranslate, carried: ICarried, refusal: Refu
       return trans.__(
         'does not fit: %1 to %2, %3 free',
         formatBytes(refusal.nbytes),
-        refusal.worker,
+        refusal.where,
         formatBytes(refusal.free)
       );
   }
@@ -187,7 +187,13 @@ export function previewWords(
 }
 
 function copyWords(trans: ITranslate, state: IBoardState, target: Target, preview: IPreview): string {
-  const { incoming, nbytes } = preview;
+  const { incoming, shared, nbytes } = preview;
+  if (nbytes === 0) {
+    return trans.__('copies nothing: the host has it');
+  }
+  if (shared.size > 0) {
+    return trans.__('copies %1, which workers of a host share', formatBytes(nbytes));
+  }
   const [first] = incoming.keys();
   if (first !== undefined && incoming.size === 1 && target.kind === 'worker') {
     const worker = state.workers.get(first);

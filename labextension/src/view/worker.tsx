@@ -36,6 +36,7 @@ export const WorkerCard = memo(
     // A drop elsewhere, on all workers say, shows on each card what would come to it.
     const there = hand.over === null ? null : isOver ? preview : hand.previewAt(hand.over);
     const coming = there?.incoming.get(worker.name) ?? 0;
+    const taken = there?.own.get(worker.name) ?? 0;
     const memoryNow = useMemo(() => memory(worker, holdings), [worker, holdings]);
     const [firstName] = hand.carried?.names ?? [];
     return (
@@ -67,7 +68,7 @@ export const WorkerCard = memo(
           )}
           <span className="jp-Moorage-space" />
           <span className="jp-Moorage-dim jp-Moorage-amount">
-            {amountWords(trans, worker, memoryNow.used, coming)}
+            {amountWords(trans, worker, memoryNow.used, taken)}
           </span>
         </header>
         <MemoryBar
@@ -76,7 +77,7 @@ export const WorkerCard = memo(
           holdings={holdings}
           colors={colors}
           scale={scale}
-          incoming={coming}
+          incoming={taken}
           incomingColor={coming > 0 && firstName !== undefined ? colors.get(firstName) : undefined}
         />
         <Chips {...props} carried={hand.carried?.from === worker.name ? hand.carried.names : NONE} />

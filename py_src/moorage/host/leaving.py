@@ -12,7 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dask.config
@@ -22,7 +22,12 @@ from distributed.active_memory_manager import RetireWorker
 from distributed.core import Status
 from distributed.scheduler import TaskState, WorkerState
 
+from moorage import room
 from moorage.errors import DoesNotFitError, ScaleError
+from moorage.images.mappings import METRIC
+from moorage.model import WorkerInfo
+from moorage.scheduler.reconcile import own_nbytes, worker_info
+from moorage.scheduler.shared import Shared
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,16 @@ def choose(scheduler: Scheduler, jobs: Sequence[Job], surplus: int, is_named: Ca
     for plugin in list(scheduler.plugins.values()):
         keepable &= set(plugin.valid_workers_downscaling(scheduler, list(keepable)))
 
+    shared = _shared(scheduler)
+
     def cost(item: tuple[int, Job]) -> tuple[bool, int, int, int, bool, int]:
         position, job = item
+        others = scheduler.running.difference(job.workers)
         return (
             bool(job.workers),
             len(set(job.workers) - keepable),
             sum(len(ws.processing) for ws in job.workers),
-            sum(ts.get_nbytes() for ts in only_on(job.workers)),
+            sum(_own(ts, others, shared) for ts in only_on(job.workers)),
             is_named(job.name),
             -position,
         )
@@ -83,6 +91,8 @@ def only_on(workers: Collection[WorkerState]) -> list[TaskState]:
 def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
     """Check that what only the leaving workers hold fits on the others without spilling to disk.
 
+    What a host shares stays where it is as long as workers of the host do: they map it.
+
     Raises
     ------
     DoesNotFitError
@@ -96,9 +106,10 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
                 f"Worker {str(ws.name)!r} holds an Actor, which cannot be moved.",
                 "Release the Actor first, or let another worker go.",
             )
-    sizes = [ts.get_nbytes() for ts in only_on(leaving)]
-    if not sizes:
+    tasks = only_on(leaving)
+    if not tasks:
         return
+    sizes = [ts.get_nbytes() for ts in tasks]
     staying = sorted(scheduler.running - set(leaving), key=lambda ws: str(ws.name))
     if not staying:
         others = sorted(str(ws.name) for ws in set(scheduler.workers.values()) - set(leaving))
@@ -107,10 +118,14 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
             f"{_amount(sizes)} would be lost: no running worker stays to take the data{which}.",
             "Keep at least one that runs, release the data first, or force it to lose the data.",
         )
-    free = {str(ws.name): _room(ws) for ws in staying}
-    if sum(sizes) > sum(free.values()) or max(sizes) > max(free.values()):
+    shared = _shared(scheduler)
+    own = [_own(ts, staying, shared) for ts in tasks]
+    share = dask.config.get("distributed.worker.memory.target") or 1.0
+    free = {str(ws.name): max(0.0, room.free(_info(ws, shared), share)) for ws in staying}
+    hosts = room.host_free(worker_info(ws, shared=shared) for ws in staying)
+    if sum(own) > min(sum(free.values()), sum(hosts.values())) or max(own) > max(free.values()):
         raise DoesNotFitError(
-            f"{_amount(sizes)} (the largest {format_bytes(max(sizes))}) would have to move to the workers that stay,"
+            f"{_amount(own)} (the largest {format_bytes(max(own))}) would have to move to the workers that stay,"
             f" which have room for: {_listed(free)}.",
             "Keep more workers, release data first, or force it: the workers then spill to disk.",
         )
@@ -175,18 +190,27 @@ def _reprieve(scheduler: Scheduler, before: dict[str, Status]) -> None:
             )
 
 
-def _room(ws: WorkerState) -> float:
-    """Bytes that a worker can take before it starts to spill.
+def _shared(scheduler: Scheduler) -> Shared | None:
+    """Return what is known of memory that hosts share, if moorage is on the scheduler."""
+    return getattr(scheduler.plugins.get("moorage"), "shared", None)
 
-    What it uses is the more of two figures: what the worker last reported, which lags behind, and its data as the
-    scheduler knows it plus what it lastingly needs besides, which is underestimated for half a minute after a change.
+
+def _info(ws: WorkerState, shared: Shared | None) -> WorkerInfo:
+    """Return a worker with what it uses: the more of two figures.
+
+    They are what the worker last reported, which lags behind, and its data as the scheduler knows it plus what it
+    lastingly needs besides, which is underestimated for half a minute after a change.
     """
-    if not ws.memory_limit:
-        return math.inf
-    target = dask.config.get("distributed.worker.memory.target") or 1.0
-    memory = ws.memory
-    used = max(memory.process, ws.nbytes - memory.spilled + memory.unmanaged_old)
-    return max(0.0, target * ws.memory_limit - used)
+    info = worker_info(ws, memory=True, shared=shared)
+    return replace(info, process=max(info.process, own_nbytes(ws, shared) + ws.memory.unmanaged_old))
+
+
+def _own(ts: TaskState, staying: Collection[WorkerState], shared: Shared | None) -> int:
+    """Return the bytes of a task's result that a worker which takes it would have for itself."""
+    if shared is None or ts.key not in shared:
+        return ts.get_nbytes()
+    hosts = {ws.host: ws for ws in staying if ws.metrics.get(METRIC, {}).get("shares")}
+    return max(0, ts.get_nbytes() - max((shared.nbytes(ts.key, ws) for ws in hosts.values()), default=0))
 
 
 def _amount(sizes: Sequence[int]) -> str:

@@ -121,6 +121,7 @@ class StateMaker:
             "typename": record["typename"],
             "detail": record["detail"],
             "nbytes": record["nbytes"],
+            "shared": record["shared"],
             "nkeys": len(record["keys"]),
             "placement": placement,
             "state": record["state"],
@@ -145,6 +146,9 @@ class StateMaker:
             "managed": worker["managed"],
             "process": worker["process"],
             "spilled": worker["spilled"],
+            "host_shared": worker["host_shared"],
+            "host_free": worker["host_free"],
+            "shares": worker["shares"],
         }
         self._workers[name] = (worker, made)
         return made

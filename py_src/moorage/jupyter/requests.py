@@ -288,6 +288,7 @@ def _on_their_way(
             "typename": typename,
             "detail": detail,
             "nbytes": measure(value),
+            "shared": 0,
             "nkeys": 1,
             "placement": placement_to_dict(placement),
             "state": "moving",

@@ -1,4 +1,4 @@
-"""Which worker gets which element of what is scattered, and whether it fits. Pure."""
+"""Which worker gets which element of what is scattered. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 from typing import Literal
 
-import dask.config
-from dask.utils import format_bytes
-
-from moorage.errors import DoesNotFitError
 from moorage.model import WorkerInfo
+from moorage.room import free
 
 By = Literal["cores", "workers", "memory"]
 
@@ -41,58 +38,3 @@ def assign(nbytes: Sequence[int], workers: Sequence[WorkerInfo], by: By = "cores
         return names
     turns = [worker.name for worker in workers for _ in range(max(1, worker.nthreads) if by == "cores" else 1)]
     return list(islice(cycle(turns), len(nbytes)))
-
-
-def free(worker: WorkerInfo) -> float:
-    """Return the bytes that a worker can take before it would pause; infinite without a limit."""
-    return most(worker) - max(worker.process, worker.managed)
-
-
-def most(worker: WorkerInfo) -> float:
-    """Return the bytes that a worker can hold before it would pause; infinite without a limit."""
-    return usable() * worker.memory_limit if worker.memory_limit else float("inf")
-
-
-def usable() -> float:
-    """Return what a placement may fill of a worker's memory limit: up to where it pauses, or else is ended.
-
-    These are the settings ``distributed.worker.memory.pause`` and ``terminate``, as this process has them.
-    """
-    settings = (dask.config.get(f"distributed.worker.memory.{name}", None) for name in ("pause", "terminate"))
-    return next((float(share) for share in settings if share), 1.0)
-
-
-def check_fit(name: str, needs: dict[str, int], workers: Sequence[WorkerInfo]) -> None:
-    """Check that each worker can take what it would get.
-
-    Parameters
-    ----------
-    name : str
-        The variable, for the error.
-    needs : dict of str to int
-        Worker name -> bytes that it does not have yet.
-    workers : sequence of WorkerInfo
-
-    Raises
-    ------
-    DoesNotFitError
-        Names each worker that cannot take its part, with what it has, and who could.
-    """
-    rooms = {worker.name: max(0.0, free(worker)) for worker in workers}
-    short = [name for name, need in needs.items() if need > rooms.get(name, float("inf"))]
-    if not short:
-        return
-    numbers = ", ".join(f"{worker} has {format_bytes(int(rooms[worker]))} free" for worker in sorted(short)[:5])
-    more = f" and {len(short) - 5} more" if len(short) > 5 else ""
-    need = max(needs[worker] for worker in short)
-    able = sorted(worker for worker, room in rooms.items() if room >= need)
-    if able:
-        where = f"It would fit on {', '.join(able[:10])}. "
-    else:
-        most = max(rooms, key=lambda worker: rooms[worker])
-        where = f"The most that a worker has free is {format_bytes(int(rooms[most]))} ({most}). "
-    raise DoesNotFitError(
-        f"{name} needs {format_bytes(need)} on each worker that takes it, but {numbers}{more}.",
-        f"{where}Use more or larger workers, release something, or force it: --force, force=True "
-        "(the workers then spill other data to disk, or pause).",
-    )

@@ -37,6 +37,7 @@ MODULES = (
     "moorage.images.code",
     "moorage.images.format",
     "moorage.images.mappings",
+    "moorage.images.room",
     "moorage.images.segment",
     "moorage.worker.images",
     "moorage.worker.mapped",

@@ -159,6 +159,7 @@ def _merged(record: VariableRecord, delta: VariableDelta) -> VariableRecord:
         "state": delta["state"],
         "reason": delta["reason"],
         "nbytes": delta["nbytes"],
+        "shared": delta["shared"],
         "held": held,
         "pending": pending,
     }

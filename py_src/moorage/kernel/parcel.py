@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -13,12 +13,13 @@ from distributed import Future
 
 from moorage.errors import InputError
 from moorage.images.format import SMALLEST, Image
-from moorage.kernel.assign import By, assign, most
+from moorage.kernel.assign import By, assign
 from moorage.kernel.describe import describe_value
 from moorage.kernel.fingerprint import image_of
 from moorage.kernel.structure import Structure, futures_in, take_apart
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import ClusterView
+from moorage.room import Needs, fits_as_shared, together
 
 
 @dataclass(slots=True)
@@ -131,9 +132,8 @@ def needs(
     *,
     dealt: bool = False,
     shared: Mapping[Any, int] = MappingProxyType({}),
-    near: Collection[str] = (),
-) -> dict[str, int]:
-    """Return the bytes that each worker would get now; one that is paused gets nothing yet: the placement waits.
+) -> Needs:
+    """Return what workers and hosts would get now; one that is paused gets nothing yet: the placement waits.
 
     Parameters
     ----------
@@ -147,14 +147,11 @@ def needs(
     dealt : bool
         Keys go to the first workers also if others have them.
     shared : mapping of key to int
-        Bytes of keys that take no memory of workers which are `near`. A value that such a worker could not hold by
-        itself counts all the same: should it ever have to copy it, it would end.
-    near : collection of str
-        Addresses.
+        Bytes of keys that lie in memory of their host where workers share it, unless `room.fits_as_shared` says no.
     """
-    view = ClusterView(infos)
+    view, rooms = ClusterView(infos), together(infos)
     targets = all_of(placement, view)
-    needed: dict[str, int] = {}
+    needed = Needs()
     for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
         holders = held.get(key) or set()
         if targets is not None:
@@ -162,8 +159,13 @@ def needs(
         else:
             there = first is None or (view.by_name[first] in holders if dealt else bool(holders))
             lacking = [] if there or first is None else [first]
+        shared_on = {view.by_address[a].host for a in holders if a in view.by_address and view.by_address[a].shares}
         for name in lacking:
-            address = view.by_name[name]
-            mapped = address in near and nbytes <= most(view.by_address[address])
-            needed[name] = needed.get(name, 0) + max(0, nbytes - (shared.get(key, 0) if mapped else 0))
+            worker = view.by_address[view.by_name[name]]
+            there_too = worker.host in shared_on
+            mapped = shared.get(key, 0) if worker.shares and (there_too or fits_as_shared(nbytes, worker, rooms)) else 0
+            needed.private[name] = needed.private.get(name, 0) + max(0, nbytes - mapped)
+            if mapped and not there_too:
+                shared_on.add(worker.host)
+                needed.shared[worker.host] = needed.shared.get(worker.host, 0) + mapped
     return needed

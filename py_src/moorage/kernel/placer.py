@@ -313,24 +313,21 @@ class Placer(Inventory):
     async def _check_room(
         self, shipments: Sequence[Shipment], placement: Placement, infos: Sequence[WorkerInfo]
     ) -> None:
-        """Check that there is room; for what would be too much for a worker look whether it can be shared."""
+        """Check that there is room; ask the workers about it only for what does not seem to fit."""
+        shared = {
+            key: nbytes
+            for one in shipments
+            for key, image in zip(one.parcel.keys, one.parcel.images, strict=False)
+            if (nbytes := shared_nbytes(image))
+        }
+        sharing = self.link.images.sharing
         try:
-            shipment.check_room(shipments, placement, infos)
+            shipment.check_room(shipments, placement, sharing.judge(infos), shared)
         except DoesNotFitError:
-            shared = {
-                key: nbytes
-                for one in shipments
-                for key, image in zip(one.parcel.keys, one.parcel.images, strict=False)
-                if (nbytes := shared_nbytes(image))
-            }
             placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
             shared |= {key: max(workers.values()) for key, workers in (await self.link.shared(placed)).items()}
-            if not shared:
-                raise
             await self.link.images.install()
-            private = await self.link.images.sharing.neighbours([info.address for info in infos])
-            near = [address for address, why in private.items() if not why]
-            shipment.check_room(shipments, placement, infos, shared, near)
+            shipment.check_room(shipments, placement, await sharing.ask_for_room(infos), shared)
 
     @contextmanager
     def _remembering(self, shipments: Sequence[Shipment]) -> Iterator[None]:

@@ -13,7 +13,8 @@ import os
 import sys
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -23,8 +24,9 @@ from distributed.comm.addressing import get_address_host
 from moorage import config
 from moorage.images.format import Image
 from moorage.images.pool import Lease, Pool
+from moorage.images.room import host_free
 from moorage.images.segment import Handle, Segment, sweep
-from moorage.model import PlacementState
+from moorage.model import PlacementState, WorkerInfo
 from moorage.worker.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:
@@ -79,6 +81,24 @@ class Sharing:
         for address in [address for address in near if self._answers.get(address) == _SILENT]:
             del self._answers[address]  # it may answer the next time
         return found
+
+    async def ask_for_room(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+        """Return workers with what their hosts have left by now, and whether they share memory; see `judge`."""
+        addresses = [worker.address for worker in workers]
+        _, told = await asyncio.gather(self.neighbours(addresses), self._broadcast({"op": "moorage_room"}, addresses))
+        return self.judge([replace(worker, **(told or {}).get(worker.address, {})) for worker in workers])
+
+    def judge(self, workers: Iterable[WorkerInfo]) -> list[WorkerInfo]:
+        """Return workers with what is known here of the memory of this host: who maps it, and how much is left."""
+        here, own, kept = _own_hosts(), host_free(), sum(each.trim() for each in _pools.values())
+        judged = []
+        for worker in workers:
+            shares, free = bool(worker.shares), worker.host_free
+            if worker.host in here:
+                shares = self._answers.get(worker.address) == ""
+                free = min(own, free if free >= 0 else own) + kept
+            judged.append(replace(worker, shares=shares and allowed(), host_free=free))
+        return judged
 
     async def share(self, images: Iterable[Image], addresses: Iterable[str]) -> Shared:
         """Write images into shared memory for those workers that can map it. To be used in a ``with``.
@@ -161,8 +181,13 @@ class Sharing:
     async def _answered(self, addresses: list[str]) -> dict[str, str] | None:
         """Return what workers answer, or None if they do not in time."""
         assert self._probe is not None
-        assert self._client.scheduler is not None
         message = {"op": "moorage_map", "handles": [tuple(self._probe.handle)], "keep": False}
+        answers = await self._broadcast(message, addresses)
+        return answers and {address: told[0] for address, told in answers.items() if told}
+
+    async def _broadcast(self, message: dict[str, Any], addresses: list[str]) -> dict[str, Any] | None:
+        """Return the answers of workers to a message, or None if one of them does not answer in time."""
+        assert self._client.scheduler is not None
         try:
             asking = self._client.scheduler.broadcast(msg=message, workers=addresses, on_error="ignore")
             answers: dict[str, Any] = await asyncio.wait_for(asking, _ASK_SECONDS)
@@ -170,7 +195,7 @@ class Sharing:
             return None
         except (OSError, KeyError):
             return {}
-        return {address: told[0] for address, told in answers.items() if told}
+        return answers
 
     def _trim_later(self) -> None:
         self._trimming = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
@@ -253,11 +278,6 @@ def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[s
             private.setdefault(why, []).append(name)
     parts = [f"shared by {', '.join(shared)}"] if shared else []
     return "; ".join([*parts, *(f"a copy on {', '.join(names)}: {why}" for why, names in private.items())])
-
-
-def free_on_this_host() -> int:
-    """Return the bytes of memory that this host has left, with what the pools could give back."""
-    return int(psutil.virtual_memory().available) + sum(each.trim() for each in _pools.values())
 
 
 def pool(directory: str | None = None) -> Pool:

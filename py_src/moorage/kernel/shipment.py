@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import keyword
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.base import tokenize
-from dask.utils import format_bytes
 from distributed import Future
 from distributed.comm.core import CommClosedError
 
-from moorage.errors import DoesNotFitError, InputError, InvalidNameError, UnreachableError
-from moorage.kernel.assign import By, check_fit
+from moorage import room
+from moorage.errors import InputError, InvalidNameError, UnreachableError
+from moorage.kernel.assign import By
 from moorage.kernel.describe import describe_value
 from moorage.kernel.parcel import Parcel, all_of, first_workers, needs
-from moorage.kernel.sharing import free_on_this_host
 from moorage.kernel.structure import Structure
 from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Placement, WorkerInfo
 from moorage.plan import ClusterView
 from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
+from moorage.room import Needs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -169,7 +168,6 @@ def check_room(
     placement: Placement,
     infos: Sequence[WorkerInfo],
     shared: Mapping[Any, int] = MappingProxyType({}),
-    near: Collection[str] = (),
 ) -> None:
     """Check that all shipments together fit where they would go.
 
@@ -179,28 +177,20 @@ def check_room(
     placement : Placement
     infos : sequence of WorkerInfo
     shared : mapping of key to int
-        Bytes of keys that take memory of their host, once, rather than of workers which are `near`.
-    near : collection of str
-        Addresses.
+        Bytes of keys that lie in memory of their host where workers share it.
 
     Raises
     ------
     DoesNotFitError
     """
-    needed = Counter[str]()
+    needed = Needs()
     for shipment in shipments:
         parcel, firsts, held = shipment.parcel, shipment.firsts, shipment.held
         dealt = "dealt" in shipment.item
-        needed.update(needs(parcel, placement, firsts, held, infos, dealt=dealt, shared=shared, near=near))
+        needed.add(needs(parcel, placement, firsts, held, infos, dealt=dealt, shared=shared))
     labels = [shipment.label for shipment in shipments]
     label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
-    check_fit(label, needed, infos)
-    new = sum(shared.get(key, 0) for one in shipments for key in one.parcel.keys if not one.held.get(key))
-    if new and new > (free := free_on_this_host()):
-        raise DoesNotFitError(
-            f"{label} needs {format_bytes(new)} of the memory of this host, which has {format_bytes(free)} free.",
-            "Release something, or force it: --force, force=True.",
-        )
+    room.check(label, needed, infos)
 
 
 def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distributed.scheduler import WorkerState
 
     from moorage.scheduler.desired import Desired
+    from moorage.scheduler.shared import Shared
 
 _TRIES = 2
 _DIGEST = 10.0  # seconds in which a worker may die of what it has taken
@@ -36,11 +37,14 @@ class Casualties:
     scheduler : Scheduler
     desired : Desired
         Says how large values are that no worker has.
+    shared : Shared
+        Says what of them a worker does not take for itself.
     """
 
-    def __init__(self, scheduler: Scheduler, desired: Desired) -> None:
+    def __init__(self, scheduler: Scheduler, desired: Desired, shared: Shared) -> None:
         self._scheduler = scheduler
         self._desired = desired
+        self._shared = shared
         self._workers = dict(scheduler.workers)  # also those that the scheduler has just forgotten
         self._taken: dict[Address, dict[Key, float]] = {}
         self._died: dict[Key, dict[Address, tuple[str, float]]] = {}
@@ -70,6 +74,7 @@ class Casualties:
         for key in taken.union(coming):
             size = self._nbytes(key)
             if size >= 0 and ws.memory_limit:
+                size = max(0, size - self._shared.nbytes(key, ws))
                 if ws.memory.process + _WHILE_TAKING * size < _TOO_MUCH * ws.memory_limit:
                     continue
                 died = self._died.setdefault(key, {})

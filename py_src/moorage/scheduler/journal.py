@@ -23,6 +23,7 @@ INTERVAL = 0.05
 _SLICE = 0.02
 _REST = 4  # so many times what an event took passes at least until the next
 _MEMORY_STEP = 0.01  # of a worker's limit: smaller changes of its memory are not worth an event
+_HOST_STEP = 0.05  # of what a host has left, which changes all the time
 
 
 def worker_dict(worker: WorkerInfo) -> WorkerDict:
@@ -37,6 +38,9 @@ def worker_dict(worker: WorkerInfo) -> WorkerDict:
         "managed": worker.managed,
         "process": worker.process,
         "spilled": worker.spilled,
+        "host_shared": worker.host_shared,
+        "host_free": worker.host_free,
+        "shares": worker.shares,
     }
 
 
@@ -160,10 +164,11 @@ class Journal:
             "state": now["state"],
             "reason": now["reason"],
             "nbytes": now["nbytes"],
+            "shared": now["shared"],
             "held": _difference(before["held"], now["held"]),
             "pending": _difference(before["pending"], now["pending"]),
         }
-        same = (before["state"], before["reason"], before["nbytes"]) == (now["state"], now["reason"], now["nbytes"])
+        same = all(before[what] == now[what] for what in ("state", "reason", "nbytes", "shared"))
         if not same or delta["held"] or delta["pending"]:
             event["changed"][vid] = delta
 
@@ -185,11 +190,11 @@ def _difference(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
 
 
 def _differs(before: WorkerInfo | None, now: WorkerInfo) -> bool:
-    if before is None or before.address != now.address or before.status != now.status:
+    if before is None or any(getattr(before, what) != getattr(now, what) for what in ("address", "status", "shares")):
         return True
     step = _MEMORY_STEP * (now.memory_limit or 1 << 30)
+    memory = ("managed", "process", "spilled", "host_shared")
     return (
-        abs(before.managed - now.managed) > step
-        or abs(before.process - now.process) > step
-        or abs(before.spilled - now.spilled) > step
+        any(abs(getattr(before, what) - getattr(now, what)) > step for what in memory)
+        or abs(before.host_free - now.host_free) > _HOST_STEP * now.host_free
     )

@@ -82,7 +82,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take up work on `scheduler`."""
         self.scheduler = scheduler
         self.desired = Desired()
-        self.casualties = Casualties(scheduler, self.desired)
+        self.shared = Shared(scheduler)
+        self.casualties = Casualties(scheduler, self.desired, self.shared)
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties)
         self.strays = Strays(
             scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed
@@ -93,13 +94,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.departed = Departed(scheduler)
         self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
-        self.shared = Shared(scheduler)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close,
         ]  # fmt: skip
         self._hide_from_policy()
         self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
+        self._undo.append(watch_replicas(scheduler, self.shared, lambda ts, ws: self.shared.count(ts.key, ws)))
         self._add_handlers()
         self._add_callback("sweep", self._sweep, _SWEEP_MS)
         self._add_callback("memory", self._look_at_memory, _MEMORY_MS)
@@ -292,6 +293,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take note of workers that begin or cease to run, and keep no record of what tasks print."""
         if topic == SHARED_TOPIC:
             self.shared.note(msg)
+            for key in msg["shared"]:
+                self._key_changed(key)
             self.scheduler._broker.truncate(topic)
         if topic.startswith(OUTPUT_TOPIC):
             self.scheduler._broker.truncate(topic)  # it has been sent; Dask would keep the last thousand messages
@@ -362,11 +365,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal.mark_workers()
 
     def _workers(self) -> Iterable[Any]:
-        return [worker_info(ws, memory=True) for ws in self.scheduler.workers.values()]
+        return [worker_info(ws, memory=True, shared=self.shared) for ws in self.scheduler.workers.values()]
 
     def _variable(self, vid: str) -> VariableRecord | None:
         record = self.desired.records.get(vid)
-        return None if record is None else standing_of(record, self.scheduler, self.reconciler, self.origins)
+        return (
+            None if record is None else standing_of(record, self.scheduler, self.reconciler, self.origins, self.shared)
+        )
 
     def _sweep(self) -> None:
         self.reconciler.sweep()

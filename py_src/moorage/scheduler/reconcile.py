@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from moorage.images.mappings import METRIC
 from moorage.model import OnWorkers, WorkerInfo, WorkerStatus
 from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from distributed.scheduler import TaskState, WorkerState
 
     from moorage.scheduler.casualties import Casualties
+    from moorage.scheduler.shared import Shared
 
 SLICE = 0.02
 """Seconds of work after which the event loop gets its turn."""
@@ -38,9 +40,10 @@ _ACTIONS = 2000  # of a slice: carrying them out takes time too
 _STATUSES: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
 
 
-def worker_info(ws: WorkerState, *, memory: bool = False) -> WorkerInfo:
-    """Return what the scheduler knows of a worker; `memory` adds what it holds at the moment."""
+def worker_info(ws: WorkerState, *, memory: bool = False, shared: Shared | None = None) -> WorkerInfo:
+    """Return what the scheduler knows of a worker; `memory` adds what it holds at the moment, `shared` its host."""
     holds = ws.memory if memory else None
+    said = ws.metrics.get(METRIC, {})
     return WorkerInfo(
         name=str(ws.name),
         address=ws.address,
@@ -48,10 +51,19 @@ def worker_info(ws: WorkerState, *, memory: bool = False) -> WorkerInfo:
         nthreads=ws.nthreads,
         memory_limit=ws.memory_limit or 0,
         status=_STATUSES.get(ws.status.name, "closing"),
-        managed=holds.managed if holds else 0,
+        managed=min(holds.managed, own_nbytes(ws, shared)) if holds else 0,
         process=holds.process if holds else 0,
         spilled=holds.spilled if holds else 0,
+        host_shared=shared.on_host(ws.host) if shared else 0,
+        host_free=said.get("host_free", -1),
+        shares=said.get("shares"),
     )
+
+
+def own_nbytes(ws: WorkerState, shared: Shared | None) -> int:
+    """Return the bytes of keys that a worker has in memory for itself."""
+    in_memory: int = ws.nbytes - ws.metrics["spilled_bytes"]["memory"]
+    return max(0, in_memory - (shared.held_by(ws) if shared is not None else 0))
 
 
 class Reconciler:

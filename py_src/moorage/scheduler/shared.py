@@ -1,8 +1,10 @@
 """Knows which workers have a key in memory that their host shares, and lets tasks use it there.
 
 The scheduler refuses a task whose inputs are more than a worker's memory limit. What lies in shared memory takes none
-of it, on any worker of the host; so it is not counted. Workers report what they have mapped (``worker/sharing.py``) as
-events: ``{"worker": address, "shared": {key: bytes}, "private": {key: why}}``.
+of it, on any worker of the host; so it is not counted, neither here nor in what workers and hosts have left
+(``room.py``). Workers report what they have mapped (``worker/sharing.py``) as events: ``{"worker": address, "shared":
+{key: bytes}, "private": {key: why}}``; and with each heartbeat, as the metric `METRIC`, what their host has left and
+whether they share memory at all: ``{"host_free": bytes, "shares": bool}``.
 """
 
 from __future__ import annotations
@@ -30,13 +32,20 @@ class Shared:
         self._nbytes: dict[Key, dict[Address, int]] = {}
         self._why: dict[Key, dict[Address, str]] = {}
         self._missing: set[tuple[Key, Address]] = set()
+        # what is counted: copies that have been reported, of which the scheduler knows too
+        self._counted: dict[Address, int] = {}
+        self._of_hosts: dict[str, int] = {}
+        self._copies: dict[tuple[str, Key], dict[Address, int]] = {}  # on a host
         self._add_to_processing: Callable[..., Any] = scheduler._add_to_processing
         scheduler.__dict__["_add_to_processing"] = self.add_to_processing
 
     def note(self, report: Mapping[str, Any]) -> None:
         """Take note of what a worker has got."""
+        ws = self._scheduler.workers.get(report["worker"])
         for key, nbytes in report["shared"].items():
             self._nbytes.setdefault(key, {})[report["worker"]] = nbytes
+            if ws is not None:
+                self.count(key, ws)
         for key, why in report["private"].items():
             self._why.setdefault(key, {})[report["worker"]] = why
 
@@ -46,6 +55,35 @@ class Shared:
         if any(ws is not None and ws.host == worker.host for ws in there):
             return max(self._nbytes[key].values())
         return 0
+
+    def size(self, key: Key) -> int:
+        """Return how many bytes of `key` lie in memory that a host shares."""
+        return max(self._nbytes.get(key, {}).values(), default=0)
+
+    def held_by(self, worker: WorkerState) -> int:
+        """Return the bytes of what `worker` has that its host shares."""
+        return self._counted.get(worker.address, 0)
+
+    def on_host(self, host: str) -> int:
+        """Return the bytes that the workers of a host share, each key once."""
+        return self._of_hosts.get(host, 0)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._nbytes
+
+    def count(self, key: Key, worker: WorkerState) -> None:
+        """Count a copy, or count it no more: a worker has got it, or lost it, or has reported that it is shared."""
+        ts, address, host = self._scheduler.tasks.get(key), worker.address, worker.host
+        there = ts is not None and ts.who_has is not None and worker in ts.who_has
+        now = self._nbytes.get(key, {}).get(address, 0) if there else 0
+        copies = self._copies.setdefault((host, key), {})
+        largest = max(copies.values(), default=0)
+        _add(self._counted, address, now - copies.pop(address, 0))
+        if now:
+            copies[address] = now
+        _add(self._of_hosts, host, max(copies.values(), default=0) - largest)
+        if not copies:
+            del self._copies[host, key]
 
     def report(self, keys: Iterable[Key]) -> dict[str, Any]:
         """Return what workers have said of `keys`; see `PlacementSchedulerPlugin.sharing`."""
@@ -88,3 +126,9 @@ class Shared:
     def close(self) -> None:
         """Leave no trace on the scheduler."""
         self._scheduler.__dict__.pop("_add_to_processing", None)
+
+
+def _add(counts: dict[str, int], what: str, nbytes: int) -> None:
+    counts[what] = counts.get(what, 0) + nbytes
+    if not counts[what]:
+        del counts[what]

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from moorage.scheduler.desired import Record
     from moorage.scheduler.origin import Origins
     from moorage.scheduler.reconcile import Reconciler
+    from moorage.scheduler.shared import Shared
 
 LOOKED_AT = "being looked at"
 """The reason as long as it is not known yet whether something is to be done: no last word."""
 
 
-def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins) -> VariableRecord:
+def standing_of(
+    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins, shared: Shared
+) -> VariableRecord:
     """Return a variable in full."""
     tasks, unsettled, workers = scheduler.tasks, reconciler.unsettled, reconciler.view.by_address
     held: Counter[str] = Counter()
@@ -43,6 +46,7 @@ def standing_of(record: Record, scheduler: Scheduler, reconciler: Reconciler, or
         "typename": record.typename or _typename(record, scheduler),
         "detail": record.detail,
         "nbytes": nbytes,
+        "shared": sum(map(shared.size, record.keys)),
         "state": state,
         "reason": reason,
         "held": dict(held),

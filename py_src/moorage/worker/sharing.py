@@ -17,7 +17,8 @@ from distributed.comm.addressing import get_address_host
 
 from moorage.images.carrier import Table
 from moorage.images.format import layout
-from moorage.images.mappings import SHARED_TOPIC
+from moorage.images.mappings import METRIC, SHARED_TOPIC
+from moorage.images.room import host_free
 from moorage.images.segment import Handle, Segment
 from moorage.worker.mapped import MemoryRules, SharedBuffer
 
@@ -46,19 +47,30 @@ class Sharing:
         self._allowed = allowed
         self._rules = MemoryRules(worker, table.is_shared, lambda: table.mappings.nbytes, table.forget)
         worker.handlers["moorage_map"] = self.map
+        worker.handlers["moorage_room"] = self.room
+        worker.metrics[METRIC] = self.room
         if allowed:
             table.bring = self.bring
 
     def close(self) -> None:
         """Let Dask's own rules hold again."""
         self._rules.undo()
-        if self._worker.handlers.get("moorage_map") == self.map:
-            del self._worker.handlers["moorage_map"]
+        for table, name, ours in (
+            (self._worker.handlers, "moorage_map", self.map),
+            (self._worker.handlers, "moorage_room", self.room),
+            (self._worker.metrics, METRIC, self.room),
+        ):
+            if table.get(name) == ours:
+                del table[name]
 
     def map(self, handles: Iterable[Sequence[Any]], keep: bool = True) -> list[str]:
         """Map segments, to `keep` them for what is about to be sent; return of each why that cannot be, or ""."""
         prepare = self._table.mappings.prepare
         return [prepare(handle, keep=keep) if self._allowed else _OFF for handle in handles]
+
+    def room(self, _: Any = None) -> dict[str, Any]:
+        """Return what the host has left for this worker, and whether it shares memory; told with each heartbeat."""
+        return {"host_free": host_free(), "shares": self._allowed}
 
     async def offer(self, who: str | None, keys: Iterable[Any]) -> set[bytes]:
         """Return the segments of `keys`, by nonce, that the worker at address `who` has mapped now."""
