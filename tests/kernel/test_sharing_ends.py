@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
 import moorage
+from moorage.images.segment import shared_directory
 from tests.helpers import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
@@ -55,6 +57,9 @@ def test_nothing_is_left_of_a_notebook_that_was_killed(tmp_path, monkeypatch):
         eventually(lambda: len(cluster.placement()["x"].holders) == 3)
         workers = set(cluster.client.run(os.getpid).values())
         assert [pids for pids in segments().values() if pids & workers] == [workers]
+        left = Path(shared_directory(), f"moorage-{os.getuid()}-of-a-process-that-was-killed")
+        left.touch()
     finally:
         cluster.stop()
     eventually(lambda: not any(pids & workers for pids in segments().values()))
+    eventually(lambda: not left.exists())

@@ -29,10 +29,9 @@ def workers() -> Iterator[Workers]:
         yield workers
 
 
-def report(key: Any, nbytes: int, why: str, dask_worker: Any) -> None:
+def report(key: Any, nbytes: int, segment: str, dask_worker: Any) -> None:
     """Say what moorage says on a worker that has mapped `key`."""
-    private = {key: why} if why else {}
-    dask_worker.log_event(SHARED_TOPIC, {"worker": dask_worker.address, "shared": {key: nbytes}, "private": private})
+    dask_worker.log_event(SHARED_TOPIC, {"worker": dask_worker.address, "shared": {key: (nbytes, segment)}})
 
 
 def known(workers: Workers) -> set[Any]:
@@ -79,6 +78,11 @@ def test_it_is_counted_once_for_a_host_as_long_as_it_is_there(workers: Workers) 
         workers.run(report, name, future.key, nbytes, "")
     eventually(lambda: more() == (30, 35, 35))
     workers.run(report, "alice", one.key, 30, "")  # once more
+    workers.run(report, "bob", one.key, 30, "its own after all")
+    eventually(lambda: more() == (30, 35, 65))
+    key = one.key
+    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {}}
+    workers.run(report, "bob", one.key, 30, "")
     workers.run(report, "alice", "unknown", 7, "")  # a copy of which the scheduler does not know
     del other, future
     eventually(lambda: more() == (30, 30, 30))
@@ -96,12 +100,11 @@ def test_what_is_private_of_a_shared_value_is_counted(workers: Workers) -> None:
 
 def test_what_is_gone_is_forgotten(workers: Workers) -> None:
     future = workers.client.scatter(Large(), workers=["alice"], hash=False)
-    workers.run(report, "alice", future.key, 10 * LIMIT, "the rest")
+    workers.run(report, "alice", future.key, 10 * LIMIT, "")
     key = future.key
     eventually(lambda: key in known(workers))
     address = workers.addresses()["alice"]
-    told = workers.look(lambda s: s.plugins["moorage"].shared.report([key]))
-    assert told == {"shared": {key: {address: 10 * LIMIT}}, "private": {key: {address: "the rest"}}}
+    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {address: 10 * LIMIT}}
     del future
     eventually(lambda: key not in known(workers))
-    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {"shared": {}, "private": {}}
+    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {}}

@@ -34,6 +34,7 @@ from moorage.host.scratch import LOG, Scratch, sweep
 from moorage.host.security import from_texts
 from moorage.host.spec import HostSpec
 from moorage.host.supervisor import Supervisor
+from moorage.images import segment
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ def run(channel: Channel, folders: list[Scratch]) -> NoReturn:
 def _exit(code: int, folders: Sequence[Scratch]) -> NoReturn:
     """End all that this process has started, and itself."""
     kill_group(os.getpgrp())
+    segment.sweep()
     for folder in folders:
         folder.remove()
     # What multiprocessing and Dask would do at exit is done, and might wait for what is gone.

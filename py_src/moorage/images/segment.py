@@ -12,7 +12,8 @@ Usually the memory is a sealed memfd: it has no name, nobody else's processes ca
 it writeable, and it is gone with the last process that has it open, however that process ends. Its paths are
 ``/proc/<pid>/fd/<number>`` of its holders. Where such a path cannot be opened (another pid namespace, another system)
 the memory is a file of this user's only, reserved in full before it is written, so that a full disk is an error and
-not a SIGBUS; the last holder removes it, and `sweep` what nobody removed.
+not a SIGBUS; the last holder removes it. What is left of holders that were killed all at once is removed by the next
+process of this user's that begins or ends to share memory (`sweep`).
 
 The nonce says whether what was opened is what the handle means, whatever has become of the pid and the number
 meanwhile. It is another one whenever the memory is written again, and that is done only while nobody maps it: readers
@@ -30,6 +31,7 @@ import os
 import secrets
 import stat
 import struct
+import tempfile
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -250,10 +252,18 @@ def attach(handle: Handle | Sequence[Any]) -> Mapping:
     raise SegmentError("; ".join(failures) or "it has no path")
 
 
-def sweep(directory: str) -> int:
-    """Remove files of this user's that no process holds; return how many."""
-    removed = 0
-    for name in os.listdir(directory):
+def shared_directory() -> str:
+    """Return where files can be shared with other processes of this user, in memory if possible."""
+    memory = "/dev/shm"
+    return memory if os.access(memory, os.W_OK) else tempfile.gettempdir()
+
+
+def sweep(directory: str | None = None) -> int:
+    """Remove files of this user's that no process holds, by default from `shared_directory`; return how many."""
+    removed, names, directory = 0, list[str](), directory or shared_directory()
+    with contextlib.suppress(OSError):
+        names = os.listdir(directory)
+    for name in names:
         if name.startswith(f"{_NAME}{os.getuid()}-"):
             path = os.path.join(directory, name)
             with contextlib.suppress(OSError):

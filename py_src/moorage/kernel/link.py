@@ -147,7 +147,7 @@ class SchedulerLink:
 
     async def shared(self, keys: list[Any]) -> dict[Any, dict[str, int]]:
         """Return how many bytes of keys workers, by address, have in memory that their host shares."""
-        shared: dict[Any, dict[str, int]] = (await self._call("sharing", keys=keys))["shared"] if keys else {}
+        shared: dict[Any, dict[str, int]] = await self._call("sharing", keys=keys) if keys else {}
         return shared
 
     async def refresh(self) -> None:

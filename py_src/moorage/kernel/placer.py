@@ -166,10 +166,12 @@ class Placer(Inventory):
         for name, state in states.items():
             shared = await self.link.shared(list(self.record(name)["keys"]))
             sharing = set.intersection(*(set(shared.get(key, ())) for key in self.record(name)["keys"]))
+            digests = [self.origins.digest(key) for key in self.record(name)["keys"] if key in self.origins]
+            unwritten = next(filter(None, map(self.link.images.sharing.unwritten.get, digests)), "")
             told[name] = in_words(
                 state,
                 {who for who, address in addresses.items() if address in sharing},
-                {who: self.link.images.sharing.why_not(address) for who, address in addresses.items()},
+                {who: self.link.images.sharing.why_not(address) or unwritten for who, address in addresses.items()},
             )
         return told
 
@@ -325,7 +327,8 @@ class Placer(Inventory):
             shipment.check_room(shipments, placement, sharing.judge(infos), shared)
         except DoesNotFitError:
             placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
-            shared |= {key: max(workers.values()) for key, workers in (await self.link.shared(placed)).items()}
+            there = await self.link.shared(placed)
+            shared |= {key: max(workers.values()) for key, workers in there.items() if workers}
             await self.link.images.install()
             shipment.check_room(shipments, placement, await sharing.ask_for_room(infos), shared)
 

@@ -8,10 +8,8 @@ are in one pool for the process, for each kind, see ``images/pool.py``.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
-import tempfile
 import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +23,7 @@ from moorage import config
 from moorage.images.format import Image
 from moorage.images.pool import Lease, Pool
 from moorage.images.room import host_free
-from moorage.images.segment import Handle, Segment, sweep
+from moorage.images.segment import Handle, Segment, shared_directory, sweep
 from moorage.model import PlacementState, WorkerInfo
 from moorage.worker.sharing import SMALLEST_SHARED
 
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
 
 _ASK_SECONDS = 5
 _TRIM_SECONDS = 5.0
+_MANY = 1000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _OFF = "sharing is switched off (moorage.images.share)"
@@ -61,7 +60,11 @@ class Sharing:
         self._directory: str | None = None  # None: memfds
         self._probe: Segment | None = None
         self._trimming: asyncio.TimerHandle | None = None
+        self.unwritten: dict[str, str] = {}
+        """Why images could not be written into shared memory, by digest; of the latest of them."""
         _open.add(self)
+        if allowed():
+            sweep()
 
     async def neighbours(self, addresses: Iterable[str]) -> dict[str, str]:
         """Return of each worker why it cannot map what the notebook writes, or an empty text."""
@@ -120,9 +123,12 @@ class Sharing:
             for digest, image in large.items():
                 plan = image.layout
                 parts = zip(plan.offsets, image.buffers, strict=True)
-                with contextlib.suppress(OSError):
-                    lease = pool(self._directory).lease
+                lease = pool(self._directory).lease
+                self.unwritten.pop(digest, None)
+                try:
                     shared.leases[digest] = await asyncio.to_thread(lease, digest, parts, plan.nbytes)
+                except OSError as error:
+                    self._note_unwritten(digest, error)
         except BaseException:
             shared.release()
             raise
@@ -147,13 +153,17 @@ class Sharing:
             for each in _pools.values():
                 each.close()
 
+    def _note_unwritten(self, digest: str, error: OSError) -> None:
+        where = f" in {self._directory}" if self._directory is not None else ""
+        self.unwritten[digest] = f"no memory can be shared{where}: {error.strerror or error}"
+        if len(self.unwritten) > _MANY:
+            del self.unwritten[next(iter(self.unwritten))]
+
     async def _try_files(self, addresses: list[str]) -> None:
         """Use files if workers can map those, but not memfds."""
         memfds, probe = self._answers.copy(), self._probe
         directory = shared_directory()
         self._directory, self._probe = directory, None
-        with contextlib.suppress(OSError):
-            sweep(directory)
         self._answers.update(await self._ask(addresses))
         kept, dropped = self._probe, probe
         if all(self._answers[address] for address in addresses):
@@ -287,12 +297,6 @@ def pool(directory: str | None = None) -> Pool:
         _pools[directory] = Pool(limit, directory)
     _pools[directory].limit = limit
     return _pools[directory]
-
-
-def shared_directory() -> str:
-    """Return where files can be shared with other processes of this user, in memory if possible."""
-    memory = "/dev/shm"
-    return memory if os.access(memory, os.W_OK) else tempfile.gettempdir()
 
 
 def _own_hosts() -> set[str]:

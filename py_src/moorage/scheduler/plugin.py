@@ -237,14 +237,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         elif broken_off is not None:
             self.strays.broken_off(client, broken_off)
 
-    async def sharing(self, keys: list[Key]) -> dict[str, Any]:
-        """Return what lies in memory that hosts share, and why the rest does not.
-
-        Returns
-        -------
-        dict
-            ``{"shared": {key: {address: bytes}}, "private": {key: {address: why}}}``
-        """
+    async def sharing(self, keys: list[Key]) -> dict[Key, dict[Address, int]]:
+        """Return how many bytes of keys workers, by address, have in memory that their host shares."""
         return self.shared.report(keys)
 
     async def uninstall(self) -> None:

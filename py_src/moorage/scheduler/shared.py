@@ -3,8 +3,8 @@
 The scheduler refuses a task whose inputs are more than a worker's memory limit. What lies in shared memory takes none
 of it, on any worker of the host; so it is not counted, neither here nor in what workers and hosts have left
 (``room.py``). Workers report what they have mapped (``worker/sharing.py``) as events: ``{"worker": address, "shared":
-{key: bytes}, "private": {key: why}}``; and with each heartbeat, as the metric `METRIC`, what their host has left and
-whether they share memory at all: ``{"host_free": bytes, "shares": bool}``.
+{key: [bytes, segment]}}``; and with each heartbeat, as the metric `METRIC`, what their host has left and whether they
+share memory at all: ``{"host_free": bytes, "shares": bool}``.
 """
 
 from __future__ import annotations
@@ -30,24 +30,23 @@ class Shared:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._nbytes: dict[Key, dict[Address, int]] = {}
-        self._why: dict[Key, dict[Address, str]] = {}
+        self._segments: dict[tuple[Key, Address], str] = {}
         self._missing: set[tuple[Key, Address]] = set()
         # what is counted: copies that have been reported, of which the scheduler knows too
         self._counted: dict[Address, int] = {}
         self._of_hosts: dict[str, int] = {}
-        self._copies: dict[tuple[str, Key], dict[Address, int]] = {}  # on a host
+        self._copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
         self._add_to_processing: Callable[..., Any] = scheduler._add_to_processing
         scheduler.__dict__["_add_to_processing"] = self.add_to_processing
 
     def note(self, report: Mapping[str, Any]) -> None:
         """Take note of what a worker has got."""
         ws = self._scheduler.workers.get(report["worker"])
-        for key, nbytes in report["shared"].items():
+        for key, (nbytes, segment) in report["shared"].items():
             self._nbytes.setdefault(key, {})[report["worker"]] = nbytes
+            self._segments[key, report["worker"]] = segment
             if ws is not None:
                 self.count(key, ws)
-        for key, why in report["private"].items():
-            self._why.setdefault(key, {})[report["worker"]] = why
 
     def nbytes(self, key: Key, worker: WorkerState) -> int:
         """Return how many bytes of `key` lie in memory that `worker` shares, or would share if it had the key."""
@@ -65,7 +64,7 @@ class Shared:
         return self._counted.get(worker.address, 0)
 
     def on_host(self, host: str) -> int:
-        """Return the bytes that the workers of a host share, each key once."""
+        """Return the bytes that the workers of a host share, each segment once."""
         return self._of_hosts.get(host, 0)
 
     def __contains__(self, key: object) -> bool:
@@ -77,37 +76,38 @@ class Shared:
         there = ts is not None and ts.who_has is not None and worker in ts.who_has
         now = self._nbytes.get(key, {}).get(address, 0) if there else 0
         copies = self._copies.setdefault((host, key), {})
-        largest = max(copies.values(), default=0)
-        _add(self._counted, address, now - copies.pop(address, 0))
+        before = sum(dict(copies.values()).values())
+        _add(self._counted, address, now - copies.pop(address, ("", 0))[1])
         if now:
-            copies[address] = now
-        _add(self._of_hosts, host, max(copies.values(), default=0) - largest)
+            copies[address] = self._segments[key, address], now
+        _add(self._of_hosts, host, sum(dict(copies.values()).values()) - before)
         if not copies:
             del self._copies[host, key]
 
-    def report(self, keys: Iterable[Key]) -> dict[str, Any]:
-        """Return what workers have said of `keys`; see `PlacementSchedulerPlugin.sharing`."""
-        asked = list(keys)
-        return {
-            "shared": {key: dict(self._nbytes[key]) for key in asked if key in self._nbytes},
-            "private": {key: dict(self._why[key]) for key in asked if key in self._why},
-        }
+    def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, int]]:
+        """Return how many bytes of keys workers share; not of those whose host has several copies after all."""
+        report: dict[Key, dict[Address, int]] = {}
+        for key in keys:
+            workers = [ws for address in self._nbytes.get(key, ()) if (ws := self._scheduler.workers.get(address))]
+            segments: dict[str, set[str]] = {}
+            for ws in workers:
+                segments.setdefault(ws.host, set()).add(self._segments[key, ws.address])
+            report[key] = {ws.address: self._nbytes[key][ws.address] for ws in workers if len(segments[ws.host]) == 1}
+        return report
 
     def prune(self) -> None:
         """Forget what is gone: not at once, since a worker may report a copy before the scheduler knows of it."""
         missing = set()
-        tables: tuple[dict[Key, dict[Address, Any]], ...] = self._nbytes, self._why
-        for known in tables:
-            for key, workers in list(known.items()):
-                ts = self._scheduler.tasks.get(key)
-                holders = {ws.address for ws in ts.who_has or ()} if ts is not None else set()
-                for address in workers.keys() - holders:
-                    if (key, address) in self._missing:
-                        del workers[address]
-                    else:
-                        missing.add((key, address))
-                if not workers:
-                    del known[key]
+        for key, workers in list(self._nbytes.items()):
+            ts = self._scheduler.tasks.get(key)
+            holders = {ws.address for ws in ts.who_has or ()} if ts is not None else set()
+            for address in workers.keys() - holders:
+                if (key, address) in self._missing:
+                    del workers[address], self._segments[key, address]
+                else:
+                    missing.add((key, address))
+            if not workers:
+                del self._nbytes[key]
         self._missing = missing
 
     def add_to_processing(self, ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:

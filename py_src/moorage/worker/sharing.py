@@ -19,7 +19,7 @@ from moorage.images.carrier import Table
 from moorage.images.format import layout
 from moorage.images.mappings import METRIC, SHARED_TOPIC
 from moorage.images.room import host_free
-from moorage.images.segment import Handle, Segment
+from moorage.images.segment import Handle, Segment, sweep
 from moorage.worker.mapped import MemoryRules, SharedBuffer
 
 SMALLEST_SHARED = 100_000
@@ -50,6 +50,7 @@ class Sharing:
         worker.handlers["moorage_room"] = self.room
         worker.metrics[METRIC] = self.room
         if allowed:
+            sweep()
             table.bring = self.bring
 
     def close(self) -> None:
@@ -108,10 +109,10 @@ class Sharing:
     def tell(self, key: Any) -> None:
         """Tell the scheduler if the value of `key`, which has just come, lies in memory that the host shares."""
         value = self.in_memory(key)
-        if self._table.segment_of(value) is not None:
+        if (segment := self._table.segment_of(value)) is not None:
             image = self._table.image_of(value)
             shared = sum(buffer.nbytes for buffer in image.buffers) if image is not None else 0
-            report = {"worker": self._worker.address, "shared": {key: shared}, "private": {}}
+            report = {"worker": self._worker.address, "shared": {key: (shared, segment.nonce.hex())}}
             self._worker.log_event(SHARED_TOPIC, report)
 
     def in_memory(self, key: Any) -> Any:
