@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 import moorage
 from moorage.images.segment import shared_directory
 from tests.helpers import eventually
+from tests.kernel.stages import segments
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
@@ -24,20 +24,6 @@ print("placed", flush=True)
 for n in range(1000):
     cluster.broadcast(numpy.full(5_000_000, n), name="y")
 """
-
-
-def segments():
-    """Return the segments that any process of this machine has open, with the pids of those that have."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            links = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")]
-        except OSError:
-            continue
-        for link in links:
-            if link.startswith("/memfd:moorage-"):
-                found.setdefault(link, set()).add(process.pid)
-    return found
 
 
 def test_nothing_is_left_of_a_notebook_that_was_killed(tmp_path, monkeypatch):
