@@ -144,7 +144,7 @@ class Image:
         ]
 
 
-def encode(value: Any, read: Read | None = None) -> Image:
+def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image:
     """Write `value` into an image. Its buffers are memory of the value: what is written there later is in the image.
 
     Parameters
@@ -152,6 +152,8 @@ def encode(value: Any, read: Read | None = None) -> Image:
     value : object
     read : callable, optional
         Takes a buffer and returns its xxh3-128; for who knows it without reading.
+    copy : bool
+        The buffers are copies, which nobody writes to.
 
     Raises
     ------
@@ -160,6 +162,7 @@ def encode(value: Any, read: Read | None = None) -> Image:
     """
     file = io.BytesIO()
     pickler = _Pickler(file)
+    pickler.found.copying = copy
     pickler.dump(value)
     digest = pickler.found.digest(_xxh3(file.getbuffer()), file.tell(), read)
     file.write(MAGIC + bytes([VERSION]) + digest)
@@ -244,12 +247,17 @@ class _Collector:
         self.lent: list[bool] = []
         self.digests: list[bytes] = []
         self.copies: set[int] = set()  # addresses of what was made here
+        self.copying = False
 
     def __call__(self, buffer: pickle.PickleBuffer) -> bool:
         """Take `buffer`; True: leave it in the stream."""
         memory = buffer.raw()
         if memory.nbytes < SMALLEST:
             return True
+        if self.copying:
+            self.buffers.append(memoryview(bytes(memory)))
+            self.lent.append(False)
+            return False
         self.buffers.append(memory)
         self.lent.append(_address(memory) not in self.copies and type(memory.obj).__name__ not in _RESIZABLE)
         return False

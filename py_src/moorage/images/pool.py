@@ -82,7 +82,13 @@ class Pool:
         self._entries: list[_Entry] = []
         self._lock = threading.RLock()
 
-    def lease(self, digest: str, parts: Iterable[Part], nbytes: int) -> Lease:
+    def lease(
+        self,
+        digest: str,
+        parts: Iterable[Part],
+        nbytes: int,
+        check: Callable[[Callable[[int, int], bytes]], None] = lambda get: None,
+    ) -> Lease:
         """Return a lease of a segment that holds a block; it is written unless it is there.
 
         Parameters
@@ -93,11 +99,15 @@ class Pool:
             See `Segment.write`.
         nbytes : int
             Of the block.
+        check : callable, optional
+            Called with `Segment.get` when it is written, before anybody has it; raises what is wrong with it.
 
         Raises
         ------
         OSError
             If there is no room, or no file descriptor left.
+        Exception
+            What `check` raises.
         """
         while True:
             with self._lock:
@@ -113,7 +123,7 @@ class Pool:
                 entry.leases += 1
                 entry.free_since = None
             if mine:
-                self._write(entry, parts, nbytes)
+                self._write(entry, parts, nbytes, check)
             else:
                 entry.written.wait()
             if not entry.segment.closed:
@@ -171,10 +181,17 @@ class Pool:
                 return entry
         return None
 
-    def _write(self, entry: _Entry, parts: Iterable[Part], nbytes: int) -> None:
+    def _write(
+        self,
+        entry: _Entry,
+        parts: Iterable[Part],
+        nbytes: int,
+        check: Callable[[Callable[[int, int], bytes]], None],
+    ) -> None:
         """Write a segment that is this thread's alone; not under the lock, since it may take seconds."""
         try:
             entry.segment.write(parts, nbytes)
+            check(entry.segment.get)
             entry.segment.release_lock()
         except BaseException:
             with self._lock:

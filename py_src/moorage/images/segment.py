@@ -158,6 +158,10 @@ class Segment:
         path = f"/proc/{os.getpid()}/fd/{self.fd}" if self.file is None else self.file
         self.handle = Handle(nonce, nbytes, (path,))
 
+    def get(self, start: int, stop: int) -> bytes:
+        """Return a copy of what lies in the block from `start` to `stop`."""
+        return os.pread(self.fd, stop - start, HEADER + start)
+
     def is_free(self) -> bool:
         """Whether nobody but this process has it open for reading; if so, nobody can begin to until `release_lock`."""
         with contextlib.suppress(OSError):

@@ -21,14 +21,16 @@ from moorage.kernel.written import MEMORY, SMALLEST
 _ATOMS = (str, bytes, int, float, complex, bool, type(None))
 
 
-def image_of(value: Any, name: str = "") -> Image:
-    """Return the image of `value`. Its buffers are memory of the value, not copies.
+def image_of(value: Any, name: str = "", *, copy: bool = False) -> Image:
+    """Return the image of `value`. Its buffers are memory of the value, unless it is to be a `copy`.
 
     Parameters
     ----------
     value : object
     name : str, optional
         What the notebook calls it, for the error.
+    copy : bool
+        Whether the buffers are copied, before they are read.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def image_of(value: Any, name: str = "") -> Image:
         If the value, or something inside it, cannot be pickled. Names the path to it.
     """
     try:
-        return images.encode(value, _read)
+        return images.encode(value, _read, copy=copy)
     except Exception as error:
         raise unpicklable({name: value}, error) from error
 

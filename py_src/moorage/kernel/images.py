@@ -66,7 +66,7 @@ class Images:
         self._installing = self._installing or asyncio.Lock()
         async with self._installing:
             connection = self.client.scheduler_comm
-            if self._installed_on is connection or self._in_process():
+            if self._installed_on is connection or self.in_process:
                 return
             plugin = pickled_by_value(ImagesPlugin(MODULE, sharing.allowed()), MODULES)
             nanny = pickled_by_value(SharedMemoryNannyPlugin(), MODULES)
@@ -106,7 +106,7 @@ class Images:
         segment : Handle, optional
             Where its buffers lie, if it goes to a worker that can map them.
         """
-        return value if self._in_process() else Carrier(image, MODULE, segment=segment).frames()
+        return value if self.in_process else Carrier(image, MODULE, segment=segment).frames()
 
     @contextlib.asynccontextmanager
     async def for_any(
@@ -122,7 +122,8 @@ class Images:
             everywhere = bool(addresses) and not any(shared.private.values())
             yield lambda image: shared.segment(image, addresses[0]) if everywhere else None
 
-    def _in_process(self) -> bool:
+    @property
+    def in_process(self) -> bool:
         """Whether the workers are in this process: then nothing is pickled."""
         return self.client.scheduler is not None and str(self.client.scheduler.address).startswith("inproc")
 

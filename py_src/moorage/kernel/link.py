@@ -26,6 +26,7 @@ from moorage.kernel.images import Images
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import ChangedError, Origins
 from moorage.kernel.shipping import install_plugin
+from moorage.kernel.steady import TornError, snapshot
 from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelNotice
@@ -299,9 +300,18 @@ class SchedulerLink:
             return
         self._restoring.update(key for key, _ in asked)
         try:
-            await self._send_again(asked)
+            await self._send_as_it_was(asked)
         finally:
             self._restoring.difference_update(key for key, _ in asked)
+
+    async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> None:
+        """Send values; those that are being changed are found to have changed when they are looked at again."""
+        try:
+            await self._send_again(asked)
+        except TornError:
+            if tries == 1:
+                raise
+            await self._send_as_it_was(asked, tries - 1)
 
     async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> None:
         """Send values, given by key and last holder."""
@@ -334,10 +344,11 @@ class SchedulerLink:
             await self.images.install()
             running = [worker.address for worker in await self.workers() if worker.status == "running"]
         async with self.images.for_any([image for _, image in images.values()], running) as segment:
-            values = {
-                key: to_serialize(self.images.carry(value, image, segment(image)))
-                for key, (value, image) in images.items()
-            }
+            values = {}
+            for key, (value, image) in images.items():
+                shared = segment(image)
+                steady = image if shared is not None or self.images.in_process else await offload(snapshot, image)
+                values[key] = to_serialize(self.images.carry(value, steady, shared))
             more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
             await self._call("restore", more=more, values=values, failed=failed, client=self.client.id)
 

@@ -49,11 +49,12 @@ class Parcel:
     futures: list[Future[Any]] = field(default_factory=list)
 
 
-def pack(value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
+def pack(value: Any, name: str | None, whole: bool, hash: bool, *, copy: bool = False) -> Parcel:
     """Take `value` apart and find keys for its elements.
 
     Keys carry the digest of the content, so that a changed value gets a new key and the same value the same. With
-    `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it.
+    `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it. What is
+    sent is memory of the value, unless it is to be a `copy`.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def pack(value: Any, name: str | None, whole: bool, hash: bool) -> Parcel:
             f"{name or describe_value(value)[0]} is empty: there are no elements to spread.",
             "Place it as one value: --whole, whole=True.",
         )
-    images = [image_of(item, name or "") for item in items]
+    images = [image_of(item, name or "", copy=copy) for item in items]
     keys: dict[Any, None] = {}
     for index, (item, image) in enumerate(zip(items, images, strict=True)):
         key = f"{name or type(item).__name__}-{image.digest if hash else uuid.uuid4().hex}"

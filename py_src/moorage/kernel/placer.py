@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +27,7 @@ from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
 from moorage.kernel.sharing import forget, in_words, shared_nbytes
 from moorage.kernel.shipment import NOTHING, How, Shipment
+from moorage.kernel.steady import TornError
 from moorage.kernel.waiting import gather
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import placement_from_dict
@@ -91,8 +92,11 @@ class Placer(Inventory):
         """
         shipment.check_name(name)
         placement, infos = await self._destination(placement)
-        ready = await self._new(value, name, placement, infos, how)
-        await self._carry_out([ready], placement, infos, how, timeout)
+
+        async def prepare(copy: bool) -> list[Shipment]:
+            return [await self._new(value, name, placement, infos, how, copy=copy)]
+
+        (ready,) = await self._carry_out(prepare, placement, infos, how, timeout)
         return ready.parcel.structure.put_together([ready.futures[key] for key in ready.parcel.keys])
 
     async def place_together(
@@ -123,14 +127,19 @@ class Placer(Inventory):
             Nothing has changed.
         """
         placement, infos = await self._destination(placement)
-        shipments = [await self._again(name, placement, infos) for name in names]
-        for name, value in values.items():
-            shipment.check_name(name)
-            if await self._is_placed(name, value):
-                shipments.append(await self._again(name, placement, infos))
-            else:
-                shipments.append(await self._new(value, name, placement, infos, how))
-        await self._carry_out(shipments, placement, infos, how, timeout)
+        moved = list(names)
+
+        async def prepare(copy: bool) -> list[Shipment]:
+            shipments = [await self._again(name, placement, infos) for name in moved]
+            for name, value in values.items():
+                shipment.check_name(name)
+                if await self._is_placed(name, value):
+                    shipments.append(await self._again(name, placement, infos))
+                else:
+                    shipments.append(await self._new(value, name, placement, infos, how, copy=copy))
+            return shipments
+
+        await self._carry_out(prepare, placement, infos, how, timeout)
 
     async def release(self, names: Iterable[str]) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
@@ -217,10 +226,17 @@ class Placer(Inventory):
         return await targets.known(placement, infos, {*self.link.mirror.seen, *self.link.requested}), infos
 
     async def _new(
-        self, value: Any, name: str | None, placement: Placement, infos: Sequence[WorkerInfo], how: How
+        self,
+        value: Any,
+        name: str | None,
+        placement: Placement,
+        infos: Sequence[WorkerInfo],
+        how: How,
+        *,
+        copy: bool,
     ) -> Shipment:
-        """Make `value` ready to be placed."""
-        parcel = await offload(pack, value, name, how.whole, how.hash)
+        """Make `value`, or a copy of it, ready to be placed."""
+        parcel = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy))
         self.on_values(parcel.items)
         shipment.check_futures(parcel.futures, self.client)
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
@@ -263,6 +279,31 @@ class Placer(Inventory):
         return placed is not None and means(value, name, placed) and not await offload(self._has_changed, name, placed)
 
     async def _carry_out(
+        self,
+        prepare: Callable[[bool], Awaitable[list[Shipment]]],
+        placement: Placement,
+        infos: Sequence[WorkerInfo],
+        how: How,
+        timeout: str | float | None,
+    ) -> list[Shipment]:
+        """Send what the cluster lacks, record the placements, wait, and return what it was.
+
+        What another thread changes meanwhile is placed as it was at one moment: it is copied first then.
+
+        Parameters
+        ----------
+        prepare : callable
+            Makes the shipments: of the values themselves, or of copies.
+        """
+        shipments = await prepare(False)
+        try:
+            await self._ship(shipments, placement, infos, how, timeout)
+        except TornError:
+            shipments = await prepare(True)
+            await self._ship(shipments, placement, infos, how, timeout)
+        return shipments
+
+    async def _ship(
         self,
         shipments: Sequence[Shipment],
         placement: Placement,

@@ -24,6 +24,7 @@ from moorage.images.format import Image
 from moorage.images.pool import Lease, Pool
 from moorage.images.room import host_free
 from moorage.images.segment import Handle, Segment, shared_directory, sweep
+from moorage.kernel.steady import Witness
 from moorage.model import PlacementState, WorkerInfo
 from moorage.worker.sharing import SMALLEST_SHARED
 
@@ -111,6 +112,11 @@ class Sharing:
         images : iterable of Image
             Those for which it is not worth it, or for which there is no room, are left out.
         addresses : iterable of str
+
+        Raises
+        ------
+        TornError
+            If a value was changed while it was written.
         """
         large = {image.digest: image for image in images if shared_nbytes(image)}
         shared = Shared()
@@ -121,12 +127,9 @@ class Sharing:
             return shared
         try:
             for digest, image in large.items():
-                plan = image.layout
-                parts = zip(plan.offsets, image.buffers, strict=True)
-                lease = pool(self._directory).lease
                 self.unwritten.pop(digest, None)
                 try:
-                    shared.leases[digest] = await asyncio.to_thread(lease, digest, parts, plan.nbytes)
+                    shared.leases[digest] = await asyncio.to_thread(_write, pool(self._directory), image)
                 except OSError as error:
                     self._note_unwritten(digest, error)
         except BaseException:
@@ -248,6 +251,11 @@ class Shared:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _write(pool: Pool, image: Image) -> Lease:
+    witness, plan = Witness(image), image.layout
+    return pool.lease(image.digest, zip(plan.offsets, image.buffers, strict=True), plan.nbytes, witness.check)
 
 
 def forget(images: Iterable[Image]) -> None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dask.base import tokenize
 from distributed import Future
 from distributed.comm.core import CommClosedError
+from distributed.utils import offload
 
 from moorage import room
 from moorage.errors import InputError, InvalidNameError, UnreachableError
 from moorage.kernel.assign import By
 from moorage.kernel.describe import describe_value
 from moorage.kernel.parcel import Parcel, all_of, first_workers, needs
+from moorage.kernel.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.structure import Structure
 from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Placement, WorkerInfo
@@ -300,8 +302,12 @@ class _Sending:
         self, address: str, load: Sequence[_Lacking], segments: Mapping[Any, Handle | None]
     ) -> dict[Any, Future[Any]]:
         client, images = self.link.client, self.link.images
-        data = {one.key: images.carry(one.value, one.image, segments.get(one.key)) for one in load}
-        nbytes = sum(one.image.nbytes for one in load if segments.get(one.key) is None)
+        sent_whole = [] if images.in_process else [one for one in load if segments.get(one.key) is None]
+        small = {one.key: snapshot(one.image) for one in sent_whole if one.image.nbytes <= AT_ONCE}
+        large = [one.image for one in sent_whole if one.key not in small]
+        witnesses = await offload(lambda: [Witness(image) for image in large]) if large else []
+        data = {one.key: images.carry(one.value, small.get(one.key, one.image), segments.get(one.key)) for one in load}
+        nbytes = sum(one.image.nbytes for one in sent_whole)
         direct = self.reachable and nbytes > _DIRECT if self.direct is None else self.direct
         if direct:
             await self.link.sending({address: list(data)})
@@ -312,6 +318,8 @@ class _Sending:
             if direct:
                 self.link.broken_off([address])
             raise
+        for witness in witnesses:
+            await offload(witness.check)
         for one in load:
             client.futures[one.key].finish(type=type(one.value))  # rather than that of a carrier
         return futures

@@ -39,7 +39,9 @@ _PROTECT, _ONLY_IF_REGISTERED = 1, 2
 _WRITTEN, _FILE, _ZERO = 2, 4, 32
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
+    """What a buffer has been, and is as long as nobody has written to it."""
+
     ends: tuple[bytes, bytes]  # what is on pages that it may share with its neighbours
     digest: bytes
 
@@ -49,7 +51,7 @@ class WrittenMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[int, int], _Known] = OrderedDict()  # by first and last address of whole pages
+        self._known: OrderedDict[tuple[int, int], Known] = OrderedDict()  # by first and last address of whole pages
         self._process = 0
         self._linux: _Linux | None = None
 
@@ -67,9 +69,7 @@ class WrittenMemory:
             linux = self._system() if content.nbytes >= SMALLEST else None
             if linux is None:
                 return read(content)
-            first = content.__array_interface__["data"][0]
-            start, stop = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE, (first + content.nbytes) & -mmap.PAGESIZE
-            ends = bytes(content[: start - first]), bytes(content[stop - first :])
+            start, stop, ends = _pages(content)
             known = self._known.get((start, stop))
             if known is not None and known.ends == ends and linux.untouched(start, stop):
                 self._known.move_to_end((start, stop))
@@ -81,10 +81,20 @@ class WrittenMemory:
             protected = linux.protect(start, stop)
             digest = read(content)
             if protected and linux.private(start, stop):
-                self._known[start, stop] = _Known(ends, digest)
+                self._known[start, stop] = Known(ends, digest)
                 if len(self._known) > _MOST:
                     self._known.popitem(last=False)
             return digest
+
+    def known(self, content: Any) -> Known | None:
+        """Return what is known of a buffer to which nobody has written since; the same object as long as that is so."""
+        with self._lock:
+            linux = self._system() if content.nbytes >= SMALLEST else None
+            if linux is None:
+                return None
+            start, stop, ends = _pages(content)
+            known = self._known.get((start, stop))
+            return known if known is not None and known.ends == ends and linux.untouched(start, stop) else None
 
     def _system(self) -> _Linux | None:
         """Return the way to ask, of this process: a child begins anew."""
@@ -96,6 +106,13 @@ class WrittenMemory:
             except OSError:
                 self._linux = None
         return self._linux
+
+
+def _pages(content: Any) -> tuple[int, int, tuple[bytes, bytes]]:
+    """Return where the whole pages of a buffer begin and end, and what is in it before and behind them."""
+    first = content.__array_interface__["data"][0]
+    start, stop = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE, (first + content.nbytes) & -mmap.PAGESIZE
+    return start, stop, (bytes(content[: start - first]), bytes(content[stop - first :]))
 
 
 MEMORY = WrittenMemory()
