@@ -236,7 +236,9 @@ def notebook_on(workers: Workers, owner: str = "nb") -> Iterator[Notebook]:
 
 
 def _without_memory(worker: Any) -> dict[str, Any]:
-    return {field: value for field, value in worker.items() if field not in ("managed", "process", "spilled")}
+    return {
+        field: value for field, value in worker.items() if field not in ("managed", "process", "spilled", "host_free")
+    }
 
 
 def _has(key: Any, dask_worker: Any) -> tuple[Any, bool]:

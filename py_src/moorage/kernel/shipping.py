@@ -40,6 +40,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.flights",
     "moorage.scheduler.journal",
     "moorage.scheduler.keeping",
+    "moorage.scheduler.lives",
     "moorage.scheduler.origin",
     "moorage.scheduler.plugin",
     "moorage.scheduler.policy",

@@ -9,6 +9,7 @@
 * ``policy``     the memory manager's policies: leave placed keys alone, let surplus copies go
 * ``origin``     keys without a copy: tasks wait for them while the notebook is asked to send the value again
 * ``departed``   nobody waits for a connection to a worker that has left
+* ``lives``      an earlier life of a key ends before a value is sent that comes back under it
 * ``strays``     looks for what reached a worker without the scheduler knowing
 * ``casualties`` gives up values that end the workers which take them
 * ``adopt``      plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too

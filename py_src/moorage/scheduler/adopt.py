@@ -15,6 +15,7 @@ from moorage.plan import Key
 if TYPE_CHECKING:
     from distributed import Scheduler
 
+    from moorage.scheduler.lives import Lives
     from moorage.scheduler.strays import Strays
 
 Handler = Callable[..., Awaitable[Any]]
@@ -31,6 +32,7 @@ class Adopter:
     placed : collection of keys
         Those that have one.
     strays : Strays
+    lives : Lives
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Adopter:
         adopt: Callable[[Iterable[Key], Placement], None],
         placed: Collection[Key],
         strays: Strays,
+        lives: Lives,
     ) -> None:
         self._scheduler = scheduler
         self._adopt = adopt
         self._placed = placed
         self._strays = strays
+        self._lives = lives
         self._scatter: Handler = scheduler.handlers["scatter"]
         self._replicate: Handler = scheduler.handlers["replicate"]
         self._rebalance: Handler = scheduler.handlers["rebalance"]
@@ -66,6 +70,7 @@ class Adopter:
     ) -> Any:
         """As ``Scheduler.scatter``; the copies of a broadcast stay."""
         with self._strays.sending(data.keys()):
+            await self._lives.settle(dict.fromkeys(self._targets(workers), data.keys()))
             keys = await self._scatter(data=data, workers=workers, client=client, broadcast=broadcast, timeout=timeout)
         if broadcast:
             addresses = None if workers is None else [self._scheduler.coerce_address(worker) for worker in workers]
@@ -94,6 +99,12 @@ class Adopter:
         answer = await self._rebalance(keys=others, workers=workers, **kwargs)
         # nobody has asked for these very keys: that some could not be moved is no failure
         return {"status": "OK"} if answer["status"] == "partial-fail" else answer
+
+    def _targets(self, workers: Iterable[str] | None) -> list[str]:
+        """Return the addresses of all that may be sent something."""
+        if workers is None:
+            return [ws.address for ws in self._scheduler.running]
+        return [self._scheduler.coerce_address(worker) for worker in workers]
 
     def _placement(self, n: int | None, addresses: Collection[str] | None) -> Placement:
         workers = self._scheduler.workers

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from distributed.scheduler import TaskState
 
     from moorage.scheduler.casualties import Casualties
+    from moorage.scheduler.lives import Lives
     from moorage.scheduler.strays import Strays
 
 _NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
@@ -67,15 +68,22 @@ class Origins:
         ``ask(client, keys)``: request these values of a client.
     strays : Strays
     casualties : Casualties
+    lives : Lives
     """
 
     def __init__(
-        self, scheduler: Scheduler, ask: Callable[[str, list[Key]], None], strays: Strays, casualties: Casualties
+        self,
+        scheduler: Scheduler,
+        ask: Callable[[str, list[Key]], None],
+        strays: Strays,
+        casualties: Casualties,
+        lives: Lives,
     ) -> None:
         self._scheduler = scheduler
         self._ask = ask
         self._strays = strays
         self._casualties = casualties
+        self._lives = lives
         self._clients: dict[Key, list[str]] = {}
         self._asked: dict[Key, float] = {}
         self._delivering: dict[Key, Address] = {}
@@ -233,6 +241,7 @@ class Origins:
         load = {ts.key: values[ts.key] for ts in tasks}
         try:
             with self._strays.sending(load):
+                await self._lives.settle({address: load})
                 async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks))):
                     _, _, nbytes = await scatter_to_workers([address], load, rpc=self._scheduler.rpc)
         except (OSError, TimeoutError):  # it has left meanwhile, or hangs
@@ -250,6 +259,7 @@ class Origins:
         if address in self._scheduler.workers:
             # released meanwhile, or back from somewhere else: the worker has what nobody knows of
             strays = [ts.key for ts in tasks if ts.processing_on is None]
+            self._lives.ended(strays)
             message = {"op": "remove-replicas", "keys": strays, "stimulus_id": f"moorage-{uuid4().hex}"}
             self._scheduler.worker_send(address, message)
 
@@ -267,9 +277,16 @@ class Origins:
         """
         scheduler = self._scheduler
         who_has = {key: [scheduler.coerce_address(a) for a in addresses] for key, addresses in who_has.items()}
-        self._strays.arrived(client, who_has)
-        if gone := [a for a in {a for at in who_has.values() for a in at} if a not in scheduler.workers]:
-            raise KeyError(gone[0])
+        try:
+            if gone := [a for a in {a for at in who_has.values() for a in at} if a not in scheduler.workers]:
+                raise KeyError(gone[0])
+            self._take(who_has, nbytes, client)
+            self._strays.hold(who_has, senders=2)  # this one has arrived
+        finally:
+            self._strays.arrived(client, who_has)
+
+    def _take(self, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None) -> None:
+        scheduler = self._scheduler
         alive = client is None or client in scheduler.clients
         if not alive:
             client = None
@@ -357,6 +374,11 @@ class Origins:
 
 def _is_ours(ts: TaskState) -> bool:
     return getattr(ts.run_spec, "func", None) is _absent or hasattr(getattr(ts.run_spec, "func", None), _MARK)
+
+
+def is_value(ts: TaskState) -> bool:
+    """Whether a key stands for a value that somebody has sent, rather than for what a task returns."""
+    return ts.run_spec is None or _is_ours(ts)
 
 
 class _Lost:

@@ -40,7 +40,8 @@ from moorage.scheduler.departed import Departed
 from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
-from moorage.scheduler.origin import Origins
+from moorage.scheduler.lives import Lives
+from moorage.scheduler.origin import Origins, is_value
 from moorage.scheduler.policy import keep_placed
 from moorage.scheduler.reconcile import SLICE, Reconciler, worker_info
 from moorage.scheduler.replicas import watch_replicas
@@ -85,10 +86,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.shared = Shared(scheduler)
         self.casualties = Casualties(scheduler, self.desired, self.shared)
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties)
+        self.lives = Lives(scheduler)
         self.strays = Strays(
-            scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed
+            scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed, self.lives
         )
-        self.origins = Origins(scheduler, self._ask_origin, self.strays, self.casualties)
+        self.origins = Origins(scheduler, self._ask_origin, self.strays, self.casualties, self.lives)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler)
@@ -96,7 +98,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
-            self.strays.close,
+            self.strays.close, self.lives.close,
         ]  # fmt: skip
         self._hide_from_policy()
         self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
@@ -230,12 +232,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     async def sending(
         self, client: str, keys: Mapping[Address, list[Key]], broken_off: Iterable[Address] | None = None
     ) -> None:
-        """Take note of what a client is about to send to which worker; `broken_off`: to whom it could not."""
+        """Take note of what a client is about to send to which worker; `broken_off`: to whom it could not.
+
+        With the answer it may send: of earlier lives of the keys nothing is on its way any more.
+        """
         self.strays.announce(client, keys)
         if client not in self.scheduler.clients:
             self.strays.broken_off(client)
         elif broken_off is not None:
             self.strays.broken_off(client, broken_off)
+        await self.lives.settle(keys)
 
     async def sharing(self, keys: list[Key]) -> dict[Key, dict[Address, int]]:
         """Return how many bytes of keys workers, by address, have in memory that their host shares."""
@@ -282,6 +288,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
         self.strays.worker_gone(worker)
+        self.lives.worker_gone(worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Take note of workers that begin or cease to run, and keep no record of what tasks print."""
@@ -306,6 +313,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Take note of what happens to placed keys; called for every transition of every key."""
+        if finish in ("released", "forgotten") and is_value(self.scheduler.tasks[key]):
+            self.lives.ended((key,))
+        elif finish == "memory":
+            self.strays.hold((key,))
         if key not in self.desired.by_key:
             return
         if key in self.origins:
@@ -374,6 +385,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.strays.suspect(target, (key,))
         self.strays.look()
         self.casualties.sweep()
+        self.lives.sweep()
         self.shared.prune()
 
     def _look_at_memory(self) -> None:
@@ -390,7 +402,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def _add_handlers(self) -> None:
         adopt = self.keeper.adopt if self._adopts else _ignore
-        adopter = Adopter(self.scheduler, adopt, self.desired.by_key, self.strays)
+        adopter = Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives)
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (

@@ -1,0 +1,156 @@
+"""Keeps two lives of one key apart: a value that comes back must not be freed in the place of the one that has gone.
+
+That a key is let go of travels by the stream of messages to each worker, a value by a connection of its own. So the
+value may be there first, and is then the one that the worker lets go of::
+
+    scheduler   free x ----stream------------.
+                new x  ----connection--.      \
+    worker      (x)                    new x   free x: nothing is left
+
+A worker that was fetching the earlier value has similar ways to lose the new one. Hence, before a value is sent whose
+key has ended lately, its worker is asked what it has of the key. Question and answer keep to the stream, so all that
+was said of the earlier life has been dealt with when the answer is here; a second question covers what the scheduler
+replied to the worker meanwhile. While a value is on its way nobody lets go of its key (see `Strays`). Keys that have
+never been here, and those that are random, cost nothing.
+
+Not covered: plain Dask clients that scatter directly to workers. They tell the scheduler when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from moorage.plan import Address, Key
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+_LATELY = 30.0  # seconds, up to twice as many: no stream is as late as that
+_ANSWER = 10.0  # seconds that a worker may take to answer; one that hangs is not waited for any longer
+_AGAIN = 0.02  # seconds between questions, while the worker is busy with the key
+_AT_REST = (None, "memory", "released", "error", "forgotten")  # states of a key with which a worker does nothing
+_OP = "steal-response"
+_ROUNDS = 2
+
+
+class Lives:
+    """Which keys have ended lately, and whether workers have done with them.
+
+    Dask asks its workers only one question by the stream, whether they give up a task (``steal-request``). The answer
+    tells the state of the key; it is asked of keys that the worker is not to compute, so nothing is given up.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._ended: set[Key] = set()
+        self._ended_before: set[Key] = set()
+        self._since = monotonic()
+        self._asked: dict[str, _Question] = {}
+        self._stealing = scheduler.stream_handlers.get(_OP)
+        scheduler.stream_handlers[_OP] = self._told
+
+    def ended(self, keys: Iterable[Key]) -> None:
+        """Take note that workers are told to let go of `keys`."""
+        self._ended.update(keys)
+
+    async def settle(self, keys: Mapping[Address, Collection[Key]]) -> None:
+        """Wait until workers have dealt with earlier lives of keys that they are about to be sent.
+
+        Parameters
+        ----------
+        keys : mapping of address to collection of keys
+        """
+        if not self._ended and not self._ended_before:
+            return
+        doubtful = {
+            address: lately
+            for address, sent in keys.items()
+            if (lately := [key for key in sent if key in self._ended or key in self._ended_before])
+        }
+        if doubtful:
+            await asyncio.gather(*(self._settle_at(address, lately) for address, lately in doubtful.items()))
+
+    def worker_gone(self, address: Address) -> None:
+        """Wait for no answer of a worker that has left."""
+        for question in self._asked.values():
+            if question.address == address:
+                question.end()
+
+    def sweep(self) -> None:
+        """Forget what has ended long ago."""
+        if monotonic() - self._since > _LATELY:
+            self._ended, self._ended_before, self._since = set(), self._ended, monotonic()
+
+    def close(self) -> None:
+        """Leave no trace on the scheduler."""
+        for question in self._asked.values():
+            question.end()
+        if self._stealing is None:
+            self._scheduler.stream_handlers.pop(_OP, None)
+        else:
+            self._scheduler.stream_handlers[_OP] = self._stealing
+
+    async def _settle_at(self, address: Address, keys: Collection[Key]) -> None:
+        rounds = 0
+        with contextlib.suppress(TimeoutError):  # it hangs: so will what is sent to it
+            async with asyncio.timeout(_ANSWER):
+                while rounds < _ROUNDS:
+                    states = await self._ask(address, [key for key in keys if not self._is_computed(key, address)])
+                    if all(state in _AT_REST for state in states.values()):
+                        rounds += 1
+                    else:
+                        rounds = 0
+                        await asyncio.sleep(_AGAIN)
+
+    async def _ask(self, address: Address, keys: Collection[Key]) -> dict[Key, str | None]:
+        """Return the states of keys on a worker, after it has dealt with all that it was sent by the stream."""
+        if not keys or address not in self._scheduler.stream_comms:
+            return {}
+        name = f"moorage-{uuid4().hex}"
+        question = self._asked[name] = _Question(address, len(keys))
+        try:
+            for key in keys:
+                self._scheduler.worker_send(address, {"op": "steal-request", "key": key, "stimulus_id": name})
+            await question.answered.wait()
+        finally:
+            del self._asked[name]
+        return question.states
+
+    def _told(self, *, key: Key, state: str | None, stimulus_id: str, **more: Any) -> Any:
+        """Take an answer, or hand it on to who has asked."""
+        if (question := self._asked.get(stimulus_id)) is not None:
+            question.states[key] = state
+            if len(question.states) == question.n:
+                question.end()
+        elif self._stealing is not None and not stimulus_id.startswith("moorage-"):
+            return self._stealing(key=key, state=state, stimulus_id=stimulus_id, **more)
+        return None
+
+    def _is_computed(self, key: Key, address: Address) -> bool:
+        """Whether a worker has a task of that key: it would give it up, and has the value already."""
+        ts = self._scheduler.tasks.get(key)
+        return ts is not None and ts.processing_on is not None and ts.processing_on.address == address
+
+
+@dataclass
+class _Question:
+    """A worker is asked for the states of so many keys."""
+
+    address: Address
+    n: int
+    states: dict[Key, str | None] = field(default_factory=dict)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self) -> None:
+        """Wait no more: all is said, or never will be."""
+        self.answered.set()
