@@ -67,6 +67,7 @@ class SchedulerLink:
         self._ids = count(1)
         self._callbacks: list[Callable[[Kind], None]] = []
         self._restoring: set[Any] = set()
+        self._asked_again: dict[Any, str] = {}  # while they were on their way -> last holder
         self._tick: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -294,15 +295,20 @@ class SchedulerLink:
 
     async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
         """Send the values of `keys` again, as far as the notebook has them unchanged and they are not on their way."""
-        pairs = zip(keys, holders, strict=True)
-        asked = [(key, holder) for key, holder in pairs if key not in self._restoring]
-        if not asked:
-            return
-        self._restoring.update(key for key, _ in asked)
-        try:
-            await self._send_as_it_was(asked)
-        finally:
-            self._restoring.difference_update(key for key, _ in asked)
+        pairs = dict(zip(keys, holders, strict=True))
+        self._asked_again |= {key: holder for key, holder in pairs.items() if key in self._restoring}
+        asked = {key: holder for key, holder in pairs.items() if key not in self._restoring}
+        again: dict[Any, str] = {}
+        while asked:
+            self._restoring.update(asked)
+            try:
+                await self._send_as_it_was(list(asked.items()))
+            finally:
+                self._restoring.difference_update(asked)
+                again = {key: self._asked_again.pop(key) for key in asked if key in self._asked_again}
+            # the worker it was sent to may have left before it arrived
+            held = await self.who_has(list(again)) if again else {}
+            asked = {key: holder for key, holder in again.items() if not held.get(key)}
 
     async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> None:
         """Send values; those that are being changed are found to have changed when they are looked at again."""
