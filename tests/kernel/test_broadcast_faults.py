@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linu
 
 N = 2_000_000
 NOTEBOOK_OF_FEW = """
-import os, resource
+import os, resource, time
 import numpy, moorage
 cluster = moorage.attach()
 few = len(os.listdir("/proc/self/fd")) + 30
@@ -35,7 +35,10 @@ cluster.broadcast(x, name="x")
 future, workers = cluster["x"].future, [info.name for info in cluster.workers()]
 tasks = [cluster.client.submit(numpy.sum, future, workers=[worker], pure=False) for worker in workers]
 print([float(total) for total in cluster.client.gather(tasks)])
-print(cluster.sharing("x")["x"])
+deadline = time.monotonic() + 10
+while "shared" not in (told := cluster.sharing("x")["x"]) and time.monotonic() < deadline:  # workers tell a bit later
+    time.sleep(0.02)
+print(told)
 """
 
 ROOT = Path(__file__).parents[2]
