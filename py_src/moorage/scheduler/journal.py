@@ -1,7 +1,8 @@
 """Tells subscribed clients what changed: one event per 50 ms in which something did, none otherwise.
 
-What takes long to compare, such as a variable of ten thousand keys, is told less often: the scheduler has other work.
-An event holds differences only, numbered without gaps. Whoever misses a number asks for a snapshot.
+After a rest the first few follow at once: somebody waits for what has just been asked for. What takes long to compare,
+such as a variable of ten thousand keys, is told less often: the scheduler has other work. An event holds differences
+only, numbered without gaps. Whoever misses a number asks for a snapshot.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TOPIC = "moorage"
 INTERVAL = 0.05
+_SOON = 0.005  # seconds after which the first events are sent that come after a rest
+_FIRST = 10  # of these; each interval of rest allows one more
 _SLICE = 0.02
 _REST = 4  # so many times what an event took passes at least until the next
 _MEMORY_STEP = 0.01  # of a worker's limit: smaller changes of its memory are not worth an event
@@ -75,6 +78,8 @@ class Journal:
         self._told_workers: dict[str, WorkerInfo] = {}
         self._handle: asyncio.TimerHandle | None = None
         self._pause = INTERVAL
+        self._soon = float(_FIRST)  # events that may be sent soon
+        self._sent = perf_counter()
 
     def mark(self, vids: Iterable[str] = (), *, placed: bool = False) -> None:
         """Look at these variables for the next event; `placed`: they are new or placed anew."""
@@ -83,7 +88,11 @@ class Journal:
         if placed:
             self._placed.update(vids)
         if self._handle is None and self.subscribers:
-            self._handle = asyncio.get_running_loop().call_later(self._pause, self._send_changes)
+            rest = perf_counter() - self._sent
+            self._soon = min(_FIRST, self._soon + rest / self._pause)
+            self._sent += rest
+            delay = _SOON if self._soon >= 1 else self._pause
+            self._handle = asyncio.get_running_loop().call_later(delay, self._send_changes)
 
     def count(self) -> None:
         """Take note that something is placed or released."""
@@ -141,6 +150,7 @@ class Journal:
         self._compare_workers(event)
         if any((event["placed"], event["changed"], event["released"], event["workers"], event["workers_gone"])):
             self.seq += 1
+            self._soon = max(0.0, self._soon - 1)
             for client in self.subscribers:
                 self.send(client, event)
         self._pause = max(INTERVAL, _REST * (perf_counter() - begun))
