@@ -189,6 +189,20 @@ def test_sharing_can_be_switched_off():
         assert on_each(private, np.sum, "x") == [x.sum()] * 2
 
 
+def test_it_is_released_while_workers_map_it(cluster):
+    originals = [random(100 + number, 200_000) for number in range(20)]
+    tasks = []
+    for x in originals:
+        cluster.pin("x", ["alice"], value=x, keep_origin=False)
+        # on its way to bob, as what the task needs and as what bob shall have, it is let go of
+        tasks.append(cluster.client.submit(np.sum, cluster["x"].future, workers=["bob"], pure=False))
+        cluster.pin("x", ["alice", "bob"], timeout=0)
+        cluster.release("x")
+    assert cluster.client.gather(tasks) == [x.sum() for x in originals]
+    del tasks
+    eventually(lambda: set.union(*mapped(cluster).values()) == set())
+
+
 def test_a_forked_process_reads_it(cluster):
     x = random(9)
     cluster.broadcast(x, name="x")

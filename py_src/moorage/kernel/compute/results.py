@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
-import psutil
 from dask.utils import format_bytes
 from distributed import Future
 
 from moorage.errors import DoesNotFitError, InputError, MoorageError
+from moorage.images.room import host_free
 from moorage.kernel.compute.ledger import Batch, Progress
 from moorage.kernel.compute.mapping import LAST_WORD, Run
 from moorage.kernel.compute.outcomes import exception_of, unloadable
@@ -347,7 +347,7 @@ class Results(Sequence[Any]):
     def _check_room(self, indices: range) -> None:
         batches = {located[0] for index in indices if (located := self._ledger.locate(index)) is not None}
         nbytes = sum(batch.nbytes for batch in batches if batch.values is None)
-        free = psutil.virtual_memory().available
+        free = host_free()
         if nbytes > 0.8 * free:
             raise DoesNotFitError(
                 f"The values take {format_bytes(nbytes)}, and the notebook's machine has {format_bytes(free)} free.",
