@@ -253,6 +253,36 @@ def test_a_host_that_is_full_takes_nothing(cluster, monkeypatch):
     cluster.broadcast(random(13), name="x", force=True)
 
 
+def be_in_a_full_group(dask_worker, host_free=10_000_000):
+    """As a worker whose control group leaves it so much."""
+    import sys
+
+    (name,) = [name for name in sys.modules if name.startswith("moorage_images_")]
+    told = dask_worker.plugins[name]._sharing
+    before, told.room = told.room, lambda _=None: {"host_free": host_free, "shares": True}
+    dask_worker.handlers["moorage_room"] = dask_worker.metrics["moorage"] = told.room
+
+    def undo(dask_worker):
+        dask_worker.handlers["moorage_room"] = dask_worker.metrics["moorage"] = before
+        del told.room
+
+    dask_worker.leave_group = undo
+
+
+def test_a_worker_whose_control_group_is_full_takes_nothing(cluster):
+    cluster.broadcast(random(1), name="before")
+    cluster.release("before")
+    cluster.client.run(be_in_a_full_group)
+    try:
+        eventually(lambda: {info.host_free for info in cluster.workers()} == {10_000_000})  # with the next heartbeat
+        sharing.pool().close()
+        with pytest.raises(DoesNotFitError, match=r"x needs 30\.\d* MiB of the memory of host .*, which has 9\.54 MiB"):
+            cluster.broadcast(random(13), name="x")
+    finally:
+        cluster.client.run(lambda dask_worker: dask_worker.leave_group(dask_worker))
+    cluster.broadcast(random(13), name="x")  # they are asked anew
+
+
 def test_the_only_worker_that_maps_it_may_go(cluster):
     x = random(15, 30_000_000)  # 240 MB; more than another worker may take before it spills
     cluster.scale(3)
