@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ class Elsewhere:
     def __init__(self, folder: Path, mib: int) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[str]] = []
+        self._folders: list[Path] = []
         mount = f"mount -t tmpfs -o size={mib}m tmpfs /dev/shm && echo ready && exec sleep 3600"
         self._holder = self._start(["unshare", "-m", "--propagation", "private", "sh", "-c", mount], inside=False)
         assert self._holder.stdout is not None
@@ -70,12 +73,18 @@ class Elsewhere:
         text = eventually(lambda: file.exists() and file.read_text().endswith("}") and file.read_text())
         self.address: str = json.loads(text)["address"]
 
-    def worker(self, name: str, memory_limit: str = "500MB") -> subprocess.Popen[str]:
-        """Start a worker."""
-        words = ["--host", "127.0.0.1", "--name", name, "--nthreads", "1", "--memory-limit", memory_limit]
-        return self._start(
-            [sys.executable, "-m", "distributed.cli.dask_worker", self.address, *words, "--no-dashboard"], alone=True
-        )
+    def worker(self, name: str, *, of_nobody: bool = False) -> subprocess.Popen[str]:
+        """Start a worker; `of_nobody`: as another user, who may read Python's files, but not look into processes."""
+        words = ["--host", "127.0.0.1", "--name", name, "--nthreads", "1", "--memory-limit", "500MB", "--no-dashboard"]
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, *words]
+        if of_nobody:
+            scratch = Path(tempfile.mkdtemp(prefix="m"))
+            scratch.chmod(0o777)
+            self._folders.append(scratch)
+            read = [f"--{caps}=+dac_read_search" for caps in ("inh-caps", "ambient-caps")]
+            nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *read]
+            command = [*nobody, *command, "--local-directory", str(scratch)]
+        return self._start(command, alone=True)
 
     def notebook(self) -> NotebookElsewhere:
         """Start a notebook that is attached."""
@@ -88,6 +97,8 @@ class Elsewhere:
     def close(self) -> None:
         for process in reversed(self._processes):
             kill(process)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _start(self, command: list[str], *, inside: bool = True, alone: bool = False) -> subprocess.Popen[str]:
         if alone:

@@ -78,3 +78,11 @@ def test_what_is_left_of_all_that_were_killed_is_removed_by_the_next_that_comes(
     there.worker("carol")
     there.notebook()
     eventually(lambda: not set(left) & set(there.files()))
+
+
+def test_a_worker_of_another_user_has_a_copy_of_its_own(there, workers, notebook):
+    workers.append(there.worker("nobody", of_nobody=True))
+    eventually(lambda: notebook("sum(info.status == 'running' for info in cluster.workers())") == 3)
+    notebook(f"cluster.broadcast(random({N}), name='x')")
+    assert notebook("sums('x')") == [total()] * 3
+    sharing(notebook, "x", "shared by alice, bob; a copy on nobody: ")

@@ -9,6 +9,7 @@ share memory at all: ``{"host_free": bytes, "shares": bool}``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -85,14 +86,17 @@ class Shared:
             del self._copies[host, key]
 
     def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, int]]:
-        """Return how many bytes of keys workers share; not of those whose host has several copies after all."""
+        """Return how many bytes of keys workers share; not of one that has its own beside others'."""
         report: dict[Key, dict[Address, int]] = {}
         for key in keys:
             workers = [ws for address in self._nbytes.get(key, ()) if (ws := self._scheduler.workers.get(address))]
-            segments: dict[str, set[str]] = {}
-            for ws in workers:
-                segments.setdefault(ws.host, set()).add(self._segments[key, ws.address])
-            report[key] = {ws.address: self._nbytes[key][ws.address] for ws in workers if len(segments[ws.host]) == 1}
+            users = Counter((ws.host, self._segments[key, ws.address]) for ws in workers)
+            segments = Counter(host for host, _ in users)
+            report[key] = {
+                ws.address: self._nbytes[key][ws.address]
+                for ws in workers
+                if segments[ws.host] == 1 or users[ws.host, self._segments[key, ws.address]] > 1
+            }
         return report
 
     def prune(self) -> None:
