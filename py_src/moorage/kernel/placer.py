@@ -365,7 +365,8 @@ class Placer(Inventory):
         }
         sharing = self.link.images.sharing
         try:
-            shipment.check_room(shipments, placement, sharing.judge(infos), shared)
+            # what the workers have said of their hosts will do for what is not shared: small values come in hundreds
+            shipment.check_room(shipments, placement, sharing.judge(infos) if shared else infos, shared)
         except DoesNotFitError:
             placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
             there = await self.link.shared(placed)
