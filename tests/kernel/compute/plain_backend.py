@@ -1,5 +1,6 @@
 """A backend on plain Dask: scattered values and nothing that keeps them. Enough to run code next to data."""
 
+import contextlib
 import time
 
 from distributed import Future
@@ -55,6 +56,9 @@ class PlainBackend:
         return keys
 
     # what the engine asks for
+    def keeping(self):
+        return contextlib.nullcontext()
+
     def place_capture(self, value, name, *, everywhere):
         self.place(value, name or "", broadcast=everywhere)
 

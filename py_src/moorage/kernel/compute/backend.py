@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Backend(Protocol):
         everywhere : bool
             Many tasks will need it.
         """
+        ...
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Let go of no captured value meanwhile, however many there are: what is being sent needs them."""
         ...
 
     def refresh(self, key: Any) -> Any:

@@ -1,10 +1,11 @@
-"""What can be called on a worker, and under which key: checked before anything is sent."""
+"""What can be called on a worker, and under which key: checked before anything is sent, and kept until it is."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from dask.core import validate_key
 
@@ -12,6 +13,9 @@ from moorage.errors import InputError
 from moorage.kernel.structure import shown
 from moorage.protocol import travels
 from moorage.worker.text import clean
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def check_key(key: Any) -> None:
@@ -45,3 +49,15 @@ def check_callable(function: Any) -> None:
 def name_of(function: Any) -> str:
     """Return what tasks that call `function` are called."""
     return clean(str(getattr(function, "__name__", None) or type(function).__name__))
+
+
+def keeping_captures(method: Callable[P, T]) -> Callable[P, T]:
+    """Let go of no value that `method`, of a submitter, captures, before what it sends refers to it."""
+
+    @functools.wraps(method)
+    def keeping(*args: P.args, **kwargs: P.kwargs) -> T:
+        submitter: Any = args[0]
+        with submitter.backend.keeping():
+            return method(*args, **kwargs)
+
+    return keeping

@@ -6,16 +6,17 @@ import asyncio
 import builtins
 import itertools
 import keyword
+import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Future
 
 from moorage import config
-from moorage.errors import LostError, WaitTimeoutError
+from moorage.errors import LostError, UnreachableError, WaitTimeoutError
 from moorage.kernel.inventory import means
 from moorage.kernel.mirror import state_of
 from moorage.kernel.origin import Origins
@@ -45,6 +46,8 @@ class PlacedData:
         self.placer = placer
         self._link: SchedulerLink = placer.link
         self._unnamed: OrderedDict[Any, Any] = OrderedDict()  # key -> future
+        self._keeping = 0  # how many need them now
+        self._lock = threading.Lock()
         self._records: tuple[int, dict[Any, VariableRecord]] | None = None  # and of which count of changes they are
         self._changes = 0
         self._numbers = itertools.count(1)
@@ -79,6 +82,18 @@ class PlacedData:
             placement = placement_from_dict(record["placement"])
             whole = record["structure"]["kind"] == "value"
         self._place(value, name, placement, whole=whole)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """See `Backend`."""
+        with self._lock:
+            self._keeping += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keeping -= 1
+            self._let_go_of_the_oldest()
 
     def refresh(self, key: Any) -> Any:
         """See `Backend`."""
@@ -120,7 +135,11 @@ class PlacedData:
         }
         self._run(self._spread, item)
         loop: Any = self.client.loop
-        return lambda: loop.add_callback(self._link.release, [item["vid"]])
+        return lambda: loop.add_callback(self._let_go, item["vid"])
+
+    async def _let_go(self, vid: str) -> None:
+        with suppress(UnreachableError):  # then there is nothing to let go of
+            await self._link.release([vid])
 
     async def _spread(self, item: PlaceItem) -> None:
         await self._link.place([item])
@@ -217,10 +236,14 @@ class PlacedData:
         key = future.key
         self.origins.weaken(key, self._drop)
         self._unnamed[key] = future
-        while len(self._unnamed) > _UNNAMED:
+        self._unnamed.move_to_end(key)
+        self._let_go_of_the_oldest()
+        return key
+
+    def _let_go_of_the_oldest(self) -> None:
+        while not self._keeping and len(self._unnamed) > _UNNAMED:
             oldest, _ = self._unnamed.popitem(last=False)
             self.origins.forget(oldest)
-        return key
 
     def _drop(self, key: Any) -> None:
         self._unnamed.pop(key, None)

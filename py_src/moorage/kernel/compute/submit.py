@@ -18,7 +18,7 @@ from distributed import Future
 
 from moorage.errors import InputError, StaleError
 from moorage.kernel.compute.backend import Backend
-from moorage.kernel.compute.calls import check_callable, check_key, name_of
+from moorage.kernel.compute.calls import check_callable, check_key, keeping_captures, name_of
 from moorage.kernel.compute.capture import prepare, unchanged
 from moorage.kernel.compute.cells import compile_cell
 from moorage.kernel.compute.code_pickler import Extended, Notebook
@@ -250,6 +250,7 @@ class Submitter:
         self.leave()
         self.runtime.uninstall()
 
+    @keeping_captures
     def _map(
         self,
         program: Callable[..., Any],
@@ -275,6 +276,7 @@ class Submitter:
         mapping.start()
         return Results(mapping)
 
+    @keeping_captures
     def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
         self.runtime.install()
         payload = self._prepare(call, options, notebook or self._notebook(), everywhere=True)
@@ -335,6 +337,7 @@ class Submitter:
             return list(items)
         return None
 
+    @keeping_captures
     def _task(
         self,
         call: tuple[Any, tuple[Any, ...], dict[str, Any]],
