@@ -16,6 +16,9 @@ from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 PROTOCOL_VERSION = 1
 """Raised when a message changes its meaning. Both sides refuse another version, and say so."""
 
+SPAN = "moorage"
+"""Name and id of the span in which Dask counts what moorage runs and places."""
+
 PlacementKind = Literal["anywhere", "everywhere", "workers", "hosts"]
 
 

@@ -38,6 +38,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.departed",
     "moorage.scheduler.desired",
     "moorage.scheduler.flights",
+    "moorage.scheduler.history",
     "moorage.scheduler.journal",
     "moorage.scheduler.keeping",
     "moorage.scheduler.lives",

@@ -13,6 +13,7 @@
 * ``strays``     looks for what reached a worker without the scheduler knowing
 * ``casualties`` gives up values that end the workers which take them
 * ``adopt``      plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
+* ``history``    keeps Dask's records of moorage's tasks from growing
 * ``journal``    tells subscribed clients what changed
 
 These modules reach schedulers that have no moorage installed: the plugin is pickled by value, module by module. So

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from distributed.scheduler import TaskState
 
     from moorage.scheduler.casualties import Casualties
+    from moorage.scheduler.history import History
     from moorage.scheduler.lives import Lives
     from moorage.scheduler.strays import Strays
 
@@ -69,6 +70,7 @@ class Origins:
     strays : Strays
     casualties : Casualties
     lives : Lives
+    history : History
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Origins:
         strays: Strays,
         casualties: Casualties,
         lives: Lives,
+        history: History,
     ) -> None:
         self._scheduler = scheduler
         self._ask = ask
         self._strays = strays
         self._casualties = casualties
         self._lives = lives
+        self._history = history
         self._clients: dict[Key, list[str]] = {}
         self._asked: dict[Key, float] = {}
         self._delivering: dict[Key, Address] = {}
@@ -118,8 +122,7 @@ class Origins:
                 return
             ts.run_spec = Task(key, _absent)
             ts.type = ts.type or "object"
-            if spans := self._scheduler.extensions.get("spans"):
-                spans.observe_tasks([ts], code=(), span_metadata={})  # workers measure what has no span, but cannot say
+            self._history.count([ts])
             ts.priority = ts.priority or (0, 0, 0)
             self._rest(ts)
             self._clients[key] = known
@@ -295,6 +298,7 @@ class Origins:
         ]
         others = {key: addresses for key, addresses in who_has.items() if key not in expected}
         self._update_data(who_has=others, nbytes=nbytes, client=client)
+        self._history.count_ours(scheduler.tasks[key] for key in others)
         for key in expected:
             if self.lost.pop(key, None) is not None:
                 self._transition(key, "released")

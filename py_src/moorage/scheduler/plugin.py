@@ -38,6 +38,7 @@ from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.casualties import Casualties
 from moorage.scheduler.departed import Departed
 from moorage.scheduler.desired import Desired, Record
+from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.lives import Lives
@@ -87,10 +88,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.casualties = Casualties(scheduler, self.desired, self.shared)
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties)
         self.lives = Lives(scheduler)
+        self.history = History(scheduler)
         self.strays = Strays(
             scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed, self.lives
         )
-        self.origins = Origins(scheduler, self._ask_origin, self.strays, self.casualties, self.lives)
+        self.origins = Origins(scheduler, self._ask_origin, self.strays, self.casualties, self.lives, self.history)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler)
@@ -386,6 +388,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.strays.look()
         self.casualties.sweep()
         self.lives.sweep()
+        self.history.sweep()
         self.shared.prune()
 
     def _look_at_memory(self) -> None:

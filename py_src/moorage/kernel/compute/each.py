@@ -16,6 +16,7 @@ from moorage.kernel.compute.backend import Backend
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
+from moorage.kernel.compute.span import in_span
 from moorage.kernel.waiting import LOOK, check, result_of
 
 PRIORITY = 1000
@@ -150,16 +151,17 @@ class OnEach(Mapping[str, Any]):
             "limits": dict(self._options.limits),
             "once": False,
         }
-        future: Future[Any] = self._backend.client.get(
-            {key: self._runtime.task(key, "call", self._call.data, wire, depends=self._call.keys)},
-            key,
-            sync=False,
-            workers=[address],
-            retries=self._options.retries or None,
-            resources=dict(self._options.resources) or None,
-            priority=PRIORITY + self._options.priority,
-            fifo_timeout=0,
-        )
+        with in_span():
+            future: Future[Any] = self._backend.client.get(
+                {key: self._runtime.task(key, "call", self._call.data, wire, depends=self._call.keys)},
+                key,
+                sync=False,
+                workers=[address],
+                retries=self._options.retries or None,
+                resources=dict(self._options.resources) or None,
+                priority=PRIORITY + self._options.priority,
+                fifo_timeout=0,
+            )
         return future
 
 

@@ -31,6 +31,7 @@ from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.outcomes import Outcome, Outcomes, outcome_in, unpacked
 from moorage.kernel.compute.runtime import Report, WorkerRuntime
 from moorage.kernel.compute.sending import Sender, Work
+from moorage.kernel.compute.span import in_span
 
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
@@ -104,7 +105,8 @@ class Run:
         assert batch.future is not None
         key = (f"{self._name}-item-{self._run[:12]}", batch.indices[position])
         task = self._runtime.task(key, "each_item", TaskRef(batch.future.key), position)
-        future: Future[Any] = self.backend.client.get({key: task}, key, sync=False)
+        with in_span():
+            future: Future[Any] = self.backend.client.get({key: task}, key, sync=False)
         return future
 
     def _on_report(self, report: Report) -> None:

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from dask._task_spec import Task, TaskRef
 from dask.utils import parse_bytes
@@ -21,7 +22,9 @@ from moorage.kernel.compute.locality import Lane
 from moorage.kernel.compute.options import Options
 from moorage.kernel.compute.refs import Payload, dumps_items
 from moorage.kernel.compute.runtime import WorkerRuntime
+from moorage.kernel.compute.span import in_span
 from moorage.kernel.waiting import wait_for
+from moorage.protocol import SPAN
 
 LARGE_CODE = 64_000
 """Bytes. Code with captures that is larger is sent once, not with each batch."""
@@ -128,15 +131,16 @@ class Sender:
         UnpicklableError, StaleError, InputError
         """
         key = (self._prefix, batch.number, batch.attempt)
-        future: Future[Any] = self._client.get(
-            {key: self._task(key, batch, budget)},
-            key,
-            sync=False,
-            workers=list(lane.addresses) or None,
-            resources=dict(self._options.resources) or None,
-            priority=self._options.priority,
-            fifo_timeout=0,
-        )
+        with in_span():
+            future: Future[Any] = self._client.get(
+                {key: self._task(key, batch, budget)},
+                key,
+                sync=False,
+                workers=list(lane.addresses) or None,
+                resources=dict(self._options.resources) or None,
+                priority=self._options.priority,
+                fifo_timeout=0,
+            )
         return future
 
     def _task(self, key: Any, batch: Batch, budget: float | None) -> Task:
@@ -162,7 +166,8 @@ class Sender:
         return self._runtime.task(key, "batch", code, items, wire, depends=depends)
 
     def _scatter(self, data: bytes) -> Future[Any]:
-        return wait_for(self._client, self._client._scatter, [data], hash=False)[0]  # type: ignore[no-any-return]
+        key = f"{SPAN}-sent-{uuid4().hex}"
+        return wait_for(self._client, self._client._scatter, {key: data}, hash=False)[key]  # type: ignore[no-any-return]
 
     def _pickled(self, items: Any) -> tuple[Payload, bool]:
         payload, packed = self._dumps(items)

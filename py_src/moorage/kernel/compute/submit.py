@@ -33,6 +33,7 @@ from moorage.kernel.compute.results import Results
 from moorage.kernel.compute.runtime import WorkerRuntime
 from moorage.kernel.compute.sending import Work
 from moorage.kernel.compute.source import Source
+from moorage.kernel.compute.span import in_span
 from moorage.kernel.variable import Variable
 from moorage.kernel.waiting import answer, scheduler_of, wait_for
 from moorage.worker.cell import Cell
@@ -361,16 +362,17 @@ class Submitter:
         wire = {"run": run, "topic": self.runtime.topic, "key": key, "limits": dict(options.limits)}
         wire["once"] = not options.rerun
         listener = self.runtime.listen(run, options.on_report) if options.on_report is not None else None
-        future: Future[Any] = client.get(
-            {key: self.runtime.task(key, "call", payload.data, wire, depends=payload.keys)},
-            key,
-            sync=False,
-            workers=workers or None,
-            allow_other_workers=(options.allow_other_workers and bool(workers)) or None,
-            retries=options.retries or None,
-            priority=options.priority,
-            resources=dict(options.resources) or None,
-        )
+        with in_span():
+            future: Future[Any] = client.get(
+                {key: self.runtime.task(key, "call", payload.data, wire, depends=payload.keys)},
+                key,
+                sync=False,
+                workers=workers or None,
+                allow_other_workers=(options.allow_other_workers and bool(workers)) or None,
+                retries=options.retries or None,
+                priority=options.priority,
+                resources=dict(options.resources) or None,
+            )
         future._moorage_listener = listener  # type: ignore[attr-defined]  # reports are of no use without the future
         if not options.rerun:
             weakref.finalize(future, self.runtime.unclaim, run).atexit = False
