@@ -86,7 +86,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.desired = Desired()
         self.shared = Shared(scheduler)
         self.casualties = Casualties(scheduler, self.desired, self.shared)
-        self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties)
+        self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties, self.shared)
         self.lives = Lives(scheduler)
         self.history = History(scheduler)
         self.strays = Strays(

@@ -77,15 +77,23 @@ class Reconciler:
         Called with a key whenever its plan has changed.
     casualties : Casualties
         Which keys are copied to no more workers.
+    shared : Shared
+        What workers have that is not theirs alone.
     """
 
     def __init__(
-        self, scheduler: Scheduler, desired: Desired, changed: Callable[[Key], None], casualties: Casualties
+        self,
+        scheduler: Scheduler,
+        desired: Desired,
+        changed: Callable[[Key], None],
+        casualties: Casualties,
+        shared: Shared,
     ) -> None:
         self._scheduler = scheduler
         self._desired = desired
         self._changed = changed
         self._casualties = casualties
+        self._shared = shared
         #: Keys that are not where they shall be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
@@ -239,8 +247,9 @@ class Reconciler:
         return step
 
     def _load(self, address: Address) -> int:
-        """Return the bytes that a worker has, and that are on their way there."""
-        return self._scheduler.workers[address].nbytes + self._flights.incoming[address]
+        """Return the bytes that a worker has for itself, and that are on their way there."""
+        ws = self._scheduler.workers[address]
+        return ws.nbytes - self._shared.held_by(ws) + self._flights.incoming[address]
 
     def _observe(self, ts: TaskState) -> KeyView:
         return KeyView(
