@@ -191,7 +191,8 @@ def test_another_version_is_refused_with_a_reason(cluster):
 def test_a_read_only_panel_cannot_act(panel):
     looking = Page(panel.kernel, "looking", read_only=True)
     panel.kernel.run("x = 1\n%pin x --workers bob")
-    looking.see(held("x", "bob"))
+    looking.see(lambda state: held("x", "bob")(state) and state["read_only"])
+    panel.see(lambda state: held("x", "bob")(state) and not state["read_only"])
     for op, args in {
         "place": {"names": ["x"], "placement": {"kind": "everywhere"}, "force": True},
         "release": {"names": ["x"]},
@@ -204,7 +205,15 @@ def test_a_read_only_panel_cannot_act(panel):
         refused(looking.ask(op, **args), "ReadOnlyError")
     assert looking.ask("watch", candidates=True, threshold=1)["ok"]
     assert looking.ask("dismiss", id="1")["ok"]
-    assert held("x", "bob")(looking.ask("snapshot")["result"]["state"])
+    state = looking.ask("snapshot")["result"]["state"]
+    assert held("x", "bob")(state)
+    assert state["read_only"]
+    # What everybody may do or not changes nothing for who may only look.
+    panel.kernel.run("import dask\ndask.config.set({'moorage.read-only': True})")
+    panel.see(lambda state: state["read_only"])
+    panel.kernel.run("y = 1\n%pin y --workers bob\ndask.config.set({'moorage.read-only': False})")
+    panel.see(lambda state: held("y", "bob")(state) and not state["read_only"])
+    looking.see(lambda state: held("y", "bob")(state) and state["read_only"])
     looking.leave()
 
 

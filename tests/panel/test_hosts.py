@@ -50,6 +50,21 @@ def test_a_board_does_what_the_panel_does(kernel, board):
     board.holds("grid", *WORKERS)
 
 
+def test_a_board_that_may_only_look_says_so_and_does_nothing(kernel, open_desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
+    desk = open_desk()
+    desk.command("application:toggle-right-area")
+    desk.run_cell("import moorage\nlooking = moorage.board(read_only=True)\nlooking")
+    desk.is_("connected")
+    desk.holds("grid", "alice")
+    expect(desk.board).to_contain_text("read-only")
+    expect(desk.grip("grid")).to_have_attribute("aria-disabled", "true")
+    desk.run_cell("looking.read_only = False")
+    expect(desk.grip("grid")).to_have_attribute("aria-disabled", "false")
+    desk.drag(desk.grip("grid"), desk.worker("bob"))
+    desk.holds("grid", "alice", "bob")
+
+
 def test_a_board_works_while_a_cell_runs(kernel, board, tmp_path):
     kernel.run("grid = np.zeros((1000, 500))")
     expect(board.variable("grid")).to_be_visible()

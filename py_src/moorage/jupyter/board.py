@@ -11,10 +11,11 @@ from typing import Any
 
 import anywidget
 from IPython import get_ipython
-from traitlets import Bool
+from traitlets import Bool, observe
 
 from moorage.errors import InputError, MoorageError
 from moorage.jupyter.comm import Channel, keep_shell, open_channel
+from moorage.jupyter.panel_state import as_read_only
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
 
@@ -48,6 +49,16 @@ class Board(anywidget.AnyWidget):
             self._joined.panel.leave(self)
             self._joined.panel.watch(self.model_id, None)
         super().close()
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send what the panel tells its listeners, or a reply."""
+        told = self.read_only and content.get("type") in ("snapshot", "update")
+        super().send(as_read_only(content) if told else content, buffers)
+
+    @observe("read_only")
+    def _read_only_changed(self, _: object) -> None:
+        if self._joined is not None:
+            self.send(self._joined.panel.snapshot())
 
     def _on_message(self, _: object, content: Any, __: object) -> None:
         channel = open_channel(get_ipython())

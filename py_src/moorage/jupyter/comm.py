@@ -19,9 +19,10 @@ import comm
 
 from moorage.errors import MoorageError
 from moorage.jupyter.panel import Panel
+from moorage.jupyter.panel_state import as_read_only
 from moorage.jupyter.requests import Requests
 from moorage.jupyter.shapes import check
-from moorage.panel_protocol import PanelClosed, PanelHello, PanelOpen
+from moorage.panel_protocol import PanelClosed, PanelHello, PanelOpen, PanelSnapshot, PanelUpdate
 from moorage.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ class _Pusher:
     """The panel of one tab, as a listener."""
 
     channel: BaseComm
+    read_only: bool
 
-    def send(self, message: Any) -> None:
+    def send(self, message: PanelSnapshot | PanelUpdate) -> None:
         """See `Listener`."""
-        self.channel.send(message)
+        self.channel.send(as_read_only(message) if self.read_only else message)  # type: ignore[arg-type]
 
 
 class Channel:
@@ -96,7 +98,7 @@ class Channel:
             if (older := self._pushers.pop(tab, None)) is not None:
                 self.panel.leave(older)
                 _close(older.channel, {"reason": "replaced", "message": ""})
-            pusher = self._pushers[tab] = _Pusher(channel)
+            pusher = self._pushers[tab] = _Pusher(channel, opened["read_only"])
             channel.on_close(partial(self._push_closed, tab, pusher))
             self.panel.join(pusher)
 

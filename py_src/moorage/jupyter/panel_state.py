@@ -17,7 +17,9 @@ from moorage.panel_protocol import (
     PanelCluster,
     PanelNotice,
     PanelRemoved,
+    PanelSnapshot,
     PanelState,
+    PanelUpdate,
     PanelVariable,
     PanelVariableChange,
     PanelWorker,
@@ -59,6 +61,15 @@ class Facts:
     candidates: Mapping[str, PanelCandidate] = field(default_factory=dict)
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     read_only: bool = False
+
+
+def as_read_only(message: PanelSnapshot | PanelUpdate) -> PanelSnapshot | PanelUpdate:
+    """Return `message` as a panel is told that may only look, whatever others may do."""
+    if message["type"] == "snapshot":
+        return {**message, "state": {**message["state"], "read_only": True}}
+    if "read_only" in message["changed"]:
+        return {**message, "changed": {**message["changed"], "read_only": True}}
+    return message
 
 
 EMPTY: PanelState = {

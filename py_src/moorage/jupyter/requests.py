@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError
 from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.lane import Lane
+from moorage.jupyter.panel_state import as_read_only
 from moorage.jupyter.shapes import check
 from moorage.kernel import session
 from moorage.kernel.cluster import ClusterController
@@ -112,8 +113,9 @@ class Requests:
         check(args, self._shapes[op], f"What {op} is asked with")
         act: Callable[[Any, Hashable], Any] = getattr(self, f"_{op}")
         result = act(args, who)
-        if op != "snapshot":
-            self._panel.update()
+        if op == "snapshot":
+            return as_read_only(result) if read_only else result
+        self._panel.update()
         return result
 
     # -- looking
