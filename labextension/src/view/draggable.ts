@@ -67,6 +67,7 @@ export function useTakeableArea(
   };
 }
 
-function isPress({ key, ctrlKey, metaKey }: KeyboardEvent): boolean {
-  return (key === 'Enter' || key === ' ') && !ctrlKey && !metaKey;
+// With a modifier it selects, see variable.tsx.
+function isPress({ key, ctrlKey, metaKey, shiftKey }: KeyboardEvent): boolean {
+  return (key === 'Enter' || key === ' ') && !ctrlKey && !metaKey && !shiftKey;
 }

@@ -1,5 +1,12 @@
 // A variable in the list: what it is, how large, where it is and in which state. It can be taken up.
-import { type MouseEvent, type ReactElement, type ReactNode, memo, useContext } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactElement,
+  type ReactNode,
+  memo,
+  useContext
+} from 'react';
 
 import type { PanelCandidate } from '../protocol';
 import type { IBoardState, IVariable } from '../store/state';
@@ -113,8 +120,17 @@ function Row(props: IRowFrameProps): ReactElement {
   const { name, nbytes, color, state, children, isSelected, disabled, onSelect } = props;
   const trans = useTranslate();
   const carried = useContext(CarriedContext);
-  const select = (event: MouseEvent): void =>
+  const select = (event: KeyboardEvent | MouseEvent): void =>
     onSelect(name, event.shiftKey ? 'range' : event.ctrlKey || event.metaKey ? 'toggle' : 'one');
+  // Enter and the space bar alone take it up.
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const withModifier = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (withModifier && (event.key === 'Enter' || event.key === ' ')) {
+      event.preventDefault();
+      event.stopPropagation();
+      select(event);
+    }
+  };
   return (
     <li
       className={`jp-Moorage-variable${isSelected ? ' jp-mod-selected' : ''}${isCarried(carried, name, null) ? ' jp-mod-carried' : ''}`}
@@ -131,6 +147,7 @@ function Row(props: IRowFrameProps): ReactElement {
         aria-disabled={disabled}
         aria-roledescription={trans.__('draggable variable')}
         onClick={select}
+        onKeyDown={onKeyDown}
       >
         <i className="jp-Moorage-swatch" />
         {children} <span className="jp-Moorage-dim jp-Moorage-size">{formatBytes(nbytes)}</span>
