@@ -50,9 +50,14 @@ const requests = (): PanelRequest[] =>
 describe('a connection', () => {
   it('is not made before somebody looks', async () => {
     await settle(10_000);
-    kernel.sayHello();
     await settle(10_000);
     expect(kernel.sent).toEqual([]);
+  });
+
+  it('is made without that when the kernel says hello, for what is asked by command', async () => {
+    kernel.sayHello();
+    await settle();
+    expect(channel.connection.status).toBe('connected');
   });
 
   it('is two comms on one subshell of its own', async () => {

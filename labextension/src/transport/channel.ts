@@ -87,7 +87,7 @@ export class Channel implements IRequester, IDisposable {
     return this._isDisposed;
   }
 
-  /** Open the conversation, unless it is open. Until this is called, no message is sent. */
+  /** Open the conversation, unless it is open. Until this is called or the kernel says hello, no message is sent. */
   async connect(): Promise<void> {
     this._wanted = true;
     if (this._isDisposed || this._push !== null || this._connecting) {
@@ -325,9 +325,8 @@ export class Channel implements IRequester, IDisposable {
     { header, parent_header, content }: KernelMessage.IIOPubMessage
   ): void {
     if (header.msg_type === 'comm_msg' && (content as JSONObject)['comm_id'] === HELLO) {
-      if (this._wanted) {
-        this._reconnect();
-      }
+      // Wanted or not: it is loaded there, and commands act on it though no panel is open.
+      this._reconnect();
       return;
     }
     if (header.msg_type !== 'status' || !('msg_id' in parent_header) || this._push === null) {
