@@ -17,7 +17,7 @@ def test_a_variable_is_placed_by_keys_alone(kernel, desk):
     with desk.keyboard_on(desk.grip("grid")) as keyboard:
         keyboard.press("ArrowDown")
         expect(desk.target("all-workers")).to_contain_class("jp-mod-over")
-        expect(desk.announcement).to_contain_text("All workers: copies 4")
+        expect(desk.announcement).to_contain_text("All workers: copies 3.81 MiB, which workers of a host share")
         keyboard.press("End")
         expect(desk.worker("dave")).to_contain_class("jp-mod-over")
         keyboard.press("ArrowUp")
