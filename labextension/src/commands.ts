@@ -8,11 +8,11 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { anchorIcon } from './panel/icon';
 import type { ICarried, Target } from './store/gestures';
 import { gatherMagic, loadMagic } from './store/magic';
-import { preview } from './store/preview';
+import { decide, preview } from './store/preview';
 import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
 import type { IBoardOptions } from './view/context';
-import { formatBytes, previewWords, targetWords } from './view/words';
+import { previewWords, questionWords, targetWords } from './view/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';
@@ -49,13 +49,13 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   const ofWorkers = {
     args: { type: 'object', properties: { workers: { type: 'integer', description: 'how many' } } }
   } as const;
-  const state = (): IBoardState | undefined => placements.current?.store.getState();
+  const state = (): IBoardState | undefined => placements.current?.state;
   const isConnected = (): boolean => state()?.connection.status === 'connected';
   const hasCluster = (): boolean => {
     const { cluster = null } = state() ?? {};
     return isConnected() && cluster !== null && cluster.status !== 'stopped';
   };
-  const isFree = (): boolean => state()?.readOnly === false && !options.settings().readOnly;
+  const isFree = (): boolean => state()?.readOnly === false;
   const add = (id: string, command: CommandRegistry.ICommandOptions): void => {
     app.commands.addCommand(id, command);
   };
@@ -96,7 +96,7 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
     isEnabled: () => hasCluster() && isFree(),
     describedBy: ofWorkers,
     execute: async args => {
-      const now = placements.current?.store.getState().cluster?.requested ?? 2;
+      const now = placements.current?.state.cluster?.requested ?? 2;
       const workers = await askNumber(args, 'workers', now, trans.__('How many workers?'));
       if (workers !== null) {
         placements.current?.scale(workers);
@@ -180,7 +180,7 @@ async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSON
   if (model === null) {
     return;
   }
-  const state = model.store.getState();
+  const state = model.state;
   const name = await askName(options, args, [...state.variables.keys(), ...state.candidates.keys()]);
   if (name === null) {
     return;
@@ -192,12 +192,11 @@ async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSON
   if (target === null) {
     return;
   }
-  // The kernel says why, where it refuses what was not offered.
-  const { steps, nbytes } = preview(state, carried, target);
-  if (nbytes > options.settings().confirmAbove) {
+  const result = preview(state, carried, target);
+  if (decide(result, options.settings().confirmAbove) === 'ask') {
     const { button } = await showDialog({
       title: trans.__('Copy %1?', name),
-      body: trans.__('%1 to %2: copies %3.', name, targetWords(trans, target), formatBytes(nbytes)),
+      body: questionWords(trans, carried, target, result),
       buttons: [
         Dialog.cancelButton({ label: trans.__('Cancel') }),
         Dialog.okButton({ label: trans.__('Copy') })
@@ -207,7 +206,8 @@ async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSON
       return;
     }
   }
-  model.perform(steps);
+  // The kernel says why, where it refuses what was not offered.
+  model.perform(result.steps);
 }
 
 async function askTarget(

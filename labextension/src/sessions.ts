@@ -1,6 +1,7 @@
 // A channel and a model for each kernel that has been active, and which of them is current. Connects only to kernels that
 // somebody looks at.
 import type { Kernel } from '@jupyterlab/services';
+import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { PlacementModel } from './store/model';
@@ -30,15 +31,19 @@ export class KernelSessions implements IPlacements {
     if (next === this._current) {
       return;
     }
-    this._current?.model.watch(null);
+    this._current?.model.listCandidates(null);
     this._current = next;
     this._look();
     this._currentChanged.emit();
   }
 
-  setWatched(isWatched: boolean): void {
-    this._isWatched = isWatched;
+  watch(): IDisposable {
+    this._watchers++;
     this._look();
+    return new DisposableDelegate(() => {
+      this._watchers--;
+      this._look();
+    });
   }
 
   /** Bytes from which a variable that is not placed is listed. */
@@ -58,8 +63,8 @@ export class KernelSessions implements IPlacements {
     }
     const { channel, model } = this._current;
     channel.setReadOnly(this._readOnly);
-    model.watch(this._isWatched ? this._threshold : null);
-    if (this._isWatched) {
+    model.listCandidates(this._watchers > 0 ? this._threshold : null);
+    if (this._watchers > 0) {
       void channel.connect();
     }
   }
@@ -85,7 +90,7 @@ export class KernelSessions implements IPlacements {
   private readonly _sessions = new WeakMap<Kernel.IKernelConnection, ISession>();
   private readonly _currentChanged = new Signal<this, void>(this);
   private _current: ISession | null = null;
-  private _isWatched = false;
+  private _watchers = 0;
   private _threshold = 0;
   private _readOnly = false;
 }

@@ -1,16 +1,17 @@
 // What other extensions may ask of this one, and what panel/ gets from index.ts.
 import { Token } from '@lumino/coreutils';
+import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
-import type { PlacementModel } from './store/model';
+import type { IPlacementModel } from './store/actions';
 
 /** Where the data of the active kernel lives. */
 export interface IPlacements {
   /** Of the kernel of the active notebook or console; null when none is active. */
-  readonly current: PlacementModel | null;
+  readonly current: IPlacementModel | null;
   readonly currentChanged: ISignal<IPlacements, void>;
-  /** Connect to the current kernel, now and whenever it becomes another, as long as somebody looks. */
-  setWatched(isWatched: boolean): void;
+  /** Connect to the current kernel, now and whenever it becomes another, until what is returned is disposed of. */
+  watch(): IDisposable;
 }
 
 export const IPlacements = new Token<IPlacements>(

@@ -1,8 +1,6 @@
 // The board in the output of a cell, as an anywidget: the same view as the panel's, for VS Code, Colab, consoles and
 // whatever else shows widgets. Bundled with its own React into one file.
-import type { ReactElement } from 'react';
 import { createRoot } from 'react-dom/client';
-import { useStore } from 'zustand';
 
 import { PlacementModel } from './store/model';
 import { type ITranslate, askForTranslation } from './translate';
@@ -10,7 +8,7 @@ import { type IWidgetModel, WidgetChannel } from './transport/widget';
 import { Board } from './view/board';
 
 const MIB = 2 ** 20;
-const OPTIONS = { threshold: MIB, confirmAbove: 2048 * MIB, readOnly: false };
+const OPTIONS = { threshold: MIB, confirmAbove: 2048 * MIB };
 
 /** Called once for each widget; its views share one board. */
 export default (): {
@@ -37,7 +35,7 @@ export default (): {
       // JupyterLab would take the arrow keys and Enter as commands to the notebook.
       el.dataset['lmSuppressShortcuts'] = 'true';
       const root = createRoot(el);
-      root.render(<WidgetBoard model={board} trans={trans} />);
+      root.render(<Board model={board} options={OPTIONS} notebook={null} trans={trans} />);
       return () => root.unmount();
     }
   };
@@ -45,33 +43,12 @@ export default (): {
 
 async function connect(board: PlacementModel, trans: ITranslate): Promise<void> {
   board.connectionChanged({ status: 'connecting', message: '', concurrent: true }, true);
-  board.watch(OPTIONS.threshold);
+  board.listCandidates(OPTIONS.threshold);
   await board.resync();
-  const isKnown = board.store.getState().version !== null;
+  const isKnown = board.state.version !== null;
   board.connectionChanged({
     status: isKnown ? 'connected' : 'absent',
     message: isKnown ? '' : trans.__('The kernel has not answered. Run this cell again.'),
     concurrent: true
   });
-}
-
-function WidgetBoard({ model, trans }: { model: PlacementModel; trans: ITranslate }): ReactElement {
-  const state = useStore(model.store);
-  return (
-    <Board
-      state={state}
-      options={OPTIONS}
-      trans={trans}
-      actions={{
-        perform: (steps, force) => model.perform(steps, force),
-        start: workers => model.start(workers),
-        attach: target => model.attach(target),
-        scale: workers => model.scale(workers),
-        adapt: range => model.adapt(range),
-        stop: () => model.stop(),
-        dismiss: notice => model.dismiss(notice),
-        dismissFailure: failure => model.dismissFailure(failure)
-      }}
-    />
-  );
 }

@@ -2,7 +2,6 @@ import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testi
 import userEvent, { type UserEvent } from '@testing-library/user-event';
 import axe from 'axe-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { useStore } from 'zustand';
 
 import type { PanelState } from '../../labextension/src/protocol';
 import type { IConnection } from '../../labextension/src/store/state';
@@ -38,28 +37,14 @@ afterEach(() => {
 
 function show(state: PanelState, options: Partial<IBoardOptions> = {}): PretendKernel {
   const kernel = new PretendKernel(state, 1);
-  const { model } = kernel;
-  function Connected(): React.ReactElement {
-    return (
-      <Board
-        state={useStore(model.store)}
-        trans={english}
-        options={{ threshold: 0, confirmAbove: 2 * GB, readOnly: false, ...options }}
-        actions={{
-          perform: (steps, force) => model.perform(steps, force),
-          start: workers => model.start(workers),
-          attach: target => model.attach(target),
-          scale: workers => model.scale(workers),
-          adapt: range => model.adapt(range),
-          stop: () => model.stop(),
-          dismiss: notice => model.dismiss(notice),
-          dismissFailure: failure => model.dismissFailure(failure),
-          insertCell
-        }}
-      />
-    );
-  }
-  render(<Connected />);
+  render(
+    <Board
+      model={kernel.model}
+      trans={english}
+      options={{ threshold: 0, confirmAbove: 2 * GB, ...options }}
+      notebook={{ insertCell, isAt: () => false, dropAt: () => undefined }}
+    />
+  );
   return kernel;
 }
 
@@ -312,6 +297,23 @@ describe('several variables', () => {
     expect(kernel.asked[0]).toMatchObject({ op: 'release', args: { names: ['model'] } });
   });
 
+  it('are selected by keyboard, too', async () => {
+    const kernel = show(atWork());
+    row('flights').focus();
+    await user.keyboard('{Control>} {/Control}{ArrowDown}{ArrowDown}{Control>}{Enter}{/Control}');
+    const selected = (): (string | undefined)[] =>
+      [...document.querySelectorAll<HTMLElement>('.jp-Moorage-variable.jp-mod-selected')].map(
+        one => one.dataset['moorageVariable']
+      );
+    expect(selected()).toEqual(['flights', 'grid']);
+    await user.keyboard('{ArrowDown}{Shift>} {/Shift}');
+    expect(selected()).toEqual(['grid', 'parts']);
+    expect(kernel.asked).toEqual([]);
+    screen.getByRole('button', { name: /^Release/ }).focus();
+    await user.keyboard('{Enter}');
+    expect(kernel.asked[0]).toMatchObject({ op: 'release', args: { names: ['grid', 'parts'] } });
+  });
+
   it('in a row are selected with the shift key', async () => {
     show(atWork());
     await user.click(row('flights'));
@@ -362,11 +364,15 @@ describe('a large copy', () => {
     expect(screen.queryByRole('alertdialog')).toBeNull();
   });
 
-  it('is not made when that is declined', async () => {
+  it.each([
+    ['Cancel', () => user.click(screen.getByRole('button', { name: 'Cancel' }))],
+    ['Escape', () => user.keyboard('{Escape}')]
+  ])('is not made when that is declined by %s', async (_, decline) => {
     const kernel = show(atWork(), { confirmAbove: 1 * MB });
     row('model').focus();
     await user.keyboard('{Enter}{ArrowDown}{Enter}');
-    await user.click(within(screen.getByRole('alertdialog')).getByRole('button', { name: 'Cancel' }));
+    await decline();
+    expect(screen.queryByRole('alertdialog')).toBeNull();
     expect(kernel.asked).toEqual([]);
   });
 });
@@ -474,7 +480,7 @@ describe('while there is nothing to show', () => {
 
 describe('read-only', () => {
   it('shows everything and changes nothing', async () => {
-    const kernel = show(atWork(), { readOnly: true });
+    const kernel = show({ ...atWork(), read_only: true });
     expect(heldOn('alice')).toContain('flights');
     row('model').focus();
     await user.keyboard('{Enter}{ArrowDown}{Enter}');

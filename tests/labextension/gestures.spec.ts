@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { PanelState, PlacementDict } from '../../labextension/src/protocol';
 import { type ICarried, type Target, placementAt } from '../../labextension/src/store/gestures';
 import { magicFor } from '../../labextension/src/store/magic';
-import { freeBytes, preview, previewer } from '../../labextension/src/store/preview';
+import { decide, freeBytes, preview, previewer } from '../../labextension/src/store/preview';
 import { type IBoardState, INITIAL, apply } from '../../labextension/src/store/state';
 import { GB, MB, aQueueCluster, aSnapshot, aState, aVariable, aWorker, byName } from './examples';
 import { magics } from './golden';
@@ -265,4 +265,25 @@ describe('a preview', () => {
     expect(look(on('bob'))).toBe(look(on('bob')));
     expect(look(on('alice'))).not.toBe(look(on('bob')));
   });
+});
+
+describe('what is done about a gesture', () => {
+  const state = board(
+    aState({
+      workers: byName(aWorker('alice'), aWorker('bob')),
+      variables: byName(aVariable('x', { nbytes: 100 * MB, held: { alice: 1 } })),
+      candidates: byName({ name: 'huge', typename: 'ndarray', detail: '', nbytes: 9 * GB })
+    })
+  );
+  it.each([
+    ['x', 'bob', 1 * GB, 'perform'],
+    ['x', 'bob', 1 * MB, 'ask'],
+    ['huge', 'bob', 1 * MB, 'refuse'],
+    ['x', 'alice', 0, 'perform']
+  ] as const)(
+    '%s to %s, where copies of more than %i bytes are confirmed: %s',
+    (name, to, bytes, decision) => {
+      expect(decide(preview(state, carry(name), on(to)), bytes)).toBe(decision);
+    }
+  );
 });

@@ -46,60 +46,60 @@ const EVERYWHERE = { names: ['x'], placement: { kind: 'everywhere' } } as const;
 describe('an act of the user', () => {
   it('is pending in look only, until the kernel answers', async () => {
     const { model, asked, answer } = setUp();
-    const before = model.store.getState();
+    const before = model.state;
     model.perform([EVERYWHERE]);
-    const pending = model.store.getState();
+    const pending = model.state;
     expect(pending.intents).toMatchObject([EVERYWHERE]);
     expect(pending.variables).toBe(before.variables);
     expect(asked).toEqual([
       { op: 'place', args: { names: ['x'], placement: { kind: 'everywhere' }, force: false } }
     ]);
     await answer();
-    expect(model.store.getState().intents).toEqual([]);
-    expect(model.store.getState().failures).toEqual([]);
+    expect(model.state.intents).toEqual([]);
+    expect(model.state.failures).toEqual([]);
   });
 
   it('leaves its magic behind', () => {
     const { model } = setUp();
     model.perform([EVERYWHERE, { names: ['y'], placement: null }]);
-    expect(model.store.getState().magic).toEqual(['%broadcast x', '%release y']);
+    expect(model.state.magic).toEqual(['%broadcast x', '%release y']);
     model.scale(8);
-    expect(model.store.getState().magic).toEqual(['%cluster scale 8']);
+    expect(model.state.magic).toEqual(['%cluster scale 8']);
     model.adapt([1, 8]);
-    expect(model.store.getState().magic).toEqual(['%cluster adapt 1 8']);
+    expect(model.state.magic).toEqual(['%cluster adapt 1 8']);
     model.adapt(null);
-    expect(model.store.getState().magic).toEqual(['%cluster adapt --off']);
+    expect(model.state.magic).toEqual(['%cluster adapt --off']);
     model.attach('tls://node 1:8786');
-    expect(model.store.getState().magic).toEqual([`%cluster attach 'tls://node 1:8786'`]);
+    expect(model.state.magic).toEqual([`%cluster attach 'tls://node 1:8786'`]);
     model.start(2);
-    expect(model.store.getState().magic).toEqual(['%cluster start -n 2']);
+    expect(model.state.magic).toEqual(['%cluster start -n 2']);
     model.stop();
-    expect(model.store.getState().magic).toEqual(['%cluster stop']);
+    expect(model.state.magic).toEqual(['%cluster stop']);
   });
 
   it('that is refused stays visible until it is dismissed', async () => {
     const { model, refuse } = setUp();
     model.perform([{ names: ['x'], placement: null }]);
     await refuse('UnknownVariableError');
-    const [failure] = model.store.getState().failures;
+    const [failure] = model.state.failures;
     expect(failure).toMatchObject({
       error: { message: 'It cannot be.', remedy: 'Do something.' },
       retry: null
     });
-    expect(model.store.getState().intents).toEqual([]);
+    expect(model.state.intents).toEqual([]);
     model.dismissFailure(failure?.id ?? -1);
-    expect(model.store.getState().failures).toEqual([]);
+    expect(model.state.failures).toEqual([]);
   });
 
   it('that does not fit can be forced', async () => {
     const { model, asked, refuse } = setUp();
     model.perform([EVERYWHERE]);
     await refuse('DoesNotFitError');
-    const retry = model.store.getState().failures[0]?.retry;
+    const retry = model.state.failures[0]?.retry;
     expect(retry).toEqual(EVERYWHERE);
     model.perform(retry ? [retry] : [], true);
     expect(asked[1]).toMatchObject({ op: 'place', args: { force: true } });
-    expect(model.store.getState().magic).toEqual(['%broadcast x --force']);
+    expect(model.state.magic).toEqual(['%broadcast x --force']);
   });
 });
 
@@ -110,14 +110,14 @@ describe('a gap in the updates', () => {
     model.receive({ type: 'update', version: 5, changed: { read_only: true }, removed: {} });
     expect(asked).toEqual([{ op: 'snapshot', args: {} }]);
     await answer(aSnapshot(aState(), 4));
-    expect(model.store.getState()).toMatchObject({ version: 5, backlog: null, readOnly: true });
+    expect(model.state).toMatchObject({ version: 5, backlog: null, readOnly: true });
   });
 
   it('is found again after a request that failed', async () => {
     const { model, asked, refuse } = setUp();
     model.receive({ type: 'update', version: 4, changed: {}, removed: {} });
     await refuse('WaitTimeoutError');
-    expect(model.store.getState().failures).toEqual([]);
+    expect(model.state.failures).toEqual([]);
     model.receive({ type: 'update', version: 5, changed: {}, removed: {} });
     expect(asked.map(({ op }) => op)).toEqual(['snapshot', 'snapshot']);
   });
@@ -126,13 +126,13 @@ describe('a gap in the updates', () => {
 describe('watching', () => {
   it('is said when it begins, changes and ends, and again after a new connection', async () => {
     const { model, asked, answer } = setUp();
-    model.watch(null);
+    model.listCandidates(null);
     expect(asked).toEqual([]);
-    model.watch(100);
-    model.watch(100);
-    model.watch(200);
-    model.watch(null);
-    model.watch(300);
+    model.listCandidates(100);
+    model.listCandidates(100);
+    model.listCandidates(200);
+    model.listCandidates(null);
+    model.listCandidates(300);
     model.connectionChanged({ ...CONNECTED, status: 'connecting' });
     model.connectionChanged(CONNECTED);
     expect(asked.map(({ args }) => args)).toEqual([
@@ -148,7 +148,7 @@ describe('watching', () => {
   it('waits for a connection', () => {
     const request = vi.fn(() => Promise.resolve({}));
     const model = new PlacementModel({ request });
-    model.watch(100);
+    model.listCandidates(100);
     expect(request).not.toHaveBeenCalled();
     model.connectionChanged(CONNECTED, true);
     expect(request).toHaveBeenCalledWith('watch', { candidates: true, threshold: 100 });

@@ -2,16 +2,14 @@
 // whether anybody looks. What is shown is the view's business.
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
 import { type ReactElement, Suspense, lazy, useMemo, useSyncExternalStore } from 'react';
-import { useStore } from 'zustand';
-import { createStore } from 'zustand/vanilla';
 
 import { gatherMagic } from '../store/magic';
-import type { PlacementModel } from '../store/model';
-import { INITIAL } from '../store/state';
+import { PlacementModel } from '../store/model';
 import type { IPlacements } from '../tokens';
-import type { IBoardActions } from '../view/context';
+import type { INotebook } from '../view/context';
 import type { ActiveDocument } from './following';
 import { anchorIcon } from './icon';
 import type { PanelSettings } from './settings';
@@ -35,9 +33,6 @@ export class PlacementPanel extends ReactWidget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Moorage'));
   }
-
-  /** Panels that are in sight. */
-  private static readonly _visible = new Set<PlacementPanel>();
 
   protected override render(): ReactElement {
     return <Connected {...this._options} />;
@@ -65,19 +60,21 @@ export class PlacementPanel extends ReactWidget {
 
   private _setVisible(isVisible: boolean): void {
     if (isVisible) {
-      PlacementPanel._visible.add(this);
+      this._watching ??= this._options.placements.watch();
     } else {
-      PlacementPanel._visible.delete(this);
+      this._watching?.dispose();
+      this._watching = null;
     }
-    this._options.placements.setWatched(PlacementPanel._visible.size > 0);
   }
 
   private readonly _options: IPanelOptions;
+  private _watching: IDisposable | null = null;
 }
 
 const Board = lazy(() => import('../view/board').then(view => ({ default: view.Board })));
 
-const NO_KERNEL = createStore(() => INITIAL);
+/** Shown while no kernel is active; there is nothing to do. */
+const NO_KERNEL = new PlacementModel({ request: () => Promise.reject(new Error('No kernel is active.')) });
 
 function Connected({ placements, document, settings, trans }: IPanelOptions): ReactElement {
   const model = useSyncExternalStore(
@@ -94,34 +91,22 @@ function Connected({ placements, document, settings, trans }: IPanelOptions): Re
     },
     () => settings.values
   );
-  const state = useStore(model?.store ?? NO_KERNEL);
-  const actions = useMemo(() => actionsOf(model, document), [model, document]);
+  const notebook = useMemo(() => notebookOf(document), [document]);
   return (
     <Suspense>
-      <Board state={state} actions={actions} options={options} trans={trans} />
+      <Board model={model ?? NO_KERNEL} options={options} notebook={notebook} trans={trans} />
     </Suspense>
   );
 }
 
-/** What the board may do: act on a model, and write into a document. */
-function actionsOf(model: PlacementModel | null, document: ActiveDocument): IBoardActions {
+function notebookOf(document: ActiveDocument): INotebook {
   return {
-    perform: (steps, force) => model?.perform(steps, force),
-    start: workers => model?.start(workers),
-    attach: target => model?.attach(target),
-    scale: workers => model?.scale(workers),
-    adapt: range => model?.adapt(range),
-    stop: () => model?.stop(),
-    dismiss: notice => model?.dismiss(notice),
-    dismissFailure: failure => model?.dismissFailure(failure),
     insertCell: source => document.insertCell(source),
-    outside: {
-      accepts: (x, y) => document.isNotebookAt(x, y),
-      drop: (names, x, y) => {
-        const magic = gatherMagic(names);
-        if (magic !== null) {
-          document.insertCellAt(magic, x, y);
-        }
+    isAt: (x, y) => document.isNotebookAt(x, y),
+    dropAt: (names, x, y) => {
+      const magic = gatherMagic(names);
+      if (magic !== null) {
+        document.insertCellAt(magic, x, y);
       }
     }
   };

@@ -9,6 +9,8 @@ const GIB = 2 ** 30;
 
 export interface IPanelSettings extends IBoardOptions {
   readonly side: 'left' | 'right';
+  /** The kernel shall refuse whatever changes something. */
+  readonly readOnly: boolean;
 }
 
 const DEFAULTS: IPanelSettings = { side: 'right', threshold: MIB, confirmAbove: 2 * GIB, readOnly: false };

@@ -1,8 +1,9 @@
 // The state of one kernel's board, and the acts of the user upon it: what becomes of a request, and nothing of how it
 // travels. Every act leaves its magic behind.
-import { type StoreApi, createStore } from 'zustand/vanilla';
+import { createStore } from 'zustand/vanilla';
 
 import type { PanelError, PanelOps, PanelSnapshot, PanelUpdate, PlacementDict } from '../protocol';
+import type { IPlacementModel } from './actions';
 import type { IStep } from './gestures';
 import { adaptMagic, attachMagic, magicFor, scaleMagic, startMagic, stopMagic } from './magic';
 import { type IBoardState, type IConnection, INITIAL, apply, forget } from './state';
@@ -21,22 +22,26 @@ export class RequestError extends Error {
   }
 }
 
-export class PlacementModel {
+export class PlacementModel implements IPlacementModel {
   constructor(private readonly _requester: IRequester) {}
 
-  readonly store: StoreApi<IBoardState> = createStore(() => INITIAL);
+  get state(): IBoardState {
+    return this._store.getState();
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => this._store.subscribe(listener);
 
   /** Take in a message of the kernel. */
   receive(message: PanelSnapshot | PanelUpdate): void {
-    this.store.setState(state => apply(state, message));
-    if (this.store.getState().backlog !== null) {
+    this._store.setState(state => apply(state, message));
+    if (this.state.backlog !== null) {
       void this.resync();
     }
   }
 
   /** Take in that the connection has changed; with `reset`, nothing that was known holds any more. */
   connectionChanged(connection: IConnection, reset = false): void {
-    this.store.setState(state => (reset ? forget(state, connection) : { ...state, connection }));
+    this._store.setState(state => (reset ? forget(state, connection) : { ...state, connection }));
     if (connection.status === 'connected') {
       this._sendWatch();
     } else {
@@ -52,7 +57,7 @@ export class PlacementModel {
     this._resyncing = true;
     try {
       const snapshot = await this._requester.request('snapshot', {});
-      this.store.setState(state => apply(state, snapshot as PanelSnapshot));
+      this._store.setState(state => apply(state, snapshot as PanelSnapshot));
     } catch {
       // The next update finds the gap again; a connection that is lost says so by itself.
     } finally {
@@ -61,7 +66,7 @@ export class PlacementModel {
   }
 
   /** Have the kernel list variables that are not placed, of at least `threshold` bytes; null: no longer. */
-  watch(threshold: number | null): void {
+  listCandidates(threshold: number | null): void {
     if (threshold === this._threshold) {
       return;
     }
@@ -71,18 +76,17 @@ export class PlacementModel {
     this._sendWatch();
   }
 
-  /** Place or release. */
   perform(steps: readonly IStep[], force = false): void {
     this._setMagic(steps.map(({ names, placement }) => magicFor(names, placement, force)));
     for (const { names, placement } of steps) {
       const id = this._nextId++;
-      this.store.setState(state => ({ intents: [...state.intents, { id, names, placement }] }));
+      this._store.setState(state => ({ intents: [...state.intents, { id, names, placement }] }));
       const asked =
         placement === null
           ? this._requester.request('release', { names: [...names] })
           : this._requester.request('place', { names: [...names], placement, force });
       void this._settle(asked, placement === null ? null : { names, placement }).then(() => {
-        this.store.setState(state => ({ intents: state.intents.filter(intent => intent.id !== id) }));
+        this._store.setState(state => ({ intents: state.intents.filter(intent => intent.id !== id) }));
       });
     }
   }
@@ -108,14 +112,12 @@ export class PlacementModel {
     this._act('stop', {}, stopMagic);
   }
 
-  /** Take away a notice of the kernel. */
   dismiss(id: string): void {
     void this._settle(this._requester.request('dismiss', { id }));
   }
 
-  /** Take away a failure of a request. */
   dismissFailure(id: number): void {
-    this.store.setState(state => ({ failures: state.failures.filter(failure => failure.id !== id) }));
+    this._store.setState(state => ({ failures: state.failures.filter(failure => failure.id !== id) }));
   }
 
   private _act<Op extends keyof PanelOps>(op: Op, args: PanelOps[Op], magic: string | null): void {
@@ -124,7 +126,7 @@ export class PlacementModel {
   }
 
   private _setMagic(lines: readonly (string | null)[]): void {
-    this.store.setState({ magic: lines.filter(line => line !== null) });
+    this._store.setState({ magic: lines.filter(line => line !== null) });
   }
 
   private async _settle(
@@ -143,12 +145,12 @@ export class PlacementModel {
         error,
         retry: error.kind === 'DoesNotFitError' ? step : null
       };
-      this.store.setState(state => ({ failures: [...state.failures, failure] }));
+      this._store.setState(state => ({ failures: [...state.failures, failure] }));
     }
   }
 
   private _sendWatch(): void {
-    const connected = this.store.getState().connection.status === 'connected';
+    const connected = this.state.connection.status === 'connected';
     if (!connected || this._watched === (this._threshold !== null)) {
       return;
     }
@@ -158,6 +160,7 @@ export class PlacementModel {
     this._requester.request('watch', args).catch(() => (this._watched = false));
   }
 
+  private readonly _store = createStore(() => INITIAL);
   private _nextId = 1;
   private _resyncing = false;
   private _threshold: number | null = null;

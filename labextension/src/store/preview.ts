@@ -44,6 +44,14 @@ export interface IPreview {
   readonly refusal: Refusal | null;
 }
 
+/** What to do about a gesture: say why not, ask whether so much shall be copied, or just do it. */
+export type Decision = 'refuse' | 'ask' | 'perform';
+
+/** Decide about a gesture, where copies of more than `confirmAbove` bytes have to be confirmed. */
+export function decide({ refusal, nbytes }: IPreview, confirmAbove: number): Decision {
+  return refusal !== null ? 'refuse' : nbytes > confirmAbove ? 'ask' : 'perform';
+}
+
 const NOTHING: IPreview = {
   steps: [],
   incoming: new Map(),

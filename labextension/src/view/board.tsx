@@ -1,5 +1,5 @@
-// The whole board: cluster, variables, workers, notices, magic. Props in, callbacks out; it knows neither JupyterLab nor
-// how messages travel, so that the side panel and the widget show the same.
+// The whole board: cluster, variables, workers, notices, magic. It shows a model and acts on it, and knows neither JupyterLab
+// nor how messages travel, so that the side panel and the widget show the same.
 import {
   DndContext,
   DragOverlay,
@@ -9,16 +9,25 @@ import {
   useSensor,
   useSensors
 } from '@dnd-kit/core';
-import { type ReactElement, type ReactNode, useCallback, useMemo, useRef, useState } from 'react';
+import {
+  type ReactElement,
+  type ReactNode,
+  useCallback,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore
+} from 'react';
 import { createPortal } from 'react-dom';
 
+import type { IPlacementModel } from '../store/actions';
 import type { ICarried, Target } from '../store/gestures';
 import { magicFor } from '../store/magic';
-import { type IPreview, preview } from '../store/preview';
+import { type IPreview, decide, preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import { ClusterStrip } from './cluster';
 import { colorStyle } from './colors';
-import { CarriedContext, HandContext, type IBoardActions, type IBoardOptions } from './context';
+import { CarriedContext, HandContext, type IBoardOptions, type INotebook, NotebookProvider } from './context';
 import { type ITaken, useTakeableArea } from './draggable';
 import { Empty, isEmpty } from './empty';
 import { Footer, type IQuestion } from './footer';
@@ -31,13 +40,14 @@ import { type ITranslate, TranslateProvider } from './translate';
 import { useTravel } from './travel';
 import type { Select } from './variable';
 import { Variables } from './variables';
-import { formatBytes, previewWords, targetWords, variableNames } from './words';
+import { formatBytes, previewWords, questionWords, variableNames } from './words';
 import { type IWorkersHandle, Workers } from './workers';
 
 export interface IBoardProps {
-  state: IBoardState;
-  actions: IBoardActions;
+  model: IPlacementModel;
   options: IBoardOptions;
+  /** The notebook beside the board; null where there is none. */
+  notebook: INotebook | null;
   trans: ITranslate;
 }
 
@@ -48,11 +58,8 @@ interface IAsked {
   readonly preview: IPreview;
 }
 
-export function Board({ state: given, actions, options, trans }: IBoardProps): ReactElement {
-  const state = useMemo(
-    () => (options.readOnly && !given.readOnly ? { ...given, readOnly: true } : given),
-    [given, options.readOnly]
-  );
+export function Board({ model, options, notebook, trans }: IBoardProps): ReactElement {
+  const state = useSyncExternalStore(model.subscribe, () => model.state);
   const candidates = useMemo(
     () => [...state.candidates.values()].filter(({ nbytes }) => nbytes >= options.threshold),
     [state.candidates, options.threshold]
@@ -67,20 +74,21 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
 
   const perform = useCallback(
     (carried: ICarried, target: Target, result: IPreview = preview(state, carried, target)) => {
-      if (result.refusal !== null) {
-        return;
-      }
-      if (result.nbytes > options.confirmAbove) {
-        setAsked({ carried, target, preview: result });
-      } else {
-        actions.perform(result.steps);
+      switch (decide(result, options.confirmAbove)) {
+        case 'refuse':
+          return;
+        case 'ask':
+          setAsked({ carried, target, preview: result });
+          return;
+        case 'perform':
+          model.perform(result.steps);
       }
     },
-    [state, actions, options.confirmAbove]
+    [state, model, options.confirmAbove]
   );
   const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
   const focusHand = useCallback(() => grip.current?.focus(), []);
-  const holding = useHandState({ state, selection, actions, trans, announce, reveal, focusHand, perform });
+  const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
   const { hand } = holding;
   const { collisionDetection, autoScroll } = useHits(root);
   const sensors = useSensors(useSensor(MouseSensor, BY_MOUSE), useSensor(TouchSensor, BY_TOUCH));
@@ -89,16 +97,11 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
     asked === null
       ? null
       : {
-          text: trans.__(
-            '%1 to %2: copies %3.',
-            variableNames(trans, asked.carried.names),
-            targetWords(trans, asked.target),
-            formatBytes(asked.preview.nbytes)
-          ),
+          text: questionWords(trans, asked.carried, asked.target, asked.preview),
           yes: trans.__('Copy'),
           onYes: () => {
             setAsked(null);
-            actions.perform(asked.preview.steps);
+            model.perform(asked.preview.steps);
           },
           onNo: () => setAsked(null)
         };
@@ -110,83 +113,83 @@ export function Board({ state: given, actions, options, trans }: IBoardProps): R
 
   return (
     <TranslateProvider value={trans}>
-      <HandContext.Provider value={hand}>
-        <CarriedContext.Provider value={hand.carried}>
-          <div
-            ref={root}
-            className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
-            data-moorage-board={state.connection.status}
-          >
-            <DndContext
-              sensors={sensors}
-              collisionDetection={collisionDetection}
-              autoScroll={autoScroll}
-              accessibility={SILENT}
-              onDragStart={holding.onDragStart}
-              onDragMove={holding.onDragMove}
-              onDragEnd={holding.onDragEnd}
-              onDragCancel={holding.onDragCancel}
-            >
-              {state.connection.status === 'connected' ? (
-                <ClusterStrip state={state} actions={actions} disabled={state.readOnly} />
-              ) : null}
-              {isEmpty(state) ? (
-                <Empty state={state} actions={actions} disabled={state.readOnly} />
-              ) : (
-                <VariableMenu state={state} selection={selection} actions={actions} perform={perform}>
-                  <Body
-                    disabled={state.readOnly}
-                    isLost={state.cluster?.status === 'lost'}
-                    pickUp={holding.pickUp}
-                  >
-                    <Variables
-                      state={state}
-                      candidates={candidates}
-                      selection={selection}
-                      disabled={state.readOnly}
-                      onSelect={select}
-                    />
-                    <Workers
-                      state={state}
-                      disabled={state.readOnly}
-                      handle={workers}
-                      canPress={holding.canPress}
-                      onPress={holding.press}
-                    />
-                  </Body>
-                </VariableMenu>
-              )}
-              <Notices state={state} actions={actions} disabled={state.readOnly} />
-              {isEmpty(state) ? null : (
-                <Footer state={state} actions={actions} question={question} hint={hint} />
-              )}
-              {createPortal(
-                <DragOverlay
-                  className="jp-Moorage-theme jp-Moorage-overlay"
-                  modifiers={BESIDE_POINTER}
-                  dropAnimation={null}
-                  zIndex={10000}
-                >
-                  {holding.by === 'pointer' && hand.carried !== null ? (
-                    <InHand state={state} holding={holding} carried={hand.carried} trans={trans} />
-                  ) : null}
-                </DragOverlay>,
-                document.body
-              )}
-            </DndContext>
+      <NotebookProvider value={notebook}>
+        <HandContext.Provider value={hand}>
+          <CarriedContext.Provider value={hand.carried}>
             <div
-              ref={grip}
-              className="jp-Moorage-hidden"
-              tabIndex={-1}
-              role="application"
-              aria-label={trans.__('Where shall it go?')}
-              onKeyDown={holding.onKeyDown}
-              onBlur={holding.onBlur}
-            />
-            {live}
-          </div>
-        </CarriedContext.Provider>
-      </HandContext.Provider>
+              ref={root}
+              className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
+              data-moorage-board={state.connection.status}
+            >
+              <DndContext
+                sensors={sensors}
+                collisionDetection={collisionDetection}
+                autoScroll={autoScroll}
+                accessibility={SILENT}
+                onDragStart={holding.onDragStart}
+                onDragMove={holding.onDragMove}
+                onDragEnd={holding.onDragEnd}
+                onDragCancel={holding.onDragCancel}
+              >
+                {state.connection.status === 'connected' ? (
+                  <ClusterStrip state={state} actions={model} disabled={state.readOnly} />
+                ) : null}
+                {isEmpty(state) ? (
+                  <Empty state={state} actions={model} disabled={state.readOnly} />
+                ) : (
+                  <VariableMenu state={state} selection={selection} perform={perform}>
+                    <Body
+                      disabled={state.readOnly}
+                      isLost={state.cluster?.status === 'lost'}
+                      pickUp={holding.pickUp}
+                    >
+                      <Variables
+                        state={state}
+                        candidates={candidates}
+                        selection={selection}
+                        disabled={state.readOnly}
+                        onSelect={select}
+                      />
+                      <Workers
+                        state={state}
+                        disabled={state.readOnly}
+                        handle={workers}
+                        canPress={holding.canPress}
+                        onPress={holding.press}
+                      />
+                    </Body>
+                  </VariableMenu>
+                )}
+                <Notices state={state} actions={model} disabled={state.readOnly} />
+                {isEmpty(state) ? null : <Footer state={state} question={question} hint={hint} />}
+                {createPortal(
+                  <DragOverlay
+                    className="jp-Moorage-theme jp-Moorage-overlay"
+                    modifiers={BESIDE_POINTER}
+                    dropAnimation={null}
+                    zIndex={10000}
+                  >
+                    {holding.by === 'pointer' && hand.carried !== null ? (
+                      <InHand state={state} holding={holding} carried={hand.carried} trans={trans} />
+                    ) : null}
+                  </DragOverlay>,
+                  document.body
+                )}
+              </DndContext>
+              <div
+                ref={grip}
+                className="jp-Moorage-hidden"
+                tabIndex={-1}
+                role="application"
+                aria-label={trans.__('Where shall it go?')}
+                onKeyDown={holding.onKeyDown}
+                onBlur={holding.onBlur}
+              />
+              {live}
+            </div>
+          </CarriedContext.Provider>
+        </HandContext.Provider>
+      </NotebookProvider>
     </TranslateProvider>
   );
 }

@@ -3,9 +3,9 @@ import * as Menu from '@radix-ui/react-dropdown-menu';
 import { type ReactElement, useEffect, useState } from 'react';
 
 import type { PanelCluster } from '../protocol';
+import type { IBoardActions } from '../store/actions';
 import { threads } from '../store/holdings';
 import type { IBoardState } from '../store/state';
-import type { IBoardActions } from './context';
 import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from './icons';
 import { type ITranslate, useTranslate } from './translate';
 
@@ -147,7 +147,7 @@ function ClusterMenu({
             }
           >
             {trans.__('Adapt to the load')}
-            <Menu.ItemIndicator className="jp-Moorage-menu-mark">✓</Menu.ItemIndicator>
+            <Menu.ItemIndicator>✓</Menu.ItemIndicator>
           </Menu.CheckboxItem>
           <Menu.Item
             className="jp-Moorage-menu-item"

@@ -1,30 +1,25 @@
 // What all parts of the board share: what the user may do, and what is in the hand.
 import { createContext, useContext } from 'react';
 
-import type { ICarried, IStep, Target } from '../store/gestures';
+import type { ICarried, Target } from '../store/gestures';
 import type { IPreview } from '../store/preview';
 
-/** What the board asks of whoever shows it. */
-export interface IBoardActions {
-  perform(steps: readonly IStep[], force?: boolean): void;
-  start(workers: number): void;
-  attach(target: string): void;
-  scale(workers: number): void;
-  adapt(range: readonly [number, number] | null): void;
-  stop(): void;
-  dismiss(notice: string): void;
-  dismissFailure(failure: number): void;
-  /** Put text into a new cell; absent where there is no notebook to put it. */
-  insertCell?: ((source: string) => void) | undefined;
-  /** What lies under the pointer outside of the board; absent where nothing else takes variables. */
-  outside?: IOutside | undefined;
+/** The notebook beside the board, as a place to put cells and to drop variables. */
+export interface INotebook {
+  /** Put text into a new cell. */
+  insertCell(source: string): void;
+  /** Whether variables can be dropped there, in client coordinates. */
+  isAt(x: number, y: number): boolean;
+  dropAt(names: readonly string[], x: number, y: number): void;
 }
 
-/** The world beyond the board, as a place to drop variables. */
-export interface IOutside {
-  /** Whether variables can be dropped there, in client coordinates. */
-  accepts(x: number, y: number): boolean;
-  drop(names: readonly string[], x: number, y: number): void;
+const NotebookContext = createContext<INotebook | null>(null);
+
+export const NotebookProvider = NotebookContext.Provider;
+
+/** The notebook beside the board; null where there is none. */
+export function useNotebook(): INotebook | null {
+  return useContext(NotebookContext);
 }
 
 export interface IBoardOptions {
@@ -32,8 +27,6 @@ export interface IBoardOptions {
   readonly threshold: number;
   /** Bytes beyond which a copy has to be confirmed. */
   readonly confirmAbove: number;
-  /** Nothing can be changed. */
-  readonly readOnly: boolean;
 }
 
 /** What is in the hand, over what, and what a drop would do. */

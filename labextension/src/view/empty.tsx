@@ -1,10 +1,11 @@
 // What the board says while there is nothing to show, and the one step that changes it.
 import { type FormEvent, type ReactElement, type ReactNode, useState } from 'react';
 
+import type { IBoardActions } from '../store/actions';
 import { loadMagic } from '../store/magic';
 import type { IBoardState } from '../store/state';
 import { Stepper } from './cluster';
-import type { IBoardActions } from './context';
+import { useNotebook } from './context';
 import { AnchorIcon } from './icons';
 import { useTranslate } from './translate';
 
@@ -25,6 +26,7 @@ export function isEmpty({ connection, cluster, version }: IBoardState): boolean 
 
 export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
   const trans = useTranslate();
+  const notebook = useNotebook();
   const { connection, cluster } = state;
   switch (connection.status) {
     case 'no-kernel':
@@ -57,17 +59,20 @@ export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
         </Message>
       );
     case 'absent': {
-      const { insertCell } = actions;
       return (
         <Message title={trans.__('Keep data next to your code')}>
           <span>
             {trans.__('moorage keeps Dask data where you put it. It is not loaded in this kernel yet.')}
           </span>
           {connection.message === '' ? null : <span>{connection.message}</span>}
-          {insertCell === undefined ? (
+          {notebook === null ? (
             <code>{loadMagic}</code>
           ) : (
-            <button type="button" className="jp-Moorage-primary" onClick={() => insertCell(loadMagic)}>
+            <button
+              type="button"
+              className="jp-Moorage-primary"
+              onClick={() => notebook.insertCell(loadMagic)}
+            >
               {trans.__('Insert')} <code>{loadMagic}</code>
             </button>
           )}

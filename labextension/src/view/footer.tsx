@@ -2,7 +2,7 @@
 import { type ReactElement, useState } from 'react';
 
 import type { IBoardState, IVariable } from '../store/state';
-import type { IBoardActions } from './context';
+import { useNotebook } from './context';
 import { CheckIcon, CopyIcon, InsertIcon } from './icons';
 import { useTranslate } from './translate';
 import { formatBytesOf, moveBytes, progress, workerNames } from './words';
@@ -22,13 +22,12 @@ export interface IQuestion {
 
 interface IFooterProps {
   state: IBoardState;
-  actions: IBoardActions;
   question: IQuestion | null;
   /** Lines of a gesture that is being made; null: those of the last one. */
   hint: readonly string[] | null;
 }
 
-export function Footer({ state, actions, question, hint }: IFooterProps): ReactElement {
+export function Footer({ state, question, hint }: IFooterProps): ReactElement {
   const trans = useTranslate();
   const lines = hint ?? state.magic;
   const moving = [...state.moves.keys()].flatMap(name => state.variables.get(name) ?? []);
@@ -36,7 +35,7 @@ export function Footer({ state, actions, question, hint }: IFooterProps): ReactE
     <footer className="jp-Moorage-footer">
       {question === null ? <Moves state={state} moving={moving} /> : <Question question={question} />}
       {lines.length > 0 ? (
-        <Magic lines={lines} isHint={hint !== null} actions={actions} />
+        <Magic lines={lines} isHint={hint !== null} />
       ) : (
         <p className="jp-Moorage-dim jp-Moorage-tip">
           {state.readOnly
@@ -88,32 +87,36 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
 function Question({ question }: { question: IQuestion }): ReactElement {
   const trans = useTranslate();
   return (
-    <div className="jp-Moorage-question" role="alertdialog" aria-label={question.text}>
+    <div
+      className="jp-Moorage-question"
+      role="alertdialog"
+      aria-label={question.text}
+      onKeyDown={event => {
+        if (event.key === 'Escape') {
+          event.preventDefault();
+          event.stopPropagation();
+          question.onNo();
+        }
+      }}
+    >
       <span>{question.text}</span>
       <span className="jp-Moorage-space" />
-      <button type="button" className="jp-Moorage-primary" autoFocus onClick={() => question.onYes()}>
+      <button type="button" className="jp-Moorage-primary" onClick={() => question.onYes()}>
         {question.yes}
       </button>
-      <button type="button" className="jp-Moorage-secondary" onClick={() => question.onNo()}>
+      {/* Enter may still be down from the drop: it must not copy. */}
+      <button type="button" className="jp-Moorage-secondary" autoFocus onClick={() => question.onNo()}>
         {trans.__('Cancel')}
       </button>
     </div>
   );
 }
 
-function Magic({
-  lines,
-  isHint,
-  actions
-}: {
-  lines: readonly string[];
-  isHint: boolean;
-  actions: IBoardActions;
-}): ReactElement {
+function Magic({ lines, isHint }: { lines: readonly string[]; isHint: boolean }): ReactElement {
   const trans = useTranslate();
+  const notebook = useNotebook();
   const [isCopied, setCopied] = useState(false);
   const text = lines.join('\n');
-  const { insertCell } = actions;
   const copy = (): void => {
     void navigator.clipboard.writeText(text).then(() => {
       setCopied(true);
@@ -134,13 +137,13 @@ function Magic({
           >
             {isCopied ? <CheckIcon /> : <CopyIcon />}
           </button>
-          {insertCell === undefined ? null : (
+          {notebook === null ? null : (
             <button
               type="button"
               className="jp-Moorage-button"
               title={trans.__('Insert as a cell')}
               aria-label={trans.__('Insert as a cell')}
-              onClick={() => insertCell(text)}
+              onClick={() => notebook.insertCell(text)}
             >
               <InsertIcon />
             </button>

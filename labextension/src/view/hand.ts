@@ -6,7 +6,7 @@ import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState }
 import { type ICarried, type Target, targetId } from '../store/gestures';
 import { type IPreview, preview, previewer } from '../store/preview';
 import type { IBoardState } from '../store/state';
-import type { IBoardActions, IHand } from './context';
+import type { IHand, INotebook } from './context';
 import { type ITaken, together, variableAt } from './draggable';
 import { hitOf } from './target';
 import { TILES } from './targets';
@@ -18,7 +18,7 @@ interface IHeld {
   readonly from: string | null;
   readonly by: 'pointer' | 'keyboard';
   readonly over: Target | null;
-  /** Over the world beyond the board, which takes variables. */
+  /** Over the notebook, which takes variables. */
   readonly isOutside: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface IHandState {
 interface IHandOptions {
   state: IBoardState;
   selection: ReadonlySet<string>;
-  actions: IBoardActions;
+  notebook: INotebook | null;
   trans: ITranslate;
   announce(text: string): void;
   /** Bring a target into sight. */
@@ -54,7 +54,7 @@ interface IHandOptions {
 }
 
 export function useHandState(options: IHandOptions): IHandState {
-  const { state, selection, actions, trans, announce, reveal, focusHand, perform } = options;
+  const { state, selection, notebook, trans, announce, reveal, focusHand, perform } = options;
   const [held, setHeld] = useState<IHeld | null>(null);
   const isShifted = useShift(held?.by === 'pointer');
   const source = useRef<HTMLElement | null>(null);
@@ -188,7 +188,7 @@ export function useHandState(options: IHandOptions): IHandState {
         return;
       }
       const { target, x, y } = hit;
-      const isOutside = target === null && (actions.outside?.accepts(x, y) ?? false);
+      const isOutside = target === null && (notebook?.isAt(x, y) ?? false);
       setHeld(before =>
         before === null || (targetIdOf(before.over) === targetIdOf(target) && before.isOutside === isOutside)
           ? before
@@ -201,7 +201,7 @@ export function useHandState(options: IHandOptions): IHandState {
         if (held.over !== null) {
           drop(carried, held.over);
         } else if (held.isOutside && hit !== null) {
-          actions.outside?.drop(held.names, hit.x, hit.y);
+          notebook?.dropAt(held.names, hit.x, hit.y);
         }
       }
       letGo(false);

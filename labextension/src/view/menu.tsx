@@ -6,7 +6,7 @@ import { type ICarried, type Target, targetId } from '../store/gestures';
 import { gatherMagic } from '../store/magic';
 import { preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
-import type { IBoardActions } from './context';
+import { useNotebook } from './context';
 import { together, variableAt } from './draggable';
 import { ChevronIcon } from './icons';
 import { type ITranslate, useTranslate } from './translate';
@@ -18,7 +18,6 @@ const MAX_LISTED = 24;
 interface IMenuProps {
   state: IBoardState;
   selection: ReadonlySet<string>;
-  actions: IBoardActions;
   perform(carried: ICarried, target: Target): void;
   children: ReactNode;
 }
@@ -29,7 +28,7 @@ interface IOpened {
 }
 
 /** Gives `children` the menu: on whatever names a variable. */
-export function VariableMenu({ state, selection, actions, perform, children }: IMenuProps): ReactElement {
+export function VariableMenu({ state, selection, perform, children }: IMenuProps): ReactElement {
   const [opened, setOpened] = useState<IOpened | null>(null);
   const onContextMenu = (event: MouseEvent<HTMLElement>): void => {
     const found = variableAt(event.target as Element);
@@ -62,7 +61,7 @@ export function VariableMenu({ state, selection, actions, perform, children }: I
               }
             }}
           >
-            <Items opened={opened} state={state} actions={actions} perform={perform} />
+            <Items opened={opened} state={state} perform={perform} />
           </Menu.Content>
         )}
       </Menu.Portal>
@@ -73,13 +72,12 @@ export function VariableMenu({ state, selection, actions, perform, children }: I
 function Items({
   opened,
   state,
-  actions,
   perform
-}: Pick<IMenuProps, 'state' | 'actions' | 'perform'> & { opened: IOpened }): ReactElement {
+}: Pick<IMenuProps, 'state' | 'perform'> & { opened: IOpened }): ReactElement {
   const trans = useTranslate();
   const { names, from } = opened;
   const gather = gatherMagic(names);
-  const { insertCell } = actions;
+  const notebook = useNotebook();
   const isPlaced = names.some(name => state.variables.has(name));
   const item = (target: Target, move: boolean, label = targetWords(trans, target)): ReactElement => {
     const carried = { names, from, move };
@@ -114,8 +112,8 @@ function Items({
       <Menu.Separator className="jp-Moorage-menu-line" />
       <Menu.Item
         className="jp-Moorage-menu-item"
-        disabled={insertCell === undefined || gather === null || !isPlaced}
-        onSelect={() => insertCell?.(gather ?? '')}
+        disabled={notebook === null || gather === null || !isPlaced}
+        onSelect={() => notebook?.insertCell(gather ?? '')}
       >
         <span>{trans.__('Gather into the notebook')}</span>
         <small>{gather}</small>

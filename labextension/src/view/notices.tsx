@@ -1,8 +1,8 @@
 // What failed or should be known, with what to do about it; each stays until it is dismissed.
 import type { ReactElement, ReactNode } from 'react';
 
+import type { IBoardActions } from '../store/actions';
 import type { IBoardState } from '../store/state';
-import type { IBoardActions } from './context';
 import { CloseIcon, NoticeIcon } from './icons';
 import { useTranslate } from './translate';
 

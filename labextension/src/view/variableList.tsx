@@ -37,6 +37,11 @@ interface IVariablesProps {
   onSelect(name: string, how: Select): void;
 }
 
+interface IListProps extends IVariablesProps {
+  /** Names of the workers in the order of the cells; empty when there are too many. */
+  workers: readonly string[];
+}
+
 export const Variables = memo(function Variables(props: IVariablesProps): ReactElement {
   const { state, candidates } = props;
   const trans = useTranslate();
@@ -49,6 +54,10 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
     // The notebook's own come first.
     return [...variables.filter(isOwn), ...variables.filter(one => !isOwn(one)), ...divider, ...candidates];
   }, [state.variables, candidates]);
+  const workers = useMemo(
+    () => (state.workers.size > MAX_CELLS ? [] : state.hosts.flatMap(host => host.workers)),
+    [state.hosts, state.workers.size]
+  );
   const isVirtual = rows.length > MAX_ROWS;
   // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
   const virtual = useVirtualizer({
@@ -77,7 +86,7 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
         <ul ref={list} className="jp-Moorage-list" {...roving}>
           {isVirtual ? <li role="presentation" style={{ height: items[0]?.start ?? 0 }} /> : null}
           {shown.map(row => (
-            <ListRow key={rowKey(row)} {...props} row={row} />
+            <ListRow key={rowKey(row)} {...props} workers={workers} row={row} />
           ))}
           {isVirtual ? (
             <li
@@ -91,7 +100,7 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
   );
 });
 
-function ListRow({ row, ...props }: IVariablesProps & { row: Row }): ReactElement {
+function ListRow({ row, ...props }: IListProps & { row: Row }): ReactElement {
   const trans = useTranslate();
   return row === DIVIDER ? (
     <li className="jp-Moorage-divider">{trans.__('In the notebook, not placed')}</li>
@@ -105,12 +114,9 @@ function VariableOrCandidate({
   state,
   selection,
   disabled,
+  workers,
   onSelect
-}: IVariablesProps & { row: IVariable | PanelCandidate }): ReactElement {
-  const workers = useMemo(
-    () => (state.workers.size > MAX_CELLS ? [] : state.hosts.flatMap(host => host.workers)),
-    [state.hosts, state.workers.size]
-  );
+}: IListProps & { row: IVariable | PanelCandidate }): ReactElement {
   const isSelected = selection.has(row.name);
   const shared = { isSelected, disabled, onSelect, isAsked: isAsked(state.intents, row.name) };
   return 'held' in row ? (

@@ -1,7 +1,6 @@
 // Sizes, placements and previews in words. Pure: a translation and values in, text out.
 import prettyBytes from 'pretty-bytes';
 
-import type { PlacementDict } from '../protocol';
 import type { ICarried, Target } from '../store/gestures';
 import { type IPreview, type Refusal, freeBytes } from '../store/preview';
 import type { IBoardState, IVariable } from '../store/state';
@@ -74,22 +73,6 @@ export function placementWords(trans: ITranslate, variable: IVariable): string {
   }
 }
 
-/** A placement as it is asked for: "everywhere", "on alice, bob". */
-export function wishWords(trans: ITranslate, placement: PlacementDict | null): string {
-  switch (placement?.kind) {
-    case undefined:
-      return trans.__('released');
-    case 'everywhere':
-      return trans.__('all workers');
-    case 'hosts':
-      return trans.__('one per host');
-    case 'anywhere':
-      return trans.__('any worker');
-    case 'workers':
-      return workerNames(trans, placement.workers ?? []);
-  }
-}
-
 /** How far a move has come, from 0 to 1, in copies; null when it is none. */
 export function progress(moves: IBoardState['moves'], variable: IVariable): number | null {
   const most = moves.get(variable.name);
@@ -121,6 +104,21 @@ export function stateWords(trans: ITranslate, moves: IBoardState['moves'], varia
     case 'lost':
       return variable.reason === '' ? trans.__('lost') : variable.reason;
   }
+}
+
+/** What is asked before a large copy. */
+export function questionWords(
+  trans: ITranslate,
+  { names }: ICarried,
+  target: Target,
+  { nbytes }: IPreview
+): string {
+  return trans.__(
+    '%1 to %2: copies %3.',
+    variableNames(trans, names),
+    targetWords(trans, target),
+    formatBytes(nbytes)
+  );
 }
 
 /** The target's own name. */

@@ -1,7 +1,6 @@
 // Shows the board in a plain page over a pretended kernel: `node tests/labextension/harness/build.mjs`, then open the page
 // it names with a scene behind the `#`.
 import { createRoot } from 'react-dom/client';
-import { useStore } from 'zustand';
 
 import type { PanelSnapshot, PanelState, PanelUpdate } from '../../../labextension/src/protocol';
 import type { ConnectionStatus } from '../../../labextension/src/store/state';
@@ -93,29 +92,20 @@ Object.assign(window, {
     kernel.model.receive({ type: 'update', version: ++version, changed, removed: {} })
 });
 
-function Page(): React.ReactElement {
-  const state = useStore(kernel.model.store);
-  return (
-    <Board
-      state={state}
-      options={{ threshold: 0, confirmAbove: 2 * GB, readOnly: false }}
-      trans={english}
-      actions={{
-        perform: (steps, force) => kernel.model.perform(steps, force),
-        start: n => kernel.model.start(n),
-        attach: target => kernel.model.attach(target),
-        scale: n => kernel.model.scale(n),
-        adapt: range => kernel.model.adapt(range),
-        stop: () => kernel.model.stop(),
-        dismiss: id => kernel.model.dismiss(id),
-        dismissFailure: id => kernel.model.dismissFailure(id),
-        insertCell: source => console.warn('insert', source)
-      }}
-    />
-  );
-}
+const notebook = {
+  insertCell: (source: string) => console.warn('insert', source),
+  isAt: () => false,
+  dropAt: () => undefined
+};
 
 const root = document.getElementById('board');
 if (root !== null) {
-  createRoot(root).render(<Page />);
+  createRoot(root).render(
+    <Board
+      model={kernel.model}
+      options={{ threshold: 0, confirmAbove: 2 * GB }}
+      notebook={notebook}
+      trans={english}
+    />
+  );
 }

@@ -1,0 +1,25 @@
+// What a board shows and what can be done there: `PlacementModel`, as the view and other extensions see it.
+import type { IStep } from './gestures';
+import type { IBoardState } from './state';
+
+/** The acts of the user. What becomes of them shows in the state. */
+export interface IBoardActions {
+  /** Place or release. */
+  perform(steps: readonly IStep[], force?: boolean): void;
+  start(workers: number): void;
+  attach(target: string): void;
+  scale(workers: number): void;
+  adapt(range: readonly [number, number] | null): void;
+  stop(): void;
+  /** Take away a notice of the kernel. */
+  dismiss(notice: string): void;
+  /** Take away a failure of a request. */
+  dismissFailure(failure: number): void;
+}
+
+/** The board of one kernel. */
+export interface IPlacementModel extends IBoardActions {
+  readonly state: IBoardState;
+  /** Have `listener` called after each change of the state, until what is returned is called. */
+  subscribe(listener: () => void): () => void;
+}
