@@ -7,7 +7,7 @@ import type { PanelState } from '../../labextension/src/protocol';
 import type { IConnection } from '../../labextension/src/store/state';
 import { Board } from '../../labextension/src/view/board';
 import type { IBoardOptions } from '../../labextension/src/view/context';
-import { english } from '../../labextension/src/view/translate';
+import { english } from '../../labextension/src/view/useTranslate';
 import {
   GB,
   MB,

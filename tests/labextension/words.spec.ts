@@ -4,7 +4,7 @@ import type { PanelState, PanelVariable } from '../../labextension/src/protocol'
 import type { ICarried, Target } from '../../labextension/src/store/gestures';
 import { preview } from '../../labextension/src/store/preview';
 import { type IBoardState, type IVariable, INITIAL, apply } from '../../labextension/src/store/state';
-import { english } from '../../labextension/src/view/translate';
+import { english } from '../../labextension/src/view/useTranslate';
 import {
   formatBytes,
   formatBytesOf,

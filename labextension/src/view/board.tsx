@@ -26,7 +26,7 @@ import { magicFor } from '../store/magic';
 import { type IPreview, decide, preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import { ClusterStrip } from './cluster';
-import { colorStyle } from './colors';
+import { colorStyle } from './colorStyle';
 import { CarriedContext, HandContext, type IBoardOptions, type INotebook, NotebookProvider } from './context';
 import { type ITaken, useTakeableArea } from './draggable';
 import { Empty, isEmpty } from './empty';
@@ -35,13 +35,13 @@ import { type IHandState, useHandState } from './hand';
 import { useAnnouncer } from './live';
 import { VariableMenu } from './menu';
 import { Notices } from './notices';
-import { useHits } from './target';
-import { type ITranslate, TranslateProvider } from './translate';
+import { useHits } from './hits';
+import { type ITranslate, TranslateProvider } from './useTranslate';
 import { useTravel } from './travel';
-import type { Select } from './variable';
-import { Variables } from './variables';
+import type { Select } from './variableRow';
+import { Variables } from './variableList';
 import { formatBytes, previewWords, questionWords, variableNames } from './words';
-import { type IWorkersHandle, Workers } from './workers';
+import { type IWorkersHandle, Workers } from './workerList';
 
 export interface IBoardProps {
   model: IPlacementModel;

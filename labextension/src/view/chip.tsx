@@ -2,8 +2,8 @@
 // them in sight, so each is few elements, and drawn anew only when it looks different.
 import { type ReactElement, memo } from 'react';
 
-import { colorStyle } from './colors';
-import { useTranslate } from './translate';
+import { colorStyle } from './colorStyle';
+import { useTranslate } from './useTranslate';
 
 interface IChipProps {
   /** Of the variable. */

@@ -7,7 +7,7 @@ import type { IBoardActions } from '../store/actions';
 import { threads } from '../store/holdings';
 import type { IBoardState } from '../store/state';
 import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from './icons';
-import { type ITranslate, useTranslate } from './translate';
+import { type ITranslate, useTranslate } from './useTranslate';
 
 /** Milliseconds without another press before a new size is asked for. */
 const SETTLE = 600;

@@ -67,7 +67,7 @@ export function useTakeableArea(
   };
 }
 
-// With a modifier it selects, see variable.tsx.
+// With a modifier it selects, see variableRow.tsx.
 function isPress({ key, ctrlKey, metaKey, shiftKey }: KeyboardEvent): boolean {
   return (key === 'Enter' || key === ' ') && !ctrlKey && !metaKey && !shiftKey;
 }

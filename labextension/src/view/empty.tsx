@@ -7,7 +7,7 @@ import type { IBoardState } from '../store/state';
 import { Stepper } from './cluster';
 import { useNotebook } from './context';
 import { AnchorIcon } from './icons';
-import { useTranslate } from './translate';
+import { useTranslate } from './useTranslate';
 
 const DEFAULT_WORKERS = 2;
 

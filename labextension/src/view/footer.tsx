@@ -4,7 +4,7 @@ import { type ReactElement, useState } from 'react';
 import type { IBoardState, IVariable } from '../store/state';
 import { useNotebook } from './context';
 import { CheckIcon, CopyIcon, InsertIcon } from './icons';
-import { useTranslate } from './translate';
+import { useTranslate } from './useTranslate';
 import { formatBytesOf, moveBytes, progress, workerNames } from './words';
 
 /** Moves that are shown one by one. */

@@ -8,9 +8,9 @@ import { type IPreview, preview, previewer } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import type { IHand, INotebook } from './context';
 import { type ITaken, together, variableAt } from './draggable';
-import { hitOf } from './target';
-import { TILES } from './targets';
-import type { ITranslate } from './translate';
+import { hitOf } from './hits';
+import { TILES } from './tiles';
+import type { ITranslate } from './useTranslate';
 import { previewWords, targetWords, variableNames } from './words';
 
 interface IHeld {

@@ -5,8 +5,8 @@ import { type CSSProperties, type ReactElement, memo } from 'react';
 import type { PanelWorker } from '../protocol';
 import type { IHolding, IMemory } from '../store/holdings';
 import { PAUSE } from '../store/preview';
-import { colorStyle } from './colors';
-import { type ITranslate, useTranslate } from './translate';
+import { colorStyle } from './colorStyle';
+import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes } from './words';
 
 /** The part of the bar below which a variable is not drawn by itself: about a pixel. */

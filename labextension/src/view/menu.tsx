@@ -9,7 +9,7 @@ import type { IBoardState } from '../store/state';
 import { useNotebook } from './context';
 import { together, variableAt } from './draggable';
 import { ChevronIcon } from './icons';
-import { type ITranslate, useTranslate } from './translate';
+import { type ITranslate, useTranslate } from './useTranslate';
 import { previewWords, targetWords, variableNames } from './words';
 
 /** Workers that a submenu lists. */

@@ -4,7 +4,7 @@ import type { ReactElement, ReactNode } from 'react';
 import type { IBoardActions } from '../store/actions';
 import type { IBoardState } from '../store/state';
 import { CloseIcon, NoticeIcon } from './icons';
-import { useTranslate } from './translate';
+import { useTranslate } from './useTranslate';
 
 interface INoticesProps {
   state: IBoardState;

@@ -5,9 +5,9 @@ import { type Target, targetId } from '../store/gestures';
 import type { IBoardState } from '../store/state';
 import { useHand } from './context';
 import { AllWorkersIcon, HostIcon, ReleaseIcon } from './icons';
-import { useTranslate } from './translate';
+import { useTranslate } from './useTranslate';
 import { previewWords, targetWords } from './words';
-import { dropClass } from './worker';
+import { dropClass } from './workerCard';
 
 export const TILES: readonly Target[] = [
   { kind: 'all-workers' },
@@ -15,14 +15,14 @@ export const TILES: readonly Target[] = [
   { kind: 'release' }
 ];
 
-export interface ITargetsProps {
+export interface ITilesProps {
   state: IBoardState;
   /** Whether there is something to place by pressing a target. */
   canPress: boolean;
   onPress(target: Target): void;
 }
 
-export function Targets(props: ITargetsProps): ReactElement {
+export function Tiles(props: ITilesProps): ReactElement {
   return (
     <div className="jp-Moorage-targets">
       {TILES.map(target => (
@@ -32,7 +32,7 @@ export function Targets(props: ITargetsProps): ReactElement {
   );
 }
 
-function Tile({ target, state, canPress, onPress }: ITargetsProps & { target: Target }): ReactElement {
+function Tile({ target, state, canPress, onPress }: ITilesProps & { target: Target }): ReactElement {
   const trans = useTranslate();
   const hand = useHand();
   const isOver = hand.over !== null && targetId(hand.over) === targetId(target);

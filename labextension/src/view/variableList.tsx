@@ -7,8 +7,8 @@ import { isAsked, placedBytes } from '../store/holdings';
 import type { IBoardState, IVariable } from '../store/state';
 import { MAX_CELLS } from './cells';
 import { useRoving } from './roving';
-import { useTranslate } from './translate';
-import { CandidateRow, type Select, VariableRow } from './variable';
+import { useTranslate } from './useTranslate';
+import { CandidateRow, type Select, VariableRow } from './variableRow';
 import { formatBytes } from './words';
 
 /** Rows beyond which only those in sight are in the page. */

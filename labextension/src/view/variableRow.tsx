@@ -11,10 +11,10 @@ import {
 import type { PanelCandidate } from '../protocol';
 import type { IBoardState, IVariable } from '../store/state';
 import { Cells } from './cells';
-import { colorStyle } from './colors';
+import { colorStyle } from './colorStyle';
 import { CarriedContext, isCarried } from './context';
 import { MoreIcon } from './icons';
-import { useTranslate } from './translate';
+import { useTranslate } from './useTranslate';
 import { formatBytes, plainName, stateWords } from './words';
 
 /** How a row is taken into the selection: alone, added or removed, or all up to it. */

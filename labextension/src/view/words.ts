@@ -4,7 +4,7 @@ import prettyBytes from 'pretty-bytes';
 import type { ICarried, Target } from '../store/gestures';
 import { type IPreview, type Refusal, freeBytes } from '../store/preview';
 import type { IBoardState, IVariable } from '../store/state';
-import type { ITranslate } from './translate';
+import type { ITranslate } from './useTranslate';
 
 /** Workers that are named one by one; beyond that they are counted. */
 const MAX_NAMED = 2;

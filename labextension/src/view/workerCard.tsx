@@ -8,7 +8,7 @@ import type { IPreview } from '../store/preview';
 import { Chip } from './chip';
 import { useHand } from './context';
 import { MemoryBar } from './memory';
-import { type ITranslate, useTranslate } from './translate';
+import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes, formatBytesOf, plainName, refusalWords, variableNames } from './words';
 
 export interface IWorkerProps {

@@ -22,11 +22,11 @@ import type { IBoardState } from '../store/state';
 import { useHand } from './context';
 import { ChevronIcon } from './icons';
 import { useRoving } from './roving';
-import { WORKERS } from './target';
-import { type ITargetsProps, Targets } from './targets';
-import { useTranslate } from './translate';
+import { WORKERS } from './hits';
+import { type ITilesProps, Tiles } from './tiles';
+import { useTranslate } from './useTranslate';
 import { formatBytes, formatBytesOf } from './words';
-import { WorkerCard, dropClass } from './worker';
+import { WorkerCard, dropClass } from './workerCard';
 
 /** Workers beyond which only those in sight are in the page. */
 const MAX_CARDS = 50;
@@ -49,7 +49,7 @@ export interface IWorkersHandle {
   reveal(target: Target): void;
 }
 
-interface IWorkersProps extends ITargetsProps {
+interface IWorkersProps extends ITilesProps {
   disabled: boolean;
   handle: Ref<IWorkersHandle>;
 }
@@ -124,7 +124,7 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
         <span className="jp-Moorage-space" />
         {state.hosts.length > 1 ? <small>{trans.__('by host')}</small> : null}
       </h2>
-      <Targets state={state} {...targets} />
+      <Tiles state={state} {...targets} />
       <div ref={scroller} className="jp-Moorage-list" {...roving}>
         <ScrolledByDrag>
           {state.workers.size === 0 ? (
