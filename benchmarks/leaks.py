@@ -1,8 +1,8 @@
 """Placing and releasing again and again: what is left in the notebook, the host process and the workers.
 
-For each process: its open files, segments of shared memory (open or mapped), mappings, threads and private memory,
-after the first rounds and after the last. Exits with 1 if any of it has grown: files, segments, mappings and threads
-by more than a few, memory by more than `--growth` MiB.
+For each process: its open files, connections, segments of shared memory (open or mapped), mappings, threads and private
+memory, after the first rounds and after the last. Exits with 1 if any of it has grown: files, mappings and threads by
+more than a few, connections by more than a few for each worker, memory by more than `--growth` MiB.
 
 Usage: ``python benchmarks/leaks.py [--rounds 1000] [--mb 10] [--workers 2] [--growth 16]``.
 """
@@ -24,7 +24,8 @@ import moorage
 from moorage.kernel import sharing
 
 FEW = 4
-"""Files, mappings and threads that may come and go: connections, arenas of the allocator, threads of a pool."""
+"""Files, mappings and threads that may come and go (arenas of the allocator, threads of a pool), and connections that a
+process may have with each of the others."""
 FIRST = 20
 """Rounds before the first look, in which pools fill."""
 
@@ -33,6 +34,7 @@ class Left(NamedTuple):
     """What a process has."""
 
     files: int
+    connections: int
     segments: int
     mappings: int
     threads: int
@@ -51,7 +53,10 @@ def look(pid: int) -> Left:
     maps = (process / "maps").read_text().splitlines()
     status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
     ours = sum("memfd:moorage-" in text for text in (*links, *maps))
-    return Left(len(links), ours, len(maps), int(status["Threads"]), int(status["RssAnon"].split()[0]) / 1024)
+    sockets = sum(text.startswith("socket:") for text in links)
+    return Left(
+        len(links) - sockets, sockets, ours, len(maps), int(status["Threads"]), int(status["RssAnon"].split()[0]) / 1024
+    )
 
 
 def rounds(cluster: moorage.ClusterController, first: int, n: int, nbytes: int) -> None:
@@ -94,13 +99,15 @@ def main() -> int:
         seconds = time.perf_counter() - begun
         after = at_rest(pids)
     print(f"{args.rounds} rounds of {args.mb:g} MB in {seconds:.1f} s ({1000 * seconds / args.rounds:.1f} ms each)")
-    print(f"{'':10} {'files':>12} {'segments':>12} {'mappings':>12} {'threads':>12} {'private MiB':>16}")
+    heads = ("files", "connections", "segments", "mappings", "threads")
+    print(f"{'':10} {' '.join(f'{head:>12}' for head in heads)} {'private MiB':>16}")
+    limits = (FEW, FEW * (args.workers + 1), 1, FEW, FEW)
     grown = False
     for who in pids:
         one, other = before[who], after[who]
-        grown |= any(now > then + FEW for then, now in zip(one[:4], other[:4], strict=True))
+        grown |= any(now > then + limit for then, now, limit in zip(one[:5], other[:5], limits, strict=True))
         grown |= other.segments > 2 or other.mib > one.mib + args.growth
-        pairs = " ".join(f"{f'{then} -> {now}':>12}" for then, now in zip(one[:4], other[:4], strict=True))
+        pairs = " ".join(f"{f'{then} -> {now}':>12}" for then, now in zip(one[:5], other[:5], strict=True))
         print(f"{who:10} {pairs} {f'{one.mib:.1f} -> {other.mib:.1f}':>16}")
     print("it has grown" if grown else "nothing has grown")
     return int(grown)
