@@ -7,8 +7,9 @@ import threading
 import pytest
 from distributed import KilledWorker, wait
 
-from moorage.errors import UnpicklableError
+from moorage.errors import UnpicklableError, UnreachableError
 from moorage.kernel.compute.ledger import Progress
+from moorage.kernel.compute.outcomes import Outcomes
 from tests.kernel.compute.tools import notebook
 
 
@@ -168,3 +169,31 @@ def test_a_result_that_refuses_to_be_pickled_may_stay_where_it_is(cluster):
     wait(stays, 30)
     [holder] = cluster.client.who_has(stays)[stays.key]
     assert cluster.submit(lambda it: it.n, stays, workers=holder, pure=False).result(30) == 7
+
+
+def test_results_that_are_there_and_cannot_be_fetched_are_the_errors_of_their_items(cluster, monkeypatch):
+    fetch = Outcomes._fetch
+
+    def refuse(self, futures):
+        (outcome,) = found = fetch(self, futures[:1])
+        if len(futures) > 1 or len(outcome["values"][0]) > 80_000:
+            raise MemoryError("no room here")
+        return found
+
+    monkeypatch.setattr(Outcomes, "_fetch", refuse)
+    results = cluster.map(lambda i: b"x" * (90_000 if i == 1 else 80_000), range(3), batch_size=1)
+    assert results.wait(30)
+    assert [error.index for error in results.errors] == [1]
+    with pytest.raises(MemoryError, match="no room here"):
+        results[1]
+    assert results[0] == results[2] == b"x" * 80_000
+
+
+def test_a_map_whose_results_cannot_be_fetched_since_the_scheduler_is_silent_ends(cluster, monkeypatch):
+    def silent(self, futures):
+        raise UnreachableError("The scheduler does not answer.")
+
+    monkeypatch.setattr(Outcomes, "_fetch", silent)
+    results = cluster.map(lambda i: b"x" * 80_000, range(3), batch_size=1)
+    with pytest.raises(UnreachableError):
+        results.wait(30)

@@ -325,8 +325,11 @@ class Run:
         outcomes = self._outcomes.gather(home)
         for batch in home:
             assert batch.report is not None
-            if batch in outcomes:
-                self._done_at_home(batch, batch.report, outcomes[batch])
+            had = outcomes.get(batch)
+            if isinstance(had, Exception):
+                self.ledger.update(batch, status="failed", error=had, future=None)
+            elif had is not None:
+                self._done_at_home(batch, batch.report, had)
             else:
                 self._wait_again(batch, Lane("", (), 0))
         mean = self._sizer.seconds_per_item

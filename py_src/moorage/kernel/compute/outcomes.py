@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import types
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import tblib  # type: ignore[import-untyped]
@@ -12,7 +13,7 @@ from dask.utils import parse_bytes
 from distributed.protocol.pickle import dumps
 
 from moorage import config
-from moorage.errors import UnpicklableError
+from moorage.errors import UnpicklableError, UnreachableError
 from moorage.kernel.compute.runtime import Report
 from moorage.kernel.shipping import by_value
 from moorage.kernel.waiting import answer, gather, scheduler_of, wait_for
@@ -52,16 +53,30 @@ class Outcomes:
         self._home += nbytes
         return True
 
-    def gather(self, batches: list[Batch]) -> dict[Batch, Outcome]:
-        """Return the outcomes of those batches of which they can be had."""
+    def gather(self, batches: list[Batch]) -> dict[Batch, Outcome | Exception]:
+        """Return the outcomes of batches, but for those that are lost; of one that is there and cannot be had, why.
+
+        Raises
+        ------
+        UnreachableError
+            If the connection is lost.
+        """
         if not batches:
             return {}
         with contextlib.suppress(Exception):
             return dict(zip(batches, self._fetch([batch.future for batch in batches]), strict=True))
-        outcomes = {}
+        outcomes: dict[Batch, Outcome | Exception] = {}
         for batch in batches:
-            with contextlib.suppress(Exception):
+            assert batch.future is not None
+            try:
                 (outcomes[batch],) = self._fetch([batch.future])
+            except UnreachableError:
+                raise
+            except CancelledError:  # Dask has lost it
+                pass
+            except Exception as error:
+                if batch.future.status == "finished":  # so that it would fail again and again
+                    outcomes[batch] = error
         return outcomes
 
     def errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
