@@ -6,12 +6,16 @@ from typing import get_type_hints
 
 import pytest
 
-from moorage.errors import ArgumentError
+from moorage.errors import ArgumentError, DoesNotFitError
 from moorage.jupyter.line import magic_for
 from moorage.jupyter.panel_state import difference
 from moorage.jupyter.shapes import check
+from moorage.kernel.parcel import needs, pack
+from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelHello, PanelOpen, PanelOps, PanelRequest
 from moorage.protocol import PROTOCOL_VERSION, placement_from_dict
+from moorage.room import Needs
+from moorage.room import check as check_room
 from tests.jupyter.panel_rules import apply
 
 EXAMPLES = Path(__file__).parents[1] / "protocol"
@@ -58,3 +62,26 @@ def test_a_gesture_has_the_same_magic_on_both_sides(gesture):
     except ArgumentError:  # no line can say it
         line = None
     assert line == gesture["magic"]
+
+
+@pytest.mark.parametrize("gesture", example("gestures"), ids=lambda gesture: gesture["what"])
+def test_a_gesture_takes_the_same_on_both_sides(gesture):
+    workers = [WorkerInfo(address=f"tcp://{worker['name']}", **worker) for worker in gesture["workers"]]
+    parcel = pack(b"", "v", True, True)
+    parcel.nbytes[:] = [gesture["nbytes"]]
+    (key,) = parcel.keys
+    needed = needs(
+        parcel,
+        placement_from_dict(gesture["placement"]),
+        [None],
+        {key: {f"tcp://{name}" for name in gesture["held"]}},
+        workers,
+        shared={key: gesture["sharable"]},
+    )
+    taken = {name: nbytes for name, nbytes in needed.private.items() if nbytes}
+    assert Needs(taken, needed.shared) == Needs(gesture["private"], gesture["shared"])
+    if gesture["refused"] is None:
+        check_room("x", needed, workers)
+    else:
+        with pytest.raises(DoesNotFitError, match=rf"\b{gesture['refused']}\b"):
+            check_room("x", needed, workers)

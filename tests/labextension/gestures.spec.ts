@@ -5,8 +5,10 @@ import { type ICarried, type Target, placementAt } from '../../labextension/src/
 import { magicFor } from '../../labextension/src/store/magic';
 import { decide, freeBytes, preview, previewer } from '../../labextension/src/store/preview';
 import { type IBoardState, INITIAL, apply } from '../../labextension/src/store/state';
+import { english } from '../../labextension/src/view/useTranslate';
+import { previewWords } from '../../labextension/src/view/words';
 import { GB, MB, aQueueCluster, aSnapshot, aState, aVariable, aWorker, byName } from './examples';
-import { magics } from './golden';
+import { gestures, magics } from './golden';
 
 const board = (state: PanelState): IBoardState => apply(INITIAL, aSnapshot(state));
 const pin = (...workers: string[]): PlacementDict => ({
@@ -286,4 +288,32 @@ describe('what is done about a gesture', () => {
       expect(decide(preview(state, carry(name), on(to)), bytes)).toBe(decision);
     }
   );
+});
+
+describe('a gesture takes the same on both sides', () => {
+  it.each(gestures.map(example => [example.what, example] as const))('%s', (_, example) => {
+    const state = board(
+      aState({
+        workers: byName(...example.workers.map(worker => aWorker(worker.name ?? '', worker))),
+        ...(example.held.length > 0
+          ? {
+              variables: byName(
+                aVariable('x', {
+                  nbytes: example.nbytes,
+                  shared: example.workers.some(({ shares }) => shares) ? example.sharable : 0,
+                  placement: pin(...example.held),
+                  held: Object.fromEntries(example.held.map(name => [name, 1]))
+                })
+              )
+            }
+          : { candidates: byName({ name: 'x', typename: '', detail: '', nbytes: example.nbytes }) })
+      })
+    );
+    const result = preview(state, carry('x'), example.target);
+    expect(result.steps).toEqual([{ names: ['x'], placement: example.placement }]);
+    expect(Object.fromEntries(result.own)).toEqual(example.private);
+    expect(Object.fromEntries(result.shared)).toEqual(example.shared);
+    expect(result.refusal && 'where' in result.refusal ? result.refusal.where : null).toBe(example.refused);
+    expect(previewWords(english, state, carry('x'), example.target, result)).toBe(example.words);
+  });
 });

@@ -5,9 +5,12 @@ import type {
   PanelSnapshot,
   PanelState,
   PanelUpdate,
+  PanelWorker,
   PlacementDict
 } from '../../labextension/src/protocol';
+import type { Target } from '../../labextension/src/store/gestures';
 import afterUpdateJson from '../protocol/after_update.json';
+import gesturesJson from '../protocol/gestures.json';
 import magicsJson from '../protocol/magics.json';
 import repliesJson from '../protocol/replies.json';
 import requestsJson from '../protocol/requests.json';
@@ -22,6 +25,26 @@ export interface IMagicExample {
   magic: string | null;
 }
 
+/** What a gesture with one variable would take, where, and what is said of it. */
+export interface IGestureExample {
+  what: string;
+  workers: Partial<PanelWorker>[];
+  nbytes: number;
+  /** Of these, bytes that workers of a host can share. */
+  sharable: number;
+  held: string[];
+  target: Target;
+  placement: PlacementDict;
+  /** Worker -> bytes for itself. */
+  private: Record<string, number>;
+  /** Host -> bytes that its workers share. */
+  shared: Record<string, number>;
+  /** The worker or host that has no room. */
+  refused: string | null;
+  words: string;
+}
+
+export const gestures = gesturesJson as unknown as IGestureExample[];
 export const snapshot = snapshotJson as unknown as PanelSnapshot;
 export const update = updateJson as unknown as PanelUpdate;
 export const afterUpdate = afterUpdateJson as unknown as PanelState;

@@ -240,20 +240,20 @@ function wantedWorkers(
   }
 }
 
-// The one of `workers` that has most of the variable already, or else most room.
+// The one of `workers` that has most of the variable already, or else is the emptiest: as in moorage/plan.py.
 function best(
   state: IBoardState,
   variable: IVariable | undefined,
   workers: readonly string[]
 ): string | undefined {
   let found: string | undefined;
-  let most: readonly [number, number] = [-1, -1];
+  let most: readonly [number, number] = [-1, -Infinity];
   for (const name of workers) {
     const worker = state.workers.get(name);
     if (worker === undefined || !accepts(worker)) {
       continue;
     }
-    const rank = [heldShare(variable, name), freeBytes(worker)] as const;
+    const rank = [heldShare(variable, name), -worker.managed] as const;
     if (rank[0] > most[0] || (rank[0] === most[0] && rank[1] > most[1])) {
       [found, most] = [name, rank];
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -111,8 +111,11 @@ def first_workers(parcel: Parcel, placement: Placement, by: By, infos: Sequence[
     return list(assign(parcel.nbytes, running, "memory" if whole and by == "cores" else by))
 
 
-def all_of(placement: Placement, view: ClusterView) -> set[str] | None:
-    """Return the addresses of the running workers that would each get every key; None if it is one for each key."""
+def all_of(placement: Placement, view: ClusterView, holders: Collection[str] = ()) -> set[str] | None:
+    """Return the addresses of the running workers that would each get every key; None if it is one for each key.
+
+    Of each host it is, as in `moorage.plan`, the one of `holders` there, or else the emptiest.
+    """
     match placement:
         case Everywhere():
             return set(view.running)
@@ -120,7 +123,11 @@ def all_of(placement: Placement, view: ClusterView) -> set[str] | None:
             return {a for spec in workers for a in view.resolve(spec) & view.running}
         case OnePerHost():
             hosts = [members & view.running for members in view.by_host.values()]
-            return {max(members, key=lambda a: view.by_address[a].memory_limit) for members in hosts if members}
+            return {
+                min(members, key=lambda a: (a not in holders, view.by_address[a].managed, a))
+                for members in hosts
+                if members
+            }
     return None
 
 
@@ -156,7 +163,8 @@ def needs(
     for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
         holders = held.get(key) or set()
         if targets is not None:
-            lacking = [view.name(a) for a in targets - holders]
+            wanted = all_of(placement, view, holders) if holders and isinstance(placement, OnePerHost) else targets
+            lacking = [view.name(a) for a in (wanted or set()) - holders]
         else:
             there = first is None or (view.by_name[first] in holders if dealt else bool(holders))
             lacking = [] if there or first is None else [first]
