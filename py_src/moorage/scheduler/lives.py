@@ -9,9 +9,9 @@ value may be there first, and is then the one that the worker lets go of::
 
 A worker that was fetching the earlier value has similar ways to lose the new one. Hence, before a value is sent whose
 key has ended lately, its worker is asked what it has of the key. Question and answer keep to the stream, so all that
-was said of the earlier life has been dealt with when the answer is here; a second question covers what the scheduler
-replied to the worker meanwhile. While a value is on its way nobody lets go of its key (see `Strays`). Keys that have
-never been here, and those that are random, cost nothing.
+was said of the earlier life has been dealt with when the answer is here. It is asked for a sign of life first: what the
+scheduler replies to all that the worker has said before goes ahead of the question, too. While a value is on its way
+nobody lets go of its key (see `Strays`). Keys that have never been here, and those that are random, cost nothing.
 
 Not covered: plain Dask clients that scatter directly to workers. They tell the scheduler when it is done.
 """
@@ -36,7 +36,7 @@ _ANSWER = 10.0  # seconds that a worker may take to answer; one that hangs is no
 _AGAIN = 0.02  # seconds between questions, while the worker is busy with the key
 _AT_REST = (None, "memory", "released", "error", "forgotten")  # states of a key with which a worker does nothing
 _OP = "steal-response"
-_ROUNDS = 2
+_NOTHING = "moorage-nothing"  # a key that no worker has
 
 
 class Lives:
@@ -101,16 +101,14 @@ class Lives:
             self._scheduler.stream_handlers[_OP] = self._stealing
 
     async def _settle_at(self, address: Address, keys: Collection[Key]) -> None:
-        rounds = 0
         with contextlib.suppress(TimeoutError):  # it hangs: so will what is sent to it
             async with asyncio.timeout(_ANSWER):
-                while rounds < _ROUNDS:
+                while True:
+                    await self._ask(address, [_NOTHING])
                     states = await self._ask(address, [key for key in keys if not self._is_computed(key, address)])
                     if all(state in _AT_REST for state in states.values()):
-                        rounds += 1
-                    else:
-                        rounds = 0
-                        await asyncio.sleep(_AGAIN)
+                        return
+                    await asyncio.sleep(_AGAIN)
 
     async def _ask(self, address: Address, keys: Collection[Key]) -> dict[Key, str | None]:
         """Return the states of keys on a worker, after it has dealt with all that it was sent by the stream."""
