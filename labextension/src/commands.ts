@@ -12,7 +12,7 @@ import { decide, preview } from './store/preview';
 import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
 import type { IBoardOptions } from './view/context';
-import { previewWords, questionWords, targetWords } from './view/words';
+import { previewWords, questionWords, stopWords, targetWords } from './view/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';
@@ -107,7 +107,13 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
     label: trans.__('Moorage: Stop the Cluster'),
     isEnabled: () => hasCluster() && isFree(),
     describedBy: noArguments,
-    execute: () => placements.current?.stop()
+    execute: async () => {
+      const model = placements.current;
+      const text = model === null ? null : stopWords(trans, model.state);
+      if (text === null || (await confirm(trans, trans.__('Stop the cluster?'), text, trans.__('Stop')))) {
+        model?.stop();
+      }
+    }
   });
   add(CommandIDs.place, {
     label: trans.__('Moorage: Place a Variable…'),
@@ -147,6 +153,11 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
       }
     }
   });
+}
+
+async function confirm(trans: TranslationBundle, title: string, body: string, yes: string): Promise<boolean> {
+  const buttons = [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.okButton({ label: yes })];
+  return (await showDialog({ title, body, buttons })).button.accept;
 }
 
 async function askNumber(
@@ -194,15 +205,8 @@ async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSON
   }
   const result = preview(state, carried, target);
   if (decide(result, options.settings().confirmAbove) === 'ask') {
-    const { button } = await showDialog({
-      title: trans.__('Copy %1?', name),
-      body: questionWords(trans, carried, target, result),
-      buttons: [
-        Dialog.cancelButton({ label: trans.__('Cancel') }),
-        Dialog.okButton({ label: trans.__('Copy') })
-      ]
-    });
-    if (!button.accept) {
+    const text = questionWords(trans, carried, target, result);
+    if (!(await confirm(trans, trans.__('Copy %1?', name), text, trans.__('Copy')))) {
       return;
     }
   }

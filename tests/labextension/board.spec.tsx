@@ -371,9 +371,43 @@ describe('a large copy', () => {
     const kernel = show(atWork(), { confirmAbove: 1 * MB });
     row('model').focus();
     await user.keyboard('{Enter}{ArrowDown}{Enter}');
+    const cancel = screen.getByRole('button', { name: 'Cancel' });
+    await waitFor(() => expect(document.activeElement).toBe(cancel));
     await decline();
     expect(screen.queryByRole('alertdialog')).toBeNull();
     expect(kernel.asked).toEqual([]);
+  });
+});
+
+describe('stopping the cluster', () => {
+  const stop = async (): Promise<void> => {
+    await user.click(screen.getByRole('button', { name: 'Cluster menu' }));
+    await user.click(await screen.findByRole('menuitem', { name: 'Stop the cluster' }));
+  };
+
+  it('is asked about first while its workers hold something', async () => {
+    const kernel = show(atWork());
+    await stop();
+    expect(kernel.asked).toEqual([]);
+    const question = screen.getByRole('alertdialog');
+    expect(question.textContent).toContain('Its workers hold 5 variables');
+    const cancel = within(question).getByRole('button', { name: 'Cancel' });
+    await waitFor(() => expect(document.activeElement).toBe(cancel));
+    await user.click(within(question).getByRole('button', { name: 'Stop' }));
+    expect(kernel.asked[0]?.op).toBe('stop');
+  });
+
+  it('is asked about first where others may use it', async () => {
+    const kernel = show(aState({ cluster: aCluster({ kept: true }) }));
+    await stop();
+    expect(kernel.asked).toEqual([]);
+    expect(screen.getByRole('alertdialog').textContent).toContain('ends for all notebooks');
+  });
+
+  it('is just done where nothing is lost', async () => {
+    const kernel = show(aState());
+    await stop();
+    expect(kernel.asked[0]?.op).toBe('stop');
   });
 });
 

@@ -54,6 +54,9 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     expect(desk.worker("1")).to_be_visible(timeout=60_000)
     desk.board.get_by_role("button", name="Cluster menu").click()
     desk.page.get_by_role("menuitem", name="Stop the cluster").click()
+    question = desk.board.get_by_role("alertdialog")
+    expect(question).to_contain_text("Its workers hold 1 variable.")
+    question.get_by_role("button", name="Stop").click()
     expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible(timeout=30_000)
 
 

@@ -40,7 +40,7 @@ import { type ITranslate, TranslateProvider } from './useTranslate';
 import { useTravel } from './travel';
 import type { Select } from './variableRow';
 import { Variables } from './variableList';
-import { formatBytes, previewWords, questionWords, variableNames } from './words';
+import { formatBytes, previewWords, questionWords, stopWords, variableNames } from './words';
 import { type IWorkersHandle, Workers } from './workerList';
 
 export interface IBoardProps {
@@ -53,9 +53,9 @@ export interface IBoardProps {
 
 /** What is asked before it is done. */
 interface IAsked {
-  readonly carried: ICarried;
-  readonly target: Target;
-  readonly preview: IPreview;
+  readonly text: string;
+  readonly yes: string;
+  act(): void;
 }
 
 export function Board({ model, options, notebook, trans }: IBoardProps): ReactElement {
@@ -78,14 +78,26 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
         case 'refuse':
           return;
         case 'ask':
-          setAsked({ carried, target, preview: result });
+          setAsked({
+            text: questionWords(trans, carried, target, result),
+            yes: trans.__('Copy'),
+            act: () => model.perform(result.steps)
+          });
           return;
         case 'perform':
           model.perform(result.steps);
       }
     },
-    [state, model, options.confirmAbove]
+    [state, model, options.confirmAbove, trans]
   );
+  const stop = (): void => {
+    const text = stopWords(trans, state);
+    if (text === null) {
+      model.stop();
+    } else {
+      setAsked({ text, yes: trans.__('Stop'), act: () => model.stop() });
+    }
+  };
   const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
   const focusHand = useCallback(() => grip.current?.focus(), []);
   const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
@@ -97,11 +109,11 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
     asked === null
       ? null
       : {
-          text: questionWords(trans, asked.carried, asked.target, asked.preview),
-          yes: trans.__('Copy'),
+          text: asked.text,
+          yes: asked.yes,
           onYes: () => {
             setAsked(null);
-            model.perform(asked.preview.steps);
+            asked.act();
           },
           onNo: () => setAsked(null)
         };
@@ -132,7 +144,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                 onDragCancel={holding.onDragCancel}
               >
                 {state.connection.status === 'connected' ? (
-                  <ClusterStrip state={state} actions={model} disabled={state.readOnly} />
+                  <ClusterStrip state={state} actions={model} disabled={state.readOnly} onStop={stop} />
                 ) : null}
                 {isEmpty(state) ? (
                   <Empty state={state} actions={model} disabled={state.readOnly} />

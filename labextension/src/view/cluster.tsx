@@ -1,6 +1,6 @@
 // The strip at the top: which cluster this is, how it does, and how large it shall be.
 import * as Menu from '@radix-ui/react-dropdown-menu';
-import { type ReactElement, useEffect, useState } from 'react';
+import { type ReactElement, useEffect, useRef, useState } from 'react';
 
 import type { PanelCluster } from '../protocol';
 import type { IBoardActions } from '../store/actions';
@@ -16,9 +16,10 @@ interface IStripProps {
   state: IBoardState;
   actions: IBoardActions;
   disabled: boolean;
+  onStop(): void;
 }
 
-export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactElement {
+export function ClusterStrip({ state, actions, disabled, onStop }: IStripProps): ReactElement {
   const trans = useTranslate();
   const { cluster } = state;
   if (cluster === null || cluster.status === 'stopped') {
@@ -85,7 +86,7 @@ export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactEl
             <DashboardIcon />
           </a>
         ) : null}
-        <ClusterMenu cluster={cluster} actions={actions} disabled={disabled} />
+        <ClusterMenu cluster={cluster} actions={actions} disabled={disabled} onStop={onStop} />
       </div>
       <div>
         <span className="jp-Moorage-dim jp-Moorage-facts">
@@ -119,14 +120,25 @@ export function ClusterStrip({ state, actions, disabled }: IStripProps): ReactEl
 function ClusterMenu({
   cluster,
   actions,
-  disabled
+  disabled,
+  onStop
 }: {
   cluster: PanelCluster;
   actions: IBoardActions;
   disabled: boolean;
+  onStop(): void;
 }): ReactElement {
   const trans = useTranslate();
   const isAdapting = cluster.adapt.length === 2;
+  // Done once the menu has closed, which would take the focus from a question.
+  const stops = useRef(false);
+  const onClose = (event: Event): void => {
+    if (stops.current) {
+      event.preventDefault();
+      stops.current = false;
+      onStop();
+    }
+  };
   return (
     <Menu.Root modal={false}>
       <Menu.Trigger
@@ -137,7 +149,12 @@ function ClusterMenu({
         <MoreIcon />
       </Menu.Trigger>
       <Menu.Portal>
-        <Menu.Content className="jp-Moorage-menu jp-Moorage-theme" align="end" sideOffset={4}>
+        <Menu.Content
+          className="jp-Moorage-menu jp-Moorage-theme"
+          align="end"
+          sideOffset={4}
+          onCloseAutoFocus={onClose}
+        >
           <Menu.CheckboxItem
             className="jp-Moorage-menu-item"
             checked={isAdapting}
@@ -157,7 +174,11 @@ function ClusterMenu({
             {trans.__('Open the Dask dashboard')}
           </Menu.Item>
           <Menu.Separator className="jp-Moorage-menu-line" />
-          <Menu.Item className="jp-Moorage-menu-item" disabled={disabled} onSelect={() => actions.stop()}>
+          <Menu.Item
+            className="jp-Moorage-menu-item"
+            disabled={disabled}
+            onSelect={() => (stops.current = true)}
+          >
             {trans.__('Stop the cluster')}
           </Menu.Item>
         </Menu.Content>

@@ -1,5 +1,5 @@
 // The last lines: what is on its way and how far, a question before a large copy, and the magic of the last gesture.
-import { type ReactElement, useState } from 'react';
+import { type ReactElement, useEffect, useRef, useState } from 'react';
 
 import type { IBoardState, IVariable } from '../store/state';
 import { useNotebook } from './context';
@@ -86,6 +86,12 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
 
 function Question({ question }: { question: IQuestion }): ReactElement {
   const trans = useTranslate();
+  const no = useRef<HTMLButtonElement>(null);
+  // Not on what acts: Enter may still be down from the drop.
+  useEffect(() => {
+    const timer = setTimeout(() => no.current?.focus());
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div
       className="jp-Moorage-question"
@@ -104,8 +110,7 @@ function Question({ question }: { question: IQuestion }): ReactElement {
       <button type="button" className="jp-Moorage-primary" onClick={() => question.onYes()}>
         {question.yes}
       </button>
-      {/* Enter may still be down from the drop: it must not copy. */}
-      <button type="button" className="jp-Moorage-secondary" autoFocus onClick={() => question.onNo()}>
+      <button type="button" className="jp-Moorage-secondary" ref={no} onClick={() => question.onNo()}>
         {trans.__('Cancel')}
       </button>
     </div>

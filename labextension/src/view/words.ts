@@ -121,6 +121,19 @@ export function questionWords(
   );
 }
 
+/** What is asked before the cluster is stopped; null: nothing would be lost, and nobody else has it. */
+export function stopWords(trans: ITranslate, { cluster, variables }: IBoardState): string | null {
+  return cluster?.kept === true
+    ? trans.__('Stop %1? It ends for all notebooks, with what its workers hold.', cluster.name)
+    : variables.size > 0
+      ? trans._n(
+          'Stop the cluster? Its workers hold %1 variable.',
+          'Stop the cluster? Its workers hold %1 variables.',
+          variables.size
+        )
+      : null;
+}
+
 /** The target's own name. */
 export function targetWords(trans: ITranslate, target: Target): string {
   switch (target.kind) {
