@@ -75,7 +75,8 @@ class Access:
 
     def refusal(self, request: httputil.HTTPServerRequest) -> str:
         """Return why a request is refused; empty if it is not."""
-        host = request.host_name.strip("[]")
+        # Tornado before 6.5 takes an empty Host for loopback
+        host = request.host_name.strip("[]") if request.headers.get("Host") else ""
         if not (_is_loopback(host) or host in self.hosts):
             return "This name is not allowed here. The setting moorage.cluster.dashboard-hosts names those that are."
         headers = request.headers
