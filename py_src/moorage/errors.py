@@ -11,6 +11,7 @@ Each error says what was asked and why it cannot be (``message``) and what would
         * UnpicklableError       a value that cannot leave the notebook; names the attribute
         * ArgumentError          a magic line or an option that cannot be read
     * DoesNotFitError            the data does not fit where it was asked to be; carries the numbers
+    * NotMappableError           a value cannot be had in memory that the host shares
     * LostError                  the last copy is gone and there is no origin to restore it from
     * StaleError                 the notebook's value is not the one that was placed
     * ReadOnlyError              a panel that may only look asked for a change; nothing was changed
@@ -123,6 +124,10 @@ class ArgumentError(InputError):
 
 class DoesNotFitError(MoorageError):
     """The data does not fit where it was asked to be. Nothing was moved."""
+
+
+class NotMappableError(MoorageError):
+    """A value cannot be had in memory that the host shares, only as a copy."""
 
 
 class LostError(MoorageError):

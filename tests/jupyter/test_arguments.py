@@ -48,8 +48,9 @@ def test_placing():
     assert (scatter.names, scatter.workers, scatter.whole, scatter.by) == (["a", "b"], ["alice"], True, "memory")
     assert (scatter.force, scatter.timeout, scatter.keep_local) == (True, 0.5, False)
     assert arguments.broadcast("a --per-host").per_host
-    pin = arguments.pin("a --workers alice --allow-other-workers --keep-local")
-    assert (pin.allow_other_workers, pin.keep_local) == (True, True)
+    pin = arguments.pin("a --workers alice --allow-other-workers --keep-local --rebind")
+    assert (pin.allow_other_workers, pin.keep_local, pin.rebind) == (True, True, True)
+    assert (arguments.gather("a --map").map, arguments.gather("a").map) == (True, False)
     assert arguments.placement("").names == []
     assert arguments.gather("a;").names == ["a"]
     assert arguments.gather("a@other").names == ["a@other"]

@@ -125,6 +125,36 @@ class TestCellForm:
         notebook.run("%%broadcast made --keep-local\n[1, 2]")
         assert notebook.names["made"] == [1, 2]
 
+    def test_rebind_keeps_it_in_the_memory_that_the_workers_share(self, notebook, running):
+        notebook.run("import numpy as np")
+        notebook.run("%%broadcast made --rebind\nnp.arange(100_000)")
+        notebook.run("writeable, total = made.flags.writeable, made.sum()")
+        assert (notebook.names["writeable"], notebook.names["total"]) == (False, 4_999_950_000)
+        assert not running.placement()["made"].stale
+        error, _ = notebook.fail("%%broadcast small --rebind\n[1, 2]")
+        assert "it is small" in str(error)
+        assert notebook.names["small"] == [1, 2]
+        assert "small" not in running.placement()
+
+    def test_a_name_is_bound_to_the_memory_that_the_workers_share(self, notebook, running):
+        notebook.run("import numpy as np")
+        notebook.run("big = np.arange(100_000)")
+        notebook.run("%broadcast big --rebind")
+        assert not notebook.names["big"].flags.writeable
+        assert not running.placement()["big"].stale
+        notebook.run("%pin big --workers alice --rebind")
+        assert running.placement()["big"].holders == ["alice"]
+        assert not running.placement()["big"].stale
+
+    def test_gathering_can_map(self, notebook, running):
+        notebook.run("import numpy as np")
+        notebook.run("%%broadcast made\nnp.arange(100_000)")
+        notebook.run("%gather made --map")
+        assert not notebook.names["made"].flags.writeable
+        assert not running.placement()["made"].stale
+        assert running.submit(lambda part: part.sum(), notebook.names["made"][10:]).result() == 4_999_949_955
+        assert list(running.placement()) == ["made"]
+
     def test_what_was_kept_is_known_to_be_what_was_placed(self, notebook, running):
         notebook.run("%%scatter made --keep-local\n[[1], [2]]")
         assert not running.placement()["made"].stale

@@ -41,6 +41,11 @@ def _add_timeout(parser: Parser) -> None:
 def _add_placing(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="place it even if it does not seem to fit")
     parser.add_argument(
+        "--rebind",
+        action="store_true",
+        help="bind the names to the memory that the workers of this host share: one copy in all, read-only",
+    )
+    parser.add_argument(
         "--keep-local",
         action="store_true",
         help="cell form: keep the value in the notebook too, as a variable of that name",
@@ -53,6 +58,7 @@ class PlacingArguments(Arguments):
 
     names: list[str]
     force: bool
+    rebind: bool
     keep_local: bool
     timeout: float | None
 
@@ -72,7 +78,8 @@ class PlacingArguments(Arguments):
 
 _CELL_FORM = """
 In the cell form, %%{0} NAME, the cell runs in the notebook, and the value of its last expression is placed under
-NAME, which means that value from then on. The notebook keeps no copy of it, unless --keep-local is given."""
+NAME, which means that value from then on. The notebook keeps no copy of it, unless --keep-local is given, or --rebind:
+then NAME is the value in the memory that the workers share."""
 
 
 class ScatterArguments(PlacingArguments):
@@ -98,7 +105,7 @@ def _scatter() -> Parser:
     parser = Parser(
         "%scatter",
         usage="%(prog)s NAME... [--workers W...] [--allow-other-workers] [--whole] [--copies N]\n"
-        "                [--by cores|workers|memory] [--force] [--keep-local] [--timeout T]",
+        "                [--by cores|workers|memory] [--force] [--rebind] [--keep-local] [--timeout T]",
         description="Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict\n"
         "spread over its workers. They stay there until they are released." + _CELL_FORM.format("scatter"),
     )
@@ -131,7 +138,7 @@ class BroadcastArguments(PlacingArguments):
 def _broadcast() -> Parser:
     parser = Parser(
         "%broadcast",
-        usage="%(prog)s NAME... [--per-host] [--force] [--keep-local] [--timeout T]",
+        usage="%(prog)s NAME... [--per-host] [--force] [--rebind] [--keep-local] [--timeout T]",
         description="Place variables on every worker, also on those that join later." + _CELL_FORM.format("broadcast"),
     )
     _add_names(parser, "variables of the notebook, or already placed ones")
@@ -154,7 +161,8 @@ class PinArguments(PlacingArguments):
 def _pin() -> Parser:
     parser = Parser(
         "%pin",
-        usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--force] [--keep-local] [--timeout T]",
+        usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--force] [--rebind] [--keep-local]\n"
+        "            [--timeout T]",
         description="Keep a copy of variables on each of these workers. A variable that is placed already moves; one\n"
         "that is not is taken from the notebook." + _CELL_FORM.format("pin"),
     )
@@ -175,6 +183,7 @@ class NamesArguments(Arguments):
     names: list[str]
     timeout: float | None
     verbose: bool = False
+    map: bool = False
 
     def check(self) -> None:
         """Check the names."""
@@ -194,12 +203,15 @@ def _release() -> Parser:
 def _gather() -> Parser:
     parser = Parser(
         "%gather",
-        usage="%(prog)s NAME... [--timeout T]",
+        usage="%(prog)s NAME... [--map] [--timeout T]",
         description="Bring placed variables into the notebook: each is bound to its name there, and the value is\n"
         "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.\n"
         "Futures, results of %%submit and other notebooks' variables are returned without replacing what the name has.",
     )
     _add_names(parser, "placed variables, or what %%submit -o has bound")
+    parser.add_argument(
+        "--map", action="store_true", help="map the memory in which workers of this host have it: no copy, read-only"
+    )
     _add_timeout(parser)
     return parser
 

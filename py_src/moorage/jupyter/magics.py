@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display as publish
 from traitlets import Float
 
-from moorage.errors import MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
+from moorage.errors import InputError, MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
 from moorage.jupyter import arguments, display
 from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.cells import ValueCell, show_from_users_code
@@ -174,7 +174,7 @@ class MoorageMagics(Magics):
         new `placement`; `by_element`, a value is dealt out in any case.
         """
         controller = session.current()
-        how: dict[str, Any] = {"force": args.force, **given(timeout=args.timeout)}
+        how: dict[str, Any] = {"force": args.force, "rebind": args.rebind, **given(timeout=args.timeout)}
         if cell is not None:
             return self._place_cell(controller, args, cell, partial(place, controller, **how))
         self._check_known(args.names, controller)
@@ -213,9 +213,11 @@ class MoorageMagics(Magics):
         value: Any,
         place: Callable[..., Any],
     ) -> None:
+        if args.rebind:
+            self.shell.user_ns[name] = value
         try:
             with self._watched(controller, [name]):
-                place(name, value, keep_origin=args.keep_local)
+                place(name, value, keep_origin=args.keep_local or args.rebind)
         except BaseException as error:
             self.shell.user_ns[name] = value  # what the cell has worked out must not be lost
             kept = f"The cell's value is in the notebook as {name!r}."
@@ -224,6 +226,8 @@ class MoorageMagics(Magics):
             if isinstance(error, MoorageError):
                 error.remedy = f"{error.remedy} {kept}".strip()
             raise
+        if args.rebind:
+            return
         self.shell.user_ns.pop(name, None)  # as by an assignment: the name means the cell's value from now on
         if args.keep_local:
             self.shell.user_ns[name] = value
@@ -243,14 +247,20 @@ class MoorageMagics(Magics):
         self._check_known(args.names, controller)
         with self._progress() as progress:
             progress.update(f"gathering {', '.join(args.names)}")
-            values = [self._gather(controller, name, args.timeout, progress) for name in args.names]
+            values = [self._gather(controller, name, args, progress) for name in args.names]
         return values[0] if len(values) == 1 else tuple(values)
 
-    def _gather(self, controller: ClusterController, name: str, timeout: float | None, progress: Progress) -> Any:
+    def _gather(
+        self, controller: ClusterController, name: str, args: arguments.NamesArguments, progress: Progress
+    ) -> Any:
         if name not in controller:
-            return self._gather_job(controller, name, self.shell.user_ns[name], timeout, progress)
+            if args.map:
+                raise InputError(
+                    f"{name} is not placed, so there is nothing to map.", f"Gather a copy: %gather {name}."
+                )
+            return self._gather_job(controller, name, self.shell.user_ns[name], args.timeout, progress)
         try:
-            value = controller.gather(name, timeout=timeout)
+            value = controller.gather(name, map=args.map, timeout=args.timeout)
         except Exception as error:  # of the cell that computed it
             show_from_users_code(self.shell, error)
             raise

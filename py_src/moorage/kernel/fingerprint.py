@@ -15,6 +15,7 @@ import xxhash
 
 from moorage.images import format as images
 from moorage.images.format import Image
+from moorage.kernel import mapped
 from moorage.kernel.unpicklable import unpicklable
 from moorage.kernel.written import MEMORY, SMALLEST
 
@@ -66,6 +67,8 @@ def never_changes(value: Any) -> bool:
 
 
 def _read(buffer: memoryview) -> bytes:
+    if (known := mapped.digest_of(buffer)) is not None:
+        return known
     if buffer.nbytes < SMALLEST:
         return _digest(buffer)
     return MEMORY.digest(np.frombuffer(buffer, "u1"), _digest)

@@ -40,6 +40,7 @@ MODULES = (
     "moorage.images.room",
     "moorage.images.segment",
     "moorage.worker.images",
+    "moorage.worker.lending",
     "moorage.worker.mapped",
     "moorage.worker.nanny",
     "moorage.worker.sharing",

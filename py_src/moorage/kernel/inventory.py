@@ -16,6 +16,7 @@ from distributed.utils import offload
 from moorage import config
 from moorage.errors import InputError, UnknownVariableError
 from moorage.images.format import Image
+from moorage.kernel import mapped
 from moorage.kernel.fingerprint import fingerprint, image_of
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.mirror import shown_names, state_of
@@ -173,6 +174,12 @@ class Inventory:
             items = [value] if structure.kind == "value" else take_apart(value)[1]
             images = [image_of(item, name) for item in items]
             self._remember_origins(record["vid"], record["keys"], items, images, gathered=True)
+            weak = self._are_large(images)
+            for key, item, own in zip(record["keys"], items, images, strict=True):
+                loaded = mapped.image_of(item)
+                if loaded is not None and list(map(len, loaded.buffers)) == list(map(len, own.buffers)):
+                    image = mapped.with_digests(loaded, own.digests)
+                    self.origins.remember(key, item, image, record["vid"], weak=weak, equal=own.digest)
         self._remember(name, value, list(record["keys"]), structure, record["nbytes"])
 
     def value_of(self, name: str) -> Any:
@@ -237,11 +244,16 @@ class Inventory:
     def _remember_origins(
         self, vid: str, keys: Iterable[Any], items: list[Any], images: Sequence[Image], *, gathered: bool = False
     ) -> None:
-        weak = sum(image.nbytes for image in images) > _keep_limit()
+        weak = self._are_large(images)
         for key, item, image in zip(keys, items, images, strict=True):
             # what was gathered may have another image than what is on the cluster, which the key names
             parts = not gathered or image.digest in str(key)
             self.origins.remember(key, item, image, vid, weak=weak, parts=parts)
+
+    @staticmethod
+    def _are_large(images: Iterable[Image]) -> bool:
+        """Whether they are too much to be kept for what they are an origin of."""
+        return sum(image.nbytes for image in images) > _keep_limit()
 
     def _has_changed(self, name: str, placed: Placed) -> bool:
         """Compare content with what was placed; may take 0.1 s per GB."""

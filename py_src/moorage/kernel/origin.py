@@ -72,6 +72,7 @@ class _Origin:
     written: Written | None
     equal: set[str]  # digests of images that differ in caches only
     has_code: bool
+    placed: Image | None = None  # kept if the value lies in memory that is shared
     dropped: bool = False
 
 
@@ -122,6 +123,7 @@ class Origins:
         *,
         weak: bool = False,
         parts: bool = True,
+        equal: str = "",
         on_gone: Callable[[Any], None] | None = None,
     ) -> None:
         """Keep `value` as the origin of `key`.
@@ -140,6 +142,8 @@ class Origins:
             dicts, are kept.
         parts : bool
             Whether this very image is what the cluster has under the key, so that parts can be told by its buffers.
+        equal : str, optional
+            The value is one of a mapping, read-only, so that its own image has this digest. `image` is kept then.
         on_gone : callable, optional
             Called with the key once a weakly kept value is gone.
         """
@@ -152,6 +156,9 @@ class Origins:
             reference = self._reference(key, value, weak, on_gone)
             code = _has_code(image, extents)
             origin = _Origin(key, reference, id(value), image.digest, vids, extents, None, set(), code)
+            if equal:
+                origin.equal.add(equal)
+                origin.placed = image
             self._keep(origin, image)
             self._by_key[key] = origin
             self._keys_of.setdefault(id(value), []).append(key)
@@ -196,6 +203,12 @@ class Origins:
     def may_be_placed(self, obj: Any) -> bool:
         """Whether `lookup` has to be asked about `obj`; quick."""
         return id(obj) in self._keys_of
+
+    def is_mapping(self, key: Any, value: Any) -> bool:
+        """Whether `value` is the origin of `key`, and lies in memory that is shared."""
+        with self._lock:
+            origin = self._by_key.get(key)
+            return origin is not None and origin.placed is not None and origin.value() is value
 
     def has_code(self, key: Any) -> bool:
         """Whether code of the notebook is in the value of `key`, which is short but for the parts that `find` finds.
@@ -272,6 +285,8 @@ class Origins:
         image = image_of(value)
         with self._lock:
             origin = self._by_key[key]
+        if origin.placed is not None and image.digest in origin.equal:
+            return value, origin.placed
         if image.digest != origin.digest:
             if self._change(origin, image) is not None:
                 raise ChangedError(key)
@@ -332,7 +347,7 @@ class Origins:
 
     def _drop(self, key: Any) -> None:
         origin = self._by_key.pop(key)
-        origin.dropped, origin.extents, origin.value = True, [], _nothing
+        origin.dropped, origin.extents, origin.value, origin.placed = True, [], _nothing, None
         self._keep(origin, None)
         keys = self._keys_of[origin.identity]
         keys.remove(key)

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,15 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
-from moorage.errors import DoesNotFitError, InputError, LostError, WaitTimeoutError
+from moorage.errors import DoesNotFitError, InputError
 from moorage.kernel import shipment, targets
-from moorage.kernel.inventory import Inventory, means
+from moorage.kernel.bringing import Bringing
+from moorage.kernel.inventory import means
 from moorage.kernel.link import SchedulerLink
 from moorage.kernel.parcel import Parcel, pack
 from moorage.kernel.sharing import forget, in_words, shared_nbytes
 from moorage.kernel.shipment import NOTHING, How, Shipment
 from moorage.kernel.steady import TornError
-from moorage.kernel.waiting import gather
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import placement_from_dict
 
@@ -40,7 +39,7 @@ logger = logging.getLogger(__name__)
 _MANY = 10_000  # keys
 
 
-class Placer(Inventory):
+class Placer(Bringing):
     """The variables of one notebook on one cluster.
 
     Parameters
@@ -54,8 +53,7 @@ class Placer(Inventory):
     """
 
     def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
-        super().__init__(client, owner, link)
-        self.direct = direct
+        super().__init__(client, owner, link, direct)
         self.on_values: Callable[[Sequence[Any]], None] = lambda values: None
         """Called with values of the notebook that are about to be sent."""
         self._sending: dict[Any, asyncio.Future[None]] = {}  # key -> what ends when it has been sent
@@ -93,10 +91,18 @@ class Placer(Inventory):
         shipment.check_name(name)
         placement, infos = await self._destination(placement)
 
+        if how.rebind:
+            self.check_rebinding(name, value)
+
         async def prepare(copy: bool) -> list[Shipment]:
-            return [await self._new(value, name, placement, infos, how, copy=copy)]
+            new = await self._new(value, name, placement, infos, how, copy=copy)
+            if how.rebind:
+                await self.check_shareable(new.label, new.parcel.images)
+            return [new]
 
         (ready,) = await self._carry_out(prepare, placement, infos, how, timeout)
+        if how.rebind and name is not None:
+            await self.rebind(name, value)
         return ready.parcel.structure.put_together([ready.futures[key] for key in ready.parcel.keys])
 
     async def place_together(
@@ -128,6 +134,11 @@ class Placer(Inventory):
         """
         placement, infos = await self._destination(placement)
         moved = list(names)
+        if how.rebind:
+            for name in moved:
+                self.check_rebinding(name, self)
+            for name, value in values.items():
+                self.check_rebinding(name, value)
 
         async def prepare(copy: bool) -> list[Shipment]:
             shipments = [await self._again(name, placement, infos) for name in moved]
@@ -137,9 +148,14 @@ class Placer(Inventory):
                     shipments.append(await self._again(name, placement, infos))
                 else:
                     shipments.append(await self._new(value, name, placement, infos, how, copy=copy))
+                if how.rebind:
+                    await self.check_shareable(name, shipments[-1].parcel.images)
             return shipments
 
         await self._carry_out(prepare, placement, infos, how, timeout)
+        if how.rebind:
+            for name, value in values.items():
+                await self.rebind(name, value)
 
     async def release(self, names: Iterable[str]) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
@@ -183,39 +199,6 @@ class Placer(Inventory):
                 {who: self.link.images.sharing.why_not(address) or unwritten for who, address in addresses.items()},
             )
         return told
-
-    # Bringing back
-
-    async def gather(self, names: Sequence[str], timeout: str | float | None = None) -> list[Any]:
-        """Return the values of variables.
-
-        Raises
-        ------
-        UnknownVariableError
-        LostError
-            If a variable is lost.
-        WaitTimeoutError
-            If its value is not there in time.
-        """
-        limit = config.seconds("wait-timeout", timeout)
-        await self.link.refresh()
-        values = []
-        for name in names:
-            record = self.record(name)
-            if record["state"] == "lost":
-                raise _lost(name, record["reason"])
-            futures = [self.future_of(key, name) for key in record["keys"]]
-            try:
-                parts = await asyncio.wait_for(gather(self.client, futures, direct=self.direct or None), limit)
-            except TimeoutError as error:
-                raise WaitTimeoutError(
-                    f"{name} did not arrive within {limit:g} s ({record['state']}: {record['reason']}).",
-                    "Allow more time with timeout=, or see %placement.",
-                ) from error
-            except CancelledError as error:
-                raise _lost(name, str(error)) from error
-            values.append(self._structure(record).put_together(parts))
-        return values
 
     # Internals
 
@@ -424,9 +407,3 @@ def _let_go(shipments: Sequence[Shipment], work: asyncio.Future[None]) -> None:
         one.lives.clear()
     if not work.cancelled() and (error := work.exception()) is not None:
         logger.info("A placement that was broken off has failed: %s", error)
-
-
-def _lost(name: str, why: str) -> LostError:
-    return LostError(
-        f"{name} cannot be gathered: {why}.", f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}."
-    )

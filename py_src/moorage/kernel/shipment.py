@@ -53,6 +53,7 @@ class How:
     direct: bool | None = None
     force: bool = False
     keep_origin: bool = True
+    rebind: bool = False
 
 
 @dataclass(slots=True)

@@ -58,9 +58,9 @@ class Variable:
         """Where the variable stands now."""
         return self._cluster.placement(self.name)[self.name]
 
-    def gather(self, timeout: str | float | None = None, asynchronous: bool | None = None) -> Any:
+    def gather(self, timeout: str | float | None = None, asynchronous: bool | None = None, *, map: bool = False) -> Any:
         """Return the value; see `ClusterController.gather`."""
-        return self._cluster.gather(self.name, timeout=timeout, asynchronous=asynchronous)
+        return self._cluster.gather(self.name, map=map, timeout=timeout, asynchronous=asynchronous)
 
     def __moorage_value__(self) -> Any:
         """What stands for the variable in a task: its futures."""

@@ -43,6 +43,7 @@ class Verbs:
         whole: bool = False,
         force: bool = False,
         keep_origin: bool = True,
+        rebind: bool = False,
     ) -> Any:
         """Put data on the workers, as ``Client.scatter``, and keep it there.
 
@@ -75,6 +76,9 @@ class Verbs:
             Do it even if it does not fit.
         keep_origin : bool
             Remember the value, to send it again if its last copy is lost.
+        rebind : bool
+            Bind the notebook's variable `name`, which has this value, to the same value in the memory that the workers
+            of this host share: read-only, and the host holds one copy in all. Other references to `data` stay.
 
         Returns
         -------
@@ -84,11 +88,13 @@ class Verbs:
         ------
         InputError, DoesNotFitError
             Nothing has changed.
+        NotMappableError
+            With `rebind`, if the value cannot be shared with this process; nothing has changed, unless it says so.
         """
         if by not in ("cores", "workers", "memory"):
             raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin)
+        how = How(whole, by, hash, direct, force, keep_origin, rebind)
         return self._wait(self.placer.place, data, name, placement, how, timeout=timeout, asynchronous=asynchronous)
 
     def broadcast(
@@ -100,6 +106,7 @@ class Verbs:
         whole: bool = True,
         force: bool = False,
         keep_origin: bool = True,
+        rebind: bool = False,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -112,7 +119,7 @@ class Verbs:
         per_host : bool
         whole : bool
             As one value; False: a list, dict … by element.
-        force, keep_origin, timeout, asynchronous
+        force, keep_origin, rebind, timeout, asynchronous
             As in `scatter`.
 
         Returns
@@ -125,7 +132,7 @@ class Verbs:
             Nothing has changed.
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
-        how = How(whole, force=force, keep_origin=keep_origin)
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind)
         return self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
 
     def pin(
@@ -138,6 +145,7 @@ class Verbs:
         whole: bool = True,
         force: bool = False,
         keep_origin: bool = True,
+        rebind: bool = False,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -151,7 +159,7 @@ class Verbs:
         allow_other_workers : bool
             Tasks may run elsewhere too.
         value : object, optional
-        whole, force, keep_origin, timeout, asynchronous
+        whole, force, keep_origin, rebind, timeout, asynchronous
             As in `broadcast`.
 
         Raises
@@ -164,8 +172,8 @@ class Verbs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
         if value is _MISSING:
-            return self.place(name, placement, force=force, timeout=timeout, asynchronous=asynchronous)
-        how = How(whole, force=force, keep_origin=keep_origin)
+            return self.place(name, placement, force=force, rebind=rebind, timeout=timeout, asynchronous=asynchronous)
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind)
         placed = self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
         return placed if asynchronous else None
 
@@ -177,6 +185,7 @@ class Verbs:
         values: Mapping[str, Any] | None = None,
         whole: bool = False,
         force: bool = False,
+        rebind: bool = False,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -189,7 +198,7 @@ class Verbs:
         placement : Placement
         values : mapping of str to object, optional
             Further ones, with their values; one whose value is placed already under its name is only moved.
-        whole, force, timeout, asynchronous
+        whole, force, rebind, timeout, asynchronous
             As in `scatter`.
 
         Raises
@@ -198,7 +207,7 @@ class Verbs:
             Nothing has changed.
         """
         names = [names] if isinstance(names, str) else list(names)
-        how = How(whole, force=force)
+        how = How(whole, force=force, rebind=rebind)
         return self._wait(
             self.placer.place_together, values or {}, names, placement, how, timeout=timeout, asynchronous=asynchronous
         )
@@ -213,8 +222,25 @@ class Verbs:
         """
         return self._run(self.placer.release, names, asynchronous=asynchronous)
 
-    def gather(self, *names: str, timeout: str | float | None = None, asynchronous: bool | None = None) -> Any:
+    def gather(
+        self,
+        *names: str,
+        map: bool = False,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
         """Return the value of a variable, or a tuple of the values of several.
+
+        Parameters
+        ----------
+        *names : str
+        map : bool
+            Map the memory of this host in which workers have it, rather than to copy it: at once, whatever its size,
+            and read-only. What is small is copied.
+        timeout : str or float, optional
+            Of the wait; by default the setting ``moorage.wait-timeout``.
+        asynchronous : bool, optional
+            Return an awaitable.
 
         Raises
         ------
@@ -222,12 +248,14 @@ class Verbs:
         LostError
             If a variable is lost.
         WaitTimeoutError
-            If a value is not here in time; by default the time of the setting ``moorage.wait-timeout``.
+            If a value is not here in time.
+        NotMappableError
+            If it shall be mapped and no worker of this host has it.
         """
-        return self._run(self._gather, names, timeout, asynchronous=asynchronous)
+        return self._run(self._gather, names, timeout, map, asynchronous=asynchronous)
 
-    async def _gather(self, names: Sequence[str], timeout: str | float | None) -> Any:
-        values = await self.placer.gather(names, timeout)
+    async def _gather(self, names: Sequence[str], timeout: str | float | None, map: bool) -> Any:
+        values = await self.placer.gather(names, timeout, map=map)
         return values[0] if len(names) == 1 else tuple(values)
 
     def placement(self, *names: str, asynchronous: bool | None = None) -> Placements:

@@ -18,6 +18,7 @@ from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
 from moorage.images.carrier import Table
+from moorage.worker.lending import Lending
 from moorage.worker.sharing import Sharing
 
 TICK = 1.0
@@ -58,6 +59,7 @@ class ImagesPlugin(WorkerPlugin):
             _send_as_images(worker, module.table, self._sharing),
             _spill_as_images(worker, module.table),
             self._sharing.close,
+            Lending(worker, module.table).close,
         ]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping
