@@ -16,8 +16,8 @@ def record(vid, held=(), pending=(), state="held", reason="", nbytes=8):
     owner, _, name = vid.partition(":")
     return {
         "vid": vid, "name": name, "owner": owner, "keys": [f"{name}-key"], "placement": placement_to_dict(Everywhere()),
-        "structure": {"kind": "value"}, "typename": "int", "detail": "", "nbytes": nbytes, "state": state,
-        "reason": reason, "held": dict.fromkeys(held, 1), "pending": dict.fromkeys(pending, 1),
+        "structure": {"kind": "value"}, "typename": "int", "detail": "", "nbytes": nbytes, "shared": 0,
+        "state": state, "reason": reason, "held": dict.fromkeys(held, 1), "pending": dict.fromkeys(pending, 1),
     }  # fmt: skip
 
 

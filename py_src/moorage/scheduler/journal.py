@@ -1,8 +1,9 @@
 """Tells subscribed clients what changed: one event per 50 ms in which something did, none otherwise.
 
-After a rest the first few follow at once: somebody waits for what has just been asked for. What takes long to compare,
-such as a variable of ten thousand keys, is told less often: the scheduler has other work. An event holds differences
-only, numbered without gaps. Whoever misses a number asks for a snapshot.
+What has just been asked for, which somebody waits for, is told at once until it is held; after a rest, so are the first
+few changes of anything. What takes long to compare, such as a variable of ten thousand keys, is told less often: the
+scheduler has other work. An event holds differences only, numbered without gaps. Whoever misses a number asks for a
+snapshot.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 TOPIC = "moorage"
 INTERVAL = 0.05
-_SOON = 0.005  # seconds after which the first events are sent that come after a rest
+_SOON = 0.005  # seconds after which events are sent that are waited for or come after a rest
 _FIRST = 10  # of these; each interval of rest allows one more
 _SLICE = 0.02
 _REST = 4  # so many times what an event took passes at least until the next
@@ -74,10 +75,11 @@ class Journal:
         self.revision = 0
         self._dirty: dict[str, None] = {}
         self._placed: set[str] = set()
+        self._awaited: set[str] = set()
         self._told: dict[str, VariableRecord] = {}
         self._told_workers: dict[str, WorkerInfo] = {}
         self._handle: asyncio.TimerHandle | None = None
-        self._pause = INTERVAL
+        self._took = 0.0  # seconds, the last event
         self._soon = float(_FIRST)  # events that may be sent soon
         self._sent = perf_counter()
 
@@ -87,12 +89,23 @@ class Journal:
         self._dirty.update(dict.fromkeys(vids))
         if placed:
             self._placed.update(vids)
-        if self._handle is None and self.subscribers:
-            rest = perf_counter() - self._sent
-            self._soon = min(_FIRST, self._soon + rest / self._pause)
-            self._sent += rest
-            delay = _SOON if self._soon >= 1 else self._pause
-            self._handle = asyncio.get_running_loop().call_later(delay, self._send_changes)
+            self._awaited.update(vids)
+        if not self.subscribers:
+            return
+        loop = asyncio.get_running_loop()
+        pause = max(INTERVAL, _REST * self._took)
+        rest = perf_counter() - self._sent
+        self._soon = min(_FIRST, self._soon + rest / pause)
+        self._sent += rest
+        if self._awaited.intersection(vids):
+            pause = max(_SOON, _REST * self._took)
+        elif self._soon >= 1:
+            pause = _SOON
+        due = loop.time() + pause
+        if self._handle is None or due < self._handle.when():
+            if self._handle is not None:
+                self._handle.cancel()
+            self._handle = loop.call_at(due, self._send_changes)
 
     def count(self) -> None:
         """Take note that something is placed or released."""
@@ -153,12 +166,14 @@ class Journal:
             self._soon = max(0.0, self._soon - 1)
             for client in self.subscribers:
                 self.send(client, event)
-        self._pause = max(INTERVAL, _REST * (perf_counter() - begun))
+        self._took = perf_counter() - begun
         if self._dirty:
-            self.mark()
+            self.mark(tuple(self._dirty))
 
     def _compare(self, vid: str, event: Changes) -> None:
         now, before = self._record(vid), self._told.get(vid)
+        if now is None or now["state"] == "held":
+            self._awaited.discard(vid)
         if now is None:
             if before is not None:
                 event["released"].append(vid)
