@@ -70,6 +70,23 @@ class Hosts:
     def mend(self, n: int) -> None:
         _ip(f"link set moorage-{n} up")
 
+    def shape(self, rate: str) -> None:
+        """Limit every host's link, each way, to a `rate` such as ``200mbit``."""
+        for n in self.numbers:
+            _tc(f"qdisc add dev moorage-{n} root tbf rate {rate} burst 512kb latency 100ms")
+            _tc(f"-n moorage-{n} qdisc add dev eth0 root tbf rate {rate} burst 512kb latency 100ms")
+
+    def received(self, n: int) -> int:
+        """Return the bytes that have come over the cable of host `n`."""
+        return self._count(n, "rx_bytes")
+
+    def sent(self, n: int) -> int:
+        """Return the bytes that host `n` has sent over its cable."""
+        return self._count(n, "tx_bytes")
+
+    def _count(self, n: int, what: str) -> int:
+        return int(run(self.command(n, "cat", f"/sys/class/net/eth0/statistics/{what}"), {}))
+
     def kill(self, n: int) -> None:
         """End all that runs on host `n`, at once."""
         for pid in self.pids(n):
@@ -85,3 +102,7 @@ class Hosts:
 
 def _ip(words: str, check: bool = True) -> None:
     run(["ip", *words.split()], {}, check)
+
+
+def _tc(words: str) -> None:
+    run(["tc", *words.split()], {})

@@ -223,6 +223,11 @@ def digest_of(stream: bytes | memoryview) -> str:
     return trailer[-16:].hex()
 
 
+def damaged(buffers: Sequence[memoryview], digests: Sequence[bytes]) -> int:
+    """Return how many buffers do not have the content that their digests tell."""
+    return sum(_xxh3(buffer) != digest for buffer, digest in zip(buffers, digests, strict=True))
+
+
 def layout(sizes: Sequence[int]) -> Layout:
     """Return how buffers of these sizes lie in a block.
 

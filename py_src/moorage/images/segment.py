@@ -158,6 +158,16 @@ class Segment:
         path = f"/proc/{os.getpid()}/fd/{self.fd}" if self.file is None else self.file
         self.handle = Handle(nonce, nbytes, (path,))
 
+    def put(self, offset: int, content: memoryview) -> None:
+        """Write a part of the first block before it is whole; then call `write` with what is left, or without parts.
+
+        Raises
+        ------
+        OSError
+            If the system has no memory for it.
+        """
+        _write_all(self.fd, content, HEADER + offset)
+
     def get(self, start: int, stop: int) -> bytes:
         """Return a copy of what lies in the block from `start` to `stop`."""
         return os.pread(self.fd, stop - start, HEADER + start)

@@ -23,6 +23,7 @@ from moorage.images.carrier import Carrier
 from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel import sharing
+from moorage.kernel.hosts import Hosts
 from moorage.kernel.shipping import pickled_by_value
 from moorage.kernel.waiting import reaching, scheduler_of
 from moorage.worker import images as worker_side
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
+    "moorage.images.blocks",
     "moorage.images.carrier",
     "moorage.images.code",
     "moorage.images.format",
@@ -43,7 +45,9 @@ MODULES = (
     "moorage.worker.lending",
     "moorage.worker.mapped",
     "moorage.worker.nanny",
+    "moorage.worker.receiving",
     "moorage.worker.sharing",
+    "moorage.worker.spreading",
 )
 
 
@@ -58,6 +62,7 @@ class Images:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.sharing = sharing.Sharing(client)
+        self.hosts = Hosts(client)
         self._installing: asyncio.Lock | None = None
         self._installed_on: Any = None
         self._in_vain: set[str] = set()
@@ -108,6 +113,10 @@ class Images:
             Where its buffers lie, if it goes to a worker that can map them.
         """
         return value if self.in_process else Carrier(image, MODULE, segment=segment).frames()
+
+    def why_not(self, address: str) -> str:
+        """Return why a worker has a copy of its own, as far as is known; or an empty text."""
+        return self.hosts.why_not(address) or self.sharing.why_not(address)
 
     @contextlib.asynccontextmanager
     async def for_any(

@@ -196,7 +196,7 @@ class Placer(Bringing):
             told[name] = in_words(
                 state,
                 {who for who, address in addresses.items() if address in sharing},
-                {who: self.link.images.sharing.why_not(address) or unwritten for who, address in addresses.items()},
+                {who: self.link.images.why_not(address) or unwritten for who, address in addresses.items()},
             )
         return told
 

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 import weakref
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,7 @@ class Sharing:
         if not large:
             return shared
         shared.private = await self.neighbours(addresses)
+        shared.elsewhere = {address for address, why in shared.private.items() if why == _ELSEWHERE}
         if all(shared.private.values()):
             return shared
         try:
@@ -230,21 +231,36 @@ class Shared:
         By digest.
     private : dict of str to str
         Why a worker cannot map them, by address; an empty text if it can.
+    elsewhere : set of str
+        Addresses of workers of other hosts.
+    far : dict of (str, str) to Handle
+        Where an image, by digest, lies on the host of a worker, by address, that is not this one.
     """
 
     def __init__(self) -> None:
         self.leases: dict[str, Lease] = {}
         self.private: Mapping[str, str] = {}
+        self.elsewhere: set[str] = set()
+        self.far: dict[tuple[str, str], Handle] = {}
+        self._ends: list[Callable[[], None]] = []
 
     def segment(self, image: Image, address: str) -> Handle | None:
         """Return where `image` lies for a worker, or None if it has to be sent."""
         lease = self.leases.get(image.digest)
-        return lease.handle if lease is not None and self.private.get(address) == "" else None
+        if lease is not None and self.private.get(address) == "":
+            return lease.handle
+        return self.far.get((image.digest, address))
+
+    def enclose(self, end: Callable[[], None]) -> None:
+        """Call `end` when the memory is released."""
+        self._ends.append(end)
 
     def release(self) -> None:
         """Let the pool do with the memory what it likes."""
         for lease in self.leases.values():
             lease.release()
+        for end in self._ends:
+            end()
 
     def __enter__(self) -> Shared:
         return self

@@ -250,7 +250,9 @@ async def send(
         return
     await link.images.install()
     each = all_of(placement_from_dict(shipment.item["placement"]), view) or set()
-    with await link.images.sharing.share([one.image for one in lacking], view.running) as shared:
+    images = [one.image for one in lacking]
+    with await link.images.sharing.share(images, view.running) as shared:
+        await link.images.hosts.spread(shared, images, each)
         loads: dict[str, list[_Lacking]] = {}
         for one in lacking:
             for address in [near for near in each if shared.segment(one.image, near)] or [one.first]:

@@ -19,6 +19,7 @@ from tornado.ioloop import PeriodicCallback
 
 from moorage.images.carrier import Table
 from moorage.worker.lending import Lending
+from moorage.worker.receiving import Receiving
 from moorage.worker.sharing import Sharing
 
 TICK = 1.0
@@ -60,6 +61,7 @@ class ImagesPlugin(WorkerPlugin):
             _spill_as_images(worker, module.table),
             self._sharing.close,
             Lending(worker, module.table).close,
+            Receiving(worker, module.table, self._share).close,
         ]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping
