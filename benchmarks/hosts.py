@@ -35,6 +35,8 @@ from tests.hpc.hosts import Hosts
 
 WORKERS = 2  # on each host
 PORT = 8786
+_KEEPING = {"DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START": "false"}
+"""Otherwise Dask thins out copies of plain scatter as quickly as slow links bring them, and that never ends."""
 
 Figures = tuple[float, float, float]
 
@@ -53,7 +55,8 @@ def cluster(hosts: Hosts) -> Iterator[Client]:
 
     def start(n: int, program: str, *options: object) -> None:
         command = [sys.executable, "-m", f"distributed.cli.{program}", *options, *credentials]
-        processes.append(subprocess.Popen(hosts.command(n, *command), stdout=subprocess.DEVNULL, stderr=log))
+        command = hosts.command(n, *command)
+        processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=os.environ | _KEEPING))
 
     with tempfile.TemporaryDirectory() as folder, open(Path(folder, "log"), "wb") as log:
         credentials = []
@@ -158,7 +161,7 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    hosts = Hosts(args.hosts + 1)
+    hosts = Hosts(args.hosts + 1, "mbench", "10.213.78")
     if args.inside:
         inside(hosts, args.mib << 20, args.mbit * 1e6 / 8, args.reps, args.kill)
         return

@@ -26,55 +26,61 @@ class Hosts:
     Parameters
     ----------
     n : int
+    name : str
+        Begin of their names. Hosts of one name end those that there are.
+    net : str
+        The first three numbers of their addresses.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, name: str = "moorage", net: str = NET) -> None:
         self.numbers = range(1, n + 1)
+        self.name = name
+        self.net = net
 
     def start(self) -> None:
         if os.getuid() != 0 or shutil.which("ip") is None:
             pytest.skip("hosts of their own need root and iproute2")
         self.stop()
         try:
-            _ip("link add moorage-br type bridge")
+            _ip(f"link add {self.name}-br type bridge")
         except AssertionError as error:
             pytest.skip(f"this machine makes no bridge: {error}")
-        _ip(f"addr add {HERE}/24 dev moorage-br")
-        _ip("link set moorage-br up")
+        _ip(f"addr add {self.net}.254/24 dev {self.name}-br")
+        _ip(f"link set {self.name}-br up")
         for n in self.numbers:
-            _ip(f"netns add moorage-{n}")
-            _ip(f"-n moorage-{n} link set lo up")
-            _ip(f"link add moorage-{n} type veth peer name eth0 netns moorage-{n}")
-            _ip(f"link set moorage-{n} master moorage-br up")
-            _ip(f"-n moorage-{n} addr add {self.address(n)}/24 dev eth0")
-            _ip(f"-n moorage-{n} link set eth0 up")
+            _ip(f"netns add {self.name}-{n}")
+            _ip(f"-n {self.name}-{n} link set lo up")
+            _ip(f"link add {self.name}-{n} type veth peer name eth0 netns {self.name}-{n}")
+            _ip(f"link set {self.name}-{n} master {self.name}-br up")
+            _ip(f"-n {self.name}-{n} addr add {self.address(n)}/24 dev eth0")
+            _ip(f"-n {self.name}-{n} link set eth0 up")
 
     def stop(self) -> None:
         for n in self.numbers:
             self.kill(n)
-            _ip(f"link del moorage-{n}", check=False)  # at once; with the host it would go some time later
-            _ip(f"netns del moorage-{n}", check=False)
-        _ip("link del moorage-br", check=False)
+            _ip(f"link del {self.name}-{n}", check=False)  # at once; with the host it would go some time later
+            _ip(f"netns del {self.name}-{n}", check=False)
+        _ip(f"link del {self.name}-br", check=False)
 
     def address(self, n: int) -> str:
-        return f"{NET}.{n}"
+        return f"{self.net}.{n}"
 
     def command(self, n: int, *words: object) -> list[str]:
         """Return the command that runs another one on host `n`."""
-        return ["ip", "netns", "exec", f"moorage-{n}", *map(str, words)]
+        return ["ip", "netns", "exec", f"{self.name}-{n}", *map(str, words)]
 
     def cut(self, n: int) -> None:
         """Unplug the cable."""
-        _ip(f"link set moorage-{n} down")
+        _ip(f"link set {self.name}-{n} down")
 
     def mend(self, n: int) -> None:
-        _ip(f"link set moorage-{n} up")
+        _ip(f"link set {self.name}-{n} up")
 
     def shape(self, rate: str) -> None:
         """Limit every host's link, each way, to a `rate` such as ``200mbit``."""
         for n in self.numbers:
-            _tc(f"qdisc add dev moorage-{n} root tbf rate {rate} burst 512kb latency 100ms")
-            _tc(f"-n moorage-{n} qdisc add dev eth0 root tbf rate {rate} burst 512kb latency 100ms")
+            _tc(f"qdisc add dev {self.name}-{n} root tbf rate {rate} burst 512kb latency 100ms")
+            _tc(f"-n {self.name}-{n} qdisc add dev eth0 root tbf rate {rate} burst 512kb latency 100ms")
 
     def received(self, n: int) -> int:
         """Return the bytes that have come over the cable of host `n`."""
@@ -96,7 +102,7 @@ class Hosts:
 
     def pids(self, n: int) -> list[int]:
         """Return what runs on host `n`."""
-        listed = subprocess.run(["ip", "netns", "pids", f"moorage-{n}"], capture_output=True, text=True, timeout=10)
+        listed = subprocess.run(["ip", "netns", "pids", f"{self.name}-{n}"], capture_output=True, text=True, timeout=10)
         return [int(word) for word in listed.stdout.split()]
 
 
