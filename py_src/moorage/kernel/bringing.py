@@ -71,6 +71,8 @@ class Bringing(Inventory):
         values = []
         for name in names:
             record = self.record(name)
+            if record["state"] == "lost":
+                raise _lost(name, record["reason"])
             futures = [self.future_of(key, name) for key in record["keys"]]
             if map:
                 await self._in_time(name, record, settled(futures), limit)
@@ -84,8 +86,6 @@ class Bringing(Inventory):
         return values
 
     async def _in_time(self, name: str, record: VariableRecord, get: Awaitable[Any], limit: float) -> Any:
-        if record["state"] == "lost":
-            raise _lost(name, record["reason"])
         try:
             return await asyncio.wait_for(get, limit)
         except TimeoutError as error:
