@@ -9,7 +9,8 @@ takes at least; and of the bytes that the notebook's host sends and that the bus
 size. With ``--kill`` moorage broadcasts once more, and all that runs on one host is killed halfway: seconds until all
 workers that are left have the value.
 
-Usage: ``python benchmarks/hosts.py [--hosts 4] [--mib 64] [--mbit 200] [--reps 3] [--kill]``. Takes some minutes.
+Usage: ``python benchmarks/hosts.py [--hosts 4] [--mib 64] [--mbit 200] [--reps 3] [--only-moorage] [--kill]``.
+Takes some minutes.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def measured(hosts: Hosts, nbytes: int, place: Callable[[Any], object]) -> Figur
     return seconds, (hosts.sent(1) - sent) / nbytes, busiest / nbytes
 
 
-def inside(hosts: Hosts, nbytes: int, rate: float, reps: int, kill: bool) -> None:
+def inside(hosts: Hosts, nbytes: int, rate: float, reps: int, kill: bool, alone: bool) -> None:
     """Measure, on the first host."""
     n_workers = WORKERS * (len(hosts.numbers) - 1)
     dask.config.set({"moorage.adopt": False})  # plain scatter is to be Dask's own
@@ -113,6 +114,8 @@ def inside(hosts: Hosts, nbytes: int, rate: float, reps: int, kill: bool) -> Non
             "scatter(broadcast=True)": scatter,
             "scatter(…, direct=True)": lambda x: scatter(x, direct=True),
         }
+        if alone:
+            methods = {"moorage": broadcast}
         broadcast(value(8 << 20))  # what is connected once
         taken: dict[str, list[Figures]] = {name: [] for name in methods}
         for rep in range(reps):
@@ -158,12 +161,13 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=64)
     parser.add_argument("--mbit", type=int, default=200)
     parser.add_argument("--reps", type=int, default=3)
+    parser.add_argument("--only-moorage", action="store_true")
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     hosts = Hosts(args.hosts + 1, "mbench", "10.213.78")
     if args.inside:
-        inside(hosts, args.mib << 20, args.mbit * 1e6 / 8, args.reps, args.kill)
+        inside(hosts, args.mib << 20, args.mbit * 1e6 / 8, args.reps, args.kill, args.only_moorage)
         return
     try:
         hosts.start()

@@ -34,7 +34,7 @@ SIGN_OF_LIFE = 1.0
 SILENCE = 15.0
 """Seconds without any after which the other side is taken for gone."""
 
-_CONNECT = 5.0
+_CONNECT = 15.0  # seconds; Dask tries for a fifth of it first, and many begin at once
 _PATIENCE = 15.0  # seconds without a piece from another agent
 _WINDOW = 3  # pieces that are asked for ahead
 _NEWS = 16  # pieces from others that are reported together

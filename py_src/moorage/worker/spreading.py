@@ -25,7 +25,7 @@ from moorage.images.format import layout
 from moorage.images.segment import Handle
 from moorage.worker.receiving import SIGN_OF_LIFE, SILENCE
 
-_OPEN = 5.0  # seconds for an agent to answer at the start
+_OPEN = 8.0  # seconds for an agent to answer at the start
 _GRACE = 1.0  # seconds in which an agent that another one does not reach may turn out to be gone
 _STALL = 45.0  # seconds without a new piece
 _WINDOW = 3  # pieces on their way to one agent
