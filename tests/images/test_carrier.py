@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from distributed.protocol import deserialize, serialize
 
-from moorage.images.carrier import ON_ITS_WAY, Carrier, Table, aligned, keeps_its_stream
+from moorage.images.carrier import ON_ITS_WAY, Carrier, Table, aligned, is_kept
 from moorage.images.format import ALIGNMENT, encode, layout
 
 MODULE = "moorage_images_of_this_test"
@@ -232,9 +232,17 @@ def test_another_object_at_the_same_address_is_not_mistaken(table):
 
 
 def test_a_value_that_is_nearly_all_stream_is_not_kept_twice(table):
-    assert keeps_its_stream(100, 5000)
-    assert not keeps_its_stream(100, 0)
-    assert not keeps_its_stream(10_000_000, 5000)
+    def kept(value):
+        image = encode(value)
+        return is_kept(image.stream, image.nbytes - len(image.stream))
+
+    array, text = np.arange(1000), "x" * 5_000_000
+    assert kept(array)
+    assert not kept([1])
+    assert not kept([array, list(range(1_000_000))])
+    assert not kept(text)
+    assert not kept([text, array])
+    assert kept([text, np.arange(3_000_000)])
     texts = sent([str(n) for n in range(10_000)])
     assert texts in table
     assert table.image_of(texts) is None

@@ -85,4 +85,4 @@ def test_a_worker_of_another_user_has_a_copy_of_its_own(there, workers, notebook
     eventually(lambda: notebook("sum(info.status == 'running' for info in cluster.workers())") == 3)
     notebook(f"cluster.broadcast(random({N}), name='x')")
     assert notebook("sums('x')") == [total()] * 3
-    sharing(notebook, "x", "shared by alice, bob; a copy on nobody: ")
+    sharing(notebook, "x", "shared by alice, bob; a copy on nobody (")

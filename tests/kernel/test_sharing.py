@@ -115,8 +115,11 @@ def test_who_shares_memory_is_told_and_why_others_do_not(cluster):
     assert cluster.sharing() == {
         "x": "shared by alice, bob",
         "small": "a copy on alice, bob: it is small",
-        "text": "a copy on alice, bob: there is no memory to share in it",
+        "text": "a copy on alice, bob (15.26 MiB): each process needs its own of str, bytes and Python objects",
     }
+    cluster.broadcast({"x": random(2), "text": "text" * 1_000_000}, name="mixed")
+    mixed = "shared by alice, bob, but for 3.81 MiB of str, bytes and Python objects on each"
+    eventually(lambda: cluster.sharing("mixed") == {"mixed": mixed})
 
 
 def test_small_values_go_in_the_message(cluster):

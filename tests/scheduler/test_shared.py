@@ -31,7 +31,7 @@ def workers() -> Iterator[Workers]:
 
 def report(key: Any, nbytes: int, segment: str, dask_worker: Any) -> None:
     """Say what moorage says on a worker that has mapped `key`."""
-    dask_worker.log_event(SHARED_TOPIC, {"worker": dask_worker.address, "shared": {key: (nbytes, segment)}})
+    dask_worker.log_event(SHARED_TOPIC, {"worker": dask_worker.address, "shared": {key: (nbytes, segment, 5)}})
 
 
 def known(workers: Workers) -> set[Any]:
@@ -104,7 +104,7 @@ def test_what_is_gone_is_forgotten(workers: Workers) -> None:
     key = future.key
     eventually(lambda: key in known(workers))
     address = workers.addresses()["alice"]
-    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {address: 10 * LIMIT}}
+    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {address: (10 * LIMIT, 5)}}
     del future
     eventually(lambda: key not in known(workers))
     assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {}}

@@ -28,7 +28,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.images.format import ALIGNMENT, Bytes, Image, decode, encode, is_still, layout
+from moorage.images.arrays import Bytes
+from moorage.images.format import ALIGNMENT, Image, copied_of, decode, encode, is_still, layout
 from moorage.images.mappings import Mappings
 from moorage.images.segment import Handle, handle_of
 
@@ -126,12 +127,14 @@ class _Call:
         return self.call
 
 
-def keeps_its_stream(stream_nbytes: int, buffers_nbytes: int) -> bool:
+def is_kept(stream: bytes | memoryview, buffers_nbytes: int) -> bool:
     """Whether workers keep the image beside the value: its parts can be referred to, and it is sent on as it is.
 
-    A value that is nearly all stream, such as a list of strings, would take twice its memory.
+    A value that is nearly all stream and texts, which are copied, would take twice its memory.
     """
-    return buffers_nbytes > 0 and stream_nbytes <= max(_LONG, buffers_nbytes // 4)
+    copied = copied_of(stream)
+    shareable = buffers_nbytes - copied
+    return shareable > 0 and len(stream) + copied <= max(_LONG, shareable // 4)
 
 
 @dataclass(eq=False)
@@ -176,7 +179,10 @@ class Table:
 
     def loads(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
         """Return the value of an image whose buffers have just arrived, read-only."""
-        return self._load(stream, self.bring([memoryview(buffer).cast("B") for buffer in buffers]))
+        arrived = [memoryview(buffer).cast("B") for buffer in buffers]
+        if copied_of(memoryview(stream).cast("B")) < sum(buffer.nbytes for buffer in arrived):
+            arrived = self.bring(arrived)
+        return self._load(stream, arrived)
 
     def map(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
         """Return the value of an image whose buffers lie in the memory of this host.
@@ -195,7 +201,7 @@ class Table:
     def _load(self, stream: Any, own: Sequence[memoryview]) -> Any:
         stream = memoryview(stream).cast("B")  # may be as large as the value: it is copied only if it is kept
         value = decode(stream, [buffer.toreadonly() for buffer in own])
-        if keeps_its_stream(stream.nbytes, sum(buffer.nbytes for buffer in own)):
+        if is_kept(stream, sum(buffer.nbytes for buffer in own)):
             self.note(value, Image(bytes(stream), tuple(own)))
         elif not isinstance(value, _ATOMS):
             self.note(value, None)
@@ -236,7 +242,7 @@ class Table:
     def is_shared(self, value: Any) -> bool:
         """Whether `value` takes memory of the host rather than of this process, for the most part."""
         image = self.image_of(value)
-        return self.segment_of(value) is not None and image is not None and 2 * len(image.stream) < image.nbytes
+        return self.segment_of(value) is not None and image is not None and image.shareable > image.nbytes // 2
 
     def buffer(self, value: Any, digest: str, number: int, content: bytes) -> memoryview | None:
         """Return a buffer of the image that `value` was placed as, read-only; None if `value` does not have it.

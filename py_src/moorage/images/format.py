@@ -11,12 +11,14 @@
 The **stream** is an ordinary pickle: ``pickle.loads(stream, buffers=...)`` makes the value, with its types, its order
 and what it has in common with itself, in any process that has the libraries of the value, and without moorage. Memory
 of `SMALLEST` bytes and more lies outside of it, in **buffers**, in the order in which the stream asks for them. What
-pickle would write into the stream is put outside as well where a process can use it there: arrays that are not
-contiguous (as one dense copy, the order of their axes kept), of times, masked, ``np.matrix``, ``np.recarray``. Arrays
-of Python objects, ``str`` and ``bytes`` stay in the stream, since each process has to make its own.
+pickle would write into the stream is put outside as well: arrays that are not contiguous (as one dense copy, the order
+of their axes kept), of times, masked, ``np.matrix``, ``np.recarray``; and the content of ``str``, ``bytes`` and
+``bytearray`` of a megabyte and more (``texts.py``). Python cannot make these three on memory that is there, so each
+process **copies** them out of their buffers; it needs the buffers no longer then. Arrays of Python objects stay in the
+stream.
 
-The **trailer** stands behind the pickle's last opcode, where pickle does not look. It is `MAGIC`, the version of this
-format (one byte), and the digest (16 bytes).
+The **trailer** stands behind the pickle's last opcode, where pickle does not look. It is how many bytes of the buffers
+each process copies (8 bytes, little-endian), `MAGIC`, the version of this format (one byte), and the digest (16 bytes).
 
 The **digest** is the identity of an image: xxh3-128 over the version, the pickle, and the size and xxh3-128 of each
 buffer. It errs to one side: two images with one digest are the same to the byte, but equal values may have different
@@ -35,21 +37,22 @@ import pickle
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cloudpickle
 
+from moorage.images import arrays
 from moorage.images.code import reduce_code
+from moorage.images.texts import Texts
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"moorage image"
 ALIGNMENT = 64
 """Bytes. Each buffer of a block begins at a multiple of it."""
 SMALLEST = 4096
 """Bytes. Smaller pieces of memory stay in the stream."""
 
-_TRAILER = len(MAGIC) + 1 + 16
-_VIEWED = ("matrix", "memmap", "recarray")  # subclasses of ndarray that are a view of a plain one, and nothing else
+_TRAILER = 8 + len(MAGIC) + 1 + 16
 _RESIZABLE = ("bytearray", "array", "mmap")  # their memory may move, unless it is exported: so none is kept
 
 Read = Callable[[memoryview], bytes]
@@ -126,6 +129,16 @@ class Image:
         return digest_of(self.stream)
 
     @property
+    def copied(self) -> int:
+        """What each process has to copy of the buffers, bytes: texts and the like."""
+        return copied_of(self.stream)
+
+    @property
+    def shareable(self) -> int:
+        """What processes can have in common of the buffers, bytes."""
+        return self.nbytes - len(self.stream) - self.copied
+
+    @property
     def nbytes(self) -> int:
         """What there is to send, bytes."""
         return len(self.stream) + sum(buffer.nbytes for buffer in self.buffers)
@@ -160,13 +173,10 @@ def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image
     Exception
         What the pickler raises if something in `value` cannot be pickled.
     """
-    file = io.BytesIO()
-    pickler = _Pickler(file)
-    pickler.found.copying = copy
-    pickler.dump(value)
-    digest = pickler.found.digest(_xxh3(file.getbuffer()), file.tell(), read)
-    file.write(MAGIC + bytes([VERSION]) + digest)
-    found = pickler.found
+    file, found = io.BytesIO(), _Collector(read, "copied" if copy else "kept")
+    _Pickler(file.write, found).dump(value)
+    digest = found.digest(_xxh3(file.getbuffer()), file.tell())
+    file.write(found.copied.to_bytes(8, "little") + MAGIC + bytes([VERSION]) + digest)
     return Image(file.getvalue(), tuple(found.buffers), tuple(found.lent), tuple(found.digests))
 
 
@@ -178,10 +188,9 @@ def fingerprint(value: Any, read: Read | None = None) -> str:
     value, read
         As for `encode`.
     """
-    file = _HashingFile()
-    pickler = _Pickler(file)
-    pickler.dump(value)
-    return pickler.found.digest(file.hash.digest(), file.nbytes, read).hex()
+    file, found = _HashingFile(), _Collector(read, "read")
+    _Pickler(file.write, found).dump(value)
+    return found.digest(file.hash.digest(), file.nbytes).hex()
 
 
 def decode(stream: bytes | memoryview, buffers: Sequence[Any]) -> Any:
@@ -215,12 +224,21 @@ def digest_of(stream: bytes | memoryview) -> str:
     ValueError
         If it is not the stream of an image, or one of another version.
     """
+    return _trailer(stream)[-16:].hex()
+
+
+def copied_of(stream: bytes | memoryview) -> int:
+    """Return how many bytes of its buffers a process copies that loads `stream`. Raises as `digest_of`."""
+    return int.from_bytes(_trailer(stream)[:8], "little")
+
+
+def _trailer(stream: bytes | memoryview) -> bytes:
     trailer = bytes(stream[-_TRAILER:])
-    if not trailer.startswith(MAGIC):
+    if trailer[8:-17] != MAGIC:
         raise ValueError("these bytes are not the stream of an image")
-    if (version := trailer[len(MAGIC)]) != VERSION:
+    if (version := trailer[-17]) != VERSION:
         raise ValueError(f"this is an image of version {version}; here only version {VERSION} can be read")
-    return trailer[-16:].hex()
+    return trailer
 
 
 def damaged(buffers: Sequence[memoryview], digests: Sequence[bytes]) -> int:
@@ -247,131 +265,69 @@ def layout(sizes: Sequence[int]) -> Layout:
 class _Collector:
     """Takes buffers out of the stream. Apart from the pickler, which would not be freed at once if it knew itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Read | None, how: Literal["kept", "copied", "read"]) -> None:
         self.buffers: list[memoryview] = []
         self.lent: list[bool] = []
         self.digests: list[bytes] = []
-        self.copies: set[int] = set()  # addresses of what was made here
-        self.copying = False
+        self.made: set[int] = set()  # addresses of what was made here
+        self.copied = 0
+        self._sizes: list[int] = []
+        self._read = read
+        self._how = how
 
     def __call__(self, buffer: pickle.PickleBuffer) -> bool:
         """Take `buffer`; True: leave it in the stream."""
         memory = buffer.raw()
         if memory.nbytes < SMALLEST:
             return True
-        if self.copying:
-            self.buffers.append(memoryview(bytes(memory)))
-            self.lent.append(False)
-            return False
-        self.buffers.append(memory)
-        self.lent.append(_address(memory) not in self.copies and type(memory.obj).__name__ not in _RESIZABLE)
+        if self._how == "copied":
+            self._take(memoryview(bytes(memory)), lent=False)
+        else:
+            lent = _address(memory) not in self.made and type(memory.obj).__name__ not in _RESIZABLE
+            self._take(memory, lent=lent)
         return False
 
-    def digest(self, stream: bytes, nbytes: int, read: Read | None) -> bytes:
+    def text(self, content: bytes, own: bool) -> None:
+        """Take the content of a text or the like, which may be its `own` memory."""
+        self.copied += len(content)
+        self._take(memoryview(content), lent=own)
+
+    def _take(self, memory: memoryview, *, lent: bool) -> None:
+        self._sizes.append(memory.nbytes)
+        self.digests.append(self._read(memory) if self._read and lent else _xxh3(memory))
+        if self._how != "read":
+            self.buffers.append(memory)
+            self.lent.append(lent)
+
+    def digest(self, stream: bytes, nbytes: int) -> bytes:
         """Return the digest of the image whose pickle has this digest and size."""
         parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
-        for buffer, lent in zip(self.buffers, self.lent, strict=True):
-            self.digests.append(read(buffer) if read and lent else _xxh3(buffer))
-            parts += [buffer.nbytes.to_bytes(8, "little"), self.digests[-1]]
+        for size, digest in zip(self._sizes, self.digests, strict=True):
+            parts += [size.to_bytes(8, "little"), digest]
         return _xxh3(b"".join(parts))
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     """Writes the stream, and collects the buffers."""
 
-    def __init__(self, file: Any) -> None:
-        self.found = _Collector()
-        super().__init__(file, protocol=5, buffer_callback=self.found)
+    def __init__(self, write: Callable[[Any], object], found: _Collector) -> None:
+        self._found = found
+        super().__init__(Texts(write, found.text), protocol=5, buffer_callback=found)
 
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         if kind.__module__.partition(".")[0] == "numpy" and hasattr(value, "__array_interface__"):
-            if kind.__name__ == "ndarray":
-                return self._plain(value)
-            if not value.dtype.hasobject and value.nbytes >= SMALLEST:
-                return _subclass(value)
+            if value.nbytes < SMALLEST or value.dtype.hasobject:
+                return NotImplemented
+            if kind.__name__ != "ndarray":
+                return arrays.reduce_subclass(value)
+            reduced, made = arrays.reduce(value)
+            if made is not None:
+                self._found.made.add(_address(made))
+            return reduced
         if kind is types.CodeType:
             return reduce_code(value)
         return super().reducer_override(value)
-
-    def _plain(self, array: Any) -> Any:
-        """Return how an array is made of its memory: as it lies there, also if numpy would not export it as it is."""
-        import numpy as np
-
-        if array.nbytes < SMALLEST or array.dtype.hasobject:
-            return NotImplemented
-        array, memory = _dense(array)
-        if memory is not None:
-            self.found.copies.add(_address(memoryview(memory)))
-        else:
-            memory = array.ravel(order="K").view("u1")
-        offset = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
-        return np.ndarray, (array.shape, array.dtype, pickle.PickleBuffer(memory), offset, array.strides)
-
-
-def _dense(array: Any) -> tuple[Any, Any]:
-    """Return an array without gaps that equals `array`, and its memory as bytes if it is new.
-
-    Its axes lie in memory in the same order and direction, so that what is computed of it is the same to the last bit.
-    Where elements share memory (windows, ``broadcast_to``) they do so in the copy.
-    """
-    import numpy as np
-
-    if array.flags.forc:
-        return array, None
-    upward = tuple(slice(None, None, -1 if step < 0 else 1) for step in array.strides)
-    turned = array[upward]
-    span = sum((n - 1) * step for n, step in zip(turned.shape, turned.strides, strict=True)) + turned.itemsize
-    if span < array.nbytes:
-        memory = np.array(_raw(turned, span))
-        memory.flags.writeable = array.flags.writeable
-        return np.ndarray(turned.shape, turned.dtype, memory, 0, turned.strides)[upward], memory
-    order = sorted(range(turned.ndim), key=lambda axis: -int(turned.strides[axis]))
-    copy = np.array(turned.transpose(order), order="C")
-    back = sorted(range(turned.ndim), key=order.__getitem__)
-    copy.flags.writeable = array.flags.writeable
-    return copy.transpose(back)[upward], copy.reshape(-1).view("u1")
-
-
-class Bytes:
-    """Some bytes as numpy reads them by its array interface: ``np.asarray`` makes an array of them, without a copy.
-
-    Not a class made where it is needed: such a class is freed by the garbage collector only, and what it refers to.
-
-    Parameters
-    ----------
-    address, nbytes : int
-    owner : object
-        Keeps the memory.
-    readonly : bool
-    """
-
-    def __init__(self, address: int, nbytes: int, owner: Any, *, readonly: bool) -> None:
-        self.__array_interface__ = {"data": (address, readonly), "shape": (nbytes,), "typestr": "|u1", "version": 3}
-        self.owner = owner
-
-
-def _raw(array: Any, nbytes: int) -> Any:
-    """Return `nbytes` of memory from the first element of `array` on."""
-    import numpy as np
-
-    return np.asarray(Bytes(array.__array_interface__["data"][0], nbytes, array, readonly=True))
-
-
-def _subclass(array: Any) -> Any:
-    """Return how an array of one of numpy's own subclasses is made of plain ones."""
-    import numpy as np
-
-    kind = type(array)
-    plain = np.ndarray.view(array, np.ndarray)
-    if kind.__name__ in _VIEWED:
-        return np.ndarray.view, (plain, kind)
-    if kind is np.ma.MaskedArray and array.baseclass is np.ndarray:
-        mask = np.ma.getmask(array)
-        # data, mask, dtype, copy, subok, ndmin, fill_value, keep_mask, hard_mask, shrink
-        about = (None, False, True, 0, array._fill_value, True, array._hardmask, False)
-        return kind, (plain, mask, *about)
-    return NotImplemented
 
 
 class _HashingFile:

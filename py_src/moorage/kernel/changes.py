@@ -106,6 +106,18 @@ class _Made:
     add = append
 
 
+class _Text(_Made):
+    """The class of what is made of a buffer, of which only the digest is known, and cannot be changed.
+
+    It stands for itself, as other texts do: that it is there twice says nothing.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], bytes):
+            return args[0].hex() if cls.name == "str" else args[0]
+        return _Made.__new__(cls, *args, **kwargs)
+
+
 class _Reader(pickle.Unpickler):
     """Reads a pickle without importing or calling anything."""
 
@@ -115,7 +127,8 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._names:
-            self._names[module, name] = type(name, (_Made,), {"module": module, "name": name})
+            base = _Text if module == "builtins" and name in ("str", "bytes") else _Made
+            self._names[module, name] = type(name, (base,), {"module": module, "name": name})
         return self._names[module, name]
 
 

@@ -16,7 +16,7 @@ from distributed.comm.addressing import get_address_host
 
 from moorage.images.format import Image
 from moorage.images.segment import Handle
-from moorage.kernel.sharing import Shared, shared_nbytes
+from moorage.kernel.sharing import Shared
 from moorage.worker.spreading import Spreading
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Hosts:
         addresses : collection of str
             Of workers that shall have each of them.
         """
-        large = {image.digest: image for image in images if shared_nbytes(image) >= SMALLEST_SPREAD}
+        large = {image.digest: image for image in images if image.layout.nbytes >= SMALLEST_SPREAD}
         hosts: dict[str, list[str]] = {}
         for address in sorted(shared.elsewhere & set(addresses)):
             hosts.setdefault(get_address_host(address), []).append(address)

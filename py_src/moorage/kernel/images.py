@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
+    "moorage.images.arrays",
     "moorage.images.blocks",
     "moorage.images.carrier",
     "moorage.images.code",
@@ -41,6 +42,7 @@ MODULES = (
     "moorage.images.mappings",
     "moorage.images.room",
     "moorage.images.segment",
+    "moorage.images.texts",
     "moorage.worker.images",
     "moorage.worker.lending",
     "moorage.worker.mapped",

@@ -147,9 +147,9 @@ class SchedulerLink:
         known = await self._ask("who_has", keys=keys)
         return {key: set(addresses) for key, addresses in known.items()}
 
-    async def shared(self, keys: list[Any]) -> dict[Any, dict[str, int]]:
-        """Return how many bytes of keys workers, by address, have in memory that their host shares."""
-        shared: dict[Any, dict[str, int]] = await self._call("sharing", keys=keys) if keys else {}
+    async def shared(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
+        """Return how many bytes of keys workers, by address, have in memory that their host shares, and besides."""
+        shared: dict[Any, dict[str, tuple[int, int]]] = await self._call("sharing", keys=keys) if keys else {}
         return shared
 
     async def refresh(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from moorage.images.carrier import keeps_its_stream
+from moorage.images.carrier import is_kept
 from moorage.images.format import Extent, Image
 from moorage.kernel.changes import Written, change, written
 from moorage.kernel.fingerprint import fingerprint, image_of, never_changes
@@ -401,7 +401,7 @@ def byte_bounds(array: Any) -> tuple[int, int]:
 
 def _extents(value: Any, image: Image) -> list[Extent]:
     """Return where the buffers of the image of `value` lie, as far as they are the memory of the value."""
-    if not keeps_its_stream(len(image.stream), image.nbytes - len(image.stream)):
+    if not is_kept(image.stream, image.nbytes - len(image.stream)):
         return []
     extents = image.extents()
     if type(value) is np.ndarray:  # needs no keeping: its address is its own as long as it is an origin

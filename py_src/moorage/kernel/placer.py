@@ -197,6 +197,7 @@ class Placer(Bringing):
                 state,
                 {who for who, address in addresses.items() if address in sharing},
                 {who: self.link.images.why_not(address) or unwritten for who, address in addresses.items()},
+                max((own for workers in shared.values() for _, own in workers.values()), default=0),
             )
         return told
 
@@ -353,7 +354,7 @@ class Placer(Bringing):
         except DoesNotFitError:
             placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
             there = await self.link.shared(placed)
-            shared |= {key: max(workers.values()) for key, workers in there.items() if workers}
+            shared |= {key: max(nbytes for nbytes, _ in workers.values()) for key, workers in there.items() if workers}
             await self.link.images.install()
             shipment.check_room(shipments, placement, await sharing.ask_for_room(infos), shared)
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from dask.utils import parse_bytes
+from dask.utils import format_bytes, parse_bytes
 from distributed.comm.addressing import get_address_host
 
 from moorage import config
@@ -39,6 +39,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _OFF = "sharing is switched off (moorage.images.share)"
 _ELSEWHERE = "it runs on another host than the notebook"
 _SILENT = "it does not answer"
+_NOT_SHARED = "str, bytes and Python objects"
+_NOTHING_SHARED = f"each process needs its own of {_NOT_SHARED}"
 
 _pools: dict[str | None, Pool] = {}
 if hasattr(os, "register_at_fork"):
@@ -118,7 +120,7 @@ class Sharing:
         TornError
             If a value was changed while it was written.
         """
-        large = {image.digest: image for image in images if shared_nbytes(image)}
+        large = {image.digest: image for image in images if worth_a_segment(image)}
         shared = Shared()
         if not large:
             return shared
@@ -286,13 +288,17 @@ def allowed() -> bool:
     return bool(config.get("images.share")) and sys.platform != "win32"
 
 
+def worth_a_segment(image: Image) -> bool:
+    """Whether an image goes into shared memory, if only for the time it takes each worker to copy it from there."""
+    return sum(buffer.nbytes for buffer in image.buffers) >= SMALLEST_SHARED
+
+
 def shared_nbytes(image: Image) -> int:
-    """Return the bytes of an image for which a segment is worth it."""
-    nbytes = sum(buffer.nbytes for buffer in image.buffers)
-    return nbytes if nbytes >= SMALLEST_SHARED else 0
+    """Return the bytes of an image that workers go on to share."""
+    return image.shareable if image.shareable >= SMALLEST_SHARED else 0
 
 
-def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[str, str]) -> str:
+def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[str, str], own: int) -> str:
     """Return which of the holders of a variable share its memory, and why others do not.
 
     Parameters
@@ -302,16 +308,20 @@ def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[s
         Names of the workers that have it in memory which their host shares.
     why_not : mapping of str to str
         Why a worker cannot share what the notebook writes, by name.
+    own : int
+        Bytes of a key that each of those that share it has for itself besides.
     """
     shared = [name for name in state.holders if name in sharing]
     private: dict[str, list[str]] = {}
     for name in state.holders:
         if name not in sharing:
             small = state.nbytes < SMALLEST_SHARED * state.nkeys
-            why = "it is small" if small else why_not.get(name) or "there is no memory to share in it"
+            why = "it is small" if small else why_not.get(name) or _NOTHING_SHARED
             private.setdefault(why, []).append(name)
-    parts = [f"shared by {', '.join(shared)}"] if shared else []
-    return "; ".join([*parts, *(f"a copy on {', '.join(names)}: {why}" for why, names in private.items())])
+    size = f" ({format_bytes(state.nbytes)})" if state.nkeys == 1 and state.nbytes >= SMALLEST_SHARED else ""
+    besides = f", but for {format_bytes(own)} of {_NOT_SHARED} on each" if own >= SMALLEST_SHARED else ""
+    parts = [f"shared by {', '.join(shared)}{besides}"] if shared else []
+    return "; ".join([*parts, *(f"a copy on {', '.join(names)}{size}: {why}" for why, names in private.items())])
 
 
 def pool(directory: str | None = None) -> Pool:

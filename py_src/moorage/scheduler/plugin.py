@@ -245,8 +245,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.strays.broken_off(client, broken_off)
         await self.lives.settle(keys)
 
-    async def sharing(self, keys: list[Key]) -> dict[Key, dict[Address, int]]:
-        """Return how many bytes of keys workers, by address, have in memory that their host shares."""
+    async def sharing(self, keys: list[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
+        """Return how many bytes of keys workers, by address, have in memory that their host shares, and besides."""
         return self.shared.report(keys)
 
     async def uninstall(self) -> None:

@@ -3,8 +3,8 @@
 The scheduler refuses a task whose inputs are more than a worker's memory limit. What lies in shared memory takes none
 of it, on any worker of the host; so it is not counted, neither here nor in what workers and hosts have left
 (``room.py``). Workers report what they have mapped (``worker/sharing.py``) as events: ``{"worker": address, "shared":
-{key: [bytes, segment]}}``; and with each heartbeat, as the metric `METRIC`, what their host has left and whether they
-share memory at all: ``{"host_free": bytes, "shares": bool}``.
+{key: [bytes, segment, bytes besides]}}``; and with each heartbeat, as the metric `METRIC`, what their host has left and
+whether they share memory at all: ``{"host_free": bytes, "shares": bool}``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Shared:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._nbytes: dict[Key, dict[Address, int]] = {}
+        self._own: dict[Key, int] = {}  # bytes that each worker has for itself besides
         self._segments: dict[tuple[Key, Address], str] = {}
         self._missing: set[tuple[Key, Address]] = set()
         # what is counted: copies that have been reported, of which the scheduler knows too
@@ -43,8 +44,9 @@ class Shared:
     def note(self, report: Mapping[str, Any]) -> None:
         """Take note of what a worker has got."""
         ws = self._scheduler.workers.get(report["worker"])
-        for key, (nbytes, segment) in report["shared"].items():
+        for key, (nbytes, segment, own) in report["shared"].items():
             self._nbytes.setdefault(key, {})[report["worker"]] = nbytes
+            self._own[key] = own
             self._segments[key, report["worker"]] = segment
             if ws is not None:
                 self.count(key, ws)
@@ -85,15 +87,18 @@ class Shared:
         if not copies:
             del self._copies[host, key]
 
-    def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, int]]:
-        """Return how many bytes of keys workers share; not of one that has its own beside others'."""
-        report: dict[Key, dict[Address, int]] = {}
+    def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
+        """Return how many bytes of keys workers share, and have for themselves besides.
+
+        Without those that have all of it beside others'.
+        """
+        report: dict[Key, dict[Address, tuple[int, int]]] = {}
         for key in keys:
             workers = [ws for address in self._nbytes.get(key, ()) if (ws := self._scheduler.workers.get(address))]
             users = Counter((ws.host, self._segments[key, ws.address]) for ws in workers)
             segments = Counter(host for host, _ in users)
             report[key] = {
-                ws.address: self._nbytes[key][ws.address]
+                ws.address: (self._nbytes[key][ws.address], self._own[key])
                 for ws in workers
                 if segments[ws.host] == 1 or users[ws.host, self._segments[key, ws.address]] > 1
             }
@@ -111,7 +116,7 @@ class Shared:
                 else:
                     missing.add((key, address))
             if not workers:
-                del self._nbytes[key]
+                del self._nbytes[key], self._own[key]
         self._missing = missing
 
     def add_to_processing(self, ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:

@@ -57,8 +57,7 @@ class Lending:
         image = self._table.image_of(value)
         if image is None or (result and not is_still(value, image)):
             image = encode(value)
-        nbytes = sum(buffer.nbytes for buffer in image.buffers)
-        if nbytes < SMALLEST_SHARED:
+        if image.shareable < SMALLEST_SHARED:
             small = image.nbytes < SMALLEST_SHARED
             return {"nbytes": image.nbytes, "why": "" if small else "there is no memory to share in it"}
         handle = handle_of(image.buffers[0])

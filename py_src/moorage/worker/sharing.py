@@ -111,8 +111,8 @@ class Sharing:
         value = self.in_memory(key)
         if (segment := self._table.segment_of(value)) is not None:
             image = self._table.image_of(value)
-            shared = sum(buffer.nbytes for buffer in image.buffers) if image is not None else 0
-            report = {"worker": self._worker.address, "shared": {key: (shared, segment.nonce.hex())}}
+            shared, own = (image.shareable, image.nbytes - image.shareable) if image is not None else (0, 0)
+            report = {"worker": self._worker.address, "shared": {key: (shared, segment.nonce.hex(), own)}}
             self._worker.log_event(SHARED_TOPIC, report)
 
     def in_memory(self, key: Any) -> Any:

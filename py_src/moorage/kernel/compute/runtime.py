@@ -43,11 +43,13 @@ MODULES = (
             *("runtime", "taking", "text"),
         )
     ),
+    "moorage.images.arrays",
     "moorage.images.carrier",
     "moorage.images.code",
     "moorage.images.format",
     "moorage.images.mappings",
     "moorage.images.segment",
+    "moorage.images.texts",
 )
 
 logger = logging.getLogger(__name__)
