@@ -49,7 +49,9 @@ def test_placing():
     assert (scatter.force, scatter.timeout, scatter.keep_local) == (True, 0.5, False)
     assert arguments.broadcast("a --per-host").per_host
     pin = arguments.pin("a --workers alice --allow-other-workers --keep-local --rebind")
-    assert (pin.allow_other_workers, pin.keep_local, pin.rebind) == (True, True, True)
+    assert (pin.allow_other_workers, pin.keep_local, pin.rebind, pin.writable) == (True, True, True, False)
+    assert all(read("a --workers alice --writable").writable for read in (arguments.pin, arguments.scatter))
+    assert arguments.broadcast("a --writable").writable
     assert (arguments.gather("a --map").map, arguments.gather("a").map) == (True, False)
     assert arguments.placement("").names == []
     assert arguments.gather("a;").names == ["a"]

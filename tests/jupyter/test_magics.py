@@ -146,6 +146,17 @@ class TestCellForm:
         assert running.placement()["big"].holders == ["alice"]
         assert not running.placement()["big"].stale
 
+    @pytest.mark.parametrize("magic", ["scatter --whole", "broadcast", "pin --workers alice"])
+    def test_tasks_can_write_to_what_is_placed_so(self, notebook, running, magic):
+        name, *options = magic.split(" ", 1)
+        notebook.run("import numpy as np\nbig = np.zeros(100_000)")
+        notebook.run(f"%{name} big {' '.join(options)} --writable")
+        notebook.run("%%submit --workers alice\nbig[0] = 5")
+        notebook.run("%%submit -o seen --workers alice\nbig[0]")
+        assert notebook.names["seen"].result() == 5
+        assert notebook.names["big"][0] == 0
+        assert "tasks may write to it" in notebook.run("%placement big -v")
+
     def test_gathering_can_map(self, notebook, running):
         notebook.run("import numpy as np")
         notebook.run("%%broadcast made\nnp.arange(100_000)")

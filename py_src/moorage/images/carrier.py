@@ -8,7 +8,8 @@ the frames on as they are, and unpickles it on the worker. The pickle of a carri
 so what a worker has under the key is the value itself, and ordinary tasks just use it. The images module is what
 moorage puts into worker processes (``worker/images.py``): its ``loads`` is `Table.loads`, which brings the buffers to
 aligned memory and remembers which object came out of which image. In a process that has no such module the value
-comes out all the same.
+comes out all the same. A value that tasks may write to names another module, whose functions make it on private memory
+(`Table.loads_writable`); its image stays as it was placed, and is what is sent on and what parts are taken of.
 
 Here is also the `Table`: of which image is this object? By it a buffer is found by image and number, and in any other
 object by its content only.
@@ -16,11 +17,10 @@ object by its content only.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import itertools
 import operator
-import sys
 import threading
 import time
 import weakref
@@ -28,16 +28,14 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moorage.images.altered import ATOMS, would_be_another
 from moorage.images.arrays import Bytes
 from moorage.images.format import ALIGNMENT, Image, copied_of, decode, encode, is_still, layout
 from moorage.images.mappings import Mappings
-from moorage.images.segment import Handle, handle_of
+from moorage.images.segment import Handle, Mapping, handle_of
 
 _IN_BAND = 4096  # bytes of a stream that is not worth a frame of its own
 _LONG = 1_000_000
-_ATOMS = (int, float, complex, str, bytes, type(None))  # Dask sends them as they are; equal ones may be one object
-_CONTAINERS = (list, tuple, set, dict)
-_LOOKED_AT = 1000  # parts of a container
 ON_ITS_WAY = 10.0
 """Seconds that a value may take from here to where others have it."""
 
@@ -56,13 +54,21 @@ class Carrier:
     segment : Handle, optional
         Where the buffers lie in the memory of the host: then only the stream is sent, and must be to a process of this
         host, which has the images module.
+    writable : bool
+        Whether tasks may write to the value.
     """
 
     def __init__(
-        self, image: Image | Callable[[], Image], module: str, nbytes: int = 0, segment: Handle | None = None
+        self,
+        image: Image | Callable[[], Image],
+        module: str,
+        nbytes: int = 0,
+        segment: Handle | None = None,
+        *,
+        writable: bool = False,
     ) -> None:
         self._image = image
-        self._module = module
+        self._module = writable_module(module) if writable else module
         self._segment = segment
         self._nbytes = image.nbytes if isinstance(image, Image) else nbytes
 
@@ -127,6 +133,11 @@ class _Call:
         return self.call
 
 
+def writable_module(module: str) -> str:
+    """Return the name of the module that makes values which tasks may write to."""
+    return f"writable_{module}"
+
+
 def is_kept(stream: bytes | memoryview, buffers_nbytes: int) -> bool:
     """Whether workers keep the image beside the value: its parts can be referred to, and it is sent on as it is.
 
@@ -142,6 +153,7 @@ class _Entry:
     value: Callable[[], Any]  # a weak reference, or a function that returns the value
     image: Image | None  # None: not kept
     since: float
+    writable: bool
 
 
 class Table:
@@ -194,24 +206,45 @@ class Table:
         """
         return self._load(stream, layout(sizes).split(self.mappings.map(segment).memory))
 
+    def loads_writable(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
+        """Return the value of an image whose buffers have just arrived, on memory that can be written to."""
+        return self._load(stream, self.bring([memoryview(buffer).cast("B") for buffer in buffers]), writable=True)
+
+    def map_writable(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
+        """Return the value of an image that lies in the memory of this host, so that it can be written to.
+
+        What is written takes memory of this process, and nobody else sees it. Raises as `map`.
+        """
+        return self._load(stream, layout(sizes).split(self.mappings.map(segment).memory), writable=True)
+
     def align(self, buffers: list[memoryview]) -> list[memoryview]:
         """Bring buffers to aligned memory; without room for a copy they stay where they arrived, wherever that is."""
         return aligned(buffers) if self.has_room(sum(buffer.nbytes for buffer in buffers)) else buffers
 
-    def _load(self, stream: Any, own: Sequence[memoryview]) -> Any:
+    def _load(self, stream: Any, own: Sequence[memoryview], *, writable: bool = False) -> Any:
         stream = memoryview(stream).cast("B")  # may be as large as the value: it is copied only if it is kept
-        value = decode(stream, [buffer.toreadonly() for buffer in own])
-        if is_kept(stream, sum(buffer.nbytes for buffer in own)):
-            self.note(value, Image(bytes(stream), tuple(own)))
-        elif not isinstance(value, _ATOMS):
+        value = decode(stream, self._private(own) if writable else [buffer.toreadonly() for buffer in own])
+        if isinstance(value, ATOMS):
+            writable = False  # nobody can
+        if writable or is_kept(stream, sum(buffer.nbytes for buffer in own)):
+            self.note(value, Image(bytes(stream), tuple(own)), writable=writable)
+        elif not isinstance(value, ATOMS):
             self.note(value, None)
         return value
 
-    def note(self, value: Any, image: Image | None) -> None:
+    def _private(self, own: Sequence[memoryview]) -> Sequence[memoryview]:
+        """Return buffers with the content of `own` that can be written to: pages are copied when that is done."""
+        mapping = own[0].obj if own else None
+        if isinstance(mapping, Mapping):
+            with contextlib.suppress(OSError):  # no descriptor left: copied at once
+                return layout([buffer.nbytes for buffer in own]).split(self.mappings.private(mapping).memory)
+        return aligned(own)
+
+    def note(self, value: Any, image: Image | None, *, writable: bool = False) -> None:
         """Remember that `value` has come out of `image`, for as long as it is used.
 
         The buffers of `image` must not be memory of the value itself, which would never be let go. None: it has come
-        out of an image that is not kept.
+        out of an image that is not kept. `writable`: tasks may write to the value.
         """
         identity = id(value)
         reference: Callable[[], Any]
@@ -220,7 +253,7 @@ class Table:
         except TypeError:
             reference, held = (lambda: value), True
         with self._lock:
-            self._entries[identity] = _Entry(reference, image, self._clock())
+            self._entries[identity] = _Entry(reference, image, self._clock(), writable)
             if held:
                 self._held.add(identity)
 
@@ -234,14 +267,24 @@ class Table:
         entry = self._entries.get(id(value))
         return entry.image if entry is not None and entry.value() is value else None
 
+    def is_writable(self, value: Any) -> bool:
+        """Whether `value` was placed so that tasks may write to it: it may differ from its image."""
+        entry = self._entries.get(id(value))
+        return entry is not None and entry.value() is value and entry.writable
+
     def segment_of(self, value: Any) -> Handle | None:
         """Return the segment in which the buffers of the image of `value` lie, if they lie in one."""
         image = self.image_of(value)
         return handle_of(image.buffers[0]) if image is not None and image.buffers else None
 
     def is_shared(self, value: Any) -> bool:
-        """Whether `value` takes memory of the host rather than of this process, for the most part."""
+        """Whether `value` takes memory of the host rather than of this process, for the most part.
+
+        Or whether tasks may write to it: it has to stay as it is, too, since from a disk it would come as another one.
+        """
         image = self.image_of(value)
+        if self.is_writable(value):
+            return True
         return self.segment_of(value) is not None and image is not None and image.shareable > image.nbytes // 2
 
     def buffer(self, value: Any, digest: str, number: int, content: bytes) -> memoryview | None:
@@ -257,10 +300,14 @@ class Table:
         content : bytes
             Digest of the buffer. By it the buffer is found in a value that came another way, or whose image was
             forgotten meanwhile: what has the same content is as good.
+
+        Of a value that tasks may write to it is what was placed, whatever they have written.
         """
         image = self.image_of(value)
         if image is None or image.digest != digest:
             try:
+                if image is not None and self.is_writable(value):
+                    value = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
                 image = encode(value)
                 number = image.digests.index(content)
             except Exception:
@@ -282,11 +329,11 @@ class Table:
         if segment is not None and segment.nonce not in known:
             segment = None
         make = image if image is not None else functools.partial(encode, value)
-        return Carrier(make, self.module, nbytes, segment)
+        return Carrier(make, self.module, nbytes, segment, writable=self.is_writable(value))
 
     def as_image(self, value: Any) -> bool:
         """Whether `value` is to be sent as an image: it came as one, or Dask's way would change it."""
-        return value in self or _would_be_another(value)
+        return value in self or would_be_another(value)
 
     def as_it_is(self, value: Any, known: Container[bytes] = ()) -> Carrier:
         """Return what sends `value` as it is now: code may have changed it since it came. `known` as in `carrier`."""
@@ -345,34 +392,6 @@ class Table:
         entry = self._entries.get(identity)
         if entry is not None and entry.value is reference:
             self._entries.pop(identity, None)
-
-
-def _would_be_another(value: Any) -> bool:
-    """Whether it has an array of a subclass in it, or something twice, such as itself.
-
-    Dask sends containers by element: arrays as plain ones, what is there twice as two, and a cycle without end.
-    """
-    if type(value) not in _CONTAINERS:
-        return _is_of_subclass(value)
-    seen: set[int] = set()
-    ahead, looked = [value], 0
-    while ahead and looked < _LOOKED_AT:
-        part = ahead.pop()
-        looked += 1
-        if isinstance(part, _ATOMS):
-            continue
-        if _is_of_subclass(part) or id(part) in seen:
-            return True
-        seen.add(id(part))
-        if type(part) in _CONTAINERS:
-            parts = part.values() if type(part) is dict else part
-            ahead += itertools.islice(parts, _LOOKED_AT - looked)
-    return False
-
-
-def _is_of_subclass(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray) and type(value) is not numpy.ndarray
 
 
 def aligned(buffers: Sequence[memoryview]) -> list[memoryview]:

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from moorage.images.segment import Handle, Mapping, attach
+from moorage.images.segment import Handle, Mapping, Private, attach, attach_private
 
 SHARED_TOPIC = "moorage-shared"
 """Of events in which workers report what they have mapped."""
@@ -37,6 +37,7 @@ class Mappings:
         self._clock = clock
         self._lock = threading.RLock()
         self._alive: weakref.WeakValueDictionary[bytes, Mapping] = weakref.WeakValueDictionary()
+        self._private: weakref.WeakSet[Private] = weakref.WeakSet()
         self._prepared: dict[bytes, tuple[float, Mapping]] = {}
 
     def map(self, handle: Handle | Sequence[Any]) -> Mapping:
@@ -54,6 +55,19 @@ class Mappings:
             if mapping is None:
                 mapping = self._alive[nonce] = attach(handle)
             return mapping
+
+    def private(self, mapping: Mapping) -> Private:
+        """Return the segment of `mapping` once more, so that this process can write to it for itself.
+
+        Raises
+        ------
+        SegmentError
+            If it cannot be mapped that way.
+        """
+        private = attach_private(mapping.handle)
+        with self._lock:
+            self._private.add(private)
+        return private
 
     def prepare(self, handle: Handle | Sequence[Any], *, keep: bool = True) -> str:
         """Map a segment; return why that cannot be, or an empty text.
@@ -82,8 +96,8 @@ class Mappings:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are mapped."""
-        return sum(map(len, self._alive.values()))
+        """Bytes that are mapped, twice where some can be written to: each page counts in each mapping."""
+        return sum(map(len, self._alive.values())) + sum(map(len, self._private))
 
     def __len__(self) -> int:
         return len(self._alive)

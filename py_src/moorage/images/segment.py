@@ -6,7 +6,8 @@
     | magic | nonce | nbytes | zeros          | the image's block      | left from before  |
 
 The writer creates it (`Segment`), writes the block, and the header last, so that what is half written is never taken
-for whole. Whoever wants to read opens it by a path of its `Handle` and maps the block read-only (`attach`).
+for whole. Whoever wants to read opens it by a path of its `Handle` and maps the block read-only (`attach`), or so that
+it can write to it for itself alone (`attach_private`).
 
 Usually the memory is a sealed memfd: it has no name, nobody else's processes can open it, nobody can shrink it or map
 it writeable, and it is gone with the last process that has it open, however that process ends. Its paths are
@@ -34,7 +35,7 @@ import struct
 import tempfile
 import weakref
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 4096
 """Bytes before the block: whole pages, so that the block can be mapped without it."""
@@ -243,6 +244,21 @@ class Mapping(mmap.mmap):
         return memoryview(self)
 
 
+class Private(mmap.mmap):
+    """The block of a segment, mapped so that this process can write to it, and nobody else sees what it has written.
+
+    It takes memory for the pages that were written to, and for no others.
+    """
+
+    @property
+    def memory(self) -> memoryview:
+        """The block."""
+        return memoryview(self)
+
+
+_Mapped = TypeVar("_Mapped", Mapping, Private)
+
+
 def handle_of(buffer: memoryview) -> Handle | None:
     """Return the handle of the segment that `buffer` is a view into, or None."""
     return getattr(buffer.obj, "handle", None)
@@ -256,11 +272,20 @@ def attach(handle: Handle | Sequence[Any]) -> Mapping:
     SegmentError
         If none of its paths leads to it, or this process has no file descriptor or no address space left.
     """
+    return _attach_first(handle, Mapping)
+
+
+def attach_private(handle: Handle | Sequence[Any]) -> Private:
+    """Map the segment that a handle means to write to it for oneself. Raises as `attach`."""
+    return _attach_first(handle, Private)
+
+
+def _attach_first(handle: Handle | Sequence[Any], kind: type[_Mapped]) -> _Mapped:
     nonce, nbytes, paths = handle
     failures = []
     for path in paths:
         try:
-            return _attach(path, nonce, nbytes)
+            return _attach(path, nonce, nbytes, kind)
         except OSError as error:
             failures.append(f"{path}: {error.strerror or error}")
     raise SegmentError("; ".join(failures) or "it has no path")
@@ -291,7 +316,7 @@ def sweep(directory: str | None = None) -> int:
     return removed
 
 
-def _attach(path: str, nonce: bytes, nbytes: int) -> Mapping:
+def _attach(path: str, nonce: bytes, nbytes: int, kind: type[_Mapped]) -> _Mapped:
     anonymous = path.startswith("/proc/")
     if anonymous and not os.readlink(path).startswith(f"/memfd:{_NAME}"):
         # opening whatever has that number now could have effects: a pipe, a terminal, a device
@@ -311,13 +336,17 @@ def _attach(path: str, nonce: bytes, nbytes: int) -> Mapping:
             raise SegmentError("it holds something else by now")
         if found.st_size < HEADER + nbytes or not nbytes:
             raise SegmentError(f"it has {found.st_size - HEADER} bytes, not {nbytes}")
-        mapping = Mapping(fd, nbytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=HEADER)
+        flags, prot = mmap.MAP_SHARED, mmap.PROT_READ
+        if kind is Private:
+            flags, prot = mmap.MAP_PRIVATE, prot | mmap.PROT_WRITE
+        mapping = kind(fd, nbytes, flags=flags, prot=prot, offset=HEADER)
     except (OSError, ValueError) as error:
         os.close(fd)
         if isinstance(error, OSError):
             raise
         raise SegmentError(str(error)) from error
-    mapping.handle = Handle(nonce, nbytes, (f"/proc/{os.getpid()}/fd/{fd}" if anonymous else path,))
+    if isinstance(mapping, Mapping):
+        mapping.handle = Handle(nonce, nbytes, (f"/proc/{os.getpid()}/fd/{fd}" if anonymous else path,))
     # the descriptor, with its lock, lives as long as the mapping
     weakref.finalize(mapping, _close_last, fd, None if anonymous else path, os.getpid())
     return mapping

@@ -46,6 +46,11 @@ def _add_placing(parser: Parser) -> None:
         help="bind the names to the memory that the workers of this host share: one copy in all, read-only",
     )
     parser.add_argument(
+        "--writable",
+        action="store_true",
+        help="let tasks write to it: each worker for itself, seen by its later tasks and by nobody else",
+    )
+    parser.add_argument(
         "--keep-local",
         action="store_true",
         help="cell form: keep the value in the notebook too, as a variable of that name",
@@ -59,6 +64,7 @@ class PlacingArguments(Arguments):
     names: list[str]
     force: bool
     rebind: bool
+    writable: bool
     keep_local: bool
     timeout: float | None
 
@@ -105,7 +111,7 @@ def _scatter() -> Parser:
     parser = Parser(
         "%scatter",
         usage="%(prog)s NAME... [--workers W...] [--allow-other-workers] [--whole] [--copies N]\n"
-        "                [--by cores|workers|memory] [--force] [--rebind] [--keep-local] [--timeout T]",
+        "                [--by cores|workers|memory] [--force] [--rebind] [--writable] [--keep-local] [--timeout T]",
         description="Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict\n"
         "spread over its workers. They stay there until they are released." + _CELL_FORM.format("scatter"),
     )
@@ -138,7 +144,7 @@ class BroadcastArguments(PlacingArguments):
 def _broadcast() -> Parser:
     parser = Parser(
         "%broadcast",
-        usage="%(prog)s NAME... [--per-host] [--force] [--rebind] [--keep-local] [--timeout T]",
+        usage="%(prog)s NAME... [--per-host] [--force] [--rebind] [--writable] [--keep-local] [--timeout T]",
         description="Place variables on every worker, also on those that join later." + _CELL_FORM.format("broadcast"),
     )
     _add_names(parser, "variables of the notebook, or already placed ones")
@@ -161,8 +167,8 @@ class PinArguments(PlacingArguments):
 def _pin() -> Parser:
     parser = Parser(
         "%pin",
-        usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--force] [--rebind] [--keep-local]\n"
-        "            [--timeout T]",
+        usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--force] [--rebind] [--writable]\n"
+        "            [--keep-local] [--timeout T]",
         description="Keep a copy of variables on each of these workers. A variable that is placed already moves; one\n"
         "that is not is taken from the notebook." + _CELL_FORM.format("pin"),
     )

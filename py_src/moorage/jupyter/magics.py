@@ -174,7 +174,8 @@ class MoorageMagics(Magics):
         new `placement`; `by_element`, a value is dealt out in any case.
         """
         controller = session.current()
-        how: dict[str, Any] = {"force": args.force, "rebind": args.rebind, **given(timeout=args.timeout)}
+        how: dict[str, Any] = {"force": args.force, "rebind": args.rebind, "writable": args.writable}
+        how |= given(timeout=args.timeout)
         if cell is not None:
             return self._place_cell(controller, args, cell, partial(place, controller, **how))
         self._check_known(args.names, controller)

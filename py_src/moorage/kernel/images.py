@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
+    "moorage.images.altered",
     "moorage.images.arrays",
     "moorage.images.blocks",
     "moorage.images.carrier",
@@ -103,7 +104,7 @@ class Images:
                 raise
             return await register(idempotent=True)
 
-    def carry(self, value: Any, image: Image, segment: Handle | None = None) -> Any:
+    def carry(self, value: Any, image: Image, segment: Handle | None = None, *, writable: bool = False) -> Any:
         """Return what is given to Dask in the place of `value`.
 
         Parameters
@@ -113,8 +114,10 @@ class Images:
             Of the value.
         segment : Handle, optional
             Where its buffers lie, if it goes to a worker that can map them.
+        writable : bool
+            Whether tasks may write to it.
         """
-        return value if self.in_process else Carrier(image, MODULE, segment=segment).frames()
+        return value if self.in_process else Carrier(image, MODULE, segment=segment, writable=writable).frames()
 
     def why_not(self, address: str) -> str:
         """Return why a worker has a copy of its own, as far as is known; or an empty text."""

@@ -25,6 +25,7 @@ from moorage.images.format import Image
 from moorage.kernel.images import Images
 from moorage.kernel.mirror import GapError, Mirror, by_name
 from moorage.kernel.origin import ChangedError, Origins
+from moorage.kernel.parcel import is_writable
 from moorage.kernel.shipping import install_plugin
 from moorage.kernel.steady import TornError, snapshot
 from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
@@ -354,7 +355,7 @@ class SchedulerLink:
             for key, (value, image) in images.items():
                 shared = segment(image)
                 steady = image if shared is not None or self.images.in_process else await offload(snapshot, image)
-                values[key] = to_serialize(self.images.carry(value, steady, shared))
+                values[key] = to_serialize(self.images.carry(value, steady, shared, writable=is_writable(key)))
             more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
             await self._call("restore", more=more, values=values, failed=failed, client=self.client.id)
 

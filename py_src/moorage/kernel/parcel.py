@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from moorage.kernel.structure import Structure, futures_in, take_apart
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import ClusterView
 from moorage.room import Needs, fits_as_shared, together
+
+_WRITABLE = re.compile(r"-writable-[0-9a-f]{32}(-again)*$")
 
 
 @dataclass(slots=True)
@@ -49,12 +52,19 @@ class Parcel:
     futures: list[Future[Any]] = field(default_factory=list)
 
 
-def pack(value: Any, name: str | None, whole: bool, hash: bool, *, copy: bool = False) -> Parcel:
+def is_writable(key: Any) -> bool:
+    """Whether tasks may write to the value of a key that `pack` has made."""
+    return isinstance(key, str) and _WRITABLE.search(key) is not None
+
+
+def pack(
+    value: Any, name: str | None, whole: bool, hash: bool, *, copy: bool = False, writable: bool = False
+) -> Parcel:
     """Take `value` apart and find keys for its elements.
 
     Keys carry the digest of the content, so that a changed value gets a new key and the same value the same. With
     `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it. What is
-    sent is memory of the value, unless it is to be a `copy`.
+    sent is memory of the value, unless it is to be a `copy`. The keys of what is `writable` say so.
 
     Raises
     ------
@@ -75,8 +85,9 @@ def pack(value: Any, name: str | None, whole: bool, hash: bool, *, copy: bool = 
     images = [image_of(item, name or "", copy=copy) for item in items]
     keys: dict[Any, None] = {}
     for index, (item, image) in enumerate(zip(items, images, strict=True)):
-        key = f"{name or type(item).__name__}-{image.digest if hash else uuid.uuid4().hex}"
-        if name is None and structure.kind == "dict":
+        label = f"{name or type(item).__name__}-writable" if writable else name or type(item).__name__
+        key = f"{label}-{image.digest if hash else uuid.uuid4().hex}"
+        if name is None and structure.kind == "dict" and not writable:
             key = structure.labels[index]
         while key in keys:  # the same element once more
             key += "-again"

@@ -24,7 +24,7 @@ from moorage.kernel import shipment, targets
 from moorage.kernel.bringing import Bringing
 from moorage.kernel.inventory import means
 from moorage.kernel.link import SchedulerLink
-from moorage.kernel.parcel import Parcel, pack
+from moorage.kernel.parcel import Parcel, is_writable, pack
 from moorage.kernel.sharing import forget, in_words, shared_nbytes
 from moorage.kernel.shipment import NOTHING, How, Shipment
 from moorage.kernel.steady import TornError
@@ -141,11 +141,11 @@ class Placer(Bringing):
                 self.check_rebinding(name, value)
 
         async def prepare(copy: bool) -> list[Shipment]:
-            shipments = [await self._again(name, placement, infos) for name in moved]
+            shipments = [await self._again(name, placement, infos, how) for name in moved]
             for name, value in values.items():
                 shipment.check_name(name)
-                if await self._is_placed(name, value):
-                    shipments.append(await self._again(name, placement, infos))
+                if await self._is_placed(name, value, how):
+                    shipments.append(await self._again(name, placement, infos, how))
                 else:
                     shipments.append(await self._new(value, name, placement, infos, how, copy=copy))
                 if how.rebind:
@@ -199,6 +199,8 @@ class Placer(Bringing):
                 {who: self.link.images.why_not(address) or unwritten for who, address in addresses.items()},
                 max((own for workers in shared.values() for _, own in workers.values()), default=0),
             )
+            if all(map(is_writable, self.record(name)["keys"])):
+                told[name] += "; tasks may write to it, each worker for itself"
         return told
 
     # Internals
@@ -220,9 +222,12 @@ class Placer(Bringing):
         copy: bool,
     ) -> Shipment:
         """Make `value`, or a copy of it, ready to be placed."""
-        parcel = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy))
+        writable = how.writable or self._is_writable(name)
+        parcel = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy, writable=writable))
         self.on_values(parcel.items)
         shipment.check_futures(parcel.futures, self.client)
+        if how.writable:
+            self._check_writable(parcel)
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
             self._check_labels(parcel)
         lives = await self._begin_lives(parcel.keys)
@@ -251,15 +256,22 @@ class Placer(Bringing):
         self._earlier.update(keys)
         return lives
 
-    async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo]) -> Shipment:
+    async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo], how: How) -> Shipment:
         """Make a variable that is placed already ready for another placement."""
         record = await self.find(name)
+        if how.writable and not all(map(is_writable, record["keys"])):
+            raise InputError(
+                f"{name} is placed already, so that tasks cannot write to it, and the notebook has no value of it.",
+                f"Bring that first: %gather {name}. Then place it with --writable, writable=True.",
+            )
         held = await self.link.who_has(record["keys"])
         return shipment.again(record, name, held, placement, infos, origin=self._is_origin_of(record["keys"]))
 
-    async def _is_placed(self, name: str, value: Any) -> bool:
-        """Whether `value` is what is placed as `name`."""
+    async def _is_placed(self, name: str, value: Any, how: How) -> bool:
+        """Whether `value` is what is placed as `name`, as `how` asks for it."""
         placed = self.placed.get(name)
+        if how.writable and not self._is_writable(name):
+            return False
         return placed is not None and means(value, name, placed) and not await offload(self._has_changed, name, placed)
 
     async def _carry_out(
@@ -387,6 +399,23 @@ class Placer(Bringing):
     def _keys_before(self, one: Shipment) -> Sequence[Any]:
         record = self.link.mirror.variables.get(one.item["vid"])
         return record["keys"] if record is not None else ()
+
+    def _is_writable(self, name: str | None) -> bool:
+        """Whether `name` is placed so that tasks may write to it; it stays so until it is released."""
+        record = self.link.mirror.variables.get(f"{self.owner}:{name}")
+        return record is not None and all(map(is_writable, record["keys"]))
+
+    def _check_writable(self, parcel: Parcel) -> None:
+        if parcel.futures:
+            raise InputError(
+                "What is on the cluster already cannot be made writable there.",
+                "Gather its value, and place that with --writable, writable=True.",
+            )
+        if self.link.images.in_process:
+            raise InputError(
+                "The workers are in the notebook's process: what they write to would be the notebook's own value.",
+                "Start a cluster with worker processes, or copy it in the task: x = x.copy().",
+            )
 
     def _is_origin_of(self, keys: Sequence[Any]) -> bool:
         return all(key in self.origins for key in keys)

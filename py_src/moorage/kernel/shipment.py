@@ -19,7 +19,7 @@ from moorage import room
 from moorage.errors import InputError, InvalidNameError, UnreachableError
 from moorage.kernel.assign import By
 from moorage.kernel.describe import describe_value
-from moorage.kernel.parcel import Parcel, all_of, first_workers, needs
+from moorage.kernel.parcel import Parcel, all_of, first_workers, is_writable, needs
 from moorage.kernel.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.structure import Structure
 from moorage.kernel.waiting import SLOWEST_LINK, answer
@@ -54,6 +54,7 @@ class How:
     force: bool = False
     keep_origin: bool = True
     rebind: bool = False
+    writable: bool = False
 
 
 @dataclass(slots=True)
@@ -117,6 +118,8 @@ def new(
 ) -> Shipment:
     """Return what places `value`, packed as `parcel`. `origin`: this notebook can send it again."""
     typename, detail = describe_value(value)
+    if any(map(is_writable, parcel.keys)):
+        detail = f"{detail}, writable" if detail else "writable"
     shown = name if name is not None else _name_of(parcel)
     item: PlaceItem = {
         "vid": f"{owner}:{shown}",
@@ -309,7 +312,12 @@ class _Sending:
         small = {one.key: snapshot(one.image) for one in sent_whole if one.image.nbytes <= AT_ONCE}
         large = [one.image for one in sent_whole if one.key not in small]
         witnesses = await offload(lambda: [Witness(image) for image in large]) if large else []
-        data = {one.key: images.carry(one.value, small.get(one.key, one.image), segments.get(one.key)) for one in load}
+        data = {
+            one.key: images.carry(
+                one.value, small.get(one.key, one.image), segments.get(one.key), writable=is_writable(one.key)
+            )
+            for one in load
+        }
         nbytes = sum(one.image.nbytes for one in sent_whole)
         direct = self.reachable and nbytes > _DIRECT if self.direct is None else self.direct
         if direct:

@@ -44,6 +44,7 @@ class Verbs:
         force: bool = False,
         keep_origin: bool = True,
         rebind: bool = False,
+        writable: bool = False,
     ) -> Any:
         """Put data on the workers, as ``Client.scatter``, and keep it there.
 
@@ -79,6 +80,12 @@ class Verbs:
         rebind : bool
             Bind the notebook's variable `name`, which has this value, to the same value in the memory that the workers
             of this host share: read-only, and the host holds one copy in all. Other references to `data` stay.
+        writable : bool
+            Let tasks write to it. What they write is their worker's own: later tasks on that worker get the same
+            object, as always with Dask, and nobody else ever sees it. Other workers, those that join or start again,
+            the notebook (`gather`) and what is computed of a part (``x[:10]``, a column; read-only) have what was
+            placed. A worker takes memory of its own for the pages that are written to, and does not spill the value.
+            It holds until the variable is released. Keys say so; those of an unnamed dict are not its labels then.
 
         Returns
         -------
@@ -94,7 +101,7 @@ class Verbs:
         if by not in ("cores", "workers", "memory"):
             raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin, rebind)
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable)
         return self._wait(self.placer.place, data, name, placement, how, timeout=timeout, asynchronous=asynchronous)
 
     def broadcast(
@@ -107,6 +114,7 @@ class Verbs:
         force: bool = False,
         keep_origin: bool = True,
         rebind: bool = False,
+        writable: bool = False,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -119,7 +127,7 @@ class Verbs:
         per_host : bool
         whole : bool
             As one value; False: a list, dict … by element.
-        force, keep_origin, rebind, timeout, asynchronous
+        force, keep_origin, rebind, writable, timeout, asynchronous
             As in `scatter`.
 
         Returns
@@ -132,7 +140,7 @@ class Verbs:
             Nothing has changed.
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
-        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind)
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
         return self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
 
     def pin(
@@ -146,6 +154,7 @@ class Verbs:
         force: bool = False,
         keep_origin: bool = True,
         rebind: bool = False,
+        writable: bool = False,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -159,7 +168,7 @@ class Verbs:
         allow_other_workers : bool
             Tasks may run elsewhere too.
         value : object, optional
-        whole, force, keep_origin, rebind, timeout, asynchronous
+        whole, force, keep_origin, rebind, writable, timeout, asynchronous
             As in `broadcast`.
 
         Raises
@@ -172,8 +181,16 @@ class Verbs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
         if value is _MISSING:
-            return self.place(name, placement, force=force, rebind=rebind, timeout=timeout, asynchronous=asynchronous)
-        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind)
+            return self.place(
+                name,
+                placement,
+                force=force,
+                rebind=rebind,
+                writable=writable,
+                timeout=timeout,
+                asynchronous=asynchronous,
+            )
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
         placed = self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
         return placed if asynchronous else None
 
@@ -186,6 +203,7 @@ class Verbs:
         whole: bool = False,
         force: bool = False,
         rebind: bool = False,
+        writable: bool = False,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -198,7 +216,7 @@ class Verbs:
         placement : Placement
         values : mapping of str to object, optional
             Further ones, with their values; one whose value is placed already under its name is only moved.
-        whole, force, rebind, timeout, asynchronous
+        whole, force, rebind, writable, timeout, asynchronous
             As in `scatter`.
 
         Raises
@@ -207,7 +225,7 @@ class Verbs:
             Nothing has changed.
         """
         names = [names] if isinstance(names, str) else list(names)
-        how = How(whole, force=force, rebind=rebind)
+        how = How(whole, force=force, rebind=rebind, writable=writable)
         return self._wait(
             self.placer.place_together, values or {}, names, placement, how, timeout=timeout, asynchronous=asynchronous
         )

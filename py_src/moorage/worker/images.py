@@ -17,7 +17,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
-from moorage.images.carrier import Table
+from moorage.images.carrier import Table, writable_module
 from moorage.worker.lending import Lending
 from moorage.worker.receiving import Receiving
 from moorage.worker.sharing import Sharing
@@ -52,6 +52,9 @@ class ImagesPlugin(WorkerPlugin):
             module.table, module.loads, module.map = table, table.loads, table.map  # type: ignore[attr-defined]
             module.workers = {}  # type: ignore[attr-defined]
             sys.modules[self.name] = module
+            writable = types.ModuleType(writable_module(self.name), "The same, for values that tasks may write to.")
+            writable.loads, writable.map = table.loads_writable, table.map_writable  # type: ignore[attr-defined]
+            sys.modules[writable.__name__] = writable
         self._module = module
         module.workers[worker.address] = worker
         module.table.has_room = functools.partial(_has_room, worker)
@@ -86,6 +89,7 @@ class ImagesPlugin(WorkerPlugin):
     def _clean_up(self) -> None:
         if not self._module.workers and sys.modules.get(self.name) is self._module:
             del sys.modules[self.name]
+            sys.modules.pop(writable_module(self.name), None)
 
     def _sweep(self) -> None:
         self._module.table.mappings.expire()

@@ -83,6 +83,8 @@ def shared_by_us(pid: int) -> int:
                     ours = _OURS.search(line) is not None
                 elif ours and line.startswith("Rss:"):
                     total += int(line.split()[1]) * 1024
+                elif ours and line.startswith("Anonymous:"):  # has been written to: the process's own
+                    total -= int(line.split()[1]) * 1024
     except OSError:
         return 0
     return total

@@ -20,6 +20,7 @@ from moorage.errors import LostError, UnreachableError, WaitTimeoutError
 from moorage.kernel.inventory import means
 from moorage.kernel.mirror import state_of
 from moorage.kernel.origin import Origins
+from moorage.kernel.parcel import is_writable
 from moorage.kernel.placer import Placer
 from moorage.kernel.shipment import How
 from moorage.kernel.variable import Variable
@@ -104,7 +105,7 @@ class PlacedData:
                 return self._refresh_all_of_it(record, key)
         placement = placement_from_dict(record["placement"]) if record is not None else Anywhere()
         self.origins.forget(key)
-        return self._place_unnamed(value, placement)
+        return self._place_unnamed(value, placement, writable=is_writable(key))
 
     def _refresh_all_of_it(self, record: VariableRecord, key: Any) -> Any:
         name, whole = record["name"], record["structure"]["kind"] == "value"
@@ -228,11 +229,11 @@ class PlacedData:
     def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return wait_for(self.client, function, *args, **kwargs)
 
-    def _place(self, value: Any, name: str | None, placement: Placement, *, whole: bool) -> Any:
-        return self._run(self.placer.place, value, name, placement, How(whole))
+    def _place(self, value: Any, name: str | None, placement: Placement, *, whole: bool, writable: bool = False) -> Any:
+        return self._run(self.placer.place, value, name, placement, How(whole, writable=writable))
 
-    def _place_unnamed(self, value: Any, placement: Placement) -> Any:
-        future = self._place(value, None, placement, whole=True)
+    def _place_unnamed(self, value: Any, placement: Placement, *, writable: bool = False) -> Any:
+        future = self._place(value, None, placement, whole=True, writable=writable)
         key = future.key
         self.origins.weaken(key, self._drop)
         self._unnamed[key] = future

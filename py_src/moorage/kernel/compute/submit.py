@@ -34,6 +34,7 @@ from moorage.kernel.compute.runtime import WorkerRuntime
 from moorage.kernel.compute.sending import Work
 from moorage.kernel.compute.source import Source
 from moorage.kernel.compute.span import in_span
+from moorage.kernel.parcel import is_writable
 from moorage.kernel.variable import Variable
 from moorage.kernel.waiting import answer, scheduler_of, wait_for
 from moorage.worker.cell import Cell
@@ -73,7 +74,7 @@ class Submitter:
         key : str or tuple, optional
             Dask key of the task.
         pure : bool
-            The same call, made again while its future is alive, is the same task.
+            The same call, made again while its future is alive, is the same task; but not with what tasks may write to.
 
         Raises
         ------
@@ -352,6 +353,7 @@ class Submitter:
         self.runtime.install()
         self._say_what_it_waits_for(options)
         payload = self._prepare(call, options, notebook or self._notebook(), everywhere=False)
+        pure = pure and not any(map(is_writable, payload.keys))  # it may be given something else the next time
         if key is None:
             key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
         client = self.backend.client

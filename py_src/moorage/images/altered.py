@@ -1,0 +1,41 @@
+"""Which values Dask's own serialisation would change on the way. Shipped by value."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import Any
+
+ATOMS = (int, float, complex, str, bytes, type(None))
+"""Types that Dask sends as they are; equal ones may be one object."""
+
+_CONTAINERS = (list, tuple, set, dict)
+_LOOKED_AT = 1000  # parts of a container
+
+
+def would_be_another(value: Any) -> bool:
+    """Whether it has an array of a subclass in it, or something twice, such as itself.
+
+    Dask sends containers by element: arrays as plain ones, what is there twice as two, and a cycle without end.
+    """
+    if type(value) not in _CONTAINERS:
+        return _is_of_subclass(value)
+    seen: set[int] = set()
+    ahead, looked = [value], 0
+    while ahead and looked < _LOOKED_AT:
+        part = ahead.pop()
+        looked += 1
+        if isinstance(part, ATOMS):
+            continue
+        if _is_of_subclass(part) or id(part) in seen:
+            return True
+        seen.add(id(part))
+        if type(part) in _CONTAINERS:
+            parts = part.values() if type(part) is dict else part
+            ahead += itertools.islice(parts, _LOOKED_AT - looked)
+    return False
+
+
+def _is_of_subclass(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray) and type(value) is not numpy.ndarray
