@@ -43,6 +43,7 @@ MODULES = (
             *("runtime", "taking", "text"),
         )
     ),
+    "moorage.images.altered",
     "moorage.images.arrays",
     "moorage.images.carrier",
     "moorage.images.code",
