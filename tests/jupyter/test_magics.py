@@ -166,6 +166,17 @@ class TestCellForm:
         assert running.submit(lambda part: part.sum(), notebook.names["made"][10:]).result() == 4_999_949_955
         assert list(running.placement()) == ["made"]
 
+    def test_parts_of_what_was_mapped_are_parts_of_what_is_placed(self, notebook, running):
+        notebook.run("import numpy as np")
+        notebook.run("%%broadcast made\n{'a': np.arange(100_000), 'b': [np.ones(100_000), 'text' * 500]}")
+        notebook.run("%gather made --map;")
+        made = notebook.names["made"]
+        key = running["made"].future.key
+        for part in (made["a"], made["a"][10:], made["b"][0][::2]):
+            assert running.placer.origins.find(part).key == key
+        assert running.submit(lambda part: part.sum(), made["a"][10:]).result() == 4_999_949_955
+        assert not running.placement()["made"].stale
+
     def test_what_was_kept_is_known_to_be_what_was_placed(self, notebook, running):
         notebook.run("%%scatter made --keep-local\n[[1], [2]]")
         assert not running.placement()["made"].stale

@@ -176,8 +176,8 @@ class Inventory:
             self._remember_origins(record["vid"], record["keys"], items, images, gathered=True)
             weak = self._are_large(images)
             for key, item, own in zip(record["keys"], items, images, strict=True):
-                loaded = mapped.image_of(item)
-                if loaded is not None and list(map(len, loaded.buffers)) == list(map(len, own.buffers)):
+                loaded = mapped.image_of(item, own)
+                if loaded is not None and len(loaded.buffers) == len(own.buffers):
                     image = mapped.with_digests(loaded, own.digests)
                     self.origins.remember(key, item, image, record["vid"], weak=weak, equal=own.digest)
         self._remember(name, value, list(record["keys"]), structure, record["nbytes"])

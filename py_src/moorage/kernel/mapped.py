@@ -5,19 +5,19 @@ Nobody can write to such memory as long as it is mapped, so its digests are note
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from moorage.images.format import Image, decode, layout
+from moorage.images.format import Image, decode, is_still, layout
 from moorage.images.mappings import Mappings
+from moorage.images.segment import Mapping
 
 _mappings = Mappings()
-_loaded: dict[int, tuple[weakref.ref[Any], Image]] = {}  # by id
+_loaded: weakref.WeakKeyDictionary[Mapping, tuple[bytes, tuple[int, ...]]] = weakref.WeakKeyDictionary()
+"""Stream and sizes of the buffers of the image whose block is mapped."""
 _digests: dict[tuple[int, int], bytes] = {}  # by address and size
 
 
@@ -30,17 +30,24 @@ def load(stream: bytes, sizes: Sequence[int], handle: Sequence[Any]) -> tuple[An
         If it cannot be mapped here.
     """
     mapping = _mappings.map(handle)
-    buffers = tuple(buffer.toreadonly() for buffer in layout(sizes).split(mapping.memory))
-    value, image = decode(stream, buffers), Image(stream, buffers, (True,) * len(buffers))
-    with contextlib.suppress(TypeError):  # a list or dict, which cannot be referred to weakly
-        _loaded[id(value)] = weakref.ref(value, functools.partial(_gone, id(value))), image
-    return value, image
+    image = _image(stream, sizes, mapping)
+    _loaded[mapping] = stream, tuple(sizes)
+    return decode(stream, image.buffers), image
 
 
-def image_of(value: Any) -> Image | None:
-    """Return the image that `value` was loaded from, without its digests, if that is known."""
-    reference, image = _loaded.get(id(value), (None, None))
-    return image if reference is not None and reference() is value else None
+def image_of(value: Any, own: Image) -> Image | None:
+    """Return the image that `value` was loaded from, without its digests, if it is that still; `own` is its image now.
+
+    It is found by where the memory of the value lies: lists and dicts cannot be referred to weakly.
+    """
+    places = [place for buffer in own.buffers if (place := _place(buffer))]
+    for mapping, (stream, sizes) in list(_loaded.items()):
+        start, nbytes = _place(mapping.memory) or (0, 0)
+        if any(start <= address < start + nbytes for address, _ in places):
+            image = _image(stream, sizes, mapping)
+            if is_still(value, image):
+                return image
+    return None
 
 
 def with_digests(image: Image, digests: Iterable[bytes]) -> Image:
@@ -58,10 +65,9 @@ def digest_of(buffer: memoryview) -> bytes | None:
     return _digests.get(_place(buffer)) if _digests else None  # type: ignore[arg-type]
 
 
-def _gone(identity: int, reference: Any) -> None:
-    known = _loaded.get(identity)
-    if known is not None and known[0] is reference:
-        _loaded.pop(identity, None)
+def _image(stream: bytes, sizes: Sequence[int], mapping: Mapping) -> Image:
+    buffers = tuple(buffer.toreadonly() for buffer in layout(sizes).split(mapping.memory))
+    return Image(stream, buffers, (True,) * len(buffers))
 
 
 def _place(buffer: memoryview) -> tuple[int, int] | None:
