@@ -97,10 +97,25 @@ def test_what_is_gathered_is_the_notebooks_own_and_what_a_worker_has_is_nobodys(
 
     with pytest.raises(ValueError, match="read-only") as raised:
         cluster.submit(write).result()
-    assert any("Copy it first" in note for note in raised.value.__notes__)
+    assert any("Copy it first" in note and "--writable" in note for note in raised.value.__notes__)
     with pytest.raises(ValueError, match="read-only") as raised:
         cluster.map(write, [1]).gather()
-    assert any("Copy it first" in note for note in raised.value.__notes__)
+    assert any("Copy it first" in note and "--writable" in note for note in raised.value.__notes__)
+
+
+def test_who_writes_to_what_is_read_only_of_its_own_is_told_nothing_of_placed_data(cluster):
+    data = np.arange(50_000)
+    cluster.broadcast(data, name="data")
+
+    def write_to_own(_=0):
+        own = np.arange(10)
+        own.flags.writeable = False
+        own[0] = 1
+
+    for start in (lambda: cluster.submit(write_to_own).result(), lambda: cluster.map(write_to_own, [1]).gather()):
+        with pytest.raises(ValueError, match="read-only") as raised:
+            start()
+        assert not any("--writable" in note for note in raised.value.__notes__)
 
 
 class Notes:

@@ -26,7 +26,7 @@ from moorage.images.room import host_free
 from moorage.images.segment import Handle, Segment, shared_directory, sweep
 from moorage.kernel.steady import Witness
 from moorage.model import PlacementState, WorkerInfo
-from moorage.worker.sharing import SMALLEST_SHARED
+from moorage.worker.sharing import OFF, SMALLEST_SHARED
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,7 +36,6 @@ _TRIM_SECONDS = 5.0
 _MANY = 1000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-_OFF = "sharing is switched off (moorage.images.share)"
 _ELSEWHERE = "it runs on another host than the notebook"
 _SILENT = "it does not answer"
 _NOT_SHARED = "str, bytes and Python objects"
@@ -73,7 +72,7 @@ class Sharing:
         """Return of each worker why it cannot map what the notebook writes, or an empty text."""
         asked = list(addresses)
         if not allowed():
-            return dict.fromkeys(asked, _OFF)
+            return dict.fromkeys(asked, OFF)
         here = _own_hosts()
         for gone in self._answers.keys() - set(asked):
             del self._answers[gone]
@@ -144,7 +143,7 @@ class Sharing:
 
     def why_not(self, address: str) -> str:
         """Return why a worker cannot map what the notebook writes, as far as it was asked; or an empty text."""
-        return _OFF if not allowed() else self._answers.get(address, "")
+        return OFF if not allowed() else self._answers.get(address, "")
 
     def close(self) -> None:
         """Let go of what was for this client only; of all if there is no other."""

@@ -42,6 +42,8 @@ class Items:
     sink : Sink
         Of what they print.
     worker : distributed.Worker
+    explain : callable
+        Adds to an error what to do about it.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Items:
         report: Callable[..., None],
         sink: Any,
         worker: Any,
+        explain: Callable[[BaseException], None],
     ) -> None:
         self.values: list[Taken] = []
         self.errors: dict[int, dict[str, Any]] = {}
@@ -60,6 +63,7 @@ class Items:
         self._report = report
         self._sink = sink
         self._worker = worker
+        self._explain = explain
 
     def run(self, call: Callable[[Any], Any], elements: Sequence[Any]) -> None:
         """Call `call` with each of `elements`, until they have ended, their time is up or nobody wants them."""
@@ -112,6 +116,7 @@ class Items:
                 raise
             except BaseException as another:
                 error = another
+        self._explain(error)
         self.errors[position] = describe(error, self._worker) | {"attempts": retries + 1}
         if isinstance(error, Untakeable):
             self.errors[position]["untakeable"] = error.args

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import pickle
 import types
+from collections.abc import Iterable
 from typing import Any
 
 import cloudpickle
 import tblib  # type: ignore[import-untyped]
 
+from moorage.images.carrier import Table
 from moorage.worker.text import clean
 
 LONGEST = 2000
@@ -23,7 +25,10 @@ LARGEST = 1_000_000
 DEEPEST = 100
 """Frames of a traceback; what lies between its beginning and its end is left out."""
 
-READ_ONLY = "Placed data cannot be changed on a worker, where other tasks use it, too. Copy it first: x = x.copy()."
+READ_ONLY = (
+    "If that is placed data: others use it too, so tasks cannot change it. Copy it first, x = x.copy(), "
+    "or place it with --writable (writable=True); its slices and columns are to be copied all the same."
+)
 
 
 class Cancelled(Exception):
@@ -58,14 +63,25 @@ def in_words(error: BaseException) -> str:
     return clean(f"{name}: {message}"[:LONGEST])
 
 
-def _explain(error: BaseException) -> None:
-    """Add what to do to the error of who writes to placed data."""
+def explain(raised: BaseException, values: Iterable[Any], images: Table | None) -> None:
+    """Add what to do to the error of who writes to placed data.
+
+    Parameters
+    ----------
+    raised : BaseException
+        It, or what it was the cause of.
+    values : iterable
+        What the task was given of placed data.
+    images : Table or None
+        By which it is known which of them lie in memory that others use, too.
+    """
+    error: BaseException | None = raised
     with contextlib.suppress(Exception):
-        if (
-            isinstance(error, ValueError)
-            and "read-only" in str(error)
-            and READ_ONLY not in getattr(error, "__notes__", ())
-        ):
+        while error is not None and not (isinstance(error, ValueError) and "read-only" in str(error)):
+            error = error.__cause__
+        if error is None or images is None or all(images.image_of(value) is None for value in values):
+            return
+        if READ_ONLY not in getattr(error, "__notes__", ()):
             error.add_note(READ_ONLY)
 
 
@@ -74,7 +90,6 @@ def survivable(error: BaseException) -> Exception:
 
     That is the case if it would end the process that it is raised in, such as `SystemExit`, or if Dask cannot send it.
     """
-    _explain(error)
     if isinstance(error, Exception) and _can_be_shown(error) and _pickled(error) is not None:
         survivor = error
     else:
@@ -86,7 +101,6 @@ def survivable(error: BaseException) -> Exception:
 
 def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
     """Return an error in a form that can be sent: pickled, and in words."""
-    _explain(raised)
     traceback = users_frames(raised.__traceback__)
     raised.with_traceback(None)
     pickled = _pickled(raised) if isinstance(raised, Exception) else None

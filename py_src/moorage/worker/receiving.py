@@ -28,6 +28,7 @@ from moorage.images.blocks import extent, n_pieces
 from moorage.images.carrier import Table
 from moorage.images.format import damaged, layout
 from moorage.images.segment import Segment
+from moorage.worker.sharing import OFF
 
 SIGN_OF_LIFE = 1.0
 """Seconds between signs of life, both ways."""
@@ -38,7 +39,6 @@ _CONNECT = 15.0  # seconds; Dask tries for a fifth of it first, and many begin a
 _PATIENCE = 15.0  # seconds without a piece from another agent
 _WINDOW = 3  # pieces that are asked for ahead
 _NEWS = 16  # pieces from others that are reported together
-_OFF = "sharing is switched off (moorage.images.share)"
 
 
 class Receiving:
@@ -84,7 +84,7 @@ class Receiving:
         """
         try:
             if not self._allowed:
-                raise OSError(_OFF)
+                raise OSError(OFF)
             arrival = _Arrival(self._worker, transfer, sizes, digests)
         except OSError as error:
             await comm.write({"error": f"no memory to share: {error.strerror or error}"})

@@ -9,6 +9,7 @@ business of the notebook (``kernel/``).
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import sys
@@ -28,7 +29,7 @@ from tornado.ioloop import PeriodicCallback
 from moorage.worker.awaiting import awaited
 from moorage.worker.batch import Items
 from moorage.worker.code import keep_file_names, ours
-from moorage.worker.errors import Cancelled, survivable, users_frames
+from moorage.worker.errors import Cancelled, explain, survivable, users_frames
 from moorage.worker.output import Display, Interception, Sink, Sinks, figure_numbers
 from moorage.worker.program import Program
 from moorage.worker.references import loads
@@ -81,6 +82,7 @@ class Runtime:
                 try_to_pickle(result)
                 return result
             except BaseException as raised:
+                explain(raised, values, self.images)
                 error = survivable(raised)
         with contextlib.suppress(Exception):  # some errors take no notes
             error.add_note(f"(raised on worker {worker.name})")
@@ -114,7 +116,8 @@ class Runtime:
 
         report("progress", done=0, failed=0)
         with self.output(worker, options["topic"], options["run"]) as sink:
-            running = Items(options, lambda: wanted(worker, key), report, sink, worker)
+            explained = functools.partial(explain, values=values, images=self.images)
+            running = Items(options, lambda: wanted(worker, key), report, sink, worker, explained)
             try:
                 if options["once"]:
                     claim(worker, options, options["batch"].partition(".")[0])

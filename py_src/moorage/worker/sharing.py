@@ -25,7 +25,9 @@ from moorage.worker.mapped import MemoryRules, SharedBuffer
 SMALLEST_SHARED = 100_000
 """Bytes of the buffers of an image for which a segment is worth it."""
 
-_OFF = "sharing is switched off (moorage.images.share)"
+OFF = "sharing is switched off (moorage.images.share)"
+"""Why a worker that takes no part shares nothing."""
+
 _ASK_SECONDS = 5
 
 
@@ -67,7 +69,7 @@ class Sharing:
     def map(self, handles: Iterable[Sequence[Any]], keep: bool = True) -> list[str]:
         """Map segments, to `keep` them for what is about to be sent; return of each why that cannot be, or ""."""
         prepare = self._table.mappings.prepare
-        return [prepare(handle, keep=keep) if self._allowed else _OFF for handle in handles]
+        return [prepare(handle, keep=keep) if self._allowed else OFF for handle in handles]
 
     def room(self, _: Any = None) -> dict[str, Any]:
         """Return what the host has left for this worker, and whether it shares memory; told with each heartbeat."""
