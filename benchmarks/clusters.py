@@ -106,7 +106,7 @@ sys.stdin.read()
 
 AGAIN = """
 import json, time, moorage
-from moorage.kernel.starting import attach
+from moorage.controller.start import attach
 begun = time.perf_counter()
 cluster = attach()
 states = {name: state.holders for name, state in cluster.placement().items()}

@@ -21,7 +21,7 @@ import dask.config
 import numpy as np
 
 import moorage
-from moorage.kernel import sharing
+from moorage.kernel.images import sharing
 
 FEW = 4
 """Files, mappings and threads that may come and go (arenas of the allocator, threads of a pool), and connections that a

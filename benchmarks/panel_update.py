@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moorage.jupyter.panel_state import Facts, StateMaker, difference
-from moorage.kernel.namespace import Candidates
+from moorage.jupyter.panel.candidates import Candidates
+from moorage.jupyter.panel.state import Facts, StateMaker, difference
 from moorage.protocol import VariableRecord, WorkerDict
 
 OWNER = "notebook.ipynb"
 REPEATS = 50
-SLICE = 0.002  # seconds, as in moorage/jupyter/panel.py
+SLICE = 0.002  # seconds, as in moorage/jupyter/panel/publisher.py
 
 Change = Callable[[dict[str, VariableRecord], dict[str, WorkerDict], int], None]
 

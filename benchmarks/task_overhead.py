@@ -18,7 +18,7 @@ from collections.abc import Callable
 from distributed import Client, wait
 
 import moorage
-from moorage.kernel.shipping import install_plugin
+from moorage.kernel.install import install_plugin
 from moorage.protocol import PlaceItem
 
 

@@ -23,18 +23,18 @@ HERE = Path(__file__).parent
 PANEL = "panel"
 TOGETHER = (
     "hpc",  # apt, and networks of this machine's own
-    "kernel/compute",
+    "tasks",
     PANEL,
     "scheduler",
 )
 LONGEST_FIRST = (
     "hpc",
     "upstream/test_upstream.py",
-    "kernel/test_launch.py",
+    "deploy/test_host_process.py",
     "test_chaos.py",
-    "kernel/test_bad_input.py",
-    "kernel/test_cluster.py",
-    "kernel/test_recovery.py",
+    "controller/test_bad_input.py",
+    "controller/test_cluster.py",
+    "kernel/placement/test_recovery.py",
     "test_run_notebook.py",
 )
 

@@ -23,9 +23,9 @@ import pytest
 from distributed import Future
 
 import moorage
-from moorage.kernel.cluster import ClusterController
-from moorage.kernel.compute.results import Results
+from moorage.controller.cluster import ClusterController
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+from moorage.tasks.map.results import Results
 from tests.helpers import eventually
 from tests.workers import Workers
 

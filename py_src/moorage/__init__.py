@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from moorage.controller.cluster import ClusterController
+    from moorage.controller.start import attach, install, start
     from moorage.errors import MoorageError
     from moorage.jupyter.board import board
-    from moorage.kernel.cluster import ClusterController
-    from moorage.kernel.starting import attach, install, start
 
 __version__ = "0.1.0"
 
 __all__ = ["ClusterController", "MoorageError", "__version__", "attach", "board", "install", "start"]
 
 _HOME_OF = {
-    "ClusterController": "moorage.kernel.cluster",
+    "ClusterController": "moorage.controller.cluster",
     "MoorageError": "moorage.errors",
-    "attach": "moorage.kernel.starting",
+    "attach": "moorage.controller.start",
     "board": "moorage.jupyter.board",
-    "install": "moorage.kernel.starting",
-    "start": "moorage.kernel.starting",
+    "install": "moorage.controller.start",
+    "start": "moorage.controller.start",
 }
 
 

@@ -77,7 +77,7 @@ class PlaceItem(TypedDict):
     owner: str
     keys: list[Any]  # Dask keys: str or tuple
     placement: PlacementDict
-    structure: dict[str, Any]  # how the futures are put together, see kernel/structure.py
+    structure: dict[str, Any]  # how the futures are put together, see kernel/placement/structure.py
     typename: str
     detail: str
     nbytes: list[int]  # bytes of each key as estimated by the notebook, for keys that have not arrived

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 import moorage
-from tests.host.test_private import as_nobody
-from tests.host.tools import eventually
+from tests.deploy.test_private import as_nobody
+from tests.deploy.tools import eventually
 from tests.hpc.hosts import HERE, Hosts
 from tests.hpc.packages import run
 from tests.hpc.sshd import Keys, Server

@@ -12,9 +12,9 @@ import dask
 import pytest
 
 import moorage
+from moorage.deploy.clusters.jobqueue import shared_base
 from moorage.errors import InputError, StartError
-from moorage.host.queues import shared_base
-from tests.host.tools import eventually
+from tests.deploy.tools import eventually
 
 pytestmark = pytest.mark.timeout(200)
 

@@ -10,7 +10,7 @@ import pytest
 
 from moorage.images.pool import IDLE, Pool
 from moorage.images.segment import attach
-from moorage.kernel import sharing
+from moorage.kernel.images import sharing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from moorage.images import texts
 from moorage.images.format import decode, encode, fingerprint
 from moorage.images.texts import LARGE, Texts
-from moorage.kernel.changes import change, written
+from moorage.kernel.values.changes import change, written
 
 N = 2 * LARGE
 LARGE_ONES = {

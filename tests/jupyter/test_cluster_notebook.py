@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.host.kept import kept_clusters
+from moorage.deploy.state_file import kept_clusters
 
 ROOT = Path(__file__).parents[2]
 

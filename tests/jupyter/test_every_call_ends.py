@@ -22,20 +22,21 @@ from distributed import Client, Event
 from traitlets.config import Configurable
 
 import moorage
+from moorage.controller import start
+from moorage.controller.cluster import ClusterController
 from moorage.errors import MoorageError
-from moorage.jupyter import arguments
-from moorage.jupyter.magics import MoorageMagics
-from moorage.jupyter.panel import Panel
-from moorage.jupyter.requests import Requests
-from moorage.jupyter.submit_magic import SubmitMagics
-from moorage.kernel import starting, waiting
-from moorage.kernel.cluster import ClusterController
-from moorage.kernel.compute.each import OnEach
-from moorage.kernel.compute.results import Results
-from moorage.kernel.compute.submit import Submitter
-from moorage.kernel.variable import Variable
+from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics.commands import MoorageMagics
+from moorage.jupyter.magics.submit import SubmitMagics
+from moorage.jupyter.panel.publisher import Panel
+from moorage.jupyter.panel.requests import Requests
+from moorage.kernel import waiting
+from moorage.kernel.placement.variable import Variable
 from moorage.model import Everywhere
 from moorage.panel_protocol import PanelOps
+from moorage.tasks.each import OnEach
+from moorage.tasks.map.results import Results
+from moorage.tasks.runner import Submitter
 from tests.helpers import eventually
 
 LIMITS = {
@@ -72,7 +73,7 @@ class Scene:
         self.address, self.security = self.cluster.address, self.cluster.client.security
         self.client = Client(self.address, security=self.security, set_as_default=False, timeout=1)
         self.attached = [moorage.attach(self.address, security=self.security) for _ in range(3)]
-        starting.session.add(self.cluster)
+        start.session.add(self.cluster)
         self.value = np.arange(1000)
         shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value)
         self.cluster.broadcast(self.value, "a")

@@ -128,7 +128,7 @@ def test_a_cell_whose_value_is_placed_may_wait_for_what_runs_on_the_notebook_s_l
 def busy_host(kernel):
     """The process of scheduler and nannies is so busy that it answers nothing."""
     children = psutil.Process(kernel.manager.provisioner.pid).children()
-    (host,) = [child for child in children if "moorage.host" in child.cmdline()]
+    (host,) = [child for child in children if "moorage.deploy.host" in child.cmdline()]
     host.suspend()
     try:
         yield

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.jupyter.live import LiveKernel
+from tests.jupyter.panel.live import LiveKernel
 
 TOKEN = "panel-tests"
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ data = bytes(3_000_000)
 cluster.broadcast(data, name="data")
 cluster.scatter({{evil: bytes(1_000_000), "__proto__": bytes(1_000_001)}}, name="__proto__")
 constructor = np.zeros(500_000)
-from moorage.kernel.session import current
+from moorage.controller.registry import current
 current().link.notice("error", evil + " is lost", "See <b>this</b>", evil)
 """
 

@@ -19,8 +19,8 @@ from distributed.protocol import to_serialize
 from distributed.protocol.pickle import dumps
 
 from moorage.errors import LostError
-from moorage.kernel.mirror import Mirror
-from moorage.kernel.shipping import install_plugin
+from moorage.kernel.connection.mirror import Mirror
+from moorage.kernel.install import install_plugin
 from moorage.model import Everywhere, OnWorkers, Placement
 from moorage.protocol import Changes, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
 from tests.helpers import eventually

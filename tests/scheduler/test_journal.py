@@ -11,7 +11,7 @@ from distributed import Scheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.kernel.mirror import Mirror
+from moorage.kernel.connection.mirror import Mirror
 from moorage.model import WorkerInfo
 from moorage.protocol import VariableRecord
 from moorage.scheduler.journal import Journal, worker_dict

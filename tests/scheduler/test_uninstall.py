@@ -10,7 +10,7 @@ import pytest
 from distributed import Scheduler
 
 from moorage.errors import VersionError
-from moorage.kernel import shipping
+from moorage.kernel import install
 from moorage.model import Anywhere, Everywhere, OnWorkers
 from tests.helpers import eventually
 from tests.scheduler.notebook import notebook_on
@@ -111,7 +111,7 @@ def test_after_uninstalling_it_can_be_installed_again(fresh: Workers) -> None:
 def test_a_plugin_of_another_version_is_refused_and_left_alone(fresh: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     with notebook_on(fresh) as notebook:
         notebook.everywhere("x", VALUE)
-        monkeypatch.setattr(shipping, "PROTOCOL_VERSION", shipping.PROTOCOL_VERSION + 1)
+        monkeypatch.setattr(install, "PROTOCOL_VERSION", install.PROTOCOL_VERSION + 1)
         with pytest.raises(VersionError, match="version 1 of moorage's protocol, this notebook version 2"):
-            notebook.client.sync(shipping.install_plugin, notebook.client)
+            notebook.client.sync(install.install_plugin, notebook.client)
         assert notebook.state("x") == "held"

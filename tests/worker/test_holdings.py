@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moorage.worker.holdings import Holdings
-from tests.kernel.compute.tools import notebook
+from tests.tasks.tools import notebook
 
 SOURCE = """
 import functools

@@ -1,4 +1,4 @@
-// The lines that do what a gesture does. Pure text; the same words as moorage/jupyter/line.py, which is held to the same
+// The lines that do what a gesture does. Pure text; the same words as moorage/jupyter/magics/line.py, which is held to the same
 // examples (tests/protocol/magics.json).
 import type { PlacementDict } from '../protocol';
 

@@ -63,13 +63,13 @@ const NOTHING: IPreview = {
   refusal: null
 };
 
-/** What a placement may fill of a worker's memory limit: where the worker pauses. As in moorage/room.py. */
+/** What a placement may fill of a worker's memory limit: where the worker pauses. As in moorage/capacity.py. */
 export const PAUSE = 0.8;
 
-/** What of its memory limit a worker fills before it begins to write data to disk. As in moorage/room.py. */
+/** What of its memory limit a worker fills before it begins to write data to disk. As in moorage/capacity.py. */
 const SPILL = 0.7;
 
-/** Bytes of a value from which on it lies in memory that a host shares. As in moorage/worker/sharing.py. */
+/** Bytes of a value from which on it lies in memory that a host shares. As in moorage/worker/images/sharing.py. */
 const SMALLEST_SHARED = 100_000;
 
 /** Bytes that a worker can have for itself; Infinity without a limit. */
@@ -203,7 +203,7 @@ function sharedShare(state: IBoardState, variable: IVariable | undefined, host: 
     : 0;
 }
 
-// As `fits_as_shared` in moorage/room.py. What a worker has not said yet the kernel will find out.
+// As `fits_as_shared` in moorage/capacity.py. What a worker has not said yet the kernel will find out.
 function sharesMemory(state: IBoardState, worker: PanelWorker, nbytes: number, there: number): boolean {
   if (worker.shares === false) {
     return false;

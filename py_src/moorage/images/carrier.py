@@ -6,10 +6,10 @@ the frames on as they are, and unpickles it on the worker. The pickle of a carri
     sys.modules.get(<name of the images module>, pickle).loads(stream, buffers=[...])
 
 so what a worker has under the key is the value itself, and ordinary tasks just use it. The images module is what
-moorage puts into worker processes (``worker/images.py``): its ``loads`` is `Table.loads`, which brings the buffers to
-aligned memory and remembers which object came out of which image. In a process that has no such module the value
-comes out all the same. A value that tasks may write to names another module, whose functions make it on private memory
-(`Table.loads_writable`); its image stays as it was placed, and is what is sent on and what parts are taken of.
+moorage puts into worker processes (``worker/images/plugin.py``): its ``loads`` is `Table.loads`, which brings the
+buffers to aligned memory and remembers which object came out of which image. In a process that has no such module the
+value comes out all the same. A value that tasks may write to names another module, whose functions make it on private
+memory (`Table.loads_writable`); its image stays as it was placed, and is what is sent on and what parts are taken of.
 
 Here is also the `Table`: of which image is this object? By it a buffer is found by image and number, and in any other
 object by its content only.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from moorage.controller.cluster import ClusterController
 from moorage.errors import ClusterError
-from moorage.kernel.cluster import ClusterController
 
 
 def check_free(namespace: dict[str, Any], name: str) -> None:

@@ -13,11 +13,11 @@ import anywidget
 from IPython import get_ipython
 from traitlets import Bool, observe
 
+from moorage.controller import registry
+from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, MoorageError
-from moorage.jupyter.comm import Channel, keep_shell, open_channel
-from moorage.jupyter.panel_state import as_read_only
-from moorage.kernel import session
-from moorage.kernel.cluster import ClusterController
+from moorage.jupyter.panel.comm import Channel, keep_shell, open_channel
+from moorage.jupyter.panel.state import as_read_only
 
 _STATIC = Path(__file__).parent / "static"
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -109,7 +109,7 @@ def view_of(controller: ClusterController) -> dict[str, Any] | None:
 
     A frontend without widgets shows the other forms of a cluster instead.
     """
-    if not Board._esm or controller.status == "stopped" or controller is not session.current():
+    if not Board._esm or controller.status == "stopped" or controller is not registry.current():
         return None
     if not _shown:
         _shown.append(Board())

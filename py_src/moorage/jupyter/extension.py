@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 
-from moorage.jupyter import board, completion, display, results_view
-from moorage.jupyter.cells import await_placing
-from moorage.jupyter.comm import close_channel, open_channel
-from moorage.jupyter.magics import MoorageMagics, notebook_names, show_cluster
-from moorage.jupyter.submit_magic import SubmitMagics
-from moorage.kernel import session
-from moorage.kernel.cluster import ClusterController
-from moorage.kernel.compute.results import Results
-from moorage.kernel.placements import Placements
+from moorage.controller import registry
+from moorage.controller.cluster import ClusterController
+from moorage.jupyter import board, display, results_view
+from moorage.jupyter.magics import completion
+from moorage.jupyter.magics.cells import await_placing
+from moorage.jupyter.magics.commands import MoorageMagics, notebook_names, show_cluster
+from moorage.jupyter.magics.submit import SubmitMagics
+from moorage.jupyter.panel.comm import close_channel, open_channel
+from moorage.kernel.placement.placements import Placements
+from moorage.tasks.map.results import Results
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -37,7 +38,7 @@ def load(shell: InteractiveShell) -> None:
     """Add moorage to `shell`."""
     unload(shell)
     shell.register_magics(*_MAGICS)
-    _set_configurables(shell, session.all_controllers())
+    _set_configurables(shell, registry.all_controllers())
     shell.set_hook("complete_command", _complete, re_key=completion.PATTERN)
     shell.events.register("post_run_cell", _after_cell)
     shell.input_transformers_post.append(await_placing)
@@ -87,7 +88,7 @@ def _formatters(shell: InteractiveShell) -> dict[str, Any]:
 def _after_cell(_: object) -> None:
     """Let controllers see which names the cell has bound anew. Takes microseconds."""
     shell = get_ipython()
-    controllers = session.all_controllers()
+    controllers = registry.all_controllers()
     _set_configurables(shell, controllers)
     for controller in controllers:
         controller.placer.note_rebound(shell.user_ns)
@@ -101,10 +102,10 @@ def _set_configurables(shell: InteractiveShell, controllers: Sequence[ClusterCon
 
 def _complete(shell: InteractiveShell, event: SimpleNamespace) -> list[str]:
     def placed() -> list[str]:
-        return sorted({name for controller in session.all_controllers() for name in controller})
+        return sorted({name for controller in registry.all_controllers() for name in controller})
 
     def workers() -> list[str]:
-        return sorted({name for controller in session.all_controllers() for name in controller.worker_names()})
+        return sorted({name for controller in registry.all_controllers() for name in controller.worker_names()})
 
     known = completion.Known(lambda: notebook_names(shell), placed, workers)
     return completion.complete(event.text_until_cursor, known)

@@ -13,7 +13,7 @@ from IPython.display import display
 from moorage.jupyter.display import Bundle, printable
 
 if TYPE_CHECKING:
-    from moorage.kernel.compute.results import Results
+    from moorage.tasks.map.results import Results
 
 INTERVAL_SECONDS = 0.3
 _ERRORS = 5  # shown at most

@@ -1,4 +1,11 @@
-"""What moorage runs in the notebook's process, or in a plain script: the cluster controller and its parts.
+"""The notebook's side of placement, in a kernel or a plain script: nothing here needs IPython.
 
-Nothing here needs IPython or a notebook.
+* ``placement``   placing, moving, gathering and releasing variables
+* ``connection``  the conversation with the scheduler plugin, and the Dask client for it
+* ``images``      getting the images of values to workers, one copy a host
+* ``values``      the notebook's values: which of them are placed, and whether they have changed
+* ``install``     puts the plugin on a scheduler; ``versions`` says whether it can run there
+* ``waiting``     waits that end: by a time limit, an interrupt, a closed client
+
+`ClusterController` is in ``controller``, running code in ``tasks``. Imported by those two and by ``jupyter``.
 """

@@ -1,4 +1,4 @@
-"""Whether a scheduler can run what moorage sends it. What workers run is compared in ``environment.py``."""
+"""Whether a scheduler can run what moorage sends it. What workers run is compared in ``connection.worker_versions``."""
 
 from __future__ import annotations
 

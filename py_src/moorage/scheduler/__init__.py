@@ -1,20 +1,12 @@
 """What runs inside the scheduler's process and keeps data where it was put.
 
-* ``plugin``     the scheduler plugin: its handlers, and the events it listens to
-* ``keeping``    what keeps the keys of variables alive from being placed to being released
-* ``desired``    which variables there are and where they shall be
-* ``reconcile``  carries out the plan, in slices of time
-* ``flights``    copies on their way
-* ``replicas``   tells when workers get and lose copies
-* ``policy``     the memory manager's policies: leave placed keys alone, let surplus copies go
-* ``origin``     keys without a copy: tasks wait for them while the notebook is asked to send the value again
-* ``departed``   nobody waits for a connection to a worker that has left
-* ``lives``      an earlier life of a key ends before a value is sent that comes back under it
-* ``strays``     looks for what reached a worker without the scheduler knowing
-* ``casualties`` gives up values that end the workers which take them
-* ``adopt``      plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
-* ``history``    keeps Dask's records of moorage's tasks from growing
-* ``journal``    tells subscribed clients what changed
+* ``plugin``        the scheduler plugin: its handlers, and the events it listens to
+* ``placement``     carries out what is desired: copies where they are wanted, surplus ones dropped
+* ``recovery``      values whose workers are gone, and what must not go wrong when they come back
+* ``flights``       copies on their way
+* ``journal``, ``status``  tells subscribed clients what changed, and where a variable stands
+* ``adopt``         plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
+* ``turns``, ``restrictions``, ``history``  tasks: whose turn it is, where they may run, what is remembered of them
 
 These modules reach schedulers that have no moorage installed: the plugin is pickled by value, module by module. So
 they import only each other, ``model``, ``plan``, ``protocol``, and what Dask itself needs, and they keep no state in

@@ -15,8 +15,8 @@ from moorage.plan import Key
 if TYPE_CHECKING:
     from distributed import Scheduler
 
-    from moorage.scheduler.lives import Lives
-    from moorage.scheduler.strays import Strays
+    from moorage.scheduler.recovery.lives import Lives
+    from moorage.scheduler.recovery.strays import Strays
 
 Handler = Callable[..., Awaitable[Any]]
 

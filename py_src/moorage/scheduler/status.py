@@ -12,17 +12,17 @@ from moorage.protocol import VariableRecord, placement_to_dict
 if TYPE_CHECKING:
     from distributed import Scheduler
 
-    from moorage.scheduler.desired import Record
-    from moorage.scheduler.origin import Origins
-    from moorage.scheduler.reconcile import Reconciler
-    from moorage.scheduler.shared import Shared
+    from moorage.scheduler.placement.desired import Record
+    from moorage.scheduler.placement.reconcile import Reconciler
+    from moorage.scheduler.placement.shared import Shared
+    from moorage.scheduler.recovery.restorer import Restorer
 
 LOOKED_AT = "being looked at"
 """The reason as long as it is not known yet whether something is to be done: no last word."""
 
 
 def standing_of(
-    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins, shared: Shared
+    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, shared: Shared
 ) -> VariableRecord:
     """Return a variable in full."""
     tasks, unsettled, workers = scheduler.tasks, reconciler.unsettled, reconciler.view.by_address
@@ -61,7 +61,7 @@ def _typename(record: Record, scheduler: Scheduler) -> str:
 
 
 def _state(
-    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Origins, held: int, pending: int
+    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, held: int, pending: int
 ) -> tuple[State, str]:
     of_how_many = f" ({{}} of {len(record.keys)} keys)" if len(record.keys) > 1 else ""
     if lost := [key for key in record.keys if key in origins.lost]:

@@ -1,0 +1,11 @@
+"""What a notebook or a script holds of a cluster: `start`, `attach`, and the `ClusterController` that they return.
+
+* ``start``         starting a cluster, attaching to one, installing placement on one
+* ``cluster``       `ClusterController`, with the verbs of ``verbs``, ``resizing`` and ``submitting``
+* ``registry``      the clusters of this process, and which of them is the current one
+* ``scaling``       who changes the size of the cluster: its host process, this process, or nobody here
+* ``dask_cluster``  what code written for one of Dask's cluster objects expects
+* ``ending``, ``forks``  a cluster without a connection, a forked process
+
+How variables are placed is in ``kernel``, how code runs in ``tasks``. Imported by ``jupyter`` and by users.
+"""

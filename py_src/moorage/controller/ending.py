@@ -1,0 +1,62 @@
+"""Ending a cluster that another process has started, when there is no connection to it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from distributed import Security
+from distributed.comm.addressing import parse_address, parse_host_port
+from distributed.comm.core import connect
+from distributed.core import send_recv
+
+from moorage.errors import UnreachableError
+from moorage.kernel.connection.client import in_thread
+
+
+def stop_host(address: str, security: Security, limit: float) -> None:
+    """Let the host process of moorage's at `address` end, if there is one.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler.
+    security : distributed.Security
+        Credentials of a client.
+    limit : float
+        Seconds.
+
+    Raises
+    ------
+    UnreachableError
+        If somebody listens there who does not answer in time.
+    """
+
+    async def stop() -> None:
+        comm = await connect(address, timeout=limit, **security.get_connection_args("client"))
+        try:
+            await send_recv(comm, op="moorage_host", command="stop")
+        finally:
+            comm.abort()
+
+    if _is_gone(address, limit):  # Dask would try again and again
+        return
+    try:
+        in_thread(asyncio.wait_for(stop(), limit))
+    except OSError as error:
+        if not _is_gone(address, limit):
+            raise UnreachableError(
+                f"The cluster at {address} does not answer ({type(error).__name__}), so it may go on.",
+                "Stop it where it was started, or end its process.",
+            ) from error
+
+
+def _is_gone(address: str, limit: float) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_connection(parse_host_port(parse_address(address)[1]), timeout=limit).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False

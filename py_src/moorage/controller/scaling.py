@@ -1,0 +1,149 @@
+"""How the size of a cluster is changed, for each way in which this notebook may have got hold of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from distributed import Scheduler
+from distributed.deploy.cluster import Cluster
+from distributed.deploy.spec import SpecCluster
+
+from moorage.deploy.scaling.scaler import Scaler
+from moorage.deploy.scaling.supervisor import Supervisor
+from moorage.errors import InputError, ScaleError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from moorage.kernel.connection.scheduler_link import SchedulerLink
+
+Info = dict[str, Any]
+"""``requested``, ``arrived``, ``pending`` (worker names), ``adapt`` (``{minimum, maximum}`` or None), ``trouble``."""
+
+
+class Scaling(Protocol):
+    """Changes the size of one cluster without losing data. Runs on the client's event loop."""
+
+    async def command(self, command: str, **arguments: Any) -> Info:
+        """Carry out one of the commands of ``moorage.deploy.host.control`` and return the state after it."""
+
+    def now(self) -> Info | None:
+        """Return the state after workers have come or gone; None if whoever decides on the size tells it anyway."""
+
+    def close(self) -> None:
+        """Decide on nothing any more."""
+
+
+class RemoteScaling:
+    """A cluster in a host process of moorage's, of this notebook's or another's."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def command(self, command: str, **arguments: Any) -> Info:
+        """See `Scaling`."""
+        assert self._client.scheduler is not None
+        info: Info = await self._client.scheduler.moorage_host(command=command, **arguments)
+        return info
+
+    def now(self) -> None:
+        """See `Scaling`: the host tells."""
+
+    def close(self) -> None:
+        """See `Scaling`: the host goes on."""
+
+
+class InProcessScaling:
+    """A cluster object of this process, such as a ``LocalCluster`` or an ``SGECluster`` made in the notebook.
+
+    As long as this is open, lost jobs are submitted again, as in a host process.
+
+    Parameters
+    ----------
+    cluster : SpecCluster
+        `is_own` must hold for it. To be called on its event loop.
+    on_change : callable
+        Called when the size was changed otherwise than by a command.
+    """
+
+    def __init__(self, cluster: SpecCluster, on_change: Callable[[], None]) -> None:
+        scheduler: Any = cluster.scheduler
+        self._scaler = Scaler(cluster, scheduler)
+        self._scaler.on_change = on_change
+        self._supervisor = Supervisor(self._scaler)
+        self._supervisor.install()
+        self._watch = asyncio.ensure_future(self._supervisor.run())
+
+    async def command(self, command: str, **arguments: Any) -> Info:
+        """See `Scaling`."""
+        match command:
+            case "scale":
+                await self._scaler.scale(**arguments)
+            case "adapt":
+                await self._scaler.adapt(**arguments)
+            case "fix":
+                self._scaler.stop_adapting()
+            case "info":
+                pass
+            case "keep":
+                raise InputError(
+                    "A cluster object of this process ends with it, and cannot be kept.",
+                    "Start one that can: %cluster start --keep, on a job queue with --using.",
+                )
+            case _:
+                raise InputError(f"A cluster object of this process cannot {command}.", "Use its own methods.")
+        return self._scaler.info()
+
+    def now(self) -> Info:
+        """See `Scaling`."""
+        return self._scaler.info()
+
+    def close(self) -> None:
+        """See `Scaling`."""
+        self._watch.cancel()
+        self._supervisor.uninstall()
+
+
+class FixedScaling:
+    """A cluster on whose size somebody else decides.
+
+    Parameters
+    ----------
+    link : SchedulerLink
+    cluster : Cluster, optional
+        The object of this process that it belongs to.
+    """
+
+    def __init__(self, link: SchedulerLink, cluster: Cluster | None = None) -> None:
+        self._link = link
+        self._cluster = cluster
+
+    async def command(self, command: str, **arguments: Any) -> Info:
+        """See `Scaling`."""
+        if command == "info":
+            return self.now()
+        if self._cluster is not None:
+            raise ScaleError(
+                f"This notebook cannot {command} a {type(self._cluster).__name__} without losing data: its scheduler"
+                " runs in another process.",
+                "Move the data first, Client.retire_workers([address, ...]), and then use the object's own methods.",
+            )
+        raise ScaleError(
+            f"This notebook cannot {command} the cluster: it was attached by its address.",
+            "Do it where the cluster was started, or attach to the cluster object itself.",
+        )
+
+    def now(self) -> Info:
+        """See `Scaling`."""
+        names = list(self._link.mirror.snapshot()[1])
+        return {"requested": names, "arrived": names, "pending": [], "adapt": None, "trouble": ""}
+
+    def close(self) -> None:
+        """See `Scaling`."""
+
+
+def is_own(cluster: Cluster | None) -> bool:
+    """Whether scheduler and cluster object run in this process, so that data can be moved before workers go."""
+    return isinstance(cluster, SpecCluster) and isinstance(cluster.scheduler, Scheduler)

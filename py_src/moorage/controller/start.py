@@ -1,0 +1,318 @@
+"""How a notebook or a script gets hold of a cluster: start one, attach to one, or only install placement on one."""
+
+from __future__ import annotations
+
+import socket
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.config
+from distributed import Client, Security
+from distributed.core import Status
+from distributed.deploy.cluster import Cluster
+
+from moorage import config
+from moorage.controller import registry
+from moorage.controller.cluster import ClusterController
+from moorage.deploy import kept
+from moorage.deploy.factory import deployment
+from moorage.deploy.host_process import Progress, launch
+from moorage.deploy.security import from_texts
+from moorage.deploy.state_file import KeptCluster
+from moorage.errors import InputError, NoClusterError, UnreachableError
+from moorage.kernel.connection.client import address_in, client_at, connected, credentials, is_open
+from moorage.kernel.connection.worker_versions import Environment
+from moorage.kernel.install import install_plugin
+from moorage.kernel.waiting import wait_for
+
+
+def start(
+    n_workers: int | None = None,
+    threads_per_worker: int | None = None,
+    memory_limit: str | int | float | None = "auto",
+    names: Sequence[str] | None = None,
+    keep: bool = False,
+    *,
+    using: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    insecure: bool = False,
+    timeout: str | float | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ClusterController:
+    """Start a cluster and connect to it: of local processes, encrypted and on loopback only, or by Dask's deployments.
+
+    What `using` leaves out is taken from Dask's configuration, such as ``jobqueue.sge`` of dask-jobqueue. Jobs that
+    wait in a queue are not waited for: see `ClusterController.wait_for_workers`.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        Default: one for each of `names`, or Dask's choice for this machine.
+    threads_per_worker : int, optional
+    memory_limit : str, int, float or None
+        Of each worker: ``"2GB"``, bytes, or a fraction of this machine's memory; ``"auto"`` shares it evenly.
+    names : sequence of str, optional
+        Names of the first workers.
+    keep : bool
+        Let the cluster outlive this process.
+    using : str, optional
+        ``local``, ``ssh``, a queue (``sge``, ``slurm``, ``pbs``, ``lsf``, …), or the path of a Dask cluster class.
+        Default: the setting ``moorage.cluster.factory``, or dask-labextension's ``labextension.factory``, else local.
+    options : mapping, optional
+        Further arguments of that class.
+    insecure : bool
+        Do without TLS.
+    timeout : str or float, optional
+    on_progress : callable, optional
+        Called with the numbers of workers that are there and that are asked for.
+
+    Returns
+    -------
+    ClusterController
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense.
+    StartError
+        If it does not start. Nothing of it is left.
+    """
+    spec = deployment(
+        using,
+        options or {},
+        n_workers=n_workers,
+        threads_per_worker=threads_per_worker,
+        memory_limit=memory_limit,
+        names=names or (),
+        keep=keep,
+        insecure=insecure,
+        dashboard=bool(config.get("cluster.dashboard")),
+        idle_timeout=config.seconds("cluster.idle-timeout"),
+    )
+    with registry.starting("", spec.kind, spec.n_workers or len(spec.names)) as begun:
+
+        def report(progress: Progress) -> None:
+            begun.progress(progress.arrived, progress.requested)
+            if on_progress is not None:
+                on_progress(progress.arrived, progress.requested)
+
+        handle = launch(spec, config.seconds("start-timeout", timeout), report)
+        try:
+            limit = config.seconds("connect-timeout")
+            client = connected(handle.info.address, limit, security=handle.info.security)
+            controller = _controller(client, spec.is_local, name=handle.info.name, kind=spec.kind, handle=handle)
+            if insecure:
+                what = "has no TLS: whoever reaches it, such as every user of this machine, can run code as you"
+                _warn(controller, what, "Leave out insecure=True, or --insecure, where that is not wanted.")
+            return controller
+        except BaseException:
+            handle.kept = False
+            handle.close()
+            raise
+
+
+def attach(
+    target: Any = None,
+    *,
+    security: Security | None = None,
+    tls_ca: str | None = None,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+    timeout: str | float | None = None,
+) -> ClusterController:
+    """Connect to a cluster that is there.
+
+    Parameters
+    ----------
+    target : str, distributed.Client, Dask cluster object, ClusterController
+        The address of a scheduler (``tcp://…``, ``tls://…``), its scheduler file, the name of a kept cluster, or an
+        object of this process. Default: the cluster that was started here, if the connection to it is lost; else the
+        one kept cluster of this user, else Dask's setting ``scheduler-address``.
+    security : distributed.Security, optional
+        Credentials. Default: those kept with the cluster, or Dask's configuration.
+    tls_ca, tls_cert, tls_key : str, optional
+        Credentials as paths of PEM files, instead.
+    timeout : str or float, optional
+        Default: 10 s.
+
+    Returns
+    -------
+    ClusterController
+
+    Raises
+    ------
+    InputError
+        If `target` is none of these, or several clusters are kept and none is named.
+    NoClusterError
+        If there is no target, no kept cluster and no setting.
+    UnreachableError
+        If nobody answers at the address in time, or not with these credentials.
+    VersionError
+        If the scheduler is too old, or of another Python.
+    """
+    limit = config.seconds("connect-timeout", timeout)
+    security = security or credentials(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
+    if target is None:
+        target = registry.adrift() or kept.only() or dask.config.get("scheduler-address", None)
+    match target:
+        case None:
+            raise NoClusterError(
+                "There is nothing to attach to: no cluster is kept.",
+                "Give the address of a scheduler (tcp://host:port), or start a cluster: %cluster start --keep.",
+            )
+        case ClusterController() if target.lost:
+            return _attach_again(target, security, limit)
+        case ClusterController() if target.status == "stopped":
+            raise UnreachableError(f"The cluster {target.name} is stopped.", "Start another one: %cluster start.")
+        case ClusterController():
+            registry.add(target)
+            return target
+        case Client() if isinstance(target.cluster, ClusterController):
+            return attach(target.cluster, security=security, timeout=timeout)
+        case Client():
+            if target._asynchronous:
+                raise InputError(
+                    "An asynchronous Client cannot be attached to.", "Attach to the address of its scheduler."
+                )
+            # Two on one client would take each other's events away.
+            for controller in registry.all_controllers():
+                if controller.client is target and _is_there(controller):
+                    registry.add(controller)
+                    return controller
+            return _controller(target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False)
+        case Cluster():
+            return _attach_object(target, limit)
+        case KeptCluster():
+            return _attach_kept(target, security, limit)
+        case str() if target and ("://" in target or _is_host_and_port(target)):
+            return _attach_address(target, security, limit)
+        case str() if target and (file := Path(target).expanduser()).exists():
+            return _attach_address(address_in(file), security, limit)
+        case str() if target:
+            return _attach_kept(kept.named(target), security, limit)
+    raise InputError(
+        f"There is nothing to attach to: {target!r}.",
+        "Give the address of a scheduler (tcp://host:port), its scheduler file, a Client or a Dask cluster object.",
+    )
+
+
+def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
+    kind = type(cluster).__name__
+    if cluster.asynchronous:
+        raise InputError(
+            f"An asynchronous {kind} cannot be attached to.", "Attach to the address of its scheduler, or make it anew."
+        )
+    if cluster.status != Status.running:
+        raise UnreachableError(f"The {kind} {cluster.name} is {cluster.status.name}.", "Make another one.")
+    for controller in registry.all_controllers():
+        if controller.dask_cluster is cluster and _is_there(controller):
+            registry.add(controller)
+            return controller
+    controller = _controller(connected(cluster, limit), name=str(cluster.name), kind=kind, cluster=cluster)
+    if cluster._adaptive is not None and cluster._adaptive.periodic_callback is not None:
+        controller.link.notice(
+            "warning",
+            f"The {kind} adapts its size as Dask does, which closes workers also when their data cannot be moved.",
+            "%cluster adapt MIN MAX does it without losing data.",
+        )
+    return controller
+
+
+def _attach_again(lost: ClusterController, security: Security | None, limit: float) -> ClusterController:
+    client = client_at(lost.address, security or lost.client.security, limit)
+    controller = _controller(client, name=lost.name, kind=lost.kind, cluster=lost.dask_cluster)
+    controller.placer.direct = lost.placer.direct
+    return controller
+
+
+def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
+    for controller in registry.all_controllers():
+        if controller.address == cluster.address and _is_there(controller):
+            registry.add(controller)
+            return controller
+    client = client_at(cluster.address, security or (from_texts(cluster.tls) if cluster.tls else None), limit)
+    controller = _controller(client, name=cluster.name, kind=cluster.kind)
+    controller.placer.direct = cluster.kind == "local" and cluster.host == socket.gethostname()
+    return controller
+
+
+def _attach_address(address: str, security: Security | None, limit: float) -> ClusterController:
+    client = client_at(address, security, limit)
+    return _controller(client, name=_short(client), kind="attached")
+
+
+def _controller(client: Client, same_environment: bool = False, **facts: Any) -> ClusterController:
+    """Return the controller of a cluster, and make it the current one; if that fails, `client` is closed if it is ours.
+
+    It says by notices that the cluster is open, and that its workers run other versions than this process. If the same
+    cluster was lost before, this controller takes its place.
+    """
+    address = client.scheduler.address if client.scheduler is not None else ""
+    lost = [
+        controller for controller in registry.all_controllers() if controller.lost and controller.address == address
+    ]
+    facts = {"handle": next((one.handle for one in lost if one.handle), None), **facts}
+    controller = ClusterController(client, owner=registry.owner(), **facts)
+    try:
+        if not same_environment:
+            environment = Environment(controller.link)
+            controller.placer.on_values = environment.look_at
+            wait_for(client, environment.watch)
+        warn_if_open(controller)
+    except BaseException:
+        controller.let_go()
+        raise
+    for one in lost:
+        one.let_go()
+    registry.add(controller)
+    return controller
+
+
+def _is_there(controller: ClusterController) -> bool:
+    return controller.status == "connected" and not controller.lost
+
+
+def _is_host_and_port(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return bool(colon and host) and port.isdecimal()
+
+
+_warned: set[str] = set()
+
+
+def warn_if_open(controller: ClusterController) -> None:
+    """Warn, once for each cluster, if everybody who reaches its network may use it."""
+    if is_open(controller.address):
+        what = "is open: whoever reaches that address can run code on it"
+        _warn(controller, what, "Where that is not wanted, start it with TLS (distributed.comm.tls).")
+
+
+def _warn(controller: ClusterController, what: str, remedy: str) -> None:
+    if controller.address in _warned:
+        return
+    _warned.add(controller.address)
+    message = f"The cluster at {controller.address} {what}."
+    controller.link.notice("warning", message, remedy)
+    warnings.warn(f"{message} {remedy}", stacklevel=5)
+
+
+def install(client: Client) -> Any:
+    """Put placement on the scheduler of `client`, and nothing else.
+
+    From then on plain ``client.scatter(x, broadcast=True)`` and ``client.replicate(futures, n)`` of any client hold:
+    through Dask's memory manager, lost workers and new ones, for as long as the futures live.
+
+    Returns
+    -------
+    None
+        For an asynchronous client an awaitable, without which nothing is done: ``await moorage.install(client)``.
+    """
+    if client.asynchronous:
+        return install_plugin(client)
+    return wait_for(client, install_plugin, client)
+
+
+def _short(client: Client) -> str:
+    return str(client.scheduler.address).split("://")[-1] if client.scheduler is not None else "cluster"

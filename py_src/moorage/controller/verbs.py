@@ -1,0 +1,320 @@
+"""The verbs of a cluster, blocking: scatter, broadcast, pin, place, release, gather, and where things are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any
+
+from moorage.errors import InputError
+from moorage.kernel.placement.assign import By
+from moorage.kernel.placement.placements import Placements
+from moorage.kernel.placement.placer import Placer
+from moorage.kernel.placement.request import How
+from moorage.kernel.placement.targets import scatter_placement, worker_list
+from moorage.kernel.placement.variable import Variable
+from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
+
+_MISSING: Any = object()
+
+
+class Verbs:
+    """What a `ClusterController` can do with variables. Those that place wait, within bounds, until it is done."""
+
+    placer: Placer
+    wait_timeout: Any
+
+    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
+        """Run a coroutine function on the client's event loop."""
+        raise AssertionError("the cluster does this")
+
+    def scatter(
+        self,
+        data: Any,
+        name: str | None = None,
+        workers: Any = None,
+        broadcast: bool | int = False,
+        direct: bool | None = None,
+        hash: bool = True,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+        *,
+        by: By = "cores",
+        allow_other_workers: bool = False,
+        whole: bool = False,
+        force: bool = False,
+        keep_origin: bool = True,
+        rebind: bool = False,
+        writable: bool = False,
+    ) -> Any:
+        """Put data on the workers, as ``Client.scatter``, and keep it there.
+
+        Parameters
+        ----------
+        data : object
+            A list, tuple, set, frozenset, dict, range or namedtuple is scattered by element, all else as one value.
+        name : str, optional
+            The variable it becomes. Without a name it is kept as long as somebody has the futures.
+        workers : str, list, optional
+            Names, hosts or addresses; the elements are spread among them.
+        broadcast : bool or int
+            True: a copy of each element on every worker, those that join later included, or on each of `workers`.
+            A number: that many copies.
+        direct : bool, optional
+            Send to the workers rather than through the scheduler.
+        hash : bool
+            Derive keys from the content rather than at random.
+        timeout : str or float, optional
+            Of the wait for the copies. When it runs out the placement stays recorded.
+        asynchronous : bool, optional
+            Return an awaitable.
+        by : str
+            ``cores`` (round robin grouped by cores), ``workers`` (round robin) or ``memory`` (where most is free).
+        allow_other_workers : bool
+            With `workers`: tasks may run elsewhere too.
+        whole : bool
+            Scatter a list, dict … as one value.
+        force : bool
+            Do it even if it does not fit.
+        keep_origin : bool
+            Remember the value, to send it again if its last copy is lost.
+        rebind : bool
+            Bind the notebook's variable `name`, which has this value, to the same value in the memory that the workers
+            of this host share: read-only, and the host holds one copy in all. Other references to `data` stay.
+        writable : bool
+            Let tasks write to it. What they write is their worker's own: later tasks on that worker get the same
+            object, as always with Dask, and nobody else ever sees it. Other workers, those that join or start again,
+            the notebook (`gather`) and what is computed of a part (``x[:10]``, a column; read-only) have what was
+            placed. A worker takes memory of its own for the pages that are written to, and does not spill the value.
+            It holds until the variable is released. Keys say so; those of an unnamed dict are not its labels then.
+
+        Returns
+        -------
+        Future, or list, tuple, set, frozenset, dict or namedtuple of Futures
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        NotMappableError
+            With `rebind`, if the value cannot be shared with this process; nothing has changed, unless it says so.
+        """
+        if by not in ("cores", "workers", "memory"):
+            raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
+        placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable)
+        return self._wait(self.placer.place, data, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+
+    def broadcast(
+        self,
+        value: Any,
+        name: str | None = None,
+        *,
+        per_host: bool = False,
+        whole: bool = True,
+        force: bool = False,
+        keep_origin: bool = True,
+        rebind: bool = False,
+        writable: bool = False,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Put a copy of `value` on every worker, or one on each host, now and whenever one joins.
+
+        Parameters
+        ----------
+        value : object
+        name : str, optional
+        per_host : bool
+        whole : bool
+            As one value; False: a list, dict … by element.
+        force, keep_origin, rebind, writable, timeout, asynchronous
+            As in `scatter`.
+
+        Returns
+        -------
+        Future, or what `scatter` returns if not `whole`
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
+        placement: Placement = OnePerHost() if per_host else Everywhere()
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
+        return self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+
+    def pin(
+        self,
+        name: str,
+        workers: Any,
+        allow_other_workers: bool = False,
+        value: Any = _MISSING,
+        *,
+        whole: bool = True,
+        force: bool = False,
+        keep_origin: bool = True,
+        rebind: bool = False,
+        writable: bool = False,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Put a copy of a variable on each of `workers` and let go of it elsewhere.
+
+        Parameters
+        ----------
+        name : str
+            A variable that is placed already, or with `value` a new one.
+        workers : str or list
+        allow_other_workers : bool
+            Tasks may run elsewhere too.
+        value : object, optional
+        whole, force, keep_origin, rebind, writable, timeout, asynchronous
+            As in `broadcast`.
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
+        specs = worker_list(workers)
+        if not specs:
+            raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
+        placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
+        if value is _MISSING:
+            return self.place(
+                name,
+                placement,
+                force=force,
+                rebind=rebind,
+                writable=writable,
+                timeout=timeout,
+                asynchronous=asynchronous,
+            )
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
+        placed = self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+        return placed if asynchronous else None
+
+    def place(
+        self,
+        names: str | Sequence[str],
+        placement: Placement,
+        *,
+        values: Mapping[str, Any] | None = None,
+        whole: bool = False,
+        force: bool = False,
+        rebind: bool = False,
+        writable: bool = False,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Give several variables the same placement, all or none.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Variables that are placed already.
+        placement : Placement
+        values : mapping of str to object, optional
+            Further ones, with their values; one whose value is placed already under its name is only moved.
+        whole, force, rebind, writable, timeout, asynchronous
+            As in `scatter`.
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        how = How(whole, force=force, rebind=rebind, writable=writable)
+        return self._wait(
+            self.placer.place_together, values or {}, names, placement, how, timeout=timeout, asynchronous=asynchronous
+        )
+
+    def release(self, *names: str, asynchronous: bool | None = None) -> Any:
+        """Let variables go: no placement, and no copy unless somebody has futures of them.
+
+        Raises
+        ------
+        UnknownVariableError
+            Nothing has changed.
+        """
+        return self._run(self.placer.release, names, asynchronous=asynchronous)
+
+    def gather(
+        self,
+        *names: str,
+        map: bool = False,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Return the value of a variable, or a tuple of the values of several.
+
+        Parameters
+        ----------
+        *names : str
+        map : bool
+            Map the memory of this host in which workers have it, rather than to copy it: at once, whatever its size,
+            and read-only. What is small is copied.
+        timeout : str or float, optional
+            Of the wait; by default the setting ``moorage.wait-timeout``.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Raises
+        ------
+        UnknownVariableError
+        LostError
+            If a variable is lost.
+        WaitTimeoutError
+            If a value is not here in time.
+        NotMappableError
+            If it shall be mapped and no worker of this host has it.
+        """
+        return self._run(self._gather, names, timeout, map, asynchronous=asynchronous)
+
+    async def _gather(self, names: Sequence[str], timeout: str | float | None, map: bool) -> Any:
+        values = await self.placer.gather(names, timeout, map=map)
+        return values[0] if len(names) == 1 else tuple(values)
+
+    def placement(self, *names: str, asynchronous: bool | None = None) -> Placements:
+        """Return where variables stand now, by name; without names: all.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        return self._run(self.placer.look, names or None, asynchronous=asynchronous)  # type: ignore[no-any-return]
+
+    def sharing(self, *names: str) -> dict[str, str]:
+        """Return which workers share the memory of variables, and why others have copies of their own; all by default.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        return self._run(self.placer.sharing, names or None)  # type: ignore[no-any-return]
+
+    def _wait(
+        self,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        *args: Any,
+        timeout: str | float | None,
+        **options: Any,
+    ) -> Any:
+        """Run a coroutine function that waits until something is placed, by default as long as is set."""
+        limit = self.wait_timeout if timeout is None else timeout
+        return self._run(function, *args, timeout=limit, **options)
+
+    def __getitem__(self, name: str) -> Variable:
+        if name not in self.placer.names():
+            self._run(self.placer.find, name)
+        return Variable(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.placer.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.placer.names())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.placer.names()

@@ -1,0 +1,123 @@
+"""What a client can ask of the host process: the handler ``moorage_host`` on its scheduler.
+
+Called as ``client.scheduler.moorage_host(command="scale", n=4)``; whoever may connect to the scheduler, which TLS
+decides, may call it. Every reply is the state after the command, in plain values; the same goes to the event topic
+``moorage-host`` whenever it changes. Errors of moorage arrive at the caller as they are.
+
+=========  ==========================================================  ==============================================
+command    arguments                                                   what it does
+=========  ==========================================================  ==============================================
+``info``                                                               nothing
+``scale``  one of ``n, workers, cores, memory``; ``force, timeout``    see `Scaler.scale`
+``adapt``  ``minimum, maximum``                                        see `Scaler.adapt`
+``fix``                                                                ends adaptive scaling, the size stays
+``keep``   ``keep``                                                    outlive what started it, or no longer
+``stop``                                                               ends the cluster, after the reply
+=========  ==========================================================  ==============================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from distributed import Scheduler, SchedulerPlugin
+from distributed.core import error_message
+
+from moorage.deploy.host.lifetime import Lifetime
+from moorage.deploy.scaling.scaler import Scaler
+from moorage.errors import InputError, MoorageError
+
+HANDLER = "moorage_host"
+TOPIC = "moorage-host"
+
+
+class Control(SchedulerPlugin):
+    """The handler, and the events.
+
+    Parameters
+    ----------
+    scaler : Scaler
+    lifetime : Lifetime
+    facts : dict
+        What stays the same for the life of the host: see `info`.
+    """
+
+    name = TOPIC
+
+    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: dict[str, Any]) -> None:
+        self._scaler = scaler
+        self._lifetime = lifetime
+        self._facts = facts
+        self._published: dict[str, Any] = {}
+        scaler.on_change = self.publish
+
+    def install(self, scheduler: Scheduler) -> None:
+        """Register handler and events on `scheduler`."""
+        self._scheduler = scheduler
+        scheduler.handlers[HANDLER] = self.handle
+        scheduler.add_plugin(self)
+        self.publish()
+
+    def info(self) -> dict[str, Any]:
+        """Return the state of the host.
+
+        Returns
+        -------
+        dict
+            ``name, kind, address, dashboard_link, pid``; ``requested, arrived, pending`` (worker names), ``adapt``
+            (``{minimum, maximum}`` or None), ``trouble`` (text); ``keep``, ``idle_timeout`` (seconds).
+        """
+        return {
+            **self._facts,
+            **self._scaler.info(),
+            "keep": self._lifetime.keep,
+            "idle_timeout": self._lifetime.idle_timeout,
+        }
+
+    async def handle(self, command: str = "info", **arguments: Any) -> dict[str, Any]:
+        """Carry out a command and return `info`, or the error in Dask's own form."""
+        try:
+            await self._carry_out(command, arguments)
+        except MoorageError as error:
+            # As Dask answers an exception, but without logging it: nothing is wrong here.
+            return dict(error_message(error, status="uncaught-error"))
+        finally:
+            self.publish()
+        return self.info()
+
+    def publish(self) -> None:
+        """Tell the subscribed clients the state, if it changed."""
+        info = self.info()
+        if info != self._published:
+            self._published = info
+            self._scheduler.log_event(TOPIC, info)
+
+    async def _carry_out(self, command: str, arguments: dict[str, Any]) -> None:
+        try:
+            match command:
+                case "info":
+                    pass
+                case "scale":
+                    await self._scaler.scale(**arguments)
+                case "adapt":
+                    await self._scaler.adapt(**arguments)
+                case "fix":
+                    self._scaler.stop_adapting()
+                case "keep":
+                    self._lifetime.set_keep(**arguments)
+                case "stop":
+                    self._lifetime.on_keep(False)  # from now on nobody shall find it any more
+                    asyncio.get_running_loop().call_later(0.05, self._lifetime.end, "stopped")
+                case _:
+                    raise InputError(f"There is no command {command!r}.", "Use info, scale, adapt, fix, keep or stop.")
+        except TypeError as error:
+            raise InputError(f"The arguments of {command!r} are wrong: {error}.") from error
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        """Publish that a worker has come; called by Dask."""
+        self.publish()
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **kwargs: Any) -> None:
+        """Publish that a worker has gone; called by Dask."""
+        self.publish()

@@ -1,0 +1,252 @@
+"""The life of a host process: start the cluster, serve it, end it and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import ipaddress
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import dask.config
+from distributed import Scheduler, Security
+from distributed.deploy.spec import SpecCluster
+from distributed.utils import format_dashboard_link, import_term
+
+from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
+from moorage.deploy.clusters.local import local_cluster
+from moorage.deploy.dashboard_gate import Access, guard_scheduler
+from moorage.deploy.host.channel import Channel, Order
+from moorage.deploy.host.control import Control
+from moorage.deploy.host.lifetime import Lifetime
+from moorage.deploy.host.scratch import LOG, Scratch, sweep
+from moorage.deploy.processes import allow_open_files, kill_group
+from moorage.deploy.scaling.scaler import Scaler
+from moorage.deploy.scaling.supervisor import Supervisor
+from moorage.deploy.security import from_texts
+from moorage.deploy.spec import HostSpec
+from moorage.deploy.state_file import KeptCluster, StateFile
+from moorage.errors import InputError, MoorageError, ScaleError, StartError
+from moorage.images import segment
+
+logger = logging.getLogger(__name__)
+
+LOCAL_GRACE = 2.0
+QUEUE_GRACE = 20.0
+"""Seconds for a cluster to end by itself: local workers, which can be killed, and jobs, which have to be cancelled."""
+
+LOG_LIMIT = 16_000_000
+"""Bytes. The output of all workers goes to the log as well."""
+
+
+def run(channel: Channel, folders: list[Scratch]) -> NoReturn:
+    """Serve the cluster that is ordered over `channel` until there is a reason to end, then end this process.
+
+    The first of `folders` is for the files of the cluster; all are removed in the end.
+    """
+    code = 1
+    try:
+        order = channel.receive()
+        if order is not None:
+            code = asyncio.run(_serve(order, channel, folders))
+    except BaseException:
+        logger.exception("The host process failed")
+    finally:
+        _exit(code, folders)
+
+
+def _exit(code: int, folders: Sequence[Scratch]) -> NoReturn:
+    """End all that this process has started, and itself."""
+    kill_group(os.getpgrp())
+    segment.sweep()
+    for folder in folders:
+        folder.remove()
+    # What multiprocessing and Dask would do at exit is done, and might wait for what is gone.
+    os._exit(code)
+
+
+async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
+    scratch = folders[0].path
+    spec = HostSpec.from_wire(order["spec"])
+    grace = LOCAL_GRACE if spec.is_local else QUEUE_GRACE
+    lifetime = Lifetime(channel.reading, spec.idle_timeout, 2 * grace, lambda: _exit(1, folders))
+    ended = asyncio.ensure_future(lifetime.wait())
+    if not spec.is_local:
+        folders.append(Scratch(shared_base()))  # its last is the one for credentials of workers elsewhere
+    starting = asyncio.ensure_future(_start(spec, order, channel, scratch, folders[-1].path))
+    await asyncio.wait({ended, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        # What it has started is in our process group, or a job that ends by itself for want of a scheduler.
+        starting.cancel()
+        with suppress(asyncio.CancelledError, TimeoutError, Exception):
+            await asyncio.wait_for(starting, grace)
+        return 1
+    if error := starting.exception():
+        logger.error("The cluster did not start", exc_info=error)
+        channel.send_error(error)
+        return 1
+    cluster, access = starting.result()
+    scheduler: Scheduler = cluster.scheduler
+
+    scaler = Scaler(cluster, scheduler)
+    supervisor = Supervisor(scaler)
+    supervisor.install()
+    facts = _facts(cluster, spec, access)
+    control = Control(scaler, lifetime, facts)
+    control.install(scheduler)
+    state = StateFile(Path(order["runtime_dir"]), KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"]))
+    lifetime.on_keep = lambda keep: state.write() if keep else state.remove()
+    tasks = [
+        asyncio.ensure_future(job) for job in (lifetime.watch(scheduler), supervisor.run(), _trim_log(scratch / LOG))
+    ]
+    try:
+        lifetime.set_keep(spec.keep)
+        channel.send({"event": "ready", "info": control.info()})
+    except MoorageError as error:
+        channel.send_error(error)
+        lifetime.end(error.message)
+    for folder in folders:
+        threading.Thread(target=sweep, args=(folder.base,), daemon=True).start()
+
+    logger.info("The cluster ends: %s", await ended)
+    state.remove()
+    for task in tasks:
+        task.cancel()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(cluster._close(), grace)
+    return 0
+
+
+async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> tuple[Any, Access]:
+    _configure(order, scratch)
+    access = Access.new()
+    security = from_texts(order["tls"]) if not spec.insecure else None
+    if spec.is_local:
+        allow_open_files(spec.n_workers or len(spec.names))
+        cluster: Any = local_cluster(spec, security, str(scratch), access)
+    else:
+        cluster = _create(spec, security, shared)
+    guard_scheduler(cluster, access)
+    progress = _Progress(cluster, channel)
+    reporting = asyncio.ensure_future(progress.follow())
+    try:
+        await cluster
+        progress.tell()
+        if is_job_queue(spec.cluster_class) and spec.n_workers:
+            # A class of dask-jobqueue that is given a size submits in the background, where a refusal is only logged.
+            await _submit(cluster, spec.n_workers)
+    except BaseException:
+        with suppress(Exception):
+            await asyncio.wait_for(cluster._close(), LOCAL_GRACE)
+        raise
+    finally:
+        reporting.cancel()
+    if not isinstance(cluster.scheduler, Scheduler):
+        await cluster._close()
+        raise StartError(
+            f"{spec.cluster_class} runs its scheduler somewhere else, where moorage cannot scale it without loss.",
+            "Create the cluster in the notebook and attach to it.",
+        )
+    return cluster, access
+
+
+async def _submit(cluster: Any, n_workers: int) -> None:
+    try:
+        await Scaler(cluster, cluster.scheduler).scale(n_workers)
+    except ScaleError as error:
+        raise StartError(error.message, error.remedy) from error
+
+
+def _configure(order: Order, scratch: Path) -> None:
+    """Take over configuration and import path of the starter, so that workers find what the notebook finds."""
+    dask.config.update(dask.config.config, order["dask_config"], priority="new")
+    dask.config.set({"temporary-directory": str(scratch)})
+    if "moorage.deploy.host.forkserver" in sys.modules:
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    sys.path[:] = order["sys_path"]
+
+
+def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
+    try:
+        cls = import_term(spec.cluster_class)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"There is no cluster class {spec.cluster_class!r}: {error}.") from error
+    options: dict[str, Any] = dict(spec.options)
+    if is_job_queue(spec.cluster_class):
+        options = with_defaults(cls, options, shared, spec.dashboard)
+    elif spec.n_workers is not None:
+        options["n_workers"] = spec.n_workers
+    if spec.cluster_class == SSH_CLUSTER:
+        pages = {"dashboard_address": "127.0.0.1:0"} if spec.dashboard else {"dashboard": False}
+        options["scheduler_options"] = {**pages, **options.get("scheduler_options", {})}
+        options["credentials"] = shared
+    protocol = "tcp://" if security is None else "tls://"
+    cluster: Any = cls(*spec.args, asynchronous=True, security=security, protocol=protocol, **options)
+    if not isinstance(cluster, SpecCluster):
+        raise StartError(f"{spec.cluster_class} cannot be scaled without loss by moorage.", "Attach to it instead.")
+    return cluster
+
+
+def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> dict[str, Any]:
+    link = _dashboard_link(cluster) if spec.dashboard else ""
+    return {
+        "name": cluster.name,
+        "kind": spec.kind,
+        "address": cluster.scheduler_address,
+        "dashboard_link": access.link(link) if link else "",
+        "pid": os.getpid(),
+    }
+
+
+def _dashboard_link(cluster: SpecCluster) -> str:
+    """Return where Dask's dashboard is: it may be on loopback though the scheduler is not, which Dask leaves out."""
+    scheduler: Any = cluster.scheduler
+    if "dashboard" not in scheduler.services or importlib.util.find_spec("bokeh") is None:
+        return ""
+    pages = scheduler.http_server
+    if ipaddress.ip_address(pages.address).is_loopback:
+        return str(format_dashboard_link(pages.address, pages.port))
+    return str(cluster.dashboard_link)
+
+
+class _Progress:
+    """Tells the starter how many workers have arrived."""
+
+    def __init__(self, cluster: SpecCluster, channel: Channel) -> None:
+        self._cluster = cluster
+        self._channel = channel
+        self._told = -1
+
+    async def follow(self) -> None:
+        """Tell whenever it changes."""
+        while True:
+            self.tell()
+            await asyncio.sleep(0.05)
+
+    def tell(self) -> None:
+        """Tell if it has changed."""
+        scheduler = self._cluster.scheduler
+        arrived = len(scheduler.workers) if isinstance(scheduler, Scheduler) else 0
+        if scheduler is not None and arrived != self._told:
+            self._told = arrived
+            requested = len(self._cluster.worker_spec)
+            self._channel.send({"event": "progress", "stage": "workers", "arrived": arrived, "requested": requested})
+
+
+async def _trim_log(log: Path) -> None:
+    """Keep the log below its limit. All who write to it append, so it can be cut under their hands."""
+    while True:
+        await asyncio.sleep(10.0)
+        _cut(log)
+
+
+def _cut(log: Path) -> None:
+    if log.stat().st_size > LOG_LIMIT:
+        os.truncate(log, 0)

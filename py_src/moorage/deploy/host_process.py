@@ -1,0 +1,363 @@
+"""Starting a cluster in a host process, and ending it, from a notebook's process or a script.
+
+What the host then does is asked for over the scheduler's own connections (``moorage.deploy.host.control``). This module
+holds the other end of the pipe whose end ends the host.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import dask.config
+from distributed import Security
+
+from moorage import config
+from moorage.deploy.host.channel import Event, Order, to_error
+from moorage.deploy.host.scratch import LOG, default_base, ensure_base, remove_stale
+from moorage.deploy.kept import state_folder
+from moorage.deploy.processes import kill_group
+from moorage.deploy.security import MemorySecurity, to_texts
+from moorage.deploy.spec import HostSpec
+from moorage.errors import StartError
+
+PRELOADABLE = ("numpy", "pandas")
+"""Imported once for all workers, if this process has imported them too."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a start has come.
+
+    Attributes
+    ----------
+    arrived, requested : int
+        Workers.
+    """
+
+    arrived: int
+    requested: int
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """A running host process.
+
+    Attributes
+    ----------
+    address : str
+        Of the scheduler, ``tls://host:port``.
+    security : distributed.Security
+        Credentials of a client.
+    dashboard_link : str
+        Empty if there is no dashboard.
+    pid : int
+    name : str
+        Name of the cluster.
+    scratch : str
+        Folder of its files, the log ``host.log`` among them.
+    """
+
+    address: str
+    security: Security
+    dashboard_link: str
+    pid: int
+    name: str
+    scratch: str
+
+
+class HostHandle:
+    """Holds a host process. When this process ends, however that happens, the host ends, unless it is kept.
+
+    Attributes
+    ----------
+    info : HostInfo
+    kept : bool
+        Whether `close` leaves the cluster running. Whoever changes that at the host changes it here.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], info: HostInfo, kept: bool) -> None:
+        self._process = process
+        self.info = info
+        self.kept = kept
+
+    @property
+    def alive(self) -> bool:
+        """Whether the host process runs."""
+        return self._process.poll() is None
+
+    def log(self, lines: int = 20) -> str:
+        """Return the last lines of the log of host and workers; empty if it is gone."""
+        return _tail(Path(self.info.scratch) / LOG, lines)
+
+    def close(self, timeout: float | None = None) -> None:
+        """End the cluster, or only let go of it if it is kept. Does nothing the second time.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds for it to end by itself; after that it is killed with all its workers. By default the setting
+            ``moorage.stop-timeout``.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        if self.kept and self.alive:
+            return
+        if self.alive:
+            self._process.terminate()  # the host may have been told to keep the cluster
+        _end(self._process, Path(self.info.scratch), config.seconds("stop-timeout", timeout))
+
+
+def launch(
+    spec: HostSpec,
+    timeout: float = 60.0,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> HostHandle:
+    """Start a cluster in a process of its own and wait until it is ready.
+
+    An interrupt (``KeyboardInterrupt``) ends the wait and the half-started cluster.
+
+    Parameters
+    ----------
+    spec : HostSpec
+    timeout : float
+        Seconds.
+    on_progress : callable, optional
+        Called in this thread with each change of `Progress`.
+
+    Returns
+    -------
+    HostHandle
+
+    Raises
+    ------
+    StartError
+        If it does not start, or not in time. Nothing of it is left.
+    InputError
+        If the cluster class cannot be had, or refuses its arguments.
+    """
+    if sys.platform == "win32":
+        raise StartError(
+            "Clusters cannot be started from here on Windows.", "Start one with Dask and attach to its address."
+        )
+    base = default_base(dask.config.get("temporary-directory"))
+    ensure_base(base)
+    _started[:] = [process for process in _started if process.poll() is None]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            _command(spec, base),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, **_early_environment()},
+        )
+        _started.append(process)
+        dialogue = _Dialogue(process, on_progress)
+        try:
+            security: Security = Security() if spec.insecure else MemorySecurity.temporary()  # type: ignore[no-untyped-call]
+            ready = dialogue.run(_order(spec, security), timeout)
+        except BaseException as error:
+            log = dialogue.log() or _tail_of(errors)
+            _abort(process, dialogue.scratch)
+            if isinstance(error, _SilenceError) and log:
+                raise StartError(error.message, f"{error.remedy}\nThe last lines of its log:\n{log}".strip()) from None
+            raise
+    info = ready["info"]
+    return HostHandle(
+        process,
+        HostInfo(
+            address=info["address"],
+            security=security,
+            dashboard_link=info["dashboard_link"],
+            pid=info["pid"],
+            name=info["name"],
+            scratch=str(dialogue.scratch),
+        ),
+        kept=spec.keep,
+    )
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Hosts that may run. Also those that were let go of are still children of this process."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """Let go of the hosts that run when Python ends: they end by themselves, or go on on purpose."""
+    for process in _started:
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        process.returncode = process.poll() or 0  # so that Python does not warn of it
+
+
+class _SilenceError(StartError):
+    """The host does not say why it did not start, so its log has to."""
+
+
+class _Dialogue:
+    """Gives a starting host its order and listens until it is ready."""
+
+    def __init__(self, process: subprocess.Popen[bytes], on_progress: Callable[[Progress], None] | None) -> None:
+        self._process = process
+        self._on_progress = on_progress
+        self.scratch: Path | None = None
+
+    def run(self, order: Order, timeout: float) -> Event:
+        """Return the ``ready`` event."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + timeout
+        unsent = json.dumps(order).encode() + b"\n"
+        received = b""
+        with selectors.DefaultSelector() as selector, self._process.stdout as output:
+            os.set_blocking(self._process.stdin.fileno(), False)
+            selector.register(self._process.stdin, selectors.EVENT_WRITE)
+            selector.register(output, selectors.EVENT_READ)
+            while (left := deadline - time.monotonic()) > 0:
+                for key, _ in selector.select(left):
+                    if key.fileobj is output:
+                        part = output.read(65536)
+                        if not part:
+                            raise _SilenceError(f"The cluster's process ended while it started ({self._exit()}).")
+                        *lines, received = (received + part).split(b"\n")
+                        for line in lines:
+                            if ready := self._take(json.loads(line)):
+                                return ready
+                    else:
+                        try:
+                            unsent = unsent[os.write(key.fd, unsent) :]
+                        except BrokenPipeError:
+                            unsent = b""  # its output tells why
+                        if not unsent:
+                            selector.unregister(self._process.stdin)
+        raise _SilenceError(
+            f"The cluster did not start within {timeout:g} s.", "Allow more time, or ask for fewer workers."
+        )
+
+    def log(self) -> str:
+        """Return the last lines that the host has logged."""
+        return _tail(self.scratch / LOG, 20) if self.scratch else ""
+
+    def _take(self, event: Event) -> Event | None:
+        match event["event"]:
+            case "scratch":
+                self.scratch = Path(event["path"])
+            case "progress":
+                if self._on_progress:
+                    self._on_progress(Progress(event["arrived"], event["requested"]))
+            case "error":
+                raise to_error(event)
+            case "ready":
+                return event
+        return None
+
+    def _exit(self) -> str:
+        try:
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "it closed its output"
+        return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def _command(spec: HostSpec, base: Path) -> list[str]:
+    # -P: a file of the user next to the notebook must not take the place of a module that the host imports.
+    command = [sys.executable, "-P", "-m", "moorage.deploy.host", "--scratch", str(base)]
+    if spec.start_method == "spawn":
+        return [*command, "--spawn"]
+    if not spec.options.get("env") and not dask.config.get("distributed.nanny.environ"):
+        # Otherwise variables such as OMP_NUM_THREADS must be there before the import.
+        command += ["--preload", ",".join(module for module in PRELOADABLE if module in sys.modules)]
+    return command
+
+
+def _early_environment() -> dict[str, str]:
+    """Variables that a nanny sets before it starts a worker: the server that workers are forked from needs them."""
+    configured = dask.config.get("distributed.nanny.pre-spawn-environ")
+    values = {key: os.environ.get(key, str(value)) for key, value in configured.items() if value is not None}
+    if values.get("PYTHONHASHSEED", os.environ.get("PYTHONHASHSEED", "0")) in ("0", "random"):
+        values["PYTHONHASHSEED"] = "6640"  # as the nanny does: workers must agree on the hashes of texts
+    return values
+
+
+def _order(spec: HostSpec, security: Security) -> Order:
+    return {
+        "spec": spec.to_wire(),
+        "tls": {} if spec.insecure else to_texts(security),
+        "sys_path": sys.path,
+        "runtime_dir": str(state_folder()),
+        "dask_config": _plain(
+            # `scheduler` and `shuffle` are set by a client of this process; a worker must not take them over.
+            {k: v for k, v in dask.config.config.items() if k not in ("scheduler", "scheduler-address", "shuffle")}
+        ),
+    }
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration can be written as JSON."""
+    plain: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            plain[key] = _plain(value)
+        else:
+            with contextlib.suppress(TypeError, ValueError):
+                json.dumps(value)
+                plain[key] = value
+    return plain
+
+
+def _abort(process: subprocess.Popen[bytes], scratch: Path | None) -> None:
+    """End a host that has not started; a second interrupt only makes it quicker."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+    _end(process, scratch, timeout=3.0)
+
+
+def _end(process: subprocess.Popen[bytes], scratch: Path | None, timeout: float) -> None:
+    """Wait for a host that has been told to end; kill it and all it started if it does not, or if it was killed."""
+    try:
+        clean = process.wait(timeout) >= 0
+    except subprocess.TimeoutExpired:
+        clean = False
+    except BaseException:
+        _kill(process, scratch)
+        raise
+    if not clean:
+        _kill(process, scratch)
+
+
+def _kill(process: subprocess.Popen[bytes], scratch: Path | None) -> None:
+    kill_group(process.pid)
+    process.wait(2.0)
+    if scratch:
+        remove_stale(scratch)
+
+
+def _tail(path: Path, lines: int) -> str:
+    try:
+        with path.open("rb") as file:
+            return _tail_of(file, lines)
+    except OSError:
+        return ""
+
+
+def _tail_of(file: IO[bytes], lines: int = 20) -> str:
+    file.seek(0, os.SEEK_END)
+    file.seek(max(0, file.tell() - 20_000))
+    return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

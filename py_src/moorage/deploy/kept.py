@@ -1,0 +1,56 @@
+"""The user's kept clusters: where their state files are, and which of them is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_runtime_dir
+
+from moorage.deploy.state_file import KeptCluster, kept_clusters
+from moorage.errors import InputError
+
+
+def state_folder() -> Path:
+    """Return the folder of the state files, below Jupyter's runtime folder. It need not be there."""
+    return Path(jupyter_runtime_dir()) / "moorage"
+
+
+def only() -> KeptCluster | None:
+    """Return the one kept cluster, or None if there is none.
+
+    Raises
+    ------
+    InputError
+        If there are several. It lists them.
+    """
+    clusters = kept_clusters(state_folder())
+    if len(clusters) > 1:
+        first = clusters[0].name
+        raise InputError(
+            f"{len(clusters)} clusters are kept, and any of them may be meant: {_listed(clusters)}.",
+            f'Name the one that is: %cluster attach {first}, or attach("{first}").',
+        )
+    return clusters[0] if clusters else None
+
+
+def named(name: str) -> KeptCluster:
+    """Return the kept cluster called `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none. It lists those that there are.
+    """
+    clusters = kept_clusters(state_folder())
+    for cluster in clusters:
+        if cluster.name == name:
+            return cluster
+    raise InputError(
+        f"{name!r} is neither an address, nor a scheduler file, nor the name of a kept cluster.",
+        "An address looks like tcp://host:port. "
+        + (f"The kept clusters: {_listed(clusters)}." if clusters else "No cluster is kept: %cluster keep keeps one."),
+    )
+
+
+def _listed(clusters: list[KeptCluster]) -> str:
+    return ", ".join(f"{cluster.name} ({cluster.kind}, on {cluster.host})" for cluster in clusters)

@@ -1,0 +1,378 @@
+"""The magics: each reads its line, calls the controller, and shows what came of it.
+
+What a line means is ``arguments.py``, what is done is ``kernel/``, how it looks is ``jupyter/display.py``, and how a
+shell gets the magics is ``jupyter/extension.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, output_can_be_silenced
+from IPython.display import display as publish
+from traitlets import Float
+
+from moorage.controller import registry
+from moorage.controller.cluster import ClusterController
+from moorage.controller.start import attach, start
+from moorage.errors import InputError, MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
+from moorage.jupyter import display
+from moorage.jupyter.binding import bind, check_free, end_lost
+from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
+from moorage.jupyter.magics.progress import PATIENCE_SECONDS, Progress
+from moorage.jupyter.magics.reporting import Interrupted, reads, reported
+from moorage.kernel.waiting import gather, wait_for
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+from moorage.tasks.map.results import Results
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+@magics_class
+class MoorageMagics(Magics):
+    """The magics of moorage, for one shell."""
+
+    shell: InteractiveShell
+
+    progress_after = Float(PATIENCE_SECONDS, help="Seconds until a line of progress appears.").tag(config=True)
+
+    # -- the cluster
+
+    @line_magic
+    @reads(arguments.cluster)
+    def cluster(self, args: arguments.ClusterArguments, _: str | None) -> None:
+        """Start, attach, scale, adapt, keep or stop a cluster, or show it."""
+        getattr(self, f"_cluster_{args.action}")(args)
+
+    def _cluster_status(self, _: arguments.ClusterArguments) -> None:
+        controllers = registry.all_controllers()
+        if not controllers:
+            print("No cluster. %cluster start starts one, %cluster attach uses one that runs.")
+        for controller in controllers:
+            publish(show_cluster(controller), raw=True)
+        if len(controllers) > 1:
+            print(f"The magics mean {controllers[-1].name}; %cluster attach VARIABLE chooses another one.")
+
+    def _cluster_start(self, args: arguments.ClusterArguments) -> None:
+        check_free(self.shell.user_ns, args.variable)
+        with self._progress() as progress:
+            progress.update("starting a cluster")
+            end_lost(self.shell.user_ns, args.variable)
+            controller = start(
+                keep=args.keep,
+                using=args.using,
+                options=dict(args.options or ()),
+                insecure=args.insecure,
+                on_progress=partial(_arrivals, progress),
+                **given(
+                    n_workers=args.n_workers,
+                    threads_per_worker=args.threads,
+                    memory_limit=args.memory,
+                    names=args.names,
+                    timeout=args.timeout,
+                ),
+            )
+            bind(self.shell.user_ns, args.variable, controller)
+            progress.done(show_cluster(controller))
+
+    def _cluster_attach(self, args: arguments.ClusterArguments) -> None:
+        target: Any = args.target
+        if target is not None and target in self.shell.user_ns:
+            target = self.shell.user_ns[target]
+        if isinstance(target, ClusterController) and not target.lost:  # of several, the one that is meant from now on
+            publish(show_cluster(attach(target)), raw=True)
+            return
+        if args.target != args.variable:
+            check_free(self.shell.user_ns, args.variable)
+        with self._progress() as progress:
+            progress.update("attaching")
+            files = given(tls_ca=args.tls_ca, tls_cert=args.tls_cert, tls_key=args.tls_key)
+            controller = attach(target, **files, **given(timeout=args.timeout))
+            bind(self.shell.user_ns, args.variable, controller)
+            progress.done(show_cluster(controller))
+
+    def _cluster_scale(self, args: arguments.ClusterArguments) -> None:
+        controller = registry.current()
+        size = given(n=args.n, cores=args.cores, memory=args.total_memory, workers=args.remove, timeout=args.timeout)
+        with self._progress() as progress:
+            progress.update("scaling")
+            controller.scale(force=args.force, on_progress=partial(_arrivals, progress), **size)
+            progress.done(show_cluster(controller))
+
+    def _cluster_adapt(self, args: arguments.ClusterArguments) -> None:
+        controller = registry.current()
+        controller.adapt(args.minimum, args.maximum)
+        publish(show_cluster(controller), raw=True)
+
+    def _cluster_keep(self, args: arguments.ClusterArguments) -> None:
+        controller = registry.current()
+        controller.keep(not args.off)
+        publish(show_cluster(controller), raw=True)
+
+    def _cluster_stop(self, _: arguments.ClusterArguments) -> None:
+        held = [value for value in self.shell.user_ns.values() if isinstance(value, ClusterController)]
+        if held and not registry.all_controllers():  # such as by client.shutdown()
+            print(f"{held[-1].name}: stopped already")
+            return
+        controller = registry.current()
+        controller.stop()
+        print(f"{controller.name}: stopped")
+
+    # -- placing
+
+    @line_cell_magic
+    @reads(arguments.scatter)
+    def scatter(self, args: arguments.ScatterArguments, cell: str | None) -> Awaitable[None] | None:
+        """Place variables, their elements spread over workers."""
+        where = tuple(args.workers or ())
+        placement = OnWorkers(where, False, args.allow_other_workers) if where else Anywhere(args.copies or 1)
+
+        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
+            more.update(by=args.by, allow_other_workers=args.allow_other_workers, whole=args.whole)
+            controller.scatter(value, name, args.workers, args.copies or False, **more)
+
+        return self._place(args, cell, placement, place, by_element=True)
+
+    @line_cell_magic
+    @reads(arguments.broadcast)
+    def broadcast(self, args: arguments.BroadcastArguments, cell: str | None) -> Awaitable[None] | None:
+        """Place variables on every worker, or once per host."""
+        placement = OnePerHost() if args.per_host else Everywhere()
+
+        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
+            controller.broadcast(value, name=name, per_host=args.per_host, **more)
+
+        return self._place(args, cell, placement, place)
+
+    @line_cell_magic
+    @reads(arguments.pin)
+    def pin(self, args: arguments.PinArguments, cell: str | None) -> Awaitable[None] | None:
+        """Keep variables on named workers."""
+        placement = OnWorkers(tuple(args.workers), True, args.allow_other_workers)
+
+        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
+            controller.pin(name, args.workers, args.allow_other_workers, value, **more)
+
+        return self._place(args, cell, placement, place)
+
+    def _place(
+        self,
+        args: arguments.PlacingArguments,
+        cell: str | None,
+        placement: Placement,
+        place: Callable[..., Any],
+        by_element: bool = False,
+    ) -> Awaitable[None] | None:
+        """Place the named variables, or the value of the cell; if that awaits something, so must the caller.
+
+        `place` does it with one value. What the notebook does not have, or has as it is placed already, only gets the
+        new `placement`; `by_element`, a value is dealt out in any case.
+        """
+        controller = registry.current()
+        how: dict[str, Any] = {"force": args.force, "rebind": args.rebind, "writable": args.writable}
+        how |= given(timeout=args.timeout)
+        if cell is not None:
+            return self._place_cell(controller, args, cell, partial(place, controller, **how))
+        self._check_known(args.names, controller)
+        values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
+        others = [name for name in args.names if name not in values]
+        with self._watched(controller, args.names):
+            if not by_element:
+                controller.place(others, placement, values=values, whole=True, **how)
+                return None
+            for name, value in values.items():
+                place(controller, name, value, **how)
+            if others:
+                controller.place(others, placement, **how)
+        return None
+
+    def _place_cell(
+        self, controller: ClusterController, args: arguments.PlacingArguments, cell: str, place: Callable[..., Any]
+    ) -> Awaitable[None] | None:
+        name = args.the_name()
+        body = ValueCell(self.shell, cell)
+
+        async def wait_and_place() -> None:
+            with reported(self.what_stands):
+                self._place_value(controller, args, name, await body.waited_for(), place)
+
+        if body.waits:
+            return wait_and_place()
+        self._place_value(controller, args, name, body.value(), place)
+        return None
+
+    def _place_value(
+        self,
+        controller: ClusterController,
+        args: arguments.PlacingArguments,
+        name: str,
+        value: Any,
+        place: Callable[..., Any],
+    ) -> None:
+        if args.rebind:
+            self.shell.user_ns[name] = value
+        try:
+            with self._watched(controller, [name]):
+                place(name, value, keep_origin=args.keep_local or args.rebind)
+        except BaseException as error:
+            self.shell.user_ns[name] = value  # what the cell has worked out must not be lost
+            kept = f"The cell's value is in the notebook as {name!r}."
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(f"{self.what_stands()} {kept}") from None
+            if isinstance(error, MoorageError):
+                error.remedy = f"{error.remedy} {kept}".strip()
+            raise
+        if args.rebind:
+            return
+        self.shell.user_ns.pop(name, None)  # as by an assignment: the name means the cell's value from now on
+        if args.keep_local:
+            self.shell.user_ns[name] = value
+
+    @line_magic
+    @reads(arguments.release)
+    def release(self, args: arguments.NamesArguments, _: str | None) -> None:
+        """Let go of placed variables."""
+        registry.current().release(*args.names)
+
+    @line_magic
+    @output_can_be_silenced
+    @reads(arguments.gather)
+    def gather(self, args: arguments.NamesArguments, _: str | None) -> Any:
+        """Bring placed variables into the notebook."""
+        controller = registry.current()
+        self._check_known(args.names, controller)
+        with self._progress() as progress:
+            progress.update(f"gathering {', '.join(args.names)}")
+            values = [self._gather(controller, name, args, progress) for name in args.names]
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def _gather(
+        self, controller: ClusterController, name: str, args: arguments.NamesArguments, progress: Progress
+    ) -> Any:
+        if name not in controller:
+            if args.map:
+                raise InputError(
+                    f"{name} is not placed, so there is nothing to map.", f"Gather a copy: %gather {name}."
+                )
+            return self._gather_job(controller, name, self.shell.user_ns[name], args.timeout, progress)
+        try:
+            value = controller.gather(name, map=args.map, timeout=args.timeout)
+        except Exception as error:  # of the cell that computed it
+            show_from_users_code(self.shell, error)
+            raise
+        if controller.placer.record(name)["owner"] == controller.placer.owner:
+            self.shell.user_ns[name] = value
+            controller.placer.note_gathered(name, value)
+        elif name.isidentifier() and name not in self.shell.user_ns:
+            self.shell.user_ns[name] = value  # another notebook's must not take the place of what is here
+        return value
+
+    def _gather_job(
+        self, controller: ClusterController, name: str, job: Any, timeout: float | None, progress: Progress
+    ) -> Any:
+        """Return the values of what the notebook's variable `name` holds: results or futures."""
+        try:
+            if isinstance(job, Results):
+                with progress.following(job):
+                    if job.wait(timeout):
+                        return job.gather()
+            else:
+                client = controller.client
+                return wait_for(client, gather, client, job, within=timeout)
+        except TimeoutError:
+            pass
+        except Exception as error:
+            show_from_users_code(self.shell, error)
+            raise
+        raise WaitTimeoutError(
+            f"{name} is not complete within {timeout:g} s.", "It goes on: wait for it again, or longer with --timeout."
+        )
+
+    @line_magic
+    @reads(arguments.placement)
+    def placement(self, args: arguments.NamesArguments, _: str | None) -> None:
+        """Show where placed variables are."""
+        controller = registry.current()
+        states = controller.placement(*args.names)
+        memory = controller.sharing(*states) if args.verbose and states else {}
+        publish(display.placements(states, states.workers, memory), raw=True)
+
+    # -- what they share
+
+    def what_stands(self) -> str:
+        """Return what an interrupt leaves, in words."""
+        controllers = registry.all_controllers()
+        if not controllers:
+            return "interrupted. There is no cluster; nothing is left of one that was starting."
+        states = {name: state for controller in controllers for name, state in controller.placer.states().items()}
+        moving = [f"{name} ({state.state})" for name, state in states.items() if state.state != "held"]
+        held = [name for name, state in states.items() if state.state == "held"]
+        parts = [
+            f"Held: {', '.join(held)}." if held else "",
+            f"Still going on: {', '.join(moving)}." if moving else "",
+            "" if states else "Nothing is placed.",
+            "%cluster and %placement show more.",
+        ]
+        return display.printable(" ".join(["interrupted.", *filter(None, parts)]))
+
+    def _progress(self) -> Progress:
+        return Progress(self.shell, self.progress_after)
+
+    @contextmanager
+    def _watched(self, controller: ClusterController, names: Sequence[str]) -> Iterator[None]:
+        """Show how the placing of `names` comes along, and at the end where they are."""
+
+        def sentences() -> str:
+            states = controller.placer.states()  # asks nobody: this runs on the client's event loop, too
+            workers = len(states.workers)
+            return "\n".join(display.sentence(name, states[name], workers) for name in names if name in states)
+
+        with self._progress() as progress:
+            progress.update(display.printable(f"placing {', '.join(names)}"))
+            unsubscribe = controller.subscribe(
+                lambda kind: progress.update(sentences()) if kind == "variables" else None
+            )
+            try:
+                yield
+            finally:
+                unsubscribe()
+            progress.done({"text/plain": sentences()})
+
+    def _check_known(self, names: Sequence[str], controller: ClusterController) -> None:
+        for name in names:
+            if name not in self.shell.user_ns and name not in controller:
+                known = {*notebook_names(self.shell), *controller}
+                raise UnknownVariableError(name, known, "in the notebook or on the cluster")
+
+
+def show_cluster(controller: ClusterController) -> display.Bundle:
+    """Return what there is to see of a cluster, also of one that cannot be asked any more."""
+    workers = controller.link.mirror.infos()
+    with suppress(UnreachableError):
+        workers = controller.workers()
+    return display.cluster(controller.status_info(), workers)
+
+
+def _arrivals(progress: Progress, arrived: int, requested: int) -> None:
+    progress.update(f"{arrived} of {requested} workers are here")
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None: for the others, the controller has its defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def notebook_names(shell: InteractiveShell) -> list[str]:
+    """Return the names of the user's own variables that hold data."""
+    hidden = shell.user_ns_hidden
+    return [
+        name
+        for name, value in shell.user_ns.items()
+        if not name.startswith("_") and name not in hidden and not isinstance(value, FunctionType | ModuleType | type)
+    ]

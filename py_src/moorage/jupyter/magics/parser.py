@@ -1,0 +1,205 @@
+"""An argparse parser for magics: typed results, errors that say what would work, help without an exit.
+
+What each magic takes is ``arguments.py``; how a line becomes words is ``line.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from keyword import iskeyword
+from typing import Any, Generic, NoReturn, TypeVar
+
+from dask.utils import parse_bytes, parse_timedelta
+
+from moorage.errors import ArgumentError, InvalidNameError
+from moorage.jupyter.magics.line import QUOTED, split
+
+
+class HelpRequested(Exception):
+    """The line asks for help; the text is the argument."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that raises `ArgumentError` and `HelpRequested`, and neither prints nor exits."""
+
+    def __init__(self, prog: str, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", _Help)
+        super().__init__(prog=prog, add_help=False, allow_abbrev=False, **kwargs)
+        self.add_argument("-h", "--help", action=_HelpAction, help="show this text")
+
+    def error(self, message: str) -> NoReturn:
+        """Turn argparse's complaint into one that names what would work."""
+        unknown = re.fullmatch(r"unrecognized arguments: (.*)", message, re.DOTALL)
+        usage = " ".join(self.format_usage().removeprefix("usage:").split())
+        remedy = f"Usage: {usage}. {self.prog} -h explains."
+        if unknown:
+            culprit = unknown[1].replace(QUOTED, "").split(" ")[0]
+            kind = "option" if culprit.startswith("-") else "argument"
+            near = difflib.get_close_matches(culprit, self.options, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise ArgumentError(f"{self.prog} has no {kind} {culprit!r} here.", hint + remedy)
+        raise ArgumentError(f"{self.prog}: {message.replace(QUOTED, '')}.", remedy)
+
+    @property
+    def options(self) -> list[str]:
+        """The options of this parser."""
+        return [option for action in self._actions for option in action.option_strings]
+
+    @property
+    def switches(self) -> list[str]:
+        """The options that take no value."""
+        return [option for action in self._actions if action.nargs == 0 for option in action.option_strings]
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100, max_help_position=32)
+
+
+class _HelpAction(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
+        raise HelpRequested(parser.format_help())
+
+
+class Arguments(argparse.Namespace):
+    """What a line says. Subclasses declare the fields that their parser fills."""
+
+    def check(self) -> None:
+        """Check what no single option can check."""
+
+
+A = TypeVar("A", bound=Arguments, covariant=True)
+
+
+class Reader(Generic[A]):
+    """Reads the lines of one magic into its `Arguments`."""
+
+    def __init__(self, kind: type[A], parser: Parser, actions: Mapping[str, Parser] | None = None) -> None:
+        self.kind = kind
+        self.parser = parser
+        self.actions = dict(actions or {})
+
+    def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> A:
+        """Read `line`.
+
+        Raises
+        ------
+        ArgumentError
+            If it cannot be read.
+        HelpRequested
+            If it asks for help.
+        """
+        argv = split(line, namespace)
+        parser = self.parser
+        read = self.kind()
+        if self.actions and argv and argv[0] not in parser.options:
+            action = text(argv[0])
+            if action not in self.actions:
+                near = difflib.get_close_matches(action, self.actions, n=1)
+                hint = f"Did you mean {near[0]!r}? " if near else ""
+                known = ", ".join(self.actions)
+                raise ArgumentError(f"{parser.prog} has no action {action!r}.", f"{hint}It has: {known}.")
+            parser, argv = self.actions[action], argv[1:]
+            read.action = action
+        parser.parse_args(argv, read)
+        read.check()
+        return read
+
+    def whole(self, line: str, cell: str | None) -> tuple[str, str | None]:
+        """Return the line with all that belongs to it, and what is left of the cell."""
+        return line, cell
+
+    @property
+    def help(self) -> str:
+        """The text that ``-h`` shows."""
+        return self.parser.format_help()
+
+    def parser_of(self, action: str = "") -> Parser:
+        """Return the parser of the magic, or of one of its actions."""
+        return self.actions.get(action, self.parser)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Values: readers for the `type=` of an argument
+
+
+def text(word: str) -> str:
+    """Read any text."""
+    return word.removeprefix(QUOTED)
+
+
+def _reader(read: Callable[[str], Any], wanted: str) -> Callable[[str], Any]:
+    """Return a reader that says what it wanted when `read` raises ``ValueError``."""
+
+    def reader(word: str) -> Any:
+        written = text(word)
+        try:
+            return read(written)
+        except (ValueError, KeyError, TypeError):
+            raise argparse.ArgumentTypeError(f"{written!r} is not {wanted}") from None
+
+    return reader
+
+
+def _valid(valid: bool, value: Any) -> Any:
+    if not valid:
+        raise ValueError(value)
+    return value
+
+
+def _bytes(written: str) -> int:
+    size = parse_bytes(written)
+    return int(_valid(size > 0, size))
+
+
+def _seconds(written: str) -> float:
+    try:
+        seconds = float(written)  # also ".5", which Dask takes for 1.5
+    except ValueError:
+        seconds = float(parse_timedelta(written))
+    return float(_valid(0 <= seconds < float("inf"), seconds))
+
+
+def _option(written: str) -> tuple[str, Any]:
+    name, equals, value = written.partition("=")
+    _valid(bool(equals) and name.isidentifier(), name)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value  # most values are texts: a queue, 8GB, 1:30:00
+
+
+def _amount(written: str, number: Callable[[str], float]) -> tuple[str, float]:
+    name, _, value = written.rpartition("=")
+    return _valid(bool(name), name), _valid(number(value) > 0, number(value))
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a reader of one of these words."""
+    return _reader(lambda word: _valid(word in choices, word), f"one of {', '.join(choices)}")
+
+
+positive = _reader(lambda word: _valid(int(word) >= 1, int(word)), "a whole number of at least 1")
+count = _reader(lambda word: _valid(int(word) >= 0, int(word)), "a whole number of at least 0")
+nbytes = _reader(_bytes, "a size such as 2GB or 500MiB")
+limit = _reader(lambda word: word if word == "auto" else str(_bytes(word)), "a size such as 2GB, nor `auto`")
+whole = _reader(int, "a whole number")
+amount = _reader(lambda word: _amount(word, float), "of the form NAME=NUMBER")
+leases = _reader(lambda word: _amount(word, int), "of the form NAME=NUMBER, a whole number of at least 1")
+option = _reader(_option, "of the form KEY=VALUE")
+duration = _reader(_seconds, "a time such as 30 (seconds) or 2m")
+
+
+def check_names(names: Iterable[str], *, foreign: bool = False) -> None:
+    """Check that `names` can name variables; with `foreign`, also ``name@owner`` of another notebook."""
+    for name in names:
+        own = name.partition("@")[0] if foreign else name
+        if not own.isidentifier() or iskeyword(own):
+            raise InvalidNameError(name)

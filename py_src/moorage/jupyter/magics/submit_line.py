@@ -1,0 +1,168 @@
+"""The line of `%%submit`: options, and then a loop that is Python, of ``loop_clause.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moorage.errors import ArgumentError
+from moorage.jupyter.magics.arguments import add_workers
+from moorage.jupyter.magics.loop_clause import Loop, goes_on, read_loop, split_loop
+from moorage.jupyter.magics.parser import (
+    Arguments,
+    Parser,
+    Reader,
+    amount,
+    check_names,
+    count,
+    duration,
+    leases,
+    one_of,
+    positive,
+    text,
+    whole,
+)
+from moorage.tasks.capture import Stale
+
+_MOST_LINES = 100
+"""A loop whose brackets are still open after so many is one that nobody has closed."""
+
+
+class SubmitArguments(Arguments):
+    """The line of `%%submit`."""
+
+    output: list[str]
+    block: bool | None  # None: unless the result gets a name
+    each: bool
+    broadcast: bool
+    pin: list[str] | None
+    workers: list[str] | None
+    allow_other_workers: bool
+    near: str | None
+    retries: int
+    priority: int
+    resources: list[tuple[str, float]]
+    limit: list[tuple[str, int]]
+    batch_size: int | None
+    timeout: float | None
+    auto: bool
+    stale: Stale
+    rerun: bool
+    head: list[str]  # its lines: more than one if the loop goes on
+    loop: Loop | None = None
+
+    def check(self) -> None:
+        """Check names, and options that do not go together."""
+        check_names([*self.output, *([self.near] if self.near else [])], foreign=True)
+        check_names(self.output)
+        placing = "--broadcast" if self.broadcast else "--pin" if self.pin else ""
+        if placing and not self.output:
+            raise ArgumentError(f"{placing} places the result, and it has no name.", f"Write: -o NAME {placing}")
+        if self.broadcast and self.pin:
+            raise ArgumentError("--broadcast and --pin are two places.", "Choose one.")
+        if self.each and (placing or self.near or self.workers):
+            raise ArgumentError("--each is on every worker.", "Leave out what names some of them.")
+        if self.each and len(self.output) > 1:
+            raise ArgumentError("--each has one result, a value per worker.", f"Write: -o {self.output[0]}")
+
+
+class SubmitReader(Reader[SubmitArguments]):
+    """Reads the line of `%%submit`: options, then an optional ``for`` clause that is Python."""
+
+    def whole(self, line: str, cell: str | None) -> tuple[str, str | None]:
+        """Take into the line the lines of the cell on which it goes on, if it ends there; see `Reader`."""
+        lines = (cell or "").splitlines(keepends=True)
+        for number in range(min(len(lines), _MOST_LINES) + 1):
+            longer = "\n".join([line, "".join(lines[:number])]).removesuffix("\n") if number else line
+            if not goes_on(longer):
+                return (longer, "".join(lines[number:])) if number else (line, cell)
+        return line, cell  # what is wrong with it is said when it is read
+
+    def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> SubmitArguments:
+        """Read `line`; see `Reader`."""
+        options, clause = split_loop(line)
+        read = super().__call__(options.replace("\\\n", " "), namespace)
+        read.head = line.splitlines()
+        read.loop = read_loop(clause) if clause else None
+        if read.loop and (read.each or read.broadcast or read.pin):
+            option = "--each" if read.each else "--broadcast" if read.broadcast else "--pin"
+            raise ArgumentError(
+                f"{option} is for a cell that runs once, not for a loop.",
+                "Leave it out, or write the loop in the cell.",
+            )
+        if read.loop and len(read.output) > 1:
+            raise ArgumentError(
+                f"-o gives {len(read.output)} names, and a loop has one result, the sequence of its items' values.",
+                f"Write: -o {read.output[0]}",
+            )
+        return read
+
+
+def _submit() -> Parser:
+    parser = Parser(
+        "%%submit",
+        usage="%(prog)s [-o NAME] [OPTIONS] [for TARGET in ITERABLE]",
+        description="Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
+        "item of a loop. Its value is that of its last expression; without one, that of the variable NAME.",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        nargs="+",
+        default=[],
+        type=text,
+        metavar="NAME",
+        help="bind the result to this name and do not wait; several names take the parts of a tuple",
+    )
+    parser.add_argument("-b", "--block", action="store_true", default=None, help="wait, also with -o")
+    parser.add_argument("-a", "--noblock", action="store_false", dest="block", help="do not wait, also without -o")
+    add_workers(parser, "run it on these workers only (name, host, host:port or address)")
+    parser.add_argument(
+        "--allow-other-workers", action="store_true", help="prefer the workers, but use others when they are busy"
+    )
+    parser.add_argument("--near", type=text, metavar="NAME", help="run it where this placed variable is")
+    parser.add_argument(
+        "--each", action="store_true", help="run it once on every worker, also on those that join later"
+    )
+    placing = parser.add_argument_group(
+        "the result stays on the cluster, as variable NAME, and is computed again if lost"
+    )
+    placing.add_argument("--broadcast", action="store_true", help="on every worker")
+    placing.add_argument("--pin", nargs="+", type=text, metavar="W", help="on these workers")
+    running = parser.add_argument_group("how it runs")
+    running.add_argument("--retries", type=count, default=0, metavar="N", help="try an item so often again")
+    running.add_argument("--priority", type=whole, default=0, metavar="N", help="before tasks of a lower one")
+    running.add_argument(
+        "--resources",
+        nargs="+",
+        type=amount,
+        default=[],
+        metavar="NAME=N",
+        help="what an item takes of a worker: GPU=1",
+    )
+    running.add_argument(
+        "--limit",
+        nargs="+",
+        type=leases,
+        default=[],
+        metavar="NAME=N",
+        help="so many at once on the whole cluster: db=4",
+    )
+    running.add_argument("--batch-size", type=positive, metavar="N", help="items per task, rather than as measured")
+    running.add_argument("--timeout", type=duration, metavar="T", help="cancel what takes longer, such as 30 or 2m")
+    running.add_argument("--no-rerun", action="store_false", dest="rerun", help="not again when its worker is lost")
+    capturing = parser.add_argument_group("what it takes along")
+    capturing.add_argument(
+        "--no-auto", action="store_false", dest="auto", help="refuse to place large values that it captures"
+    )
+    capturing.add_argument(
+        "--stale",
+        type=one_of("refresh", "error"),
+        default="refresh",
+        metavar="refresh|error",
+        help="place anew what has changed since it was placed, or refuse",
+    )
+    return parser
+
+
+submit = SubmitReader(SubmitArguments, _submit())

@@ -1,0 +1,302 @@
+"""What a panel can ask of the kernel, and the answers: what is asked is recorded, nothing long is waited for.
+
+Each request is answered within about a second. What is refused by then is refused in the reply; what fails later
+becomes a notice. A request may come from anywhere that reaches the kernel, so nothing in it is trusted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from moorage.controller import registry
+from moorage.controller.cluster import ClusterController
+from moorage.controller.start import attach, start
+from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError
+from moorage.jupyter.binding import bind, check_free, end_lost
+from moorage.jupyter.panel.candidates import is_data
+from moorage.jupyter.panel.lane import Lane
+from moorage.jupyter.panel.shapes import check
+from moorage.jupyter.panel.sizes import measure
+from moorage.jupyter.panel.state import as_read_only
+from moorage.kernel.values.describe import describe_value
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+from moorage.panel_protocol import (
+    PanelAdaptArgs,
+    PanelAttachArgs,
+    PanelDismissArgs,
+    PanelError,
+    PanelOps,
+    PanelPlaceArgs,
+    PanelReleaseArgs,
+    PanelReply,
+    PanelRequest,
+    PanelScaleArgs,
+    PanelStartArgs,
+    PanelVariable,
+    PanelWatchArgs,
+)
+from moorage.plan import ClusterView
+from moorage.protocol import placement_from_dict, placement_to_dict
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from moorage.jupyter.panel.publisher import Panel
+
+logger = logging.getLogger(__name__)
+
+_PLACING = 0.8  # seconds that a reply waits for what it is about, so that it can refuse
+_SIZING = 0.3
+CLUSTER = "cluster"
+"""The variable that a cluster is bound to which a panel starts."""
+
+_LOOKING = frozenset({"snapshot", "watch", "dismiss"})
+
+
+class Requests:
+    """Answers the requests of all panels of one kernel."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._placing = Lane("moorage-panel-placing")
+        self._sizing = Lane("moorage-panel-cluster")
+        self._shapes = get_type_hints(PanelOps)
+
+    def close(self) -> None:
+        """Take no more requests."""
+        self._placing.close()
+        self._sizing.close()
+
+    def answer(self, request: Any, who: Hashable, read_only: bool) -> PanelReply | None:
+        """Return the reply to a request; None if it has no ``id`` to reply to.
+
+        Parameters
+        ----------
+        request : PanelRequest, or whatever has come
+        who : hashable
+            Tells panels apart.
+        read_only : bool
+            Whether this panel has said that it may only look.
+        """
+        try:
+            check(request, PanelRequest, "The request")
+        except InputError as error:
+            request_id = request.get("id") if isinstance(request, dict) else None
+            if not isinstance(request_id, int) or isinstance(request_id, bool):
+                logger.warning("Ignored a request: %s", error.message)
+                return None
+            return _refusal(request_id, error)
+        try:
+            result = self._perform(request["op"], request["args"], who, read_only)
+        except MoorageError as error:
+            return _refusal(request["id"], error)
+        except Exception as error:
+            logger.exception("The request %s of a panel failed", request["op"])
+            return _refusal(request["id"], error)
+        return {"type": "reply", "id": request["id"], "ok": True, "result": result or {}}
+
+    def _perform(self, op: str, args: Any, who: Hashable, read_only: bool) -> Any:
+        if op not in self._shapes:
+            raise InputError(
+                f"There is no request {op!r}.", f"The kernel of moorage knows {', '.join(sorted(self._shapes))}."
+            )
+        if op not in _LOOKING and (read_only or self._panel.read_only):
+            raise ReadOnlyError(
+                "This panel may only look.",
+                "Magics are not bound by that. It is switched off in the panel's settings, or by moorage.read-only in "
+                "Dask's configuration.",
+            )
+        check(args, self._shapes[op], f"What {op} is asked with")
+        act: Callable[[Any, Hashable], Any] = getattr(self, f"_{op}")
+        result = act(args, who)
+        if op == "snapshot":
+            return as_read_only(result) if read_only else result
+        self._panel.update()
+        return result
+
+    # -- looking
+
+    def _snapshot(self, _: Any, who: Hashable) -> Any:
+        return self._panel.snapshot()
+
+    def _watch(self, args: PanelWatchArgs, who: Hashable) -> None:
+        self._panel.watch(who, args["threshold"] if args["candidates"] else None)
+
+    def _dismiss(self, args: PanelDismissArgs, who: Hashable) -> None:
+        self._panel.dismiss(args["id"])
+
+    # -- placing
+
+    def _place(self, args: PanelPlaceArgs, who: Hashable) -> None:
+        controller = registry.current()
+        placement = _placement(args)
+        names = _names(args["names"])
+        namespace = self._panel.shell.user_ns
+        values = {name: namespace[name] for name in names if name in namespace}
+        placed = [name for name in names if name not in values]
+        for name in placed:
+            _check_known(name, controller, namespace)
+        # As the magics do: what is spread is spread by its elements, what is copied is copied whole.
+        whole = isinstance(placement, Everywhere | OnePerHost) or (isinstance(placement, OnWorkers) and placement.each)
+
+        def work() -> None:
+            controller.place(placed, placement, values=values, whole=whole, force=args["force"], timeout=0)
+
+        unseen = {name: value for name, value in values.items() if name not in controller}
+        if future := self._placing.do(work, _PLACING):
+            end = self._panel.sending(_on_their_way(unseen, placement, controller))
+            future.add_done_callback(lambda _: end())
+            self._tell(future, f"{', '.join(names)} could not be placed", names[0] if len(names) == 1 else "")
+
+    def _release(self, args: PanelReleaseArgs, who: Hashable) -> None:
+        controller = registry.current()
+        names = _names(args["names"])
+        for name in names:
+            _check_known(name, controller, {})
+        future = self._placing.do(lambda: controller.release(*names), _PLACING)
+        self._tell(future, f"{', '.join(names)} could not be released")
+
+    # -- the cluster
+
+    def _start(self, args: PanelStartArgs, who: Hashable) -> None:
+        _check_alone()
+
+        def work() -> None:
+            end_lost(self._panel.shell.user_ns, CLUSTER)
+            _bind(self._panel.shell, start(n_workers=args["n_workers"]))
+
+        self._tell(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
+
+    def _attach(self, args: PanelAttachArgs, who: Hashable) -> None:
+        _check_alone()
+        name = args["target"]
+        target = self._panel.shell.user_ns.get(name) if name.isidentifier() else None
+
+        def work() -> None:
+            with registry.starting(name, "attached"):
+                _bind(self._panel.shell, attach(target if target is not None else name or None))
+
+        self._tell(self._sizing.do(work, _SIZING), "Could not attach", failed_start="attached")
+
+    def _scale(self, args: PanelScaleArgs, who: Hashable) -> None:
+        controller = registry.current()
+        future = self._sizing.do(lambda: controller.scale(args["n"]), _SIZING)
+        self._tell(future, f"The cluster could not be scaled to {args['n']} workers")
+
+    def _adapt(self, args: PanelAdaptArgs, who: Hashable) -> None:
+        controller = registry.current()
+        future = self._sizing.do(lambda: controller.adapt(args.get("minimum"), args.get("maximum")), _SIZING)
+        self._tell(future, "The cluster could not be made to adapt")
+
+    def _stop(self, _: Any, who: Hashable) -> None:
+        controller = registry.current()
+        self._tell(self._sizing.do(controller.stop, _SIZING), "The cluster could not be stopped")
+
+    def _tell(self, unfinished: Future[Any] | None, headline: str, variable: str = "", failed_start: str = "") -> None:
+        """Show a notice if work fails whose outcome was not there in time for the reply."""
+
+        def late(future: Future[Any]) -> None:
+            error = future.exception()
+            if error is None:
+                self._panel.touch()
+                return
+            if not isinstance(error, MoorageError):
+                logger.error("%s", headline, exc_info=error)
+            refusal = _error(error)
+            message = f"{headline}: {refusal['message']}"
+            if failed_start:
+                self._panel.start_failed(failed_start, "", message)
+            self._panel.notice(message, refusal["remedy"], variable)
+
+        if unfinished is not None:
+            unfinished.add_done_callback(late)
+
+
+def _bind(shell: InteractiveShell, controller: ClusterController) -> None:
+    """Make `controller` the notebook's ``cluster``, as the magics do, unless that name means something else."""
+    with suppress(ClusterError):
+        check_free(shell.user_ns, CLUSTER)
+        bind(shell.user_ns, CLUSTER, controller)
+
+
+def _refusal(request_id: int, error: BaseException) -> PanelReply:
+    return {"type": "reply", "id": request_id, "ok": False, "error": _error(error)}
+
+
+def _error(error: BaseException) -> PanelError:
+    if isinstance(error, MoorageError):
+        return {"kind": type(error).__name__, "message": error.message, "remedy": error.remedy}
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return {"kind": "InternalError", "message": line[:500], "remedy": "The kernel's log has the whole error."}
+
+
+def _names(names: list[str]) -> list[str]:
+    if not names:
+        raise InputError("No variable is named.", "Name at least one.")
+    return list(dict.fromkeys(names))
+
+
+def _placement(args: PanelPlaceArgs) -> Placement:
+    placement = placement_from_dict(args["placement"])
+    if isinstance(placement, OnWorkers) and not placement.workers:
+        raise InputError("No worker is named.", "Name at least one.")
+    if isinstance(placement, Anywhere) and placement.copies < 1:
+        raise InputError(f"There cannot be {placement.copies} copies.", "Ask for 1 or more.")
+    return placement
+
+
+def _check_known(name: str, controller: ClusterController, namespace: dict[str, Any]) -> None:
+    try:
+        controller.placer.record(name)
+    except UnknownVariableError:
+        data = [one for one, value in namespace.items() if not one.startswith("_") and is_data(value)]
+        where = "in the notebook or on the cluster" if namespace else "on the cluster"
+        raise UnknownVariableError(name, {*controller, *data}, where) from None
+
+
+def _check_alone() -> None:
+    """Refuse to start a second cluster, as a double click would."""
+    if registry.starts():
+        raise ClusterError("A cluster is starting already.", "Wait until it is there.")
+    running = [controller for controller in registry.all_controllers() if not controller.lost]
+    if running:
+        raise ClusterError(
+            f"The cluster {running[-1].name!r} is there already.",
+            "Stop it first; or start another one by magic: %cluster start --as NAME.",
+        )
+
+
+def _on_their_way(
+    values: dict[str, Any], placement: Placement, controller: ClusterController
+) -> dict[str, PanelVariable]:
+    """Return how variables look that are being sent to the cluster."""
+    infos = controller.link.mirror.infos()
+    view = ClusterView(infos)
+    targets: list[str] = []
+    if isinstance(placement, Everywhere):
+        targets = [info.name for info in infos]
+    elif isinstance(placement, OnWorkers) and placement.each:
+        targets = [view.name(address) for spec in placement.workers for address in view.resolve(spec)]
+    shown: dict[str, PanelVariable] = {}
+    for name, value in values.items():
+        typename, detail = describe_value(value)
+        shown[name] = {
+            "name": name,
+            "owner": "",
+            "typename": typename,
+            "detail": detail,
+            "nbytes": measure(value),
+            "shared": 0,
+            "nkeys": 1,
+            "placement": placement_to_dict(placement),
+            "state": "moving",
+            "reason": "being sent from the notebook",
+            "stale": False,
+            "held": {},
+            "pending": dict.fromkeys(targets, 1),
+        }
+    return shown

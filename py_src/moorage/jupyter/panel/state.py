@@ -1,0 +1,229 @@
+"""What the panel shows, as a value, and what changes from one such value to the next. Pure.
+
+`StateMaker` turns the facts of this kernel (what the scheduler said last, the cluster, the notebook) into a
+`PanelState`; `difference` says what has changed, in the words of `PanelUpdate`. How that travels is ``publisher.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moorage.kernel.connection.mirror import shown_names
+from moorage.panel_protocol import (
+    PanelCandidate,
+    PanelChanged,
+    PanelCluster,
+    PanelNotice,
+    PanelRemoved,
+    PanelSnapshot,
+    PanelState,
+    PanelUpdate,
+    PanelVariable,
+    PanelVariableChange,
+    PanelWorker,
+    PanelWorkerChange,
+)
+from moorage.protocol import PlacementDict, VariableRecord, WorkerDict
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a `PanelState` is made of.
+
+    Attributes
+    ----------
+    cluster : PanelCluster or None
+    workers : mapping of str to WorkerDict
+    variables : mapping of str to VariableRecord
+        By ``vid``.
+    owner : str
+        What this notebook is called on the cluster.
+    stale : collection of str
+        Names of this notebook's variables whose value has changed since.
+    sending : mapping of str to PanelVariable
+        Those that are being sent, and that the scheduler does not know yet.
+    namespace : container of str
+        Names that mean something in the notebook: others' variables of these are shown as ``name@owner``.
+    candidates : mapping of str to PanelCandidate
+    notices : mapping of str to PanelNotice
+    read_only : bool
+    """
+
+    cluster: PanelCluster | None = None
+    workers: Mapping[str, WorkerDict] = field(default_factory=dict)
+    variables: Mapping[str, VariableRecord] = field(default_factory=dict)
+    owner: str = ""
+    stale: Collection[str] = frozenset()
+    sending: Mapping[str, PanelVariable] = field(default_factory=dict)
+    namespace: Container[str] = frozenset()
+    candidates: Mapping[str, PanelCandidate] = field(default_factory=dict)
+    notices: Mapping[str, PanelNotice] = field(default_factory=dict)
+    read_only: bool = False
+
+
+def as_read_only(message: PanelSnapshot | PanelUpdate) -> PanelSnapshot | PanelUpdate:
+    """Return `message` as a panel is told that may only look, whatever others may do."""
+    if message["type"] == "snapshot":
+        return {**message, "state": {**message["state"], "read_only": True}}
+    if "read_only" in message["changed"]:
+        return {**message, "changed": {**message["changed"], "read_only": True}}
+    return message
+
+
+EMPTY: PanelState = {
+    "cluster": None,
+    "workers": {},
+    "variables": {},
+    "candidates": {},
+    "notices": {},
+    "read_only": False,
+}
+"""The state of a kernel in which nothing has happened."""
+
+
+class StateMaker:
+    """Makes states. What is made of the same record as the time before is the same object as the time before.
+
+    So with 200 variables on 1,000 workers each state costs what has changed, not the 200,000 copies there are.
+    """
+
+    def __init__(self) -> None:
+        self._variables: dict[str, tuple[VariableRecord, bool, PanelVariable]] = {}
+        self._workers: dict[str, tuple[WorkerDict, PanelWorker]] = {}
+
+    def __call__(self, facts: Facts) -> PanelState:
+        """Return the state that follows from `facts`."""
+        own = {record["name"] for record in facts.variables.values() if record["owner"] == facts.owner}
+        candidates = {n: c for n, c in facts.candidates.items() if n not in own and n not in facts.sending}
+        names = shown_names(facts.variables, facts.owner, facts.namespace)
+        # In the order in which they were placed, so that a panel that has seen them come and one that is opened later
+        # list them alike.
+        order = {vid: (record["owner"] != facts.owner, i) for i, (vid, record) in enumerate(facts.variables.items())}
+        addresses = {worker["address"]: name for name, worker in facts.workers.items()}
+        made = {
+            name: self._variable(name, facts.variables[vid], facts, addresses)
+            for name, vid in sorted(names.items(), key=lambda item: order[item[1]])
+        }
+        self._variables = {name: self._variables[name] for name in made}
+        workers = {name: self._worker(name, worker) for name, worker in facts.workers.items()}
+        self._workers = {name: self._workers[name] for name in workers}
+        return {
+            "cluster": facts.cluster,
+            "workers": workers,
+            "variables": {name: variable for name, variable in facts.sending.items() if name not in own} | made,
+            "candidates": candidates,
+            "notices": dict(facts.notices),
+            "read_only": facts.read_only,
+        }
+
+    def _variable(self, name: str, record: VariableRecord, facts: Facts, addresses: Mapping[str, str]) -> PanelVariable:
+        mine = record["owner"] == facts.owner
+        stale = mine and record["name"] in facts.stale
+        known = self._variables.get(name)
+        placement = _named(record["placement"], addresses)
+        same = known is not None and known[0] is record and known[1] == stale
+        if known is not None and same and known[2]["placement"] == placement:
+            return known[2]
+        variable: PanelVariable = {
+            "name": name,
+            "owner": "" if mine else record["owner"],
+            "typename": record["typename"],
+            "detail": record["detail"],
+            "nbytes": record["nbytes"],
+            "shared": record["shared"],
+            "nkeys": len(record["keys"]),
+            "placement": placement,
+            "state": record["state"],
+            "reason": record["reason"],
+            "stale": stale,
+            "held": record["held"],
+            "pending": record["pending"],
+        }
+        self._variables[name] = (record, stale, variable)
+        return variable
+
+    def _worker(self, name: str, worker: WorkerDict) -> PanelWorker:
+        known = self._workers.get(name)
+        if known is not None and known[0] is worker:
+            return known[1]
+        made: PanelWorker = {
+            "name": worker["name"],
+            "host": worker["host"],
+            "nthreads": worker["nthreads"],
+            "status": worker["status"],
+            "memory_limit": worker["memory_limit"],
+            "managed": worker["managed"],
+            "process": worker["process"],
+            "spilled": worker["spilled"],
+            "host_shared": worker["host_shared"],
+            "host_free": worker["host_free"],
+            "shares": worker["shares"],
+        }
+        self._workers[name] = (worker, made)
+        return made
+
+
+def _named(placement: PlacementDict, addresses: Mapping[str, str]) -> PlacementDict:
+    """Return `placement` with names for the addresses, with or without protocol, of workers that are here."""
+    if not any(":" in worker for worker in placement.get("workers", ())):
+        return placement
+    names = {**addresses, **{address.rpartition("//")[2]: name for address, name in addresses.items()}}
+    return {**placement, "workers": [names.get(worker, worker) for worker in placement["workers"]]}
+
+
+def difference(before: PanelState, after: PanelState) -> tuple[PanelChanged, PanelRemoved] | None:
+    """Return what an update has to say to lead from one state to another; None when they are the same."""
+    changed: PanelChanged = {}
+    removed: PanelRemoved = {}
+    if before["cluster"] != after["cluster"]:
+        changed["cluster"] = after["cluster"]
+    if before["read_only"] != after["read_only"]:
+        changed["read_only"] = after["read_only"]
+    if workers := _changes(before["workers"], after["workers"], _worker_change):
+        changed["workers"] = workers
+    if variables := _changes(before["variables"], after["variables"], _variable_change):
+        changed["variables"] = variables
+    if candidates := _changes(before["candidates"], after["candidates"], _whole):
+        changed["candidates"] = candidates
+    if notices := _changes(before["notices"], after["notices"], _whole):
+        changed["notices"] = notices
+    for part in ("workers", "variables", "candidates", "notices"):
+        if gone := [name for name in before[part] if name not in after[part]]:
+            removed[part] = gone
+    return (changed, removed) if changed or removed else None
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], change: Any) -> dict[str, Any]:
+    return {
+        name: change(before.get(name), entry)
+        for name, entry in after.items()
+        if (known := before.get(name)) is not entry and known != entry
+    }
+
+
+def _whole(_: Any, after: Any) -> Any:
+    return after
+
+
+def _worker_change(before: PanelWorker | None, after: PanelWorker) -> PanelWorkerChange:
+    return _fields(before, after)  # type: ignore[return-value]
+
+
+def _variable_change(before: PanelVariable | None, after: PanelVariable) -> PanelVariableChange:
+    change = _fields(before, after)
+    if before is not None and "held" in change:
+        change["held"] = _counts(before["held"], after["held"])
+    if before is not None and "pending" in change:
+        change["pending"] = _counts(before["pending"], after["pending"])
+    return change  # type: ignore[return-value]
+
+
+def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in after.items() if before is None or before[name] != value}
+
+
+def _counts(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    changed = {worker: n for worker, n in after.items() if before.get(worker) != n}
+    return changed | {worker: 0 for worker in before if worker not in after}

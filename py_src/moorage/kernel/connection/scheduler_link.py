@@ -1,0 +1,371 @@
+"""The notebook's end of the conversation with the scheduler plugin.
+
+Puts the plugin on the scheduler, keeps the `Mirror` up to date from its events, waits for placements to be met, and
+answers when the scheduler asks for a value again. Runs on the client's event loop. The verbs are in
+`kernel/placement/placer.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from distributed import Future
+from distributed.protocol.pickle import dumps
+from distributed.protocol.serialize import to_serialize
+from distributed.utils import offload
+
+from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.images.format import Image
+from moorage.kernel.connection.mirror import GapError, Mirror, by_name
+from moorage.kernel.images.sending import Images
+from moorage.kernel.images.steady import TornError, snapshot
+from moorage.kernel.install import install_plugin
+from moorage.kernel.placement.elements import is_writable
+from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
+from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
+from moorage.model import WorkerInfo
+from moorage.panel_protocol import PanelNotice
+from moorage.protocol import PlaceItem, VariableRecord
+from moorage.scheduler.journal import TOPIC
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+_CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
+
+Kind = str
+"""What changed: ``variables``, ``workers``, ``cluster`` or ``notices``."""
+
+
+class SchedulerLink:
+    """Talks with the plugin on one scheduler.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    origins : ValueRegistry
+        The notebook's values, for when the scheduler has lost one.
+    """
+
+    def __init__(self, client: Client, origins: ValueRegistry) -> None:
+        self.client = client
+        self.origins = origins
+        self.images = Images(client)
+        self.mirror = Mirror()
+        self.notices: dict[str, PanelNotice] = {}
+        #: Names of the workers that are asked for; some may not have come yet.
+        self.requested: Collection[str] = ()
+        #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
+        self.on_gone: Callable[[str, list[Any]], None] = lambda vid, keys: None
+        self._ids = count(1)
+        self._callbacks: list[Callable[[Kind], None]] = []
+        self._restoring: set[Any] = set()
+        self._asked_again: dict[Any, str] = {}  # while they were on their way -> last holder
+        self._tick: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        """Put the plugin on the scheduler unless it is there, and subscribe to its events.
+
+        Raises
+        ------
+        VersionError
+            If another version of moorage is there.
+        """
+        self._tick = asyncio.Event()
+        await install_plugin(self.client)
+        self.client.subscribe_topic(TOPIC, self._on_event)
+        await self.resync(anew=True)
+
+    async def leave(self, *topics: str) -> None:
+        """Listen no longer, and answer nothing: to the scheduler as if the client had left, though it may go on."""
+        for topic in (TOPIC, *topics):
+            unsubscribe(self.client, topic)
+        for task in self._tasks:
+            task.cancel()
+        with suppress(Exception):  # the scheduler is gone, or does not know this request
+            await self._call("leave", client=self.client.id)
+
+    async def resync(self, *, anew: bool = False) -> None:
+        """Take everything as it stands, after a gap; `anew`: after a new connection, maybe to another scheduler."""
+        snapshot = await self._call("subscribe", client=self.client.id)
+        with self._noticing_what_goes():
+            self.mirror.reset(snapshot, anew=anew)
+        self.changed("variables", "workers")
+
+    async def place(self, items: list[PlaceItem]) -> None:
+        """Record placements on the scheduler.
+
+        Raises
+        ------
+        UnknownWorkerError
+            If a placement names a worker that was never there and is not asked for. Nothing has changed.
+        NotPlaceableError
+            If a key is that of an actor. Nothing has changed.
+        """
+        placed = await self._call("place", items=items, client=self.client.id, requested=list(self.requested))
+        if placed["status"] == "unknown-worker":
+            raise UnknownWorkerError(placed["asked"], placed["known"])
+        if placed["status"] == "actor":
+            raise NotPlaceableError(
+                f"The actor {placed['key']!r} cannot be placed: it lives on its worker and cannot be copied.",
+                "Place the data it works on instead.",
+            )
+        with self._noticing_what_goes():
+            self.mirror.put(placed["variables"], placed["revision"])
+        self.changed("variables")
+
+    async def release(self, vids: list[str]) -> None:
+        """Forget placements on the scheduler, after it has dealt with all that this client sent before."""
+        await self.flush()
+        revision = await self._call("release", vids=vids)
+        with self._noticing_what_goes():
+            self.mirror.put(dict.fromkeys(vids), revision)
+        self.changed("variables")
+
+    async def sending(self, keys: Mapping[str, Sequence[Any]]) -> None:
+        """Tell the scheduler what is about to go straight to which workers."""
+        await self._call("sending", client=self.client.id, keys=keys)
+
+    def broken_off(self, workers: Sequence[str]) -> None:
+        """Tell the scheduler to whom it did not go; does not wait."""
+        self._background(self._call("sending", client=self.client.id, keys={}, broken_off=workers))
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers with their memory as it is now, by name."""
+        return by_name(WorkerInfo(**worker) for worker in await self._call("workers"))
+
+    async def who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
+        """Return the addresses of the workers that have each key, as Dask knows."""
+        known = await self._ask("who_has", keys=keys)
+        return {key: set(addresses) for key, addresses in known.items()}
+
+    async def shared(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
+        """Return how many bytes of keys workers, by address, have in memory that their host shares, and besides."""
+        shared: dict[Any, dict[str, tuple[int, int]]] = await self._call("sharing", keys=keys) if keys else {}
+        return shared
+
+    async def refresh(self) -> None:
+        """Bring the mirror up to this moment, rather than to the last event."""
+        snapshot = await self._call("state")
+        with self._noticing_what_goes():
+            self.mirror.reset(snapshot)
+        self.changed("variables", "workers")
+
+    async def flush(self) -> None:
+        """Wait until the scheduler has dealt with all that this client has sent, and the client with all it said.
+
+        Graphs, and futures that are made and let go, travel by Dask's stream of messages, requests by connections of
+        their own: without this they overtake each other.
+
+        Raises
+        ------
+        UnreachableError
+        """
+        # Of a key that nobody knows Dask says that it is cancelled; question and answer keep to the stream.
+        if self.client.status == "running":
+            told = Future[Any](f"moorage-flush-{uuid4().hex}", self.client)
+            self.client._send_to_scheduler({"op": "report-key", "key": told.key})
+            await answer(self.client, told._result(raiseit=False))
+        if self.client.status != "running":  # maybe only now: all futures are cancelled then
+            raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
+
+    async def uninstall(self) -> None:
+        """Restore the stock scheduler."""
+        await self._call("uninstall")
+
+    async def settled(self, vids: Iterable[str], timeout: float) -> None:
+        """Wait until nothing moves of these variables, at most `timeout` seconds.
+
+        Raises
+        ------
+        UnreachableError
+            If the connection is lost meanwhile.
+        """
+        deadline = time.monotonic() + timeout
+        vids = list(vids)
+        while any(self._moving(vid) for vid in vids) and (left := deadline - time.monotonic()) > 0:
+            await self.next_change(left)
+
+    async def next_change(self, timeout: float) -> None:
+        """Wait for the next change of anything, at most `timeout` seconds.
+
+        Raises
+        ------
+        UnreachableError
+            If the connection is lost.
+        """
+        assert self._tick is not None
+        if self.client.status != "running":
+            raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
+        tick = self._tick
+        with suppress(TimeoutError):
+            await asyncio.wait_for(tick.wait(), timeout)
+
+    def subscribe(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
+        """Call `callback` with the kind of each change, on the event loop; return how to end that."""
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
+
+    def changed(self, *kinds: Kind) -> None:
+        """Tell those who wait and those who subscribed; from any thread."""
+        loop: Any = self.client.loop
+        if _running_loop() is not loop.asyncio_loop:
+            loop.add_callback(self.changed, *kinds)
+            return
+        if self._tick is not None:
+            self._tick.set()
+            self._tick = asyncio.Event()
+        for kind in kinds:
+            for callback in list(self._callbacks):
+                try:
+                    callback(kind)
+                except Exception:
+                    logger.exception("A subscriber failed")
+
+    def notice(self, level: Any, message: str, remedy: str = "", variable: str = "") -> None:
+        """Keep something that the user should know until it is dismissed."""
+        notice_id = str(next(self._ids))
+        self.notices[notice_id] = {
+            "id": notice_id,
+            "level": level,
+            "message": message,
+            "remedy": remedy,
+            "variable": variable,
+        }
+        self.changed("notices")
+
+    def _moving(self, vid: str) -> bool:
+        record = self.mirror.variables.get(vid)
+        return record is not None and record["state"] == "moving"
+
+    async def _call(self, handler: str, **kwargs: Any) -> Any:
+        return await self._ask(f"moorage_{handler}", **kwargs)
+
+    async def _ask(self, handler: str, more: float = 0.0, **kwargs: Any) -> Any:
+        """Return the scheduler's answer, which may take `more` seconds than others."""
+        return await answer(self.client, getattr(scheduler_of(self.client), handler)(**kwargs), more)
+
+    @contextmanager
+    def _noticing_what_goes(self) -> Iterator[None]:
+        """Report variables, and keys of variables, that the mirror has before and no longer after; cut off workers."""
+        before, workers = dict(self.mirror.variables), self.mirror.addresses()
+        yield
+        for address in workers - self.mirror.addresses():
+            self._cut_off(address)
+        after = self.mirror.variables
+        for vid, record in before.items():
+            keys = after[vid]["keys"] if vid in after else []
+            if keys is not record["keys"] and (gone := set(record["keys"]) - set(keys)):
+                self.on_gone(vid, list(gone))
+
+    def _cut_off(self, address: str) -> None:
+        """Do not wait for connections to a worker that has left; see ``scheduler/recovery/departed.py``."""
+        for seconds in _CUT_AGAIN:
+            asyncio.get_running_loop().call_later(seconds, self.client.rpc.remove, address)
+
+    def _on_event(self, event: Any) -> None:
+        if event["type"] == "restore":
+            self._background(self._restore(event["keys"], event["holders"]))
+            return
+        try:
+            with self._noticing_what_goes():
+                kinds = self.mirror.apply(event)
+        except GapError:
+            self._background(self.resync())
+            return
+        self.changed(*sorted(kinds))
+
+    def _background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("Could not answer the scheduler: %s", error, exc_info=error)
+
+    async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
+        """Send the values of `keys` again, as far as the notebook has them unchanged and they are not on their way."""
+        pairs = dict(zip(keys, holders, strict=True))
+        self._asked_again |= {key: holder for key, holder in pairs.items() if key in self._restoring}
+        asked = {key: holder for key, holder in pairs.items() if key not in self._restoring}
+        again: dict[Any, str] = {}
+        while asked:
+            self._restoring.update(asked)
+            try:
+                await self._send_as_it_was(list(asked.items()))
+            finally:
+                self._restoring.difference_update(asked)
+                again = {key: self._asked_again.pop(key) for key in asked if key in self._asked_again}
+            # the worker it was sent to may have left before it arrived
+            held = await self.who_has(list(again)) if again else {}
+            asked = {key: holder for key, holder in again.items() if not held.get(key)}
+
+    async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> None:
+        """Send values; those that are being changed are found to have changed when they are looked at again."""
+        try:
+            await self._send_again(asked)
+        except TornError:
+            if tries == 1:
+                raise
+            await self._send_as_it_was(asked, tries - 1)
+
+    async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> None:
+        """Send values, given by key and last holder."""
+        images: dict[Any, tuple[Any, Image]] = {}
+        failed: dict[Any, tuple[str, bytes]] = {}
+        for key, holder in asked:
+            record = self._variable_of(key)
+            name = record["name"] if record else str(key)
+            try:
+                value, image = await offload(self.origins.again, key)
+                why = ""
+            except ChangedError:
+                why = "the notebook's value has changed since it was placed"
+            except KeyError:
+                why = "the notebook does not have its value any more"
+            except MoorageError as error:
+                why = f"the notebook's value cannot be sent any more: {error.message}"
+            if why:
+                last = f"The last copy of {name} is gone with worker {holder}" if holder else f"{name} is on no worker"
+                lost = LostError(
+                    f"{last}, and {why}.",
+                    f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
+                )
+                failed[key] = (why, dumps(lost))
+                self.notice("error", lost.message, lost.remedy, name)
+            else:
+                images[key] = value, image
+        running: list[str] = []
+        if images:
+            await self.images.install()
+            running = [worker.address for worker in await self.workers() if worker.status == "running"]
+        async with self.images.for_any([image for _, image in images.values()], running) as segment:
+            values = {}
+            for key, (value, image) in images.items():
+                shared = segment(image)
+                steady = image if shared is not None or self.images.in_process else await offload(snapshot, image)
+                values[key] = to_serialize(self.images.carry(value, steady, shared, writable=is_writable(key)))
+            more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
+            await self._call("restore", more=more, values=values, failed=failed, client=self.client.id)
+
+    def _variable_of(self, key: Any) -> VariableRecord | None:
+        return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,157 @@
+"""Sends images of the notebook's values to a cluster, whose workers need not have moorage.
+
+The code goes to the workers as a Dask worker plugin, by value, once per cluster and before the first image; newcomers
+get it from the scheduler. Where a worker does not have it values arrive all the same (``images/carrier.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+from distributed.comm.core import CommClosedError
+from distributed.core import clean_exception
+
+from moorage import config, images
+from moorage.images.carrier import Carrier
+from moorage.images.format import Image
+from moorage.images.segment import Handle
+from moorage.kernel.images import sharing
+from moorage.kernel.images.hosts import Hosts
+from moorage.kernel.install import pickled_by_value
+from moorage.kernel.waiting import reaching, scheduler_of
+from moorage.worker.images import plugin as worker_side
+from moorage.worker.images.nanny import SharedMemoryNannyPlugin
+from moorage.worker.images.plugin import ImagesPlugin
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MODULES = (
+    "moorage.images.altered",
+    "moorage.images.arrays",
+    "moorage.images.blocks",
+    "moorage.images.carrier",
+    "moorage.images.code",
+    "moorage.images.format",
+    "moorage.images.mappings",
+    "moorage.images.free_memory",
+    "moorage.images.segment",
+    "moorage.images.texts",
+    "moorage.worker.images.plugin",
+    "moorage.worker.images.lending",
+    "moorage.worker.images.memory_manager",
+    "moorage.worker.images.nanny",
+    "moorage.worker.images.receiving",
+    "moorage.worker.images.sharing",
+    "moorage.worker.images.spreading",
+)
+
+
+class Images:
+    """How one client sends images.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.sharing = sharing.Sharing(client)
+        self.hosts = Hosts(client)
+        self._installing: asyncio.Lock | None = None
+        self._installed_on: Any = None
+        self._in_vain: set[str] = set()
+
+    async def install(self) -> None:
+        """Put the code on all workers, unless it is there. Quick when called again; on the client's event loop."""
+        self._installing = self._installing or asyncio.Lock()
+        async with self._installing:
+            connection = self.client.scheduler_comm
+            if self._installed_on is connection or self.in_process:
+                return
+            plugin = pickled_by_value(ImagesPlugin(MODULE, sharing.allowed()), MODULES)
+            nanny = pickled_by_value(SharedMemoryNannyPlugin(), MODULES)
+            answers: list[Any] = []
+            with reaching(self.client), contextlib.suppress(TimeoutError):  # one that is stuck takes it when it goes on
+                async with asyncio.timeout(config.seconds("answer-timeout")):
+                    told = await asyncio.gather(
+                        self._register("register_worker_plugin", plugin, MODULE),
+                        self._register("register_nanny_plugin", nanny, SharedMemoryNannyPlugin.name),
+                    )
+                    answers = [answer for each in told for answer in each.values()]
+            for answer in answers:
+                if answer["status"] == "error":
+                    _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
+                    assert error is not None
+                    raise error.with_traceback(traceback)
+            self._installed_on = connection
+
+    async def _register(self, how: str, plugin: bytes, name: str) -> Any:
+        """Return the workers' answers; none of them the second time: the scheduler has it, and has told them."""
+        register = functools.partial(getattr(scheduler_of(self.client), how), plugin=plugin, name=name)
+        try:
+            return await register(idempotent=True)
+        except CommClosedError:  # if a worker dies just then, the scheduler ends the connection without a word
+            if self.client.status != "running":
+                raise
+            return await register(idempotent=True)
+
+    def carry(self, value: Any, image: Image, segment: Handle | None = None, *, writable: bool = False) -> Any:
+        """Return what is given to Dask in the place of `value`.
+
+        Parameters
+        ----------
+        value : object
+        image : Image
+            Of the value.
+        segment : Handle, optional
+            Where its buffers lie, if it goes to a worker that can map them.
+        writable : bool
+            Whether tasks may write to it.
+        """
+        return value if self.in_process else Carrier(image, MODULE, segment=segment, writable=writable).frames()
+
+    def why_not(self, address: str) -> str:
+        """Return why a worker has a copy of its own, as far as is known; or an empty text."""
+        return self.hosts.why_not(address) or self.sharing.why_not(address)
+
+    @contextlib.asynccontextmanager
+    async def for_any(
+        self, images: Sequence[Image], addresses: Sequence[str]
+    ) -> AsyncIterator[Callable[[Image], Handle | None]]:
+        """Share images that go to one of several workers, whichever: only if each of them can map them.
+
+        What is sent in vain, to a worker that cannot after all, is sent whole the next time.
+        """
+        first = [image for image in images if image.digest not in self._in_vain]
+        self._in_vain = {image.digest for image in first}
+        with await self.sharing.share(first, addresses) as shared:
+            everywhere = bool(addresses) and not any(shared.private.values())
+            yield lambda image: shared.segment(image, addresses[0]) if everywhere else None
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the workers are in this process: then nothing is pickled."""
+        return self.client.scheduler is not None and str(self.client.scheduler.address).startswith("inproc")
+
+
+def _hash_of_sources() -> str:
+    digest = xxhash.xxh3_64(sys.version.encode())
+    for path in (
+        *sorted(Path(images.__file__).parent.glob("*.py")),
+        *sorted(Path(worker_side.__file__).parent.glob("*.py")),
+    ):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+MODULE = f"moorage_images_{_hash_of_sources()}"
+"""Name of the module that workers have; differs between versions of this code."""

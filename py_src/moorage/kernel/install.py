@@ -1,0 +1,122 @@
+"""Sends the scheduler plugin to schedulers that need not have moorage installed.
+
+Dask pickles plugins; classes of an importable module travel by reference, which only a process that has the module
+can follow. So the modules of the plugin are registered with cloudpickle to travel by value, for as long as the plugin
+is being sent. Each module is named exactly: distributed's pickle looks at the exact name of a class's module, not at
+its package. They are pickled here, so that their code keeps the names of its files in tracebacks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from moorage import config
+from moorage.errors import VersionError
+from moorage.images.code import reduce_code
+from moorage.kernel.versions import check_scheduler, not_understood
+from moorage.kernel.waiting import answer
+from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
+from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SHIPPED_MODULES = (
+    "moorage.model",
+    "moorage.plan",
+    "moorage.protocol",
+    "moorage.scheduler.adopt",
+    "moorage.scheduler.recovery.casualties",
+    "moorage.scheduler.recovery.departed",
+    "moorage.scheduler.placement.desired",
+    "moorage.scheduler.flights",
+    "moorage.scheduler.history",
+    "moorage.scheduler.journal",
+    "moorage.scheduler.placement.keeping",
+    "moorage.scheduler.recovery.lives",
+    "moorage.scheduler.recovery.restorer",
+    "moorage.scheduler.plugin",
+    "moorage.scheduler.placement.policy",
+    "moorage.scheduler.placement.reconcile",
+    "moorage.scheduler.placement.replicas",
+    "moorage.scheduler.restrictions",
+    "moorage.scheduler.placement.shared",
+    "moorage.scheduler.status",
+    "moorage.scheduler.recovery.strays",
+    "moorage.scheduler.turns",
+)
+
+_lock = RLock()
+
+
+@contextmanager
+def by_value(modules: tuple[str, ...] = SHIPPED_MODULES) -> Iterator[None]:
+    """Pickle what `modules` define by value, not by reference."""
+    with _lock:
+        loaded = [importlib.import_module(name) for name in modules]
+        already = cloudpickle.list_registry_pickle_by_value()
+        ours = [module for module in loaded if module.__name__ not in already]
+        for module in ours:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in ours:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def pickled_by_value(plugin: Any, modules: tuple[str, ...] = SHIPPED_MODULES) -> bytes:
+    """Pickle a plugin together with the modules that it needs of this package."""
+    file = io.BytesIO()
+    with by_value(modules):  # no longer than it takes to pickle: other threads wait
+        _Pickler(file, protocol=5).dump(plugin)
+    return file.getvalue()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, types.CodeType):
+            return reduce_code(obj)
+        return super().reducer_override(obj)
+
+
+async def install_plugin(client: Client) -> SchedulerSnapshot:
+    """Put the plugin on the scheduler of `client`, unless it is there, and return what it knows.
+
+    Raises
+    ------
+    VersionError
+        If the scheduler cannot run it, or a plugin of another version of moorage is there.
+    UnreachableError
+        If the scheduler does not answer.
+    """
+    return await answer(client, _install(client))
+
+
+async def _install(client: Client) -> SchedulerSnapshot:
+    assert client.scheduler is not None
+    where, packages = str(client.scheduler.address), (await client.scheduler.versions())["packages"]
+    check_scheduler(where, packages)
+    plugin = pickled_by_value(PlacementSchedulerPlugin(adopt=config.get("adopt")))
+    try:
+        await client.scheduler.register_scheduler_plugin(plugin=plugin, name=NAME, idempotent=True)
+    except (OSError, TimeoutError):
+        raise
+    except Exception as error:
+        raise not_understood(where, packages, error) from error
+    snapshot: SchedulerSnapshot = await client.scheduler.moorage_state()
+    if snapshot["protocol"] != PROTOCOL_VERSION:
+        raise VersionError(
+            f"The scheduler at {where} runs version {snapshot['protocol']} of moorage's protocol, "
+            f"this notebook version {PROTOCOL_VERSION}.",
+            "Use the same version of moorage on both, or let the notebook that put it there leave first.",
+        )
+    return snapshot

@@ -1,0 +1,191 @@
+"""A value taken apart and ready to be sent: its keys, and where each element goes first."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from dask.sizeof import sizeof
+from distributed import Future
+
+from moorage.capacity import Needs, fits_as_shared, together
+from moorage.errors import InputError
+from moorage.images.format import SMALLEST, Image
+from moorage.kernel.placement.assign import By, assign
+from moorage.kernel.placement.structure import Structure, futures_in, take_apart
+from moorage.kernel.values.describe import describe_value
+from moorage.kernel.values.fingerprint import image_of
+from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
+from moorage.plan import ClusterView
+
+_WRITABLE = re.compile(r"-writable-[0-9a-f]{32}(-again)*$")
+
+
+@dataclass(slots=True)
+class Elements:
+    """A value taken apart.
+
+    Attributes
+    ----------
+    structure : Structure
+    items : list
+        The elements; empty if all of it is on the cluster already.
+    keys : list
+        The Dask key of each element, without repetition.
+    nbytes : list of int
+        Bytes of each element; -1 where only the cluster knows.
+    images : list of Image
+        Of each element.
+    futures : list of Future
+        Of what is on the cluster already.
+    """
+
+    structure: Structure
+    items: list[Any]
+    keys: list[Any]
+    nbytes: list[int]
+    images: list[Image] = field(default_factory=list)
+    futures: list[Future[Any]] = field(default_factory=list)
+
+
+def is_writable(key: Any) -> bool:
+    """Whether tasks may write to the value of a key that `pack` has made."""
+    return isinstance(key, str) and _WRITABLE.search(key) is not None
+
+
+def pack(
+    value: Any, name: str | None, whole: bool, hash: bool, *, copy: bool = False, writable: bool = False
+) -> Elements:
+    """Take `value` apart and find keys for its elements.
+
+    Keys carry the digest of the content, so that a changed value gets a new key and the same value the same. With
+    `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it. What is
+    sent is memory of the value, unless it is to be a `copy`. The keys of what is `writable` say so.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to place, or it cannot be placed.
+    """
+    if (futures := futures_in(value)) is not None:
+        structure = take_apart(value)[0] if isinstance(value, list | tuple | set | frozenset | dict) else Structure()
+        if structure.kind == "value" and len(futures) != 1:
+            structure = Structure("list")
+        return Elements(structure, [], [f.key for f in futures], [-1] * len(futures), futures=futures)
+    structure, items = take_apart(value, whole)
+    if not items:
+        raise InputError(
+            f"{name or describe_value(value)[0]} is empty: there are no elements to spread.",
+            "Place it as one value: --whole, whole=True.",
+        )
+    images = [image_of(item, name or "", copy=copy) for item in items]
+    keys: dict[Any, None] = {}
+    for index, (item, image) in enumerate(zip(items, images, strict=True)):
+        label = f"{name or type(item).__name__}-writable" if writable else name or type(item).__name__
+        key = f"{label}-{image.digest if hash else uuid.uuid4().hex}"
+        if name is None and structure.kind == "dict" and not writable:
+            key = structure.labels[index]
+        while key in keys:  # the same element once more
+            key += "-again"
+        keys[key] = None
+    return Elements(structure, items, list(keys), list(map(size_of, items, images)), images)
+
+
+def size_of(value: Any, image: Image) -> int:
+    """Return the bytes that `value` takes on a worker: what Dask measures, or what is sent, if that is more.
+
+    Dask does not see what lies inside objects of the user's classes; what is sent is more compact than numbers and
+    strings are in memory.
+    """
+    try:
+        measured = int(sizeof(value))
+    except Exception:  # it contains itself, for instance
+        measured = 0
+    around = len(image.stream) if len(image.stream) > SMALLEST else 0  # of an array, some words about it
+    return max(measured, image.nbytes - len(image.stream) + around)
+
+
+def first_workers(parcel: Elements, placement: Placement, by: By, infos: Sequence[WorkerInfo]) -> list[str | None]:
+    """Return the worker to which each element is sent first, or None while there is none."""
+    view = ClusterView(infos)
+    running = [info for info in infos if info.status == "running"]
+    if isinstance(placement, OnWorkers):
+        chosen = [info for spec in placement.workers for info in running if info.address in view.resolve(spec)]
+        running = list(dict.fromkeys(chosen))
+    if not running:
+        return [None] * len(parcel.keys)
+    whole = parcel.structure.kind == "value"
+    return list(assign(parcel.nbytes, running, "memory" if whole and by == "cores" else by))
+
+
+def all_of(placement: Placement, view: ClusterView, holders: Collection[str] = ()) -> set[str] | None:
+    """Return the addresses of the running workers that would each get every key; None if it is one for each key.
+
+    Of each host it is, as in `moorage.plan`, the one of `holders` there, or else the emptiest.
+    """
+    match placement:
+        case Everywhere():
+            return set(view.running)
+        case OnWorkers(workers=workers, each=True):
+            return {a for spec in workers for a in view.resolve(spec) & view.running}
+        case OnePerHost():
+            hosts = [members & view.running for members in view.by_host.values()]
+            return {
+                min(members, key=lambda a: (a not in holders, view.by_address[a].managed, a))
+                for members in hosts
+                if members
+            }
+    return None
+
+
+def needs(
+    parcel: Elements,
+    placement: Placement,
+    firsts: Sequence[str | None],
+    held: Mapping[Any, set[str]],
+    infos: Sequence[WorkerInfo],
+    *,
+    dealt: bool = False,
+    shared: Mapping[Any, int] = MappingProxyType({}),
+) -> Needs:
+    """Return what workers and hosts would get now; one that is paused gets nothing yet: the placement waits.
+
+    Parameters
+    ----------
+    parcel : Elements
+    placement : Placement
+    firsts : sequence of str or None
+        From `first_workers`.
+    held : mapping of key to set of str
+        Addresses of those that have it.
+    infos : sequence of WorkerInfo
+    dealt : bool
+        Keys go to the first workers also if others have them.
+    shared : mapping of key to int
+        Bytes of keys that lie in memory of their host where workers share it, unless `room.fits_as_shared` says no.
+    """
+    view, rooms = ClusterView(infos), together(infos)
+    targets = all_of(placement, view)
+    needed = Needs()
+    for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
+        holders = held.get(key) or set()
+        if targets is not None:
+            wanted = all_of(placement, view, holders) if holders and isinstance(placement, OnePerHost) else targets
+            lacking = [view.name(a) for a in (wanted or set()) - holders]
+        else:
+            there = first is None or (view.by_name[first] in holders if dealt else bool(holders))
+            lacking = [] if there or first is None else [first]
+        shared_on = {view.by_address[a].host for a in holders if a in view.by_address and view.by_address[a].shares}
+        for name in lacking:
+            worker = view.by_address[view.by_name[name]]
+            there_too = worker.host in shared_on
+            mapped = shared.get(key, 0) if worker.shares and (there_too or fits_as_shared(nbytes, worker, rooms)) else 0
+            needed.private[name] = needed.private.get(name, 0) + max(0, nbytes - mapped)
+            if mapped and not there_too:
+                shared_on.add(worker.host)
+                needed.shared[worker.host] = needed.shared.get(worker.host, 0) + mapped
+    return needed

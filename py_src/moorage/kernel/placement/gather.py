@@ -1,0 +1,243 @@
+"""Bringing variables back: as copies, or mapped from memory that the host shares, also under the names they had."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from dask.utils import format_bytes
+from distributed.utils import offload
+
+from moorage import config
+from moorage.errors import InputError, LostError, NotMappableError, StaleError, WaitTimeoutError
+from moorage.images.format import Image
+from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.kernel.images.sharing import shared_nbytes
+from moorage.kernel.placement.inventory import Inventory
+from moorage.kernel.placement.structure import futures_in, take_apart
+from moorage.kernel.values import mapped
+from moorage.kernel.values.fingerprint import fingerprint, image_of
+from moorage.kernel.waiting import SLOWEST_LINK, answer, gather, scheduler_of
+from moorage.protocol import VariableRecord
+from moorage.worker.images.sharing import SMALLEST_SHARED
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class Bringing(Inventory):
+    """What brings variables back.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    owner : str
+        Label of this notebook.
+    link : SchedulerLink
+    direct : bool
+        Whether this process can reach the workers.
+    """
+
+    def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
+        super().__init__(client, owner, link)
+        self.direct = direct
+
+    async def gather(self, names: Sequence[str], timeout: str | float | None = None, *, map: bool = False) -> list[Any]:
+        """Return the values of variables.
+
+        Parameters
+        ----------
+        names : sequence of str
+        timeout : str or float, optional
+        map : bool
+            Map what lies in memory of this host, rather than to copy it; read-only. What is small is copied.
+
+        Raises
+        ------
+        UnknownVariableError
+        LostError
+            If a variable is lost.
+        WaitTimeoutError
+            If its value is not there in time.
+        NotMappableError
+            If it shall be mapped and cannot be.
+        """
+        limit = config.seconds("wait-timeout", timeout)
+        await self.link.refresh()
+        values = []
+        for name in names:
+            record = self.record(name)
+            if record["state"] == "lost":
+                raise _lost(name, record["reason"])
+            futures = [self.future_of(key, name) for key in record["keys"]]
+            if map:
+                await self._in_time(name, record, settled(futures), limit)
+                found = await self._mapped(name, [future.key for future in futures])
+                futures = [future for future in futures if future.key not in found]
+            parts = await self._in_time(name, record, gather(self.client, futures, direct=self.direct or None), limit)
+            if map:
+                copies = iter(parts)
+                parts = [found[key][0] if key in found else next(copies) for key in record["keys"]]
+            values.append(self._structure(record).put_together(parts))
+        return values
+
+    async def _in_time(self, name: str, record: VariableRecord, get: Awaitable[Any], limit: float) -> Any:
+        try:
+            return await asyncio.wait_for(get, limit)
+        except TimeoutError as error:
+            raise WaitTimeoutError(
+                f"{name} did not arrive within {limit:g} s ({record['state']}: {record['reason']}).",
+                "Allow more time with timeout=, or see %placement.",
+            ) from error
+        except CancelledError as error:
+            raise _lost(name, str(error)) from error
+
+    # Mapping
+
+    async def why_not_mapped(self) -> str:
+        """Return why no worker shares memory with this process, or an empty text if one does."""
+        await self.link.images.install()
+        running = [info.address for info in await self.link.workers() if info.status == "running"]
+        private = await self.link.images.sharing.neighbours(running)
+        if not running:
+            return "there is no worker yet"
+        return "" if "" in private.values() else next(iter(private.values()))
+
+    async def _mapped(self, name: str, keys: Sequence[Any]) -> dict[Any, tuple[Any, Image]]:
+        """Return values by key, with their images, mapped from memory that workers of this host have; no small ones.
+
+        Raises
+        ------
+        NotMappableError
+        """
+        if why := await self.why_not_mapped():
+            raise _not_mappable(name, why)
+        held = await self.link.who_has(list(keys))
+        private = await self.link.images.sharing.neighbours({who for holders in held.values() for who in holders})
+        found = {}
+        for key in keys:
+            near = [who for who in held.get(key, ()) if not private[who]]
+            if not near:
+                raise _not_mappable(name, "none of the workers that have it shares memory with the notebook")
+            loan = await self._borrow(name, key, near)
+            if "handle" in loan:
+                try:
+                    found[key] = await offload(mapped.load, loan["stream"], loan["sizes"], loan["handle"])
+                except OSError as error:
+                    raise _not_mappable(name, error.strerror or str(error)) from error
+            elif loan["why"]:
+                raise _not_mappable(name, loan["why"])
+        return found
+
+    async def _borrow(self, name: str, key: Any, near: Sequence[str]) -> dict[str, Any]:
+        """Ask those that have `key` where it lies, one after the other."""
+        record = self.record(name)
+        more = max(record["nbytes"], 0) / SLOWEST_LINK
+        for who in near:
+            message = {"op": "moorage_lend", "keys": [key]}
+            asking = scheduler_of(self.client).broadcast(msg=message, workers=[who], on_error="ignore")
+            with suppress(KeyError):  # it has just left
+                told = await answer(self.client, asking, more)
+                if (loans := told.get(who)) and loans[0] is not None:
+                    return dict(loans[0])
+        raise _not_mappable(name, "it is being moved")
+
+    # The notebook's names
+
+    def check_rebinding(self, name: str | None, value: Any) -> None:
+        """Check that there is a name of the notebook that can be bound to a mapping of `value`.
+
+        Raises
+        ------
+        InputError
+        """
+        if name is None:
+            raise InputError("What has no name cannot be bound to it.", "Give it one: name=, and the name it has here.")
+        if futures_in(value) is not None:
+            raise InputError(
+                f"{name} is on the cluster already: the notebook has no value of it to let go of.",
+                f"%gather --map {name} maps it.",
+            )
+        if self._names().get(name, self) is not value:
+            raise InputError(
+                f"{name} is not a variable of the notebook that has this value, so it cannot be bound to another one.",
+                f"Bind what you like: x = cluster.gather({name!r}, map=True).",
+            )
+
+    async def check_shareable(self, name: str, images: Sequence[Image]) -> None:
+        """Check before anything is sent that what is placed as `name` will lie in memory that can be mapped here.
+
+        Raises
+        ------
+        NotMappableError
+        """
+        nbytes = sum(image.nbytes for image in images)
+        if images and not any(map(shared_nbytes, images)):
+            small = nbytes < SMALLEST_SHARED * len(images)
+            why = f"it is small ({format_bytes(nbytes)})" if small else "there is no memory to share in it"
+            raise _not_mappable(name, why)
+        if why := await self.why_not_mapped():
+            raise _not_mappable(name, why)
+
+    async def rebind(self, name: str, value: Any) -> None:
+        """Bind the notebook's `name`, which has `value`, to the same value in memory that the host shares.
+
+        Nothing is stale by that: it is what was placed. Whoever else refers to `value` keeps it.
+
+        Raises
+        ------
+        NotMappableError, StaleError
+            It is placed, and the name has what it had.
+        """
+        record = self.record(name)
+        structure, keys = self._structure(record), list(record["keys"])
+        items = [value] if structure.kind == "value" else take_apart(value)[1]
+        if all(self.origins.is_mapping(key, item) for key, item in zip(keys, items, strict=True)):
+            return
+        found = await self._mapped(name, keys)
+        new = []
+        for key, item in zip(keys, items, strict=True):
+            if key not in found:  # it is small
+                new.append((key, item, await offload(image_of, item, name), ""))
+                continue
+            before = await offload(image_of, item, name)
+            there, image = found[key]
+            if before.digest != image.digest:
+                raise StaleError(f"{name} was changed while it was placed.", f"Place it again: %broadcast {name}.")
+            image = mapped.with_digests(image, before.digests)
+            new.append((key, there, image, await offload(fingerprint, there, name)))
+        rebound = structure.put_together([item for _, item, _, _ in new])
+        if self._names().get(name, self) is not value:
+            return  # it means something else by now
+        weak = self._are_large(image for _, _, image, _ in new)
+        for key, item, image, own in new:
+            self.origins.remember(key, item, image, record["vid"], weak=weak, equal=own)
+        self._remember(name, rebound, keys, structure, record["nbytes"])
+        self._names()[name] = rebound
+        self.link.changed("variables")
+
+    def _names(self) -> dict[str, Any]:
+        """Return the notebook's names, or those of a script."""
+        return self.namespace if self.namespace is not None else vars(sys.modules["__main__"])
+
+
+async def settled(futures: Sequence[Any]) -> None:
+    """Wait until futures have a value, or an error."""
+    for future in futures:
+        await future._state.wait()
+
+
+def _not_mappable(name: str, why: str) -> NotMappableError:
+    return NotMappableError(
+        f"{name} cannot be mapped into the notebook: {why}.", f"Without mapping it is a copy: %gather {name}, gather()."
+    )
+
+
+def _lost(name: str, why: str) -> LostError:
+    return LostError(
+        f"{name} cannot be gathered: {why}.", f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}."
+    )

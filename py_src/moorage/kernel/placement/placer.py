@@ -1,0 +1,439 @@
+"""Placing, moving, releasing and gathering variables: the verbs, for a notebook and for a plain script.
+
+The verbs run on the client's event loop; `ClusterController` has their blocking forms. Placing means: take the value
+apart, fingerprint it, check that it fits, remember it as the origin, send one copy of what the cluster does not have
+yet, and record the placement. The scheduler does the rest (``moorage.scheduler``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from distributed import Future
+from distributed.utils import offload
+
+from moorage import config
+from moorage.errors import DoesNotFitError, InputError
+from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.kernel.images.sharing import forget, in_words, shared_nbytes
+from moorage.kernel.images.steady import TornError
+from moorage.kernel.placement import request, targets
+from moorage.kernel.placement.elements import Elements, is_writable, pack
+from moorage.kernel.placement.gather import Bringing
+from moorage.kernel.placement.inventory import means
+from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
+from moorage.model import Placement, WorkerInfo
+from moorage.protocol import placement_from_dict
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+_MANY = 10_000  # keys
+
+
+class Placer(Bringing):
+    """The variables of one notebook on one cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    owner : str
+        Label of this notebook.
+    link : SchedulerLink
+    direct : bool
+        Whether this process can reach the workers.
+    """
+
+    def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
+        super().__init__(client, owner, link, direct)
+        self.on_values: Callable[[Sequence[Any]], None] = lambda values: None
+        """Called with values of the notebook that are about to be sent."""
+        self._sending: dict[Any, asyncio.Future[None]] = {}  # key -> what ends when it has been sent
+        self._earlier: set[Any] = set()  # keys that this client has had; it may be letting go of them
+
+    # Placing
+
+    async def place(
+        self, value: Any, name: str | None, placement: Placement, how: How, *, timeout: str | float | None = None
+    ) -> Any:
+        """Place `value` under `name` and wait, within bounds, until it is held.
+
+        Parameters
+        ----------
+        value : object
+        name : str or None
+            None: the placement lasts as long as somebody has the futures.
+        placement : Placement
+        how : How
+        timeout : str or float, optional
+            Of the wait. When it runs out the placement stays recorded.
+
+        Returns
+        -------
+        Future, or list, tuple, set, dict … of Futures
+            As ``Client.scatter``.
+
+        Raises
+        ------
+        InputError
+            If the value cannot be placed, or name or workers are wrong. Nothing has changed.
+        DoesNotFitError
+            If a worker that would take it has no room for it. Nothing has changed.
+        """
+        request.check_name(name)
+        placement, infos = await self._destination(placement)
+
+        if how.rebind:
+            self.check_rebinding(name, value)
+
+        async def prepare(copy: bool) -> list[PlacementRequest]:
+            new = await self._new(value, name, placement, infos, how, copy=copy)
+            if how.rebind:
+                await self.check_shareable(new.label, new.parcel.images)
+            return [new]
+
+        (ready,) = await self._carry_out(prepare, placement, infos, how, timeout)
+        if how.rebind and name is not None:
+            await self.rebind(name, value)
+        return ready.parcel.structure.put_together([ready.futures[key] for key in ready.parcel.keys])
+
+    async def place_together(
+        self,
+        values: Mapping[str, Any],
+        names: Iterable[str],
+        placement: Placement,
+        how: How,
+        *,
+        timeout: str | float | None = None,
+    ) -> None:
+        """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
+
+        Parameters
+        ----------
+        values : mapping of str to object
+            Those that are what is placed under their name already, and unchanged, are only moved.
+        names : iterable of str
+            Variables that are placed already.
+        placement : Placement
+        how : How
+        timeout : str or float, optional
+            As in `place`.
+
+        Raises
+        ------
+        InputError, DoesNotFitError
+            Nothing has changed.
+        """
+        placement, infos = await self._destination(placement)
+        moved = list(names)
+        if how.rebind:
+            for name in moved:
+                self.check_rebinding(name, self)
+            for name, value in values.items():
+                self.check_rebinding(name, value)
+
+        async def prepare(copy: bool) -> list[PlacementRequest]:
+            shipments = [await self._again(name, placement, infos, how) for name in moved]
+            for name, value in values.items():
+                request.check_name(name)
+                if await self._is_placed(name, value, how):
+                    shipments.append(await self._again(name, placement, infos, how))
+                else:
+                    shipments.append(await self._new(value, name, placement, infos, how, copy=copy))
+                if how.rebind:
+                    await self.check_shareable(name, shipments[-1].parcel.images)
+            return shipments
+
+        await self._carry_out(prepare, placement, infos, how, timeout)
+        if how.rebind:
+            for name, value in values.items():
+                await self.rebind(name, value)
+
+    async def release(self, names: Iterable[str]) -> None:
+        """Let variables go: no placement, and no copy unless somebody has futures of them.
+
+        Raises
+        ------
+        UnknownVariableError
+            Nothing has changed.
+        """
+        await self.link.release([(await self.find(name))["vid"] for name in names])
+
+    async def resume(self) -> None:
+        """Tell the scheduler, after a lost connection, what this notebook can still send again."""
+        variables, infos = self.link.mirror.snapshot()[0], await self.link.workers()
+        items = [
+            request.again(record, name, {}, placement_from_dict(record["placement"]), infos, origin=True).item
+            for name in self.placed
+            if (record := variables.get(f"{self.owner}:{name}")) is not None and self._is_origin_of(record["keys"])
+        ]
+        if items:
+            await self.link.place(items)
+
+    async def sharing(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """Return in words which workers share the memory of variables, and which have copies of their own, and why.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        states = self.states(names)
+        addresses = {info.name: info.address for info in await self.link.workers()}
+        told = {}
+        for name, state in states.items():
+            shared = await self.link.shared(list(self.record(name)["keys"]))
+            sharing = set.intersection(*(set(shared.get(key, ())) for key in self.record(name)["keys"]))
+            digests = [self.origins.digest(key) for key in self.record(name)["keys"] if key in self.origins]
+            unwritten = next(filter(None, map(self.link.images.sharing.unwritten.get, digests)), "")
+            told[name] = in_words(
+                state,
+                {who for who, address in addresses.items() if address in sharing},
+                {who: self.link.images.why_not(address) or unwritten for who, address in addresses.items()},
+                max((own for workers in shared.values() for _, own in workers.values()), default=0),
+            )
+            if all(map(is_writable, self.record(name)["keys"])):
+                told[name] += "; tasks may write to it, each worker for itself"
+        return told
+
+    # Internals
+
+    async def _destination(self, placement: Placement) -> tuple[Placement, list[WorkerInfo]]:
+        """Return the placement with workers as they are called, and the workers there are."""
+        targets.check_placement(placement)
+        infos = await self.link.workers()
+        return await targets.known(placement, infos, {*self.link.mirror.seen, *self.link.requested}), infos
+
+    async def _new(
+        self,
+        value: Any,
+        name: str | None,
+        placement: Placement,
+        infos: Sequence[WorkerInfo],
+        how: How,
+        *,
+        copy: bool,
+    ) -> PlacementRequest:
+        """Make `value`, or a copy of it, ready to be placed."""
+        writable = how.writable or self._is_writable(name)
+        parcel = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy, writable=writable))
+        self.on_values(parcel.items)
+        request.check_futures(parcel.futures, self.client)
+        if how.writable:
+            self._check_writable(parcel)
+        if name is None and parcel.structure.kind == "dict" and not parcel.futures:
+            self._check_labels(parcel)
+        lives = await self._begin_lives(parcel.keys)
+        held = await self.link.who_has(parcel.keys)
+        origin = how.keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
+        ready = request.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
+        ready.lives = lives
+        return ready
+
+    async def _begin_lives(self, keys: Sequence[Any]) -> list[Future[Any]]:
+        """Return futures of keys that are about to be placed.
+
+        A key tells of its content, so that a value which comes back has the key that it had. What this client has said
+        of the key's earlier life, that it lets go of it, must not end the new one: the scheduler has heard all of that
+        when this returns, and nothing more is said as long as there are these futures.
+        """
+        # Rather than to send it twice. Waited for before there are futures: what was broken off has to go, since the
+        # value may have been changed while it was on its way, and then the key does not tell what it is.
+        if sending := {self._sending[key] for key in keys if key in self._sending}:
+            await asyncio.wait(sending, timeout=config.seconds("answer-timeout"))
+        earlier = any(key in self._earlier or key in self.client.futures for key in keys)
+        lives = [Future[Any](key, self.client) for key in keys]
+        if earlier or len(self._earlier) > _MANY:
+            await self.link.flush()
+            self._earlier = {key for key in self._earlier if key in self.client.futures}
+        self._earlier.update(keys)
+        return lives
+
+    async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo], how: How) -> PlacementRequest:
+        """Make a variable that is placed already ready for another placement."""
+        record = await self.find(name)
+        if how.writable and not all(map(is_writable, record["keys"])):
+            raise InputError(
+                f"{name} is placed already, so that tasks cannot write to it, and the notebook has no value of it.",
+                f"Bring that first: %gather {name}. Then place it with --writable, writable=True.",
+            )
+        held = await self.link.who_has(record["keys"])
+        return request.again(record, name, held, placement, infos, origin=self._is_origin_of(record["keys"]))
+
+    async def _is_placed(self, name: str, value: Any, how: How) -> bool:
+        """Whether `value` is what is placed as `name`, as `how` asks for it."""
+        placed = self.placed.get(name)
+        if how.writable and not self._is_writable(name):
+            return False
+        return placed is not None and means(value, name, placed) and not await offload(self._has_changed, name, placed)
+
+    async def _carry_out(
+        self,
+        prepare: Callable[[bool], Awaitable[list[PlacementRequest]]],
+        placement: Placement,
+        infos: Sequence[WorkerInfo],
+        how: How,
+        timeout: str | float | None,
+    ) -> list[PlacementRequest]:
+        """Send what the cluster lacks, record the placements, wait, and return what it was.
+
+        What another thread changes meanwhile is placed as it was at one moment: it is copied first then.
+
+        Parameters
+        ----------
+        prepare : callable
+            Makes the shipments: of the values themselves, or of copies.
+        """
+        shipments = await prepare(False)
+        try:
+            await self._ship(shipments, placement, infos, how, timeout)
+        except TornError:
+            shipments = await prepare(True)
+            await self._ship(shipments, placement, infos, how, timeout)
+        return shipments
+
+    async def _ship(
+        self,
+        shipments: Sequence[PlacementRequest],
+        placement: Placement,
+        infos: Sequence[WorkerInfo],
+        how: How,
+        timeout: str | float | None,
+    ) -> None:
+        """Send what the cluster lacks, record the placements, and wait.
+
+        An interrupt ends the wait, but not what is on its way: a worker may have it already. It is let go of when it
+        has arrived; once all has arrived the placement stays recorded.
+        """
+        limit = config.seconds("wait-timeout", timeout)
+        if not how.force:
+            await self._check_room(shipments, placement, infos)
+        broken_off = asyncio.Event()
+        work = asyncio.ensure_future(self._send_and_record(shipments, infos, how, broken_off))
+        keys = [key for one in shipments if one.value is not NOTHING for key in one.parcel.keys]
+        self._sending.update(dict.fromkeys(keys, work))
+        work.add_done_callback(lambda _: [self._sending.pop(key) for key in keys if self._sending.get(key) is work])
+        try:
+            await asyncio.shield(work)
+            await self.link.settled([one.item["vid"] for one in shipments], limit)
+        except asyncio.CancelledError:
+            broken_off.set()
+            work.add_done_callback(partial(_let_go, shipments))
+            raise
+
+    async def _send_and_record(
+        self, shipments: Sequence[PlacementRequest], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event
+    ) -> None:
+        with self._remembering(shipments):
+            for one in shipments:
+                if one.value is not NOTHING and not broken_off.is_set():
+                    await request.send(one, self.link, infos, how.direct, self.direct)
+            if broken_off.is_set():
+                forget(image for one in shipments for image in one.parcel.images)
+                raise asyncio.CancelledError
+            if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
+                await self.link.flush()  # graphs that were submitted before need what is let go of
+            await self.link.place([one.item for one in shipments])
+        for one in shipments:
+            # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
+            good = {key for key, future in one.futures.items() if future.status != "cancelled"}
+            one.futures |= {key: self.future_of(key) for key in one.parcel.keys if key not in good}
+            one.lives.clear()
+            if one.item["hold"]:
+                self._futures.update(one.futures)
+
+    async def _check_room(
+        self, shipments: Sequence[PlacementRequest], placement: Placement, infos: Sequence[WorkerInfo]
+    ) -> None:
+        """Check that there is room; ask the workers about it only for what does not seem to fit."""
+        shared = {
+            key: nbytes
+            for one in shipments
+            for key, image in zip(one.parcel.keys, one.parcel.images, strict=False)
+            if (nbytes := shared_nbytes(image))
+        }
+        sharing = self.link.images.sharing
+        try:
+            # what the workers have said of their hosts will do for what is not shared: small values come in hundreds
+            request.check_room(shipments, placement, sharing.judge(infos) if shared else infos, shared)
+        except DoesNotFitError:
+            placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
+            there = await self.link.shared(placed)
+            shared |= {key: max(nbytes for nbytes, _ in workers.values()) for key, workers in there.items() if workers}
+            await self.link.images.install()
+            request.check_room(shipments, placement, await sharing.ask_for_room(infos), shared)
+
+    @contextmanager
+    def _remembering(self, shipments: Sequence[PlacementRequest]) -> Iterator[None]:
+        """Know values before they leave, so that they can be asked for from the start; forget them if they do not."""
+        new = [one for one in shipments if one.value is not NOTHING]
+        lives = [(one.item["vid"], key) for one in new for key in one.parcel.keys]
+        self._under_way.update(lives)
+        for one in new:
+            if one.item["origin"] and not one.parcel.futures:
+                self._remember_origins(one.item["vid"], one.parcel.keys, one.parcel.items, one.parcel.images)
+            for future in one.parcel.futures:
+                self.origins.share(future.key, one.item["vid"])
+        try:
+            yield
+        except BaseException:
+            for one in new:
+                for key in set(one.parcel.keys) - set(self._keys_before(one)):
+                    self.origins.forget(key, one.item["vid"])
+            raise
+        finally:
+            self._under_way -= Counter(lives)  # keeps only what is still under way
+        for one in new:
+            if one.item["hold"]:
+                nbytes = sum(one.parcel.nbytes)
+                keys, structure = one.parcel.keys, one.parcel.structure
+                self._remember(one.item["name"], one.value, keys, structure, nbytes, keep=one.keep_origin)
+
+    def _keys_before(self, one: PlacementRequest) -> Sequence[Any]:
+        record = self.link.mirror.variables.get(one.item["vid"])
+        return record["keys"] if record is not None else ()
+
+    def _is_writable(self, name: str | None) -> bool:
+        """Whether `name` is placed so that tasks may write to it; it stays so until it is released."""
+        record = self.link.mirror.variables.get(f"{self.owner}:{name}")
+        return record is not None and all(map(is_writable, record["keys"]))
+
+    def _check_writable(self, parcel: Elements) -> None:
+        if parcel.futures:
+            raise InputError(
+                "What is on the cluster already cannot be made writable there.",
+                "Gather its value, and place that with --writable, writable=True.",
+            )
+        if self.link.images.in_process:
+            raise InputError(
+                "The workers are in the notebook's process: what they write to would be the notebook's own value.",
+                "Start a cluster with worker processes, or copy it in the task: x = x.copy().",
+            )
+
+    def _is_origin_of(self, keys: Sequence[Any]) -> bool:
+        return all(key in self.origins for key in keys)
+
+    def _check_labels(self, parcel: Elements) -> None:
+        """An unnamed dict's labels are the keys, as Dask documents it: they must not mean another value already."""
+        for key, image in zip(parcel.keys, parcel.images, strict=True):
+            if key in self.origins and self.origins.digest(key) != image.digest:
+                raise InputError(
+                    f"The key {key!r} is on the cluster already, with another value.",
+                    "Give the dict a name (name=), or release the earlier one first.",
+                )
+
+
+def _let_go(shipments: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
+    """Let go of what nobody waits for any more, and take note of how that ended."""
+    for one in shipments:
+        one.futures.clear()
+        one.lives.clear()
+    if not work.cancelled() and (error := work.exception()) is not None:
+        logger.info("A placement that was broken off has failed: %s", error)

@@ -1,0 +1,343 @@
+"""What is about to be placed: found out about first, checked, then sent. A placement of several is all or none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import keyword
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dask.base import tokenize
+from distributed import Future
+from distributed.comm.core import CommClosedError
+from distributed.utils import offload
+
+from moorage import capacity
+from moorage.capacity import Needs
+from moorage.errors import InputError, InvalidNameError, UnreachableError
+from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
+from moorage.kernel.placement.assign import By
+from moorage.kernel.placement.elements import Elements, all_of, first_workers, is_writable, needs
+from moorage.kernel.placement.structure import Structure
+from moorage.kernel.values.describe import describe_value
+from moorage.kernel.waiting import SLOWEST_LINK, answer
+from moorage.model import Placement, WorkerInfo
+from moorage.plan import ClusterView
+from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from moorage.images.format import Image
+    from moorage.images.segment import Handle
+    from moorage.kernel.connection.scheduler_link import SchedulerLink
+    from moorage.kernel.images.sharing import Shared
+
+_DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
+_SEND_SECONDS = 1  # of the search for the worker, which was there a moment ago; not of the transfer
+
+NOTHING: Any = object()
+"""The value of a shipment that only changes a placement."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How something is placed; see `Verbs.scatter`, whose arguments these are."""
+
+    whole: bool = False
+    by: By = "cores"
+    hash: bool = True
+    direct: bool | None = None
+    force: bool = False
+    keep_origin: bool = True
+    rebind: bool = False
+    writable: bool = False
+
+
+@dataclass(slots=True)
+class PlacementRequest:
+    """A variable that is ready to be placed or moved.
+
+    Attributes
+    ----------
+    item : PlaceItem
+        What is recorded on the scheduler.
+    label : str
+        What it is called in an error.
+    parcel : Elements
+    firsts : list of str or None
+        The worker that each key is sent to.
+    held : dict of key to set of str
+        Addresses of those that have it already.
+    value : object
+        The notebook's value, or `NOTHING`.
+    keep_origin : bool
+        Remember it, to send it again if it is lost.
+    futures : dict of key to Future
+        Of what has been sent.
+    lives : list of Future
+        Keep this client from letting go, meanwhile, of keys that somebody else here lets go of.
+    """
+
+    item: PlaceItem
+    label: str
+    parcel: Elements
+    firsts: list[str | None]
+    held: dict[Any, set[str]]
+    value: Any = NOTHING
+    keep_origin: bool = False
+    futures: dict[Any, Future[Any]] = field(default_factory=dict)
+    lives: list[Future[Any]] = field(default_factory=list)
+
+
+def check_name(name: object) -> None:
+    """Check that a variable can have this name.
+
+    Raises
+    ------
+    InvalidNameError
+    """
+    if name is not None and not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
+        raise InvalidNameError(name)
+
+
+def new(
+    value: Any,
+    name: str | None,
+    owner: str,
+    parcel: Elements,
+    held: dict[Any, set[str]],
+    placement: Placement,
+    infos: Sequence[WorkerInfo],
+    how: How,
+    *,
+    origin: bool,
+) -> PlacementRequest:
+    """Return what places `value`, packed as `parcel`. `origin`: this notebook can send it again."""
+    typename, detail = describe_value(value)
+    if any(map(is_writable, parcel.keys)):
+        detail = f"{detail}, writable" if detail else "writable"
+    shown = name if name is not None else _name_of(parcel)
+    item: PlaceItem = {
+        "vid": f"{owner}:{shown}",
+        "name": shown,
+        "owner": owner,
+        "keys": parcel.keys,
+        "placement": placement_to_dict(placement),
+        "structure": parcel.structure.to_dict(),
+        "typename": typename,
+        "detail": detail,
+        "nbytes": parcel.nbytes,
+        "origin": origin,
+        "hold": name is not None,
+    }
+    firsts = first_workers(parcel, placement, how.by, infos)
+    if parcel.structure.kind != "value":
+        item["dealt"] = firsts
+    return PlacementRequest(item, name or typename or shown, parcel, firsts, held, value, how.keep_origin)
+
+
+def again(
+    record: VariableRecord,
+    name: str,
+    held: dict[Any, set[str]],
+    placement: Placement,
+    infos: Sequence[WorkerInfo],
+    *,
+    origin: bool,
+) -> PlacementRequest:
+    """Return what gives a variable that is placed already another placement: nothing has to be sent."""
+    keys = list(record["keys"])
+    each = record["nbytes"] // max(1, len(keys))
+    parcel = Elements(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
+    item: PlaceItem = {
+        "vid": record["vid"],
+        "name": record["name"],
+        "owner": record["owner"],
+        "keys": keys,
+        "placement": placement_to_dict(placement),
+        "structure": record["structure"],
+        "typename": record["typename"],
+        "detail": record["detail"],
+        "nbytes": [-1] * len(keys),
+        "origin": origin,
+        "hold": True,
+    }
+    return PlacementRequest(item, name, parcel, first_workers(parcel, placement, "cores", infos), held)
+
+
+def check_room(
+    shipments: Sequence[PlacementRequest],
+    placement: Placement,
+    infos: Sequence[WorkerInfo],
+    shared: Mapping[Any, int] = MappingProxyType({}),
+) -> None:
+    """Check that all shipments together fit where they would go.
+
+    Parameters
+    ----------
+    shipments : sequence of PlacementRequest
+    placement : Placement
+    infos : sequence of WorkerInfo
+    shared : mapping of key to int
+        Bytes of keys that lie in memory of their host where workers share it.
+
+    Raises
+    ------
+    DoesNotFitError
+    """
+    needed = Needs()
+    for shipment in shipments:
+        parcel, firsts, held = shipment.parcel, shipment.firsts, shipment.held
+        dealt = "dealt" in shipment.item
+        needed.add(needs(parcel, placement, firsts, held, infos, dealt=dealt, shared=shared))
+    labels = [shipment.label for shipment in shipments]
+    label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
+    capacity.check(label, needed, infos)
+
+
+def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
+    """Check that futures stand for something on the cluster of `client`.
+
+    Raises
+    ------
+    InputError
+    """
+    for future in futures:
+        theirs = future.client
+        if theirs is not client and theirs.scheduler_info().get("id") != client.scheduler_info().get("id"):
+            raise InputError(
+                f"The future {future.key!r} belongs to another cluster.", "Gather its value, and place that."
+            )
+        if future.status in ("cancelled", "error", "lost"):
+            raise InputError(
+                f"The future {future.key!r} has no value to place: its status is {future.status}.",
+                "Compute it again, and place the result.",
+            )
+
+
+async def send(
+    shipment: PlacementRequest, link: SchedulerLink, infos: Sequence[WorkerInfo], direct: bool | None, reachable: bool
+) -> None:
+    """Send one copy of what the cluster lacks, and note the futures of what was sent.
+
+    What lies in memory that workers share costs nothing to send, so all that shall have it get it at once. What cannot
+    be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
+
+    Parameters
+    ----------
+    shipment : PlacementRequest
+    link : SchedulerLink
+        Of the client that sends.
+    infos : sequence of WorkerInfo
+    direct : bool or None
+        Send to the workers rather than through the scheduler; None: if it is much.
+    reachable : bool
+        Whether this process can connect to workers.
+    """
+    parcel = shipment.parcel
+    if parcel.futures:
+        shipment.futures = dict(zip(parcel.keys, parcel.futures, strict=True))
+        return
+    view = ClusterView(infos)
+    firsts = zip(parcel.keys, parcel.items, parcel.images, shipment.firsts, strict=True)
+    lacking = [
+        _Lacking(key, item, image, view.by_name[first])
+        for key, item, image, first in firsts
+        if first is not None and not shipment.held.get(key)
+    ]
+    if not lacking:
+        return
+    await link.images.install()
+    each = all_of(placement_from_dict(shipment.item["placement"]), view) or set()
+    images = [one.image for one in lacking]
+    with await link.images.sharing.share(images, view.running) as shared:
+        await link.images.hosts.spread(shared, images, each)
+        loads: dict[str, list[_Lacking]] = {}
+        for one in lacking:
+            for address in [near for near in each if shared.segment(one.image, near)] or [one.first]:
+                loads.setdefault(address, []).append(one)
+        sending = _Sending(link, shared, direct, reachable)
+        each_sent = (sending.send(address, load) for address, load in loads.items())
+        sent = await asyncio.gather(*each_sent, return_exceptions=True)
+    for futures in sent:
+        if isinstance(futures, BaseException):
+            raise futures
+        shipment.futures.update(futures)
+
+
+class _Lacking(NamedTuple):
+    """Something that the cluster lacks."""
+
+    key: Any
+    value: Any
+    image: Image
+    first: str  # address
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """How things are sent to workers."""
+
+    link: SchedulerLink
+    shared: Shared
+    direct: bool | None
+    reachable: bool
+
+    async def send(self, address: str, load: Sequence[_Lacking]) -> dict[Any, Future[Any]]:
+        """Send a load to a worker, and return the futures of what has arrived."""
+        segments = {one.key: self.shared.segment(one.image, address) for one in load}
+        left = (TimeoutError, KeyError, CommClosedError, UnreachableError)  # a worker that has left meanwhile
+        with contextlib.suppress(*left, OSError):
+            try:
+                return await self._scatter(address, load, segments)
+            except left:
+                raise
+            except Exception:
+                if not any(segments.values()):
+                    raise
+            # it could not map what it could have mapped a moment ago; where others have a copy it comes from them
+            rest = [one for one in load if one.first == address]
+            return await self._scatter(address, rest, {}) if rest else {}
+        return {}
+
+    async def _scatter(
+        self, address: str, load: Sequence[_Lacking], segments: Mapping[Any, Handle | None]
+    ) -> dict[Any, Future[Any]]:
+        client, images = self.link.client, self.link.images
+        sent_whole = [] if images.in_process else [one for one in load if segments.get(one.key) is None]
+        small = {one.key: snapshot(one.image) for one in sent_whole if one.image.nbytes <= AT_ONCE}
+        large = [one.image for one in sent_whole if one.key not in small]
+        witnesses = await offload(lambda: [Witness(image) for image in large]) if large else []
+        data = {
+            one.key: images.carry(
+                one.value, small.get(one.key, one.image), segments.get(one.key), writable=is_writable(one.key)
+            )
+            for one in load
+        }
+        nbytes = sum(one.image.nbytes for one in sent_whole)
+        direct = self.reachable and nbytes > _DIRECT if self.direct is None else self.direct
+        if direct:
+            await self.link.sending({address: list(data)})
+        sent = client._scatter(data, workers=[address], direct=direct, timeout=_SEND_SECONDS, hash=False)
+        try:
+            futures: dict[Any, Future[Any]] = await answer(client, sent, _SEND_SECONDS + nbytes / SLOWEST_LINK)
+        except BaseException:
+            if direct:
+                self.link.broken_off([address])
+            raise
+        for witness in witnesses:
+            await offload(witness.check)
+        for one in load:
+            client.futures[one.key].finish(type=type(one.value))  # rather than that of a carrier
+        return futures
+
+
+def _name_of(parcel: Elements) -> str:
+    """Return what an unnamed variable is called: the same for the same keys, and for no others."""
+    if len(parcel.keys) == 1:
+        return str(parcel.keys[0])
+    return f"{parcel.structure.kind}-{tokenize(parcel.keys)}"

@@ -1,0 +1,71 @@
+"""A variable on the cluster, as the notebook holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moorage.errors import InputError
+from moorage.model import PlacementState
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from moorage.controller.verbs import Verbs
+
+
+class Variable:
+    """What ``cluster["name"]`` returns. Stands for the variable, not for its value: `gather` brings that.
+
+    Attributes
+    ----------
+    name : str
+        As this notebook calls it.
+    """
+
+    def __init__(self, cluster: Verbs, name: str) -> None:
+        self._cluster = cluster
+        self._placer = cluster.placer
+        self.name = name
+
+    @property
+    def keys(self) -> list[Any]:
+        """The Dask keys, in the order of the elements."""
+        return list(self._placer.record(self.name)["keys"])
+
+    @property
+    def futures(self) -> Any:
+        """Futures in the shape in which the value was placed: one, or a list, tuple, dict … of them."""
+        return self._placer.futures(self.name)
+
+    @property
+    def future(self) -> Future[Any]:
+        """The future of a variable of one key.
+
+        Raises
+        ------
+        InputError
+            If it has more than one key.
+        """
+        if len(self.keys) != 1:
+            raise InputError(
+                f"{self.name} has {len(self.keys)} keys, so there is no one future of it.",
+                f'Use cluster["{self.name}"].futures, or place it as one value.',
+            )
+        return self._placer.future_of(self.keys[0], self.name)
+
+    @property
+    def placement(self) -> PlacementState:
+        """Where the variable stands now."""
+        return self._cluster.placement(self.name)[self.name]
+
+    def gather(self, timeout: str | float | None = None, asynchronous: bool | None = None, *, map: bool = False) -> Any:
+        """Return the value; see `ClusterController.gather`."""
+        return self._cluster.gather(self.name, map=map, timeout=timeout, asynchronous=asynchronous)
+
+    def __moorage_value__(self) -> Any:
+        """What stands for the variable in a task: its futures."""
+        return self.futures
+
+    def __repr__(self) -> str:
+        record = self._placer.record(self.name)
+        return f"<Variable {self.name}: {record['typename']} {record['detail']}, {record['state']}>"

@@ -1,0 +1,156 @@
+"""From being placed to being released: what keeps the keys of variables alive meanwhile, and what happens when it ends.
+
+A record that holds its keys desires them in the name of a pretended client; one that does not lasts as long as they do.
+Where the copies are is not looked at here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dask.utils import key_split
+
+from moorage.model import Placement
+from moorage.plan import Key
+from moorage.scheduler.placement.desired import Desired, Record
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+    from moorage.scheduler.journal import Journal
+    from moorage.scheduler.placement.reconcile import Reconciler
+    from moorage.scheduler.recovery.restorer import Restorer
+
+
+class Keeper:
+    """Puts records in force, and ends them.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+        Its records are changed by nobody else.
+    reconciler : Reconciler
+    origins : Restorer
+    journal : Journal
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, desired: Desired, reconciler: Reconciler, origins: Restorer, journal: Journal
+    ) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._reconciler = reconciler
+        self._origins = origins
+        self._journal = journal
+        self._gone: set[Key] = set()
+
+    def put(self, record: Record) -> None:
+        """Put `record` in force, in the place of one of the same ``vid``."""
+        self._journal.count()
+        before = self._desired.records.get(record.vid)
+        for key in record.keys:
+            if key in self._desired.by_key:
+                self._origins.try_again(key)
+        self._orphaned(self._desired.put(record))
+        if before is not None and (dropped := set(before.keys) - set(record.keys)):
+            self._let_go(record.vid, dropped)
+        for key in record.keys:
+            if record.hold or record.client is not None:
+                self._origins.expect(key, record.client)
+            self.size(key)
+            self._desire(record, key)
+            if key in self._origins and key in self._scheduler.tasks:
+                self._origins.wait_for(key)
+        self._reconciler.mark(record.keys)
+        self._journal.mark([record.vid], placed=True)
+
+    def release(self, vid: str) -> None:
+        """End a record, if there is one. Keys that nobody else wants are forgotten by Dask."""
+        record = self._desired.records.get(vid)
+        if record is None:
+            return
+        self._journal.count()
+        self._orphaned(self._desired.remove(vid))
+        self._let_go(vid, record.keys)
+        self._scheduler.clients.pop(_holder(vid), None)
+        self._reconciler.mark(key for key in record.keys if key in self._desired.by_key)
+        self._journal.mark([vid])
+
+    def adopt(self, keys: Iterable[Key], placement: Placement) -> None:
+        """Place keys that somebody else has put on the cluster, for as long as they are there."""
+        for key in keys:
+            if (ts := self._scheduler.tasks.get(key)) is not None:
+                name, typename = str(key), key_split(key)
+                if ts.run_spec is not None or typename == name:  # only keys of scattered values begin with their type
+                    typename = ""
+                self.put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, typename, hold=False))
+
+    def size(self, key: Key) -> None:
+        """Let the scheduler count the bytes of a placed key as the notebook has: those that are sent.
+
+        What a worker measures leaves out what lies inside objects.
+        """
+        ts = self._scheduler.tasks.get(key)
+        nbytes = self._desired.nbytes(key)
+        if ts is not None and 0 <= nbytes != ts.nbytes:
+            ts.set_nbytes(nbytes)
+
+    def task_came(self, key: Key) -> None:
+        """Take note that the scheduler has got a task for a placed key just now."""
+        for record in self._desired.by_key[key].values():
+            if record.hold:
+                self._desire(record, key)
+
+    def forgotten(self, key: Key) -> None:
+        """Take note that Dask forgets a placed key; unless it comes back at once, so do records that do not hold it."""
+        if not self._gone:
+            self._scheduler.loop.add_callback(self._forget)
+        self._gone.add(key)
+
+    def restart(self) -> None:
+        """Place again what can be placed again: all keys are gone, the desire is not."""
+        records = list(self._desired.records.values())
+        self._origins.clear()
+        self._reconciler.forget(list(self._desired.by_key))
+        for record in records:
+            if record.client is None:
+                self.release(record.vid)
+            else:
+                self.put(record)
+
+    def _desire(self, record: Record, key: Key) -> None:
+        """Keep a key alive as long as the record, or as the futures of the client that placed it."""
+        desirer = _holder(record.vid) if record.hold else record.client or ""
+        if key in self._scheduler.tasks and (record.hold or desirer in self._scheduler.clients):
+            self._scheduler.client_desires_keys([key], desirer)
+
+    def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
+        if _holder(vid) in self._scheduler.clients:
+            self._scheduler.client_releases_keys(list(keys), _holder(vid))
+
+    def _orphaned(self, keys: Iterable[Key]) -> None:
+        keys = list(keys)
+        self._origins.forget(keys)
+        self._reconciler.forget(keys)
+
+    def _forget(self) -> None:
+        gone = {key for key in self._gone if key not in self._scheduler.tasks}
+        self._gone.clear()
+        for vid in {vid for key in gone for vid in self._desired.vids(key)}:
+            record = self._desired.records[vid]
+            if record.hold:
+                self._origins.lost.update(dict.fromkeys(gone.intersection(record.keys), "Dask has forgotten it"))
+                self._journal.mark([vid])
+            elif left := tuple(key for key in record.keys if key not in gone):
+                self._orphaned(self._desired.put(replace(record, keys=left, structure={"kind": "list"})))
+                self._journal.mark([vid], placed=True)
+            else:
+                self.release(vid)
+
+
+def _holder(vid: str) -> str:
+    """Return the name of the pretended client that keeps a variable's keys alive."""
+    return f"moorage-{vid}"

@@ -1,0 +1,280 @@
+"""Carries out the plan: asks workers to acquire copies, lets surplus ones go, and remembers what is not settled.
+
+Not what to do (``plan.py``), nor when something changed (``scheduler/plugin.py`` calls `Reconciler.mark`). Work is done
+in slices of time, so that ten thousand keys do not stop the scheduler's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, KeysView, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from moorage.images.mappings import METRIC
+from moorage.model import OnWorkers, WorkerInfo, WorkerStatus
+from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
+from moorage.scheduler.flights import Flights
+from moorage.scheduler.placement.desired import Desired
+from moorage.scheduler.placement.policy import let_go
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState, WorkerState
+
+    from moorage.scheduler.placement.shared import Shared
+    from moorage.scheduler.recovery.casualties import Casualties
+
+SLICE = 0.02
+"""Seconds of work after which the event loop gets its turn."""
+
+COALESCE = 0.002
+"""Seconds between the first mark and the work, so that a burst of events is one round."""
+
+_ACTIONS = 2000  # of a slice: carrying them out takes time too
+
+
+_STATUSES: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
+
+
+def worker_info(ws: WorkerState, *, memory: bool = False, shared: Shared | None = None) -> WorkerInfo:
+    """Return what the scheduler knows of a worker; `memory` adds what it holds at the moment, `shared` its host."""
+    holds = ws.memory if memory else None
+    said = ws.metrics.get(METRIC, {})
+    return WorkerInfo(
+        name=str(ws.name),
+        address=ws.address,
+        host=ws.host,
+        nthreads=ws.nthreads,
+        memory_limit=ws.memory_limit or 0,
+        status=_STATUSES.get(ws.status.name, "closing"),
+        managed=min(holds.managed, own_nbytes(ws, shared)) if holds else 0,
+        process=holds.process if holds else 0,
+        spilled=holds.spilled if holds else 0,
+        host_shared=shared.on_host(ws.host) if shared else 0,
+        host_free=said.get("host_free", -1),
+        shares=said.get("shares"),
+    )
+
+
+def own_nbytes(ws: WorkerState, shared: Shared | None) -> int:
+    """Return the bytes of keys that a worker has in memory for itself."""
+    in_memory: int = ws.nbytes - ws.metrics["spilled_bytes"]["memory"]
+    return max(0, in_memory - (shared.held_by(ws) if shared is not None else 0))
+
+
+class Reconciler:
+    """Brings placed keys to where they shall be, a slice of time after the other.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+    changed : callable
+        Called with a key whenever its plan has changed.
+    casualties : Casualties
+        Which keys are copied to no more workers.
+    shared : Shared
+        What workers have that is not theirs alone.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        desired: Desired,
+        changed: Callable[[Key], None],
+        casualties: Casualties,
+        shared: Shared,
+    ) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._changed = changed
+        self._casualties = casualties
+        self._shared = shared
+        #: Keys that are not where they shall be, with what is still to do.
+        self.unsettled: dict[Key, KeyPlan] = {}
+        self._in_use: set[Key] = set()
+        self._dealt: dict[Key, str] = {}
+        self._dirty: dict[Key, None] = {}
+        self._flights = Flights()
+        self._view: ClusterView | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def view(self) -> ClusterView:
+        """The workers; looked up anew after `workers_changed`."""
+        if self._view is None:
+            self._view = ClusterView(map(worker_info, self._scheduler.workers.values()), self._load)
+        return self._view
+
+    @property
+    def marked(self) -> KeysView[Key]:
+        """Keys that are still to be looked at."""
+        return self._dirty.keys()
+
+    def first_holders(self, avoid: Mapping[Key, Address]) -> dict[Key, Address]:
+        """Return the workers to which keys that nobody has shall be sent first, but not to those to be avoided."""
+        now, sent = self.view, Counter[Address]()
+        view = ClusterView(now.by_address.values(), lambda a: now.load(a) + sent[a])
+        chosen = {}
+        for key, shunned in avoid.items():
+            step = plan_key(self._desired.placements(key), KeyView(key, 0, frozenset()), view)
+            pool = (step.pending & view.running) - {shunned} or view.running - {shunned} or view.running
+            chosen[key] = min(pool, key=lambda a: (view.load(a), a))
+            sent[chosen[key]] += self._scheduler.tasks[key].get_nbytes()
+        return chosen
+
+    def mark(self, keys: Iterable[Key]) -> None:
+        """Look at `keys` again, soon."""
+        self._dirty.update(dict.fromkeys(keys))
+        if self._handle is None and self._dirty:
+            self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
+
+    def deal(self, hands: Mapping[Key, str | None]) -> None:
+        """Bring each key to a worker, by name, where its placements leave a choice; None: to none in particular."""
+        for key, worker in hands.items():
+            self._dealt.pop(key, None)
+            if worker is not None:
+                self._dealt[key] = worker
+        self.mark(hands)
+
+    def workers_changed(self, gone: Address | None = None) -> None:
+        """Take note that a worker came, went (`gone`) or changed its status: every key may be concerned."""
+        self._view = None
+        if gone is not None:
+            self._flights.worker_gone(gone)
+        self.mark(self._desired.by_key)
+
+    def replica_changed(self, key: Key, worker: Address) -> None:
+        """Take note that `worker` has got or lost `key`."""
+        self._flights.end(key, worker)
+        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(worker)
+        if ts is not None and ws not in (ts.who_has or ()):
+            self._flights.end_from(key, worker)
+        self.mark((key,))
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Stop looking after `keys`."""
+        for key in keys:
+            self._dirty.pop(key, None)
+            self.unsettled.pop(key, None)
+            self._in_use.discard(key)
+            self._dealt.pop(key, None)
+            self._flights.end_all(key)
+
+    def coming(self, address: Address) -> list[Key]:
+        """Return keys of which a copy is on its way to a worker."""
+        return self._flights.to(address)
+
+    def overdue(self) -> list[tuple[Key, Address]]:
+        """Return copies that do not arrive, and their targets; each once."""
+        return self._flights.overdue()
+
+    def sweep(self) -> None:
+        """Give up on copies that never arrived, and look again at all that is not settled or was in use."""
+        for key, target in self._flights.expire():
+            ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(target)
+            if ts is not None and ts.who_has and ws is not None and ws not in ts.who_has:
+                # It may have the key and never have said so, for instance after a transfer that was given up here. It
+                # would ignore being asked again; told to let go, it either does or answers that it has the key.
+                message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
+                self._scheduler.worker_send(target, message)
+        self.mark(self.unsettled)
+        self.mark(self._in_use)
+        self._in_use.clear()
+
+    def run(self) -> None:
+        """Look at what is marked, for one slice of time."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._run()
+
+    def close(self) -> None:
+        """Do nothing any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _run(self) -> None:
+        self._handle = None
+        until = perf_counter() + SLICE
+        replicate: list[Replicate] = []
+        drop: list[Drop] = []
+        while self._dirty and perf_counter() < until and len(replicate) + 5 * len(drop) < _ACTIONS:
+            key = next(iter(self._dirty))
+            del self._dirty[key]
+            step = self._plan(key)
+            if step is None:
+                continue
+            for action in step.replicate:
+                nbytes = self._scheduler.tasks[key].get_nbytes()
+                self._flights.begin(key, action.sources[0], action.target, nbytes)
+                replicate.append(action)
+            drop += step.drop
+        if replicate:
+            self._send(replicate)
+        if drop:
+            let_go(self._scheduler, drop)
+        self.mark(())
+
+    def _plan(self, key: Key) -> KeyPlan | None:
+        ts = self._scheduler.tasks.get(key)
+        placements = self._desired.placements(key)
+        if ts is None or ts.actor or not placements:
+            self.unsettled.pop(key, None)
+            return None
+        if (hand := self._dealt.get(key)) is not None:
+            placements = (OnWorkers((hand,)), *placements)
+        step = plan_key(placements, self._observe(ts), self.view)
+        if step.pending and (verdict := self._casualties.verdict(key)):
+            step = replace(step, replicate=(), moving=False, wait=(*step.wait, Wait(key, "", verdict)))
+        there = step.settled and not step.in_use
+        if hand is not None and (there or not self.view.resolve(hand) & self.view.running):
+            del self._dealt[key]  # from now on it may be anywhere
+            return self._plan(key)
+        if step.in_use:
+            self._in_use.add(key)
+        if step.settled:
+            self._flights.end_all(key)
+            before = self.unsettled.pop(key, None)
+        else:
+            before = self.unsettled.get(key)
+            self.unsettled[key] = step
+        if _outlook(before) != _outlook(step):
+            self._changed(key)
+        return step
+
+    def _load(self, address: Address) -> int:
+        """Return the bytes that a worker has for itself, and that are on their way there."""
+        ws = self._scheduler.workers[address]
+        return ws.nbytes - self._shared.held_by(ws) + self._flights.incoming[address]
+
+    def _observe(self, ts: TaskState) -> KeyView:
+        return KeyView(
+            key=ts.key,
+            nbytes=ts.get_nbytes(),
+            holders=frozenset(ws.address for ws in ts.who_has or ()),
+            in_flight=self._flights.of(ts.key),
+            in_use=bool(ts.waiters),
+        )
+
+    def _send(self, actions: Iterable[Replicate]) -> None:
+        """Ask each target once, for all its keys."""
+        wanted: dict[Address, dict[Key, tuple[Address, ...]]] = {}
+        for action in actions:
+            wanted.setdefault(action.target, {})[action.key] = action.sources
+        for target, sources in wanted.items():
+            message: dict[str, Any] = {
+                "op": "acquire-replicas",
+                "who_has": {key: list(addresses) for key, addresses in sources.items()},
+                "nbytes": {key: self._scheduler.tasks[key].get_nbytes() for key in sources},
+                "stimulus_id": f"moorage-{uuid4().hex}",
+            }
+            self._scheduler.worker_send(target, message)
+
+
+def _outlook(step: KeyPlan | None) -> tuple[object, ...]:
+    """Return what of a plan subscribers can see."""
+    return (step.pending, step.wait, step.surplus) if step is not None and not step.settled else ()

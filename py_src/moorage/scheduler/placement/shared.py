@@ -1,0 +1,143 @@
+"""Knows which workers have a key in memory that their host shares, and lets tasks use it there.
+
+The scheduler refuses a task whose inputs are more than a worker's memory limit. What lies in shared memory takes none
+of it, on any worker of the host; so it is not counted, neither here nor in what workers and hosts have left
+(``capacity.py``). Workers report what they have mapped (``worker/images/sharing.py``) as events: ``{"worker": address,
+"shared": {key: [bytes, segment, bytes besides]}}``; and with each heartbeat, as the metric `METRIC`, what their host
+has left and whether they share memory at all: ``{"host_free": bytes, "shares": bool}``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from moorage.plan import Address, Key
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState, WorkerState
+
+
+class Shared:
+    """What workers have mapped.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._nbytes: dict[Key, dict[Address, int]] = {}
+        self._own: dict[Key, int] = {}  # bytes that each worker has for itself besides
+        self._segments: dict[tuple[Key, Address], str] = {}
+        self._missing: set[tuple[Key, Address]] = set()
+        # what is counted: copies that have been reported, of which the scheduler knows too
+        self._counted: dict[Address, int] = {}
+        self._of_hosts: dict[str, int] = {}
+        self._copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
+        self._add_to_processing: Callable[..., Any] = scheduler._add_to_processing
+        scheduler.__dict__["_add_to_processing"] = self.add_to_processing
+
+    def note(self, report: Mapping[str, Any]) -> None:
+        """Take note of what a worker has got."""
+        ws = self._scheduler.workers.get(report["worker"])
+        for key, (nbytes, segment, own) in report["shared"].items():
+            self._nbytes.setdefault(key, {})[report["worker"]] = nbytes
+            self._own[key] = own
+            self._segments[key, report["worker"]] = segment
+            if ws is not None:
+                self.count(key, ws)
+
+    def nbytes(self, key: Key, worker: WorkerState) -> int:
+        """Return how many bytes of `key` lie in memory that `worker` shares, or would share if it had the key."""
+        there = (self._scheduler.workers.get(address) for address in self._nbytes.get(key, ()))
+        if any(ws is not None and ws.host == worker.host for ws in there):
+            return max(self._nbytes[key].values())
+        return 0
+
+    def size(self, key: Key) -> int:
+        """Return how many bytes of `key` lie in memory that a host shares."""
+        return max(self._nbytes.get(key, {}).values(), default=0)
+
+    def held_by(self, worker: WorkerState) -> int:
+        """Return the bytes of what `worker` has that its host shares."""
+        return self._counted.get(worker.address, 0)
+
+    def on_host(self, host: str) -> int:
+        """Return the bytes that the workers of a host share, each segment once."""
+        return self._of_hosts.get(host, 0)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._nbytes
+
+    def count(self, key: Key, worker: WorkerState) -> None:
+        """Count a copy, or count it no more: a worker has got it, or lost it, or has reported that it is shared."""
+        ts, address, host = self._scheduler.tasks.get(key), worker.address, worker.host
+        there = ts is not None and ts.who_has is not None and worker in ts.who_has
+        now = self._nbytes.get(key, {}).get(address, 0) if there else 0
+        copies = self._copies.setdefault((host, key), {})
+        before = sum(dict(copies.values()).values())
+        _add(self._counted, address, now - copies.pop(address, ("", 0))[1])
+        if now:
+            copies[address] = self._segments[key, address], now
+        _add(self._of_hosts, host, sum(dict(copies.values()).values()) - before)
+        if not copies:
+            del self._copies[host, key]
+
+    def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
+        """Return how many bytes of keys workers share, and have for themselves besides.
+
+        Without those that have all of it beside others'.
+        """
+        report: dict[Key, dict[Address, tuple[int, int]]] = {}
+        for key in keys:
+            workers = [ws for address in self._nbytes.get(key, ()) if (ws := self._scheduler.workers.get(address))]
+            users = Counter((ws.host, self._segments[key, ws.address]) for ws in workers)
+            segments = Counter(host for host, _ in users)
+            report[key] = {
+                ws.address: (self._nbytes[key][ws.address], self._own[key])
+                for ws in workers
+                if segments[ws.host] == 1 or users[ws.host, self._segments[key, ws.address]] > 1
+            }
+        return report
+
+    def prune(self) -> None:
+        """Forget what is gone: not at once, since a worker may report a copy before the scheduler knows of it."""
+        missing = set()
+        for key, workers in list(self._nbytes.items()):
+            ts = self._scheduler.tasks.get(key)
+            holders = {ws.address for ws in ts.who_has or ()} if ts is not None else set()
+            for address in workers.keys() - holders:
+                if (key, address) in self._missing:
+                    del workers[address], self._segments[key, address]
+                else:
+                    missing.add((key, address))
+            if not workers:
+                del self._nbytes[key], self._own[key]
+        self._missing = missing
+
+    def add_to_processing(self, ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:
+        """As ``Scheduler._add_to_processing``, which refuses what is more than the limit."""
+        limit = ws.memory_limit
+        if limit and self._nbytes and sum(dep.nbytes for dep in ts.dependencies) > limit:
+            own = sum(max(0, dep.nbytes - self.nbytes(dep.key, ws)) for dep in ts.dependencies)
+            if own <= limit:
+                ws.memory_limit = 0  # read by nothing else meanwhile: this does not wait
+                try:
+                    return self._add_to_processing(ts, ws, stimulus_id=stimulus_id)
+                finally:
+                    ws.memory_limit = limit
+        return self._add_to_processing(ts, ws, stimulus_id=stimulus_id)
+
+    def close(self) -> None:
+        """Leave no trace on the scheduler."""
+        self._scheduler.__dict__.pop("_add_to_processing", None)
+
+
+def _add(counts: dict[str, int], what: str, nbytes: int) -> None:
+    counts[what] = counts.get(what, 0) + nbytes
+    if not counts[what]:
+        del counts[what]

@@ -1,0 +1,112 @@
+"""Values that end the workers which take them, and are given up after two tries.
+
+A value may be larger than it says, or larger than what a worker has left. Then the worker's nanny ends it, and sending
+the value again and again would end one worker after the other. Only what could have been too much counts: workers die
+of other things too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from dask.utils import format_bytes
+
+from moorage.plan import Address, Key
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import WorkerState
+
+    from moorage.scheduler.placement.desired import Desired
+    from moorage.scheduler.placement.shared import Shared
+
+_TRIES = 2
+_DIGEST = 10.0  # seconds in which a worker may die of what it has taken
+_REMEMBER = 600.0  # seconds
+_TOO_MUCH = 0.8  # of a worker's memory
+_WHILE_TAKING = 2  # a value takes up so many times its size while it is read
+
+
+class Casualties:
+    """Which workers have died of which values, as far as can be told.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+        Says how large values are that no worker has.
+    shared : Shared
+        Says what of them a worker does not take for itself.
+    """
+
+    def __init__(self, scheduler: Scheduler, desired: Desired, shared: Shared) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._shared = shared
+        self._workers = dict(scheduler.workers)  # also those that the scheduler has just forgotten
+        self._taken: dict[Address, dict[Key, float]] = {}
+        self._died: dict[Key, dict[Address, tuple[str, float]]] = {}
+
+    def came(self, ws: WorkerState) -> None:
+        """Take note of a worker."""
+        self._workers[ws.address] = ws
+
+    def took(self, address: Address, key: Key) -> None:
+        """Take note that a worker takes `key`, or has just taken it."""
+        self._taken.setdefault(address, {})[key] = monotonic()
+
+    def left(self, address: Address, coming: Iterable[Key]) -> list[Key]:
+        """Take note that a worker has left, and return the keys that are now given up.
+
+        Parameters
+        ----------
+        address : str
+        coming : iterable of keys
+            That were on their way to it.
+        """
+        if (ws := self._workers.pop(address, None)) is None:
+            return []
+        now = monotonic()
+        taken = {key for key, when in self._taken.pop(ws.address, {}).items() if now - when < _DIGEST}
+        given_up = []
+        for key in taken.union(coming):
+            size = self._nbytes(key)
+            if size >= 0 and ws.memory_limit:
+                size = max(0, size - self._shared.nbytes(key, ws))
+                if ws.memory.process + _WHILE_TAKING * size < _TOO_MUCH * ws.memory_limit:
+                    continue
+                died = self._died.setdefault(key, {})
+                died[ws.address] = f"{ws.name} ({format_bytes(ws.memory_limit)})", now
+                if len(died) == _TRIES:
+                    given_up.append(key)
+        return given_up
+
+    def _nbytes(self, key: Key) -> int:
+        """Return the bytes of a key; negative if they are unknown."""
+        ts = self._scheduler.tasks.get(key)
+        said = [record.nbytes.get(key, -1) for record in self._desired.by_key.get(key, {}).values()]
+        return max(-1 if ts is None else ts.nbytes, *said, -1)
+
+    def verdict(self, key: Key) -> str:
+        """Return why `key` is sent to no more workers, or nothing."""
+        died = [name for name, _ in self._died.get(key, {}).values()]
+        if len(died) < _TRIES:
+            return ""
+        return f"{' and '.join(died)} died when they took it: it needs workers with more memory"
+
+    def forget(self, key: Key) -> None:
+        """Try again: it is placed anew, or not at all any more."""
+        self._died.pop(key, None)
+
+    def sweep(self) -> None:
+        """Forget what is long ago."""
+        now = monotonic()
+        for address, keys in list(self._taken.items()):
+            self._taken[address] = {key: when for key, when in keys.items() if now - when < _DIGEST}
+            if not self._taken[address]:
+                del self._taken[address]
+        for key, died in list(self._died.items()):
+            if all(now - when > _REMEMBER for _, when in died.values()):
+                del self._died[key]

@@ -1,0 +1,407 @@
+"""Keys that have no copy at the moment, and whose value the notebook can send again.
+
+Stock Dask forgets scattered data with its last holder: futures are cancelled and so is all that depends on them. Here
+a placed key is given a run_spec, so that it becomes a task like any other: when its last copy is gone it goes back to
+``waiting``, and what depends on it waits too. The task asks for a resource that no worker has, so it rests in
+``no-worker`` until
+
+* its value comes back from the notebook that placed it (`Restorer.deliver`): the value is put into a worker's memory
+  and the task is then sent to that very worker, which answers at once that it has the key already; or
+* there is nobody who has the value (`Restorer.give_up`): the task fails with an error that says so.
+
+The same serves keys that are placed before there is any worker to hold them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
+
+from dask._task_spec import Task
+from distributed.core import Status
+from distributed.protocol.pickle import dumps
+from distributed.utils_comm import scatter_to_workers
+
+from moorage.plan import Address, Key
+from moorage.scheduler.flights import patience
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState
+
+    from moorage.scheduler.history import History
+    from moorage.scheduler.recovery.casualties import Casualties
+    from moorage.scheduler.recovery.lives import Lives
+    from moorage.scheduler.recovery.strays import Strays
+
+_NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
+
+_REMEDY = "Place it again: %scatter, %broadcast or %pin with its value."
+
+ANSWER_SECONDS = 30.0
+"""How long a client may take before it is asked again, besides the time that the values take on their way."""
+
+
+def _absent(lost: str = "") -> NoReturn:
+    """Run only if the value has left its worker just before the task arrived there: ask for it once more."""
+    from distributed import Reschedule
+
+    raise RuntimeError(lost) if lost else Reschedule
+
+
+_MARK = "moorage_stands_for_a_value"
+setattr(_absent, _MARK, True)  # another plugin, before this one, has another function of the kind
+
+# Workers need not have moorage: what claims to live in __main__ is pickled by value.
+_absent.__module__ = "__main__"
+
+
+class Restorer:
+    """Who can send which key again.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    ask : callable
+        ``ask(client, keys)``: request these values of a client.
+    strays : Strays
+    casualties : Casualties
+    lives : Lives
+    history : History
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        ask: Callable[[str, list[Key]], None],
+        strays: Strays,
+        casualties: Casualties,
+        lives: Lives,
+        history: History,
+    ) -> None:
+        self._scheduler = scheduler
+        self._ask = ask
+        self._strays = strays
+        self._casualties = casualties
+        self._lives = lives
+        self._history = history
+        self._clients: dict[Key, list[str]] = {}
+        self._asked: dict[Key, float] = {}
+        self._delivering: dict[Key, Address] = {}
+        self._avoid: dict[Key, Address] = {}
+        #: Why a key is lost.
+        self.lost: dict[Key, str] = {}
+        #: The worker that had the last copy of a key.
+        self.last_holder: dict[Key, str] = {}
+        self._seeking = False
+        self._update_data: Callable[..., None] = scheduler.handlers["update_data"]
+        scheduler.handlers["update_data"] = scheduler.__dict__["update_data"] = self.update_data
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._clients
+
+    def expect(self, key: Key, client: str | None) -> None:
+        """Look after `key`, whose value `client` has, and wait for it if no worker has it.
+
+        A key that Dask can compute again is left alone, and so is one that the scheduler does not know yet and that
+        nobody can send: its task may be on its way.
+        """
+        ts = self._scheduler.tasks.get(key)
+        known = self._clients.get(key, [])
+        if ts is None:
+            if client is None and not known:
+                return
+            ts = self._scheduler.new_task(key, None, "released")
+        if key not in self._clients or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
+            self._clients.pop(key, None)
+            computed = ts.run_spec is not None and not _is_ours(ts)
+            if computed or ts.actor or (client is None and not known and not ts.who_has):
+                return
+            ts.run_spec = Task(key, _absent)
+            ts.type = ts.type or "object"
+            self._history.count([ts])
+            ts.priority = ts.priority or (0, 0, 0)
+            self._rest(ts)
+            self._clients[key] = known
+        if client is not None and client not in self._clients[key]:
+            self._clients[key].append(client)
+        if self.lost.pop(key, None) is not None:
+            self._transition(key, "released")
+
+    def wait_for(self, key: Key) -> None:
+        """Let an expected key that nobody has wait for its value. Somebody must desire it already."""
+        ts = self._scheduler.tasks[key]
+        if ts.state == "released":
+            self._transition(key, "waiting")
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Make `keys` plain scattered data again; futures of those that nobody has are cancelled."""
+        for key in keys:
+            self.lost.pop(key, None)
+            self.try_again(key)
+            self.last_holder.pop(key, None)
+            self._asked.pop(key, None)
+            if self._clients.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
+                continue
+            ts.worker_restrictions = ts.resource_restrictions = None
+            if ts.state == "erred":
+                ts.run_spec = Task(key, _absent, f"{key!r} is lost.")  # should somebody retry it
+                continue
+            ts.run_spec = None
+            if ts.state != "memory":
+                self._transition(key, "released", then="forgotten")
+
+    def try_again(self, key: Key) -> None:
+        """Send `key` to workers although others have died when they took it."""
+        self._casualties.forget(key)
+
+    def coming(self, address: Address) -> list[Key]:
+        """Return what is on its way to a worker."""
+        return [key for key, target in self._delivering.items() if target == address]
+
+    def transitioned(self, key: Key, start: str, finish: str) -> None:
+        """Take note of a transition of an expected key."""
+        ts = self._scheduler.tasks.get(key)
+        if start == "processing" and ts is not None:
+            self._rest(ts)
+        if finish == "memory":
+            self._asked.pop(key, None)
+            self._avoid.pop(key, None)
+        elif finish == "erred":
+            self.lost.setdefault(key, "its task failed")
+        elif finish == "no-worker":
+            self._seek_soon()
+
+    def client_gone(self, client: str) -> None:
+        """Count on `client` no more."""
+        for clients in self._clients.values():
+            if client in clients:
+                clients.remove(client)
+        self._asked.clear()
+        self.seek()
+
+    def worker_gone(self, address: Address) -> None:
+        """Ask again for what was being sent to a worker that has left; the connection may take long to notice."""
+        for key in [key for key, target in self._delivering.items() if target == address]:
+            del self._delivering[key]
+        self.seek()
+
+    def seek(self) -> None:
+        """Ask for every expected key that nobody has, or give it up if there is nobody to ask."""
+        self._seeking = False
+        scheduler = self._scheduler
+        if not scheduler.running:
+            return  # nowhere to put it; asked again when a worker runs
+        now = monotonic()
+        requests: dict[str, list[Key]] = {}
+        for key, clients in self._clients.items():
+            ts = scheduler.tasks.get(key)
+            if ts is None or ts.state != "no-worker" or key in self._delivering or self._asked.get(key, 0.0) > now:
+                continue
+            if verdict := self._casualties.verdict(key):
+                self._scheduler.loop.add_callback(self.give_up, key, verdict)
+            elif clients:
+                requests.setdefault(clients[-1], []).append(key)
+            else:
+                self._scheduler.loop.add_callback(self.give_up, key, "no notebook has its value any more")
+        for client, keys in requests.items():
+            nbytes = sum(max(0, scheduler.tasks[key].nbytes) for key in keys)  # they come together
+            self._asked.update(dict.fromkeys(keys, now + ANSWER_SECONDS + patience(nbytes)))
+            self._ask(client, keys)
+
+    def _seek_soon(self) -> None:
+        if not self._seeking:  # once for all that is lost at the same time
+            self._seeking = True
+            asyncio.get_running_loop().call_soon(self.seek)
+
+    async def deliver(
+        self, values: Mapping[Key, Any], targets: Callable[[Mapping[Key, str]], dict[Key, Address]]
+    ) -> None:
+        """Put values that a client has sent into workers' memory and finish their tasks.
+
+        Parameters
+        ----------
+        values : mapping of key to serialized value
+        targets : callable
+            Key -> worker that shall be avoided, or ""; it returns key -> address of who shall have it first.
+        """
+        scheduler = self._scheduler
+        tasks = {key: ts for key in values if (ts := scheduler.tasks.get(key)) is not None and ts.state == "no-worker"}
+        for key in values:
+            self._asked.pop(key, None)
+        if tasks and scheduler.running:
+            loads: dict[Address, list[TaskState]] = {}
+            for key, address in targets({key: self._avoid.get(key, "") for key in tasks}).items():
+                self._delivering[key] = address
+                loads.setdefault(address, []).append(tasks[key])
+            await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
+        self.seek()
+
+    async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
+        load = {ts.key: values[ts.key] for ts in tasks}
+        try:
+            with self._strays.sending(load):
+                await self._lives.settle({address: load})
+                async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks))):
+                    _, _, nbytes = await scatter_to_workers([address], load, rpc=self._scheduler.rpc)
+        except (OSError, TimeoutError):  # it has left meanwhile, or hangs
+            self._avoid.update(dict.fromkeys(load, address))
+            if address in self._scheduler.workers:
+                self._strays.suspect(address, load)
+            return
+        finally:
+            for key in load:
+                if self._delivering.get(key) == address:
+                    del self._delivering[key]
+        for ts in tasks:
+            if self._scheduler.tasks.get(ts.key) is ts:
+                self._arrived(ts, address, nbytes[ts.key])
+        if address in self._scheduler.workers:
+            # released meanwhile, or back from somewhere else: the worker has what nobody knows of
+            strays = [ts.key for ts in tasks if ts.processing_on is None]
+            self._lives.ended(strays)
+            message = {"op": "remove-replicas", "keys": strays, "stimulus_id": f"moorage-{uuid4().hex}"}
+            self._scheduler.worker_send(address, message)
+
+    def update_data(
+        self, *, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None = None
+    ) -> None:
+        """As ``Scheduler.update_data``; values that were expected end the waiting, whoever has sent them.
+
+        Of a client that has died meanwhile nobody keeps what it has sent.
+
+        Raises
+        ------
+        KeyError
+            If a worker has left. Nothing has changed.
+        """
+        scheduler = self._scheduler
+        who_has = {key: [scheduler.coerce_address(a) for a in addresses] for key, addresses in who_has.items()}
+        try:
+            if gone := [a for a in {a for at in who_has.values() for a in at} if a not in scheduler.workers]:
+                raise KeyError(gone[0])
+            self._take(who_has, nbytes, client)
+            self._strays.hold(who_has, senders=2)  # this one has arrived
+        finally:
+            self._strays.arrived(client, who_has)
+
+    def _take(self, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None) -> None:
+        scheduler = self._scheduler
+        alive = client is None or client in scheduler.clients
+        if not alive:
+            client = None
+        expected = [
+            key for key in who_has if key in self and key in scheduler.tasks and not scheduler.tasks[key].who_has
+        ]
+        others = {key: addresses for key, addresses in who_has.items() if key not in expected}
+        self._update_data(who_has=others, nbytes=nbytes, client=client)
+        self._history.count_ours(scheduler.tasks[key] for key in others)
+        for key in expected:
+            if self.lost.pop(key, None) is not None:
+                self._transition(key, "released")
+            if client is not None:
+                scheduler.client_desires_keys([key], client)
+            self.wait_for(key)
+            self._arrived(scheduler.tasks[key], who_has[key][0], nbytes.get(key, -1))
+        if not alive:
+            unwanted = [key for key in others if not (ts := scheduler.tasks[key]).who_wants and not ts.dependents]
+            scheduler.transitions(dict.fromkeys(unwanted, "forgotten"), f"moorage-{uuid4().hex}")
+
+    def found(self, ts: TaskState, address: Address) -> bool:
+        """Take a worker's word that it has a value which is waited for; return whether it is."""
+        if ts.state != "no-worker" or ts.key not in self:
+            return False
+        self._arrived(ts, address, ts.nbytes)
+        return ts.state != "no-worker"
+
+    def give_up(self, key: Key, why: str, exception: Any = None) -> None:
+        """Fail `key` and all that waits for it.
+
+        Parameters
+        ----------
+        key : Dask key
+        why : str
+        exception : serialized exception, optional
+            What futures of it shall raise.
+        """
+        ts = self._scheduler.tasks.get(key)
+        if ts is None or ts.state != "no-worker":
+            return
+        self.lost[key] = why
+        self._asked.pop(key, None)
+        if exception is None:
+            exception = dumps(_Lost(f"{key!r} is lost: {why}.", _REMEDY))
+        self._transition(key, "erred", cause=key, exception=exception, exception_text=why)
+
+    def clear(self) -> None:
+        """Forget all keys, as the scheduler has."""
+        self._clients.clear()
+        self._asked.clear()
+        self._delivering.clear()
+        self._avoid.clear()
+        self.lost.clear()
+        self.last_holder.clear()
+
+    def close(self) -> None:
+        """Leave no trace on the scheduler."""
+        self.forget(list(self._clients))
+        self._scheduler.handlers["update_data"] = self._update_data
+        del self._scheduler.__dict__["update_data"]
+        for resource in _NOWHERE:
+            self._scheduler.resources.pop(resource, None)
+
+    def _arrived(self, ts: TaskState, address: Address, nbytes: int) -> None:
+        """Let a task that waits for its value end on the worker which has just got it."""
+        ws = self._scheduler.workers.get(address)
+        if ts.state != "no-worker" or ws is None or ws.status != Status.running:
+            return
+        ts.set_nbytes(nbytes)
+        ts.suspicious = 0
+        ts.resource_restrictions = None
+        ts.worker_restrictions = {address}
+        self._transition(ts.key, "processing")
+
+    def _rest(self, ts: TaskState) -> None:
+        ts.worker_restrictions = None
+        ts.resource_restrictions = dict(_NOWHERE)
+
+    def _transition(self, key: Key, finish: Any, then: Any = None, **kwargs: Any) -> None:
+        stimulus_id = f"moorage-{uuid4().hex}"
+        recommendations = self._scheduler.transition(key, finish, stimulus_id=stimulus_id, **kwargs)
+        if then is not None:
+            recommendations[key] = then
+        self._scheduler.transitions(recommendations, stimulus_id)
+
+
+def _is_ours(ts: TaskState) -> bool:
+    return getattr(ts.run_spec, "func", None) is _absent or hasattr(getattr(ts.run_spec, "func", None), _MARK)
+
+
+def is_value(ts: TaskState) -> bool:
+    """Whether a key stands for a value that somebody has sent, rather than for what a task returns."""
+    return ts.run_spec is None or _is_ours(ts)
+
+
+class _Lost:
+    """Becomes a `LostError` where it is unpickled, if moorage is there."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _lost_error, self.texts
+
+
+def _lost_error(message: str, remedy: str) -> Exception:
+    try:
+        from moorage.errors import LostError
+    except ImportError:
+        return RuntimeError(f"{message}\n{remedy}")
+    return LostError(message, remedy)
+
+
+# as above; the scheduler need not have moorage, but who gets the error will
+_lost_error.__module__ = "__main__"

@@ -1,0 +1,187 @@
+"""Makes tasks of batches and sends them, with items that are pickled with references."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from dask._task_spec import Task, TaskRef
+from dask.utils import parse_bytes
+from distributed import Future
+
+from moorage import config
+from moorage.errors import StaleError
+from moorage.kernel.waiting import wait_for
+from moorage.pickling.code_pickler import Notebook
+from moorage.protocol import SPAN
+from moorage.tasks.backend import Backend
+from moorage.tasks.capture import unchanged
+from moorage.tasks.locality import Lane
+from moorage.tasks.map.ledger import Batch
+from moorage.tasks.options import Options
+from moorage.tasks.references import Payload, dumps_items
+from moorage.tasks.runtime import WorkerRuntime
+from moorage.tasks.span import in_span
+
+LARGE_CODE = 64_000
+"""Bytes. Code with captures that is larger is sent once, not with each batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a map does with each item.
+
+    Attributes
+    ----------
+    program : Payload
+        The pickled function or cell.
+    hash : str
+        Of the program.
+    name : str
+        For the dashboard.
+    notebook : Notebook
+        Where functions among the items look for globals.
+    spread : bool
+        An item is a tuple of arguments.
+    """
+
+    program: Payload
+    hash: str
+    name: str
+    notebook: Notebook
+    spread: bool = False
+
+
+class Sender:
+    """Sends the batches of one map.
+
+    Parameters
+    ----------
+    backend, runtime
+        The cluster, and the worker side on it.
+    work : Work
+    options : Options
+    run : str
+        Of the map, for reports.
+    """
+
+    def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, options: Options, run: str) -> None:
+        self._backend = backend
+        self._client = backend.client
+        self._runtime = runtime
+        self._program = program = work.program
+        self._notebook = work.notebook
+        self._options = options
+        self._prefix = f"{work.name}-{run[:12]}"
+        self._threshold = parse_bytes(config.get("submit.auto-place"))
+        self._fresh: set[Any] = set(program.keys)
+        self._kept = self._placed(program.keys)  # also if the variable is released meanwhile
+        self._code: Future[Any] | None = None
+        self._let_go: Callable[[], None] = lambda: None
+        self._wire = {
+            "run": run,
+            "hash": work.hash,
+            "topic": runtime.topic,
+            "shared": len(program.keys),
+            "retries": options.retries,
+            "limits": dict(options.limits),
+            "spread": work.spread,
+            "once": not options.rerun,
+        }
+        self.held: dict[Batch, list[Future[Any]]] = {}
+        """What has to stay on the cluster for a batch that is under way."""
+        self.nbytes: weakref.WeakKeyDictionary[Batch, int] = weakref.WeakKeyDictionary()
+        """Size of the items of a batch, pickled."""
+
+    def open(self) -> None:
+        """Put large code on every worker."""
+        if len(self._program.data) > LARGE_CODE:
+            self._code = self._scatter(self._program.data)
+            self._let_go = self._backend.spread([self._code.key])
+
+    def close(self) -> None:
+        """Let go of what was put on the cluster."""
+        self._let_go()
+        self._code = None
+        self._kept.clear()
+        self.held.clear()
+
+    def keys_of(self, batch: Batch) -> list[Any]:
+        """Return the keys that a batch needs."""
+        return [*self._program.keys, *(future.key for future in self.held.get(batch, ()))]
+
+    def weigh(self, items: Sequence[Any]) -> int:
+        """Return the size of `items`, pickled, bytes; 0 if they cannot be."""
+        try:
+            return self._dumps(items)[0].nbytes
+        except Exception:  # said when they are sent
+            return 0
+
+    def send(self, lane: Lane, batch: Batch, budget: float | None) -> Future[Any]:
+        """Send a batch to the workers of `lane`, with its time budget, and return its future.
+
+        Each goes in a graph of its own: Dask runs graphs in the order in which they come, but the tasks of one graph
+        in an order of its own.
+
+        Raises
+        ------
+        UnpicklableError, StaleError, InputError
+        """
+        key = (self._prefix, batch.number, batch.attempt)
+        with in_span():
+            future: Future[Any] = self._client.get(
+                {key: self._task(key, batch, budget)},
+                key,
+                sync=False,
+                workers=list(lane.addresses) or None,
+                resources=dict(self._options.resources) or None,
+                priority=self._options.priority,
+                fifo_timeout=0,
+            )
+        return future
+
+    def _task(self, key: Any, batch: Batch, budget: float | None) -> Task:
+        payload, packed = self._pickled(batch.items)
+        futures = [*payload.futures.values(), *self._placed(payload.keys)]
+        items: Any = payload.data
+        if payload.nbytes > self._threshold:  # a graph is no place for it
+            blob = self._scatter(payload.data)
+            futures.append(blob)
+            items = TaskRef(blob.key)
+        self.held[batch] = futures
+        self.nbytes[batch] = payload.nbytes
+        code = TaskRef(self._code.key) if self._code is not None else self._program.data
+        wire = self._wire | {
+            "batch": batch.name,
+            "key": key,
+            "n": len(batch),
+            "indices": batch.indices,
+            "budget": budget,
+            "packed": packed,
+        }
+        depends = [*self._program.keys, *payload.keys]
+        return self._runtime.task(key, "batch", code, items, wire, depends=depends)
+
+    def _scatter(self, data: bytes) -> Future[Any]:
+        key = f"{SPAN}-sent-{uuid4().hex}"
+        return wait_for(self._client, self._client._scatter, {key: data}, hash=False)[key]  # type: ignore[no-any-return]
+
+    def _pickled(self, items: Any) -> tuple[Payload, bool]:
+        payload, packed = self._dumps(items)
+        changed = [key for key in payload.keys if key not in self._fresh and not unchanged(key, self._backend)]
+        if changed and self._options.stale == "error":
+            raise StaleError("An item has changed since it was placed.", "Place it again, or use --stale refresh.")
+        self._fresh.update(payload.keys)
+        if not changed:
+            return payload, packed
+        self._fresh.update([self._backend.refresh(key) for key in changed])
+        return self._dumps(items)
+
+    def _dumps(self, items: Any) -> tuple[Payload, bool]:
+        return dumps_items(items, self._backend.origins, client=self._client, notebook=self._notebook)
+
+    def _placed(self, keys: Iterable[Any]) -> list[Future[Any]]:
+        return [self._backend.future(key) for key in keys if key in self._backend.origins]

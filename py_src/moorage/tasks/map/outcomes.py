@@ -1,0 +1,193 @@
+"""Brings the outcomes of batches home: with the worker's report, from the worker, or not at all if they are large."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import types
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any
+
+import tblib  # type: ignore[import-untyped]
+from dask.utils import parse_bytes
+from distributed.protocol.pickle import dumps
+
+from moorage import config
+from moorage.errors import UnpicklableError, UnreachableError
+from moorage.kernel.install import by_value
+from moorage.kernel.waiting import answer, gather, scheduler_of, wait_for
+from moorage.tasks.runtime import Report
+from moorage.worker.tasks.errors import in_words
+from moorage.worker.tasks.outcome import load
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from moorage.tasks.map.ledger import Batch
+
+Outcome = dict[str, Any]
+"""``values``, as they were taken down, and ``errors`` of a batch's items, as ``worker/tasks/batch.py`` makes it."""
+Described = dict[str, Any]
+"""An error of an item: see ``describe`` in ``worker/tasks/errors.py``."""
+
+
+class Outcomes:
+    """The outcomes of one map.
+
+    Parameters
+    ----------
+    client : Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._home = 0  # bytes of results in the notebook
+        self._each = parse_bytes(config.get("submit.bring-home"))
+        self._total = parse_bytes(config.get("submit.bring-home-total"))
+
+    def comes_home(self, report: Report) -> bool:
+        """Whether the values of a batch are small enough to leave the cluster; counts them if so."""
+        nbytes = report["nbytes"]
+        if nbytes is None or nbytes > self._each or self._home + nbytes > self._total:
+            return False
+        self._home += nbytes
+        return True
+
+    def gather(self, batches: list[Batch]) -> dict[Batch, Outcome | Exception]:
+        """Return the outcomes of batches, but for those that are lost; of one that is there and cannot be had, why.
+
+        Raises
+        ------
+        UnreachableError
+            If the connection is lost.
+        """
+        if not batches:
+            return {}
+        with contextlib.suppress(Exception):
+            return dict(zip(batches, self._fetch([batch.future for batch in batches]), strict=True))
+        outcomes: dict[Batch, Outcome | Exception] = {}
+        for batch in batches:
+            assert batch.future is not None
+            try:
+                (outcomes[batch],) = self._fetch([batch.future])
+            except UnreachableError:
+                raise
+            except CancelledError:  # Dask has lost it
+                pass
+            except Exception as error:
+                if batch.future.status == "finished":  # so that it would fail again and again
+                    outcomes[batch] = error
+        return outcomes
+
+    def errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
+        """Return the errors of a batch whose values stay on the cluster.
+
+        Raises
+        ------
+        KeyError
+            If no worker has its outcome any more.
+        """
+        return self._look(batch)["errors"]  # type: ignore[no-any-return]
+
+    def missed_report(self, batch: Batch) -> Report:
+        """Return what the worker reported while nobody could hear it. How large the values are is not known.
+
+        Raises
+        ------
+        KeyError
+            If no worker has its outcome any more.
+        """
+        told = self._look(batch)
+        return {
+            "done": told["done"],
+            "failed": len(told["errors"]),
+            "seconds": told["seconds"],
+            "on": told["worker"],
+            "nbytes": None,
+        }
+
+    def _fetch(self, futures: list[Future[Any] | None]) -> list[Outcome]:
+        return wait_for(self._client, gather, self._client, futures)
+
+    def _look(self, batch: Batch) -> dict[str, Any]:
+        """Return the outcome of a batch without its values.
+
+        A worker that has it is asked at once. A task that did so would wait for the other tasks of that worker.
+        """
+        assert batch.future is not None
+        return wait_for(self._client, self._ask_holders, batch.future.key)
+
+    async def _ask_holders(self, key: Any) -> dict[str, Any]:
+        scheduler = scheduler_of(self._client)
+        with by_value((__name__,)):
+            function = dumps(_without_values)
+        question = {"op": "run", "function": function, "args": dumps((key,)), "kwargs": dumps({}), "wait": True}
+        for address in (await answer(self._client, scheduler.who_has(keys=[key])))[key]:
+            asked = scheduler.broadcast(msg=question, workers=[address], on_error="ignore")
+            told = (await answer(self._client, asked)).get(address)
+            if told is not None and told["status"] == "OK":  # else it has just left, or let go of it
+                return dict(told["result"])
+        raise KeyError(key)
+
+
+def _without_values(key: Any, dask_worker: Any) -> dict[str, Any]:
+    return {name: part for name, part in dask_worker.data[key].items() if name != "values"}
+
+
+def outcome_in(report: Report) -> Outcome | None:
+    """Return the outcome of a batch, if it came with the report."""
+    pickled = report["outcome"]
+    return pickle.loads(pickled) if pickled is not None else None
+
+
+def unpacked(outcome: Outcome) -> tuple[list[Any], dict[int, Described]]:
+    """Return the values and errors of a batch; a value that cannot be loaded here is an error of its item."""
+    taken, errors = outcome["values"], dict(outcome["errors"])
+    values = []
+    for position, value in enumerate(taken):
+        if type(value) is tuple:
+            try:
+                value = load(value)
+            except BaseException as error:  # the code of any class
+                errors[position] = unloadable(error, outcome["worker"])
+                value = None
+        values.append(value)
+    return values, errors
+
+
+def unloadable(error: BaseException, worker: str) -> Described:
+    """Return the error of an item whose value cannot be loaded here."""
+    return {"unloadable": in_words(error), "worker": worker}
+
+
+def exception_of(described: Described, index: int) -> BaseException:
+    """Return what to raise for an item that has an error, with the user's own frames."""
+    if "untakeable" in described:
+        kind, reason = described["untakeable"]
+        error: BaseException = UnpicklableError(
+            f"The result of item {index}, a {kind}, cannot be sent: {reason}.",
+            "Return something that can be, such as a list in the place of a generator.",
+        )
+    elif "unloadable" in described:
+        error = UnpicklableError(
+            f"The result of item {index} cannot be loaded here: {described['unloadable']}.",
+            "Return plain data, or make what it needs known here, too; on the cluster it can be used: .futures",
+        )
+    else:
+        error = _loaded(described)
+    frames: types.TracebackType | None = None
+    if described.get("traceback") is not None:
+        frames = tblib.Traceback.from_dict(described["traceback"]).as_traceback()
+    note = f"(item {index}, on worker {described['worker']})"
+    if note not in getattr(error, "__notes__", ()):
+        with contextlib.suppress(Exception):  # some errors take no notes
+            error.add_note(note)
+    return error.with_traceback(frames)
+
+
+def _loaded(described: Described) -> BaseException:
+    with contextlib.suppress(Exception):  # its class may be on the worker only
+        error = pickle.loads(described["exception"])
+        if isinstance(error, BaseException):
+            return error
+    return RuntimeError(described["text"])

@@ -1,0 +1,393 @@
+"""The results of a map, as the notebook has them: a sequence that fills up."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+from dask.utils import format_bytes
+from distributed import Future
+
+from moorage.errors import DoesNotFitError, InputError, MoorageError
+from moorage.images.free_memory import host_free
+from moorage.kernel.waiting import LOOK, check, gather, wait_for
+from moorage.tasks.map.ledger import Batch, Progress
+from moorage.tasks.map.outcomes import exception_of, unloadable
+from moorage.tasks.map.run import LAST_WORD, Run
+from moorage.worker.tasks.errors import in_words
+from moorage.worker.tasks.outcome import load
+
+OnError = Literal["raise", "skip", "return"]
+
+_WINDOW = 4  # batches that are gathered ahead of an iteration
+_MOST_FUTURES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """An item that raised.
+
+    Attributes
+    ----------
+    index : int
+    item : object
+        What it was called with.
+    worker : str
+        Where it ran last.
+    exception : BaseException
+        What it raised, with the traceback cut to the user's own frames.
+    """
+
+    index: int
+    item: Any
+    worker: str
+    exception: BaseException
+
+    @property
+    def in_words(self) -> str:
+        """The exception in one line."""
+        return in_words(self.exception).split("\n")[0]
+
+    @property
+    def traceback(self) -> str:
+        """The traceback as text, with source lines where the notebook has them."""
+        frames = traceback.extract_tb(self.exception.__traceback__)
+        # Columns within lines do not travel, so that no mark is better than a wrong one.
+        plain = traceback.StackSummary.from_list([(f.filename, f.lineno or 0, f.name, f.line) for f in frames])
+        return "".join(
+            ["Traceback (most recent call last):\n", *plain.format(), *traceback.format_exception_only(self.exception)]
+        )
+
+    def __repr__(self) -> str:
+        return f"<item {self.index} on worker {self.worker or '?'}: {self.in_words}>"
+
+
+class Results(Sequence[Any]):
+    """The results of the items of a map, in the order of the items.
+
+    An element or a slice waits until its items have ended. An item that raised raises again here.
+    """
+
+    def __init__(self, mapping: Run) -> None:
+        self._mapping = mapping
+        self.begun = time.monotonic()
+        self._ledger = mapping.ledger
+        self._client = mapping.backend.client
+        self._recent: OrderedDict[Batch, list[Any]] = OrderedDict()  # gathered, the latest last
+        self._lock = threading.RLock()
+
+    # ---- how far it is
+
+    @property
+    def progress(self) -> Progress:
+        """How many items there are, have ended, have failed, are running."""
+        return self._ledger.progress()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended all of it before its end: an error of the iterable, a lack of time, a cluster that is gone."""
+        return self._ledger.failure
+
+    def done(self) -> bool:
+        """Whether all items have ended."""
+        return self._ledger.finished
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all items have ended; return whether they have.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds. By default as long as it takes.
+
+        Raises
+        ------
+        Exception
+            What the iterable raised, if it did, or what else ended the map before its end. Errors of items are not
+            raised.
+        """
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        ended = self._until(lambda: self._ledger.finished, timeout)
+        if ended and self.failure is not None:
+            raise self.failure
+        return ended
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after each change, on whichever thread; it must be quick. Return what ends that."""
+        return self._ledger.subscribe(callback)
+
+    # ---- a sequence
+
+    def __len__(self) -> int:
+        """Number of items; those handed out so far, as long as the iterable has not said how many there are."""
+        total = self._ledger.total
+        return self._ledger.count if total is None else total
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        if isinstance(index, slice):
+            return self._values(range(*index.indices(self._known_length())), "raise", force=False)
+        length = self._known_length() if index < 0 else None
+        index = index + length if length is not None else index
+        self._until(lambda: self._has_ended(index))
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} items.")
+        return self._value(index)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate in the order of the items, each as soon as it and those before it have ended."""
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        index = 0
+        while self._until(lambda: self._has_ended(index)) or index < len(self):  # noqa: B023  # called at once
+            yield self._value(index)
+            index += 1
+        if self.failure is not None:
+            raise self.failure
+
+    def as_completed(self) -> Iterator[tuple[int, Any]]:
+        """Iterate over (index, value) in the order in which items end. One that raised raises here.
+
+        The items of one task end together.
+        """
+        seen: set[int] = set()
+        while True:
+            batch = self._next_ended(seen)
+            if batch is None:
+                break
+            for position, index in enumerate(batch.indices):
+                if position not in batch.superseded:
+                    yield index, self._value(index)
+        if self.failure is not None:
+            raise self.failure
+
+    # ---- all of it
+
+    def gather(self, errors: OnError = "raise", *, force: bool = False) -> list[Any]:
+        """Wait for all items and return their values.
+
+        Parameters
+        ----------
+        errors : {"raise", "skip", "return"}
+            What to do about items that raised: raise the first one's exception, leave them out, or put the exception
+            in the place of the value.
+        force : bool
+            Even if the values do not fit into memory.
+
+        Raises
+        ------
+        DoesNotFitError
+            With the numbers. Nothing was fetched.
+        """
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        self.wait()
+        return self._values(range(len(self)), errors, force=force)
+
+    @property
+    def errors(self) -> list[ItemError]:
+        """The items that have raised so far."""
+        return self.first_errors(None)
+
+    def first_errors(self, n: int | None) -> list[ItemError]:
+        """Return the first `n` of the items that have raised so far; None: all."""
+        found: list[ItemError] = []
+        for index in self._ledger.failed():
+            if n is not None and len(found) >= n:
+                break
+            located = self._ledger.locate(index)
+            if located is not None and located[0].status != "cancelled":
+                batch, position = located
+                error = _exception(batch, position, index)
+                found.append(ItemError(index, batch.items[position], batch.worker, error))
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the values that are there so far, bytes, as estimated on the workers."""
+        return sum(batch.nbytes for batch in list(self._ledger.batches))
+
+    @property
+    def futures(self) -> list[Future[Any]]:
+        """A Dask future per item, to be used as input of other tasks. Waits for all items.
+
+        Values that have left the cluster are scattered again.
+
+        Raises
+        ------
+        InputError
+            If there are too many items for that.
+        """
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        self.wait()
+        if len(self) > _MOST_FUTURES:
+            raise InputError(
+                f"{len(self):,} futures would burden the scheduler: the limit is {_MOST_FUTURES:,}.",
+                "Use .gather(), a slice, or map over larger items.",
+            )
+        return list(map(self._future, range(len(self))))
+
+    # ---- acts
+
+    def retry(self) -> Results:
+        """Run the items again that raised or were cancelled; return these same results."""
+        self.wait_quietly()
+        if self.progress.failed or self.progress.cancelled:
+            self._mapping.retry(self._ledger.failed())
+        return self
+
+    def cancel(self) -> None:
+        """Start no more items, and let those on the cluster go. What has ended stays."""
+        self._mapping.cancel()
+        self._until(lambda: self._ledger.finished, LAST_WORD + 1)  # unless the iterable or the scheduler is stuck
+
+    def wait_quietly(self) -> None:
+        """Wait until nothing happens any more, whatever ended it."""
+        self._until(lambda: self._ledger.finished)
+
+    def __repr__(self) -> str:
+        p = self.progress
+        parts = [f"{p.done} of {'?' if p.total is None else p.total} done"]
+        parts += [
+            f"{n} {word}" for n, word in ((p.failed, "failed"), (p.running, "running"), (p.cancelled, "cancelled")) if n
+        ]
+        if self.failure is not None:
+            parts.append(f"ended by {type(self.failure).__name__}")
+        return f"<Results: {', '.join(parts)}>"
+
+    def __moorage_value__(self) -> list[Any]:
+        """What stands for the results in a task: the values, as far as they are on the cluster by reference."""
+        return self.futures if any(batch.future is not None for batch in self._ledger.batches) else self.gather()
+
+    # ---- inside
+
+    def _until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait until `condition` holds; False if it cannot any more, or not in time."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._ledger.changed:
+            while not condition():
+                if self._ledger.finished:
+                    return False
+                left = LOOK if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                if not self._ledger.changed.wait(min(left, LOOK)) and self._client.status == "running":
+                    check(self._client)
+        return True
+
+    def _known_length(self) -> int:
+        self._until(lambda: self._ledger.total is not None)
+        return len(self)
+
+    def _has_ended(self, index: int) -> bool:
+        located = self._ledger.locate(index)
+        return located is not None and located[0].status != "running"
+
+    def _next_ended(self, seen: set[int]) -> Batch | None:
+        def find() -> Batch | None:
+            batches = self._ledger.batches
+            return next((b for b in batches if b.status != "running" and b.number not in seen), None)
+
+        self._until(lambda: find() is not None)
+        batch = find()
+        if batch is not None:
+            seen.add(batch.number)
+        return batch
+
+    def _value(self, index: int) -> Any:
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        batch, position = self._located(index)
+        if batch.status != "done" or position in batch.errors:
+            raise _exception(batch, position, index)
+        if batch.values is not None:
+            return batch.values[position]
+        taken = self._taken_of(batch)[position]
+        try:
+            return load(taken)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the code of any class
+            errors = {**batch.errors, position: unloadable(error, batch.worker)}
+            self._ledger.update(batch, errors=errors)
+            raise _exception(batch, position, index) from None
+
+    def _located(self, index: int) -> tuple[Batch, int]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        located = self._ledger.locate(index)
+        if located is None:
+            raise MoorageError(f"Item {index} was never begun.", "Run it with .retry().")
+        return located
+
+    def _values(self, indices: range, errors: OnError, *, force: bool) -> list[Any]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        self._until(lambda: all(self._has_ended(index) for index in indices))
+        if not force:
+            self._check_room(indices)
+        values: list[Any] = []
+        for index in indices:
+            try:
+                values.append(self._value(index))
+            except Exception as error:
+                if errors == "raise":
+                    others = self.progress.failed - 1
+                    if others > 0:
+                        error.add_note(f"({others} more failed: see .errors)")
+                    raise
+                if errors == "return":
+                    values.append(error)
+        return values
+
+    def _check_room(self, indices: range) -> None:
+        batches = {located[0] for index in indices if (located := self._ledger.locate(index)) is not None}
+        nbytes = sum(batch.nbytes for batch in batches if batch.values is None)
+        free = host_free()
+        if nbytes > 0.8 * free:
+            raise DoesNotFitError(
+                f"The values take {format_bytes(nbytes)}, and the notebook's machine has {format_bytes(free)} free.",
+                "Take a slice, use them on the cluster (as they are, in another cell), or: .gather(force=True)",
+            )
+
+    def _taken_of(self, batch: Batch) -> list[Any]:
+        """Return the values of a batch that is on the cluster, as they were taken down."""
+        with self._lock:
+            if batch not in self._recent:
+                batches = self._ledger.batches
+                ahead = [
+                    b
+                    for b in batches[batch.number : batch.number + _WINDOW]
+                    if b.status == "done" and b.values is None and b.future is not None and b not in self._recent
+                ]
+                for got, value in zip(ahead, self._gather([b.future for b in ahead]), strict=True):
+                    self._recent[got] = value["values"]
+                while len(self._recent) > 2 * _WINDOW:
+                    self._recent.popitem(last=False)
+            return self._recent[batch]
+
+    def _gather(self, futures: list[Future[Any] | None]) -> Any:
+        return wait_for(self._client, gather, self._client, futures)
+
+    def _future(self, index: int) -> Future[Any]:
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        batch, position = self._located(index)
+        if batch.status != "done" or position in batch.errors:
+            raise _exception(batch, position, index)
+        if batch.future is None:
+            future: Future[Any] = wait_for(self._client, self._client._scatter, [self._value(index)], hash=False)[0]
+            return future
+        return self._mapping.item_future(batch, position)
+
+
+def _exception(batch: Batch, position: int, index: int) -> BaseException:
+    """Return what to raise for an item that has no value."""
+    if batch.status == "cancelled":
+        return MoorageError(f"Item {index} was cancelled.", "Run it with .retry().")
+    if batch.error is not None:
+        return batch.error
+    return exception_of(batch.errors[position], index)

@@ -1,0 +1,83 @@
+"""How tasks are to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from moorage.errors import InputError
+from moorage.kernel.placement.structure import shown
+from moorage.protocol import travels
+from moorage.tasks.capture import Stale
+from moorage.tasks.runtime import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How tasks run. Names and meanings are those of `distributed.Client.submit` where it has them.
+
+    Attributes
+    ----------
+    workers : tuple of str
+        Names, hosts, ``host:port`` or addresses. Empty: wherever it is best.
+    allow_other_workers : bool
+        Prefer `workers`, or the holders of `near`, but use others when those are busy.
+    near : str
+        Run on the workers that hold this variable.
+    retries : int
+        How often an item, or the task, is tried again after it raised.
+    priority : int
+    resources : mapping of str to float
+    limits : mapping of str to int
+        Per name, how many items may run at once on the whole cluster: a `distributed.Semaphore` around each.
+    batch_size : int, optional
+        Items per task; by default as many as are worth a task, by their measured duration.
+    timeout : float, optional
+        Seconds that all items together may take; what has not ended by then is cancelled.
+    rerun : bool
+        Run again what ran on a worker that was lost. If not, each item is a task of its own.
+    auto : bool
+        Place large captured values rather than refuse them.
+    stale : {"refresh", "error"}
+        What to do about placed values that have changed.
+    on_report : callable, optional
+        Takes what tasks print and display, as it arrives: see `Report`. Called on the client's event loop.
+    """
+
+    workers: tuple[str, ...] = ()
+    allow_other_workers: bool = False
+    near: str = ""
+    retries: int = 0
+    priority: int = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    batch_size: int | None = None
+    timeout: float | None = None
+    rerun: bool = True
+    auto: bool = True
+    stale: Stale = "refresh"
+    on_report: Callable[[Report], None] | None = None
+
+    def __post_init__(self) -> None:
+        numbers = {"priority": self.priority, "retries": self.retries, **self.limits, **self.resources}
+        for name, number in numbers.items():
+            if not travels(number):
+                raise InputError(f"{name}={shown(number)} is more than Dask takes.", "Write a smaller number.")
+        for name, leases in self.limits.items():
+            if not isinstance(leases, int):
+                raise InputError(f"A limit of {shown(leases)} for {name} is not a whole number.", f"Write: {name}=1")
+            if leases < 1:
+                raise InputError(f"A limit of {leases} for {name} would let nothing run.", f"Write: {name}=1, or more.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise InputError(f"batch_size={self.batch_size}: a task has at least one item.", "Write 1 or more.")
+        if self.retries < 0:
+            raise InputError(
+                f"retries={self.retries}: it cannot be tried a negative number of times.", "Write 0 or more."
+            )
+
+    def say(self, message: str) -> None:
+        """Tell the user something, in one line, where the output of tasks goes."""
+        if self.on_report is None:
+            print(message)
+        else:
+            self.on_report({"kind": "output", "on": "", "parts": [("stdout", None, message + "\n")]})

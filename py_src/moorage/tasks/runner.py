@@ -1,0 +1,388 @@
+"""Runs functions and cells on a cluster, next to what is placed there: one task, or one item per element.
+
+`Submitter` is what the cluster controller and the magics call. Here a call is read, checked and made into a task; the
+capture is `capture.prepare`, the many items of a map are `mapping.Mapping`.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import uuid
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import xxhash
+from distributed import Future
+
+from moorage.errors import InputError, StaleError
+from moorage.kernel.placement.elements import is_writable
+from moorage.kernel.placement.variable import Variable
+from moorage.kernel.waiting import answer, scheduler_of, wait_for
+from moorage.pickling.cell_compiler import compile_cell
+from moorage.pickling.code_pickler import Extended, Notebook
+from moorage.pickling.functions import bound_names, global_names
+from moorage.tasks.backend import Backend
+from moorage.tasks.calls import check_callable, check_key, keeping_captures, name_of
+from moorage.tasks.capture import prepare, unchanged
+from moorage.tasks.each import OnEach
+from moorage.tasks.locality import Locality, Located, where
+from moorage.tasks.map.dispatch import Work
+from moorage.tasks.map.feed import Feed, InOrder, WhereTheyAre
+from moorage.tasks.map.results import Results
+from moorage.tasks.map.run import Run
+from moorage.tasks.map.source import Source
+from moorage.tasks.options import Options
+from moorage.tasks.references import Payload
+from moorage.tasks.runtime import WorkerRuntime
+from moorage.tasks.span import in_span
+from moorage.worker.unpickling.cell import Cell
+
+
+class Submitter:
+    """Runs code on one cluster.
+
+    Parameters
+    ----------
+    backend : Backend
+        The cluster.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.runtime = WorkerRuntime(backend.client)
+        self._on_each: list[OnEach] = []
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        options: Options | None = None,
+        *,
+        key: Any = None,
+        pure: bool = True,
+    ) -> Future[Any]:
+        """Run ``function(*args, **kwargs)`` as one task and return its future.
+
+        Parameters
+        ----------
+        function : callable
+        args, kwargs
+        options : Options, optional
+        key : str or tuple, optional
+            Dask key of the task.
+        pure : bool
+            The same call, made again while its future is alive, is the same task; but not with what tasks may write to.
+
+        Raises
+        ------
+        InputError, StaleError, LostError
+            Nothing was run.
+        """
+        check_key(key)
+        check_callable(function)
+        call = (function, args, dict(kwargs or {}))
+        name = name_of(function)
+        return self._task(call, name, options or Options(), key=key, pure=pure)
+
+    def cell(
+        self,
+        source: str,
+        namespace: dict[str, Any],
+        options: Options | None = None,
+        *,
+        filename: str = "<cell>",
+        first_line: int = 1,
+        names: tuple[str, ...] = (),
+    ) -> Future[Any]:
+        """Run the body of a cell as one task and return the future of its value.
+
+        Parameters
+        ----------
+        source : str
+            The body, below the line of the magic.
+        namespace : dict
+            The notebook's variables; only those that the body needs are taken along.
+        options : Options, optional
+        filename, first_line
+            For tracebacks; see `compile_cell`.
+        names : tuple of str
+            The variables that shall get the result. If the body does not end with an expression, their values as
+            it leaves them are the result; of several, the result is a tuple.
+
+        Raises
+        ------
+        SyntaxError
+            As the notebook shows it, at the right line.
+        InputError, StaleError, LostError
+            Nothing was run.
+        """
+        cell = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
+        return self._task((cell, (), {}), "cell", options or Options(), pure=False, notebook=self._notebook(namespace))
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        *iterables: Iterable[Any],
+        options: Options | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Results:
+        """Run ``function`` for each item of one or several iterables, as `map` does, in batches; do not wait.
+
+        Parameters
+        ----------
+        function : callable
+        *iterables : iterable
+            Consumed as needed, by another thread. A list that was placed by element, and a list of futures: each
+            item runs where it is.
+        options : Options, optional
+        kwargs : mapping, optional
+            Further arguments, the same for each call.
+
+        Raises
+        ------
+        InputError, StaleError, LostError
+            Nothing was run.
+        """
+        check_callable(function)
+        program = functools.partial(function, **kwargs) if kwargs else function
+        name = name_of(function)
+        return self._map(program, iterables, name, options or Options())
+
+    def cell_map(
+        self,
+        source: str,
+        target: str,
+        iterable: str,
+        namespace: dict[str, Any],
+        options: Options | None = None,
+        *,
+        filename: str = "<cell>",
+        first_line: int = 1,
+    ) -> Results:
+        """Run the body of a cell ``for TARGET in ITERABLE``, one item per element; do not wait.
+
+        Parameters
+        ----------
+        source : str
+            The body, below the line of the magic.
+        target, iterable : str
+            Python, as in the head of a loop. The iterable is evaluated here, and may be what only the cluster has.
+        namespace, options, filename, first_line
+            As for `cell`.
+        """
+        items = self.evaluate(iterable, namespace, filename)
+        cell = self.compile(source, namespace, filename=filename, first_line=first_line, target=target)
+        return self._map(cell, (items,), "cell", options or Options(), self._notebook(namespace))
+
+    def each(self, function: Callable[..., Any], *args: Any, options: Options | None = None, **kwargs: Any) -> OnEach:
+        """Run ``function(*args, **kwargs)`` once on every worker, also on those that join later.
+
+        It does so until `OnEach.cancel` is called, or `close`.
+        """
+        name = name_of(function)
+        return self._each((function, args, kwargs), name, options or Options())
+
+    def cell_each(
+        self,
+        source: str,
+        namespace: dict[str, Any],
+        options: Options | None = None,
+        *,
+        filename: str = "<cell>",
+        first_line: int = 1,
+        names: tuple[str, ...] = (),
+    ) -> OnEach:
+        """Run the body of a cell once on every worker, also on those that join later. Parameters as for `cell`."""
+        cell = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
+        return self._each((cell, (), {}), "cell", options or Options(), self._notebook(namespace))
+
+    def compile(
+        self,
+        source: str,
+        namespace: dict[str, Any],
+        *,
+        filename: str = "<cell>",
+        first_line: int = 1,
+        target: str = "",
+        names: tuple[str, ...] = (),
+    ) -> Cell:
+        """Return the body with what it captures of the notebook, and futures of what only the cluster has."""
+        compiled = compile_cell(source, filename, first_line=first_line, target=target)
+        captured = {name: namespace[name] for name in compiled.reads if name in namespace}
+        return Cell(compiled.code, captured | self._absent(compiled.reads, namespace), names)
+
+    def evaluate(self, source: str, namespace: dict[str, Any], filename: str = "<cell>") -> Any:
+        """Return the value of what a loop of the notebook runs over, in which placed variables may be named too.
+
+        Raises
+        ------
+        SyntaxError, and whatever the expression raises.
+        """
+        code = compile(f"({source.strip()}\n)", filename, "eval", dont_inherit=True)
+        absent = self._absent(global_names(code), namespace)
+        if not absent:
+            return eval(code, namespace)
+        extended = Extended(namespace | absent)
+        value = eval(code, extended)
+        namespace.update({name: extended[name] for name in bound_names(code) if name in extended})
+        return value
+
+    def _absent(self, names: Iterable[str], namespace: dict[str, Any]) -> dict[str, Any]:
+        """Return the placed variables among `names` that the notebook does not have, as futures."""
+        found = {}
+        for name in names:
+            if name not in namespace:
+                try:
+                    found[name] = self.backend.by_name(name)
+                except KeyError:  # Python says so where it is read, if it is
+                    continue
+        return found
+
+    def leave(self) -> None:
+        """Run no more on workers that join, and hear no more of tasks. The worker side stays, for what is kept."""
+        while self._on_each:
+            self._on_each.pop().cancel()
+        self.runtime.leave()
+
+    def close(self) -> None:
+        """Take the worker side off the cluster."""
+        self.leave()
+        self.runtime.uninstall()
+
+    @keeping_captures
+    def _map(
+        self,
+        program: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        name: str,
+        options: Options,
+        notebook: Notebook | None = None,
+    ) -> Results:
+        backend = self.backend
+        self.runtime.install()
+        self._say_what_it_waits_for(options)
+        one_by_one = self._placed_items(iterables[0], options) if len(iterables) == 1 else None
+        source = Source([one_by_one] if one_by_one is not None else iterables)
+        notebook = notebook or self._notebook()
+        payload = self._prepare(program, options, notebook, everywhere=True)
+        feed: Feed
+        if one_by_one is not None and not options.workers and not options.near:
+            feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
+        else:
+            feed = InOrder(source, Locality(backend, options, payload.keys))
+        work = Work(payload, digest(payload), name, notebook, spread=len(iterables) > 1)
+        mapping = Run(backend, self.runtime, work, feed, options)
+        mapping.start()
+        return Results(mapping)
+
+    @keeping_captures
+    def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
+        self.runtime.install()
+        payload = self._prepare(call, options, notebook or self._notebook(), everywhere=True)
+        each = OnEach(self.backend, self.runtime, payload, options, name)
+        self._on_each.append(each)
+        return each
+
+    def _say_what_it_waits_for(self, options: Options) -> None:
+        """Tell if no worker offers the resources that are asked for: one that comes later may."""
+        asked = options.resources
+        if not asked:
+            return
+        client = self.backend.client
+        identity: dict[str, Any] = wait_for(client, lambda: answer(client, scheduler_of(client).identity(n_workers=-1)))
+        workers = identity["workers"].values()
+        if not any(all(worker["resources"].get(name, 0) >= n for name, n in asked.items()) for worker in workers):
+            wanted = ", ".join(f"{name}={n:g}" for name, n in asked.items())
+            options.say(f"No worker offers {wanted}: this waits until one comes that does.")
+
+    def _notebook(self, namespace: dict[str, Any] | None = None) -> Notebook:
+        """Return what functions of the notebook, or of a plain script, see as their globals."""
+        main = vars(sys.modules["__main__"])
+        if namespace is None:
+            namespace = self.backend.namespace
+        return Notebook(main if namespace is None else namespace, self.backend.by_name, main)
+
+    def _prepare(self, obj: Any, options: Options, notebook: Notebook, *, everywhere: bool) -> Payload:
+        return prepare(
+            obj,
+            self.backend,
+            notebook,
+            everywhere=everywhere,
+            auto=options.auto,
+            stale=options.stale,
+            say=options.say,
+        )
+
+    def _placed_items(self, items: Any, options: Options) -> list[Future[Any]] | None:
+        """Return the futures that `items` are, if each is placed or a future by itself."""
+        if isinstance(items, Variable):
+            items = items.futures
+        if isinstance(items, Future):
+            raise InputError(
+                "This is one value on the cluster, so that there are no elements to loop over.",
+                "Loop over its value: %gather it first; or place it by element: %scatter.",
+            )
+        keys = self.backend.elements(items)
+        if keys is not None:
+            changed = [key for key in keys if not unchanged(key, self.backend)]
+            if changed and options.stale == "error":
+                raise StaleError("The items have changed since they were placed.", "Place them again: %scatter")
+            for key in changed:
+                if key in (self.backend.elements(items) or ()):
+                    self.backend.refresh(key)
+            if (keys := self.backend.elements(items)) is not None:
+                return [self.backend.future(key) for key in keys]
+        if isinstance(items, list | tuple) and items and all(isinstance(item, Future) for item in items):
+            return list(items)
+        return None
+
+    @keeping_captures
+    def _task(
+        self,
+        call: tuple[Any, tuple[Any, ...], dict[str, Any]],
+        name: str,
+        options: Options,
+        *,
+        key: Any = None,
+        pure: bool,
+        notebook: Notebook | None = None,
+    ) -> Future[Any]:
+        self.runtime.install()
+        self._say_what_it_waits_for(options)
+        payload = self._prepare(call, options, notebook or self._notebook(), everywhere=False)
+        pure = pure and not any(map(is_writable, payload.keys))  # it may be given something else the next time
+        if key is None:
+            key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
+        client = self.backend.client
+        if pure and key in client.futures:
+            return Future(key, client)
+        workers = [worker.address for worker in where(self.backend, options, payload.keys)]
+        run = uuid.uuid4().hex
+        wire = {"run": run, "topic": self.runtime.topic, "key": key, "limits": dict(options.limits)}
+        wire["once"] = not options.rerun
+        listener = self.runtime.listen(run, options.on_report) if options.on_report is not None else None
+        with in_span():
+            future: Future[Any] = client.get(
+                {key: self.runtime.task(key, "call", payload.data, wire, depends=payload.keys)},
+                key,
+                sync=False,
+                workers=workers or None,
+                allow_other_workers=(options.allow_other_workers and bool(workers)) or None,
+                retries=options.retries or None,
+                priority=options.priority,
+                resources=dict(options.resources) or None,
+            )
+        future._moorage_listener = listener  # type: ignore[attr-defined]  # reports are of no use without the future
+        if not options.rerun:
+            weakref.finalize(future, self.runtime.unclaim, run).atexit = False
+        return future
+
+
+def digest(payload: Payload) -> str:
+    """Return a hash of a payload: what it says and which keys it refers to."""
+    hash_ = xxhash.xxh3_128(payload.data)
+    hash_.update(repr(payload.keys).encode())
+    return hash_.hexdigest()

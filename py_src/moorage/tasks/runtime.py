@@ -1,0 +1,164 @@
+"""Puts the worker side of submitting (``worker/tasks/``) on a cluster, and brings back what it reports.
+
+The code goes to the workers as a Dask worker plugin, by value, once per cluster; newcomers get it from the scheduler.
+Reports (printed text, progress, what went wrong) come back as Dask events on one topic per client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import operator
+import pickle
+import sys
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+import xxhash
+from dask._task_spec import Task
+from dask.core import TaskRef  # type: ignore[attr-defined]
+from distributed.core import clean_exception
+
+from moorage import config
+from moorage.kernel.images import sending
+from moorage.kernel.install import pickled_by_value
+from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
+from moorage.scheduler.plugin import OUTPUT_TOPIC
+from moorage.worker.tasks.runtime import RuntimePlugin
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MODULES = (
+    *(
+        f"moorage.worker.tasks.{name}"
+        for name in ("awaiting", "batch", "errors", "outcome", "output", "program", "runtime")
+    ),
+    *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
+    "moorage.worker.holdings",
+    "moorage.worker.text",
+    "moorage.images.altered",
+    "moorage.images.arrays",
+    "moorage.images.carrier",
+    "moorage.images.code",
+    "moorage.images.format",
+    "moorage.images.mappings",
+    "moorage.images.segment",
+    "moorage.images.texts",
+)
+
+logger = logging.getLogger(__name__)
+
+Report = dict[str, Any]
+
+
+class WorkerRuntime:
+    """The worker side, on one cluster, as seen by one client.
+
+    Parameters
+    ----------
+    client : Client
+
+    Attributes
+    ----------
+    name : str
+        Module on the workers, and name of the plugin; differs between versions of this code.
+    topic : str
+        Of the reports to this client.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.name = f"moorage_worker_{_hash_of_sources()}"
+        self.topic = OUTPUT_TOPIC + client.id
+        self._lock = threading.Lock()
+        self._installed = False
+        self._listeners: weakref.WeakValueDictionary[str, Listener] = weakref.WeakValueDictionary()
+
+    def install(self) -> None:
+        """Put the code on all workers, unless it is there; begin to listen. Quick when called again."""
+        with self._lock:
+            if self._installed:
+                return
+            plugin = pickled_by_value(RuntimePlugin(self.name, sending.MODULE), MODULES)
+            wait_for(self.client, self._register, plugin)
+            wait_for(self.client, sending.Images(self.client).install)
+            self.client.subscribe_topic(self.topic, self._deliver)
+            shorten = dask.config.get("admin.traceback.shorten")
+            ours = [r"moorage[\\\/](worker|kernel)[\\\/]"]
+            dask.config.set({"admin.traceback.shorten": shorten + [own for own in ours if own not in shorten]})
+            self._installed = True
+
+    async def _register(self, plugin: bytes) -> None:
+        sent = scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=self.name, idempotent=True)
+        answers: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):  # a worker that is stuck takes it when it goes on
+            answers = await asyncio.wait_for(sent, config.seconds("answer-timeout"))
+        for answer in answers.values():
+            if answer["status"] == "error":
+                _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
+                assert error is not None
+                raise error.with_traceback(traceback)
+
+    def leave(self) -> None:
+        """Listen no longer; any thread."""
+        unsubscribe(self.client, self.topic)
+
+    def uninstall(self) -> None:
+        """Take the code off the workers. Tasks that need it fail from now on."""
+        with self._lock:
+            if self._installed and self.client.status == "running":
+                self._installed = False
+                wait_for(self.client, self.client.unregister_worker_plugin, self.name)
+
+    def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
+        """Return the task that calls `function` of the worker's runtime with `args` and the values of keys."""
+        found = Task(None, pickle.loads, f"c{self.name}\n{function}\n.".encode())
+        return Task(key, operator.call, found, *args, *map(TaskRef, depends))
+
+    def listen(self, run: str, callback: Callable[[Report], None]) -> Listener:
+        """Give the reports about `run` to `callback`, on the client's event loop, while the listener is kept."""
+        listener = self._listeners[run] = Listener(run, callback)
+        return listener
+
+    def unclaim(self, run: str) -> None:
+        """Let the scheduler forget what has begun of a run that has ended. Does not wait."""
+        client: Any = self.client
+        if client.status == "running":
+            client.loop.add_callback(_quietly, client.scheduler.moorage_unclaim, client=client.id, run=run)
+
+    def _deliver(self, event: tuple[float, Report]) -> None:
+        report = event[1]
+        listener = self._listeners.get(report["run"])
+        if listener is None:
+            return
+        try:
+            listener.callback(report)
+        except Exception:
+            logger.exception("A report of a task could not be handled")
+
+
+class Listener:
+    """Keeps a callback registered for the reports of one run."""
+
+    def __init__(self, run: str, callback: Callable[[Report], None]) -> None:
+        self.run = run
+        self.callback = callback
+
+
+async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
+    with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten
+        await ask(**kwargs)
+
+
+def _hash_of_sources() -> str:
+    digest = xxhash.xxh3_64(sys.version.encode())
+    for name in MODULES:
+        digest.update(Path(importlib.import_module(name).__file__ or "").read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,192 @@
+"""What a worker knows of images: values that come from a notebook are, on every worker, what the notebook wrote.
+
+One `Table` per process, put there by `ImagesPlugin` as a module whose name contains a hash of this code: the pickle
+of a carrier finds it by that name (``images/carrier.py``). Whatever a worker sends on, to another worker, to a client
+or to its own disk, it sends as an image, too. Neither the scheduler nor the workers need moorage.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import offload
+from tornado.ioloop import PeriodicCallback
+
+from moorage.images.carrier import Table, writable_module
+from moorage.worker.images.lending import Lending
+from moorage.worker.images.receiving import Receiving
+from moorage.worker.images.sharing import Sharing
+
+TICK = 1.0
+"""Seconds between looks at what is no longer used."""
+
+
+class ImagesPlugin(WorkerPlugin):
+    """Puts a `Table` into a worker process, as module `name`, and has the worker send what it knows as images.
+
+    Parameters
+    ----------
+    name : str
+        Name of the module and of the plugin.
+    share : bool
+        Whether images lie in memory that all workers of a host share.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str, share: bool = True) -> None:
+        self.name = name
+        self._share = share
+
+    def setup(self, worker: Any) -> None:
+        """Called by Dask on each worker, newcomers included."""
+        module = sys.modules.get(self.name)
+        if module is None:
+            module = types.ModuleType(self.name, "The images that moorage has brought to this process.")
+            table = Table(self.name)
+            module.table, module.loads, module.map = table, table.loads, table.map  # type: ignore[attr-defined]
+            module.workers = {}  # type: ignore[attr-defined]
+            sys.modules[self.name] = module
+            writable = types.ModuleType(writable_module(self.name), "The same, for values that tasks may write to.")
+            writable.loads, writable.map = table.loads_writable, table.map_writable  # type: ignore[attr-defined]
+            sys.modules[writable.__name__] = writable
+        self._module = module
+        module.workers[worker.address] = worker
+        module.table.has_room = functools.partial(_has_room, worker)
+        self._sharing = Sharing(worker, module.table, self._share)
+        self._undo = [
+            _send_as_images(worker, module.table, self._sharing),
+            _spill_as_images(worker, module.table),
+            self._sharing.close,
+            Lending(worker, module.table).close,
+            Receiving(worker, module.table, self._share).close,
+        ]
+        sweeping = PeriodicCallback(self._sweep, TICK * 1000)
+        worker.periodic_callbacks[self.name] = sweeping
+        sweeping.start()
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """Called by Dask whenever a task of the worker changes its state."""
+        if finish == "memory":
+            self._sharing.tell(key)
+
+    def teardown(self, worker: Any) -> None:
+        """Called by Dask when the plugin is removed, and when the worker closes."""
+        sweeping = worker.periodic_callbacks.pop(self.name, None)
+        if sweeping is not None:
+            sweeping.stop()
+        for undo in self._undo:
+            undo()
+        self._module.workers.pop(worker.address, None)
+        # Dask takes a plugin away before it puts it there once more: what is known of values is not to be lost by that
+        worker.loop.call_later(TICK, self._clean_up)
+
+    def _clean_up(self) -> None:
+        if not self._module.workers and sys.modules.get(self.name) is self._module:
+            del sys.modules[self.name]
+            sys.modules.pop(writable_module(self.name), None)
+
+    def _sweep(self) -> None:
+        self._module.table.mappings.expire()
+        self._module.table.sweep(self._in_memory)
+
+    def _in_memory(self) -> Collection[int]:
+        workers = list(self._module.workers.values())
+        return {id(value) for worker in workers for part in _in_memory(worker.data) for value in list(part.values())}
+
+
+def _in_memory(data: Any) -> list[Any]:
+    """Return what is in memory, as plain dicts: looking at it is not to count as use."""
+    fast = getattr(data, "fast", data)
+    return [getattr(fast, "d", fast), getattr(data, "beside", {})]
+
+
+def _has_room(worker: Any, nbytes: int) -> bool:
+    """Whether a worker can take so many bytes more without having to spill."""
+    manager = worker.memory_manager
+    if not manager.memory_limit:
+        return True
+    target = manager.memory_target_fraction or 1.0
+    return bool(worker.monitor.get_process_memory() + nbytes < target * manager.memory_limit)
+
+
+class _Sending:
+    """A worker as its ``get_data`` sees it: some values as what is sent in their place."""
+
+    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
+        object.__setattr__(self, "_worker", worker)
+        object.__setattr__(self, "data", _Outgoing(worker, outgoing))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._worker, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._worker, name, value)
+
+
+class _Outgoing:
+    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
+        self._worker = worker
+        self._outgoing = outgoing
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._worker.data
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._outgoing[key] if key in self._outgoing else self._worker.data[key]
+
+
+def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[], None]:
+    """Have `worker` answer requests for data with images; return how to end that."""
+    original = worker.handlers["get_data"]
+
+    @functools.wraps(original)
+    async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
+        outgoing: dict[Any, Any] = {}
+        if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
+            known = await sharing.offer(who, keys)
+            for key in keys:
+                value, task = worker.data.get(key), worker.state.tasks.get(key)
+                result = task is not None and task.run_spec is not None
+                if table.image_of(value) is not None and not result:
+                    outgoing[key] = table.outgoing(value, known)
+                elif table.as_image(value):  # to be written first, or read
+                    outgoing[key] = await offload(functools.partial(table.outgoing, value, known, result=result))
+        sending: Any = _Sending(worker, outgoing)
+        return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+
+    worker.handlers["get_data"] = get_data
+
+    def undo() -> None:
+        if worker.handlers.get("get_data") is get_data:
+            worker.handlers["get_data"] = original
+
+    return undo
+
+
+def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
+    """Have `worker` write images to its disk, so that they are images when they come back; return how to end that."""
+    slow = getattr(worker.data, "_slow_uncached", None)
+    if slow is None:
+        return lambda: None
+    original = slow.dump
+
+    def dump(value: Any) -> Any:
+        if value not in table:
+            return original(value)
+        written = original(table.as_it_is(value))
+        table.forget(value)
+        return written
+
+    slow.dump = dump
+
+    def undo() -> None:
+        if slow.dump is dump:
+            slow.dump = original
+
+    return undo

@@ -1,0 +1,132 @@
+"""A worker's part in having one copy of an image on a host: it maps what others have, and offers what it has mapped.
+
+Before a worker sends images to another one of its host it asks it to map their segments (``moorage_map``), and sends
+the buffers themselves of those that the other cannot map: it runs as another user or in another container, or has no
+file descriptor left. An image that comes from another host is brought into a segment here, for the others to map.
+
+Shipped by value to workers that do not have moorage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from distributed.comm.addressing import get_address_host
+
+from moorage.images.carrier import Table
+from moorage.images.format import layout
+from moorage.images.free_memory import host_free
+from moorage.images.mappings import METRIC, SHARED_TOPIC
+from moorage.images.segment import Handle, Segment, sweep
+from moorage.worker.images.memory_manager import MemoryRules, SharedBuffer
+
+SMALLEST_SHARED = 100_000
+"""Bytes of the buffers of an image for which a segment is worth it."""
+
+OFF = "sharing is switched off (moorage.images.share)"
+"""Why a worker that takes no part shares nothing."""
+
+_ASK_SECONDS = 5
+
+
+class Sharing:
+    """What one worker does about it, until it is closed. On the worker's event loop.
+
+    Parameters
+    ----------
+    worker : distributed.Worker
+    table : Table
+        The images of the process.
+    allowed : bool
+        Whether to take part at all.
+    """
+
+    def __init__(self, worker: Any, table: Table, allowed: bool) -> None:
+        self._worker = worker
+        self._table = table
+        self._allowed = allowed
+        self._rules = MemoryRules(worker, table.is_shared, lambda: table.mappings.nbytes, table.forget)
+        worker.handlers["moorage_map"] = self.map
+        worker.handlers["moorage_room"] = self.room
+        worker.metrics[METRIC] = self.room
+        if allowed:
+            sweep()
+            table.bring = self.bring
+
+    def close(self) -> None:
+        """Let Dask's own rules hold again."""
+        self._rules.undo()
+        for table, name, ours in (
+            (self._worker.handlers, "moorage_map", self.map),
+            (self._worker.handlers, "moorage_room", self.room),
+            (self._worker.metrics, METRIC, self.room),
+        ):
+            if table.get(name) == ours:
+                del table[name]
+
+    def map(self, handles: Iterable[Sequence[Any]], keep: bool = True) -> list[str]:
+        """Map segments, to `keep` them for what is about to be sent; return of each why that cannot be, or ""."""
+        prepare = self._table.mappings.prepare
+        return [prepare(handle, keep=keep) if self._allowed else OFF for handle in handles]
+
+    def room(self, _: Any = None) -> dict[str, Any]:
+        """Return what the host has left for this worker, and whether it shares memory; told with each heartbeat."""
+        return {"host_free": host_free(), "shares": self._allowed}
+
+    async def offer(self, who: str | None, keys: Iterable[Any]) -> set[bytes]:
+        """Return the segments of `keys`, by nonce, that the worker at address `who` has mapped now."""
+        if not self._allowed or not self._is_near(who):
+            return set()
+        handles: list[Handle] = []
+        for key in keys:
+            handle = self._table.segment_of(self.in_memory(key))
+            if handle is not None and handle not in handles:
+                handles.append(handle)
+        if not handles:
+            return set()
+        try:
+            asking = self._worker.rpc(who).moorage_map(handles=[tuple(handle) for handle in handles])
+            answers = await asyncio.wait_for(asking, _ASK_SECONDS)
+        except (OSError, TimeoutError):
+            return set()
+        return {handle.nonce for handle, why in zip(handles, answers or (), strict=False) if why == ""}
+
+    def bring(self, buffers: list[memoryview]) -> list[memoryview]:
+        """Bring buffers that have come from elsewhere into a segment, so that others of this host can map it."""
+        plan = layout([buffer.nbytes for buffer in buffers])
+        if plan.nbytes >= SMALLEST_SHARED:
+            try:
+                segment = Segment(plan.nbytes)
+                try:
+                    segment.write(zip(plan.offsets, buffers, strict=True), plan.nbytes)
+                    return plan.split(self._table.mappings.map(segment.handle).memory)
+                finally:
+                    segment.close()
+            except OSError:  # no such memory here, or none left
+                pass
+        return self._table.align(buffers)
+
+    def tell(self, key: Any) -> None:
+        """Tell the scheduler if the value of `key`, which has just come, lies in memory that the host shares."""
+        value = self.in_memory(key)
+        if (segment := self._table.segment_of(value)) is not None:
+            image = self._table.image_of(value)
+            shared, own = (image.shareable, image.nbytes - image.shareable) if image is not None else (0, 0)
+            report = {"worker": self._worker.address, "shared": {key: (shared, segment.nonce.hex(), own)}}
+            self._worker.log_event(SHARED_TOPIC, report)
+
+    def in_memory(self, key: Any) -> Any:
+        """Return the value of `key`, or None if it is not in memory; looking is not to count as use."""
+        data = self._worker.data
+        if isinstance(data, SharedBuffer) and key in data.beside:
+            return data.beside[key]
+        fast = getattr(data, "fast", data)
+        return getattr(fast, "d", fast).get(key)
+
+    def _is_near(self, who: str | None) -> bool:
+        """Whether `who` may be a worker of this host."""
+        return (
+            who is not None and "://" in who and get_address_host(who) == get_address_host(self._worker.contact_address)
+        )

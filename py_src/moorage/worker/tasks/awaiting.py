@@ -1,0 +1,39 @@
+"""Awaits what coroutine functions return, as Dask does: on the event loop of the worker. Shipped by value."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from moorage.worker.tasks.errors import Cancelled
+
+_LOOK = 0.5  # seconds between looks at whether the value is still wanted
+
+
+def awaited(coroutine: Coroutine[Any, Any, Any], worker: Any, wanted: Callable[[], bool]) -> Any:
+    """Return what `coroutine` returns, or raise what it raises. Called in the thread of a task.
+
+    Raises
+    ------
+    Cancelled
+        If it is not wanted any more.
+    """
+    running = asyncio.run_coroutine_threadsafe(_guarded(coroutine), worker.loop.asyncio_loop)
+    while not concurrent.futures.wait([running], _LOOK).done:
+        if not wanted():
+            running.cancel()
+            raise Cancelled
+    value, error = running.result()
+    if error is not None:
+        raise error
+    return value
+
+
+async def _guarded(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """Await `coroutine` and return its value, or what it raised: `SystemExit` would end the event loop."""
+    try:
+        return await coroutine, None
+    except BaseException as error:
+        return None, error

@@ -1,0 +1,270 @@
+"""Runs cells and functions of the notebook on a worker: one task, or a batch of items with an outcome each.
+
+One `Runtime` per worker process, put there by `RuntimePlugin` under a module name that contains a hash of this code,
+so that several versions get along. Tasks name it by that module; their graphs carry bytes and plain values only, and
+neither the scheduler nor the workers need moorage. Where tasks run and what becomes of their outcomes is the
+business of the notebook (``kernel/``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pickle
+import sys
+import threading
+import time
+import types
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from distributed import get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import sync
+from tornado.ioloop import PeriodicCallback
+
+from moorage.worker.tasks.awaiting import awaited
+from moorage.worker.tasks.batch import Items
+from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_frames
+from moorage.worker.tasks.outcome import load, try_to_pickle
+from moorage.worker.tasks.output import Display, Interception, Sink, Sinks, figure_numbers
+from moorage.worker.tasks.program import Program
+from moorage.worker.text import carried
+from moorage.worker.unpickling.code import keep_file_names, ours
+from moorage.worker.unpickling.references import loads
+
+TICK = 0.1
+"""Seconds between looks at what tasks have printed."""
+IDLE = 5.0
+"""Seconds after which a program that no batch has used is let go."""
+PATIENCE = 1.0
+"""Seconds to wait for a lease until it is asked again whether the task is still wanted."""
+
+
+class Runtime:
+    """What all tasks in this process share: routers of output, and programs that are loaded already."""
+
+    def __init__(self, images: str) -> None:
+        self.ours = ours()
+        self._images = images
+        self.sinks = Sinks()
+        self.display = Display(self.sinks)
+        self.interception = Interception(self.sinks, self.display)
+        self.forget_file_names: Callable[[], None] = lambda: None
+        self.programs: dict[tuple[str, int], Program] = {}  # by hash and thread
+
+    @property
+    def images(self) -> Any:
+        """The table of what has come to this process as an image, if there is one (``worker/images/plugin.py``)."""
+        return getattr(sys.modules.get(self._images), "table", None)
+
+    def call(self, payload: bytes, options: dict[str, Any], *values: Any) -> Any:
+        """Run one task: ``payload`` is a pickled (function, args, kwargs). Raises what the function raises.
+
+        Options: ``run`` identifies it; ``topic`` for reports; ``key`` of the task; ``limits``: leases by name;
+        ``once``: refuse to run a second time.
+        """
+        worker, key = get_worker(), options["key"]
+        with self.output(worker, options["topic"], options["run"]):
+            figures = figure_numbers()
+            try:
+                if options["once"]:
+                    claim(worker, options, "")
+                function, args, kwargs = loads(payload, values, self.ours, self.images)
+                with leases_of(options["limits"], worker, key):
+                    result = function(*args, **kwargs)
+                    if isinstance(result, types.CoroutineType):
+                        result = awaited(result, worker, lambda: wanted(worker, key))
+                self.display.figures(figures)
+                try_to_pickle(result)
+                return result
+            except BaseException as raised:
+                explain(raised, values, self.images)
+                error = survivable(raised)
+        with contextlib.suppress(Exception):  # some errors take no notes
+            error.add_note(f"(raised on worker {worker.name})")
+        raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
+
+    def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
+        """Run ``program`` for each of ``items``; return values, errors by position, and how long it took.
+
+        Options: ``run`` and ``batch`` identify it; ``hash`` of the program; ``topic`` for reports; ``shared``: how
+        many of `values` belong to the program; ``packed``: whether items are pickled one by one; ``retries`` per item;
+        ``limits``: leases by name; ``spread``: whether an item is a tuple of arguments; ``once``: refuse to run a
+        second time; ``budget``: seconds after which it stops, and returns what it has.
+        """
+        worker = get_worker()
+        shared, packed = options["shared"], options["packed"]
+        spread, limits, key = options["spread"], options["limits"], options["key"]
+
+        def report(kind: str, **more: Any) -> None:
+            message = {"kind": kind, "run": options["run"], "batch": options["batch"], "on": str(worker.name)}
+            worker.log_event(options["topic"], message | more)
+
+        def call(item: Any) -> Any:
+            function = loaded.fresh()
+            if packed:
+                item = loads(item, values[shared:], self.ours, self.images)
+            if not limits:
+                return function(*item) if spread else function(item)
+            with leases_of(limits, worker, key):
+                value = function(*item) if spread else function(item)
+                return running.settled(value)
+
+        report("progress", done=0, failed=0)
+        with self.output(worker, options["topic"], options["run"]) as sink:
+            explained = functools.partial(explain, values=values, images=self.images)
+            running = Items(options, lambda: wanted(worker, key), report, sink, worker, explained)
+            try:
+                if options["once"]:
+                    claim(worker, options, options["batch"].partition(".")[0])
+                loaded = self.program(program, options["hash"], values[:shared])
+                loaded.fresh()
+                elements = loads(items, values[shared:], self.ours, self.images)
+            except Exception as error:
+                running.fail(error)
+            else:
+                running.run(call, elements)
+        return OrderedDict(running.outcome())  # Dask takes a plain dict apart when it sends it
+
+    def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Program:
+        """Return the program of a batch, kept per thread: a thread runs one item at a time.
+
+        It is another one if the worker has other copies of the values by now.
+        """
+        place = hash_, threading.get_ident()
+        program = self.programs.get(place)
+        if program is None or not program.refers_to(values):
+            program = Program(lambda met: loads(payload, values, self.ours, self.images, met), values)
+        self.programs[place] = program
+        program.used = time.monotonic()
+        return program
+
+    @contextlib.contextmanager
+    def output(self, worker: Any, topic: str, run: str) -> Iterator[Sink]:
+        """Send to `topic` what this thread prints meanwhile, and threads that it starts."""
+
+        def send(message: dict[str, Any]) -> None:
+            worker.log_event(topic, message | {"run": run, "on": str(worker.name)})
+
+        sink = Sink(send)
+        self.interception.begin()
+        self.sinks.open(sink)
+        try:
+            yield sink
+        finally:
+            self.sinks.close()
+            self.interception.end()
+
+    def tick(self) -> None:
+        """Send what was printed, and let go of programs that are no longer used. On the worker's event loop."""
+        for sink in self.sinks:
+            sink.flush()
+        old = time.monotonic() - IDLE
+        running = self.sinks.threads()
+        for place, program in list(self.programs.items()):
+            if program.used < old and place[1] not in running:
+                self.programs.pop(place, None)
+
+
+class RuntimePlugin(WorkerPlugin):
+    """Puts a `Runtime` into a worker process, as module `name`, before the worker takes its first task.
+
+    Parameters
+    ----------
+    name : str
+        Name of the module and of the plugin.
+    images : str
+        Name of the module that knows images.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str, images: str) -> None:
+        self.name = name
+        self._images = images
+
+    def setup(self, worker: Any) -> None:
+        """Called by Dask on each worker, newcomers included."""
+        module = sys.modules.get(self.name)
+        if module is None:
+            runtime = Runtime(self._images)
+            module = types.ModuleType(self.name, "What moorage runs on this worker.")
+            module.runtime = runtime  # type: ignore[attr-defined]
+            module.call, module.batch = runtime.call, runtime.batch  # type: ignore[attr-defined]
+            module.each_item = each_item  # type: ignore[attr-defined]
+            module.users = set()  # type: ignore[attr-defined]
+            sys.modules[self.name] = module
+            runtime.forget_file_names = keep_file_names()
+            if os.environ.get("MPLBACKEND", "").startswith("module:"):
+                os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
+        module.users.add(worker.address)
+        stock = worker.log_event
+        # A message that cannot be encoded breaks the connection, and with it the worker.
+        self._log_event = worker.log_event = lambda topic, msg: stock(topic, carried(msg))
+        ticking = PeriodicCallback(module.runtime.tick, TICK * 1000)
+        worker.periodic_callbacks[self.name] = ticking
+        ticking.start()
+
+    def teardown(self, worker: Any) -> None:
+        """Called by Dask when the plugin is removed, and when the worker closes."""
+        ticking = worker.periodic_callbacks.pop(self.name, None)
+        if ticking is not None:
+            ticking.stop()
+        if worker.log_event is self._log_event:
+            del worker.log_event
+        module = sys.modules.get(self.name)
+        if module is None:
+            return
+        module.users.discard(worker.address)
+        if module.users:
+            return
+        del sys.modules[self.name]
+        module.runtime.forget_file_names()
+
+
+def each_item(batch: dict[str, Any], index: int) -> Any:
+    """Return the value of one item of a batch, or raise its error."""
+    error = batch["errors"].get(index)
+    if error is not None:
+        raise pickle.loads(error["exception"])
+    return load(batch["values"][index])
+
+
+def wanted(worker: Any, key: Any) -> bool:
+    """Whether the scheduler still wants the task that runs now."""
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state not in ("cancelled", "released", "forgotten")
+
+
+def claim(worker: Any, options: Mapping[str, Any], part: str) -> None:
+    """Raise if that part of a run has begun before, on a worker that was lost."""
+    client = options["topic"].removeprefix("moorage-output-")
+    if not sync(worker.loop, worker.scheduler.moorage_claim, client=client, run=options["run"], part=part):
+        raise RuntimeError("the worker that ran this was lost, and it is not to run twice")
+
+
+@contextlib.contextmanager
+def leases_of(limits: Mapping[str, int], worker: Any, key: Any) -> Iterator[None]:
+    """Hold a lease of each of `limits`, waiting for them as long as the task is wanted."""
+    if not limits:
+        yield
+        return
+    lease = uuid.uuid4().hex
+    asked = {"limits": dict(limits), "lease": lease, "worker": worker.address, "timeout": PATIENCE}
+    while (answer := sync(worker.loop, worker.scheduler.moorage_acquire, **asked))["status"] != "OK":
+        if answer["status"] == "differs":
+            name, most = answer["name"], answer["most"]
+            raise ValueError(
+                f"The limit {name} is {most} for what runs now, and {limits[name]} was asked for: "
+                "wait until that has ended, or give the limit another name."
+            )
+        if not wanted(worker, key):
+            raise Cancelled
+    try:
+        yield
+    finally:
+        sync(worker.loop, worker.scheduler.moorage_free, lease=lease)

@@ -1,0 +1,107 @@
+"""Unpickles on a worker what ``tasks/references.py`` pickled: references become the worker's own copies.
+
+A reference is a pickle "persistent id": a tuple whose first element says how to resolve it.
+
+``("whole", i)`` or ``("whole", i, class)``
+    Value `i` of those that were handed over. If its class is the notebook's own, it comes along as it is by now: with
+    the globals that its methods read.
+``("array", i, digest, number, content, offset, dtype, shape, strides)``
+    An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only.
+``("bytes", i, digest, number, content, offset, length)``
+    Some of the bytes of such a buffer.
+``("same", value)``
+    `value`, itself unpickled with its references resolved.
+``("client",)``
+    The worker's own Dask client.
+``("ours", name)``
+    A class or function of this package, which the worker may not have.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moorage.images.carrier import Table
+from moorage.worker.unpickling.classes import set_afresh
+
+
+def loads(
+    payload: bytes,
+    values: Sequence[Any],
+    ours: Mapping[str, Any],
+    images: Table | None = None,
+    met: list[Any] | None = None,
+) -> Any:
+    """Return the object that `payload` stands for.
+
+    Parameters
+    ----------
+    payload : bytes
+    values : sequence
+        The placed values it refers to, by number.
+    ours : mapping
+        What there is of this package, by name.
+    images : Table, optional
+        Which of the values have come out of which images.
+    met : list, optional
+        Gets what the references stand for, that is, what others use too.
+    """
+    unpickler = _Unpickler(payload, values, ours, images or Table(""))
+    obj = unpickler.load()
+    if met is not None:
+        met += unpickler.met
+    return obj
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images: Table) -> None:
+        super().__init__(io.BytesIO(payload))
+        self.values = values
+        self.ours = ours
+        self.images = images
+        self.buffers: dict[tuple[int, int], Any] = {}
+        self.met: list[Any] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return set_afresh if name == "_class_setstate" and module.startswith("cloudpickle.") else found
+
+    def persistent_load(self, pid: Any) -> Any:
+        if pid[0] == "same":
+            return pid[1]
+        self.met.append(self._resolve(pid))
+        return self.met[-1]
+
+    def _resolve(self, pid: Any) -> Any:
+        match pid:
+            case ("whole", index, *_):
+                return self.values[index]
+            case ("array", index, digest, number, content, offset, dtype, shape, strides):
+                import numpy as np
+
+                return np.ndarray(shape, dtype, self._buffer(index, digest, number, content), offset, strides)
+            case ("bytes", index, digest, number, content, offset, length):
+                return self._buffer(index, digest, number, content)[offset : offset + length]
+            case ("client",):
+                import distributed
+
+                return distributed.get_client()
+            case ("ours", name):
+                return self.ours[name]
+        raise pickle.UnpicklingError(f"unknown reference {pid!r}")
+
+    def _buffer(self, index: int, digest: str, number: int, content: bytes) -> Any:
+        """Return a buffer of a value, provided that the value is what the notebook has placed: nothing is guessed."""
+        place = index, number
+        if place not in self.buffers:
+            found = self.images.buffer(self.values[index], digest, number, content)
+            if found is None:
+                raise pickle.UnpicklingError(
+                    f"a part of a placed {type(self.values[index]).__name__} cannot be told in this worker's copy: "
+                    "it did not come here as it was placed, or code that ran here has changed it; place it again"
+                )
+            self.buffers[place] = found
+        return self.buffers[place]

@@ -1,0 +1,503 @@
+"""A cluster in the hands of a notebook: its size, its traits, interrupts, lost connections, its end; and several."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import dask.config
+import numpy as np
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+
+import moorage
+from moorage.controller import registry
+from moorage.errors import (
+    ClusterError,
+    DoesNotFitError,
+    InputError,
+    MoorageError,
+    NoClusterError,
+    ScaleError,
+    UnknownWorkerError,
+    UnreachableError,
+    WaitTimeoutError,
+)
+from moorage.model import Anywhere, Everywhere, OnWorkers
+from tests.deploy.tools import eventually
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private():
+    """Copies take memory of the workers here, as where they cannot share it."""
+    with dask.config.set({"moorage.images.share": False}):
+        yield
+
+
+OPTIONS = {"threads_per_worker": 1, "memory_limit": "500MB"}
+
+
+@contextlib.contextmanager
+def interrupt_after(seconds):
+    """Press ctrl-C, as it were, unless the block ends before."""
+    timer = threading.Timer(seconds, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def held_by(controller, name):
+    return controller.placement()[name].holders
+
+
+# ---- size
+
+
+@pytest.fixture(scope="module")
+def elastic():
+    with moorage.start(n_workers=2, **OPTIONS) as controller:
+        yield controller
+
+
+@pytest.fixture
+def two(elastic):
+    yield elastic
+    elastic.release(*elastic)
+    elastic.scale(2)
+    eventually(lambda: elastic.n_workers == 2)
+
+
+def test_four_to_two_loses_nothing(two):
+    two.scale(4)
+    values = {f"key-{i}": np.full(1000, i) for i in range(12)}
+    plain = two.client.scatter(values)  # placed by nobody
+    computed = two.client.map(lambda i: np.full(10, i), range(8), pure=False)
+    two.scatter(list(range(16)), "spread")
+    two.broadcast(np.ones(1000), "everywhere")
+    pins = {f"pin_{worker}": worker for worker in two.worker_names()}
+    for name, worker in pins.items():
+        two.pin(name, [worker], value={"on": worker})
+    [future.result(10) for future in computed]
+    assert all(two.client.has_what().values())
+    two.scale(2)
+    assert two.n_workers == 2
+    gathered = two.client.gather(plain)
+    assert all(np.array_equal(gathered[key], value) for key, value in values.items())
+    assert [part[0] for part in two.client.gather(computed)] == list(range(8))
+    assert two.gather("spread") == list(range(16))
+    assert two.gather("everywhere").sum() == 1000
+    assert held_by(two, "everywhere") == two.worker_names()
+    for name, worker in pins.items():
+        assert two.gather(name) == {"on": worker}
+        assert two.placement()[name].state == ("held" if worker in two.worker_names() else "waiting")
+
+
+def test_a_pin_to_a_worker_that_was_let_go_is_met_when_it_is_back(two):
+    two.scale(3)
+    last = two.worker_names()[-1]
+    two.pin("v", [last], value=[1, 2])
+    two.scale(workers=[last])
+    state = two.placement()["v"]
+    assert (state.state, last in state.reason) == ("waiting", True)
+    assert two.gather("v") == [1, 2]
+    two.scale(3)
+    if last in two.worker_names():
+        eventually(lambda: held_by(two, "v") == [last])
+
+
+def test_newcomers_hold_what_is_everywhere(two):
+    two.broadcast(np.ones(1_000_000), "v")
+    progress = []
+    two.scale(4, on_progress=lambda arrived, requested: progress.append((arrived, requested)))
+    assert held_by(two, "v") == two.worker_names()
+    assert two.n_workers == len(two.requested) == 4
+    assert progress[-1] == (4, 4)
+
+
+@pytest.mark.parametrize("size", [{"n": -1}, {"n": 2.5}, {"n": "many"}, {"n": True}, {}, {"n": 2, "workers": ["0"]}])
+def test_a_size_that_makes_no_sense_changes_nothing(two, size):
+    with pytest.raises(InputError) as caught:
+        two.scale(**size)
+    assert caught.value.remedy
+    assert two.n_workers == len(two.requested) == 2
+
+
+def test_a_size_that_the_machine_cannot_have_is_refused(two):
+    with pytest.raises(InputError, match="100000 workers do not fit"):
+        two.scale(100_000)
+    assert len(two.requested) == 2
+
+
+def test_an_unknown_worker_cannot_be_let_go(two):
+    with pytest.raises(UnknownWorkerError, match="'nobody'"):
+        two.scale(workers=["nobody"])
+    assert two.n_workers == 2
+
+
+def test_shrinking_below_the_data_is_refused_with_numbers(two):
+    for number in range(12):  # 30 MB each; a worker may have 500
+        worker = two.worker_names()[number % 2]
+        two.pin(f"part_{number}", [worker], value=np.full(3_750_000, number))
+    with pytest.raises(DoesNotFitError, match=r"\d+.*MiB") as caught:
+        two.scale(1)
+    assert "force" in caught.value.remedy
+    assert two.n_workers == len(two.requested) == 2
+    assert [two.gather(f"part_{number}")[0] for number in range(12)] == list(range(12))
+
+
+def test_adapting_needs_a_range_and_ends(two):
+    for wrong in ({"minimum": 3, "maximum": 2}, {"minimum": 1}, {"minimum": -1, "maximum": 2}, {"maximum": "x"}):
+        with pytest.raises(InputError):
+            two.adapt(**wrong)
+    two.scatter(list(range(6)), "v")
+    two.adapt(1, 2)
+    assert two.status_info()["adapt"] == [1, 2]
+    two.adapt()
+    assert two.status_info()["adapt"] == []
+    two.scale(2)
+    assert two.gather("v") == list(range(6))
+
+
+def test_observers_see_workers_come_and_go(two):
+    seen = []
+    two.observe(lambda change: seen.append((change["name"], change["new"])), ["n_workers", "requested"])
+    try:
+        two.scale(3)
+        eventually(lambda: ("n_workers", 3) in seen)
+        assert [len(new) for name, new in seen if name == "requested"] == [3]
+        two.scale(2)
+        eventually(lambda: ("n_workers", 2) in seen)
+    finally:
+        two.unobserve_all()
+
+
+def test_waiting_for_workers_that_do_not_come_ends(two):
+    with pytest.raises(WaitTimeoutError, match="2 of 5 workers"):
+        two.wait_for_workers(5, timeout="100ms")
+    two.wait_for_workers(2, timeout=5)
+
+
+def test_subscribers_hear_of_changes_and_one_that_fails_does_no_harm(two):
+    heard = []
+
+    def failing(kind):
+        raise RuntimeError("a subscriber that fails")
+
+    ends = [two.subscribe(failing), two.subscribe(heard.append)]
+    two.broadcast(1, "v")
+    assert "variables" in heard
+    for end in ends:
+        end()
+    heard.clear()
+    two.broadcast(2, "v")
+    assert not heard
+
+
+# ---- interrupts
+
+
+def test_an_interrupt_while_waiting_for_workers_leaves_a_usable_controller(two):
+    with interrupt_after(0.3), pytest.raises(KeyboardInterrupt):
+        two.wait_for_workers(5, timeout=30)
+    assert two.scatter(1, "v").result(10) == 1
+
+
+def test_an_interrupt_while_waiting_for_copies_leaves_the_placement(two):
+    first, second = two.workers()
+    pid = two.client.run(os.getpid, workers=[second.address])[second.address]
+    two.scatter(np.ones(1000), "v", workers=first.name)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with interrupt_after(0.5), pytest.raises(KeyboardInterrupt):
+            two.place("v", Everywhere(), timeout=30)
+        assert two.placement()["v"].placement == Everywhere()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: held_by(two, "v") == two.worker_names())
+    assert two.gather("v").sum() == 1000
+
+
+def test_an_interrupt_while_scaling_leaves_a_usable_controller(two):
+    with interrupt_after(0.01), contextlib.suppress(KeyboardInterrupt):
+        two.scale(4)
+        time.sleep(0.1)
+    two.scale(2)
+    assert two.n_workers == 2
+    assert two.scatter(1, "v").result(10) == 1
+
+
+def test_an_interrupt_while_starting_leaves_nothing_behind():
+    children, controllers = set(psutil.Process().children()), registry.all_controllers()
+    with interrupt_after(0.2), pytest.raises(KeyboardInterrupt):
+        moorage.start(n_workers=2, **OPTIONS)
+    assert set(psutil.Process().children()) <= children
+    assert registry.all_controllers() == controllers
+
+
+# ---- ends
+
+
+def test_a_context_ends_with_its_cluster():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        pid = controller._handle.info.pid
+        assert controller.status == "connected"
+        assert registry.current() is controller
+    assert controller.status == "stopped"
+    assert controller not in registry.all_controllers()
+    assert not psutil.pid_exists(pid)
+    controller.close()
+    controller.stop()
+
+
+def test_after_the_end_every_verb_says_so():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        controller.scatter(1, "v")
+    for call in (
+        lambda: controller.scatter(1),
+        lambda: controller.broadcast(1, "w"),
+        lambda: controller.pin("v", ["0"]),
+        lambda: controller.release("v"),
+        lambda: controller.gather("v"),
+        lambda: controller.placement(),
+        lambda: controller.scale(2),
+        lambda: controller.adapt(1, 2),
+        lambda: controller.keep(),
+        lambda: controller.workers(),
+        lambda: controller.wait_for_workers(1),
+        lambda: controller.submit(len, []),
+    ):
+        with pytest.raises(UnreachableError, match="is stopped") as caught:
+            call()
+        assert "%cluster start" in caught.value.remedy
+    assert "stopped" in repr(controller)
+    assert controller.status_info()["status"] == "stopped"
+
+
+@pytest.mark.parametrize("argument", [{"n_workers": -1}, {"names": ["a", "a"]}, {"names": "ab"}, {"memory_limit": "x"}])
+def test_wrong_options_start_nothing(argument):
+    before = len(registry.all_controllers())
+    with pytest.raises(InputError):
+        moorage.start(**argument)
+    assert len(registry.all_controllers()) == before
+
+
+def test_two_clusters_at_once_and_the_last_is_current():
+    with moorage.start(n_workers=1, **OPTIONS) as first, moorage.start(n_workers=1, **OPTIONS) as second:
+        assert registry.current() is second
+        first.broadcast("of the first", "v")
+        second.broadcast("of the second", "v")
+        assert (first.gather("v"), second.gather("v")) == ("of the first", "of the second")
+        assert moorage.attach(first) is first
+        assert registry.current() is first
+        with pytest.raises(InputError, match="belongs to another cluster"):
+            second.scatter(first["v"].future, "w")
+
+
+def test_without_a_cluster_it_is_said_how_to_get_one(monkeypatch):
+    monkeypatch.setattr(registry, "_controllers", [])
+    with pytest.raises(NoClusterError) as caught:
+        registry.current()
+    assert "%cluster start" in caught.value.remedy
+
+
+def test_a_client_that_was_closed_by_hand_does_no_harm():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        pid = controller._handle.info.pid
+        controller.client.close()
+        with pytest.raises(UnreachableError, match="connection"):
+            controller.scatter(1)
+    assert controller.status == "stopped"
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_cluster_that_is_stopped_elsewhere_is_lost_here():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        client = Client(controller.address, security=controller.client.security, set_as_default=False)
+        other = moorage.attach(client)
+        controller.client._timeout = other.client._timeout = 0.5
+        other.stop()
+        assert other.status == "stopped"
+        eventually(lambda: controller.status == "lost")
+        client.close()
+
+
+# ---- several at once
+
+
+def test_threads_may_place_at_once(two):
+    numbers = range(12)
+
+    def work(number):
+        name = f"v{number}"
+        two.scatter([number, -number], name, broadcast=bool(number % 2))
+        two.place(name, [Everywhere(), OnWorkers((two.worker_names()[0],)), Anywhere()][number % 3])
+        value = two.gather(name)
+        if number % 4 == 3:
+            two.release(name)
+        return value
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, numbers)) == [[number, -number] for number in numbers]
+    states = two.placement()
+    assert sorted(states) == sorted(f"v{number}" for number in numbers if number % 4 != 3)
+    assert {state.state for state in states.values()} == {"held"}
+    assert all(two.gather(name) == [int(name[1:]), -int(name[1:])] for name in states)
+
+
+def test_two_threads_that_place_one_name_leave_one_value(two):
+    for _ in range(10):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda value: two.broadcast(value, "v"), ["one", "two"]))
+        value = two.gather("v")
+        assert value in ("one", "two")
+        assert two["v"].future.result(10) == value
+        assert two.placement()["v"].holders == two.worker_names()
+
+
+# ---- the connection
+
+
+def test_a_cluster_that_dies_is_lost_and_nothing_hangs():
+    controller = moorage.start(n_workers=1, **OPTIONS)
+    try:
+        statuses = []
+        controller.observe(lambda change: statuses.append(change["new"]), "status")
+        controller.scatter(1, "v")
+        controller.client._timeout = 0.5  # seconds that it is sought for
+        os.kill(controller._handle.info.pid, signal.SIGKILL)
+        eventually(lambda: controller.status == "lost")
+        assert statuses == ["lost"]
+        begun = time.monotonic()
+        for call in (
+            lambda: controller.scatter(2, "w"),
+            lambda: controller.gather("v"),
+            lambda: controller.placement(),
+            lambda: controller.scale(2),
+        ):
+            with pytest.raises(UnreachableError, match=r"connection|answer") as caught:
+                call()
+            assert caught.value.remedy
+        assert time.monotonic() - begun < 5
+        assert list(controller) == ["v"]  # what was known
+        assert controller.status_info()["status"] == "lost"
+    finally:
+        controller.close()
+    assert controller.status == "stopped"
+
+
+def test_a_wait_ends_when_the_connection_does():
+    with moorage.start(n_workers=1, **OPTIONS) as controller:
+        pid = controller._handle.info.pid
+        timer = threading.Timer(0.5, os.kill, [pid, signal.SIGKILL])
+        timer.start()
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError):
+            controller.wait_for_workers(3, timeout=60)
+        assert time.monotonic() - begun < 30
+        timer.join()
+
+
+def test_after_a_broken_connection_everything_is_taken_up_again():
+    with moorage.start(n_workers=2, **OPTIONS) as controller:
+        value = np.arange(1000)
+        controller.scatter(value, "v", workers=controller.worker_names()[0])
+        statuses = []
+        controller.observe(lambda change: statuses.append(change["new"]), "status")
+        controller.client.sync(_abort, controller.client)
+        eventually(lambda: statuses == ["lost", "connected"], 20)
+        assert np.array_equal(controller.gather("v"), value)
+        first = controller.workers()[0]
+        os.kill(controller.client.run(os.getpid, workers=[first.address])[first.address], signal.SIGKILL)
+        # its successor may be there before anybody has been told that it was gone
+        told = controller.link.mirror.workers
+        eventually(lambda: first.name in told and told[first.name]["address"] != first.address, 40)
+        eventually(lambda: controller.placement()["v"].state == "held", 40)
+        assert np.array_equal(controller["v"].future.result(10), value)  # asked for again, of this notebook
+        controller.scale(1)
+        assert controller.n_workers == 1
+
+
+async def _abort(client):
+    client.scheduler_comm.comm.abort()
+
+
+# ---- somebody else's cluster
+
+
+def test_attach_to_nothing_is_refused_at_once():
+    for target in ("tcp://127.0.0.1:9", "127.0.0.1:9"):
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError, match="No scheduler answers") as caught:
+            moorage.attach(target, timeout="500ms")
+        assert time.monotonic() - begun < 10
+        assert caught.value.remedy
+    with dask.config.set({"scheduler-address": None}):
+        for target in (None, 5, "", "nonsense://x:1", object(), "tcp://no port"):
+            with pytest.raises(MoorageError) as caught:
+                moorage.attach(target, timeout="500ms")
+            assert caught.value.remedy
+
+
+def test_a_scheduler_without_moorage_by_address_and_by_client_and_by_object():
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        by_address = moorage.attach(cluster.scheduler_address)
+        assert (by_address.kind, by_address.scalable, by_address.n_workers) == ("attached", False, 2)
+        by_address.broadcast(np.ones(100), "v")
+        with pytest.raises(ScaleError, match="attached by its address"):
+            by_address.scale(3)
+        with pytest.raises(ClusterError, match="cannot stop"):
+            by_address.stop()
+
+        by_client = moorage.attach(client)
+        assert by_client["v"].gather().sum() == 100
+        assert by_client.scalable
+        by_client.close()
+        assert client.status == "running"  # it is the user's
+
+        with moorage.attach(cluster) as by_object:
+            assert (by_object.kind, by_object.scalable) == ("LocalCluster", True)
+            by_object.scale(4)
+            by_object.scatter(list(range(12)), "spread")
+            plain = by_object.client.scatter({f"plain-{i}": i for i in range(12)})
+            by_object.scale(1)
+            assert by_object.n_workers == 1
+            assert by_object.gather("spread") == list(range(12))
+            assert by_object.client.gather(plain) == {f"plain-{i}": i for i in range(12)}
+            assert by_object.gather("v").sum() == 100
+        by_address.close()
+        assert len(cluster.scheduler.workers) == 1
+
+
+def test_an_asynchronous_client_is_refused():
+    async def main(address):
+        async with Client(address, asynchronous=True, set_as_default=False) as client:
+            with pytest.raises(InputError, match="asynchronous Client"):
+                moorage.attach(client)
+
+    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+        asyncio.run(main(cluster.scheduler_address))
+
+
+def test_a_notebook_that_comes_back_finds_its_variables():
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        before = moorage.attach(cluster.scheduler_address)
+        before.scatter({"a": 1, "b": [2]}, "d")
+        before.broadcast(np.arange(5), "v")
+        before.close()
+        after = moorage.attach(cluster.scheduler_address)
+        assert sorted(after) == ["d", "v"]
+        assert after.gather("d") == {"a": 1, "b": [2]}
+        assert after["v"].future.result(10).sum() == 10
+        after.release("d", "v")
+        assert not after.placement()
+        after.close()

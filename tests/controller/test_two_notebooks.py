@@ -1,0 +1,131 @@
+"""Two notebooks, in processes of their own, on one cluster: each sees what the other has, and keeps its own names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from dask import config
+
+import moorage
+from moorage.errors import UnknownVariableError
+from moorage.model import Everywhere, OnWorkers
+from tests.deploy.tools import eventually
+
+OTHER = """
+import json, sys
+import moorage
+
+def tell(**facts):
+    print(json.dumps(facts), flush=True)
+
+cluster = moorage.attach()
+tell(ready=True)
+for line in sys.stdin:
+    try:
+        tell(value=eval(line))
+    except Exception as error:
+        tell(error=f"{type(error).__name__}: {error}")
+cluster.close()
+"""
+
+
+class Other:
+    """The other notebook. Runs expressions."""
+
+    def __init__(self):
+        environment = {**os.environ, "DASK_MOORAGE__OWNER": "other.ipynb"}
+        command = [sys.executable, "-W", "ignore", "-c", OTHER]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self._read() == {"ready": True}
+
+    def __call__(self, expression):
+        self.process.stdin.write(expression + "\n")
+        self.process.stdin.flush()
+        told = self._read()
+        assert "error" not in told, told
+        return told["value"]
+
+    def _read(self):
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    with config.set({"moorage.owner": "mine.ipynb"}):
+        cluster = moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="1GB", keep=True)
+        yield cluster
+        cluster.stop()
+
+
+@pytest.fixture
+def other(mine):
+    other = Other()
+    yield other
+    other.close()
+
+
+def test_each_sees_what_the_other_has_and_whose_it_is(mine, other):
+    mine.broadcast([1, 2], name="x")
+    eventually(lambda: "x" in other("list(cluster)"))
+    assert other("cluster.gather('x')") == [1, 2]
+    assert other("cluster.placement()['x'].owner") == "mine.ipynb"
+    other("cluster.pin('y', ['bob'], value={'a': 1})")
+    eventually(lambda: "y" in mine)
+    state = eventually(lambda: (s := mine.placement("y")["y"]).state == "held" and s)
+    assert (state.owner, state.placement, state.holders) == ("other.ipynb", OnWorkers(("bob",)), ["bob"])
+    assert mine.gather("y") == {"a": 1}
+    assert mine.client.submit(len, mine["y"].future).result(10) == 1
+
+
+def test_the_same_name_means_each_one_s_own(mine, other):
+    mine.broadcast("mine", name="x")
+    other("cluster.broadcast('other', name='x').key")
+    eventually(lambda: sorted(mine) == ["x", "x@other.ipynb"])
+    eventually(lambda: sorted(other("list(cluster)")) == ["x", "x@mine.ipynb"])
+    assert mine.gather("x", "x@other.ipynb") == ("mine", "other")
+    assert other("cluster.gather('x', 'x@mine.ipynb')") == ["other", "mine"]
+    other("cluster.release('x')")
+    eventually(lambda: sorted(mine) == ["x"])
+    assert mine.gather("x") == "mine"
+
+
+def test_a_change_by_one_is_seen_by_the_other(mine, other):
+    mine.pin("x", ["alice"], value=1)
+    changes = []
+    mine.subscribe(changes.append)
+    eventually(lambda: "x" in other("list(cluster)"))
+    other("cluster.pin('x', ['bob'])")
+    eventually(lambda: mine.placement()["x"].holders == ["bob"])
+    assert mine.placement()["x"].owner == "mine.ipynb"
+    assert "variables" in changes
+    other("cluster.scale(3)")
+    eventually(lambda: (mine.n_workers, len(mine.requested)) == (3, 3))
+    mine.broadcast(2, name="y")
+    assert other("len(cluster.placement()['y'].holders)") == 3
+    mine.release("x")
+    eventually(lambda: "x" not in other("list(cluster)"))
+
+
+def test_what_one_leaves_behind_the_other_still_has(mine, other):
+    other("cluster.broadcast(7, name='seven').key")
+    eventually(lambda: "seven" in mine)
+    other.process.kill()
+    other.process.wait()
+    eventually(lambda: len(mine.client.sync(mine.client.scheduler.identity)["workers"]) == 2)
+    assert mine.placement()["seven"].placement == Everywhere()
+    assert mine.gather("seven") == 7
+    mine.release("seven")
+    with pytest.raises(UnknownVariableError):
+        mine.gather("seven")

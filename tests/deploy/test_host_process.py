@@ -1,0 +1,406 @@
+"""Starting a cluster in a process of its own, and what is left of it afterwards: nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import dask.config
+import psutil
+import pytest
+from distributed import Client, Security
+
+from moorage.deploy.host.scratch import default_base
+from moorage.deploy.host_process import HostSpec, Progress, launch
+from moorage.deploy.security import MemorySecurity, to_texts
+from moorage.errors import InputError, StartError
+from tests.deploy.tools import (
+    Starter,
+    client_of,
+    client_to,
+    command,
+    eventually,
+    gone,
+    infos,
+    living,
+    scratch_root,
+    started,
+    workers_of,
+)
+
+
+@pytest.fixture(autouse=True)
+def root():
+    with scratch_root() as root:
+        yield root
+
+
+def test_closing_leaves_no_process_and_no_file(root):
+    seen: list[Progress] = []
+    handle = launch(HostSpec(n_workers=2), on_progress=seen.append)
+    assert handle.alive
+    assert seen[-1] == Progress(arrived=2, requested=2)
+    assert Path(handle.info.scratch).is_relative_to(root)
+    assert len(living(handle.info.pid)) >= 4  # the host, what it forks from, two workers
+    semaphores = set(re.findall(r"/dev/shm/\S+", Path(f"/proc/{handle.info.pid}/maps").read_text()))
+    assert semaphores
+    handle.close()
+    assert not handle.alive
+    eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+    assert not [path for path in semaphores if Path(path).exists()]
+    handle.close()
+
+
+def test_the_first_workers_have_the_names_given_and_the_others_numbers():
+    with started(n_workers=4, names=["alice", "Bob's <b>"]) as handle, client_of(handle) as client:
+        info = command(client)
+        assert list(info["requested"]) == ["alice", "Bob's <b>", "2", "3"]
+        assert sorted(info["arrived"]) == sorted(info["requested"])
+        assert client.submit(os.getpid, workers=["Bob's <b>"]).result() > 0
+        assert client.submit(os.getpid, workers=["alice"]).result() > 0
+
+
+def test_workers_are_started_by_spawning_if_asked():
+    with started(n_workers=1, start_method="spawn") as handle:
+        assert len(workers_of(handle)) == 1
+    eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+
+
+def test_threads_and_memory_are_as_asked():
+    with started(n_workers=1, threads_per_worker=3, memory_limit="300MB") as handle, client_of(handle) as client:
+        ((_, info),) = infos(client)
+        assert info["nthreads"] == 3
+        assert info["memory_limit"] == 300_000_000
+
+
+def test_workers_import_what_the_starter_imports_and_share_its_configuration(tmp_path, monkeypatch):
+    (tmp_path / "beside_the_notebook.py").write_text("def answer(): return 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    from beside_the_notebook import answer  # type: ignore[import-not-found]
+
+    with (
+        dask.config.set({"distributed.worker.memory.target": 0.123}),
+        started(n_workers=1) as handle,
+        client_of(handle) as client,
+    ):
+        assert client.submit(answer).result() == 42
+        assert client.submit(dask.config.get, "distributed.worker.memory.target").result() == 0.123
+
+
+def test_every_socket_is_on_loopback():
+    with started(n_workers=2) as handle:
+        host = psutil.Process(handle.info.pid)
+        listening = [
+            connection.laddr.ip
+            for process in [host, *host.children(recursive=True)]
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 4  # scheduler, nannies, workers
+        assert set(listening) == {"127.0.0.1"}
+
+
+def test_a_client_without_the_credentials_is_refused():
+    with started(n_workers=1) as handle:
+        with pytest.raises((OSError, TimeoutError)):
+            Client(handle.info.address.replace("tls", "tcp"), timeout=2, set_as_default=False)
+        other = Security.temporary()
+        with pytest.raises((OSError, TimeoutError, ssl.SSLError)):
+            Client(handle.info.address, security=other, timeout=2, set_as_default=False)
+        with client_of(handle) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
+
+
+def test_no_secret_is_on_a_command_line_in_an_environment_or_on_disk(root):
+    with started(n_workers=2) as handle:
+        secret = to_texts(handle.info.security)["tls_client_key"].splitlines()[1]
+        host = psutil.Process(handle.info.pid)
+        for process in [host, *host.children(recursive=True)]:
+            shown = " ".join(process.cmdline()) + " ".join(process.environ().values())
+            assert secret not in shown
+        assert default_base(str(root)).stat().st_mode & 0o777 == 0o700
+        files = [path for path in root.rglob("*") if path.is_file()]
+        assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def test_without_dashboard_no_page_is_served():
+    def pages(handle):
+        host = psutil.Process(handle.info.pid)
+        found = []
+        for process in [host, *host.children(recursive=True)]:
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    for page in ("health", "metrics", "info/main/workers.html"):
+                        try:
+                            urllib.request.urlopen(
+                                f"http://127.0.0.1:{connection.laddr.port}/{page}", timeout=2
+                            ).close()
+                            found.append(page)
+                        except urllib.error.HTTPError as error:
+                            error.close()
+                        except OSError:
+                            pass  # not HTTP
+        return found
+
+    with started(n_workers=1) as handle:
+        assert "health" in pages(handle)  # the others are for who has the link
+    with started(n_workers=1, dashboard=False) as handle:
+        assert handle.info.dashboard_link == ""
+        assert pages(handle) == []
+
+
+def test_the_starter_killed_leaves_nothing():
+    with Starter("start(n_workers=2)\nsys.stdin.read()") as starter:
+        ready = starter.until("ready")
+        starter.process.send_signal(signal.SIGKILL)
+        eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
+def test_the_starter_killed_leaves_nothing_though_its_child_holds_the_pipe():
+    code = """
+import os, signal, time
+handle = start(n_workers=1)
+if os.fork() == 0:
+    report(child=os.getpid())
+    time.sleep(60)
+    os._exit(0)
+sys.stdin.read()
+"""
+    with Starter(code) as starter:
+        ready = starter.until("ready")
+        child = psutil.Process(starter.until("child")["child"])
+        starter.process.send_signal(signal.SIGKILL)
+        try:
+            eventually(lambda: gone(ready["pid"], ready["scratch"]))
+            assert child.is_running()
+        finally:
+            child.kill()
+
+
+def test_the_starter_killed_leaves_nothing_though_the_scheduler_is_busy():
+    code = """
+import time
+from distributed import Client
+handle = start(n_workers=1)
+client = Client(handle.info.address, security=handle.info.security)
+client._send_to_scheduler({"op": "log-event", "topic": "x", "msg": 1})
+def block(dask_scheduler):
+    import time
+    time.sleep(60)
+import threading
+threading.Thread(target=lambda: client.run_on_scheduler(block), daemon=True).start()
+time.sleep(0.5)
+report(blocked=True)
+sys.stdin.read()
+"""
+    with Starter(code) as starter:
+        ready = starter.until("ready")
+        starter.until("blocked")
+        starter.process.send_signal(signal.SIGKILL)
+        eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
+def test_the_starter_killed_during_the_start_leaves_nothing(root):
+    with Starter("start(n_workers=4)") as starter:
+        host = starter.host().pid
+        starter.until("arrived")
+        starter.process.send_signal(signal.SIGKILL)
+        eventually(lambda: not living(host))
+        eventually(lambda: not [path for path in root.glob("moorage-*/*") if path.is_dir()])
+
+
+def test_an_interrupt_during_the_start_leaves_nothing(root):
+    with Starter("start(n_workers=8)") as starter:
+        host = starter.host().pid
+        starter.until("arrived")
+        starter.process.send_signal(signal.SIGINT)
+        assert starter.process.wait(10) != 0
+        assert starter.process.stderr is not None
+        assert "KeyboardInterrupt" in starter.process.stderr.read()
+        assert not living(host)
+        assert not [path for path in root.glob("moorage-*/*") if path.is_dir()]
+
+
+def test_an_interrupt_of_the_process_group_does_not_reach_the_cluster():
+    code = """
+handle = start(n_workers=1)
+try:
+    report(waiting=True)
+    sys.stdin.read()
+except KeyboardInterrupt:
+    report(interrupted=True)
+sys.stdin.read()
+"""
+    with Starter(code) as starter:
+        ready = starter.until("ready")
+        starter.until("waiting")
+        os.killpg(starter.process.pid, signal.SIGINT)
+        starter.until("interrupted")
+        with client_to(ready) as client:
+            assert client.submit(sum, [1, 2]).result(10) == 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stopped workers are ended by Linux only")
+def test_the_host_killed_leaves_no_worker_not_even_a_stuck_one():
+    with started(n_workers=2) as handle:
+        pids = workers_of(handle)
+        os.kill(pids["1"], signal.SIGSTOP)
+        os.kill(handle.info.pid, signal.SIGKILL)
+        eventually(lambda: not living(handle.info.pid))
+        assert not handle.alive
+        assert Path(handle.info.scratch).exists()
+        handle.close()
+        assert not Path(handle.info.scratch).exists()
+
+
+def test_what_a_killed_host_left_is_removed_by_the_next_start(root):
+    with Starter("start(n_workers=1)\nsys.stdin.read()") as starter:
+        ready = starter.until("ready")
+        # Nobody is left to tidy up: neither the host nor the one that started it.
+        starter.process.send_signal(signal.SIGSTOP)
+        os.kill(ready["pid"], signal.SIGKILL)
+        starter.process.send_signal(signal.SIGKILL)
+        eventually(lambda: not living(ready["pid"]))
+    assert Path(ready["scratch"]).exists()
+    with started(n_workers=1) as handle:
+        eventually(lambda: not Path(ready["scratch"]).exists())
+        assert Path(handle.info.scratch).exists()
+
+
+def test_closing_does_not_wait_for_a_worker_that_hangs():
+    with started(n_workers=2) as handle:
+        os.kill(workers_of(handle)["0"], signal.SIGSTOP)
+        handle.close()
+        eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+
+
+def test_closing_ends_what_a_task_has_started():
+    def start_something():
+        import subprocess
+
+        return subprocess.Popen(["sleep", "300"]).pid
+
+    with started(n_workers=1) as handle:
+        with client_of(handle) as client:
+            pid = client.submit(start_something).result()
+        assert psutil.pid_exists(pid)
+        handle.close()
+        eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+
+
+def test_a_host_that_cannot_be_made_to_end_is_killed():
+    with started(n_workers=1) as handle:
+        os.kill(handle.info.pid, signal.SIGSTOP)
+        handle.close(timeout=0.5)
+        eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+
+
+def test_a_terminated_host_leaves_nothing():
+    with started(n_workers=1) as handle:
+        os.kill(handle.info.pid, signal.SIGTERM)
+        eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+
+
+def test_stop_over_the_connection_leaves_nothing():
+    with started(n_workers=1) as handle:
+        with client_of(handle) as client:
+            assert command(client, "stop")["name"] == handle.info.name
+        eventually(lambda: gone(handle.info.pid, handle.info.scratch))
+
+
+def test_a_kept_cluster_outlives_what_started_it_until_it_is_stopped():
+    with Starter("start(n_workers=1, keep=True).close()") as starter:
+        ready = starter.until("ready")
+        assert starter.process.wait(10) == 0
+    with client_to(ready) as client:
+        assert command(client)["keep"] is True
+        assert client.submit(sum, [1, 2]).result() == 3
+        with pytest.raises(InputError):
+            command(client, "keep", keep=False)
+        command(client, "stop")
+    eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
+@pytest.mark.parametrize("end", ["handle.close()", "pass"])
+def test_python_does_not_complain_at_its_end_of_a_cluster_that_is_kept(end):
+    code = f"import warnings\nwarnings.simplefilter('always')\nhandle = start(n_workers=1, keep=True)\n{end}"
+    with Starter(code) as starter:
+        ready = starter.until("ready")
+        assert starter.process.communicate(timeout=10)[1] == ""
+    with client_to(ready) as client:
+        command(client, "stop")
+    eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
+def test_a_cluster_can_be_kept_afterwards():
+    code = "handle = start(n_workers=1)\nsys.stdin.readline()\nhandle.kept = True\nhandle.close()"
+    with Starter(code) as starter:
+        ready = starter.until("ready")
+        with client_to(ready) as client:
+            assert command(client, "keep", keep=True)["keep"] is True
+            starter.process.communicate("\n", timeout=10)
+            assert client.submit(sum, [1, 2]).result() == 3
+            command(client, "stop")
+    eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
+def test_a_kept_cluster_that_nobody_uses_ends():
+    with Starter("start(n_workers=1, keep=True, idle_timeout=8).close()") as starter:
+        ready = starter.until("ready")
+        starter.process.wait(10)
+    with client_to(ready) as client:
+        client.submit(time.sleep, 9).result()  # longer than the limit: used is used
+    eventually(lambda: gone(ready["pid"], ready["scratch"]))
+
+
+def test_a_start_that_takes_too_long_is_given_up(root):
+    with pytest.raises(StartError, match=r"within 0\.1 s"):
+        launch(HostSpec(n_workers=2), timeout=0.1)
+    assert not [path for path in root.glob("moorage-*/*") if path.is_dir()]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"cluster_class": "distributed.NoSuchCluster"}, InputError, "NoSuchCluster"),
+        ({"cluster_class": "no_such_module.Cluster"}, InputError, "no_such_module"),
+        ({"cluster_class": "builtins.dict"}, StartError, "builtins.dict"),
+        ({"n_workers": 1, "options": {"preload": ["no_such_preload"]}}, StartError, "no_such_preload"),
+        ({"n_workers": 1, "options": {"no_such_option": 1}}, StartError, "no_such_option"),
+    ],
+)
+def test_what_cannot_be_started_says_why(options, error, says):
+    with pytest.raises(error, match=says):
+        launch(HostSpec(**options))
+
+
+def test_a_host_that_ends_at_once_says_why(monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no interpreter can start
+    with pytest.raises(StartError, match="ended while it started") as caught:
+        launch(HostSpec(n_workers=1))
+    assert "encodings" in caught.value.remedy
+
+
+def test_credentials_touch_no_disk(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda *args, **kwargs: written.append(args))
+    security = MemorySecurity.temporary()
+    for role in ("client", "scheduler", "worker"):
+        context = security.get_connection_args(role)["ssl_context"]
+        assert context.verify_mode == ssl.CERT_REQUIRED
+    assert written == []
+
+
+def test_a_long_path_for_scratch_files_works(tmp_path):
+    deep = tmp_path / ("deep" * 20)
+    with dask.config.set({"temporary-directory": str(deep)}), started(n_workers=1) as handle:
+        assert Path(handle.info.scratch).is_relative_to(deep)
+        assert len(workers_of(handle)) == 1
+    eventually(lambda: gone(handle.info.pid, handle.info.scratch))

@@ -1,0 +1,170 @@
+"""What each magic's line means, and what is said of a line that means nothing. No shell, no cluster."""
+
+import re
+
+import pytest
+
+from moorage.errors import ArgumentError, InvalidNameError
+from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics.parser import HelpRequested, Reader
+from moorage.jupyter.magics.submit_line import submit
+
+READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)} | {"submit": submit}
+
+
+def test_start_with_everything():
+    read = arguments.cluster("start -n 2 --threads 1 --memory 2GB --names alice,bob --keep --as big --timeout 1m")
+    assert read.action == "start"
+    assert (read.n_workers, read.threads, read.memory) == (2, 1, "2000000000")
+    assert (read.names, read.keep, read.variable, read.timeout) == (["alice", "bob"], True, "big", 60.0)
+
+
+def test_start_with_nothing_leaves_the_choice_to_the_controller():
+    read = arguments.cluster("start")
+    assert (read.n_workers, read.threads, read.memory, read.names) == (None, None, None, None)
+    assert (read.keep, read.variable, read.timeout) == (False, "cluster", None)
+
+
+def test_cluster_alone_shows_the_status():
+    assert arguments.cluster("").action == "status"
+
+
+def test_attach_scale_adapt_keep_stop():
+    assert arguments.cluster("attach tls://host:8786").target == "tls://host:8786"
+    assert arguments.cluster("scale 4").n == 4
+    assert arguments.cluster("scale 0").n == 0
+    assert arguments.cluster("scale --cores 16").cores == 16
+    assert arguments.cluster("scale --remove alice,bob --force").remove == ["alice", "bob"]
+    assert arguments.cluster("scale --memory 64GB").total_memory == 64_000_000_000
+    adapt = arguments.cluster("adapt 2 8")
+    assert (adapt.minimum, adapt.maximum) == (2, 8)
+    assert arguments.cluster("adapt --off").off
+    assert arguments.cluster("keep").action == "keep"
+    assert arguments.cluster("stop").action == "stop"
+
+
+def test_placing():
+    scatter = arguments.scatter("a b --workers alice --whole --by memory --force --timeout .5")
+    assert (scatter.names, scatter.workers, scatter.whole, scatter.by) == (["a", "b"], ["alice"], True, "memory")
+    assert (scatter.force, scatter.timeout, scatter.keep_local) == (True, 0.5, False)
+    assert arguments.broadcast("a --per-host").per_host
+    pin = arguments.pin("a --workers alice --allow-other-workers --keep-local --rebind")
+    assert (pin.allow_other_workers, pin.keep_local, pin.rebind, pin.writable) == (True, True, True, False)
+    assert all(read("a --workers alice --writable").writable for read in (arguments.pin, arguments.scatter))
+    assert arguments.broadcast("a --writable").writable
+    assert (arguments.gather("a --map").map, arguments.gather("a").map) == (True, False)
+    assert arguments.placement("").names == []
+    assert arguments.gather("a;").names == ["a"]
+    assert arguments.gather("a@other").names == ["a@other"]
+
+
+def test_submit_reads_options_and_then_python():
+    read = submit("-o results --workers alice for i, name in enumerate(['a', \"it's\"])")
+    assert (read.output, read.workers) == (["results"], ["alice"])
+    assert read.loop == ("i, name", "enumerate(['a', \"it's\"])")
+    assert submit("").loop is None
+    assert submit("-o wait_for_it").output == ["wait_for_it"]
+    assert submit("--workers 'a for b' for i in x").workers == ["a for b"]
+    assert submit("for i in [j for j in x if j]").loop == ("i", "[j for j in x if j]")
+
+
+def test_submit_with_everything():
+    line = (
+        "-o r -b --near x --retries 2 --priority -3 --resources GPU=0.5 --limit db=4 disk=1 --timeout 2m --batch-size 7"
+    )
+    read = submit(f"{line} --no-auto --stale error --no-rerun for i in x")
+    assert (read.block, read.near, read.retries, read.priority) == (True, "x", 2, -3)
+    assert (read.resources, read.limit) == ([("GPU", 0.5)], [("db", 4), ("disk", 1)])
+    assert (read.timeout, read.batch_size, read.auto, read.stale, read.rerun) == (120.0, 7, False, "error", False)
+
+
+def test_submit_with_nothing():
+    read = submit("")
+    assert (read.block, read.retries, read.resources, read.limit, read.timeout) == (None, 0, [], [], None)
+    assert (read.auto, read.stale, read.rerun, read.each, read.broadcast, read.pin) == (
+        True,
+        "refresh",
+        True,
+        False,
+        False,
+        None,
+    )
+    assert submit("--noblock").block is False
+
+
+@pytest.mark.parametrize("line", ["-h", "--help", "x -h"])
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"cluster"}))
+def test_help_is_text_and_no_exit(name, line):
+    with pytest.raises(HelpRequested) as asked:
+        READERS[name](line)
+    assert str(asked.value).startswith("usage: %")
+
+
+@pytest.mark.parametrize("action", ["", *arguments.cluster.actions])
+def test_every_action_of_cluster_has_help(action):
+    with pytest.raises(HelpRequested, match=f"usage: %cluster {action}".strip()):
+        arguments.cluster(f"{action} -h")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "says", "remedy"),
+    [
+        ("cluster", "strat", "'strat'", "'start'"),
+        ("cluster", "start -n many", "'many' is not a whole number", "-h explains"),
+        ("cluster", "start -n 0", "'0' is not a whole number of at least 1", "usage|%cluster start"),
+        ("cluster", "start -n -3", "at least 1|expected one argument", "%cluster start"),
+        ("cluster", "start --memory lots", "'lots' is not a size", "%cluster start"),
+        ("cluster", "start --names a,b,a", "'a' twice", "name of its own"),
+        ("cluster", "start -n 3 --names a,b", "3 workers and --names names 2", "Leave one"),
+        ("cluster", "start --as 2x", "'2x' cannot name", "letters"),
+        ("cluster", "start --timeout inf", "'inf' is not a time", "%cluster start"),
+        ("cluster", "start --timeout soon", "'soon' is not a time", "%cluster start"),
+        ("cluster", "scale", "one size", "scale 4"),
+        ("cluster", "scale 4 --cores 8", "one size", "scale 4"),
+        ("cluster", "scale 4 --remove bob", "one size, or the workers", "--remove alice"),
+        ("cluster", "scale -1", "-1", "%cluster scale"),
+        ("cluster", "scale 1.5", "'1.5' is not a whole number", "%cluster scale"),
+        ("cluster", "adapt 8 2", "The minimum, 8, is more", "adapt 2 8"),
+        ("cluster", "adapt 2", "minimum and a maximum", "adapt 2 8"),
+        ("cluster", "adapt 2 8 --off", "minimum and a maximum", "adapt 2 8"),
+        ("scatter", "x --workers a --copies 2", "--copies has no meaning", "%pin NAME"),
+        ("cluster", "stop now", "no argument 'now'", "%cluster stop"),
+        ("pin", "x", "--workers", "%pin"),
+        ("pin", "--workers alice x", "NAME", "%pin"),
+        ("pin", "x --worker alice", "--worker", "--workers"),
+        ("pin", "x --workers", "expected at least one argument", "%pin"),
+        ("scatter", "", "NAME", "%scatter"),
+        ("scatter", "x --by core", "'core' is not one of cores, workers, memory", "%scatter"),
+        ("scatter", "x.y", "'x.y' cannot name a variable", "letters"),
+        ("scatter", "class", "'class' cannot name a variable", "letters"),
+        ("scatter", "'<img onerror=x>'", "cannot name a variable", "letters"),
+        ("scatter", "x@other", "'x@other' cannot name", "letters"),
+        ("broadcast", "x --everywhere", "no option '--everywhere'", "%broadcast"),
+        ("submit", "-o a,b for i in x", "one result", "-o a"),
+        ("submit", "--broadcast", "has no name", "-o NAME --broadcast"),
+        ("submit", "-o a --broadcast --pin bob", "two places", "Choose one"),
+        ("submit", "-o a --pin bob for i in x", "--pin is for a cell that runs once", "Leave it out"),
+        ("submit", "--each for i in x", "--each is for a cell that runs once", "Leave it out"),
+        ("submit", "--each --workers bob", "every worker", "Leave out"),
+        ("submit", "-o a b --each", "one result, a value per worker", "-o a"),
+        ("submit", "--limit db", "'db' is not of the form NAME=NUMBER", "-h explains"),
+        ("submit", "--limit db=0", "a whole number of at least 1", "-h explains"),
+        ("submit", "--resources GPU=much", "not of the form", "-h explains"),
+        ("submit", "--stale maybe", "one of refresh, error", "-h explains"),
+        ("submit", "--batch-size 0", "at least 1", "-h explains"),
+        ("gather", "x y-z", "'y-z' cannot name", "letters"),
+    ],
+)
+def test_a_bad_line_says_what_is_wrong_and_what_would_work(name, line, says, remedy):
+    with pytest.raises((ArgumentError, InvalidNameError)) as error:
+        READERS[name](line)
+    assert re.search(says, error.value.message), error.value.message
+    assert re.search(remedy, error.value.remedy), error.value.remedy
+    assert "\0" not in str(error.value)
+    assert "\n" not in error.value.message
+
+
+def test_a_cell_takes_one_name():
+    assert arguments.pin("x --workers a").the_name() == "x"
+    with pytest.raises(ArgumentError, match="2 names were given: x, y"):
+        arguments.pin("x y --workers a").the_name()

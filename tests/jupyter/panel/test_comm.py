@@ -1,0 +1,377 @@
+"""The panel's channel on a real kernel with a real cluster: at all times, also while a cell runs."""
+
+import pytest
+
+from tests.helpers import eventually
+from tests.jupyter.panel.live import LiveKernel, Page, held
+
+SLEEP = "import time\nwhile True: time.sleep(60)"
+BUSY = "i = 0\nwhile True: i += 1"
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    kernel = LiveKernel()
+    kernel.run("import numpy as np\n%load_ext moorage")
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(kernel):
+    """The kernel with a cluster of alice and bob."""
+    kernel.run("%cluster start --names alice,bob --threads 1 --memory 1GB")
+    return kernel
+
+
+@pytest.fixture
+def panel(cluster):
+    cluster.run("cluster.release(*cluster)\nfor n in [n for n in globals() if n.startswith('x')]: del globals()[n]")
+    panel = Page(cluster)
+    yield panel
+    panel.leave()
+
+
+def refused(reply, kind, text=""):
+    assert reply["ok"] is False
+    assert reply["error"]["kind"] == kind, reply
+    assert text in reply["error"]["message"]
+    return reply["error"]
+
+
+def test_a_kernel_without_a_cluster_says_so(kernel):
+    panel = Page(kernel, "early")
+    assert panel.state["cluster"] is None
+    refused(panel.ask("scale", n=2), "NoClusterError")
+    refused(panel.place("x"), "NoClusterError")
+    panel.leave()
+
+
+def test_the_first_message_is_all_there_is(panel):
+    assert panel.version >= 0
+    assert panel.state["cluster"]["status"] == "connected"
+    assert set(panel.state["workers"]) == {"alice", "bob"}
+    assert panel.state["workers"]["alice"]["memory_limit"] == 10**9
+
+
+@pytest.mark.parametrize("cell", [SLEEP, BUSY], ids=["sleep", "busy loop"])
+def test_placing_works_while_a_cell_runs(panel, cell):
+    panel.kernel.run("x = np.arange(1000)")
+    with panel.kernel.running(cell):
+        assert panel.place("x", workers=["alice"])["ok"]
+        panel.see(held("x", "alice"))
+        assert panel.place("x")["ok"]  # also after pushes have been sent meanwhile
+        panel.see(held("x", "alice", "bob"))
+        assert panel.ask("release", names=["x"])["ok"]
+        panel.see(lambda state: "x" not in state["variables"])
+    assert panel.kernel.run("print(x.sum())") == "499500\n"
+
+
+def test_a_push_from_a_cell_does_not_send_requests_behind_it(panel):
+    """ipykernel sends what comes on a comm to the shell that published there last."""
+    panel.kernel.run("x = 1\n%broadcast x")
+    panel.see(held("x", "alice", "bob"))
+    with panel.kernel.running("%release x\n" + SLEEP):
+        panel.see(lambda state: "x" not in state["variables"])
+        assert panel.ask("snapshot")["ok"]
+
+
+def test_what_a_magic_does_is_shown_and_what_the_panel_does_is_seen_by_magics(panel):
+    panel.kernel.run("x = np.arange(10)\n%pin x --workers bob")
+    panel.see(held("x", "bob"))
+    panel.place("x", workers=["alice"])
+    panel.see(held("x", "alice"))
+    assert panel.kernel.run("print(cluster.placement()['x'].holders)") == "['alice']\n"
+
+
+def test_a_name_of_the_notebook_is_placed_by_its_value(panel):
+    panel.kernel.run("x = list(range(5))\nx2 = {'a': 1}")
+    assert panel.place("x", "x2", workers=["bob"])["ok"]
+    panel.see(lambda state: held("x", "bob")(state) and held("x2", "bob")(state))
+    assert panel.state["variables"]["x"]["nkeys"] == 1
+    assert panel.ask("place", names=["x"], placement={"kind": "anywhere", "copies": 1}, force=False)["ok"]
+    assert panel.kernel.run("print(cluster.gather('x'))") == "[0, 1, 2, 3, 4]\n"
+
+
+def test_a_value_that_has_changed_is_placed_as_it_is_now(panel):
+    panel.kernel.run("x = np.arange(3)\n%pin x --workers alice")
+    panel.see(held("x", "alice"))
+    panel.kernel.run("x = np.arange(4)")
+    panel.see(lambda state: state["variables"]["x"]["stale"])
+    assert panel.place("x", workers=["bob"])["ok"]
+    state = panel.see(held("x", "bob"))
+    assert not state["variables"]["x"]["stale"]
+    assert panel.kernel.run("print(cluster.gather('x'))") == "[0 1 2 3]\n"
+
+
+@pytest.fixture
+def private(panel):
+    """Copies take memory of the workers, as where they cannot share it."""
+    switch = "import dask\ndask.config.set({{'moorage.images.share': {}}});"
+    panel.kernel.run(switch.format(False))
+    yield
+    panel.kernel.run(switch.format(True))
+
+
+def test_several_are_placed_all_or_none(panel, private):
+    panel.kernel.run("x1 = np.ones(3)\nx2 = np.ones(150_000_000)\n%pin x1 --workers bob")
+    panel.see(held("x1", "bob"))
+    before = panel.ask("snapshot")["result"]["state"]["variables"]
+    error = refused(panel.place("x1", "x2"), "DoesNotFitError", "x2")
+    assert "force" in error["remedy"]
+    refused(panel.place("x1", "nobody"), "UnknownVariableError", "nobody")
+    refused(panel.place("x1", workers=["alice", "nobody"]), "UnknownWorkerError", "nobody")
+    assert panel.ask("snapshot")["result"]["state"]["variables"] == before
+    panel.kernel.run("del x2")
+
+
+def test_what_would_fit_alone_but_not_together_is_refused(panel, private):
+    panel.kernel.run("x1 = np.ones(50_000_000)\nx2 = np.ones(50_000_001)")
+    refused(panel.place("x1", "x2", workers=["alice"]), "DoesNotFitError")
+    panel.kernel.run("del x1, x2")
+
+
+def test_nothing_is_pushed_when_nothing_changes(panel):
+    panel.kernel.run("x = 1\n%broadcast x")
+    panel.see(held("x", "alice", "bob"))
+    panel.ask("watch", candidates=True, threshold=10**6)
+    pushed = len(panel.updates())
+    panel.kernel.run("y = 2\nx + y")
+    panel.kernel.run("cluster.placement()")
+    memory = {"managed", "process", "spilled", "host_shared", "host_free"}  # of a worker may change at any time
+    later = [
+        update
+        for update in panel.updates()[pushed:]
+        if set(update["changed"]) != {"workers"} or any(set(w) - memory for w in update["changed"]["workers"].values())
+    ]
+    assert later == []
+
+
+def test_two_tabs_see_the_same(panel):
+    other = Page(panel.kernel, "other")
+    panel.kernel.run("x = 1")
+    other.place("x", workers=["bob"])
+    panel.see(held("x", "bob"))
+    other.see(held("x", "bob"))
+    reply = other.ask("snapshot")["result"]
+    panel.see(lambda _: panel.version >= reply["version"])
+    other.see(lambda _: other.version >= reply["version"])
+    if panel.version == other.version:
+        assert panel.state == other.state
+    other.leave()
+
+
+def test_a_reloaded_page_replaces_its_comms_and_leaks_none(panel):
+    counts = "import threading, comm\nprint(len(comm.get_comm_manager().comms), threading.active_count())"
+    assert panel.ask("snapshot")["ok"]  # its comms are open, both of them
+    before = panel.kernel.run(counts)
+    with panel.kernel.running(SLEEP):  # so that the comm_close of an old panel comes late
+        for _ in range(10):
+            older, panel.push_before = Page(panel.kernel, "reloaded"), panel.push
+            younger = Page(panel.kernel, "reloaded")
+            assert older.closed()["reason"] == "replaced"
+            assert older.closed(older.rpc)["reason"] == "replaced"
+            assert younger.ask("snapshot")["ok"]
+            older.leave()
+            younger.leave()
+    eventually(lambda: panel.kernel.run(counts) == before)
+    assert panel.ask("snapshot")["ok"]
+
+
+def test_another_version_is_refused_with_a_reason(cluster):
+    panel = Page(cluster, "old", protocol=0, rpc=False)
+    closed = panel.closed()
+    assert closed["reason"] == "protocol"
+    assert "version 0" in closed["message"]
+    assert "version 1" in closed["message"]
+    assert len(cluster.comms[panel.push]) == 1
+    panel.vanish()
+
+
+def test_a_read_only_panel_cannot_act(panel):
+    looking = Page(panel.kernel, "looking", read_only=True)
+    panel.kernel.run("x = 1\n%pin x --workers bob")
+    looking.see(lambda state: held("x", "bob")(state) and state["read_only"])
+    panel.see(lambda state: held("x", "bob")(state) and not state["read_only"])
+    for op, args in {
+        "place": {"names": ["x"], "placement": {"kind": "everywhere"}, "force": True},
+        "release": {"names": ["x"]},
+        "start": {"n_workers": 1},
+        "attach": {"target": ""},
+        "scale": {"n": 1},
+        "adapt": {},
+        "stop": {},
+    }.items():
+        refused(looking.ask(op, **args), "ReadOnlyError")
+    assert looking.ask("watch", candidates=True, threshold=1)["ok"]
+    assert looking.ask("dismiss", id="1")["ok"]
+    state = looking.ask("snapshot")["result"]["state"]
+    assert held("x", "bob")(state)
+    assert state["read_only"]
+    # What everybody may do or not changes nothing for who may only look.
+    panel.kernel.run("import dask\ndask.config.set({'moorage.read-only': True})")
+    panel.see(lambda state: state["read_only"])
+    panel.kernel.run("y = 1\n%pin y --workers bob\ndask.config.set({'moorage.read-only': False})")
+    panel.see(lambda state: held("y", "bob")(state) and not state["read_only"])
+    looking.see(lambda state: held("y", "bob")(state) and state["read_only"])
+    looking.leave()
+
+
+def test_the_setting_binds_every_panel(panel):
+    panel.kernel.run("import dask\nx = 1\ndask.config.set({'moorage.read-only': True})")
+    panel.see(lambda state: state["read_only"])
+    refused(panel.place("x"), "ReadOnlyError")
+    panel.kernel.run("dask.config.set({'moorage.read-only': False})")
+    panel.see(lambda state: not state["read_only"])
+    assert panel.place("x")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"id": 901, "op": "evaluate", "args": {"code": "1"}}, "evaluate"),
+        ({"id": 902, "op": "__init__", "args": {}}, "__init__"),
+        ({"id": 903, "op": "place", "args": {"names": "x"}}, "names"),
+        ({"id": 904, "op": "place", "args": {"names": [], "placement": {"kind": "everywhere"}, "force": 0}}, "force"),
+        ({"id": 905, "op": "scale", "args": {"n": "9"}}, "n"),
+        ({"id": 906, "op": "scale"}, "args"),
+        ({"id": 907}, "op"),
+    ],
+)
+def test_a_request_made_by_hand_is_refused(panel, request_, says):
+    panel.send(request_)
+    messages = panel.kernel.comms
+    (reply,) = panel.kernel.wait(
+        lambda: [data for _, data in messages.get(panel.rpc, []) if data["id"] == request_["id"]], "a refusal"
+    )
+    assert says in refused(reply, "InputError")["message"]
+
+
+def test_what_cannot_be_answered_is_ignored(panel):
+    for nonsense in ({}, {"id": "1", "op": "stop"}, {"id": None}, {"op": "stop", "args": {}}):
+        panel.send(nonsense)
+    assert panel.ask("snapshot")["ok"]
+    assert panel.state["cluster"]["status"] == "connected"
+
+
+def test_candidates_are_listed_only_while_somebody_watches(panel):
+    panel.kernel.run("x = np.ones(1_000_000)\nx_small = np.ones(10)")
+    assert panel.state["candidates"] == {}
+    with panel.kernel.running(SLEEP):  # the list does not wait for a cell to end
+        panel.ask("watch", candidates=True, threshold=10**6)
+        state = panel.see(lambda state: state["candidates"])
+    assert state["candidates"] == {
+        "x": {"name": "x", "typename": "ndarray", "detail": "(1000000,) float64", "nbytes": 8_000_000}
+    }
+    panel.kernel.run("x_more = bytes(2_000_000)")
+    panel.see(lambda state: set(state["candidates"]) == {"x", "x_more"})
+    panel.place("x")
+    panel.see(lambda state: set(state["candidates"]) == {"x_more"} and "x" in state["variables"])
+    panel.ask("watch", candidates=False, threshold=0)
+    panel.see(lambda state: state["candidates"] == {})
+
+
+def test_a_watching_tab_that_goes_is_forgotten(panel):
+    other = Page(panel.kernel, "watcher")
+    other.ask("watch", candidates=True, threshold=10**6)
+    panel.kernel.run("x = np.ones(1_000_000)")
+    panel.see(lambda state: "x" in state["candidates"])
+    other.leave()
+    panel.kernel.run("x = np.ones(1_000_001)")
+    panel.see(lambda state: state["candidates"] == {})
+
+
+SLOW = """
+import time
+class Slow:
+    def __init__(self, error=None):
+        self.error = error
+    def __reduce__(self):
+        time.sleep(3)
+        if self.error:
+            raise self.error
+        return Slow, ()
+"""
+
+
+def test_a_slow_value_is_shown_as_on_its_way_until_it_is_there(panel):
+    panel.kernel.run(SLOW + "x = Slow()")
+    assert panel.place("x", workers=["alice"])["ok"]
+    state = panel.see(lambda state: "x" in state["variables"])
+    assert state["variables"]["x"]["state"] == "moving"
+    assert state["variables"]["x"]["pending"] == {"alice": 1}
+    assert state["variables"]["x"]["held"] == {}
+    panel.see(held("x", "alice"))
+
+
+def test_what_fails_after_the_reply_becomes_a_notice_until_it_is_dismissed(panel):
+    panel.kernel.run(SLOW + "x = Slow(RuntimeError('<b>broken</b>'))")
+    assert panel.place("x", workers=["alice"])["ok"]
+    state = panel.see(lambda state: state["notices"])
+    (notice,) = state["notices"].values()
+    assert notice["level"] == "error"
+    assert notice["variable"] == "x"
+    assert "x could not be placed" in notice["message"]
+    assert "<b>broken</b>" in notice["message"]
+    panel.see(lambda state: "x" not in state["variables"])
+    panel.ask("dismiss", id=notice["id"])
+    panel.see(lambda state: state["notices"] == {})
+
+
+def test_the_cluster_is_scaled_and_adapts_by_request(panel):
+    assert panel.ask("scale", n=3)["ok"]
+    panel.see(lambda state: len(state["workers"]) == 3 and state["cluster"]["requested"] == 3)
+    assert panel.ask("adapt", minimum=2, maximum=4)["ok"]
+    panel.see(lambda state: state["cluster"]["adapt"] == [2, 4])
+    assert panel.ask("adapt")["ok"]
+    panel.see(lambda state: state["cluster"]["adapt"] == [])
+    assert panel.ask("scale", n=2)["ok"]
+    panel.see(lambda state: len(state["workers"]) == 2)
+
+
+def test_unloading_closes_and_loading_says_hello(panel):
+    hellos = panel.kernel.hellos
+    panel.kernel.run("%unload_ext moorage")
+    assert panel.closed()["reason"] == "unloaded"
+    assert panel.closed(panel.rpc)["reason"] == "unloaded"
+    panel.kernel.run("%load_ext moorage")
+    panel.kernel.wait(lambda: panel.kernel.hellos == hellos + 1, "hello")
+    again = Page(panel.kernel)
+    assert again.state["cluster"]["status"] == "connected"
+    again.leave()
+
+
+def test_without_subshells_it_works_between_cells(panel):
+    plain = Page(panel.kernel, "plain", subshell=False)
+    panel.kernel.run("x = 1")
+    assert plain.place("x")["ok"]
+    plain.see(held("x", *panel.state["workers"]))
+    plain.leave()
+
+
+def test_a_cluster_is_started_and_stopped_by_request():
+    kernel = LiveKernel()
+    try:
+        kernel.run("%load_ext moorage")
+        panel = Page(kernel)
+        with kernel.running(SLEEP):
+            assert panel.ask("start", n_workers=1)["ok"]
+            panel.see(lambda state: state["cluster"] is not None and state["cluster"]["status"] == "starting")
+            refused(panel.ask("start", n_workers=1), "ClusterError", "starting")
+            panel.see(lambda state: state["cluster"]["status"] == "connected" and len(state["workers"]) == 1)
+            refused(panel.ask("start", n_workers=1), "ClusterError", "there already")
+        assert kernel.run("print(cluster.n_workers)") == "1\n"
+        assert panel.ask("stop")["ok"]
+        state = panel.see(lambda state: state["cluster"]["status"] == "stopped")
+        assert state["workers"] == {}
+        refused(panel.ask("start", n_workers=-1), "InputError")
+        kernel.run("import dask\ndask.config.set({'moorage.start-timeout': '0.5s'})")
+        assert panel.ask("start", n_workers=1)["ok"]
+        state = panel.see(lambda state: state["notices"])
+        (notice,) = state["notices"].values()
+        assert "did not start" in notice["message"]
+        assert state["cluster"]["status"] == "stopped"
+        assert "did not start" in state["cluster"]["detail"]
+        panel.leave()
+    finally:
+        kernel.close()

@@ -1,0 +1,270 @@
+"""Several hosts, by address: each gets one copy, which all its workers map; what drops out gets it another way."""
+
+import asyncio
+import gc
+import os
+import sys
+
+import numpy as np
+import pytest
+import xxhash
+
+import moorage
+from moorage.images.blocks import PIECE
+from moorage.worker.images import spreading as worker_side
+from moorage.worker.images.spreading import Spreading
+from tests.helpers import eventually
+from tests.two_workers import release_all
+from tests.workers import Workers
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds, and all of 127/8 on loopback, are Linux's")
+
+HOSTS = {"b": "127.0.0.2", "c": "127.0.0.3", "d": "127.0.0.4"}
+N = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with Workers() as workers:
+        for host, address in HOSTS.items():
+            workers.add(f"{host}1", f"{host}2", host=address)
+        yield workers
+
+
+@pytest.fixture(scope="module")
+def controller(workers):
+    with moorage.attach(workers.client) as controller:
+        yield controller
+
+
+@pytest.fixture
+def cluster(controller, workers):
+    yield controller
+    controller.placer.link.images.hosts.on_progress = lambda *_: None
+    gc.collect()
+    eventually(lambda: not release_all(controller))
+    eventually(lambda: set(HOSTS) == {name[0] for name in workers.running()} and len(workers.running()) == 6, 30)
+
+
+def random(seed, n=N):
+    return np.random.default_rng(seed).random(n)
+
+
+def segments():
+    """Return the names of the segments that this process has mapped or open."""
+    with open("/proc/self/maps") as lines:
+        found = {line.split("memfd:")[1].split()[0] for line in lines if "memfd:moorage-" in line}
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
+        if target.startswith("/memfd:moorage-"):
+            found.add(target.removeprefix("/memfd:").split()[0])
+    return found
+
+
+def mapped(cluster):
+    """Return what each worker has mapped, by name."""
+    names = {info.address: info.name for info in cluster.workers()}
+    return {names[address]: found for address, found in cluster.client.run(segments).items()}
+
+
+def sums(cluster, name):
+    """Return what a task gets of a variable on each worker."""
+    future = cluster[name].future
+    on = [info.name for info in cluster.workers()]
+    return cluster.client.gather([cluster.client.submit(np.sum, future, workers=[w], pure=False) for w in on])
+
+
+def progress_of(cluster):
+    told = []
+    cluster.placer.link.images.hosts.on_progress = lambda digest, done, total: told.append((done, total))
+    return told
+
+
+def refuse(dask_worker):
+    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers.pop("moorage_receive")
+
+
+def take_part(dask_worker):
+    dask_worker.handlers["moorage_receive"] = dask_worker.handlers.pop("moorage_receive_")
+
+
+def give_nothing(dask_worker):
+    """Close connections over which others ask for pieces."""
+
+    async def give(comm, transfer):
+        comm.abort()
+        return "dont_reply"
+
+    dask_worker.handlers["moorage_pieces_"] = dask_worker.handlers["moorage_pieces"]
+    dask_worker.handlers["moorage_pieces"] = give
+
+
+def give(dask_worker):
+    dask_worker.handlers["moorage_pieces"] = dask_worker.handlers.pop("moorage_pieces_")
+
+
+def test_each_host_gets_one_copy_which_its_workers_map(cluster):
+    told = progress_of(cluster)
+    x = random(1)
+    cluster.broadcast(x, name="x")
+    assert cluster.placement()["x"].state == "held"
+    found = mapped(cluster)
+    by_host = {host: found[f"{host}1"] | found[f"{host}2"] for host in HOSTS}
+    assert all(len(each) == 1 for each in by_host.values())
+    assert len(set.union(*by_host.values())) == len(HOSTS)
+    assert sums(cluster, "x") == [x.sum()] * 6
+    eventually(lambda: cluster.sharing("x") == {"x": "shared by b1, b2, c1, c2, d1, d2"})
+    cluster.release("x")
+    eventually(lambda: not any(mapped(cluster).values()))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (3 * x.nbytes, 3 * x.nbytes)
+
+
+def test_each_piece_is_sent_once(cluster, monkeypatch):
+    sent, cut = [], worker_side.cut
+
+    def noted(plan, buffers, start, stop):
+        sent.append(start)
+        return cut(plan, buffers, start, stop)
+
+    monkeypatch.setattr(worker_side, "cut", noted)
+    x = random(2)
+    cluster.broadcast(x, name="x")
+    assert sorted(sent) == list(range(0, x.nbytes, PIECE))
+
+
+def test_what_is_in_a_value_arrives_as_it_was(cluster):
+    value = {"a": random(3), "f": np.asfortranarray(random(4).reshape(1000, -1)), "text": "some"}
+    cluster.broadcast(value, name="value")
+    future = cluster["value"].future
+
+    def look(value):
+        return (
+            value["a"].sum(),
+            value["f"].flags.f_contiguous,
+            value["f"].sum(),
+            value["text"],
+            value["a"].flags.aligned,
+        )
+
+    expected = value["a"].sum(), True, value["f"].sum(), "some", True
+    futures = [cluster.client.submit(look, future, workers=[info.name], pure=False) for info in cluster.workers()]
+    assert cluster.client.gather(futures) == [expected] * 6
+
+
+def test_one_per_host_and_pins_go_the_same_way(cluster):
+    x, y = random(5), random(6)
+    cluster.broadcast(x, name="x", per_host=True)
+    cluster.pin("y", ["b1", "b2", "c2"], value=y)
+    assert len(cluster.placement()["x"].holders) == 3
+    assert sorted(cluster.placement()["y"].holders) == ["b1", "b2", "c2"]
+    cluster.release("x")
+    eventually(lambda: mapped(cluster)["b1"] == mapped(cluster)["b2"] != set())
+
+
+def test_a_host_that_dies_on_the_way_costs_the_others_nothing(cluster, workers):
+    gone = []
+    address = workers.addresses()["d1"]
+
+    def kill(digest, done, total):
+        if not gone and done > total / 3:
+            gone.append(workers.cluster.workers["d1"].pid)
+            os.kill(gone[0], 9)
+
+    cluster.placer.link.images.hosts.on_progress = kill
+    x = random(7, 10_000_000)
+    cluster.broadcast(x, name="x")
+    assert gone
+    eventually(lambda: workers.addresses().get("d1") not in (None, address), 30)
+    eventually(lambda: cluster.placement()["x"].state == "held" and len(cluster.placement()["x"].holders) == 6, 30)
+    assert sums(cluster, "x") == [x.sum()] * 6
+    found = mapped(cluster)
+    assert found["b1"] == found["b2"]
+    assert found["c1"] == found["c2"]
+
+
+@pytest.mark.parametrize("how", ["one host does not take part", "none does"])
+def test_who_does_not_take_part_gets_it_another_way(cluster, workers, how):
+    out = [f"{host}{n}" for host in (["c"] if how.startswith("one") else HOSTS) for n in (1, 2)]
+    addresses = [workers.addresses()[name] for name in out]
+    cluster.broadcast(random(8, 10), name="small")  # the code is there
+    cluster.client.run(refuse, workers=addresses)
+    try:
+        x = random(9)
+        cluster.broadcast(x, name="x")
+        assert len(cluster.placement()["x"].holders) == 6
+        assert sums(cluster, "x") == [x.sum()] * 6
+    finally:
+        cluster.client.run(take_part, workers=addresses)
+
+
+def test_agents_that_do_not_reach_each_other_get_it_from_the_source(cluster, workers):
+    cluster.broadcast(random(10, 10), name="small")
+    addresses = list(workers.addresses().values())
+    cluster.client.run(give_nothing, workers=addresses)
+    try:
+        x = random(11)
+        cluster.broadcast(x, name="x")
+        assert sums(cluster, "x") == [x.sum()] * 6
+        found = mapped(cluster)
+        assert all(found[f"{host}1"] & found[f"{host}2"] for host in HOSTS)
+    finally:
+        cluster.client.run(give, workers=addresses)
+
+
+def test_a_worker_that_joins_on_another_host_gets_it(cluster, workers):
+    x = random(12)
+    cluster.broadcast(x, name="x")
+    workers.add("e1", "e2", host="127.0.0.5")
+    try:
+        eventually(lambda: len(cluster.placement()["x"].holders) == 8, 30)
+        found = mapped(cluster)
+        assert found["e1"] == found["e2"] != set()
+        assert sums(cluster, "x") == [x.sum()] * 8
+    finally:
+        cluster.release("x")
+        workers.remove("e1", "e2")
+
+
+def spread(cluster, workers, digests, until=None):
+    """Spread a buffer to the first worker of each host, until `until` of its bytes are there; return why it failed."""
+    agents = [workers.addresses()[f"{host}1"] for host in HOSTS]
+    buffer = memoryview(random(13)).cast("B")
+
+    async def run():
+        halfway = asyncio.Event()
+
+        def progress(done, total):
+            if until is not None and done > until * total:
+                halfway.set()
+
+        args = cluster.client.connection_args
+        with Spreading([buffer], digests or [xxhash.xxh3_128_digest(buffer)], agents, args, progress) as spreading:
+            running = asyncio.ensure_future(spreading.run())
+            if until is not None:
+                await asyncio.wait_for(halfway.wait(), 30)
+                running.cancel()
+                await asyncio.wait([running])
+            else:
+                await asyncio.wait_for(running, 30)
+                assert spreading.handles.keys() | spreading.failed.keys() == set(agents)
+        return set(spreading.failed.values())
+
+    return cluster.client.sync(run)
+
+
+def test_what_arrives_changed_is_not_taken(cluster, workers):
+    cluster.broadcast(random(10, 10), name="small")
+    before = mapped(cluster)
+    assert spread(cluster, workers, [bytes(16)]) == {"1 of 1 buffers arrived changed"}
+    eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
+
+
+def test_one_that_is_broken_off_leaves_nothing(cluster, workers):
+    cluster.broadcast(random(10, 10), name="small")
+    before = mapped(cluster)
+    spread(cluster, workers, None, until=0.3)
+    eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)

@@ -1,0 +1,146 @@
+"""What workers of a host share costs none of them anything: no bytes to receive, no memory of its own, no limit."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+from distributed.diagnostics.plugin import WorkerPlugin
+
+import moorage
+from tests.helpers import eventually
+from tests.two_workers import release_all
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
+
+MB = 1_000_000
+LITTLE = 100_000
+"""Bytes of messages about a value, rather than of the value."""
+
+
+class Received(WorkerPlugin):
+    """Counts the bytes that a worker receives by all its connections."""
+
+    name = "received"
+
+    def setup(self, worker):
+        from distributed.comm import tcp
+
+        original, worker.received = tcp.from_frames, 0
+
+        async def from_frames(frames, *args, **kwargs):
+            worker.received += sum(len(frame) if isinstance(frame, bytes) else frame.nbytes for frame in frames)
+            return await original(frames, *args, **kwargs)
+
+        tcp.from_frames = from_frames
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="400MB") as controller:
+        controller.client.register_plugin(Received())
+        yield controller
+
+
+@pytest.fixture
+def cluster(shared):
+    yield shared
+    eventually(lambda: not release_all(shared))
+    shared.scale(2)
+
+
+def random(n, seed=0):
+    return np.random.default_rng(seed).random(n)
+
+
+def address(cluster, name):
+    return next(info.address for info in cluster.workers() if info.name == name)
+
+
+def received(cluster, name):
+    return of(cluster, name, lambda dask_worker: dask_worker.received)
+
+
+def of(cluster, name, function):
+    """Return what a function finds on a worker."""
+    where = address(cluster, name)
+    return cluster.client.run(function, workers=[where])[where]
+
+
+def proportional(cluster):
+    """Return the memory of all workers, shared pages counted once."""
+
+    def pss():
+        with open("/proc/self/smaps_rollup") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+    return sum(cluster.client.run(pss).values())
+
+
+def touched(cluster, name):
+    """Read every page of a variable on each worker."""
+    workers = [info.name for info in cluster.workers()]
+    future = cluster[name].future
+    tasks = [cluster.client.submit(np.sum, future, workers=[worker], pure=False) for worker in workers]
+    return cluster.client.gather(tasks)
+
+
+def test_a_worker_that_joins_or_restarts_receives_nothing_of_it(cluster):
+    x = random(10_000_000)  # 80 MB
+    cluster.broadcast(x, name="x")
+    cluster.scale(3)
+    (third,) = {info.name for info in cluster.workers()} - {"alice", "bob"}
+    eventually(lambda: len(cluster.placement()["x"].holders) == 3)
+    assert received(cluster, third) < LITTLE
+    before, pid = address(cluster, "alice"), of(cluster, "alice", os.getpid)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: before not in {info.address for info in cluster.workers()})
+    eventually(lambda: len(cluster.placement()["x"].holders) == 3)
+    assert received(cluster, "alice") < LITTLE
+    assert touched(cluster, "x") == [x.sum()] * 3
+
+
+def test_a_pin_that_moves_within_a_host_moves_nothing(cluster):
+    cluster.pin("x", ["alice"], value=random(10_000_000))
+    before = received(cluster, "bob")
+    cluster.pin("x", ["bob"])
+    assert cluster.placement()["x"].holders == ["bob"]
+    assert received(cluster, "bob") - before < LITTLE
+
+
+def test_it_takes_its_own_size_of_all_workers_together(cluster):
+    cluster.scale(4)
+    cluster.broadcast(random(1_000_000), name="before")
+    touched(cluster, "before")
+    before, x = proportional(cluster), random(20_000_000, 1)  # 160 MB
+    cluster.broadcast(x, name="x")
+    assert touched(cluster, "x") == [x.sum()] * 4
+    assert proportional(cluster) - before < 1.1 * x.nbytes
+
+
+def test_what_is_private_is_spilled_and_what_is_shared_is_not(cluster):
+    client, pid = cluster.client, of(cluster, "alice", os.getpid)
+    x = random(25_000_000)  # 200 MB of a limit of 400
+    cluster.broadcast(x, name="x")
+    assert touched(cluster, "x") == [x.sum()] * 2
+    one = address(cluster, "alice")
+    own = [client.submit(lambda n: bytes([n]) * 50 * MB, n, workers=[one]) for n in range(9)]  # 450 MB
+    total = client.submit(lambda x, part: float(x.sum()) + len(part), cluster["x"].future, own[0], workers=[one])
+    assert total.result() == x.sum() + 50 * MB
+
+    def where(dask_worker):
+        data = dask_worker.data
+        return set(data.beside), set(data.disk), dask_worker.monitor.get_process_memory()
+
+    (key,) = cluster["x"].keys
+    eventually(lambda: set(client.who_has(own)) <= set(of(cluster, "alice", lambda dask_worker: set(dask_worker.data))))
+    beside, disk, memory = of(cluster, "alice", where)
+    assert key in beside
+    assert disk
+    assert disk < {future.key for future in own} | {total.key}
+    assert memory < 400 * MB
+    assert [client.submit(lambda part: (part[0], len(part)), future).result() for future in own] == [
+        (n, 50 * MB) for n in range(9)
+    ]
+    assert of(cluster, "alice", os.getpid) == pid

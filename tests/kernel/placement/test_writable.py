@@ -1,0 +1,221 @@
+"""What is placed with ``writable=True`` can be written to by tasks: each worker for itself, and nobody else sees it."""
+
+import sys
+
+import dask.config
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client
+
+import moorage
+from moorage.errors import InputError
+from tests.helpers import eventually
+from tests.two_workers import release_all
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
+
+N = 1_000_000
+SIZES = {"mapped": N, "too small to share": 2_000, "in the stream": 10}
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="400MB") as controller:
+        yield controller
+
+
+@pytest.fixture
+def cluster(shared):
+    yield shared
+    eventually(lambda: not release_all(shared))
+    if len(shared.workers()) > 2:
+        shared.scale(2)
+    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"}, 30)
+
+
+def write(value, number):
+    value[0] = number
+    return value[0]
+
+
+def first(value):
+    return value[0]
+
+
+def run(cluster, worker, function, *args):
+    """Run a plain Dask task on a worker."""
+    return cluster.client.submit(function, *args, workers=[worker], pure=False).result()
+
+
+@pytest.mark.parametrize("n", SIZES.values(), ids=SIZES)
+def test_what_a_task_writes_is_seen_by_its_worker_only(cluster, n):
+    x = np.zeros(n)
+    future = cluster.broadcast(x, name="x", writable=True)
+    assert run(cluster, "alice", write, future, 1) == 1
+    assert run(cluster, "alice", first, future) == 1
+    assert run(cluster, "bob", first, future) == 0
+    assert x[0] == 0
+    assert cluster.gather("x")[0] == 0
+    assert future.result()[0] == 0
+
+
+def test_code_of_the_notebook_gets_it_as_its_worker_has_it(cluster):
+    x = np.zeros(N)
+    cluster.broadcast(x, name="x", writable=True)
+
+    def set_global(number):
+        x[0] = number
+        return x[0]
+
+    assert cluster.submit(set_global, 7, workers=["alice"]).result() == 7
+    assert cluster.submit(first, x, workers=["alice"]).result() == 7
+    assert cluster.submit(first, x, workers=["bob"]).result() == 0
+
+
+def test_parts_are_what_was_placed_whatever_a_task_has_written(cluster):
+    frame = pd.DataFrame({"a": np.zeros(N), "b": np.ones(N)})
+    x = np.zeros(N)
+    cluster.broadcast(frame, name="frame", writable=True)
+    cluster.broadcast(x, name="x", writable=True)
+
+    def change():
+        frame.iloc[0, 0] = 5.0
+        x[:] = 5.0
+        return frame["a"].iloc[0], x.sum()
+
+    assert cluster.submit(change, workers=["alice"]).result() == (5.0, 5.0 * N)
+    column, view = frame["a"].to_numpy(), x[10:]
+    seen = cluster.submit(lambda: (column.sum(), view.sum()), workers=["alice"]).result()
+    assert seen == (0.0, 0.0)
+    with pytest.raises(ValueError, match="read-only"):
+        cluster.submit(write, view, 1, workers=["alice"]).result()
+
+
+@pytest.mark.parametrize("n", SIZES.values(), ids=SIZES)
+def test_later_workers_get_what_was_placed(cluster, n):
+    future = cluster.broadcast(np.zeros(n), name="x", writable=True)
+    for worker in ("alice", "bob"):
+        run(cluster, worker, write, future, 1)
+    cluster.scale(3)
+    (carol,) = {info.name for info in cluster.workers()} - {"alice", "bob"}
+    eventually(lambda: carol in cluster.placement()["x"].holders)
+    assert run(cluster, carol, first, future) == 0
+    assert run(cluster, carol, write, future, 2) == 2
+
+
+def test_a_worker_that_starts_again_has_what_was_placed_and_can_write(cluster):
+    future = cluster.pin("x", ["alice"], value=np.zeros(N), writable=True) or cluster["x"].future
+    run(cluster, "alice", write, future, 1)
+    cluster.client.restart_workers(["alice"])
+    eventually(lambda: cluster.placement()["x"].state == "held", 30)
+    assert run(cluster, "alice", first, future) == 0
+    assert run(cluster, "alice", write, future, 2) == 2
+
+
+def test_a_result_that_is_the_written_value_is_the_written_value(cluster):
+    future = cluster.broadcast(np.zeros(N), name="x", writable=True)
+
+    def changed(value):
+        value[0] = 3
+        return value
+
+    result = cluster.client.submit(changed, future, workers=["alice"])
+    assert result.result()[0] == 3
+    assert run(cluster, "bob", first, result) == 3
+    assert run(cluster, "bob", first, future) == 0
+
+
+def test_the_same_content_placed_both_ways_are_two_values(cluster):
+    x = np.zeros(N)
+    writable, plain = cluster.broadcast(x, name="x", writable=True), cluster.broadcast(x.copy(), name="y")
+    run(cluster, "alice", write, writable, 1)
+    assert run(cluster, "alice", first, plain) == 0
+    with pytest.raises(ValueError, match="read-only"):
+        run(cluster, "alice", write, plain, 1)
+
+
+def test_it_stays_writable_until_it_is_released(cluster):
+    x = np.zeros(N)
+    cluster.broadcast(x, name="x")
+    cluster.place([], cluster.placement()["x"].placement, values={"x": x}, writable=True)
+    assert run(cluster, "alice", write, cluster["x"].future, 1) == 1
+    cluster.pin("x", ["bob"])
+    assert run(cluster, "bob", write, cluster["x"].future, 1) == 1
+    x[1] = 1  # it is placed again when a task needs it
+    assert cluster.submit(write, x, 2, workers=["bob"]).result() == 2
+    cluster.release("x")
+    eventually(lambda: not cluster.placement())
+    cluster.broadcast(x, name="x")
+    with pytest.raises(ValueError, match="read-only"):
+        run(cluster, "alice", write, cluster["x"].future, 1)
+
+
+def test_elements_can_be_written_to(cluster):
+    parts = [np.zeros(N), np.ones(N)]
+    futures = cluster.scatter(parts, name="parts", writable=True)
+    assert [write(future, 5) for future in map(np.copy, cluster.client.gather(futures))] == [5, 5]
+    assert cluster.client.gather(cluster.client.map(write, futures, [8, 9], pure=False)) == [8, 9]
+    labels = cluster.scatter({"a": np.zeros(N)}, writable=True)
+    assert cluster.client.submit(write, labels["a"], 4).result() == 4
+
+
+def test_what_is_written_counts_as_memory_of_the_worker_and_nothing_else(cluster):
+    future = cluster.broadcast(np.ones(20_000_000), name="x", writable=True)
+
+    def measured(dask_worker):
+        return dask_worker.monitor.get_process_memory()
+
+    def fill(value, n):
+        value[:n] = 2
+        return float(value.sum())
+
+    before = cluster.client.run(measured, workers=[_address(cluster, "alice")])
+    run(cluster, "alice", fill, future, 0)
+    read = cluster.client.run(measured, workers=[_address(cluster, "alice")])
+    run(cluster, "alice", fill, future, 10_000_000)
+    written = cluster.client.run(measured, workers=[_address(cluster, "alice")])
+    (before,), (read,), (written,) = before.values(), read.values(), written.values()
+    assert read - before < 20e6
+    assert 60e6 < written - read < 120e6
+
+
+def _address(cluster, name):
+    return next(info.address for info in cluster.workers() if info.name == name)
+
+
+def test_where_nothing_is_shared_workers_have_copies_that_can_be_written_to():
+    with (
+        dask.config.set({"moorage.images.share": False}),
+        moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="400MB") as cluster,
+    ):
+        future = cluster.broadcast(np.zeros(N), name="x", writable=True)
+        assert run(cluster, "alice", write, future, 1) == 1
+        assert run(cluster, "alice", first, future) == 1
+        assert run(cluster, "bob", first, future) == 0
+        assert cluster.gather("x")[0] == 0
+
+
+def test_it_is_told(cluster):
+    cluster.broadcast(np.zeros(N), name="x", writable=True)
+    assert cluster.placement()["x"].detail == f"({N},) float64, writable"
+    told = "shared by alice, bob; tasks may write to it, each worker for itself"
+    eventually(lambda: cluster.sharing("x") == {"x": told})
+
+
+def test_what_the_notebook_cannot_place_anew_is_refused(cluster):
+    future = cluster.client.submit(np.zeros, N)
+    with pytest.raises(InputError, match="already"):
+        cluster.broadcast(future, name="x", writable=True)
+    cluster.broadcast(future, name="x")
+    with pytest.raises(InputError, match="placed already"):
+        cluster.place("x", cluster.placement()["x"].placement, writable=True)
+
+
+def test_workers_in_the_notebooks_process_are_refused():
+    with (
+        Client(processes=False, n_workers=1, dashboard_address=":0") as client,
+        moorage.attach(client) as cluster,
+        pytest.raises(InputError, match="process"),
+    ):
+        cluster.broadcast(np.zeros(N), name="x", writable=True)

@@ -1,0 +1,136 @@
+"""Items that raise: they do not stop the others, and say where and why."""
+
+import os
+import threading
+
+import pytest
+
+from moorage.errors import InputError, UnpicklableError
+from moorage.tasks.map.ledger import Progress
+from tests.tasks.tools import double
+
+
+def odd_ones_fail(i):
+    if i % 2:
+        raise ValueError(f"{i} is odd")
+    return i
+
+
+def test_an_items_error_does_not_stop_the_others(cluster):
+    results = cluster.map(odd_ones_fail, range(100))
+    results.wait()
+    assert results.progress == Progress(100, 100, 50, 0, 0, True)
+    assert results.gather(errors="skip") == list(range(0, 100, 2))
+    returned = results.gather(errors="return")
+    assert returned[2] == 2
+    assert isinstance(returned[3], ValueError)
+
+
+def test_errors_name_item_worker_and_the_users_own_line(cluster):
+    results = cluster.map(odd_ones_fail, range(10))
+    results.wait()
+    errors = results.errors
+    assert [e.index for e in errors] == [1, 3, 5, 7, 9]
+    assert [e.item for e in errors] == [1, 3, 5, 7, 9]
+    assert {e.worker for e in errors} <= {"alice", "bob"}
+    assert str(errors[0].exception) == "1 is odd"
+    assert 'raise ValueError(f"{i} is odd")' in errors[0].traceback
+    assert "moorage/worker" not in errors[0].traceback
+    with pytest.raises(ValueError, match="1 is odd") as caught:
+        results.gather()
+    assert any("4 more failed" in note for note in caught.value.__notes__)
+    with pytest.raises(ValueError, match="3 is odd"):
+        results[3]
+
+
+def test_failed_items_run_again_on_request(cluster, tmp_path):
+    def first_time_fails(i, folder):
+        path = os.path.join(folder, str(i))
+        if i % 3 == 0 and not os.path.exists(path):
+            open(path, "w").close()
+            raise OSError("first time")
+        return i
+
+    results = cluster.map(first_time_fails, range(20), folder=str(tmp_path))
+    results.wait()
+    assert results.progress.failed == 7
+    assert results.retry() is results
+    assert results.gather() == list(range(20))
+    assert results.progress == Progress(20, 20, 0, 0, 0, True)
+    assert results.errors == []
+
+
+def test_retries_are_per_item(cluster, tmp_path):
+    def flaky(i, folder):
+        with open(os.path.join(folder, str(i)), "a") as f:
+            f.write("x")
+        if os.path.getsize(os.path.join(folder, str(i))) < 3:
+            raise OSError("not yet")
+        return i
+
+    assert cluster.map(flaky, range(10), folder=str(tmp_path), retries=2).gather() == list(range(10))
+    assert all(os.path.getsize(tmp_path / str(i)) == 3 for i in range(10))
+
+
+def test_errors_that_cannot_be_pickled_and_exits_are_errors_of_their_item(cluster):
+    def strange(i):
+        if i == 1:
+
+            class Odd(Exception):
+                def __init__(self, a, b):
+                    super().__init__(f"{a} {b}")
+
+            raise Odd(1, threading.Lock())
+        if i == 2:
+            raise SystemExit(3)
+        return i
+
+    results = cluster.map(strange, range(4))
+    assert results.gather(errors="skip") == [0, 3]
+    assert "Odd: 1" in str(results.errors[0].exception)
+    assert "SystemExit" in repr(results.errors[1])
+
+
+def test_an_item_that_cannot_be_sent_fails_alone_with_its_reason(cluster):
+    items = [1, threading.Lock(), 3]
+    results = cluster.map(lambda x: x, items)
+    assert results.gather(errors="skip") == [1, 3]
+    (error,) = results.errors
+    assert error.index == 1
+    assert isinstance(error.exception, UnpicklableError)
+
+
+def test_a_function_that_cannot_be_loaded_on_workers_fails_every_item(cluster):
+    class Cannot:
+        def __reduce__(self):
+            return (int, ("not a number",))
+
+    cannot = Cannot()
+    results = cluster.map(lambda i: (cannot, i), range(3))
+    results.wait()
+    assert results.progress.failed == 3
+    assert "invalid literal for int" in str(results.errors[0].exception)
+
+
+def test_an_iterable_that_raises_half_way_keeps_what_came_before(cluster):
+    def items():
+        yield from range(5)
+        raise RuntimeError("no more")
+
+    results = cluster.map(double, items())
+    with pytest.raises(RuntimeError, match="no more") as caught:
+        results.wait()
+    assert caught.value.__notes__ == ["(raised by the iterable, after 5 items)"]
+    assert results[:] == [0, 2, 4, 6, 8]
+    assert results.progress == Progress(5, 5, 0, 0, 0, True)
+    with pytest.raises(RuntimeError, match="no more"):
+        results.gather()
+
+
+def test_what_cannot_be_looped_over_is_refused(cluster):
+    with pytest.raises(InputError, match="A int cannot be looped over"):
+        cluster.map(double, 5)
+    with pytest.raises(InputError, match="nothing to loop over"):
+        cluster.map(double)
+    with pytest.raises(InputError, match="batch_size=0"):
+        cluster.map(double, [1], batch_size=0)

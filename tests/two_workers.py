@@ -1,0 +1,33 @@
+"""One cluster for the tests of a module: workers alice and bob of two threads each, as in the documentation of Dask."""
+
+import contextlib
+import gc
+
+import pytest
+
+import moorage
+from moorage.errors import UnknownVariableError
+from tests.deploy.tools import eventually
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with moorage.start(names=["alice", "bob"], threads_per_worker=2, memory_limit="1GB") as controller:
+        yield controller
+
+
+@pytest.fixture
+def cluster(shared):
+    """The cluster of this module, with both workers and nothing on it, before and after."""
+    yield shared
+    eventually(lambda: not release_all(shared))
+    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"}, 30)
+
+
+def release_all(controller):
+    """Release what there is, and return what is left."""
+    with contextlib.suppress(UnknownVariableError):  # gone by itself meanwhile
+        controller.release(*controller)
+    if controller.placement():
+        gc.collect()  # futures in the frames of a test
+    return controller.placement()
