@@ -137,11 +137,11 @@ def test_a_value_that_changes_while_it_is_sent_without_shared_memory(cluster, mo
     x, carry, changes = np.zeros(n), sending.Images.carry, []
     at_once = steady.AT_ONCE if n < N else 0
 
-    def changed_carry(self, value, image: Image, segment=None):
+    def changed_carry(self, value, image: Image, segment=None, **how):
         if not changes:
             changes.append(digest_of(image.stream))
             x[:] += 1
-        return carry(self, value, image, segment)
+        return carry(self, value, image, segment, **how)
 
     monkeypatch.setattr("moorage.kernel.images.sharing.shared_nbytes", lambda image: 0)
     monkeypatch.setattr(request, "AT_ONCE", at_once)
