@@ -140,12 +140,13 @@ def killed(hosts: Hosts, controller: Any, nbytes: int, rate: float) -> None:
     """Broadcast, kill a host halfway, and print how long it takes until the others have the value."""
     gone = []
 
-    def halfway(digest: str, done: int, total: int) -> None:
+    def halfway(kind: str) -> None:
+        done, total = controller.placer.arriving.get("x", (0, 1)) if kind == "arriving" else (0, 1)
         if not gone and done > total / 2:
             gone.append(hosts.numbers[-1])
             hosts.kill(gone[0])
 
-    controller.placer.link.images.hosts.on_progress = halfway
+    controller.subscribe(halfway)
     begun = time.perf_counter()
     controller.broadcast(value(nbytes), name="x", timeout=300)
     seconds = time.perf_counter() - begun

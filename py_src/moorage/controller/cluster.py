@@ -156,7 +156,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
             self._link.changed("notices")
 
     def subscribe(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
-        """Call `callback` with ``variables``, ``workers``, ``cluster`` or ``notices`` when such a thing has changed.
+        """Call `callback` with ``variables``, ``workers``, ``cluster`` or another `Kind` of thing when it has changed.
 
         It is called on the client's event loop and must be quick. Returns a function that ends it.
         """

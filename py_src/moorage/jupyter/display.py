@@ -78,6 +78,11 @@ def sentence(name: str, state: PlacementState, workers: int) -> str:
     return printable(f"{line}: {reason}" if reason else line)
 
 
+def part_of(done: int, total: int) -> str:
+    """Return how many bytes of all have arrived."""
+    return f"{format_bytes(done)} of {format_bytes(total)}"
+
+
 def _value(state: PlacementState) -> str:
     return " ".join(part for part in (state.typename, state.detail) if part)
 

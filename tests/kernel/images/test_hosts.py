@@ -1,9 +1,11 @@
 """Several hosts, by address: each gets one copy, which all its workers map; what drops out gets it another way."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import xxhash
 
 import moorage
 from moorage.images.blocks import PIECE
+from moorage.kernel.placement.request import How
+from moorage.model import Everywhere
 from moorage.worker.images import spreading as worker_side
 from moorage.worker.images.spreading import Spreading
 from tests.helpers import eventually
@@ -40,7 +44,6 @@ def controller(workers):
 @pytest.fixture
 def cluster(controller, workers):
     yield controller
-    controller.placer.link.images.hosts.on_progress = lambda *_: None
     gc.collect()
     eventually(lambda: not release_all(controller))
     eventually(lambda: set(HOSTS) == {name[0] for name in workers.running()} and len(workers.running()) == 6, 30)
@@ -77,10 +80,15 @@ def sums(cluster, name):
     return cluster.client.gather([cluster.client.submit(np.sum, future, workers=[w], pure=False) for w in on])
 
 
-def progress_of(cluster):
-    told = []
-    cluster.placer.link.images.hosts.on_progress = lambda digest, done, total: told.append((done, total))
-    return told
+@contextlib.contextmanager
+def progress_of(cluster, name, tell):
+    """Call `tell` with the bytes of a variable that each host has, and all, whenever more have arrived."""
+    arriving = cluster.placer.arriving
+    stop = cluster.subscribe(lambda kind: tell(*arriving[name]) if kind == "arriving" and name in arriving else None)
+    try:
+        yield
+    finally:
+        stop()
 
 
 def refuse(dask_worker):
@@ -107,9 +115,10 @@ def give(dask_worker):
 
 
 def test_each_host_gets_one_copy_which_its_workers_map(cluster):
-    told = progress_of(cluster)
     x = random(1)
-    cluster.broadcast(x, name="x")
+    told = []
+    with progress_of(cluster, "x", lambda done, total: told.append((done, total))):
+        cluster.broadcast(x, name="x")
     assert cluster.placement()["x"].state == "held"
     found = mapped(cluster)
     by_host = {host: found[f"{host}1"] | found[f"{host}2"] for host in HOSTS}
@@ -120,7 +129,8 @@ def test_each_host_gets_one_copy_which_its_workers_map(cluster):
     cluster.release("x")
     eventually(lambda: not any(mapped(cluster).values()))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1] == (3 * x.nbytes, 3 * x.nbytes)
+    assert told[-1] == (x.nbytes, x.nbytes)
+    assert not cluster.placer.arriving
 
 
 def test_each_piece_is_sent_once(cluster, monkeypatch):
@@ -169,14 +179,14 @@ def test_a_host_that_dies_on_the_way_costs_the_others_nothing(cluster, workers):
     gone = []
     address = workers.addresses()["d1"]
 
-    def kill(digest, done, total):
+    def kill(done, total):
         if not gone and done > total / 3:
             gone.append(workers.cluster.workers["d1"].pid)
             os.kill(gone[0], 9)
 
-    cluster.placer.link.images.hosts.on_progress = kill
     x = random(7, 10_000_000)
-    cluster.broadcast(x, name="x")
+    with progress_of(cluster, "x", kill):
+        cluster.broadcast(x, name="x")
     assert gone
     eventually(lambda: workers.addresses().get("d1") not in (None, address), 30)
     eventually(lambda: cluster.placement()["x"].state == "held" and len(cluster.placement()["x"].holders) == 6, 30)
@@ -268,3 +278,29 @@ def test_one_that_is_broken_off_leaves_nothing(cluster, workers):
     before = mapped(cluster)
     spread(cluster, workers, None, until=0.3)
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
+
+
+def test_an_interrupt_stops_what_is_on_its_way_and_leaves_nothing(cluster, workers):
+    cluster.broadcast(random(10, 10), name="small")
+    before, known = mapped(cluster), len(cluster.placer.origins)
+    seen, told = threading.Event(), []
+
+    def note(done, total):
+        told.append((done, total))
+        if 0 < done < total / 2:
+            seen.set()
+
+    x = random(14, 20_000_000)
+    with progress_of(cluster, "x", note):
+        placing = cluster.placer.place(x, "x", Everywhere(), How(whole=True))
+        waiting = asyncio.run_coroutine_threadsafe(placing, cluster.client.loop.asyncio_loop)
+        assert seen.wait(30)
+        waiting.cancel()
+        eventually(lambda: not cluster.placer._sending, 5)
+    assert told[-1][0] < x.nbytes
+    assert not cluster.placer.arriving
+    assert "x" not in cluster.placement()
+    assert len(cluster.placer.origins) == known
+    eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
+    cluster.broadcast(x, name="x")
+    assert sums(cluster, "x") == [x.sum()] * 6

@@ -335,9 +335,16 @@ class MoorageMagics(Magics):
 
         with self._progress() as progress:
             progress.update(display.printable(f"placing {', '.join(names)}"))
-            unsubscribe = controller.subscribe(
-                lambda kind: progress.update(sentences()) if kind == "variables" else None
-            )
+
+            def tell(kind: str) -> None:
+                arriving = dict(controller.placer.arriving)
+                if kind == "arriving" and arriving:
+                    lines = (f"placing {name}: {display.part_of(*arriving[name])}" for name in arriving)
+                    progress.update("\n".join(map(display.printable, lines)))
+                elif kind == "variables" and not arriving:
+                    progress.update(sentences())
+
+            unsubscribe = controller.subscribe(tell)
             try:
                 yield
             finally:

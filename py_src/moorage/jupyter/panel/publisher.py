@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from moorage import config
 from moorage.controller import registry
+from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference
 from moorage.panel_protocol import (
@@ -247,14 +248,17 @@ class Panel:
                 read_only=self.read_only,
             )
         variables, workers = controller.link.mirror.snapshot()
-        placed = list(controller.placer.placed.items())
+        placed, arriving = list(controller.placer.placed.items()), dict(controller.placer.arriving)
         return Facts(
             cluster=controller.status_info(),
             workers=workers,
             variables=variables,
             owner=controller.placer.owner,
             stale={name for name, known in placed if known.rebound or known.changed},
-            sending=dict(self._sending),
+            sending={
+                name: {**variable, "reason": part_of(*arriving[name])} if name in arriving else variable
+                for name, variable in self._sending.items()
+            },
             namespace=self.shell.user_ns,
             candidates=self.candidates.found,
             notices=dict(controller.notices) | self._notices,

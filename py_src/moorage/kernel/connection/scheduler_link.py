@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 _CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
 
 Kind = str
-"""What changed: ``variables``, ``workers``, ``cluster`` or ``notices``."""
+"""What changed: ``variables``, ``workers``, ``cluster``, ``notices``, or ``arriving``: bytes on their way."""
 
 
 class SchedulerLink:

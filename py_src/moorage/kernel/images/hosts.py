@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributed.comm.addressing import get_address_host
@@ -29,25 +30,29 @@ _AT_ONCE = 4  # images
 _ASK_SECONDS = 5
 
 
+Progress = Callable[[int, int], None]
+
+
 class Hosts:
     """How one client brings images to other hosts. On the client's event loop.
 
     Parameters
     ----------
     client : distributed.Client
-
-    Attributes
-    ----------
-    on_progress : callable
-        Called with the digest of an image, the bytes that have arrived, and all that shall.
     """
 
     def __init__(self, client: Client) -> None:
-        self.on_progress: Callable[[str, int, int], None] = lambda digest, done, total: None
         self._client = client
         self._why: dict[str, str] = {}
 
-    async def spread(self, shared: Shared, images: Iterable[Image], addresses: Collection[str]) -> None:
+    async def spread(
+        self,
+        shared: Shared,
+        images: Iterable[Image],
+        addresses: Collection[str],
+        progress: Progress = lambda done, total: None,
+        broken_off: asyncio.Event | None = None,
+    ) -> None:
         """Bring images to the hosts of workers, and note in `shared` where they lie there, as long as that is open.
 
         Parameters
@@ -57,6 +62,10 @@ class Hosts:
             Small ones are left out.
         addresses : collection of str
             Of workers that shall have each of them.
+        progress : callable, optional
+            Called with the bytes of all images together that a host has by now, on average, and with all that it shall.
+        broken_off : Event, optional
+            Stop when it is set. What hosts have by then is gone when `shared` is released.
         """
         large = {image.digest: image for image in images if image.layout.nbytes >= SMALLEST_SPREAD}
         hosts: dict[str, list[str]] = {}
@@ -67,23 +76,27 @@ class Hosts:
         for address in set().union(*hosts.values()):
             self._why.pop(address, None)
         turn = asyncio.Semaphore(_AT_ONCE)
+        arrived = dict.fromkeys(large, 0)
+        whole = {digest: image.layout.nbytes for digest, image in large.items()}
+
+        def tell(digest: str, done: int, total: int) -> None:
+            arrived[digest] = done * whole[digest] // max(1, total)
+            progress(sum(arrived.values()), sum(whole.values()))
 
         async def one(image: Image) -> None:
             async with turn:
-                await self._spread(shared, image, hosts)
+                await self._spread(shared, image, hosts, partial(tell, image.digest))
 
-        await asyncio.gather(*map(one, large.values()))
+        await _until(broken_off, asyncio.gather(*map(one, large.values())))
 
     def why_not(self, address: str) -> str:
         """Return why the host of a worker did not get the latest image in one go; an empty text if it did."""
         return self._why.get(address, "")
 
-    async def _spread(self, shared: Shared, image: Image, hosts: Mapping[str, Collection[str]]) -> None:
+    async def _spread(
+        self, shared: Shared, image: Image, hosts: Mapping[str, Collection[str]], progress: Progress
+    ) -> None:
         neighbours = {next(iter(members)): members for members in hosts.values()}
-
-        def progress(done: int, total: int) -> None:
-            self.on_progress(image.digest, done, total)
-
         spreading = Spreading(image.buffers, image.digests, list(neighbours), self._client.connection_args, progress)
         shared.enclose(spreading.close)
         await spreading.run()
@@ -106,3 +119,16 @@ class Hosts:
             asking = self._client.scheduler.broadcast(msg=message, workers=list(addresses), on_error="ignore")
             answers = await asyncio.wait_for(asking, _ASK_SECONDS)
         return {address: (handle, (answers.get(address) or ["it does not answer"])[0]) for address in addresses}
+
+
+async def _until(broken_off: asyncio.Event | None, work: asyncio.Future[Any]) -> None:
+    """Wait for the end of `work`, or cancel it when `broken_off` is set."""
+    stop = asyncio.ensure_future(broken_off.wait() if broken_off is not None else asyncio.Event().wait())
+    try:
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+        if not work.done():
+            work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work

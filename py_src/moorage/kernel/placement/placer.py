@@ -56,6 +56,8 @@ class Placer(Bringing):
         super().__init__(client, owner, link, direct)
         self.on_values: Callable[[Sequence[Any]], None] = lambda values: None
         """Called with values of the notebook that are about to be sent."""
+        self.arriving: dict[str, tuple[int, int]] = {}
+        """Of what is on its way to other hosts, by name: the bytes that each has by now, on average, and all."""
         self._sending: dict[Any, asyncio.Future[None]] = {}  # key -> what ends when it has been sent
         self._earlier: set[Any] = set()  # keys that this client has had; it may be letting go of them
 
@@ -309,8 +311,9 @@ class Placer(Bringing):
     ) -> None:
         """Send what the cluster lacks, record the placements, and wait.
 
-        An interrupt ends the wait, but not what is on its way: a worker may have it already. It is let go of when it
-        has arrived; once all has arrived the placement stays recorded.
+        An interrupt ends the wait, and stops what is on its way to other hosts; but not what is on its way to a worker,
+        which may have it already. That is let go of when it has arrived; once all has arrived the placement stays
+        recorded.
         """
         limit = config.seconds("wait-timeout", timeout)
         if not how.force:
@@ -334,7 +337,8 @@ class Placer(Bringing):
         with self._remembering(shipments):
             for one in shipments:
                 if one.value is not NOTHING and not broken_off.is_set():
-                    await request.send(one, self.link, infos, how.direct, self.direct)
+                    with self._arriving(one.label) as progress:
+                        await request.send(one, self.link, infos, how.direct, self.direct, progress, broken_off)
             if broken_off.is_set():
                 forget(image for one in shipments for image in one.parcel.images)
                 raise asyncio.CancelledError
@@ -348,6 +352,20 @@ class Placer(Bringing):
             one.lives.clear()
             if one.item["hold"]:
                 self._futures.update(one.futures)
+
+    @contextmanager
+    def _arriving(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """Tell how far something is on its way to other hosts."""
+
+        def progress(done: int, total: int) -> None:
+            self.arriving[label] = done, total
+            self.link.changed("arriving")
+
+        try:
+            yield progress
+        finally:
+            if self.arriving.pop(label, None):
+                self.link.changed("arriving")
 
     async def _check_room(
         self, shipments: Sequence[PlacementRequest], placement: Placement, infos: Sequence[WorkerInfo]

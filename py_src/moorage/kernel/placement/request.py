@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from moorage.images.format import Image
     from moorage.images.segment import Handle
     from moorage.kernel.connection.scheduler_link import SchedulerLink
+    from moorage.kernel.images.hosts import Progress
     from moorage.kernel.images.sharing import Shared
 
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
@@ -220,7 +221,13 @@ def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
 
 
 async def send(
-    shipment: PlacementRequest, link: SchedulerLink, infos: Sequence[WorkerInfo], direct: bool | None, reachable: bool
+    shipment: PlacementRequest,
+    link: SchedulerLink,
+    infos: Sequence[WorkerInfo],
+    direct: bool | None,
+    reachable: bool,
+    progress: Progress,
+    broken_off: asyncio.Event,
 ) -> None:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.
 
@@ -237,6 +244,10 @@ async def send(
         Send to the workers rather than through the scheduler; None: if it is much.
     reachable : bool
         Whether this process can connect to workers.
+    progress : callable
+        Called with the bytes that other hosts have by now, and with all that they shall, while that takes time.
+    broken_off : Event
+        Nobody needs it any more: what is on its way to other hosts is stopped, and no more is sent.
     """
     parcel = shipment.parcel
     if parcel.futures:
@@ -255,7 +266,9 @@ async def send(
     each = all_of(placement_from_dict(shipment.item["placement"]), view) or set()
     images = [one.image for one in lacking]
     with await link.images.sharing.share(images, view.running) as shared:
-        await link.images.hosts.spread(shared, images, each)
+        await link.images.hosts.spread(shared, images, each, progress, broken_off)
+        if broken_off.is_set():
+            return
         loads: dict[str, list[_Lacking]] = {}
         for one in lacking:
             for address in [near for near in each if shared.segment(one.image, near)] or [one.first]:

@@ -1,0 +1,37 @@
+"""While a value is on its way to other hosts the magic's line says how many of its bytes they have."""
+
+import re
+import sys
+
+import pytest
+
+from moorage.jupyter.magics.progress import Progress
+from tests.workers import Workers
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds, and all of 127/8 on loopback, are Linux's")
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with Workers() as workers:
+        workers.add("b1", "b2", host="127.0.0.2")
+        yield workers
+
+
+def test_it_is_told_how_many_bytes_have_arrived(shell, workers, monkeypatch):
+    said, update = [], Progress.update
+
+    def noted(self, text):
+        said.append(text)
+        update(self, text)
+
+    monkeypatch.setattr(Progress, "update", noted)
+    shell.names["client"] = workers.client
+    shell.run("%cluster attach client")
+    shell.run("import numpy as np\nx = np.arange(4_000_000.0)")
+    assert "held by 2 of 2" in shell.run("%broadcast x")
+    parts = [match.groups() for text in said if (match := re.fullmatch(r"placing x: (\S+ \w+) of (\S+ MiB)", text))]
+    assert len(set(parts)) > 3
+    assert {total for _, total in parts} == {"30.52 MiB"}
+    assert parts[-1] == ("30.52 MiB", "30.52 MiB")
+    shell.run("cluster.close()")
