@@ -1,5 +1,6 @@
 """A host holds one copy of a placed value, however many workers it has, and whatever happens to them."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask.distributed import Client
+from distributed.comm.core import connect
 
 import moorage
 from moorage.errors import DoesNotFitError
@@ -355,3 +357,31 @@ def test_what_is_changed_after_an_interrupt_is_not_taken_for_what_it_was(cluster
     written.set()
     cluster.broadcast(original, name="x")
     assert on_each(cluster, np.sum, "x") == [original.sum()] * 2
+
+
+def test_what_was_sent_whole_is_not_mapped_any_longer_than_it_is_held(cluster):
+    x = random(17)
+    cluster.broadcast(x, name="x")
+    assert (cluster.client.gather(cluster["x"].future, direct=True) == x).all()  # the connection stays
+    cluster.release("x")
+    eventually(lambda: set.union(*mapped(cluster).values()) == set(), 10)
+
+
+def test_a_transfer_that_is_broken_off_does_not_keep_it_mapped(cluster):
+    x = random(16, 20_000_000)  # more than a connection takes ahead
+    cluster.broadcast(x, name="x")
+    (key,) = cluster["x"].keys
+    workers = [info.address for info in cluster.workers()]
+
+    async def break_off(address):
+        comm = await connect(address, **cluster.client.connection_args)
+        await comm.write({"op": "get_data", "keys": [key]})
+        await asyncio.wait_for(comm.stream.read_bytes(1000, partial=True), 30)
+        comm.abort()
+
+    for address in workers:
+        cluster.client.sync(break_off, address)
+    failed = lambda: cluster.client.get_worker_logs(workers=workers)  # noqa: E731
+    eventually(lambda: all("failed during get data" in str(logs) for logs in failed().values()))
+    cluster.release("x")
+    eventually(lambda: set.union(*mapped(cluster).values()) == set(), 10)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import traceback
 import types
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -149,16 +150,27 @@ def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[],
     async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
         outgoing: dict[Any, Any] = {}
         if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
-            known = await sharing.offer(who, keys)
-            for key in keys:
-                value, task = worker.data.get(key), worker.state.tasks.get(key)
-                result = task is not None and task.run_spec is not None
-                if table.image_of(value) is not None and not result:
-                    outgoing[key] = table.outgoing(value, known)
-                elif table.as_image(value):  # to be written first, or read
-                    outgoing[key] = await offload(functools.partial(table.outgoing, value, known, result=result))
+            outgoing = await as_images(keys, who)
         sending: Any = _Sending(worker, outgoing)
-        return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+        try:
+            return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+        except OSError as error:
+            _forget_frames(error)  # Dask's log keeps it
+            raise
+        finally:
+            outgoing.clear()  # the connection, which stays, remembers the context in which it was written to
+
+    async def as_images(keys: Any, who: Any) -> dict[Any, Any]:
+        outgoing: dict[Any, Any] = {}
+        known = await sharing.offer(who, keys)
+        for key in keys:
+            value, task = worker.data.get(key), worker.state.tasks.get(key)
+            result = task is not None and task.run_spec is not None
+            if table.image_of(value) is not None and not result:
+                outgoing[key] = table.outgoing(value, known)
+            elif table.as_image(value):  # to be written first, or read
+                outgoing[key] = await offload(functools.partial(table.outgoing, value, known, result=result))
+        return outgoing
 
     worker.handlers["get_data"] = get_data
 
@@ -167,6 +179,13 @@ def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[],
             worker.handlers["get_data"] = original
 
     return undo
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Let go of what was in the hands of code when a transfer was broken off."""
+    traceback.clear_frames(error.__traceback__)
+    if error.__cause__ is not None:  # the socket's, which its stream keeps, which its frames keep
+        error.__cause__.__traceback__ = None
 
 
 def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
