@@ -2,6 +2,7 @@
 
 * ``start``         starting a cluster, attaching to one, installing placement on one
 * ``cluster``       `ClusterController`, with the verbs of ``verbs``, ``resizing`` and ``submitting``
+* ``info``          what there is to say of a cluster at a glance
 * ``registry``      the clusters of this process, and which of them is the current one
 * ``scaling``       who changes the size of the cluster: its host process, this process, or nobody here
 * ``dask_cluster``  what code written for one of Dask's cluster objects expects

@@ -24,6 +24,7 @@ from moorage import config
 from moorage.controller import forks
 from moorage.controller.dask_cluster import LikeDasksCluster, StatusTrait
 from moorage.controller.ending import stop_host
+from moorage.controller.info import ClusterInfo
 from moorage.controller.resizing import Resizing
 from moorage.controller.scaling import FixedScaling, Info, InProcessScaling, RemoteScaling, Scaling, is_own
 from moorage.controller.submitting import Submitting
@@ -31,11 +32,10 @@ from moorage.controller.verbs import Verbs
 from moorage.deploy.host.control import TOPIC as HOST_TOPIC
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import ClusterError, MoorageError, UnreachableError
-from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
+from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, answer, wait_for
-from moorage.panel_protocol import PanelCluster, PanelNotice
 from moorage.tasks.collections import Computing
 
 _STATUS_MS = 500
@@ -146,7 +146,7 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         return not isinstance(self._sizing, FixedScaling)
 
     @property
-    def notices(self) -> dict[str, PanelNotice]:
+    def notices(self) -> dict[str, Notice]:
         """What went wrong and was not dismissed yet."""
         return self._link.notices
 
@@ -162,8 +162,8 @@ class ClusterController(Verbs, Resizing, Submitting, Computing, LikeDasksCluster
         """
         return self._link.subscribe(callback)
 
-    def status_info(self) -> PanelCluster:
-        """Return what the panel's strip and ``%cluster`` show."""
+    def status_info(self) -> ClusterInfo:
+        """Return what there is to say of the cluster at a glance, as ``%cluster`` shows it."""
         adapt = self._info["adapt"]
         status: Any = "lost" if self.lost else str(self.status)
         return {

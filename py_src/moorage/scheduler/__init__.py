@@ -1,9 +1,11 @@
 """What runs inside the scheduler's process and keeps data where it was put.
 
 * ``plugin``        the scheduler plugin: its handlers, and the events it listens to
+* ``desired``       which variables there are and where they shall be
+* ``keeping``       what keeps the keys of variables alive from being placed to being released
 * ``placement``     carries out what is desired: copies where they are wanted, surplus ones dropped
 * ``recovery``      values whose workers are gone, and what must not go wrong when they come back
-* ``flights``       copies on their way
+* ``flights``, ``shared``  copies on their way; which keys workers have in memory of their host
 * ``journal``, ``status``  tells subscribed clients what changed, and where a variable stands
 * ``adopt``         plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
 * ``turns``, ``restrictions``, ``history``  tasks: whose turn it is, where they may run, what is remembered of them

@@ -35,20 +35,20 @@ from moorage.protocol import (
     placement_from_dict,
 )
 from moorage.scheduler.adopt import Adopter
+from moorage.scheduler.desired import Desired, Record
 from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
-from moorage.scheduler.placement.desired import Desired, Record
-from moorage.scheduler.placement.keeping import Keeper
+from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.placement.policy import keep_placed
 from moorage.scheduler.placement.reconcile import SLICE, Reconciler, worker_info
 from moorage.scheduler.placement.replicas import watch_replicas
-from moorage.scheduler.placement.shared import Shared
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
 from moorage.scheduler.recovery.lives import Lives
 from moorage.scheduler.recovery.restorer import Restorer, is_value
 from moorage.scheduler.recovery.strays import Strays
 from moorage.scheduler.restrictions import follow
+from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import standing_of
 from moorage.scheduler.turns import Turns
 

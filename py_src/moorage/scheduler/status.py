@@ -12,10 +12,10 @@ from moorage.protocol import VariableRecord, placement_to_dict
 if TYPE_CHECKING:
     from distributed import Scheduler
 
-    from moorage.scheduler.placement.desired import Record
+    from moorage.scheduler.desired import Record
     from moorage.scheduler.placement.reconcile import Reconciler
-    from moorage.scheduler.placement.shared import Shared
     from moorage.scheduler.recovery.restorer import Restorer
+    from moorage.scheduler.shared import Shared
 
 LOOKED_AT = "being looked at"
 """The reason as long as it is not known yet whether something is to be done: no last word."""

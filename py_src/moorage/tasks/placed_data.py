@@ -18,11 +18,11 @@ from distributed import Client, Future
 from moorage import config
 from moorage.errors import LostError, UnreachableError, WaitTimeoutError
 from moorage.kernel.connection.mirror import state_of
-from moorage.kernel.placement.elements import is_writable
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.request import How
 from moorage.kernel.placement.variable import Variable
+from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import wait_for
 from moorage.model import Anywhere, Everywhere, Placement, WorkerInfo

@@ -17,8 +17,8 @@ import xxhash
 from distributed import Future
 
 from moorage.errors import InputError, StaleError
-from moorage.kernel.placement.elements import is_writable
 from moorage.kernel.placement.variable import Variable
+from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import answer, scheduler_of, wait_for
 from moorage.pickling.cell_compiler import compile_cell
 from moorage.pickling.code_pickler import Extended, Notebook

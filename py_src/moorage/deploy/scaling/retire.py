@@ -27,7 +27,7 @@ from moorage.errors import DoesNotFitError, ScaleError
 from moorage.images.mappings import METRIC
 from moorage.model import WorkerInfo
 from moorage.scheduler.placement.reconcile import own_nbytes, worker_info
-from moorage.scheduler.placement.shared import Shared
+from moorage.scheduler.shared import Shared
 
 
 @dataclass(frozen=True)

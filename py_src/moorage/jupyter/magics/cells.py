@@ -23,15 +23,17 @@ import distributed
 import tornado
 from IPython.core.inputtransformer2 import TransformerManager
 
-import moorage
 from moorage.errors import InputError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _MACHINERY = tuple(
-    f"{Path(package.__file__ or '').parent}{os.sep}"
-    for package in (moorage, distributed, dask, tornado, asyncio, concurrent.futures)
+    f"{folder}{os.sep}"
+    for folder in (
+        Path(__file__).parents[2],  # moorage
+        *(Path(package.__file__ or "").parent for package in (distributed, dask, tornado, asyncio, concurrent.futures)),
+    )
 )
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from uuid import uuid4
 
 from distributed import Future
@@ -27,11 +27,10 @@ from moorage.kernel.connection.mirror import GapError, Mirror, by_name
 from moorage.kernel.images.sending import Images
 from moorage.kernel.images.steady import TornError, snapshot
 from moorage.kernel.install import install_plugin
-from moorage.kernel.placement.elements import is_writable
+from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
 from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
 from moorage.model import WorkerInfo
-from moorage.panel_protocol import PanelNotice
 from moorage.protocol import PlaceItem, VariableRecord
 from moorage.scheduler.journal import TOPIC
 
@@ -44,6 +43,19 @@ _CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
 
 Kind = str
 """What changed: ``variables``, ``workers``, ``cluster``, ``notices``, or ``arriving``: bytes on their way."""
+
+
+Level: TypeAlias = Literal["info", "warning", "error"]
+
+
+class Notice(TypedDict):
+    """Something that failed or that the user should know; stays until dismissed."""
+
+    id: str
+    level: Level
+    message: str
+    remedy: str
+    variable: str  # that it is about, or empty
 
 
 class SchedulerLink:
@@ -61,7 +73,7 @@ class SchedulerLink:
         self.origins = origins
         self.images = Images(client)
         self.mirror = Mirror()
-        self.notices: dict[str, PanelNotice] = {}
+        self.notices: dict[str, Notice] = {}
         #: Names of the workers that are asked for; some may not have come yet.
         self.requested: Collection[str] = ()
         #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
@@ -232,7 +244,7 @@ class SchedulerLink:
                 except Exception:
                     logger.exception("A subscriber failed")
 
-    def notice(self, level: Any, message: str, remedy: str = "", variable: str = "") -> None:
+    def notice(self, level: Level, message: str, remedy: str = "", variable: str = "") -> None:
         """Keep something that the user should know until it is dismissed."""
         notice_id = str(next(self._ids))
         self.notices[notice_id] = {

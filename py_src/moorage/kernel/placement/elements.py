@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,9 @@ from moorage.kernel.placement.assign import By, assign
 from moorage.kernel.placement.structure import Structure, futures_in, take_apart
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.fingerprint import image_of
+from moorage.kernel.values.keys import key_of
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import ClusterView
-
-_WRITABLE = re.compile(r"-writable-[0-9a-f]{32}(-again)*$")
 
 
 @dataclass(slots=True)
@@ -50,11 +48,6 @@ class Elements:
     nbytes: list[int]
     images: list[Image] = field(default_factory=list)
     futures: list[Future[Any]] = field(default_factory=list)
-
-
-def is_writable(key: Any) -> bool:
-    """Whether tasks may write to the value of a key that `pack` has made."""
-    return isinstance(key, str) and _WRITABLE.search(key) is not None
 
 
 def pack(
@@ -85,8 +78,8 @@ def pack(
     images = [image_of(item, name or "", copy=copy) for item in items]
     keys: dict[Any, None] = {}
     for index, (item, image) in enumerate(zip(items, images, strict=True)):
-        label = f"{name or type(item).__name__}-writable" if writable else name or type(item).__name__
-        key = f"{label}-{image.digest if hash else uuid.uuid4().hex}"
+        digest = image.digest if hash else uuid.uuid4().hex
+        key = key_of(name or type(item).__name__, digest, writable=writable)
         if name is None and structure.kind == "dict" and not writable:
             key = structure.labels[index]
         while key in keys:  # the same element once more

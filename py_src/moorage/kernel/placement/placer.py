@@ -24,10 +24,11 @@ from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import forget, in_words, shared_nbytes
 from moorage.kernel.images.steady import TornError
 from moorage.kernel.placement import request, targets
-from moorage.kernel.placement.elements import Elements, is_writable, pack
+from moorage.kernel.placement.elements import Elements, pack
 from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
+from moorage.kernel.values.keys import is_writable
 from moorage.model import Placement, WorkerInfo
 from moorage.protocol import placement_from_dict
 

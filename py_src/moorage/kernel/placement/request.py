@@ -20,9 +20,10 @@ from moorage.capacity import Needs
 from moorage.errors import InputError, InvalidNameError, UnreachableError
 from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.placement.assign import By
-from moorage.kernel.placement.elements import Elements, all_of, first_workers, is_writable, needs
+from moorage.kernel.placement.elements import Elements, all_of, first_workers, needs
 from moorage.kernel.placement.structure import Structure
 from moorage.kernel.values.describe import describe_value
+from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Placement, WorkerInfo
 from moorage.plan import ClusterView

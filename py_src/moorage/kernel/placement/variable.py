@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from moorage.errors import InputError
+from moorage.kernel.placement.placements import Placements
 from moorage.model import PlacementState
+from moorage.protocol import VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Future
 
-    from moorage.controller.verbs import Verbs
+
+class _Inventory(Protocol):
+    def record(self, name: str) -> VariableRecord: ...
+    def futures(self, name: str) -> Any: ...
+    def future_of(self, key: Any, name: str) -> Future[Any]: ...
+
+
+class _Cluster(Protocol):
+    @property
+    def placer(self) -> _Inventory: ...
+    def placement(self, *names: str) -> Placements: ...
+    def gather(self, *names: str, map: bool, timeout: str | float | None, asynchronous: bool | None) -> Any: ...
 
 
 class Variable:
@@ -22,7 +35,7 @@ class Variable:
         As this notebook calls it.
     """
 
-    def __init__(self, cluster: Verbs, name: str) -> None:
+    def __init__(self, cluster: _Cluster, name: str) -> None:
         self._cluster = cluster
         self._placer = cluster.placer
         self.name = name

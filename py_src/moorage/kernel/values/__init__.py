@@ -4,6 +4,7 @@
 * ``fingerprint``, ``changes``  the image of a value, and what has changed since it was placed
 * ``written``         which memory was written to, as told by the operating system
 * ``mapped``          values that lie in memory of the host
+* ``keys``            what the key of a value says of it
 * ``describe``        a value in a few words
 
 Imported by the rest of ``kernel``, by ``tasks`` and ``jupyter``.

@@ -17,16 +17,16 @@ from uuid import uuid4
 from moorage.images.mappings import METRIC
 from moorage.model import OnWorkers, WorkerInfo, WorkerStatus
 from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
+from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
-from moorage.scheduler.placement.desired import Desired
 from moorage.scheduler.placement.policy import let_go
 
 if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState, WorkerState
 
-    from moorage.scheduler.placement.shared import Shared
     from moorage.scheduler.recovery.casualties import Casualties
+    from moorage.scheduler.shared import Shared
 
 SLICE = 0.02
 """Seconds of work after which the event loop gets its turn."""

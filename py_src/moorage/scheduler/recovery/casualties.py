@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import WorkerState
 
-    from moorage.scheduler.placement.desired import Desired
-    from moorage.scheduler.placement.shared import Shared
+    from moorage.scheduler.desired import Desired
+    from moorage.scheduler.shared import Shared
 
 _TRIES = 2
 _DIGEST = 10.0  # seconds in which a worker may die of what it has taken

@@ -14,7 +14,7 @@ from dask.utils import key_split
 
 from moorage.model import Placement
 from moorage.plan import Key
-from moorage.scheduler.placement.desired import Desired, Record
+from moorage.scheduler.desired import Desired, Record
 
 if TYPE_CHECKING:
     from distributed import Scheduler
