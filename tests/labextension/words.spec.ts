@@ -76,6 +76,14 @@ describe('a state in words', () => {
     expect(x && stateWords(english, half.moves, x)).toBe('moving 1/2 · 50 %');
   });
 
+  it('says how many bytes are on their way as long as nobody has it', () => {
+    const sent = { state: 'moving' as const, reason: '34 MiB of 64 MiB', pending: { alice: 1, bob: 1 } };
+    const { state, x } = only(sent);
+    expect(stateWords(english, state.moves, x)).toBe('34 MiB of 64 MiB');
+    const { x: there } = only({ ...sent, held: { alice: 1 }, pending: { bob: 1 } });
+    expect(stateWords(english, state.moves, there)).toMatch(/^moving 1.2/);
+  });
+
   it('gives the reason for waiting and for loss', () => {
     const { state, x } = only({ state: 'waiting', reason: 'erin is not here yet' });
     expect(stateWords(english, state.moves, x)).toBe('erin is not here yet');

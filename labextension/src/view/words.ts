@@ -93,6 +93,9 @@ export function stateWords(trans: ITranslate, moves: IBoardState['moves'], varia
       return placementWords(trans, variable);
     case 'moving': {
       const { there, wanted } = copies(variable);
+      if (there === 0 && variable.reason !== '') {
+        return variable.reason;
+      }
       const part = progress(moves, variable);
       const percent = part === null || part === 0 ? '' : ` · ${Math.floor(part * 100)} %`;
       return variable.pending.size === 0

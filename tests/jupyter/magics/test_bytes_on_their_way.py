@@ -6,6 +6,9 @@ import sys
 import pytest
 
 from moorage.jupyter.magics.progress import Progress
+from moorage.jupyter.panel import requests
+from moorage.jupyter.panel.publisher import Panel
+from tests.helpers import eventually
 from tests.workers import Workers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds, and all of 127/8 on loopback, are Linux's")
@@ -35,3 +38,37 @@ def test_it_is_told_how_many_bytes_have_arrived(shell, workers, monkeypatch):
     assert {total for _, total in parts} == {"30.52 MiB"}
     assert parts[-1] == ("30.52 MiB", "30.52 MiB")
     shell.run("cluster.close()")
+
+
+class Heard:
+    """A panel that keeps what it is told of a variable."""
+
+    def __init__(self, name):
+        self.reasons = []
+        self._name = name
+
+    def send(self, message):
+        variables = message.get("changed", {}).get("variables", {})
+        if "reason" in variables.get(self._name, {}):
+            self.reasons.append(variables[self._name]["reason"])
+
+
+def test_the_panel_is_told_too(shell, workers, monkeypatch):
+    monkeypatch.setattr(requests, "_PLACING", 0.0)
+    shell.names["client"] = workers.client
+    shell.run("%cluster attach client")
+    shell.run("import numpy as np\ny = np.arange(8_000_000.0)")
+    panel, heard = Panel(shell.ip), Heard("y")
+    asked = requests.Requests(panel)
+    panel.join(heard)
+    try:
+        args = {"names": ["y"], "placement": {"kind": "everywhere"}, "force": False}
+        reply = asked.answer({"type": "request", "id": 1, "op": "place", "args": args}, "someone", read_only=False)
+        assert reply["ok"], reply
+        placed = shell.names["cluster"].placement
+        eventually(lambda: [state.state for name, state in placed().items() if name == "y"] == ["held"], 30)
+        assert [reason for reason in heard.reasons if reason.endswith(" of 61.04 MiB")]
+    finally:
+        asked.close()
+        panel.close()
+        shell.run("cluster.close()")
