@@ -36,6 +36,9 @@ RPC = "moorage.rpc"
 HELLO = "moorage.hello"
 
 
+_UNLOADED: PanelClosed = {"reason": "unloaded", "message": ""}
+
+
 def keep_shell(channel: Any) -> None:
     """Let what is sent to us on this comm be handled by the shell that it is addressed to.
 
@@ -71,6 +74,7 @@ class Channel:
         self._lock = RLock()
         self._pushers: dict[str, _Pusher] = {}  # by tab
         self._answerers: dict[str, BaseComm] = {}  # by tab
+        self._closed = False
         manager = comm.get_comm_manager()
         manager.register_target(PUSH, self._on_push)
         manager.register_target(RPC, self._on_rpc)
@@ -82,10 +86,11 @@ class Channel:
         manager.unregister_target(PUSH, self._on_push)
         manager.unregister_target(RPC, self._on_rpc)
         with self._lock:
+            self._closed = True
             self.panel.close()
             self.requests.close()
             for channel in [*self._answerers.values(), *(pusher.channel for pusher in self._pushers.values())]:
-                _close(channel, {"reason": "unloaded", "message": ""})
+                _close(channel, _UNLOADED)
             self._pushers.clear()
             self._answerers.clear()
 
@@ -95,6 +100,9 @@ class Channel:
             return
         tab = opened["tab"]
         with self._lock:
+            if self._closed:  # meanwhile: comms are opened on another thread
+                _close(channel, _UNLOADED)
+                return
             if (older := self._pushers.pop(tab, None)) is not None:
                 self.panel.leave(older)
                 _close(older.channel, {"reason": "replaced", "message": ""})
@@ -108,6 +116,9 @@ class Channel:
             return
         tab = opened["tab"]
         with self._lock:
+            if self._closed:  # meanwhile: comms are opened on another thread
+                _close(channel, _UNLOADED)
+                return
             if (older := self._answerers.pop(tab, None)) is not None:
                 self.panel.watch(tab, None)
                 _close(older, {"reason": "replaced", "message": ""})
