@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Any
 
 import cloudpickle
@@ -29,6 +30,18 @@ class Burden:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _read, self.strong
+
+
+class Lingering:
+    """As `Burden`, but the connection that has brought it breaks some time before the others of the worker."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _break_off, ()
+
+
+def _break_off() -> None:
+    threading.Timer(0.3, os._exit, (1,)).start()
+    raise ConnectionError("no more memory")
 
 
 def _read(*strong: str) -> Burden:
@@ -58,6 +71,15 @@ def test_a_value_that_nobody_survives_is_lost_after_two_tries(workers: Workers, 
         "x", Anywhere(), values={notebook.key("x"): np.arange(10)}, scatter=False
     )  # placed again, it is sent
     notebook.until("x")
+
+
+def test_a_death_counts_that_shows_only_after_the_connection_has_broken(workers: Workers, notebook: Notebook) -> None:
+    before = set(workers.addresses().values())
+    notebook.place("x", Anywhere(), Lingering(), scatter=False, nbytes=MUCH)
+    notebook.until("x", "lost", timeout=60)
+    assert notebook.restored == [notebook.key("x")] * 2
+    workers.wait_running("alice", "bob", "carol")
+    assert _deaths(workers, before) == 2
 
 
 def test_a_value_goes_to_no_more_workers_after_two_have_died_of_it(workers: Workers, notebook: Notebook) -> None:

@@ -43,6 +43,8 @@ _REMEDY = "Place it again: %scatter, %broadcast or %pin with its value."
 
 ANSWER_SECONDS = 30.0
 """How long a client may take before it is asked again, besides the time that the values take on their way."""
+_DEATH_SHOWS = 1.0
+"""Seconds after which a worker that broke off is taken to live: one that dies of a value counts before the next try."""
 
 
 def _absent(lost: str = "") -> NoReturn:
@@ -199,10 +201,12 @@ class Restorer:
         requests: dict[str, list[Key]] = {}
         for key, clients in self._clients.items():
             ts = scheduler.tasks.get(key)
-            if ts is None or ts.state != "no-worker" or key in self._delivering or self._asked.get(key, 0.0) > now:
+            if ts is None or ts.state != "no-worker" or key in self._delivering:
                 continue
             if verdict := self._casualties.verdict(key):
                 self._scheduler.loop.add_callback(self.give_up, key, verdict)
+            elif self._asked.get(key, 0.0) > now:
+                continue
             elif clients:
                 requests.setdefault(clients[-1], []).append(key)
             else:
@@ -251,6 +255,7 @@ class Restorer:
             self._avoid.update(dict.fromkeys(load, address))
             if address in self._scheduler.workers:
                 self._strays.suspect(address, load)
+                await asyncio.sleep(_DEATH_SHOWS)
             return
         finally:
             for key in load:

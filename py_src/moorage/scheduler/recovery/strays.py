@@ -119,8 +119,9 @@ class Strays:
         self.look()
 
     def coming(self, address: Address) -> list[Key]:
-        """Return what clients are sending to a worker."""
-        return [key for announced in self._announced.values() for key in announced.get(address, ())]
+        """Return what is being sent to a worker, or has been and is not known to have arrived."""
+        announced = [key for announced in self._announced.values() for key in announced.get(address, ())]
+        return [*announced, *self._suspected.get(address, ())]
 
     def worker_gone(self, address: Address) -> None:
         """Look for nothing there any more."""
