@@ -14,6 +14,7 @@ import pytest
 
 import moorage
 from moorage.errors import MoorageError
+from moorage.images.format import fingerprint
 from moorage.kernel.images import sharing
 from tests.controller.test_attach import address_of, dask
 from tests.deploy.tools import living
@@ -39,6 +40,22 @@ deadline = time.monotonic() + 10
 while "shared" not in (told := cluster.sharing("x")["x"]) and time.monotonic() < deadline:  # workers tell a bit later
     time.sleep(0.02)
 print(told)
+"""
+
+NOTEBOOK_OF_TWO = """
+import os, sys
+import dask, numpy, moorage
+with dask.config.set({"moorage.owner": sys.argv[1]}):
+    cluster = moorage.attach()
+cluster.broadcast(numpy.arange(100_000), name="before")
+print("ready", flush=True)
+for line in sys.stdin:
+    word, seed = line.split()
+    if word == "place":
+        cluster.broadcast(numpy.random.default_rng(int(seed)).random(2_000_000), name="x")
+    else:
+        cluster.release("x")
+    print("done", flush=True)
 """
 
 ROOT = Path(__file__).parents[3]
@@ -135,6 +152,51 @@ def test_a_notebook_without_file_descriptors_sends_a_copy_that_workers_share(clu
     command = [sys.executable, "-c", NOTEBOOK_OF_FEW]
     done = subprocess.run(command, cwd=ROOT, timeout=60, check=True, capture_output=True, text=True)
     assert done.stdout.splitlines() == [str([float(random(7).sum())] * 2), "shared by alice, bob"]
+
+
+def test_it_is_released_while_workers_map_it(cluster):
+    x = random(7)
+    for number in range(15):
+        cluster.pin("x", ["alice"], value=x)
+        cluster.pin("x", ["alice", "bob"], timeout=0)
+        time.sleep(number / 500)  # at whichever moment
+        cluster.release("x")
+    cluster.broadcast(x, name="x")
+    assert sums(cluster, "x") == [x.sum()] * 2
+
+
+def held(key, dask_worker):
+    """Return the sum of what a worker has, and the segments that it has mapped."""
+    with open("/proc/self/maps") as lines:
+        names = {line.split("memfd:")[1].split()[0] for line in lines if "memfd:moorage-" in line}
+    return dask_worker.data[key].sum() if key in dask_worker.data else None, names
+
+
+def test_two_notebooks_place_the_same_at_once(cluster):
+    command = [sys.executable, "-c", NOTEBOOK_OF_TWO]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with contextlib.ExitStack() as stack:
+        notebooks = [stack.enter_context(subprocess.Popen([*command, who], cwd=ROOT, **pipes)) for who in "ab"]
+        stack.callback(lambda: [notebook.kill() for notebook in notebooks])
+
+        def tell(word, *those):
+            for notebook in those:
+                notebook.stdin.write(f"{word}\n")
+            assert [notebook.stdout.readline() for notebook in those] == ["done\n"] * len(those)
+
+        assert [notebook.stdout.readline() for notebook in notebooks] == ["ready\n"] * 2
+        before = cluster.client.run(held, None)
+        for seed in range(10):
+            x = random(seed)
+            key = f"x-{fingerprint(x)}"
+            first, second = notebooks if seed % 2 else notebooks[::-1]
+            tell(f"place {seed}", first, second)
+            tell("release 0", first)
+            for who, (total, segments) in cluster.client.run(held, key).items():
+                assert total == x.sum()
+                assert len(segments - before[who][1]) == 1
+            tell("release 0", second)
+            eventually(lambda: cluster.client.run(held, None) == before)
 
 
 @pytest.mark.parametrize("stage", STAGES)
