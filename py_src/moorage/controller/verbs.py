@@ -83,9 +83,10 @@ class Verbs:
         writable : bool
             Let tasks write to it. What they write is their worker's own: later tasks on that worker get the same
             object, as always with Dask, and nobody else ever sees it. Other workers, those that join or start again,
-            the notebook (`gather`) and what is computed of a part (``x[:10]``, a column; read-only) have what was
-            placed. A worker takes memory of its own for the pages that are written to, and does not spill the value.
-            It holds until the variable is released. Keys say so; those of an unnamed dict are not its labels then.
+            and the notebook (`gather`) have what was placed. So has each task to which a part goes (``x[:10]``, a
+            column, the arrays of an object whose class the notebook defines): that is its own. A worker takes memory
+            of its own for the pages that are written to, and does not spill the value. It holds until the variable is
+            released. Keys say so; those of an unnamed dict are not its labels then.
 
         Returns
         -------

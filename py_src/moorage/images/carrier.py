@@ -288,7 +288,10 @@ class Table:
         return self.segment_of(value) is not None and image is not None and image.shareable > image.nbytes // 2
 
     def buffer(self, value: Any, digest: str, number: int, content: bytes) -> memoryview | None:
-        """Return a buffer of the image that `value` was placed as, read-only; None if `value` does not have it.
+        """Return a buffer of the image that `value` was placed as; None if `value` does not have it.
+
+        It is read-only. Of a value that tasks may write to it is the caller's own: what was placed, whatever has been
+        written to the value.
 
         Parameters
         ----------
@@ -300,19 +303,19 @@ class Table:
         content : bytes
             Digest of the buffer. By it the buffer is found in a value that came another way, or whose image was
             forgotten meanwhile: what has the same content is as good.
-
-        Of a value that tasks may write to it is what was placed, whatever they have written.
         """
-        image = self.image_of(value)
+        image, writable = self.image_of(value), self.is_writable(value)
         if image is None or image.digest != digest:
             try:
-                if image is not None and self.is_writable(value):
+                if image is not None and writable:
                     value = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
                 image = encode(value)
                 number = image.digests.index(content)
             except Exception:
                 return None
-        return image.buffers[number].toreadonly()
+        if writable and isinstance(image.buffers[number].obj, Mapping):
+            return self._private(image.buffers)[number]
+        return aligned([image.buffers[number]])[0] if writable else image.buffers[number].toreadonly()
 
     def carrier(self, value: Any, nbytes: int = 0, known: Container[bytes] = ()) -> Carrier:
         """Return what sends `value` on: as the image that it has come out of, or as the one that it makes now.

@@ -273,6 +273,25 @@ def test_what_arrives_changed_is_not_taken(cluster, workers):
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
 
 
+def test_what_can_be_written_to_is_so_on_each_host_and_for_each_worker(cluster):
+    x = random(15)
+    future = cluster.broadcast(x, name="x", writable=True)
+
+    def write(value, number):
+        value[0] = number
+        return value[0]
+
+    for number, worker in enumerate(("b1", "b2", "c1")):
+        assert cluster.client.submit(write, future, number, workers=[worker], pure=False).result() == number
+    firsts = [
+        cluster.client.submit(lambda value: value[0], future, workers=[worker], pure=False)
+        for worker in ("b1", "b2", "c1", "c2", "d1")
+    ]
+    assert cluster.client.gather(firsts) == [0, 1, 2, x[0], x[0]]
+    found = mapped(cluster)
+    assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
+
+
 def test_one_that_is_broken_off_leaves_nothing(cluster, workers):
     cluster.broadcast(random(10, 10), name="small")
     before = mapped(cluster)

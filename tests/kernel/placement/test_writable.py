@@ -1,5 +1,6 @@
 """What is placed with ``writable=True`` can be written to by tasks: each worker for itself, and nobody else sees it."""
 
+import inspect
 import sys
 
 import dask.config
@@ -88,8 +89,44 @@ def test_parts_are_what_was_placed_whatever_a_task_has_written(cluster):
     column, view = frame["a"].to_numpy(), x[10:]
     seen = cluster.submit(lambda: (column.sum(), view.sum()), workers=["alice"]).result()
     assert seen == (0.0, 0.0)
-    with pytest.raises(ValueError, match="read-only"):
-        cluster.submit(write, view, 1, workers=["alice"]).result()
+    assert cluster.gather("x")[0] == 0.0
+
+
+def test_parts_are_each_tasks_own_to_write_to(cluster):
+    x = np.zeros(N)
+    cluster.broadcast(x, name="x", writable=True)
+    cluster.broadcast({"small": np.zeros(2_000)}, name="small", writable=True)
+    view = x[10:]
+
+    def write_to_view(number):
+        before = view[0]
+        view[0] = number
+        return before, view[0]
+
+    assert cluster.submit(write_to_view, 1, workers=["alice"]).result() == (0, 1)
+    assert cluster.map(write_to_view, [2, 3, 4], workers=["alice"]).gather() == [(0, 2), (0, 3), (0, 4)]
+    assert cluster.submit(first, x, workers=["alice"]).result() == 0
+
+
+class Counts:
+    """Of a class that the notebook defines, whose code goes along with each task."""
+
+    def __init__(self):
+        self.data = np.zeros(N)
+
+    def add(self, number):
+        self.data[0] += number
+        return self.data[0]
+
+
+def test_objects_of_the_notebooks_classes_can_be_written_to(cluster):
+    namespace = {"np": np, "N": N, "__name__": "__main__"}
+    exec(inspect.getsource(Counts), namespace)
+    counts = namespace["Counts"]()
+    cluster.broadcast(counts, name="counts", writable=True)
+    assert cluster.submit(counts.add, 5, workers=["alice"]).result() == 5
+    assert cluster.submit(counts.add, 6, workers=["alice"]).result() == 6
+    assert cluster.gather("counts").data[0] == 0
 
 
 @pytest.mark.parametrize("n", SIZES.values(), ids=SIZES)
@@ -194,6 +231,17 @@ def test_where_nothing_is_shared_workers_have_copies_that_can_be_written_to():
         assert run(cluster, "alice", first, future) == 1
         assert run(cluster, "bob", first, future) == 0
         assert cluster.gather("x")[0] == 0
+
+
+def test_the_notebook_can_map_what_was_placed(cluster, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "x", np.zeros(N), raising=False)
+    main = sys.modules["__main__"]
+    future = cluster.broadcast(main.x, name="x", writable=True, rebind=True)
+    run(cluster, "alice", write, future, 1)
+    assert not main.x.flags.writeable
+    assert main.x[0] == cluster.gather("x", map=True)[0] == 0
+    assert cluster.submit(write, main.x, 2, workers=["alice"]).result() == 2
+    assert main.x[0] == 0
 
 
 def test_it_is_told(cluster):

@@ -27,7 +27,7 @@ DEEPEST = 100
 
 READ_ONLY = (
     "If that is placed data: others use it too, so tasks cannot change it. Copy it first, x = x.copy(), "
-    "or place it with --writable (writable=True); its slices and columns are to be copied all the same."
+    "or place it with --writable (writable=True)."
 )
 
 

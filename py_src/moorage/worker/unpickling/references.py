@@ -6,7 +6,8 @@ A reference is a pickle "persistent id": a tuple whose first element says how to
     Value `i` of those that were handed over. If its class is the notebook's own, it comes along as it is by now: with
     the globals that its methods read.
 ``("array", i, digest, number, content, offset, dtype, shape, strides)``
-    An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only.
+    An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only. If tasks may
+    write to the value, it is this payload's own: with what was placed, and nobody else sees what is written to it.
 ``("bytes", i, digest, number, content, offset, length)``
     Some of the bytes of such a buffer.
 ``("same", value)``
@@ -72,8 +73,10 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "same":
             return pid[1]
-        self.met.append(self._resolve(pid))
-        return self.met[-1]
+        resolved = self._resolve(pid)
+        if not (pid[0] in ("array", "bytes") and self.images.is_writable(self.values[pid[1]])):
+            self.met.append(resolved)
+        return resolved
 
     def _resolve(self, pid: Any) -> Any:
         match pid:
