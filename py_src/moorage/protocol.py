@@ -86,6 +86,15 @@ class PlaceItem(TypedDict):
     dealt: NotRequired[list[str | None]]  # the worker that gets each key where the placement leaves that open
 
 
+class Load(TypedDict):
+    """Small values that come with the message that places them, for the same workers."""
+
+    keys: list[Any]
+    nbytes: int  # of what is sent
+    to: str | None  # address of the worker that gets them; None: all that the placement wants
+    values: Any  # a mapping of keys to values, serialized as one
+
+
 class WorkerDict(TypedDict):
     """A worker on the wire; the fields of ``model.WorkerInfo``."""
 

@@ -100,8 +100,7 @@ class Carrier:
             buffers = [_out_of_band(buffer) for buffer in buffers]
         else:
             buffers = [bytes(buffer) if buffer.readonly else bytearray(buffer) for buffer in buffers]
-        modules = _Call(getattr, _Call(importlib.import_module, "sys"), "modules")
-        module = _Call(dict.get, modules, self._module, _Call(importlib.import_module, "pickle"))
+        module = module_of(self._module)
         if self._segment is not None:
             return operator.methodcaller("map", stream, sizes, tuple(self._segment)), (module,)
         return operator.methodcaller("loads", stream, buffers=buffers), (module,)
@@ -123,7 +122,7 @@ def _out_of_band(buffer: bytes | memoryview) -> Any:
     return pickle.PickleBuffer(array)
 
 
-class _Call:
+class Call:
     """Is pickled as a call."""
 
     def __init__(self, function: Any, *args: Any) -> None:
@@ -131,6 +130,12 @@ class _Call:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.call
+
+
+def module_of(name: str) -> Call:
+    """Return what is, where it is unpickled, the images module, or else that of Python which loads all the same."""
+    modules = Call(getattr, Call(importlib.import_module, "sys"), "modules")
+    return Call(dict.get, modules, name, Call(importlib.import_module, "pickle"))
 
 
 def writable_module(module: str) -> str:

@@ -35,6 +35,7 @@ SHIPPED_MODULES = (
     "moorage.protocol",
     "moorage.scheduler.adopt",
     "moorage.scheduler.desired",
+    "moorage.scheduler.placement.delivery",
     "moorage.scheduler.flights",
     "moorage.scheduler.history",
     "moorage.scheduler.journal",

@@ -7,6 +7,7 @@ from typing import Any
 
 from moorage.model import Placement
 from moorage.plan import Key
+from moorage.protocol import PlaceItem
 
 
 @dataclass(slots=True)
@@ -41,6 +42,30 @@ class Record:
     nbytes: dict[Key, int] = field(default_factory=dict)
     client: str | None = None
     hold: bool = True
+
+
+def record_of(item: PlaceItem, placement: Placement, client: str, before: Record | None) -> Record:
+    """Return the record of what a client places, in the place of one there was `before`."""
+    sender = client if item["origin"] else None
+    if sender is None and before is not None and before.keys == tuple(item["keys"]):
+        sender = before.client  # another notebook only moves what this one has placed
+    sizes = before.nbytes if before is not None else {}
+    return Record(
+        vid=item["vid"],
+        name=item["name"],
+        owner=item["owner"],
+        keys=tuple(item["keys"]),
+        placement=placement,
+        structure=item["structure"],
+        typename=item["typename"],
+        detail=item["detail"],
+        nbytes={
+            key: nbytes if nbytes >= 0 else sizes.get(key, -1)
+            for key, nbytes in zip(item["keys"], item["nbytes"], strict=True)
+        },
+        client=sender,
+        hold=item["hold"],
+    )
 
 
 class Desired:

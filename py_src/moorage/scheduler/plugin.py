@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from moorage.model import OnWorkers, Placement
 from moorage.plan import Address, Key
 from moorage.protocol import (
     PROTOCOL_VERSION,
+    Load,
     PlaceItem,
     RestoreRequest,
     SchedulerSnapshot,
@@ -35,10 +36,11 @@ from moorage.protocol import (
     placement_from_dict,
 )
 from moorage.scheduler.adopt import Adopter
-from moorage.scheduler.desired import Desired, Record
+from moorage.scheduler.desired import Desired, record_of
 from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
+from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.policy import keep_placed
 from moorage.scheduler.placement.reconcile import SLICE, Reconciler, worker_info
 from moorage.scheduler.placement.replicas import watch_replicas
@@ -93,6 +95,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed, self.lives
         )
         self.origins = Restorer(scheduler, self._ask_origin, self.strays, self.casualties, self.lives, self.history)
+        self.delivery = Delivery(scheduler, self.reconciler, self.origins, self.strays)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler)
@@ -113,7 +116,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     # Handlers
 
-    async def place(self, items: list[PlaceItem], client: str, requested: Iterable[str] = ()) -> dict[str, Any]:
+    async def place(
+        self, items: list[PlaceItem], client: str, requested: Iterable[str] = (), loads: Sequence[Load] = ()
+    ) -> dict[str, Any]:
         """Record placements, in the place of those of the same variables, and begin to carry them out.
 
         Parameters
@@ -123,49 +128,30 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             The Dask client that asks.
         requested : iterable of str
             Names of workers that may never have been here, but are asked for.
+        loads : sequence of Load
+            Values of keys of `items`, which have the same placement; they are delivered first.
 
         Returns
         -------
         dict
-            ``{"status": "OK", "variables": {vid: VariableRecord}, "revision": see `Journal`}``, or
-            ``{"status": "unknown-worker", "asked": …, "known": […]}`` or ``{"status": "actor", "key": …}``, and nothing
-            has changed.
+            ``{"status": "OK", "variables": {vid: VariableRecord}, "revision": see `Journal`}``, and of `loads`
+            ``"lacking": [keys that are on no worker]``; or ``{"status": "unknown-worker", "asked": …, "known": […]}``
+            or ``{"status": "actor", "key": …}``, and nothing has changed.
         """
+        placements = [self._named(placement_from_dict(item["placement"])) for item in items]
+        if (refused := self._refused(items, placements, {*self._seen, *requested})) is not None:
+            return refused
+        if loads:
+            await self.delivery.deliver(loads, placements[0], client)
         if client not in self.scheduler.clients:  # it has died meanwhile, and its futures with it
-            items = [item for item in items if item["hold"]]
-        records, hands = [], dict[Key, str | None]()
-        known = {*self._seen, *requested}
+            items = [item for item in items if item["hold"] and not loads]
+        placements = [self._named(placement_from_dict(item["placement"])) for item in items]
+        records = [
+            record_of(item, placement, client, self.desired.records.get(item["vid"]))
+            for item, placement in zip(items, placements, strict=True)
+        ]
+        hands = dict[Key, str | None]()
         for item in items:
-            placement = self._named(placement_from_dict(item["placement"]))
-            if isinstance(placement, OnWorkers) and self._seen:
-                for spec in placement.workers:
-                    if spec not in known and not self.reconciler.view.resolve(spec):
-                        return {"status": "unknown-worker", "asked": spec, "known": sorted(known)}
-            for key in item["keys"]:
-                if key in self.scheduler.tasks and self.scheduler.tasks[key].actor:
-                    return {"status": "actor", "key": key}
-            before = self.desired.records.get(item["vid"])
-            sender = client if item["origin"] else None
-            if sender is None and before is not None and before.keys == tuple(item["keys"]):
-                sender = before.client  # another notebook only moves what this one has placed
-            sizes = before.nbytes if before is not None else {}
-            record = Record(
-                vid=item["vid"],
-                name=item["name"],
-                owner=item["owner"],
-                keys=tuple(item["keys"]),
-                placement=placement,
-                structure=item["structure"],
-                typename=item["typename"],
-                detail=item["detail"],
-                nbytes={
-                    key: nbytes if nbytes >= 0 else sizes.get(key, -1)
-                    for key, nbytes in zip(item["keys"], item["nbytes"], strict=True)
-                },
-                client=sender,
-                hold=item["hold"],
-            )
-            records.append(record)
             hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
         until = perf_counter() + SLICE
         for record in records:
@@ -177,7 +163,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
         self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}
-        return {"status": "OK", "variables": variables, "revision": self.journal.revision}
+        lacking = [key for load in loads for key in load["keys"] if not self._is_there(key)]
+        return {"status": "OK", "variables": variables, "revision": self.journal.revision, "lacking": lacking}
 
     async def release(self, vids: list[str]) -> int:
         """Forget placements, and return the journal's revision.
@@ -338,6 +325,25 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.keeper.restart()
 
     # Internals
+
+    def _refused(
+        self, items: Iterable[PlaceItem], placements: Iterable[Placement], known: Collection[str]
+    ) -> dict[str, Any] | None:
+        """Return what is answered if there is something that cannot be placed."""
+        for placement in placements:
+            if isinstance(placement, OnWorkers) and self._seen:
+                for spec in placement.workers:
+                    if spec not in known and not self.reconciler.view.resolve(spec):
+                        return {"status": "unknown-worker", "asked": spec, "known": sorted(known)}
+        for item in items:
+            for key in item["keys"]:
+                if key in self.scheduler.tasks and self.scheduler.tasks[key].actor:
+                    return {"status": "actor", "key": key}
+        return None
+
+    def _is_there(self, key: Key) -> bool:
+        ts = self.scheduler.tasks.get(key)
+        return ts is not None and bool(ts.who_has)
 
     def _named(self, placement: Placement) -> Placement:
         """Return `placement` with workers by name: a name survives the worker's restart, an address does not."""

@@ -31,7 +31,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
 from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
 from moorage.model import WorkerInfo
-from moorage.protocol import PlaceItem, VariableRecord
+from moorage.protocol import Load, PlaceItem, VariableRecord
 from moorage.scheduler.journal import TOPIC
 
 if TYPE_CHECKING:
@@ -114,8 +114,13 @@ class SchedulerLink:
             self.mirror.reset(snapshot, anew=anew)
         self.changed("variables", "workers")
 
-    async def place(self, items: list[PlaceItem]) -> None:
-        """Record placements on the scheduler.
+    async def place(self, items: list[PlaceItem], loads: Sequence[Load] = ()) -> set[Any]:
+        """Record placements on the scheduler, and have it deliver small values of theirs first.
+
+        Returns
+        -------
+        set of keys
+            Of `loads`, those that are on no worker.
 
         Raises
         ------
@@ -124,7 +129,9 @@ class SchedulerLink:
         NotPlaceableError
             If a key is that of an actor. Nothing has changed.
         """
-        placed = await self._call("place", items=items, client=self.client.id, requested=list(self.requested))
+        more = sum(load["nbytes"] for load in loads) / SLOWEST_LINK
+        question = {"items": items, "client": self.client.id, "requested": list(self.requested), "loads": loads}
+        placed = await self._call("place", more=more, **question)
         if placed["status"] == "unknown-worker":
             raise UnknownWorkerError(placed["asked"], placed["known"])
         if placed["status"] == "actor":
@@ -135,6 +142,7 @@ class SchedulerLink:
         with self._noticing_what_goes():
             self.mirror.put(placed["variables"], placed["revision"])
         self.changed("variables")
+        return set(placed["lacking"])
 
     async def release(self, vids: list[str]) -> None:
         """Forget placements on the scheduler, after it has dealt with all that this client sent before."""

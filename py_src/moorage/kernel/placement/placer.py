@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,10 +27,11 @@ from moorage.kernel.placement import request, targets
 from moorage.kernel.placement.elements import Elements, pack
 from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
+from moorage.kernel.placement.loads import is_small, loads_of
 from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
 from moorage.kernel.values.keys import is_writable
-from moorage.model import Placement, WorkerInfo
-from moorage.protocol import placement_from_dict
+from moorage.model import OnWorkers, Placement, WorkerInfo
+from moorage.protocol import VariableRecord, placement_from_dict
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -91,19 +92,9 @@ class Placer(Bringing):
         DoesNotFitError
             If a worker that would take it has no room for it. Nothing has changed.
         """
-        request.check_name(name)
-        placement, infos = await self._destination(placement)
-
         if how.rebind:
             self.check_rebinding(name, value)
-
-        async def prepare(copy: bool) -> list[PlacementRequest]:
-            new = await self._new(value, name, placement, infos, how, copy=copy)
-            if how.rebind:
-                await self.check_shareable(new.label, new.parcel.images)
-            return [new]
-
-        (ready,) = await self._carry_out(prepare, placement, infos, how, timeout)
+        (ready,) = await self._carry_out({name: value}, (), placement, how, timeout)
         if how.rebind and name is not None:
             await self.rebind(name, value)
         return ready.parcel.structure.put_together([ready.futures[key] for key in ready.parcel.keys])
@@ -135,27 +126,15 @@ class Placer(Bringing):
         InputError, DoesNotFitError
             Nothing has changed.
         """
-        placement, infos = await self._destination(placement)
         moved = list(names)
         if how.rebind:
             for name in moved:
                 self.check_rebinding(name, self)
             for name, value in values.items():
                 self.check_rebinding(name, value)
-
-        async def prepare(copy: bool) -> list[PlacementRequest]:
-            shipments = [await self._again(name, placement, infos, how) for name in moved]
-            for name, value in values.items():
-                request.check_name(name)
-                if await self._is_placed(name, value, how):
-                    shipments.append(await self._again(name, placement, infos, how))
-                else:
-                    shipments.append(await self._new(value, name, placement, infos, how, copy=copy))
-                if how.rebind:
-                    await self.check_shareable(name, shipments[-1].parcel.images)
-            return shipments
-
-        await self._carry_out(prepare, placement, infos, how, timeout)
+        there = {name for name, value in values.items() if await self._is_placed(name, value, how)}
+        new = {name: value for name, value in values.items() if name not in there}
+        await self._carry_out(new, [*moved, *there], placement, how, timeout)
         if how.rebind:
             for name, value in values.items():
                 await self.rebind(name, value)
@@ -208,23 +187,51 @@ class Placer(Bringing):
 
     # Internals
 
-    async def _destination(self, placement: Placement) -> tuple[Placement, list[WorkerInfo]]:
-        """Return the placement with workers as they are called, and the workers there are."""
+    async def _destination(self, placement: Placement) -> Placement:
+        """Return the placement with workers as they are called."""
         targets.check_placement(placement)
-        infos = await self.link.workers()
-        return await targets.known(placement, infos, {*self.link.mirror.seen, *self.link.requested}), infos
+        seen = {*self.link.mirror.seen, *self.link.requested}
+        if not isinstance(placement, OnWorkers) or seen.issuperset(placement.workers):
+            return placement
+        return await targets.known(placement, await self.link.workers(), seen)
 
-    async def _new(
-        self,
-        value: Any,
-        name: str | None,
-        placement: Placement,
-        infos: Sequence[WorkerInfo],
-        how: How,
-        *,
-        copy: bool,
-    ) -> PlacementRequest:
-        """Make `value`, or a copy of it, ready to be placed."""
+    async def _prepare(
+        self, values: Mapping[Any, Any], names: Iterable[str], placement: Placement, how: How, *, copy: bool
+    ) -> tuple[list[PlacementRequest], list[WorkerInfo]]:
+        """Make values by name, or copies of them, and variables that are placed ready; return the workers, too.
+
+        What is small does not have to ask first: how the workers stood a moment ago, and what comes back, will do.
+        """
+        for name in values:
+            request.check_name(name)
+        placed = [await self._placed_record(name, how) for name in names]
+        parcels = {name: await self._pack(value, name, how, copy=copy) for name, value in values.items()}
+        small = {name for name, parcel in parcels.items() if how.direct is not True and is_small(parcel)}
+        infos = self.link.mirror.infos()
+        if placed or len(small) < len(parcels) or not any(info.status == "running" for info in infos):
+            infos = await self.link.workers()
+        asked = [key for record in placed for key in record["keys"]]
+        for name, parcel in parcels.items():
+            asked += [key for key in parcel.keys if name not in small or self._has_had(key)]
+        lives = {name: await self._begin_lives(parcel.keys) for name, parcel in parcels.items()}
+        held = await self.link.who_has(asked) if asked else {}
+        ready = [
+            request.again(record, record["name"], held, placement, infos, origin=self._is_origin_of(record["keys"]))
+            for record in placed
+        ]
+        for name, value in values.items():
+            parcel = parcels[name]
+            origin = how.keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
+            new = request.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
+            new.small, new.lives = name in small, lives[name]
+            ready.append(new)
+        if how.rebind:
+            for one in ready:
+                await self.check_shareable(one.label, one.parcel.images)
+        return ready, infos
+
+    async def _pack(self, value: Any, name: str | None, how: How, *, copy: bool) -> Elements:
+        """Take `value`, or a copy of it, apart."""
         writable = how.writable or self._is_writable(name)
         parcel = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy, writable=writable))
         self.on_values(parcel.items)
@@ -233,12 +240,7 @@ class Placer(Bringing):
             self._check_writable(parcel)
         if name is None and parcel.structure.kind == "dict" and not parcel.futures:
             self._check_labels(parcel)
-        lives = await self._begin_lives(parcel.keys)
-        held = await self.link.who_has(parcel.keys)
-        origin = how.keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
-        ready = request.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
-        ready.lives = lives
-        return ready
+        return parcel
 
     async def _begin_lives(self, keys: Sequence[Any]) -> list[Future[Any]]:
         """Return futures of keys that are about to be placed.
@@ -251,7 +253,7 @@ class Placer(Bringing):
         # value may have been changed while it was on its way, and then the key does not tell what it is.
         if sending := {self._sending[key] for key in keys if key in self._sending}:
             await asyncio.wait(sending, timeout=config.seconds("answer-timeout"))
-        earlier = any(key in self._earlier or key in self.client.futures for key in keys)
+        earlier = any(map(self._has_had, keys))
         lives = [Future[Any](key, self.client) for key in keys]
         if earlier or len(self._earlier) > _MANY:
             await self.link.flush()
@@ -259,16 +261,19 @@ class Placer(Bringing):
         self._earlier.update(keys)
         return lives
 
-    async def _again(self, name: str, placement: Placement, infos: Sequence[WorkerInfo], how: How) -> PlacementRequest:
-        """Make a variable that is placed already ready for another placement."""
+    async def _placed_record(self, name: str, how: How) -> VariableRecord:
+        """Return what a variable is that is placed already and can be placed in another way."""
         record = await self.find(name)
         if how.writable and not all(map(is_writable, record["keys"])):
             raise InputError(
                 f"{name} is placed already, so that tasks cannot write to it, and the notebook has no value of it.",
                 f"Bring that first: %gather {name}. Then place it with --writable, writable=True.",
             )
-        held = await self.link.who_has(record["keys"])
-        return request.again(record, name, held, placement, infos, origin=self._is_origin_of(record["keys"]))
+        return record
+
+    def _has_had(self, key: Any) -> bool:
+        """Whether this client may have had `key` on the cluster."""
+        return key in self._earlier or key in self.client.futures or key in self.origins
 
     async def _is_placed(self, name: str, value: Any, how: How) -> bool:
         """Whether `value` is what is placed as `name`, as `how` asks for it."""
@@ -279,26 +284,22 @@ class Placer(Bringing):
 
     async def _carry_out(
         self,
-        prepare: Callable[[bool], Awaitable[list[PlacementRequest]]],
+        values: Mapping[Any, Any],
+        names: Iterable[str],
         placement: Placement,
-        infos: Sequence[WorkerInfo],
         how: How,
         timeout: str | float | None,
     ) -> list[PlacementRequest]:
-        """Send what the cluster lacks, record the placements, wait, and return what it was.
+        """Place values by name, and variables that are placed already; wait, and return what it was.
 
         What another thread changes meanwhile is placed as it was at one moment: it is copied first then.
-
-        Parameters
-        ----------
-        prepare : callable
-            Makes the shipments: of the values themselves, or of copies.
         """
-        shipments = await prepare(False)
+        placement = await self._destination(placement)
+        shipments, infos = await self._prepare(values, names, placement, how, copy=False)
         try:
             await self._ship(shipments, placement, infos, how, timeout)
         except TornError:
-            shipments = await prepare(True)
+            shipments, infos = await self._prepare(values, names, placement, how, copy=True)
             await self._ship(shipments, placement, infos, how, timeout)
         return shipments
 
@@ -337,7 +338,7 @@ class Placer(Bringing):
     ) -> None:
         with self._remembering(shipments):
             for one in shipments:
-                if one.value is not NOTHING and not broken_off.is_set():
+                if one.value is not NOTHING and not one.small and not broken_off.is_set():
                     with self._arriving(one.label) as progress:
                         await request.send(one, self.link, infos, how.direct, self.direct, progress, broken_off)
             if broken_off.is_set():
@@ -345,7 +346,16 @@ class Placer(Bringing):
                 raise asyncio.CancelledError
             if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
                 await self.link.flush()  # graphs that were submitted before need what is let go of
-            await self.link.place([one.item for one in shipments])
+            small = [one for one in shipments if one.small]
+            if small:
+                await self.link.images.install()
+            loads = loads_of(small, infos, in_process=self.link.images.in_process)
+            lacking = await self.link.place([one.item for one in shipments], loads)
+        for one in small:
+            for life, item in zip(one.lives, one.parcel.items, strict=True):
+                if life.key not in lacking:
+                    self.client.futures[life.key].finish(type=type(item))
+                    one.futures[life.key] = life
         for one in shipments:
             # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
             good = {key for key, future in one.futures.items() if future.status != "cancelled"}
@@ -383,6 +393,11 @@ class Placer(Bringing):
             # what the workers have said of their hosts will do for what is not shared: small values come in hundreds
             request.check_room(shipments, placement, sharing.judge(infos) if shared else infos, shared)
         except DoesNotFitError:
+            small = [one for one in shipments if one.small]
+            held = await self.link.who_has([key for one in small for key in one.parcel.keys]) if small else {}
+            for one in small:
+                one.held = held
+            infos = await self.link.workers() if small else infos
             placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
             there = await self.link.shared(placed)
             shared |= {key: max(nbytes for nbytes, _ in workers.values()) for key, workers in there.items() if workers}

@@ -80,8 +80,11 @@ class PlacementRequest:
         Remember it, to send it again if it is lost.
     futures : dict of key to Future
         Of what has been sent.
+    small : bool
+        It goes in the message that places it.
     lives : list of Future
-        Keep this client from letting go, meanwhile, of keys that somebody else here lets go of.
+        Of each key that is about to be placed: keep this client from letting go, meanwhile, of keys that somebody else
+        here lets go of.
     """
 
     item: PlaceItem
@@ -92,6 +95,7 @@ class PlacementRequest:
     value: Any = NOTHING
     keep_origin: bool = False
     futures: dict[Any, Future[Any]] = field(default_factory=dict)
+    small: bool = False
     lives: list[Future[Any]] = field(default_factory=list)
 
 

@@ -23,7 +23,6 @@ from uuid import uuid4
 from dask._task_spec import Task
 from distributed.core import Status
 from distributed.protocol.pickle import dumps
-from distributed.utils_comm import scatter_to_workers
 
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
@@ -248,15 +247,13 @@ class Restorer:
         load = {ts.key: values[ts.key] for ts in tasks}
         try:
             with self._strays.sending(load):
-                await self._lives.settle({address: load})
-                async with asyncio.timeout(patience(sum(max(0, ts.nbytes) for ts in tasks))):
-                    _, _, nbytes = await scatter_to_workers([address], load, rpc=self._scheduler.rpc)
-        except (OSError, TimeoutError):  # it has left meanwhile, or hangs
-            self._avoid.update(dict.fromkeys(load, address))
-            if address in self._scheduler.workers:
-                self._strays.suspect(address, load)
-                await asyncio.sleep(_DEATH_SHOWS)
-            return
+                seconds = patience(sum(max(0, ts.nbytes) for ts in tasks))
+                nbytes = await self._strays.put(address, list(load), load, seconds)
+            if nbytes is None:
+                self._avoid.update(dict.fromkeys(load, address))
+                if address in self._scheduler.workers:
+                    await asyncio.sleep(_DEATH_SHOWS)
+                return
         finally:
             for key in load:
                 if self._delivering.get(key) == address:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moorage.plan import Address, Key
@@ -101,6 +101,39 @@ class Strays:
             yield
         finally:
             self._end(keys)
+
+    async def put(
+        self, address: Address, keys: Collection[Key], values: Any, seconds: float
+    ) -> Mapping[Key, int] | None:
+        """Put values into the memory of a worker, while they are `sending`, and return their sizes there.
+
+        Parameters
+        ----------
+        address : str
+        keys : collection of keys
+        values : object
+            A mapping of key to serialized value, or such a mapping serialized as one.
+        seconds : float
+            That it may take.
+
+        Returns
+        -------
+        mapping of key to int, or None
+            None: the worker has left meanwhile, or hangs. What may have arrived is looked for.
+
+        Raises
+        ------
+        Exception
+            If the worker cannot make the values of what it was sent.
+        """
+        try:
+            await self._lives.settle({address: keys})
+            async with asyncio.timeout(seconds):
+                answer = await self._scheduler.rpc(address).update_data(data=values)
+        except (OSError, TimeoutError):
+            self.suspect(address, keys)
+            return None
+        return answer["nbytes"]  # type: ignore[no-any-return]
 
     def hold(self, keys: Iterable[Key], senders: int = 1) -> None:
         """Keep those of `keys` alive that are there and on their way from at least so many senders."""

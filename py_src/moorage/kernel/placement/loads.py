@@ -1,0 +1,76 @@
+"""Small values on their way: in the very message that places them, all that goes to a worker as one.
+
+What is not worth sharing goes this way, unless the user has said how it shall be sent. Larger values are sent before
+they are placed (``request.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from distributed.protocol.serialize import to_serialize
+
+from moorage.images.bundle import Bundle
+from moorage.images.carrier import writable_module
+from moorage.kernel.images.sending import MODULE
+from moorage.kernel.images.steady import snapshot
+from moorage.kernel.placement.elements import Elements, all_of
+from moorage.kernel.values.keys import is_writable
+from moorage.model import WorkerInfo
+from moorage.plan import ClusterView
+from moorage.protocol import Load, placement_from_dict
+from moorage.worker.images.sharing import SMALLEST_SHARED
+
+if TYPE_CHECKING:
+    from moorage.images.format import Image
+    from moorage.kernel.placement.request import PlacementRequest
+
+_TOGETHER = 10_000_000  # bytes of elements above which they go straight to the workers
+
+
+def is_small(parcel: Elements) -> bool:
+    """Whether all of a value can go in the message that places it."""
+    sizes = [image.nbytes for image in parcel.images]
+    return bool(sizes) and max(sizes) < SMALLEST_SHARED and sum(sizes) <= _TOGETHER
+
+
+def loads_of(shipments: Iterable[PlacementRequest], infos: Sequence[WorkerInfo], *, in_process: bool) -> list[Load]:
+    """Return what is in shipments, for the same placement, and nobody has, by who gets it.
+
+    Parameters
+    ----------
+    shipments : iterable of PlacementRequest
+        Small ones.
+    infos : sequence of WorkerInfo
+    in_process : bool
+        Nothing is pickled.
+
+    Raises
+    ------
+    TornError
+        If a value was changed since it was packed.
+    """
+    view = ClusterView(infos)
+    parts: dict[tuple[str | None, bool], list[tuple[Any, Any, Image]]] = {}
+    for shipment in shipments:
+        parcel, held = shipment.parcel, shipment.held
+        everywhere = all_of(placement_from_dict(shipment.item["placement"]), view) is not None
+        elements = zip(shipment.firsts, parcel.keys, parcel.items, parcel.images, strict=True)
+        for first, key, item, image in elements:
+            if not held.get(key):
+                to = None if first is None or everywhere else view.by_name[first]
+                parts.setdefault((to, is_writable(key)), []).append(
+                    (key, item, snapshot(image) if image.buffers else image)
+                )
+    return [
+        {
+            "keys": [key for key, _, _ in values],
+            "nbytes": sum(image.nbytes for _, _, image in values),
+            "to": to,
+            "values": to_serialize({key: value for key, value, _ in values})
+            if in_process
+            else Bundle(values, writable_module(MODULE) if writable else MODULE).frames(),
+        }
+        for (to, writable), values in parts.items()
+    ]

@@ -1,0 +1,103 @@
+"""Small values that come in the message that places them: the scheduler hands them to all workers that shall have them.
+
+So there is one question and one answer between notebook and scheduler, and what the answer says is confirmed. What
+cannot be delivered now, because a worker is not there, hangs, or is one of very many, the reconciler brings there, or
+it is asked for again (``recovery/restorer.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from moorage.model import Placement
+from moorage.plan import Address, Key, KeyView, plan_key
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+    from moorage.protocol import Load
+    from moorage.scheduler.placement.reconcile import Reconciler
+    from moorage.scheduler.recovery.restorer import Restorer
+    from moorage.scheduler.recovery.strays import Strays
+
+_SECONDS = 2.0  # that a worker may take: it would be done at once if it did not hang
+_SLOWEST_LINK = 10e6  # bytes per second
+_MOST = 64  # workers that a load is sent to at once
+_MOST_BYTES = 32_000_000  # that are sent of a load at once
+_SOME = 500  # keys that are registered without a break
+
+
+class Delivery:
+    """Hands loads to workers, and registers what has arrived.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    reconciler : Reconciler
+    origins : Restorer
+    strays : Strays
+    """
+
+    def __init__(self, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, strays: Strays) -> None:
+        self._scheduler = scheduler
+        self._reconciler = reconciler
+        self._origins = origins
+        self._strays = strays
+
+    async def deliver(self, loads: Sequence[Load], placement: Placement, client: str) -> None:
+        """Bring loads to where `placement` wants them first, for a client that will have futures of them.
+
+        Raises
+        ------
+        Exception
+            If a worker cannot make the values of what it was sent. None of the keys is registered then.
+        """
+        puts = [(address, load) for load in loads for address in self._targets(load, placement)]
+        with self._strays.sending([key for load in loads for key in load["keys"]]):
+            seconds = _SECONDS + sum(load["nbytes"] for _, load in puts) / _SLOWEST_LINK
+            sent = await asyncio.gather(
+                *(self._strays.put(address, load["keys"], load["values"], seconds) for address, load in puts),
+                return_exceptions=True,
+            )
+            errors = [error for error in sent if isinstance(error, BaseException)]
+            if not errors:
+                arrived = [(*put, sizes) for put, sizes in zip(puts, sent, strict=True) if isinstance(sizes, Mapping)]
+                await self._register(loads, arrived, client)
+        if errors:
+            for address, load in puts:
+                self._strays.suspect(address, load["keys"])
+            raise errors[0]
+
+    async def _register(
+        self, loads: Sequence[Load], arrived: Sequence[tuple[Address, Load, Mapping[Key, int]]], client: str
+    ) -> None:
+        for load in loads:
+            mine = [(address, sizes) for address, of, sizes in arrived if of is load]
+            for start in range(0, len(load["keys"]), _SOME):
+                some = load["keys"][start : start + _SOME]
+                there = [address for address, _ in mine if address in self._scheduler.workers]
+                if there:
+                    sizes = {key: mine[0][1][key] for key in some}
+                    self._origins.update_data(who_has=dict.fromkeys(some, there), nbytes=sizes, client=client)
+                elif client in self._scheduler.clients:
+                    self._scheduler.client_desires_keys(list(filter(self._scheduler.tasks.get, some)), client)
+                if start + _SOME < len(load["keys"]):
+                    await asyncio.sleep(0)
+
+    def _targets(self, load: Load, placement: Placement) -> list[Address]:
+        """Return who is sent a load now: nobody who has all of it."""
+        view, to = self._reconciler.view, load["to"]
+        tasks = [self._scheduler.tasks.get(key) for key in load["keys"]]
+        holders = [{ws.address for ws in (ts and ts.who_has) or ()} for ts in tasks]
+        held = frozenset(set.intersection(*holders))
+        if to in view.running:
+            return [] if to in held else [to]
+        step = plan_key((placement,), KeyView(load["keys"][0], load["nbytes"], held), view)
+        wanted = sorted(step.pending & view.running)
+        if not wanted and not all(holders) and view.running:
+            wanted = [min(view.running, key=lambda address: (view.load(address), address))]
+        if any(ts is not None and not there for ts, there in zip(tasks, holders, strict=True)):
+            return wanted[:1]  # it is waited for: what ends the waiting tells of one worker only
+        return wanted[: max(1, min(_MOST, _MOST_BYTES // max(1, load["nbytes"])))]
