@@ -57,11 +57,11 @@ class Keeper:
         self._orphaned(self._desired.put(record))
         if before is not None and (dropped := set(before.keys) - set(record.keys)):
             self._let_go(record.vid, dropped)
+        if record.hold or record.client is not None:
+            self._origins.expect(record.keys, record.client)
+        self._desire(record, record.keys)
         for key in record.keys:
-            if record.hold or record.client is not None:
-                self._origins.expect(key, record.client)
             self.size(key)
-            self._desire(record, key)
             if key in self._origins and key in self._scheduler.tasks:
                 self._origins.wait_for(key)
         self._reconciler.mark(record.keys)
@@ -102,7 +102,7 @@ class Keeper:
         """Take note that the scheduler has got a task for a placed key just now."""
         for record in self._desired.by_key[key].values():
             if record.hold:
-                self._desire(record, key)
+                self._desire(record, (key,))
 
     def forgotten(self, key: Key) -> None:
         """Take note that Dask forgets a placed key; unless it comes back at once, so do records that do not hold it."""
@@ -121,11 +121,12 @@ class Keeper:
             else:
                 self.put(record)
 
-    def _desire(self, record: Record, key: Key) -> None:
-        """Keep a key alive as long as the record, or as the futures of the client that placed it."""
+    def _desire(self, record: Record, keys: Iterable[Key]) -> None:
+        """Keep keys alive as long as the record, or as the futures of the client that placed it."""
         desirer = _holder(record.vid) if record.hold else record.client or ""
-        if key in self._scheduler.tasks and (record.hold or desirer in self._scheduler.clients):
-            self._scheduler.client_desires_keys([key], desirer)
+        known = [key for key in keys if key in self._scheduler.tasks]
+        if known and (record.hold or desirer in self._scheduler.clients):
+            self._scheduler.client_desires_keys(known, desirer)
 
     def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
         if _holder(vid) in self._scheduler.clients:

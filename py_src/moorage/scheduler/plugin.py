@@ -162,6 +162,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         # what belongs to another variable too is left where it is
         self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
         self.reconciler.run()
+        while loads and not self.reconciler.marked.isdisjoint(hands):  # so that the answer is the last word
+            await asyncio.sleep(0)
+            self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}
         lacking = [key for load in loads for key in load["keys"] if not self._is_there(key)]
         return {"status": "OK", "variables": variables, "revision": self.journal.revision, "lacking": lacking}

@@ -208,7 +208,8 @@ class Placer(Bringing):
         parcels = {name: await self._pack(value, name, how, copy=copy) for name, value in values.items()}
         small = {name for name, parcel in parcels.items() if how.direct is not True and is_small(parcel)}
         infos = self.link.mirror.infos()
-        if placed or len(small) < len(parcels) or not any(info.status == "running" for info in infos):
+        asks = placed or len(small) < len(parcels) or how.by == "memory"
+        if asks or not any(info.status == "running" for info in infos):
             infos = await self.link.workers()
         asked = [key for record in placed for key in record["keys"]]
         for name, parcel in parcels.items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moorage.images.mappings import METRIC
-from moorage.model import OnWorkers, WorkerInfo, WorkerStatus
+from moorage.model import OnWorkers, Placement, WorkerInfo, WorkerStatus
 from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
@@ -36,6 +36,8 @@ COALESCE = 0.002
 
 _ACTIONS = 2000  # of a slice: carrying them out takes time too
 
+
+_AT_REST = KeyPlan()
 
 _STATUSES: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
 
@@ -97,6 +99,7 @@ class Reconciler:
         #: Keys that are not where they shall be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
+        self._at_rest: set[tuple[tuple[Placement, ...], frozenset[Address]]] = set()  # of one key, as the workers are
         self._dealt: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self._flights = Flights()
@@ -137,13 +140,15 @@ class Reconciler:
         """Bring each key to a worker, by name, where its placements leave a choice; None: to none in particular."""
         for key, worker in hands.items():
             self._dealt.pop(key, None)
-            if worker is not None:
+            ts = self._scheduler.tasks.get(key)
+            if worker is not None and not (ts and ts.who_has and {str(ws.name) for ws in ts.who_has} == {worker}):
                 self._dealt[key] = worker
         self.mark(hands)
 
     def workers_changed(self, gone: Address | None = None) -> None:
         """Take note that a worker came, went (`gone`) or changed its status: every key may be concerned."""
         self._view = None
+        self._at_rest.clear()
         if gone is not None:
             self._flights.worker_gone(gone)
         self.mark(self._desired.by_key)
@@ -227,7 +232,7 @@ class Reconciler:
             return None
         if (hand := self._dealt.get(key)) is not None:
             placements = (OnWorkers((hand,)), *placements)
-        step = plan_key(placements, self._observe(ts), self.view)
+        step = self._step(placements, self._observe(ts))
         if step.pending and (verdict := self._casualties.verdict(key)):
             step = replace(step, replicate=(), moving=False, wait=(*step.wait, Wait(key, "", verdict)))
         there = step.settled and not step.in_use
@@ -244,6 +249,16 @@ class Reconciler:
             self.unsettled[key] = step
         if _outlook(before) != _outlook(step):
             self._changed(key)
+        return step
+
+    def _step(self, placements: tuple[Placement, ...], observed: KeyView) -> KeyPlan:
+        """Return what to do; of keys that are at rest there are many, and few kinds."""
+        still = not observed.in_flight and not observed.in_use
+        if still and (placements, observed.holders) in self._at_rest:
+            return _AT_REST
+        step = plan_key(placements, observed, self.view)
+        if still and step == _AT_REST:
+            self._at_rest.add((placements, observed.holders))
         return step
 
     def _load(self, address: Address) -> int:

@@ -104,33 +104,37 @@ class Restorer:
     def __contains__(self, key: object) -> bool:
         return key in self._clients
 
-    def expect(self, key: Key, client: str | None) -> None:
-        """Look after `key`, whose value `client` has, and wait for it if no worker has it.
+    def expect(self, keys: Iterable[Key], client: str | None) -> None:
+        """Look after `keys`, whose values `client` has, and wait for those that no worker has.
 
         A key that Dask can compute again is left alone, and so is one that the scheduler does not know yet and that
         nobody can send: its task may be on its way.
         """
-        ts = self._scheduler.tasks.get(key)
-        known = self._clients.get(key, [])
-        if ts is None:
-            if client is None and not known:
-                return
-            ts = self._scheduler.new_task(key, None, "released")
-        if key not in self._clients or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
-            self._clients.pop(key, None)
-            computed = ts.run_spec is not None and not _is_ours(ts)
-            if computed or ts.actor or (client is None and not known and not ts.who_has):
-                return
-            ts.run_spec = Task(key, _absent)
-            ts.type = ts.type or "object"
-            self._history.count([ts])
-            ts.priority = ts.priority or (0, 0, 0)
-            self._rest(ts)
-            self._clients[key] = known
-        if client is not None and client not in self._clients[key]:
-            self._clients[key].append(client)
-        if self.lost.pop(key, None) is not None:
-            self._transition(key, "released")
+        new = []
+        for key in keys:
+            ts = self._scheduler.tasks.get(key)
+            known = self._clients.get(key, [])
+            if ts is None:
+                if client is None and not known:
+                    continue
+                ts = self._scheduler.new_task(key, None, "released")
+            if key not in self._clients or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
+                self._clients.pop(key, None)
+                computed = ts.run_spec is not None and not _is_ours(ts)
+                if computed or ts.actor or (client is None and not known and not ts.who_has):
+                    continue
+                ts.run_spec = Task(key, _absent)
+                ts.type = ts.type or "object"
+                ts.priority = ts.priority or (0, 0, 0)
+                self._rest(ts)
+                self._clients[key] = known
+                new.append(ts)
+            if client is not None and client not in self._clients[key]:
+                self._clients[key].append(client)
+            if self.lost.pop(key, None) is not None:
+                self._transition(key, "released")
+        if new:
+            self._history.count(new)
 
     def wait_for(self, key: Key) -> None:
         """Let an expected key that nobody has wait for its value. Somebody must desire it already."""
@@ -281,9 +285,10 @@ class Restorer:
             If a worker has left. Nothing has changed.
         """
         scheduler = self._scheduler
-        who_has = {key: [scheduler.coerce_address(a) for a in addresses] for key, addresses in who_has.items()}
+        known = {a: scheduler.coerce_address(a) for a in {a for addresses in who_has.values() for a in addresses}}
+        who_has = {key: [known[a] for a in addresses] for key, addresses in who_has.items()}
         try:
-            if gone := [a for a in {a for at in who_has.values() for a in at} if a not in scheduler.workers]:
+            if gone := [a for a in known.values() if a not in scheduler.workers]:
                 raise KeyError(gone[0])
             self._take(who_has, nbytes, client)
             self._strays.hold(who_has, senders=2)  # this one has arrived
