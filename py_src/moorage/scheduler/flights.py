@@ -10,7 +10,7 @@ from time import monotonic
 from moorage.plan import Address, Key
 
 _PATIENCE = 10.0
-_OVERDUE = 4.0  # seconds after which it is worth a question whether a copy has not been there all the time
+_OVERDUE = 1.0  # seconds after which a copy is asked for once more
 _SLOWEST_LINK = 10e6  # bytes per second; a copy gets this much more time before it is asked for again
 
 
@@ -34,7 +34,6 @@ class Flights:
         self._by_key: dict[Key, dict[Address, _Flight]] = {}
         #: Bytes on their way to each worker.
         self.incoming: Counter[Address] = Counter()
-        self._looked = 0.0
 
     def begin(self, key: Key, source: Address, target: Address, nbytes: int) -> None:
         """Take note of a copy that is asked for."""
@@ -77,13 +76,10 @@ class Flights:
         del self.incoming[address]
 
     def overdue(self) -> list[tuple[Key, Address]]:
-        """Return keys and targets of copies that have been on their way for long; each once."""
-        before, self._looked = self._looked, monotonic() - _OVERDUE
+        """Return keys and targets of copies that have been on their way for a while."""
+        begun = monotonic() - _OVERDUE
         return [
-            (key, target)
-            for key, flights in self._by_key.items()
-            for target, flight in flights.items()
-            if before < flight.begun <= self._looked
+            (key, t) for key, flights in self._by_key.items() for t, flight in flights.items() if flight.begun < begun
         ]
 
     def expire(self) -> list[tuple[Key, Address]]:

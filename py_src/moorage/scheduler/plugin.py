@@ -392,7 +392,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _sweep(self) -> None:
         self.reconciler.sweep()
         self.origins.seek()
-        for key, target in self.reconciler.overdue():
+        for key, target in self.reconciler.ask_again():
             self.strays.suspect(target, (key,))
         self.strays.look()
         self.casualties.sweep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -60,21 +61,25 @@ def test_all_holders_may_die_at_once(workers: Workers, notebook: Notebook) -> No
     assert np.array_equal(notebook.value("y"), VALUE + 1)
 
 
-def _fail_when_asked(key: Any, dask_worker: Worker) -> None:
+def _fail_when_asked(key: Any, rest: float, dask_worker: Worker) -> None:
     """Let go of a key when somebody comes to fetch it, and answer with an error."""
     asked = dask_worker.handlers["get_data"]
 
     async def get_data(comm: Any, **arguments: Any) -> Any:
         dask_worker.handlers["get_data"] = asked
         dask_worker.handle_stimulus(FreeKeysEvent(keys=[key], stimulus_id="late"))
+        await asyncio.sleep(rest)
         raise RuntimeError("broken")
 
     dask_worker.handlers["get_data"] = get_data
 
 
-def test_copies_are_asked_for_again_when_their_source_has_let_go(workers: Workers, notebook: Notebook) -> None:
+@pytest.mark.parametrize("rest", [0, 1.5], ids=["at once", "after it was asked for again"])
+def test_copies_are_asked_for_again_when_their_source_has_let_go(
+    workers: Workers, notebook: Notebook, rest: float
+) -> None:
     notebook.pin("x", VALUE, "bob")
-    notebook.client.run(_fail_when_asked, notebook.key("x"), workers=[workers.addresses()["bob"]])
+    notebook.client.run(_fail_when_asked, notebook.key("x"), rest, workers=[workers.addresses()["bob"]])
     notebook.move("x", Everywhere())
     notebook.until("x", on=["alice", "bob", "carol"], timeout=8)  # sooner than a copy is given up
     assert np.array_equal(notebook.value("x"), VALUE)

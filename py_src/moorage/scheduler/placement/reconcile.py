@@ -174,9 +174,19 @@ class Reconciler:
         """Return keys of which a copy is on its way to a worker."""
         return self._flights.to(address)
 
-    def overdue(self) -> list[tuple[Key, Address]]:
-        """Return copies that do not arrive, and their targets; each once."""
-        return self._flights.overdue()
+    def ask_again(self) -> list[tuple[Key, Address]]:
+        """Ask once more for copies that do not arrive; return those keys and their targets.
+
+        A worker that was fetching a key already ignores being asked for it, and when that fails it says nothing. One
+        that is still fetching it ignores this question too.
+        """
+        overdue = self._flights.overdue()
+        self._send(
+            Replicate(key, target, tuple(ws.address for ws in ts.who_has), "it has not arrived")
+            for key, target in overdue
+            if (ts := self._scheduler.tasks.get(key)) is not None and ts.who_has
+        )
+        return overdue
 
     def sweep(self) -> None:
         """Give up on copies that never arrived, and look again at all that is not settled or was in use."""
