@@ -1,10 +1,12 @@
 """What a notebook or a script holds of a cluster: `start`, `attach`, and the `ClusterController` that they return.
 
 * ``start``         starting a cluster, attaching to one, installing placement on one
-* ``cluster``       `ClusterController`, with the verbs of ``verbs``, ``resizing`` and ``submitting``
+* ``cluster``       `ClusterController`: ``placing``, ``running`` and ``resizing`` have its verbs
+* ``connected``     its connection: kept up, sought again, given up
 * ``info``          what there is to say of a cluster at a glance
 * ``registry``      the clusters of this process, and which of them is the current one
-* ``scaling``       who changes the size of the cluster: its host process, this process, or nobody here
+* ``size``          how many workers there are and shall be
+* ``scaling``       who changes that: its host process, this process, or nobody here
 * ``dask_cluster``  what code written for one of Dask's cluster objects expects
 * ``ending``, ``forks``  a cluster without a connection, a forked process
 

@@ -7,72 +7,19 @@ both have (``scale``, ``adapt``, ``close``, ``wait_for_workers``) are ours, whic
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
 from dask.widgets import get_template  # type: ignore[attr-defined]
 from distributed import Client, Security
-from distributed.core import Status
 from distributed.objects import SchedulerInfo
 from distributed.utils import Log, Logs
-from traitlets import Enum
 
-from moorage.deploy.host_process import HostHandle
-from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.controller.connected import Connected
 from moorage.kernel.waiting import answer
 from moorage.model import WorkerInfo
 
 C = TypeVar("C", bound="LikeDasksCluster")
-
-_AS_DASK = {
-    "starting": Status.starting,
-    "connected": Status.running,
-    "lost": Status.failed,
-    "stopped": Status.closed,
-}
-
-
-class ClusterStatus(str):
-    """How a cluster is: a str that also equals the `distributed.Status` which Dask would give it.
-
-    Examples
-    --------
-    >>> ClusterStatus("connected") == "connected" == ClusterStatus("connected")
-    True
-    >>> ClusterStatus("connected") == Status.running
-    True
-    """
-
-    __slots__ = ()
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self.as_dask is other if isinstance(other, Status) else str.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    @property
-    def as_dask(self) -> Status:
-        """Dask's word for it."""
-        return _AS_DASK[str(self)]
-
-    @property
-    def name(self) -> str:
-        """Name of Dask's word for it."""
-        return self.as_dask.name
-
-
-class StatusTrait(Enum):  # type: ignore[type-arg]
-    """A trait whose values are each a `ClusterStatus`."""
-
-    def __init__(self) -> None:
-        super().__init__(list(_AS_DASK), ClusterStatus("starting"))
-
-    def validate(self, obj: Any, value: Any) -> ClusterStatus:
-        """Return a value as it is kept; called by traitlets."""
-        return ClusterStatus(super().validate(obj, value))
 
 
 class Workers(dict[str, WorkerInfo]):
@@ -148,34 +95,11 @@ class SchedulerView:
         return str(self.identity()._repr_html_())
 
 
-class LikeDasksCluster:
+class LikeDasksCluster(Connected):
     """The attributes and methods of `distributed.deploy.cluster.Cluster` that are not verbs of ours."""
-
-    client: Client
-    name: str
-    address: str
-    dashboard_link: str
-    status: Any
-    _loop: Any
-    requested: Any
-    _link: SchedulerLink
-    _handle: HostHandle | None
-    _seen: SchedulerInfo
 
     asynchronous = False
     _supports_scaling = True
-
-    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
-        """Run a coroutine function on the client's event loop."""
-        raise AssertionError("the cluster does this")
-
-    @property
-    def on_loop(self) -> bool:
-        """Whether this is called on the client's event loop, where nothing can be waited for."""
-        try:
-            return asyncio.get_running_loop() is self._loop.asyncio_loop
-        except RuntimeError:
-            return False
 
     # Workers
 
@@ -218,9 +142,6 @@ class LikeDasksCluster:
             self._seen = SchedulerInfo(self._run(self._identity))
         return self._seen
 
-    async def _identity(self) -> Any:
-        return await answer(self.client, self.scheduler_comm.identity(n_workers=-1))
-
     def get_logs(self, cluster: bool = True, scheduler: bool = True, workers: bool | Iterable[str] = True) -> Logs:
         """Return the logs of the cluster's process, of the scheduler, and of workers.
 
@@ -236,7 +157,7 @@ class LikeDasksCluster:
         dict of str to str
             With the keys ``Cluster`` and ``Scheduler``, and the addresses of workers.
         """
-        return self._run(self._get_logs, cluster, scheduler, workers)  # type: ignore[no-any-return]
+        return self._run(lambda: self._get_logs(cluster, scheduler, workers))
 
     async def _get_logs(self, cluster: bool, scheduler: bool, workers: bool | Iterable[str]) -> Logs:
         logs = Logs()

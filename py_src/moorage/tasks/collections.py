@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dask.base import annotate, is_dask_collection
@@ -17,96 +17,55 @@ from dask.core import flatten
 from moorage.errors import InputError, UnknownWorkerError
 from moorage.kernel.placement.targets import worker_list
 from moorage.kernel.waiting import gather, wait_for
+from moorage.model import WorkerInfo
 from moorage.plan import ClusterView
 
 if TYPE_CHECKING:
     from distributed import Client
 
 
-class Computing:
-    """What a `ClusterController` can do with Dask collections."""
+def on_workers(
+    client: Client,
+    function: Callable[..., Any],
+    collections: Any,
+    workers: Any,
+    others: Any,
+    known: Callable[[], Sequence[WorkerInfo]],
+    options: dict[str, Any],
+) -> Any:
+    """Call ``Client.compute`` or ``Client.persist`` with workers for each collection.
 
-    client: Client
-    workers: Any  # see `LikeDasksCluster`
-
-    def compute(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
-        """Compute Dask collections on the workers, as ``Client.compute``.
-
-        Parameters
-        ----------
-        collections : Dask collection, or list of them
-        workers : str, list or dict, optional
-            Names, hosts or addresses. A dict gives them for collections, or tuples of collections: their own final
-            tasks run there, and what these depend on runs anywhere. The graph is then not optimized, because that
-            would merge the tasks of several collections into one.
-        allow_other_workers : bool, or list of collections
-            Whether tasks may run elsewhere if they must; or those of which collections.
-        **options
-            Of ``Client.compute``.
-
-        Returns
-        -------
-        Future, or list of Futures
-
-        Raises
-        ------
-        UnknownWorkerError
-            Nothing was computed.
-        InputError
-            If `workers` or `allow_other_workers` are none of these.
-        """
-        return self._restricted(self.client.compute, collections, workers, allow_other_workers, options)
-
-    def persist(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
-        """Compute Dask collections and keep the parts on the workers, as ``Client.persist``.
-
-        To keep them there through whatever happens, place what it returns: `pin`, `scatter`, `broadcast`.
-
-        Parameters
-        ----------
-        collections : Dask collection, or list of them
-        workers, allow_other_workers
-            As in `compute`.
-        **options
-            Of ``Client.persist``.
-
-        Returns
-        -------
-        Dask collection, or list of them
-
-        Raises
-        ------
-        UnknownWorkerError, InputError
-            Nothing was computed.
-        """
-        return self._restricted(self.client.persist, collections, workers, allow_other_workers, options)
-
-    def _restricted(
-        self, function: Callable[..., Any], collections: Any, workers: Any, others: Any, options: dict[str, Any]
-    ) -> Any:
-        if options.pop("sync", False):
-            futures = self._restricted(function, collections, workers, others, options)
-            return wait_for(self.client, gather, self.client, futures)
-        if workers is None:
-            return function(collections, **options)
-        view = ClusterView(self.workers())
-        if not isinstance(workers, Mapping):
-            return function(
-                collections, workers=_addresses(workers, view), allow_other_workers=_flag(others), **options
-            )
-        restrictions: defaultdict[Any, list[str]] = defaultdict(list)
-        for named, where in workers.items():
-            addresses = _addresses(where, view)
-            restrictions.update(dict.fromkeys(_keys(named, "workers"), addresses))
-        if isinstance(others, bool):
-            loose = defaultdict(bool, dict.fromkeys(restrictions, others))
-        else:
-            loose = defaultdict(bool, dict.fromkeys(_keys(others, "allow_other_workers"), True))
-        with warnings.catch_warnings():
-            # of Dask's frames: they lose annotations of their layers, and these are not
-            warnings.filterwarnings("ignore", "Dask annotations .* detected", UserWarning)
-            with annotate(workers=restrictions.__getitem__, allow_other_workers=loose.__getitem__):
-                return function(collections, **{"optimize_graph": False, **options})
+    Parameters
+    ----------
+    client : Client
+    function : callable
+        Which of the two.
+    collections, workers, others, options
+        As in `ClusterController.compute`, where `others` is ``allow_other_workers``.
+    known : callable
+        Returns the workers there are.
+    """
+    if options.pop("sync", False):
+        futures = on_workers(client, function, collections, workers, others, known, options)
+        return wait_for(client, gather, client, futures)
+    if workers is None:
+        return function(collections, **options)
+    view = ClusterView(known())
+    if not isinstance(workers, Mapping):
+        return function(collections, workers=_addresses(workers, view), allow_other_workers=_flag(others), **options)
+    restrictions: defaultdict[Any, list[str]] = defaultdict(list)
+    for named, where in workers.items():
+        addresses = _addresses(where, view)
+        restrictions.update(dict.fromkeys(_keys(named, "workers"), addresses))
+    if isinstance(others, bool):
+        loose = defaultdict(bool, dict.fromkeys(restrictions, others))
+    else:
+        loose = defaultdict(bool, dict.fromkeys(_keys(others, "allow_other_workers"), True))
+    with warnings.catch_warnings():
+        # of Dask's frames: they lose annotations of their layers, and these are not
+        warnings.filterwarnings("ignore", "Dask annotations .* detected", UserWarning)
+        with annotate(workers=restrictions.__getitem__, allow_other_workers=loose.__getitem__):
+            return function(collections, **{"optimize_graph": False, **options})
 
 
 def _addresses(workers: Any, view: ClusterView) -> list[str]:

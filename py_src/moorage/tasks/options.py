@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from moorage.errors import InputError
 from moorage.kernel.placement.structure import shown
@@ -81,3 +83,35 @@ class Options:
             print(message)
         else:
             self.on_report({"kind": "output", "on": "", "parts": [("stdout", None, message + "\n")]})
+
+
+def print_report(report: Report) -> None:
+    """Print what tasks print, with a label where there are several: the item's number, or the worker's name."""
+    for stream, item, text in report.get("parts", ()):
+        label = "" if item is None else f"[{item}] "
+        file = sys.stderr if stream == "stderr" else sys.stdout
+        print("".join(label + line for line in text.splitlines(keepends=True)), end="", file=file)
+
+
+def as_dask_has_them(
+    workers: Any,
+    resources: Mapping[str, float] | None,
+    retries: int | None,
+    priority: int,
+    allow_other_workers: bool,
+    *,
+    limits: Mapping[str, int] | None,
+    **others: Any,
+) -> Options:
+    """Return options for arguments as ``Client.submit`` takes them, with what tasks print printed here."""
+    named = [workers] if isinstance(workers, str | int) else workers or ()
+    return Options(
+        workers=tuple(map(str, named)),
+        allow_other_workers=allow_other_workers,
+        resources=resources or {},
+        retries=retries or 0,
+        priority=priority,
+        limits=limits or {},
+        on_report=print_report,
+        **others,
+    )

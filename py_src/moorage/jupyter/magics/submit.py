@@ -17,7 +17,6 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display as publish
 
 from moorage.controller import registry
-from moorage.controller.submitting import print_report
 from moorage.errors import ArgumentError, InputError, WaitTimeoutError
 from moorage.jupyter.magics.cells import not_python, show_from_users_code
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, Progress
@@ -26,7 +25,7 @@ from moorage.jupyter.magics.submit_line import SubmitArguments, submit
 from moorage.kernel.waiting import result_of
 from moorage.tasks.each import OnEach
 from moorage.tasks.map.results import Results
-from moorage.tasks.options import Options
+from moorage.tasks.options import Options, print_report
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

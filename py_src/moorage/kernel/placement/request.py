@@ -47,7 +47,7 @@ NOTHING: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How something is placed; see `Verbs.scatter`, whose arguments these are."""
+    """How something is placed; see `ClusterController.scatter`, whose arguments these are."""
 
     whole: bool = False
     by: By = "cores"

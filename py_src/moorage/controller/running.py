@@ -1,53 +1,21 @@
-"""The verbs of a `ClusterController` that run code: ``submit`` and ``map``."""
+"""The verbs of a `ClusterController` that run code: ``submit``, ``map``, ``compute`` and ``persist``."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from typing import Any
 
 from distributed import Future
 
-from moorage.errors import UnpicklableError
-from moorage.kernel.placement.placer import Placer
+from moorage.controller.connected import Connected
+from moorage.model import WorkerInfo
+from moorage.tasks.collections import on_workers
 from moorage.tasks.map.results import Results
-from moorage.tasks.options import Options
-from moorage.tasks.placed_data import PlacedData
-from moorage.tasks.runner import Submitter
-from moorage.tasks.runtime import Report
+from moorage.tasks.options import as_dask_has_them
 
 
-class Submitting:
-    """The verbs of a cluster that run code."""
-
-    placer: Placer
-
-    def __reduce__(self) -> Any:
-        raise UnpicklableError(
-            "A cluster cannot be sent to its own workers.",
-            "Inside a task, `distributed.get_client()` is a client of the cluster.",
-        )
-
-    def _check_connected(self) -> None:
-        """Check that the scheduler can be spoken with."""
-        raise AssertionError("the cluster does this")
-
-    @property
-    def submitter(self) -> Submitter:
-        """What runs code on this cluster.
-
-        Raises
-        ------
-        UnreachableError
-            If the cluster is stopped, or the connection lost.
-        """
-        self._check_connected()
-        return self._submitter
-
-    @cached_property
-    def _submitter(self) -> Submitter:
-        return Submitter(PlacedData(self.placer))
+class Running(Connected):
+    """What a `ClusterController` can run."""
 
     def submit(
         self,
@@ -95,7 +63,7 @@ class Submitting:
         InputError, StaleError, LostError
             Nothing was run.
         """
-        options = _options(
+        options = as_dask_has_them(
             workers, resources, retries, priority, allow_other_workers, near=near, limits=limits, auto=auto, stale=stale
         )
         return self.submitter.submit(function, args, kwargs, options, key=key, pure=pure)
@@ -150,7 +118,7 @@ class Submitting:
         InputError, StaleError, LostError
             Nothing was run.
         """
-        options = _options(
+        options = as_dask_has_them(
             workers,
             resources,
             retries,
@@ -166,33 +134,61 @@ class Submitting:
         )
         return self.submitter.map(function, *iterables, options=options, kwargs=kwargs)
 
+    def compute(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
+        """Compute Dask collections on the workers, as ``Client.compute``.
 
-def print_report(report: Report) -> None:
-    """Print what tasks print, with a label where there are several: the item's number, or the worker's name."""
-    for stream, item, text in report.get("parts", ()):
-        label = "" if item is None else f"[{item}] "
-        file = sys.stderr if stream == "stderr" else sys.stdout
-        print("".join(label + line for line in text.splitlines(keepends=True)), end="", file=file)
+        Parameters
+        ----------
+        collections : Dask collection, or list of them
+        workers : str, list or dict, optional
+            Names, hosts or addresses. A dict gives them for collections, or tuples of collections: their own final
+            tasks run there, and what these depend on runs anywhere. The graph is then not optimized, because that
+            would merge the tasks of several collections into one.
+        allow_other_workers : bool, or list of collections
+            Whether tasks may run elsewhere if they must; or those of which collections.
+        **options
+            Of ``Client.compute``.
 
+        Returns
+        -------
+        Future, or list of Futures
 
-def _options(
-    workers: Any,
-    resources: Mapping[str, float] | None,
-    retries: int | None,
-    priority: int,
-    allow_other_workers: bool,
-    *,
-    limits: Mapping[str, int] | None,
-    **others: Any,
-) -> Options:
-    named = [workers] if isinstance(workers, str | int) else workers or ()
-    return Options(
-        workers=tuple(map(str, named)),
-        allow_other_workers=allow_other_workers,
-        resources=resources or {},
-        retries=retries or 0,
-        priority=priority,
-        limits=limits or {},
-        on_report=print_report,
-        **others,
-    )
+        Raises
+        ------
+        UnknownWorkerError
+            Nothing was computed.
+        InputError
+            If `workers` or `allow_other_workers` are none of these.
+        """
+        return on_workers(
+            self.client, self.client.compute, collections, workers, allow_other_workers, self._known, options
+        )
+
+    def persist(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
+        """Compute Dask collections and keep the parts on the workers, as ``Client.persist``.
+
+        To keep them there through whatever happens, place what it returns: `pin`, `scatter`, `broadcast`.
+
+        Parameters
+        ----------
+        collections : Dask collection, or list of them
+        workers, allow_other_workers
+            As in `compute`.
+        **options
+            Of ``Client.persist``.
+
+        Returns
+        -------
+        Dask collection, or list of them
+
+        Raises
+        ------
+        UnknownWorkerError, InputError
+            Nothing was computed.
+        """
+        return on_workers(
+            self.client, self.client.persist, collections, workers, allow_other_workers, self._known, options
+        )
+
+    def _known(self) -> list[WorkerInfo]:
+        return self._run(self._link.workers)

@@ -1,14 +1,14 @@
-"""The verbs of a cluster, blocking: scatter, broadcast, pin, place, release, gather, and where things are."""
+"""The verbs of a `ClusterController` for variables: ``scatter``, ``broadcast``, ``pin``, ``release``, ``gather`` ..."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from moorage.controller.connected import Connected
 from moorage.errors import InputError
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.placements import Placements
-from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.request import How
 from moorage.kernel.placement.targets import scatter_placement, worker_list
 from moorage.kernel.placement.variable import Variable
@@ -17,15 +17,8 @@ from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
 _MISSING: Any = object()
 
 
-class Verbs:
-    """What a `ClusterController` can do with variables. Those that place wait, within bounds, until it is done."""
-
-    placer: Placer
-    wait_timeout: Any
-
-    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
-        """Run a coroutine function on the client's event loop."""
-        raise AssertionError("the cluster does this")
+class Placing(Connected):
+    """What a `ClusterController` can do with variables. What places waits, within bounds, until it is done."""
 
     def scatter(
         self,
@@ -103,7 +96,8 @@ class Verbs:
             raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
         how = How(whole, by, hash, direct, force, keep_origin, rebind, writable)
-        return self._wait(self.placer.place, data, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+        limit = self._limit(timeout)
+        return self._run(lambda: self.placer.place(data, name, placement, how, timeout=limit), asynchronous)
 
     def broadcast(
         self,
@@ -142,7 +136,8 @@ class Verbs:
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
-        return self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+        limit = self._limit(timeout)
+        return self._run(lambda: self.placer.place(value, name, placement, how, timeout=limit), asynchronous)
 
     def pin(
         self,
@@ -181,18 +176,14 @@ class Verbs:
         if not specs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
+        limit = self._limit(timeout)
         if value is _MISSING:
-            return self.place(
-                name,
-                placement,
-                force=force,
-                rebind=rebind,
-                writable=writable,
-                timeout=timeout,
-                asynchronous=asynchronous,
+            how = How(force=force, rebind=rebind, writable=writable)
+            return self._run(
+                lambda: self.placer.place_together({}, [name], placement, how, timeout=limit), asynchronous
             )
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
-        placed = self._wait(self.placer.place, value, name, placement, how, timeout=timeout, asynchronous=asynchronous)
+        placed = self._run(lambda: self.placer.place(value, name, placement, how, timeout=limit), asynchronous)
         return placed if asynchronous else None
 
     def place(
@@ -227,8 +218,9 @@ class Verbs:
         """
         names = [names] if isinstance(names, str) else list(names)
         how = How(whole, force=force, rebind=rebind, writable=writable)
-        return self._wait(
-            self.placer.place_together, values or {}, names, placement, how, timeout=timeout, asynchronous=asynchronous
+        limit = self._limit(timeout)
+        return self._run(
+            lambda: self.placer.place_together(values or {}, names, placement, how, timeout=limit), asynchronous
         )
 
     def release(self, *names: str, asynchronous: bool | None = None) -> Any:
@@ -239,7 +231,7 @@ class Verbs:
         UnknownVariableError
             Nothing has changed.
         """
-        return self._run(self.placer.release, names, asynchronous=asynchronous)
+        return self._run(lambda: self.placer.release(names), asynchronous)
 
     def gather(
         self,
@@ -271,7 +263,7 @@ class Verbs:
         NotMappableError
             If it shall be mapped and no worker of this host has it.
         """
-        return self._run(self._gather, names, timeout, map, asynchronous=asynchronous)
+        return self._run(lambda: self._gather(names, timeout, map), asynchronous)
 
     async def _gather(self, names: Sequence[str], timeout: str | float | None, map: bool) -> Any:
         values = await self.placer.gather(names, timeout, map=map)
@@ -284,7 +276,7 @@ class Verbs:
         ------
         UnknownVariableError
         """
-        return self._run(self.placer.look, names or None, asynchronous=asynchronous)  # type: ignore[no-any-return]
+        return self._run(lambda: self.placer.look(names or None), asynchronous)
 
     def sharing(self, *names: str) -> dict[str, str]:
         """Return which workers share the memory of variables, and why others have copies of their own; all by default.
@@ -293,22 +285,15 @@ class Verbs:
         ------
         UnknownVariableError
         """
-        return self._run(self.placer.sharing, names or None)  # type: ignore[no-any-return]
+        return self._run(lambda: self.placer.sharing(names or None))
 
-    def _wait(
-        self,
-        function: Callable[..., Coroutine[Any, Any, Any]],
-        *args: Any,
-        timeout: str | float | None,
-        **options: Any,
-    ) -> Any:
-        """Run a coroutine function that waits until something is placed, by default as long as is set."""
-        limit = self.wait_timeout if timeout is None else timeout
-        return self._run(function, *args, timeout=limit, **options)
+    def _limit(self, timeout: str | float | None) -> str | float:
+        """Return how long to wait until something is placed, by default as long as is set."""
+        return self.wait_timeout if timeout is None else timeout
 
     def __getitem__(self, name: str) -> Variable:
         if name not in self.placer.names():
-            self._run(self.placer.find, name)
+            self._run(lambda: self.placer.find(name))
         return Variable(self, name)
 
     def __contains__(self, name: object) -> bool:

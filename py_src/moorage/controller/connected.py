@@ -1,0 +1,305 @@
+"""The connection of a `ClusterController` to its cluster: kept up, sought again when it is lost, and given up.
+
+Whatever a cluster can do runs on the event loop of its Dask client; `Connected._run` takes it there, from any thread.
+What it can do is in ``placing.py``, ``running.py``, ``resizing.py`` and ``dask_cluster.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, Literal, TypeVar, overload
+
+from distributed import Client
+from distributed.deploy.cluster import Cluster
+from distributed.objects import SchedulerInfo
+from tornado.ioloop import PeriodicCallback
+from traitlets import Bool, Enum, Int, Set, Unicode
+from traitlets.config import Configurable
+
+from moorage import config
+from moorage.controller import forks
+from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
+from moorage.controller.size import Size
+from moorage.deploy.host.control import TOPIC as HOST_TOPIC
+from moorage.deploy.host_process import HostHandle
+from moorage.errors import MoorageError, UnreachableError
+from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
+from moorage.kernel.placement.placer import Placer
+from moorage.kernel.values.value_registry import ValueRegistry
+from moorage.kernel.waiting import RECONNECT, answer, wait_for
+from moorage.tasks.placed_data import PlacedData
+from moorage.tasks.runner import Submitter
+
+T = TypeVar("T")
+
+_STATUS_MS = 500
+
+
+class StatusTrait(Enum):  # type: ignore[type-arg]
+    """A trait whose values are each a `ClusterStatus`."""
+
+    def __init__(self) -> None:
+        super().__init__(list(AS_DASK), ClusterStatus("starting"))
+
+    def validate(self, obj: Any, value: Any) -> ClusterStatus:
+        """Return a value as it is kept; called by traitlets."""
+        return ClusterStatus(super().validate(obj, value))
+
+
+class Connected(Configurable):
+    """A cluster with a connection to it. See `ClusterController` for its attributes."""
+
+    status = StatusTrait()
+    n_workers = Int(0)
+    requested = Set(Unicode())
+    wait_timeout = Unicode(help="How long %scatter, %broadcast and %pin wait for copies to arrive.").tag(config=True)
+    read_only = Bool(help="Whether the panel may only look.").tag(config=True)
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        name: str,
+        kind: str,
+        owner: str,
+        handle: HostHandle | None = None,
+        cluster: Cluster | None = None,
+        owns_client: bool = True,
+    ) -> None:
+        super().__init__(wait_timeout=str(config.get("wait-timeout")), read_only=bool(config.get("read-only")))
+        self.client = client
+        self._process = os.getpid()
+        self._loop: Any = client.loop
+        self.name = name
+        self.kind = kind
+        self.address = str(client.scheduler.address) if client.scheduler is not None else ""
+        self.dashboard_link = handle.info.dashboard_link if handle is not None else ""
+        self._handle = handle
+        self._cluster = cluster
+        self._owns_client = owns_client
+        self._link = SchedulerLink(client, ValueRegistry())
+        self.placer = Placer(client, owner, self._link, direct=handle is not None)
+        self._size = Size(client, self._link, cluster, self._on_size)
+        self._watch: PeriodicCallback | None = None
+        self._comm: Any = None  # the connection on which all is subscribed to
+        try:
+            self._run(self._connect)
+        except BaseException:
+            self._leave()
+            raise
+        if owns_client:
+            forks.cut_off_in_children(client)
+            if client.cluster is None:
+                client.cluster = self
+
+    # State
+
+    @property
+    def link(self) -> SchedulerLink:
+        """The conversation with the scheduler plugin."""
+        return self._link
+
+    @property
+    def secure(self) -> bool:
+        """Whether connections are encrypted and authenticated."""
+        return self.address.startswith("tls://")
+
+    @property
+    def dask_cluster(self) -> Cluster | None:
+        """The cluster object of this process that it was attached by, if any."""
+        return self._cluster
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no connection: it is being sought, or the client was closed."""
+        return self.status == "lost" or (self.status == "connected" and self.client.status in ("closing", "closed"))
+
+    @property
+    def handle(self) -> HostHandle | None:
+        """The process of the cluster, if this notebook has started it."""
+        return self._handle
+
+    @property
+    def kept(self) -> bool:
+        """Whether the cluster outlives this notebook."""
+        return bool(self._size.info.get("keep"))
+
+    @property
+    def scalable(self) -> bool:
+        """Whether this notebook can change the size."""
+        return self._size.scalable
+
+    @property
+    def notices(self) -> dict[str, Notice]:
+        """What went wrong and was not dismissed yet."""
+        return self._link.notices
+
+    def dismiss(self, notice_id: str) -> None:
+        """Forget a notice."""
+        if self._link.notices.pop(notice_id, None) is not None:
+            self._link.changed("notices")
+
+    def subscribe(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
+        """Call `callback` with ``variables``, ``workers``, ``cluster`` or ``notices`` when such a thing has changed.
+
+        It is called on the client's event loop and must be quick. Returns a function that ends it.
+        """
+        return self._link.subscribe(callback)
+
+    def status_info(self) -> ClusterInfo:
+        """Return what there is to say of the cluster at a glance, as ``%cluster`` shows it."""
+        info = self._size.info
+        adapt = info["adapt"]
+        status: Any = "lost" if self.lost else str(self.status)
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "status": status,
+            "detail": info["trouble"],
+            "secure": self.secure,
+            "dashboard_link": self.dashboard_link,
+            "requested": len(self.requested),
+            "arrived": self.n_workers,
+            "pending": len(info["pending"]),
+            "scalable": self.scalable,
+            "adapt": [adapt["minimum"], adapt["maximum"]] if adapt else [],
+            "kept": self.kept,
+            "idle_timeout": info.get("idle_timeout", 0.0),
+        }
+
+    @property
+    def submitter(self) -> Submitter:
+        """What runs code on this cluster.
+
+        Raises
+        ------
+        UnreachableError
+            If the cluster is stopped, or the connection lost.
+        """
+        self._check_connected()
+        return self._submitter
+
+    @cached_property
+    def _submitter(self) -> Submitter:
+        return Submitter(PlacedData(self.placer))
+
+    # On the event loop of the client
+
+    @property
+    def on_loop(self) -> bool:
+        """Whether this is called on the client's event loop, where nothing can be waited for."""
+        try:
+            return asyncio.get_running_loop() is self._loop.asyncio_loop
+        except RuntimeError:
+            return False
+
+    @overload
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]], asynchronous: Literal[False] | None = None) -> T: ...
+    @overload
+    def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], asynchronous: bool | None) -> Any: ...
+    def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], asynchronous: bool | None = None) -> Any:
+        """Run a coroutine on the client's event loop and return what it gives, or an awaitable of that.
+
+        Parameters
+        ----------
+        work : callable
+            Returns the coroutine.
+        asynchronous : bool, optional
+            Return an awaitable.
+        """
+        self._check_connected()
+        if not asynchronous:
+            try:
+                return wait_for(self.client, work)
+            except MoorageError as error:  # a refusal: who gets it need not see how it came about
+                raise error.with_traceback(None) from error.__cause__
+        if self.on_loop:
+            return work()
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop.asyncio_loop))
+
+    def _check_connected(self) -> None:
+        if os.getpid() != self._process:
+            raise forks.of_parent(self.name)
+        if self.status == "stopped":
+            raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
+        if self.client.status != "running":
+            raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
+
+    async def _connect(self) -> None:
+        await self._link.connect()
+        self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
+        await self._size.begin()
+        if self._size.hosted:
+            self.name, self.kind, self.dashboard_link = (
+                self._size.info[key] for key in ("name", "kind", "dashboard_link")
+            )
+        self._seen = SchedulerInfo(await self._identity())
+        self._comm = self.client.scheduler_comm
+        self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
+        self._watch.start()
+        self._set_status("connected")
+
+    async def _identity(self) -> Any:
+        scheduler: Any = self.client.scheduler
+        return await answer(self.client, scheduler.identity(n_workers=-1))
+
+    async def _look_at_connection(self) -> None:
+        comm = self.client.scheduler_comm if self.client.status == "running" else None
+        if self.status == "stopped" or (comm is self._comm and self.status == "connected"):
+            return
+        self._set_status("lost")
+        if comm is not None:
+            await self._reconnect()
+            self._comm = comm
+            self._set_status("connected")
+
+    async def _reconnect(self) -> None:
+        """Take up the conversation again: to the scheduler this is a new client."""
+        self._size.follow()
+        await self._link.connect()
+        await self.placer.resume()
+        await self._size.command("info")
+
+    def _set_status(self, status: str) -> None:
+        if self.status not in (status, "stopped"):
+            self.status = status
+            self._link.changed("cluster")
+
+    def _on_size(self) -> None:
+        """Show the size as it is now."""
+        if self._handle is not None and "keep" in self._size.info:
+            self._handle.kept = self._size.info["keep"]  # another notebook may have changed that
+        self.requested = set(self._size.info["requested"])
+        self.n_workers = self._size.n_workers
+
+    # Ending
+
+    def _forget_if_forked(self) -> bool:
+        """In a process that was forked from ours: end nothing, since it is the parent's. Return whether it is one."""
+        if os.getpid() == self._process:
+            return False
+        self.status = "stopped"
+        return True
+
+    def _leave(self) -> None:
+        self.status = "stopped"
+        self._loop.add_callback(self._let_go)
+        self._link.changed("cluster")
+        if self._owns_client:
+            with suppress(TimeoutError):  # nobody listens
+                self.client.close(timeout=config.seconds("stop-timeout"))
+
+    async def _let_go(self) -> None:
+        """Follow the cluster no longer. On the event loop, after what an interrupt has cancelled there."""
+        if self._watch is not None:
+            self._watch.stop()
+        self._size.close()
+        self._link.images.sharing.close()
+        if "_submitter" in vars(self):
+            self._submitter.leave()
+        if not self._owns_client:  # else it leaves for good
+            await self._link.leave(HOST_TOPIC)

@@ -1,0 +1,155 @@
+"""The size of a cluster: how many workers are there and asked for, and changing that. On the client's event loop.
+
+Who carries a change out is ``scaling.py``; the verbs are in ``resizing.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from distributed import Client
+from distributed.deploy.cluster import Cluster
+
+from moorage.controller.scaling import FixedScaling, Info, InProcessScaling, RemoteScaling, Scaling, is_own
+from moorage.deploy.host.control import TOPIC as HOST_TOPIC
+from moorage.errors import WaitTimeoutError
+from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
+from moorage.kernel.waiting import answer
+
+Progress = Callable[[int, int], None]
+"""Called with the numbers of workers that are there and that are asked for."""
+
+
+class Size:
+    """The size of one cluster.
+
+    Parameters
+    ----------
+    client : Client
+    link : SchedulerLink
+    cluster : Cluster, optional
+        The object of this process that it belongs to.
+    on_change : callable
+        Called when it has changed.
+
+    Attributes
+    ----------
+    info : dict
+        What whoever decides on the size said last.
+    """
+
+    def __init__(
+        self, client: Client, link: SchedulerLink, cluster: Cluster | None, on_change: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._link = link
+        self._cluster = cluster
+        self._on_change = on_change
+        self._scaling: Scaling = FixedScaling(link, cluster)
+        self.info: Info = {"requested": [], "arrived": [], "pending": [], "adapt": None, "trouble": ""}
+
+    @property
+    def n_workers(self) -> int:
+        """Workers that are there."""
+        return len(self._link.mirror.workers)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a host process decides on it."""
+        return isinstance(self._scaling, RemoteScaling)
+
+    @property
+    def scalable(self) -> bool:
+        """Whether this notebook can change it."""
+        return not isinstance(self._scaling, FixedScaling)
+
+    async def begin(self) -> None:
+        """Find out who decides on the size, and follow it. The link is connected."""
+        self._link.subscribe(self._on_link)
+        if is_own(self._cluster):
+            self._scaling = InProcessScaling(self._cluster, self._look)  # type: ignore[arg-type]
+        elif self._link.mirror.hosted:
+            self._scaling = RemoteScaling(self._client)
+            self.follow()
+        await self.command("info")
+
+    def follow(self) -> None:
+        """Hear what the host process says of the size, if there is one. Once for each connection."""
+        if self._link.mirror.hosted:
+            self._client.subscribe_topic(HOST_TOPIC, lambda event: self._take(event[1]))
+
+    async def command(self, command: str, **arguments: Any) -> None:
+        """Have whoever decides on the size carry out a command."""
+        more = 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
+        self._take(await answer(self._client, self._scaling.command(command, **arguments), more))
+        if command != "stop":
+            await self._link.refresh()
+
+    async def scale(self, settle: float, on_progress: Progress | None, **arguments: Any) -> None:
+        """Change the size; wait at most `settle` seconds for what is to be on newcomers."""
+
+        async def scale() -> None:
+            n = arguments.get("n")
+            if not (isinstance(n, int) and n >= self.n_workers):
+                await self._link.flush()  # what was let go of before is nothing to be kept
+            await self.command("scale", **arguments)
+            # Newcomers get what is everywhere: scaling is done when they have it.
+            await self._link.settled(self._link.mirror.variables, settle)
+
+        await self._telling(on_progress, scale())
+
+    async def wait_for_workers(self, n: int, timeout: float, on_progress: Progress | None) -> None:
+        """Wait until there are `n` workers.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If they do not come within `timeout` seconds.
+        """
+
+        async def wait() -> None:
+            deadline = time.monotonic() + timeout
+            while self.n_workers < n:
+                if (left := deadline - time.monotonic()) <= 0:
+                    raise WaitTimeoutError(
+                        f"{self.n_workers} of {n} workers came within {timeout:g} s.",
+                        "Those that come later are welcome; allow more time with timeout=.",
+                    )
+                await self._link.next_change(left)
+
+        await self._telling(on_progress, wait())
+
+    def close(self) -> None:
+        """Decide on nothing any more."""
+        self._scaling.close()
+
+    async def _telling(self, on_progress: Progress | None, work: Coroutine[Any, Any, None]) -> None:
+        """Await `work`; meanwhile call `on_progress`."""
+
+        def tell(kind: Kind) -> None:
+            if kind in ("workers", "cluster") and on_progress is not None:
+                on_progress(self.n_workers, len(self.info["requested"]))
+
+        end = self._link.subscribe(tell)
+        try:
+            await work
+        finally:
+            end()
+
+    def _take(self, info: Info) -> None:
+        self.info = info
+        self._link.requested = info["requested"]
+        self._on_change()
+        self._link.changed("cluster")
+
+    def _on_link(self, kind: Kind) -> None:
+        if kind == "workers":
+            self._on_change()
+            self._look()
+
+    def _look(self) -> None:
+        if (info := self._scaling.now()) not in (None, self.info):
+            assert info is not None
+            self._take(info)
