@@ -91,7 +91,7 @@ class WorkerRuntime:
             wait_for(self.client, sending.Images(self.client).install)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
-            ours = [r"moorage[\\\/](worker|kernel)[\\\/]"]
+            ours = [r"moorage[\\\/](worker|kernel|tasks|pickling)[\\\/]"]
             dask.config.set({"admin.traceback.shorten": shorten + [own for own in ours if own not in shorten]})
             self._installed = True
 
