@@ -1,5 +1,6 @@
 """What tasks print and display reaches the notebook, while they run."""
 
+import gc
 import io
 import os
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 from distributed import Event
 
 from moorage.tasks.options import Options
+from moorage.worker.tasks.output import Sink
 from tests.deploy.tools import eventually
 from tests.tasks.tools import run_cell, text
 
@@ -111,6 +113,37 @@ def test_a_thread_that_outlives_its_task_does_not_print_for_another(cluster):
         cluster.submitter.submit(function, options=options, pure=False).result(30)
     eventually(lambda: "other" in text(reports))
     assert text(reports) == "early\nother\n"
+
+
+def test_what_a_finalizer_prints_in_the_middle_of_a_print_does_not_block():
+    sent = []
+    sink = Sink(sent.append)
+    printing = threading.Event()
+
+    def collected(phase, _):
+        if phase == "start" and threading.current_thread() is thread and not printing.is_set():
+            printing.set()
+            sink.write("stderr", "finalized\n", None)
+            printing.clear()
+
+    def prints():
+        for _ in range(200):
+            sink.write("stdout", "text\n", None)
+        sink.flush()
+
+    thread = threading.Thread(target=prints, daemon=True)
+    before = gc.get_threshold()
+    gc.callbacks.append(collected)
+    gc.set_threshold(1)
+    try:
+        thread.start()
+        thread.join(30)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(collected)
+    assert not thread.is_alive()
+    assert text(sent).count("text\n") == 200
+    assert "finalized" in text(sent, "stderr")
 
 
 def test_a_flood_of_text_is_cut_and_said_so(submitter):

@@ -46,7 +46,7 @@ class Sink:
         self.item: int | None = None
         self.ended = False
         self._send = send
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may run a finalizer that prints, in the middle of a write
         self._parts: list[tuple[str, int | None, str]] = []
         self._waiting = 0
         self._sent = 0
