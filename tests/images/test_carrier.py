@@ -196,7 +196,7 @@ def test_what_a_task_returns_is_sent_as_the_image_that_came_if_it_is_unchanged(k
         case _:
             value.shape = (-1, 50)
     assert table.as_it_is(value)._image is not image
-    assert same(deserialize(*serialize(table.outgoing(value, result=True))), value)
+    assert same(deserialize(*serialize(table.outgoing(value, changed=table.has_changed(value)))), value)
 
 
 def test_an_array_goes_from_the_table_when_nobody_uses_it(table):

@@ -343,14 +343,16 @@ class Table:
         """Whether `value` is to be sent as an image: it came as one, or Dask's way would change it."""
         return value in self or would_be_another(value)
 
-    def as_it_is(self, value: Any, known: Container[bytes] = ()) -> Carrier:
-        """Return what sends `value` as it is now: code may have changed it since it came. `known` as in `carrier`."""
+    def has_changed(self, value: Any) -> bool:
+        """Whether code has changed `value` since it came out of its image, if that is kept."""
         image = self.image_of(value)
-        if image is None or is_still(value, image):
-            return self.carrier(value, known=known)
-        return Carrier(encode(value), self.module)
+        return image is not None and not is_still(value, image)
 
-    def outgoing(self, value: Any, known: Container[bytes] = (), *, result: bool = False) -> Any:
+    def as_it_is(self, value: Any) -> Carrier:
+        """Return what sends `value` as it is now."""
+        return Carrier(encode(value), self.module) if self.has_changed(value) else self.carrier(value)
+
+    def outgoing(self, value: Any, known: Container[bytes] = (), *, changed: bool = False) -> Any:
         """Return what is given to Dask in the place of `value`, to be sent now.
 
         Parameters
@@ -358,14 +360,13 @@ class Table:
         value : object
         known : container of bytes
             As in `carrier`.
-        result : bool
-            A task returned it. If that is something placed, which the task was given, and has changed, it is sent as it
-            is now; what was placed is sent as it was placed.
+        changed : bool
+            It is not what has come out of its image any more, and is to be sent as it is now.
         """
         try:
             if not self.as_image(value):
                 return value
-            return (self.as_it_is if result else self.carrier)(value, known=known).frames()
+            return (Carrier(encode(value), self.module) if changed else self.carrier(value, known=known)).frames()
         except Exception:  # what was unpickled here need not let itself be pickled; Dask will say so, if it cannot
             return value
 

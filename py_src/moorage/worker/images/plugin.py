@@ -162,15 +162,24 @@ def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[],
 
     async def as_images(keys: Any, who: Any) -> dict[Any, Any]:
         outgoing: dict[Any, Any] = {}
-        known = await sharing.offer(who, keys)
+        changed = set()  # of these the other worker must not map what lies in memory: that is what was placed
+        for key in filter(is_result, keys):
+            value = worker.data.get(key)
+            if table.image_of(value) is not None and await offload(table.has_changed, value):
+                changed.add(key)
+        known = await sharing.offer(who, [key for key in keys if key not in changed])
         for key in keys:
-            value, task = worker.data.get(key), worker.state.tasks.get(key)
-            result = task is not None and task.run_spec is not None
-            if table.image_of(value) is not None and not result:
+            value = worker.data.get(key)
+            if table.image_of(value) is not None and key not in changed:
                 outgoing[key] = table.outgoing(value, known)
-            elif table.as_image(value):  # to be written first, or read
-                outgoing[key] = await offload(functools.partial(table.outgoing, value, known, result=result))
+            elif table.as_image(value):  # to be written first
+                outgoing[key] = await offload(functools.partial(table.outgoing, value, changed=key in changed))
         return outgoing
+
+    def is_result(key: Any) -> bool:
+        """Whether a task has returned it: that may be something placed, which the task was given and has changed."""
+        task = worker.state.tasks.get(key)
+        return task is not None and task.run_spec is not None
 
     worker.handlers["get_data"] = get_data
 
