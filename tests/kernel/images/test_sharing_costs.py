@@ -109,6 +109,18 @@ def test_a_pin_that_moves_within_a_host_moves_nothing(cluster):
     assert received(cluster, "bob") - before < LITTLE
 
 
+@pytest.mark.parametrize("text", ["x" * 40_000_000, b"x" * 40_000_000], ids=["str", "bytes"])
+def test_a_text_is_sent_by_no_connection_and_each_worker_has_it_once(cluster, text):
+    cluster.broadcast(random(100_000), name="before")
+    before = [received(cluster, name) for name in ("alice", "bob")]
+    memory = proportional(cluster)
+    cluster.broadcast(text, name="text")
+    assert cluster.client.gather([cluster.client.submit(len, cluster["text"].future, pure=False)]) == [len(text)]
+    after = [received(cluster, name) for name in ("alice", "bob")]
+    assert all(now - then < LITTLE for now, then in zip(after, before, strict=True))
+    eventually(lambda: proportional(cluster) - memory < 2.1 * len(text))
+
+
 def test_it_takes_its_own_size_of_all_workers_together(cluster):
     cluster.scale(4)
     cluster.broadcast(random(1_000_000), name="before")
@@ -125,9 +137,9 @@ def test_what_is_private_is_spilled_and_what_is_shared_is_not(cluster):
     cluster.broadcast(x, name="x")
     assert touched(cluster, "x") == [x.sum()] * 2
     one = address(cluster, "alice")
-    own = [client.submit(lambda n: bytes([n]) * 50 * MB, n, workers=[one]) for n in range(9)]  # 450 MB
+    own = [client.submit(lambda n: bytes([n]) * 25 * MB, n, workers=[one]) for n in range(18)]  # 450 MB
     total = client.submit(lambda x, part: float(x.sum()) + len(part), cluster["x"].future, own[0], workers=[one])
-    assert total.result() == x.sum() + 50 * MB
+    assert total.result() == x.sum() + 25 * MB
 
     def where(dask_worker):
         data = dask_worker.data
@@ -141,6 +153,6 @@ def test_what_is_private_is_spilled_and_what_is_shared_is_not(cluster):
     assert disk < {future.key for future in own} | {total.key}
     assert memory < 400 * MB
     assert [client.submit(lambda part: (part[0], len(part)), future).result() for future in own] == [
-        (n, 50 * MB) for n in range(9)
+        (n, 25 * MB) for n in range(18)
     ]
     assert of(cluster, "alice", os.getpid) == pid
