@@ -30,13 +30,17 @@ class World:
     holders: dict[str, set[str]]
     in_flight: dict[str, dict[str, str]] = field(default_factory=dict)
     in_use: set[str] = field(default_factory=set)
+    knows_lacking: bool = False
 
     def cluster(self) -> ClusterView:
         return ClusterView(self.workers.values())
 
     def view(self, key: str) -> KeyView:
         flights = self.in_flight.get(key, {})
-        return KeyView(key, self.nbytes, frozenset(self.holders[key]), flights, key in self.in_use)
+        holders = frozenset(self.holders[key])
+        everywhere = all(isinstance(placement, Everywhere) for placement in self.desired[key])
+        lacking = self.cluster().present - holders if everywhere and self.knows_lacking else None
+        return KeyView(key, self.nbytes, holders, flights, key in self.in_use, lacking)
 
     def actions(self) -> list[Replicate | Drop | Wait]:
         return plan(self.desired, {key: self.view(key) for key in self.desired}, self.cluster())
@@ -45,11 +49,11 @@ class World:
         key = action.key
         assert isinstance(key, str)
         match action:
-            case Replicate(target=target, sources=sources):
+            case Replicate(targets=targets, sources=sources):
                 assert set(sources) <= self.holders[key], "a source that has nothing to give"
-                assert target in self.cluster().running
-                assert target not in self.holders[key]
-                self.in_flight.setdefault(key, {})[target] = sources[0]
+                assert self.cluster().running.issuperset(targets)
+                assert self.holders[key].isdisjoint(targets)
+                self.in_flight.setdefault(key, {}).update(dict.fromkeys(targets, sources[0]))
             case Drop(worker=address):
                 # what may still be wanted cannot be what is dropped, and something must remain
                 assert not self.in_flight.get(key)
@@ -110,6 +114,7 @@ def worlds(draw: st.DrawFn) -> World:
         nbytes=draw(st.sampled_from([10, 100 * SMALL])),
         holders={k: set(draw(st.lists(st.sampled_from(addresses), min_size=1, unique=True))) for k in keys},
         in_use=set(draw(st.lists(st.sampled_from(keys), unique=True))),
+        knows_lacking=draw(st.booleans()),
     )
 
 
@@ -170,7 +175,7 @@ def test_a_pin_copies_first_and_lets_go_after() -> None:
     alice, bob = cluster.by_name["alice"], cluster.by_name["bob"]
     before = KeyView("x", 10, frozenset({bob}))
     assert plan({"x": [OnWorkers(("alice",))]}, {"x": before}, cluster) == [
-        Replicate("x", alice, (bob,), "wanted there")
+        Replicate("x", (alice,), (bob,), "wanted there")
     ]
     on_its_way = replace(before, in_flight={alice: bob})
     assert plan({"x": [OnWorkers(("alice",))]}, {"x": on_its_way}, cluster) == []
@@ -186,7 +191,8 @@ def test_a_large_key_enters_each_host_once_and_leaves_each_holder_at_most_twice(
     step = plan_key([Everywhere()], KeyView("x", 10 * SMALL, frozenset({source})), cluster)
     assert len(step.replicate) == 2
     assert all(action.sources == (source,) for action in step.replicate)
-    entered = [cluster.by_address[a.target].host for a in step.replicate if not a.target.startswith("tls://h1")]
+    targets = [target for action in step.replicate for target in action.targets]
+    entered = [cluster.by_address[target].host for target in targets if not target.startswith("tls://h1")]
     assert len(entered) == len(set(entered))
 
 

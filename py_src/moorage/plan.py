@@ -14,8 +14,10 @@ which there is nothing left to do gives an empty plan. What holds in every plan:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerInfo
@@ -43,7 +45,7 @@ class ClusterView:
         Address -> bytes it holds; the emptiest worker is chosen where there is a choice.
     """
 
-    __slots__ = ("by_address", "by_host", "by_name", "load", "present", "running")
+    __slots__ = ("by_address", "by_host", "by_name", "load", "paused", "present", "running")
 
     def __init__(self, workers: Iterable[WorkerInfo], load: Callable[[Address], int] | None = None) -> None:
         self.by_address: dict[Address, WorkerInfo] = {}
@@ -58,6 +60,7 @@ class ClusterView:
         self.present = frozenset(a for a, w in self.by_address.items() if w.status != "closing")
         #: Workers that accept copies now.
         self.running = frozenset(a for a, w in self.by_address.items() if w.status == "running")
+        self.paused = frozenset(a for a, w in self.by_address.items() if w.status == "paused")
 
     def resolve(self, spec: str) -> frozenset[Address]:
         """Return the addresses that a worker name, host, ``host:port`` or address stands for."""
@@ -83,27 +86,31 @@ class KeyView:
     key : Dask key
     nbytes : int
         Size of one copy in bytes.
-    holders : frozenset of str
-        Addresses of the workers that have confirmed it.
+    holders : set of str
+        Addresses of the workers that have confirmed it. Where `lacking` is given it is only looked up and iterated in.
     in_flight : mapping of str to str
         Target -> source of the copies that were asked for and are not confirmed yet.
     in_use : bool
         Tasks are waiting for it, wherever copies of it are.
+    lacking : set of str or None
+        For a key that shall be everywhere and nothing else: the present workers that do not have it. With it a plan
+        takes time for these, not for all workers. None: to be found out.
     """
 
     key: Key
     nbytes: int
-    holders: frozenset[Address]
+    holders: AbstractSet[Address]
     in_flight: Mapping[Address, Address] = field(default_factory=dict)
     in_use: bool = False
+    lacking: AbstractSet[Address] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """Copy `key` to `target` from any of `sources`."""
+    """Copy `key` to `targets` from any of `sources`."""
 
     key: Key
-    target: Address
+    targets: tuple[Address, ...]
     sources: tuple[Address, ...]
     reason: str
 
@@ -188,9 +195,12 @@ def plan(
 
 def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterView) -> KeyPlan:
     """Return what to do next about one key; see `plan`."""
-    wanted, waits = _wanted(placements, view, cluster)
-    pending = wanted - view.holders
-    surplus = (view.holders & cluster.present) - wanted
+    if view.lacking is not None and cluster.present:
+        wanted, waits, pending, surplus = cluster.present, list[Wait](), frozenset(view.lacking), _NONE
+    else:
+        wanted, waits = _wanted(placements, view, cluster)
+        pending = wanted - view.holders
+        surplus = frozenset(view.holders & cluster.present) - wanted
     if not view.holders:
         no_copy = Wait(view.key, "", "no copy of it exists yet")
         return KeyPlan(wait=(*waits, no_copy), pending=pending)
@@ -199,8 +209,7 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
             *waits,
             *(
                 Wait(view.key, cluster.name(a), f"worker {cluster.name(a)} is paused")
-                for a in sorted(pending)
-                if cluster.by_address[a].status == "paused"
+                for a in sorted(pending & cluster.paused)
             ),
         ]
         missing = (pending & cluster.running) - view.in_flight.keys()
@@ -208,7 +217,7 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
             step = _replications(view, missing, cluster)
             return KeyPlan(replicate=step, wait=tuple(waits), pending=pending, surplus=surplus, moving=True)
     drop: tuple[Drop, ...] = ()
-    if not wanted & view.holders:
+    if surplus and not wanted & view.holders:
         surplus = _NONE  # a refuge: it stays until a wanted worker has the key
     elif not view.in_flight and not view.in_use:
         drop = tuple(Drop(view.key, a, f"{cluster.name(a)} is not wanted any more") for a in sorted(surplus))
@@ -291,6 +300,8 @@ def _choose(
     held = sorted((pool & view.holders) - wanted, key=lambda a: (a not in cluster.running, a))
     coming = sorted((pool & view.in_flight.keys()) - wanted - view.holders)
     chosen = [*sorted(pool & wanted), *held, *coming][:copies]
+    if len(chosen) == copies:
+        return frozenset(chosen)
     hosts = Counter(cluster.by_address[a].host for a in chosen)
     rest = pool - set(chosen)
     candidates = (rest & cluster.running) or rest
@@ -304,29 +315,45 @@ def _choose(
 
 def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterView) -> tuple[Replicate, ...]:
     """Return the copies that can begin now; the others follow when these are confirmed."""
-    sources = [a for a in sorted(view.holders) if a in cluster.by_address]
+    if not missing:
+        return ()
     if view.nbytes < SMALL:
-        some = tuple(sources[:_SMALL_SOURCES])
-        return tuple(Replicate(view.key, target, some, "wanted there") for target in sorted(missing)) if some else ()
-
-    def host(address: Address) -> str:
-        return cluster.by_address[address].host
+        some = tuple(sorted(islice((a for a in view.holders if a in cluster.by_address), _SMALL_SOURCES)))
+        return (Replicate(view.key, tuple(missing), some, "wanted there"),) if some else ()
 
     busy = Counter(view.in_flight.values())
-    slots: dict[str, list[Address]] = {}
-    for source in sources:
-        slots.setdefault(host(source), []).extend([source] * (FANOUT - busy[source]))
+    spare: dict[str, list[Address]] = {}  # of hosts that want the key: who can send it elsewhere, as often as it can
+    unfed: list[Address] = []  # one worker of each host that has no copy and gets none
     step: list[Replicate] = []
-    distant: list[Address] = []
-    for target in sorted(missing):
-        if near := slots.get(host(target)):
-            step.append(Replicate(view.key, target, (near.pop(),), "wanted there"))
-        else:
-            distant.append(target)
-    fed = {host(a) for a in (*sources, *view.in_flight) if a in cluster.by_address}
-    free = [source for members in slots.values() for source in members]
-    for target in distant:
-        if free and host(target) not in fed:
-            fed.add(host(target))
-            step.append(Replicate(view.key, target, (free.pop(),), "wanted there, the first on its host"))
+    for host, members in cluster.by_host.items():
+        if wanting := missing & members:
+            there = _holders_among(members, view, cluster)
+            free = [source for source in sorted(there) for _ in range(FANOUT - busy[source])]
+            step += [
+                Replicate(view.key, (target,), (source,), "wanted there")
+                for target, source in zip(sorted(wanting), free, strict=False)
+            ]
+            spare[host] = free[len(wanting) :]
+            if not there and members.isdisjoint(view.in_flight):
+                unfed.append(min(wanting))
+    if unfed:
+
+        def sources() -> Iterator[Address]:
+            for free in spare.values():
+                yield from free
+            for a in view.holders:
+                if a in cluster.by_address and cluster.by_address[a].host not in spare:
+                    yield from [a] * (FANOUT - busy[a])
+
+        step += [
+            Replicate(view.key, (target,), (source,), "wanted there, the first on its host")
+            for target, source in zip(sorted(unfed), sources(), strict=False)
+        ]
     return tuple(step)
+
+
+def _holders_among(members: AbstractSet[Address], view: KeyView, cluster: ClusterView) -> AbstractSet[Address]:
+    """Return those of the workers of a host that have the key."""
+    if view.lacking is None:
+        return members & view.holders
+    return {a for a in members - view.lacking if a in cluster.present or a in view.holders}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from time import monotonic
 
 from moorage.plan import Address, Key
@@ -31,16 +32,26 @@ class Flights:
     """All copies on their way."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, dict[Address, _Flight]] = {}
+        self._by_key: dict[Key, dict[Address, _Flight]] = {}  # of each key the oldest first
         #: Bytes on their way to each worker.
         self.incoming: Counter[Address] = Counter()
+        self._outgoing: Counter[Address] = Counter()  # copies that each worker is to send
 
-    def begin(self, key: Key, source: Address, target: Address, nbytes: int) -> None:
-        """Take note of a copy that is asked for."""
-        self.end(key, target)
+    def begin(self, key: Key, source: Address, targets: Sequence[Address], nbytes: int) -> None:
+        """Take note of copies that are asked for."""
         now = monotonic()
-        self._by_key.setdefault(key, {})[target] = _Flight(source, nbytes, now, now + patience(nbytes))
-        self.incoming[target] += nbytes
+        flight = _Flight(source, nbytes, now, now + patience(nbytes))
+        flights = self._by_key.get(key, {})
+        for target in targets:
+            self.end(key, target)
+            flights[target] = flight
+            self.incoming[target] += nbytes
+        self._by_key[key] = flights
+        self._outgoing[source] += len(targets)
+
+    def has(self, key: Key, target: Address) -> bool:
+        """Whether a copy is on its way."""
+        return target in self._by_key.get(key, ())
 
     def to(self, target: Address) -> list[Key]:
         """Return what is on its way to a worker."""
@@ -50,20 +61,24 @@ class Flights:
         """Return target and source of each copy of `key` on its way."""
         return {target: flight.source for target, flight in self._by_key.get(key, {}).items()}
 
-    def end(self, key: Key, target: Address) -> None:
-        """Take note of a copy that has arrived, or never will."""
+    def end(self, key: Key, target: Address) -> int:
+        """Take note of a copy that has arrived, or never will; return how many others of the key are on their way."""
         flights = self._by_key.get(key)
-        if flights is None or (flight := flights.pop(target, None)) is None:
-            return
-        self.incoming[target] -= flight.nbytes
-        if not flights:
-            del self._by_key[key]
+        if flights is None:
+            return 0
+        if (flight := flights.pop(target, None)) is not None:
+            self.incoming[target] -= flight.nbytes
+            self._outgoing[flight.source] -= 1
+            if not flights:
+                del self._by_key[key]
+        return len(flights)
 
     def end_from(self, key: Key, source: Address) -> None:
         """Wait no more for copies of `key` that `source` was to send: it has let go of it."""
-        for target, flight in list(self._by_key.get(key, {}).items()):
-            if flight.source == source:
-                self.end(key, target)
+        if self._outgoing[source]:
+            for target, flight in list(self._by_key.get(key, {}).items()):
+                if flight.source == source:
+                    self.end(key, target)
 
     def end_all(self, key: Key) -> None:
         """Take note that nothing of `key` is waited for any more."""
@@ -72,23 +87,28 @@ class Flights:
 
     def worker_gone(self, address: Address) -> None:
         """Wait no more for what a worker that has left was to send or to get."""
-        self._end_where(lambda target, flight: address in (target, flight.source))
-        del self.incoming[address]
+        for key in list(self._by_key):
+            self.end(key, address)
+            self.end_from(key, address)
+        del self.incoming[address], self._outgoing[address]
 
     def overdue(self) -> list[tuple[Key, Address]]:
         """Return keys and targets of copies that have been on their way for a while."""
         begun = monotonic() - _OVERDUE
         return [
-            (key, t) for key, flights in self._by_key.items() for t, flight in flights.items() if flight.begun < begun
+            (key, target)
+            for key, flights in self._by_key.items()
+            for target, _ in takewhile(lambda item: item[1].begun < begun, flights.items())
         ]
 
     def expire(self) -> list[tuple[Key, Address]]:
         """Wait no more for what should have arrived long ago; return those keys and targets."""
         now = monotonic()
-        return self._end_where(lambda target, flight: flight.deadline < now)
-
-    def _end_where(self, over: Callable[[Address, _Flight], bool]) -> list[tuple[Key, Address]]:
-        found = [(key, t) for key, flights in self._by_key.items() for t, flight in flights.items() if over(t, flight)]
+        found = [
+            (key, target)
+            for key, flights in self._by_key.items()
+            for target, _ in takewhile(lambda item: item[1].deadline < now, flights.items())
+        ]
         for key, target in found:
             self.end(key, target)
         return found

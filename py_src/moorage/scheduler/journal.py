@@ -9,7 +9,7 @@ snapshot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,7 @@ class Journal:
         #: How often something was placed or released.
         self.revision = 0
         self._dirty: dict[str, None] = {}
+        self._workers_marked = True
         self._placed: set[str] = set()
         self._awaited: set[str] = set()
         self._told: dict[str, VariableRecord] = {}
@@ -83,9 +84,10 @@ class Journal:
         self._soon = float(_FIRST)  # events that may be sent soon
         self._sent = perf_counter()
 
-    def mark(self, vids: Iterable[str] = (), *, placed: bool = False) -> None:
+    def mark(self, vids: Collection[str] = (), *, placed: bool = False) -> None:
         """Look at these variables for the next event; `placed`: they are new or placed anew."""
-        vids = tuple(vids)
+        if self._handle is not None and not placed and all(map(self._dirty.__contains__, vids)):
+            return
         self._dirty.update(dict.fromkeys(vids))
         if placed:
             self._placed.update(vids)
@@ -113,6 +115,7 @@ class Journal:
 
     def mark_workers(self) -> None:
         """Look at the workers for the next event."""
+        self._workers_marked = True
         self.mark()
 
     def subscribe(self, client: str) -> None:
@@ -129,6 +132,7 @@ class Journal:
 
     def flush(self) -> None:
         """Send at once all there is to tell, so that what subscribers know agrees with what is looked at next."""
+        self._workers_marked = True
         self._send_changes(float("inf"))
 
     def close(self) -> None:
@@ -160,7 +164,9 @@ class Journal:
             if vid in self._told and self._told[vid]["reason"] == LOOKED_AT:
                 again.append(vid)  # nobody marks it when it turns out that all is as it was
         self._dirty.update(dict.fromkeys(again))
-        self._compare_workers(event)
+        if self._workers_marked:
+            self._workers_marked = False
+            self._compare_workers(event)
         if any((event["placed"], event["changed"], event["released"], event["workers"], event["workers_gone"])):
             self.seq += 1
             self._soon = max(0.0, self._soon - 1)
@@ -215,6 +221,8 @@ def _difference(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
 
 
 def _differs(before: WorkerInfo | None, now: WorkerInfo) -> bool:
+    if before is now:
+        return False
     if before is None or any(getattr(before, what) != getattr(now, what) for what in ("address", "status", "shares")):
         return True
     step = _MEMORY_STEP * (now.memory_limit or 1 << 30)

@@ -23,7 +23,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
 from moorage.images.mappings import SHARED_TOPIC
-from moorage.model import OnWorkers, Placement
+from moorage.model import OnWorkers, Placement, WorkerInfo
 from moorage.plan import Address, Key
 from moorage.protocol import (
     PROTOCOL_VERSION,
@@ -101,6 +101,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.departed = Departed(scheduler)
         self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
+        self._infos: dict[WorkerState, tuple[Any, tuple[Any, ...], WorkerInfo]] = {}
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close,
@@ -268,7 +269,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         if name in self._seen and self._seen[name] not in scheduler.workers:
             follow(scheduler, self._seen[name], worker)
         self._seen[name] = worker
-        self._workers_changed()
+        self._worker_changed(worker)
 
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
         """Take note of a worker that has left."""
@@ -276,7 +277,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         coming = [*self.reconciler.coming(worker), *self.origins.coming(worker), *self.strays.coming(worker)]
         given_up = self.casualties.left(worker, coming)
         self.reconciler.mark(key for key in given_up if key in self.desired.by_key)
-        self._workers_changed(gone=worker)
+        self._worker_changed(worker)
         self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
         self.strays.worker_gone(worker)
@@ -292,7 +293,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         if topic.startswith(OUTPUT_TOPIC):
             self.scheduler._broker.truncate(topic)  # it has been sent; Dask would keep the last thousand messages
         if isinstance(msg, dict) and msg.get("action") == "worker-status-change":
-            self._workers_changed()
+            self._worker_changed(topic)
             # the event comes just before the worker is counted among the running ones
             self.scheduler.loop.add_callback(self.origins.seek)
 
@@ -369,19 +370,27 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         if not ts.who_has:
             self.origins.last_holder[ts.key] = str(ws.name)
         else:
-            self.casualties.took(ws.address, ts.key)
-        self.reconciler.replica_changed(ts.key, ws.address)
+            self.casualties.took(ts, ws)
+        self.reconciler.replica_changed(ts, ws)
         self._key_changed(ts.key)
 
     def _key_changed(self, key: Key) -> None:
-        self.journal.mark(self.desired.vids(key))
+        self.journal.mark(self.desired.by_key.get(key, ()))
 
-    def _workers_changed(self, gone: Address | None = None) -> None:
-        self.reconciler.workers_changed(gone)
+    def _worker_changed(self, address: Address) -> None:
+        self.reconciler.worker_changed(address)
         self.journal.mark_workers()
 
-    def _workers(self) -> Iterable[Any]:
-        return [worker_info(ws, memory=True, shared=self.shared) for ws in self.scheduler.workers.values()]
+    def _workers(self) -> list[WorkerInfo]:
+        before, self._infos = self._infos, {}
+        for ws in self.scheduler.workers.values():
+            # most of a thousand workers have said nothing since they were looked at
+            signs = (ws.nbytes, ws.status, self.shared.held_by(ws), self.shared.on_host(ws.host))
+            known = before.get(ws)
+            if known is None or known[0] is not ws.metrics or known[1] != signs:
+                known = ws.metrics, signs, worker_info(ws, memory=True, shared=self.shared)
+            self._infos[ws] = known
+        return [info for _, _, info in self._infos.values()]
 
     def _variable(self, vid: str) -> VariableRecord | None:
         record = self.desired.records.get(vid)

@@ -33,7 +33,9 @@ class Shared:
         self._nbytes: dict[Key, dict[Address, int]] = {}
         self._own: dict[Key, int] = {}  # bytes that each worker has for itself besides
         self._segments: dict[tuple[Key, Address], str] = {}
+        # copies of which only a worker knows, or no longer: news, and what was no news at the last look
         self._missing: set[tuple[Key, Address]] = set()
+        self._still_missing: set[tuple[Key, Address]] = set()
         # what is counted: copies that have been reported, of which the scheduler knows too
         self._counted: dict[Address, int] = {}
         self._of_hosts: dict[str, int] = {}
@@ -50,6 +52,8 @@ class Shared:
             self._segments[key, report["worker"]] = segment
             if ws is not None:
                 self.count(key, ws)
+            else:
+                self._missing.add((key, report["worker"]))
 
     def nbytes(self, key: Key, worker: WorkerState) -> int:
         """Return how many bytes of `key` lie in memory that `worker` shares, or would share if it had the key."""
@@ -77,6 +81,8 @@ class Shared:
         """Count a copy, or count it no more: a worker has got it, or lost it, or has reported that it is shared."""
         ts, address, host = self._scheduler.tasks.get(key), worker.address, worker.host
         there = ts is not None and ts.who_has is not None and worker in ts.who_has
+        if not there:
+            self._missing.add((key, address))
         now = self._nbytes.get(key, {}).get(address, 0) if there else 0
         copies = self._copies.setdefault((host, key), {})
         before = sum(dict(copies.values()).values())
@@ -106,18 +112,16 @@ class Shared:
 
     def prune(self) -> None:
         """Forget what is gone: not at once, since a worker may report a copy before the scheduler knows of it."""
-        missing = set()
-        for key, workers in list(self._nbytes.items()):
-            ts = self._scheduler.tasks.get(key)
-            holders = {ws.address for ws in ts.who_has or ()} if ts is not None else set()
-            for address in workers.keys() - holders:
-                if (key, address) in self._missing:
-                    del workers[address], self._segments[key, address]
-                else:
-                    missing.add((key, address))
-            if not workers:
-                del self._nbytes[key], self._own[key]
-        self._missing = missing
+        for key, address in self._still_missing:
+            if address in (workers := self._nbytes.get(key, {})) and not self._has(key, address):
+                del workers[address], self._segments[key, address]
+                if not workers:
+                    del self._nbytes[key], self._own[key]
+        self._missing, self._still_missing = set(), self._missing
+
+    def _has(self, key: Key, address: Address) -> bool:
+        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(address)
+        return ts is not None and ws is not None and ws in (ts.who_has or ())
 
     def add_to_processing(self, ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:
         """As ``Scheduler._add_to_processing``, which refuses what is more than the limit."""

@@ -25,7 +25,7 @@ def standing_of(
     record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, shared: Shared
 ) -> VariableRecord:
     """Return a variable in full."""
-    tasks, unsettled, workers = scheduler.tasks, reconciler.unsettled, reconciler.view.by_address
+    tasks, workers = scheduler.tasks, reconciler.view.by_address
     held: Counter[str] = Counter()
     pending: Counter[str] = Counter()
     nbytes = 0
@@ -33,8 +33,7 @@ def standing_of(
         ts = tasks.get(key)
         nbytes += ts.nbytes if ts is not None and ts.nbytes >= 0 else max(0, record.nbytes.get(key, 0))
         held.update(str(ws.name) for ws in (ts and ts.who_has) or ())
-        if key in unsettled:
-            pending.update(workers[a].name for a in unsettled[key].pending if a in workers)
+        pending.update(workers[a].name for a in reconciler.pending(key) if a in workers)
     state, reason = _state(record, scheduler, reconciler, origins, held.total(), pending.total())
     return {
         "vid": record.vid,

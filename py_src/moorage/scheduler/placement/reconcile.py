@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, KeysView, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moorage.images.mappings import METRIC
-from moorage.model import OnWorkers, Placement, WorkerInfo, WorkerStatus
-from moorage.plan import Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
+from moorage.model import Everywhere, OnWorkers, Placement, WorkerInfo, WorkerStatus
+from moorage.plan import SMALL, Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
 from moorage.scheduler.placement.policy import let_go
@@ -34,7 +36,10 @@ SLICE = 0.02
 COALESCE = 0.002
 """Seconds between the first mark and the work, so that a burst of events is one round."""
 
-_ACTIONS = 2000  # of a slice: carrying them out takes time too
+_PLANNING = 0.6  # of a slice; the rest is for sending
+_AGAIN = 1000  # copies that are asked for once more at a time
+_SOURCES = 8  # that are named then
+_DROPS = 400  # of a slice: carrying them out takes time too
 
 
 _AT_REST = KeyPlan()
@@ -66,6 +71,23 @@ def own_nbytes(ws: WorkerState, shared: Shared | None) -> int:
     """Return the bytes of keys that a worker has in memory for itself."""
     in_memory: int = ws.nbytes - ws.metrics["spilled_bytes"]["memory"]
     return max(0, in_memory - (shared.held_by(ws) if shared is not None else 0))
+
+
+class _Holders(AbstractSet[Address]):
+    """The addresses of a key's holders, without a copy of what may be thousands."""
+
+    def __init__(self, who_has: AbstractSet[WorkerState], workers: Mapping[Address, WorkerState]) -> None:
+        self._who_has = who_has
+        self._workers = workers
+
+    def __contains__(self, address: object) -> bool:
+        return self._workers.get(address) in self._who_has  # type: ignore[call-overload]
+
+    def __iter__(self) -> Iterator[Address]:
+        return (ws.address for ws in self._who_has)
+
+    def __len__(self) -> int:
+        return len(self._who_has)
 
 
 class Reconciler:
@@ -103,6 +125,12 @@ class Reconciler:
         self._dealt: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self._flights = Flights()
+        #: Of each key that shall be everywhere, the present workers that lack it. Kept up to date by each event, so
+        #: that such keys cost what changes, and not all workers again and again.
+        self._lacking: dict[Key, set[Address]] = {}
+        #: What is still to be asked for: target -> keys, with sources and bytes.
+        self._to_ask: dict[Address, dict[Key, tuple[Sequence[Address], int]]] = {}
+        self._infos: dict[Address, WorkerInfo] = {}
         self._view: ClusterView | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -110,8 +138,17 @@ class Reconciler:
     def view(self) -> ClusterView:
         """The workers; looked up anew after `workers_changed`."""
         if self._view is None:
-            self._view = ClusterView(map(worker_info, self._scheduler.workers.values()), self._load)
+            workers = self._scheduler.workers
+            known = self._infos
+            self._infos = {address: known.get(address) or worker_info(ws) for address, ws in workers.items()}
+            self._view = ClusterView(self._infos.values(), self._load)
         return self._view
+
+    def pending(self, key: Key) -> AbstractSet[Address]:
+        """Return the workers that shall have a key and lack it, as of now."""
+        if key not in self.unsettled:
+            return frozenset()
+        return self._lacking.get(key, self.unsettled[key].pending)
 
     @property
     def marked(self) -> KeysView[Key]:
@@ -133,7 +170,7 @@ class Reconciler:
     def mark(self, keys: Iterable[Key]) -> None:
         """Look at `keys` again, soon."""
         self._dirty.update(dict.fromkeys(keys))
-        if self._handle is None and self._dirty:
+        if self._handle is None and (self._dirty or self._to_ask):
             self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
 
     def deal(self, hands: Mapping[Key, str | None]) -> None:
@@ -145,20 +182,37 @@ class Reconciler:
                 self._dealt[key] = worker
         self.mark(hands)
 
-    def workers_changed(self, gone: Address | None = None) -> None:
-        """Take note that a worker came, went (`gone`) or changed its status: every key may be concerned."""
+    def worker_changed(self, address: Address) -> None:
+        """Take note that a worker came, went or changed its status: every key may be concerned."""
         self._view = None
         self._at_rest.clear()
-        if gone is not None:
-            self._flights.worker_gone(gone)
+        self._infos.pop(address, None)
+        tasks, ws = self._scheduler.tasks, self._scheduler.workers.get(address)
+        if ws is None:
+            self._flights.worker_gone(address)
+            self._to_ask.pop(address, None)
+        present = ws is not None and address in self.view.present
+        for key, lacking in self._lacking.items():
+            if present and not ((ts := tasks.get(key)) is not None and ws in (ts.who_has or ())):
+                lacking.add(address)
+            else:
+                lacking.discard(address)
         self.mark(self._desired.by_key)
 
-    def replica_changed(self, key: Key, worker: Address) -> None:
-        """Take note that `worker` has got or lost `key`."""
-        self._flights.end(key, worker)
-        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(worker)
-        if ts is not None and ws not in (ts.who_has or ()):
-            self._flights.end_from(key, worker)
+    def replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
+        """Take note that a worker has got or lost a key."""
+        key, address = ts.key, ws.address
+        others = self._flights.end(key, address)
+        lacking = self._lacking.get(key)
+        if ws in (ts.who_has or ()):
+            if lacking is not None:
+                lacking.discard(address)
+                if others and (others == len(lacking) or ts.nbytes < SMALL):
+                    return  # all that can be asked for is on its way
+        else:
+            self._flights.end_from(key, address)
+            if lacking is not None and self._scheduler.workers.get(address) is ws and address in self.view.present:
+                lacking.add(address)
         self.mark((key,))
 
     def forget(self, keys: Iterable[Key]) -> None:
@@ -168,6 +222,7 @@ class Reconciler:
             self.unsettled.pop(key, None)
             self._in_use.discard(key)
             self._dealt.pop(key, None)
+            self._lacking.pop(key, None)
             self._flights.end_all(key)
 
     def coming(self, address: Address) -> list[Key]:
@@ -180,12 +235,12 @@ class Reconciler:
         A worker that was fetching a key already ignores being asked for it, and when that fails it says nothing. One
         that is still fetching it ignores this question too.
         """
-        overdue = self._flights.overdue()
-        self._send(
-            Replicate(key, target, tuple(ws.address for ws in ts.who_has), "it has not arrived")
-            for key, target in overdue
-            if (ts := self._scheduler.tasks.get(key)) is not None and ts.who_has
-        )
+        overdue = self._flights.overdue()[:_AGAIN]
+        for key, target in overdue:
+            if (ts := self._scheduler.tasks.get(key)) is not None and ts.who_has:
+                sources = tuple(ws.address for ws in islice(ts.who_has, _SOURCES))
+                self._to_ask.setdefault(target, {})[key] = sources, ts.get_nbytes()
+        self.mark(())
         return overdue
 
     def sweep(self) -> None:
@@ -214,24 +269,18 @@ class Reconciler:
 
     def _run(self) -> None:
         self._handle = None
-        until = perf_counter() + SLICE
-        replicate: list[Replicate] = []
+        begun = perf_counter()
         drop: list[Drop] = []
-        while self._dirty and perf_counter() < until and len(replicate) + 5 * len(drop) < _ACTIONS:
+        while self._dirty and perf_counter() < begun + _PLANNING * SLICE and len(drop) < _DROPS:
             key = next(iter(self._dirty))
             del self._dirty[key]
-            step = self._plan(key)
-            if step is None:
-                continue
-            for action in step.replicate:
-                nbytes = self._scheduler.tasks[key].get_nbytes()
-                self._flights.begin(key, action.sources[0], action.target, nbytes)
-                replicate.append(action)
-            drop += step.drop
-        if replicate:
-            self._send(replicate)
+            if (step := self._plan(key)) is not None:
+                for action in step.replicate:
+                    self._want(action)
+                drop += step.drop
         if drop:
             let_go(self._scheduler, drop)
+        self._ask(begun + SLICE)
         self.mark(())
 
     def _plan(self, key: Key) -> KeyPlan | None:
@@ -239,10 +288,11 @@ class Reconciler:
         placements = self._desired.placements(key)
         if ts is None or ts.actor or not placements:
             self.unsettled.pop(key, None)
+            self._lacking.pop(key, None)
             return None
         if (hand := self._dealt.get(key)) is not None:
             placements = (OnWorkers((hand,)), *placements)
-        step = self._step(placements, self._observe(ts))
+        step = self._step(placements, self._observe(ts, placements))
         if step.pending and (verdict := self._casualties.verdict(key)):
             step = replace(step, replicate=(), moving=False, wait=(*step.wait, Wait(key, "", verdict)))
         there = step.settled and not step.in_use
@@ -263,7 +313,7 @@ class Reconciler:
 
     def _step(self, placements: tuple[Placement, ...], observed: KeyView) -> KeyPlan:
         """Return what to do; of keys that are at rest there are many, and few kinds."""
-        still = not observed.in_flight and not observed.in_use
+        still = observed.lacking is None and not observed.in_flight and not observed.in_use
         if still and (placements, observed.holders) in self._at_rest:
             return _AT_REST
         step = plan_key(placements, observed, self.view)
@@ -276,28 +326,42 @@ class Reconciler:
         ws = self._scheduler.workers[address]
         return ws.nbytes - self._shared.held_by(ws) + self._flights.incoming[address]
 
-    def _observe(self, ts: TaskState) -> KeyView:
-        return KeyView(
-            key=ts.key,
-            nbytes=ts.get_nbytes(),
-            holders=frozenset(ws.address for ws in ts.who_has or ()),
-            in_flight=self._flights.of(ts.key),
-            in_use=bool(ts.waiters),
-        )
+    def _observe(self, ts: TaskState, placements: Iterable[Placement]) -> KeyView:
+        key, who_has = ts.key, ts.who_has or set()
+        if all(isinstance(placement, Everywhere) for placement in placements):
+            if key not in self._lacking:
+                self._lacking[key] = set(self.view.present).difference(ws.address for ws in who_has)
+            lacking = self._lacking[key]
+            holders: AbstractSet[Address] = _Holders(who_has, self._scheduler.workers)
+        else:
+            self._lacking.pop(key, None)
+            lacking, holders = None, frozenset(ws.address for ws in who_has)
+        return KeyView(key, ts.get_nbytes(), holders, self._flights.of(key), bool(ts.waiters), lacking)
 
-    def _send(self, actions: Iterable[Replicate]) -> None:
-        """Ask each target once, for all its keys."""
-        wanted: dict[Address, dict[Key, tuple[Address, ...]]] = {}
-        for action in actions:
-            wanted.setdefault(action.target, {})[action.key] = action.sources
-        for target, sources in wanted.items():
-            message: dict[str, Any] = {
-                "op": "acquire-replicas",
-                "who_has": {key: list(addresses) for key, addresses in sources.items()},
-                "nbytes": {key: self._scheduler.tasks[key].get_nbytes() for key in sources},
-                "stimulus_id": f"moorage-{uuid4().hex}",
-            }
-            self._scheduler.worker_send(target, message)
+    def _want(self, action: Replicate) -> None:
+        """Have copies asked for, each target once for all its keys."""
+        key, sources = action.key, action.sources
+        nbytes = self._scheduler.tasks[key].get_nbytes()
+        self._flights.begin(key, sources[0], action.targets, nbytes)
+        for target in action.targets:
+            self._to_ask.setdefault(target, {})[key] = sources, nbytes
+
+    def _ask(self, until: float) -> None:
+        """Ask targets for what is still wanted of them."""
+        stimulus_id = f"moorage-{uuid4().hex}"
+        while self._to_ask:
+            target, asked = self._to_ask.popitem()
+            wanted = {key: how for key, how in asked.items() if self._flights.has(key, target)}
+            if wanted:
+                message: dict[str, Any] = {
+                    "op": "acquire-replicas",
+                    "who_has": {key: list(sources) for key, (sources, _) in wanted.items()},
+                    "nbytes": {key: nbytes for key, (_, nbytes) in wanted.items()},
+                    "stimulus_id": stimulus_id,
+                }
+                self._scheduler.worker_send(target, message)
+            if perf_counter() > until:
+                return
 
 
 def _outlook(step: KeyPlan | None) -> tuple[object, ...]:

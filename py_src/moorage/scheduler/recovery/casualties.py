@@ -7,6 +7,7 @@ of other things too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import WorkerState
+    from distributed.scheduler import TaskState, WorkerState
 
     from moorage.scheduler.desired import Desired
     from moorage.scheduler.shared import Shared
@@ -26,6 +27,7 @@ _TRIES = 2
 _DIGEST = 10.0  # seconds in which a worker may die of what it has taken
 _REMEMBER = 600.0  # seconds
 _TOO_MUCH = 0.8  # of a worker's memory
+_LAST = 100  # values that a worker has taken: one of the last it is that has ended it
 _WHILE_TAKING = 2  # a value takes up so many times its size while it is read
 
 
@@ -46,16 +48,18 @@ class Casualties:
         self._desired = desired
         self._shared = shared
         self._workers = dict(scheduler.workers)  # also those that the scheduler has just forgotten
-        self._taken: dict[Address, dict[Key, float]] = {}
+        self._taken: dict[Address, deque[tuple[Key, float]]] = {}
         self._died: dict[Key, dict[Address, tuple[str, float]]] = {}
 
     def came(self, ws: WorkerState) -> None:
         """Take note of a worker."""
         self._workers[ws.address] = ws
 
-    def took(self, address: Address, key: Key) -> None:
-        """Take note that a worker takes `key`, or has just taken it."""
-        self._taken.setdefault(address, {})[key] = monotonic()
+    def took(self, ts: TaskState, ws: WorkerState) -> None:
+        """Take note that a worker takes a key, or has just taken it."""
+        if (taken := self._taken.get(ws.address)) is None:
+            taken = self._taken[ws.address] = deque(maxlen=_LAST)
+        taken.append((ts.key, monotonic()))
 
     def left(self, address: Address, coming: Iterable[Key]) -> list[Key]:
         """Take note that a worker has left, and return the keys that are now given up.
@@ -69,7 +73,7 @@ class Casualties:
         if (ws := self._workers.pop(address, None)) is None:
             return []
         now = monotonic()
-        taken = {key for key, when in self._taken.pop(ws.address, {}).items() if now - when < _DIGEST}
+        taken = {key for key, when in self._taken.pop(ws.address, ()) if now - when < _DIGEST}
         given_up = []
         for key in taken.union(coming):
             size = self._nbytes(key)
@@ -103,9 +107,8 @@ class Casualties:
     def sweep(self) -> None:
         """Forget what is long ago."""
         now = monotonic()
-        for address, keys in list(self._taken.items()):
-            self._taken[address] = {key: when for key, when in keys.items() if now - when < _DIGEST}
-            if not self._taken[address]:
+        for address, taken in list(self._taken.items()):
+            if now - taken[-1][1] > _DIGEST:
                 del self._taken[address]
         for key, died in list(self._died.items()):
             if all(now - when > _REMEMBER for _, when in died.values()):

@@ -23,7 +23,7 @@ from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import TaskState
+    from distributed.scheduler import TaskState, WorkerState
 
     from moorage.scheduler.recovery.lives import Lives
 
@@ -41,7 +41,7 @@ class Strays:
     use : callable
         ``use(task, worker)``: a worker has the value of a task; returns whether it was waited for.
     let_go : callable
-        ``let_go(key, worker)``: a worker has been told to let go of a key.
+        ``let_go(task, worker)``: a worker has been told to let go of a key that is still known.
     lives : Lives
     """
 
@@ -49,7 +49,7 @@ class Strays:
         self,
         scheduler: Scheduler,
         use: Callable[[TaskState, Address], bool],
-        let_go: Callable[[Key, Address], None],
+        let_go: Callable[[TaskState, WorkerState], None],
         lives: Lives,
     ) -> None:
         self._scheduler = scheduler
@@ -184,7 +184,8 @@ class Strays:
             self._lives.ended([key])
             message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
             self._scheduler.worker_send(address, message)
-            self._let_go(key, address)
+            if ts is not None:
+                self._let_go(ts, ws)
 
     def _begin(self, keys: Collection[Key]) -> None:
         self._under_way.update(keys)
