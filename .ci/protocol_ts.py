@@ -17,6 +17,7 @@ TARGET = ROOT / "labextension/src/protocol.ts"
 COMMAND = "python .ci/protocol_ts.py"
 
 WORDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "Any": "unknown", "None": "null"}
+SHAPES = {"CountsChange", "CountsDict", "PlacementDict"}
 LITERALS = {"State", "WorkerStatus", "PlacementKind"}
 HEADER = f"""\
 // GENERATED from py_src/moorage/panel_protocol.py by `{COMMAND}`; do not edit.
@@ -40,7 +41,8 @@ def typescript(node: ast.expr) -> str:
         case ast.Subscript(value=ast.Name(id="Literal"), slice=value):
             return typescript(value)
         case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return f"{typescript(item)}[]"
+            one = typescript(item)
+            return f"({one})[]" if "|" in one else f"{one}[]"
         case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[ast.Name(id="str"), value])):
             return f"Record<string, {typescript(value)}>"
     raise ValueError(f"no TypeScript for {ast.unparse(node)!r}")
@@ -90,7 +92,7 @@ def generate() -> str:
                     literals.append(f"export type {name} = {typescript(value)};\n")
                 case ast.Assign(targets=[ast.Name(id="PROTOCOL_VERSION")], value=ast.Constant(value=number)):
                     version = f"export const PROTOCOL_VERSION = {number};\n"
-                case ast.ClassDef(name=name) if name.startswith("Panel") or name == "PlacementDict":
+                case ast.ClassDef(name=name) if name.startswith("Panel") or name in SHAPES:
                     interfaces.append(interface(node, text.splitlines()))
     return "\n".join([HEADER, version, *literals, *interfaces])
 

@@ -1,7 +1,8 @@
-"""Does the panel stay quick on a large cluster? 1,000 workers, 200 variables on all of them, in a real browser.
+"""Does the panel stay quick on a large cluster? 10,000 workers, 1,000 variables on all of them, in a real browser.
 
 The view that the panel and the board share is shown in a plain page over a simulated kernel: no JupyterLab, no Dask.
 
+* Snapshot: the bytes of the message that tells all.
 * First paint: from the text of the snapshot to the next frame that shows workers.
 * Update: from an update's arrival to the end of layout, for a copy that arrives, for the memory of a twentieth of the
   workers, and for a worker that joins and lacks all variables.
@@ -9,8 +10,8 @@ The view that the panel and the board share is shown in a plain page over a simu
   scrolls by itself. Given are the longest interval between two frames, and the most CPU time that a task of the page's
   main thread has taken; on a machine that is busy with other things only the latter says something of the panel.
 
-Each in a narrow side panel and in a wide tab. Usage: ``python benchmarks/panel_large.py [--rounds 3]``. Takes about a
-minute; needs node and Chromium.
+Each in a narrow side panel and in a wide tab. Usage: ``python benchmarks/panel_large.py [--workers 10000]
+[--variables 1000] [--rounds 3]``. Takes about two minutes; needs node and Chromium.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ CHROMIUM = "/usr/bin/chromium"
 ROOT = Path(__file__).parents[1]
 SIZES = {"side panel": {"width": 320, "height": 1000}, "tab": {"width": 1300, "height": 1000}}
 
-PAINT = """() => new Promise(resolve => {
-  const text = window.aLargeSnapshot(1000, 200);
+PAINT = """([workers, variables]) => new Promise(resolve => {
+  const text = window.aLargeSnapshot(workers, variables);
   const begin = performance.now();
   window.show(text);
   requestAnimationFrame(() => setTimeout(() => {
     if (document.querySelector('[data-moorage-worker]') === null) throw new Error('no worker is shown');
-    resolve(performance.now() - begin);
+    resolve([performance.now() - begin, new TextEncoder().encode(text).length]);
   }));
 })"""
 
@@ -139,28 +140,48 @@ def carry(page: Page) -> None:
     page.mouse.up()
 
 
-def changes() -> dict[str, Callable[[int], dict[str, Any]]]:
+def changes(workers: int, variables: int) -> dict[str, Callable[[int], dict[str, Any]]]:
     """Return what an update says, by what it is about."""
+
+    def copies(worker: str, held: int) -> dict[str, Any]:
+        return {"held": {"others": {worker: held}}, "pending": {"others": {worker: 1 - held}}}
+
+    def joins(i: int) -> dict[str, Any]:
+        worker = {
+            "name": f"new{i}", "host": f"host{i}", "nthreads": 2, "status": "running", "memory_limit": 2**31,
+            "managed": 0, "process": 2**27, "spilled": 0, "host_shared": 0, "host_free": -1, "shares": False,
+        }  # fmt: skip
+        lacking = {"state": "moving", "pending": {"others": {f"new{i}": 1}}}
+        return {"workers": {f"new{i}": worker}, "variables": {f"v{j}": lacking for j in range(variables)}}
+
     return {
-        "a copy arrives": lambda i: {"variables": {"v7": {"held": {f"w{i}": 0}, "pending": {f"w{i}": 1}}}},
-        "the memory of 50 workers": lambda i: {
-            "workers": {f"w{j}": {"process": (500 + i) * 2**20} for j in range(i % 20, 1000, 20)}
+        "a copy goes": lambda i: {"variables": {"v7": copies(f"w{i}", 0)}},
+        "a copy arrives": lambda i: {"variables": {"v7": copies(f"w{i}", 1)}},
+        "the memory of a twentieth": lambda i: {
+            "workers": {f"w{j}": {"process": (500 + i) * 2**20} for j in range(i % 20, workers, 20)}
         },
         "a worker lacks all variables": lambda i: {
-            "variables": {f"v{j}": {"pending": {f"w{i}": 1}, "held": {f"w{i}": 0}} for j in range(200)}
+            "variables": {f"v{j}": copies(f"w{i}", 0) for j in range(variables)}
+        },
+        "a worker joins": joins,
+        "all has come to a worker": lambda i: {
+            "variables": {f"v{j}": {"state": "held", **copies(f"new{i}", 1)} for j in range(variables)}
         },
     }
 
 
-def measure(page: Page, address: str, rounds: int) -> None:
+def measure(page: Page, address: str, size: tuple[int, int], rounds: int) -> None:
     """Print the table of one size."""
     paints: list[float] = []
+    nbytes = 0
     for i in range(rounds):
         page.goto(f"{address}/index.html?{i}#none,light")
         page.wait_for_function("() => 'show' in window")
-        paints.append(page.evaluate(PAINT))
+        paint, nbytes = page.evaluate(PAINT, size)
+        paints.append(paint)
+    print(f"  snapshot                          {nbytes:10,} bytes")
     print(f"  first paint                       {statistics.median(paints):6.0f} ms median {max(paints):6.0f} ms worst")
-    for name, change in changes().items():
+    for name, change in changes(*size).items():
         times = [page.evaluate(UPDATE, change(i)) for i in range(40)][4:]
         print(f"  {name:33} {statistics.median(times):6.1f} ms median {max(times):6.1f} ms worst")
     gestures: dict[str, Callable[[], None]] = {
@@ -180,6 +201,8 @@ def measure(page: Page, address: str, rounds: int) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=10_000)
+    parser.add_argument("--variables", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     chromium = CHROMIUM if os.path.exists(CHROMIUM) else None
@@ -193,7 +216,7 @@ def main() -> None:
                     print(f"{name}, {size['width']} x {size['height']} pixels")
                     page = browser.new_page(viewport=size)  # type: ignore[arg-type]
                     page.set_default_timeout(20_000)
-                    measure(page, address, args.rounds)
+                    measure(page, address, (args.workers, args.variables), args.rounds)
                     page.close()
         finally:
             browser.close()

@@ -1,7 +1,7 @@
 // GENERATED from py_src/moorage/panel_protocol.py by `python .ci/protocol_ts.py`; do not edit.
 // What the kernel and the panel say to each other. Names are those of Python; sizes are in bytes.
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type State = 'held' | 'moving' | 'waiting' | 'lost';
 
@@ -16,6 +16,20 @@ export type PlacementDict = {
   workers?: string[];
   each?: boolean;
   allow_other_workers?: boolean;
+};
+
+/** Keys on each worker, or lacking there; see `counts.py`. */
+export type CountsDict = {
+  /** of each worker that is not among the others */
+  rest: number;
+  /** worker -> number of keys, where it is another */
+  others: Record<string, number>;
+};
+
+/** What has changed of counts: if the rest has, all; else those of the others, or of the rest's, that have. */
+export type CountsChange = {
+  rest?: number;
+  others: Record<string, number>;
 };
 
 /** Data of the `comm_open` of `moorage.push` and of `moorage.rpc`, both opened by the panel. */
@@ -102,10 +116,10 @@ export type PanelVariable = {
   state: State;
   reason: string;
   stale: boolean;
-  /** worker -> number of keys it has, as confirmed by it */
-  held: Record<string, number>;
-  /** worker -> number of keys it still lacks */
-  pending: Record<string, number>;
+  /** keys that workers have, as confirmed by them */
+  held: CountsDict;
+  /** keys that they still lack */
+  pending: CountsDict;
 };
 
 /** A variable of the notebook that is not placed. */
@@ -126,6 +140,16 @@ export type PanelNotice = {
   variable: string;
 };
 
+/** What decides whether something fits, see `capacity.py`. */
+export type PanelLimits = {
+  /** what a placement may fill of a worker's memory limit */
+  pause: number;
+  /** what of it a worker fills before it begins to write data to disk */
+  spill: number;
+  /** bytes of a value from which on it lies in memory that a host shares */
+  smallest_shared: number;
+};
+
 /** All that the panel shows. */
 export type PanelState = {
   cluster: PanelCluster | null;
@@ -133,7 +157,23 @@ export type PanelState = {
   variables: Record<string, PanelVariable>;
   candidates: Record<string, PanelCandidate>;
   notices: Record<string, PanelNotice>;
+  limits: PanelLimits;
   read_only: boolean;
+};
+
+/** Workers as a table, column by column: of ten thousand, names of fields would be most of a message. */
+export type PanelWorkerColumns = {
+  name: string[];
+  host: string[];
+  nthreads: number[];
+  status: WorkerStatus[];
+  memory_limit: number[];
+  managed: number[];
+  process: number[];
+  spilled: number[];
+  host_shared: number[];
+  host_free: number[];
+  shares: (boolean | null)[];
 };
 
 /** The whole state; the first message on `moorage.push`, and the answer to the request `snapshot`. */
@@ -141,7 +181,9 @@ export type PanelSnapshot = {
   type: 'snapshot';
   protocol: number;
   version: number;
+  /** without its workers */
   state: PanelState;
+  workers: PanelWorkerColumns;
 };
 
 /** The fields of a `PanelWorker` that changed; all of them for a worker that is new. */
@@ -162,8 +204,8 @@ export type PanelWorkerChange = {
 /**
  * The fields of a `PanelVariable` that changed; all of them for a variable that is new.
  *
- * Of `held` and `pending` only the workers that changed are listed, with 0 for those that drop out, so that one
- * more copy of a variable on 1,000 workers is one entry.
+ * Of `held` and `pending` only the workers that changed are listed, so that one more copy of a variable on 1,000
+ * workers is one entry.
  */
 export type PanelVariableChange = {
   name?: string;
@@ -177,8 +219,8 @@ export type PanelVariableChange = {
   state?: State;
   reason?: string;
   stale?: boolean;
-  held?: Record<string, number>;
-  pending?: Record<string, number>;
+  held?: CountsChange;
+  pending?: CountsChange;
 };
 
 /** Entries that are new or have changed, by name. Parts without a change are absent. */
@@ -188,6 +230,7 @@ export type PanelChanged = {
   variables?: Record<string, PanelVariableChange>;
   candidates?: Record<string, PanelCandidate>;
   notices?: Record<string, PanelNotice>;
+  limits?: PanelLimits;
   read_only?: boolean;
 };
 
@@ -199,7 +242,11 @@ export type PanelRemoved = {
   notices?: string[];
 };
 
-/** What changed since the version before. */
+/**
+ * What changed since the version before.
+ *
+ * What it says of workers comes first: for `rest` of variables see `counts.py`.
+ */
 export type PanelUpdate = {
   type: 'update';
   version: number;

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 from moorage.model import State, WorkerStatus
-from moorage.protocol import PlacementDict
+from moorage.protocol import CountsChange, CountsDict, PlacementDict
 
 
 class PanelOpen(TypedDict):
@@ -83,8 +83,8 @@ class PanelVariable(TypedDict):
     state: State
     reason: str
     stale: bool
-    held: dict[str, int]  # worker -> number of keys it has, as confirmed by it
-    pending: dict[str, int]  # worker -> number of keys it still lacks
+    held: CountsDict  # keys that workers have, as confirmed by them
+    pending: CountsDict  # keys that they still lack
 
 
 class PanelCandidate(TypedDict):
@@ -106,6 +106,14 @@ class PanelNotice(TypedDict):
     variable: str  # the variable it is about, or empty
 
 
+class PanelLimits(TypedDict):
+    """What decides whether something fits, see ``capacity.py``."""
+
+    pause: float  # what a placement may fill of a worker's memory limit
+    spill: float  # what of it a worker fills before it begins to write data to disk
+    smallest_shared: int  # bytes of a value from which on it lies in memory that a host shares
+
+
 class PanelState(TypedDict):
     """All that the panel shows."""
 
@@ -114,7 +122,24 @@ class PanelState(TypedDict):
     variables: dict[str, PanelVariable]
     candidates: dict[str, PanelCandidate]
     notices: dict[str, PanelNotice]
+    limits: PanelLimits
     read_only: bool
+
+
+class PanelWorkerColumns(TypedDict):
+    """Workers as a table, column by column: of ten thousand, names of fields would be most of a message."""
+
+    name: list[str]
+    host: list[str]
+    nthreads: list[int]
+    status: list[WorkerStatus]
+    memory_limit: list[int]
+    managed: list[int]
+    process: list[int]
+    spilled: list[int]
+    host_shared: list[int]
+    host_free: list[int]
+    shares: list[bool | None]
 
 
 class PanelSnapshot(TypedDict):
@@ -123,7 +148,8 @@ class PanelSnapshot(TypedDict):
     type: Literal["snapshot"]
     protocol: int
     version: int
-    state: PanelState
+    state: PanelState  # without its workers
+    workers: PanelWorkerColumns
 
 
 class PanelWorkerChange(TypedDict, total=False):
@@ -145,8 +171,8 @@ class PanelWorkerChange(TypedDict, total=False):
 class PanelVariableChange(TypedDict, total=False):
     """The fields of a `PanelVariable` that changed; all of them for a variable that is new.
 
-    Of ``held`` and ``pending`` only the workers that changed are listed, with 0 for those that drop out, so that one
-    more copy of a variable on 1,000 workers is one entry.
+    Of ``held`` and ``pending`` only the workers that changed are listed, so that one more copy of a variable on 1,000
+    workers is one entry.
     """
 
     name: str
@@ -160,8 +186,8 @@ class PanelVariableChange(TypedDict, total=False):
     state: State
     reason: str
     stale: bool
-    held: dict[str, int]
-    pending: dict[str, int]
+    held: CountsChange
+    pending: CountsChange
 
 
 class PanelChanged(TypedDict):
@@ -172,6 +198,7 @@ class PanelChanged(TypedDict):
     variables: NotRequired[dict[str, PanelVariableChange]]
     candidates: NotRequired[dict[str, PanelCandidate]]
     notices: NotRequired[dict[str, PanelNotice]]
+    limits: NotRequired[PanelLimits]
     read_only: NotRequired[bool]
 
 
@@ -185,7 +212,10 @@ class PanelRemoved(TypedDict):
 
 
 class PanelUpdate(TypedDict):
-    """What changed since the version before."""
+    """What changed since the version before.
+
+    What it says of workers comes first: for ``rest`` of variables see ``counts.py``.
+    """
 
     type: Literal["update"]
     version: int

@@ -328,12 +328,13 @@ def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterVi
     for host, members in cluster.by_host.items():
         if wanting := missing & members:
             there = _holders_among(members, view, cluster)
-            free = [source for source in sorted(there) for _ in range(FANOUT - busy[source])]
-            step += [
-                Replicate(view.key, (target,), (source,), "wanted there")
-                for target, source in zip(sorted(wanting), free, strict=False)
-            ]
-            spare[host] = free[len(wanting) :]
+            targets = sorted(wanting)
+            for source in sorted(there):
+                free = max(0, FANOUT - busy[source])
+                if now := tuple(targets[:free]):
+                    step.append(Replicate(view.key, now, (source,), "wanted there"))
+                    del targets[:free]
+                spare.setdefault(host, []).extend([source] * (free - len(now)))
             if not there and members.isdisjoint(view.in_flight):
                 unfed.append(min(wanting))
     if unfed:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerStatus
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raised when a message changes its meaning. Both sides refuse another version, and say so."""
 
 SPAN = "moorage"
@@ -112,6 +112,20 @@ class WorkerDict(TypedDict):
     shares: bool | None
 
 
+class CountsDict(TypedDict):
+    """Keys on each worker, or lacking there; see ``counts.py``."""
+
+    rest: int  # of each worker that is not among the others
+    others: dict[str, int]  # worker -> number of keys, where it is another
+
+
+class CountsChange(TypedDict):
+    """What has changed of counts: if the rest has, all; else those of the others, or of the rest's, that have."""
+
+    rest: NotRequired[int]
+    others: dict[str, int]
+
+
 class VariableRecord(TypedDict):
     """A variable in full."""
 
@@ -127,19 +141,19 @@ class VariableRecord(TypedDict):
     shared: int  # of these, bytes that lie in memory which a host shares
     state: State
     reason: str
-    held: dict[str, int]  # worker -> number of keys it has
-    pending: dict[str, int]  # worker -> number of keys it still lacks
+    held: CountsDict  # keys that workers have
+    pending: CountsDict  # keys that they still lack
 
 
 class VariableDelta(TypedDict):
-    """What changed of a variable. ``held`` and ``pending`` list changed workers only; 0 = none any more."""
+    """What changed of a variable; no ``held`` or ``pending``: nothing of that."""
 
     state: State
     reason: str
     nbytes: int
     shared: int
-    held: dict[str, int]
-    pending: dict[str, int]
+    held: NotRequired[CountsChange]
+    pending: NotRequired[CountsChange]
 
 
 class SchedulerSnapshot(TypedDict):
@@ -155,7 +169,7 @@ class SchedulerSnapshot(TypedDict):
 
 
 class Changes(TypedDict):
-    """What changed in the last 50 ms."""
+    """What changed in the last 50 ms. What it says of workers comes first."""
 
     type: Literal["changes"]
     seq: int

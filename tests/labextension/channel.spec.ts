@@ -2,6 +2,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { PanelRequest, PanelSnapshot, PanelUpdate } from '../../labextension/src/protocol';
+import { PROTOCOL_VERSION } from '../../labextension/src/protocol';
 import { RequestError } from '../../labextension/src/store/model';
 import { Channel, PUSH, RPC } from '../../labextension/src/transport/channel';
 import { ANSWER_TIMEOUT } from '../../labextension/src/transport/requests';
@@ -70,7 +71,11 @@ describe('a connection', () => {
       ['comm_open', subshell, RPC]
     ]);
     expect(dataOf(opened(PUSH)[0])).toEqual(dataOf(opened(RPC)[0]));
-    expect(dataOf(opened(PUSH)[0])).toEqual({ protocol: 1, tab: new Tab().id, read_only: false });
+    expect(dataOf(opened(PUSH)[0])).toEqual({
+      protocol: PROTOCOL_VERSION,
+      tab: new Tab().id,
+      read_only: false
+    });
     expect(received).toMatchObject([{ type: 'snapshot' }]);
     expect(channel.connection.concurrent).toBe(true);
   });
@@ -132,7 +137,7 @@ describe('a kernel without moorage', () => {
 
 describe('another version of the protocol', () => {
   it('is refused by the panel', async () => {
-    kernel.protocol = 2;
+    kernel.protocol = PROTOCOL_VERSION + 1;
     void channel.connect();
     await settle();
     expect(channel.connection.status).toBe('incompatible');

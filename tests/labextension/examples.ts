@@ -1,5 +1,6 @@
 // States of a board as a kernel would send them, for tests and for the page in harness/.
 import type {
+  CountsDict,
   PanelCluster,
   PanelSnapshot,
   PanelState,
@@ -46,7 +47,17 @@ export function aWorker(name: string, fields: Partial<PanelWorker> = {}): PanelW
   };
 }
 
-export function aVariable(name: string, fields: Partial<PanelVariable> = {}): PanelVariable {
+/** The fields of a variable, with the keys of each worker by its name. */
+export type VariableFields = Partial<Omit<PanelVariable, 'held' | 'pending'>> & {
+  held?: Record<string, number>;
+  pending?: Record<string, number>;
+};
+
+export function counts(others: Record<string, number> = {}): CountsDict {
+  return { rest: 0, others };
+}
+
+export function aVariable(name: string, fields: VariableFields = {}): PanelVariable {
   return {
     name,
     owner: '',
@@ -59,9 +70,9 @@ export function aVariable(name: string, fields: Partial<PanelVariable> = {}): Pa
     state: 'held',
     reason: '',
     stale: false,
-    held: {},
-    pending: {},
-    ...fields
+    ...fields,
+    held: counts(fields.held),
+    pending: counts(fields.pending)
   };
 }
 
@@ -76,13 +87,29 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
     variables: {},
     candidates: {},
     notices: {},
+    limits: { pause: 0.8, spill: 0.7, smallest_shared: 100_000 },
     read_only: false,
     ...fields
   };
 }
 
 export function aSnapshot(state: PanelState = aState(), version = 0): PanelSnapshot {
-  return { type: 'snapshot', protocol: PROTOCOL_VERSION, version, state };
+  const column = <Field extends keyof PanelWorker>(field: Field): PanelWorker[Field][] =>
+    Object.values(state.workers).map(worker => worker[field]);
+  const workers = {
+    name: column('name'),
+    host: column('host'),
+    nthreads: column('nthreads'),
+    status: column('status'),
+    memory_limit: column('memory_limit'),
+    managed: column('managed'),
+    process: column('process'),
+    spilled: column('spilled'),
+    host_shared: column('host_shared'),
+    host_free: column('host_free'),
+    shares: column('shares')
+  };
+  return { type: 'snapshot', protocol: PROTOCOL_VERSION, version, state: { ...state, workers: {} }, workers };
 }
 
 /** The local cluster at work of the design. */
@@ -189,7 +216,6 @@ export function aQueueCluster(): PanelState {
 /** Many workers, many variables, all of them everywhere. */
 export function aLargeCluster(workers: number, variables: number): PanelState {
   const names = Array.from({ length: workers }, (_, index) => `w${index}`);
-  const everywhere = Object.fromEntries(names.map(name => [name, 1]));
   return aState({
     cluster: aCluster({ requested: workers, arrived: workers }),
     workers: byName(
@@ -198,13 +224,14 @@ export function aLargeCluster(workers: number, variables: number): PanelState {
       )
     ),
     variables: byName(
-      ...Array.from({ length: variables }, (_, index) =>
-        aVariable(`v${index}`, {
+      ...Array.from({ length: variables }, (_, index) => ({
+        ...aVariable(`v${index}`, {
+          detail: '(1000, 1000) float64',
           nbytes: MB * (1 + (index % 7)),
-          placement: { kind: 'everywhere' },
-          held: { ...everywhere }
-        })
-      )
+          placement: { kind: 'everywhere' }
+        }),
+        held: { rest: 1, others: {} }
+      }))
     )
   });
 }

@@ -5,6 +5,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 
 import { HELLO, PUSH, RPC } from '../../labextension/src/transport/channel';
+import { PROTOCOL_VERSION } from '../../labextension/src/protocol';
 import { aSnapshot } from './examples';
 
 type Handler<Message> = (message: Message) => void;
@@ -49,7 +50,7 @@ export class FakeKernel {
   language = 'python';
   /** Whether moorage is loaded. */
   isLoaded = true;
-  protocol = 1;
+  protocol: number = PROTOCOL_VERSION;
   readonly sent: ISent[] = [];
   readonly subshells = new Set<string>();
   readonly comms = new Map<string, FakeComm>();

@@ -153,7 +153,7 @@ describe('a preview', () => {
       reason: 'does-not-fit',
       where: 'bob',
       nbytes: 900 * MB,
-      free: freeBytes(workers['bob'] ?? aWorker('bob'))
+      free: freeBytes(workers['bob'] ?? aWorker('bob'), 0.8)
     });
     expect(preview(state, carry('huge'), { kind: 'all-workers' }).refusal?.reason).toBe('does-not-fit');
   });
@@ -259,7 +259,7 @@ describe('a preview', () => {
   });
 
   it('has room without end where there is no limit', () => {
-    expect(freeBytes(aWorker('a', { memory_limit: 0 }))).toBe(Infinity);
+    expect(freeBytes(aWorker('a', { memory_limit: 0 }), 0.8)).toBe(Infinity);
   });
 
   it('is made once for each target of a hand', () => {

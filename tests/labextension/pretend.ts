@@ -8,7 +8,7 @@ import type {
   PlacementDict
 } from '../../labextension/src/protocol';
 import { type IRequester, PlacementModel, RequestError } from '../../labextension/src/store/model';
-import { aSnapshot, aVariable } from './examples';
+import { type VariableFields, aSnapshot, aVariable, counts } from './examples';
 
 export class PretendKernel implements IRequester {
   constructor(
@@ -43,8 +43,14 @@ export class PretendKernel implements IRequester {
   }
 
   /** Push a change of one variable. */
-  change(name: string, change: PanelVariableChange): void {
-    this._push({ variables: { [name]: change } });
+  change(name: string, change: VariableFields): void {
+    const { held, pending, ...fields } = change;
+    const told: PanelVariableChange = {
+      ...fields,
+      ...(held === undefined ? {} : { held: { others: held } }),
+      ...(pending === undefined ? {} : { pending: { others: pending } })
+    };
+    this._push({ variables: { [name]: told } });
   }
 
   private _place({ names, placement, force }: PanelOps['place']): Promise<Record<string, unknown>> {
@@ -67,11 +73,12 @@ export class PretendKernel implements IRequester {
   private _move(name: string, nbytes: number, placement: PlacementDict): void {
     const candidate = this._state.candidates[name];
     const before: PanelVariable = this._state.variables[name] ?? aVariable(name, { ...candidate, nbytes });
+    const there = before.held.others;
     const wanted = this._wanted(placement);
     const pending = Object.fromEntries(
-      wanted.filter(worker => before.held[worker] === undefined).map(worker => [worker, before.nkeys])
+      wanted.filter(worker => there[worker] === undefined).map(worker => [worker, before.nkeys])
     );
-    const variable: PanelVariable = { ...before, placement, state: 'moving', pending };
+    const variable: PanelVariable = { ...before, placement, state: 'moving', pending: counts(pending) };
     this._state.variables[name] = variable;
     this._push({ variables: { [name]: variable } }, candidate === undefined ? {} : { candidates: [name] });
     Object.keys(pending).forEach((worker, index) => {
@@ -79,9 +86,9 @@ export class PretendKernel implements IRequester {
     });
     setTimeout(
       () => {
-        const surplus = Object.keys(variable.held).filter(worker => !wanted.includes(worker));
+        const surplus = Object.keys(variable.held.others).filter(worker => !wanted.includes(worker));
         const held = Object.fromEntries(surplus.map(worker => [worker, 0]));
-        variable.held = without(variable.held, surplus);
+        variable.held = counts(without(variable.held.others, surplus));
         variable.state = 'held';
         this.change(name, { state: 'held', held });
       },
@@ -92,8 +99,8 @@ export class PretendKernel implements IRequester {
   private _arrive(name: string, worker: string): void {
     const variable = this._state.variables[name];
     if (variable !== undefined) {
-      variable.held[worker] = variable.nkeys;
-      variable.pending = without(variable.pending, [worker]);
+      variable.held.others[worker] = variable.nkeys;
+      variable.pending = counts(without(variable.pending.others, [worker]));
       this.change(name, { held: { [worker]: variable.nkeys }, pending: { [worker]: 0 } });
     }
   }

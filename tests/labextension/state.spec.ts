@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import type { PanelState, PanelUpdate, PanelVariable } from '../../labextension/src/protocol';
+import type {
+  CountsDict,
+  PanelState,
+  PanelUpdate,
+  PanelWorkerColumns
+} from '../../labextension/src/protocol';
 import { COLORS } from '../../labextension/src/store/colors';
 import { Counts } from '../../labextension/src/store/counts';
 import { type IBoardState, type IVariable, INITIAL, apply, forget } from '../../labextension/src/store/state';
@@ -11,9 +16,9 @@ function asRecord(counts: Counts): Record<string, number> {
   return Object.fromEntries([...counts.workers()].map(worker => [worker, counts.get(worker)]));
 }
 
-/** The state as the kernel has it, for comparison. */
-function asPanelState(state: IBoardState): PanelState {
-  const variable = ({ held, pending, touched, ...fields }: IVariable): PanelVariable => {
+/** The state as the kernel has it, with the keys of each worker by its name. */
+function asPanelState(state: IBoardState): unknown {
+  const variable = ({ held, pending, touched, ...fields }: IVariable): unknown => {
     expect(touched).toBeLessThanOrEqual(state.version ?? 0); // our own
     return { ...fields, held: asRecord(held), pending: asRecord(pending) };
   };
@@ -23,8 +28,38 @@ function asPanelState(state: IBoardState): PanelState {
     variables: Object.fromEntries([...state.variables].map(([name, one]) => [name, variable(one)])),
     candidates: Object.fromEntries(state.candidates),
     notices: Object.fromEntries(state.notices),
+    limits: state.limits,
     read_only: state.readOnly
   };
+}
+
+/** The state that the kernel tells, in the same form. */
+function told(panel: PanelState, columns?: PanelWorkerColumns): unknown {
+  const workers = columns === undefined ? panel.workers : columnsToRows(columns);
+  const expand = ({ rest, others }: CountsDict): Record<string, number> =>
+    Object.fromEntries(
+      Object.entries({
+        ...Object.fromEntries(Object.keys(workers).map(name => [name, rest])),
+        ...others
+      }).filter(([, count]) => count > 0)
+    );
+  const variables: [string, unknown][] = Object.entries(panel.variables).map(
+    ([name, { held, pending, ...fields }]) => [
+      name,
+      { ...fields, held: expand(held), pending: expand(pending) }
+    ]
+  );
+  return { ...panel, workers, variables: Object.fromEntries(variables) };
+}
+
+function columnsToRows({ name: names, ...columns }: PanelWorkerColumns): Record<string, unknown> {
+  const fields: [string, unknown[]][] = Object.entries(columns);
+  return Object.fromEntries(
+    names.map((name, at) => [
+      name,
+      { name, ...Object.fromEntries(fields.map(([field, all]) => [field, all[at]])) }
+    ])
+  );
 }
 
 function update(version: number, parts: Partial<Omit<PanelUpdate, 'version' | 'type'>> = {}): PanelUpdate {
@@ -36,9 +71,9 @@ const start = (state = aState()): IBoardState => apply(INITIAL, aSnapshot(state,
 describe('the state of the board', () => {
   it('follows what the kernel sends to the same state', () => {
     const before = apply(INITIAL, golden.snapshot);
-    expect(asPanelState(before)).toEqual(golden.snapshot.state);
+    expect(asPanelState(before)).toEqual(told(golden.snapshot.state, golden.snapshot.workers));
     const after = apply(before, golden.update);
-    expect(asPanelState(after)).toEqual(golden.afterUpdate);
+    expect(asPanelState(after)).toEqual(told(golden.afterUpdate));
     expect(after.version).toBe(8);
   });
 
@@ -84,7 +119,7 @@ describe('the state of the board', () => {
 
   it('leaves alone what an update does not mention', () => {
     const state = apply(INITIAL, aSnapshot(aLargeCluster(1000, 200), 0));
-    const next = apply(state, update(1, { changed: { variables: { v7: { held: { w3: 0 } } } } }));
+    const next = apply(state, update(1, { changed: { variables: { v7: { held: { others: { w3: 0 } } } } } }));
     expect(next.workers).toBe(state.workers);
     expect(next.hosts).toBe(state.hosts);
     expect(next.colors).toBe(state.colors);
@@ -119,17 +154,19 @@ describe('the state of the board', () => {
     expect(state.moves.get('x')).toBe(8);
     const half = apply(
       state,
-      update(6, { changed: { variables: { x: { pending: { alice: 0, bob: 3 } } } } })
+      update(6, { changed: { variables: { x: { pending: { others: { alice: 0, bob: 3 } } } } } })
     );
     expect(half.moves.get('x')).toBe(8);
     const more = apply(
       half,
-      update(7, { changed: { variables: { x: { pending: { carol: 4, dave: 4 } } } } })
+      update(7, { changed: { variables: { x: { pending: { others: { carol: 4, dave: 4 } } } } } })
     );
     expect(more.moves.get('x')).toBe(11);
     const done = apply(
       more,
-      update(8, { changed: { variables: { x: { state: 'held', pending: { bob: 0, carol: 0, dave: 0 } } } } })
+      update(8, {
+        changed: { variables: { x: { state: 'held', pending: { others: { bob: 0, carol: 0, dave: 0 } } } } }
+      })
     );
     expect(done.moves.has('x')).toBe(false);
   });
@@ -197,10 +234,26 @@ describe('colours', () => {
   });
 });
 
+const NOBODY: ReadonlySet<string> = new Set();
+
+function set(plain: Map<string, number>, worker: string, count: number): void {
+  if (count === 0) {
+    plain.delete(worker);
+  } else {
+    plain.set(worker, count);
+  }
+}
+
+function check(counts: Counts, plain: ReadonlyMap<string, number>): void {
+  expect(asRecord(counts)).toEqual(Object.fromEntries(plain));
+  expect(counts.size).toBe(plain.size);
+  expect(counts.total).toBe([...plain.values()].reduce((one, other) => one + other, 0));
+}
+
 describe('counts', () => {
   it('are a map that never changes, whatever is made of it', () => {
     // Against a plain map, over many small changes, more than are kept aside.
-    let counts = Counts.of({ a: 1, b: 2 });
+    let counts = Counts.of({ rest: 0, others: { a: 1, b: 2 } }, NOBODY);
     const plain = new Map([
       ['a', 1],
       ['b', 2]
@@ -208,25 +261,57 @@ describe('counts', () => {
     for (let step = 0; step < 500; step++) {
       const changes = { [`w${(step * 7) % 90}`]: step % 3, [step % 2 ? 'a' : 'b']: (step >> 2) % 2 };
       const before = asRecord(counts);
-      const next = counts.with(changes);
+      const next = counts.after({ others: changes }, NOBODY);
       expect(asRecord(counts)).toEqual(before);
       counts = next;
-      for (const [worker, count] of Object.entries(changes)) {
-        if (count === 0) {
-          plain.delete(worker);
-        } else {
-          plain.set(worker, count);
+      Object.entries(changes).forEach(([worker, count]) => set(plain, worker, count));
+      check(counts, plain);
+    }
+  });
+
+  it('follow workers that come and go, whoever they are told of', () => {
+    // Against a plain map: who comes has none, who goes is forgotten, whether the rest have any or not.
+    let roster: ReadonlySet<string> = new Set(Array.from({ length: 60 }, (_, index) => `w${index}`));
+    let counts = Counts.of({ rest: 2, others: { w3: 1 } }, roster);
+    const plain = new Map([...roster].map(worker => [worker, worker === 'w3' ? 1 : 2]));
+    for (let step = 0; step < 400; step++) {
+      const come = [`n${step}`];
+      const gone = [...roster].filter((_, index) => index === (step * 13) % roster.size);
+      const next = new Set([...roster, ...come].filter(worker => !gone.includes(worker)));
+      counts = counts.among(next, come, gone);
+      roster = next;
+      gone.forEach(worker => plain.delete(worker));
+      check(counts, plain);
+      const [one = '', other = ''] = [...roster].slice(step % 50);
+      counts = counts.after({ others: { [one]: step % 3, [come[0] ?? '']: 2, [other]: 2 } }, roster);
+      set(plain, one, step % 3);
+      set(plain, come[0] ?? '', 2);
+      set(plain, other, 2);
+      check(counts, plain);
+      if (step % 100 === 99) {
+        counts = counts.after({ rest: step % 200 === 99 ? 0 : 2, others: Object.fromEntries(plain) }, roster);
+        if (step % 200 !== 99) {
+          roster.forEach(worker => plain.has(worker) || plain.set(worker, 2));
         }
+        check(counts, plain);
       }
-      expect(asRecord(counts)).toEqual(Object.fromEntries(plain));
-      expect(counts.size).toBe(plain.size);
-      expect(counts.total).toBe([...plain.values()].reduce((one, other) => one + other, 0));
+    }
+  });
+
+  it('know how many workers two have in common', () => {
+    const roster = new Set(['a', 'b', 'c', 'd']);
+    const of = (rest: number, others: Record<string, number>): Counts => Counts.of({ rest, others }, roster);
+    const all = [of(1, {}), of(1, { a: 0 }), of(2, { b: 0, c: 1 }), of(0, { a: 1, c: 1 }), of(0, {})];
+    for (const one of all) {
+      for (const other of all) {
+        expect(one.overlap(other)).toBe([...one.workers()].filter(worker => other.has(worker)).length);
+      }
     }
   });
 
   it('stay the same when nothing changes', () => {
-    const counts = Counts.of({ a: 1 });
-    expect(counts.with({ a: 1, b: 0 })).toBe(counts);
+    const counts = Counts.of({ rest: 0, others: { a: 1 } }, NOBODY);
+    expect(counts.after({ others: { a: 1, b: 0 } }, NOBODY)).toBe(counts);
     expect(counts.has('b')).toBe(false);
   });
 });

@@ -18,13 +18,15 @@ const update = (changed: PanelUpdate['changed']): PanelUpdate => ({
   changed,
   removed: {}
 });
-const oneCopy = update({ variables: { v7: { held: { w3: 0 }, pending: { w3: 1 } } } });
+const oneCopy = update({
+  variables: { v7: { held: { others: { w3: 0 } }, pending: { others: { w3: 1 } } } }
+});
 const oneJoins = update({
   workers: { new: aWorker('new', { host: 'host3' }) },
-  variables: Object.fromEntries(names.map(name => [name, { pending: { new: 1 } }]))
+  variables: Object.fromEntries(names.map(name => [name, { pending: { others: { new: 1 } } }]))
 });
 const oneArrives = update({
-  variables: Object.fromEntries(names.map(name => [name, { held: { new: 1 } }]))
+  variables: Object.fromEntries(names.map(name => [name, { held: { others: { new: 1 } } }]))
 });
 const allMemory = update({
   workers: Object.fromEntries([...state.workers.keys()].map(name => [name, { process: GB }]))

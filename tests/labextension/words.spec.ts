@@ -13,11 +13,11 @@ import {
   previewWords,
   stateWords
 } from '../../labextension/src/view/words';
-import { GB, MB, aSnapshot, aState, aVariable, aWorker, byName } from './examples';
+import { type VariableFields, GB, MB, aSnapshot, aState, aVariable, aWorker, byName } from './examples';
 
 const board = (state: PanelState): IBoardState => apply(INITIAL, aSnapshot(state));
 
-function only(fields: Partial<PanelVariable>): { state: IBoardState; x: IVariable } {
+function only(fields: VariableFields): { state: IBoardState; x: IVariable } {
   const state = board(aState({ variables: byName(aVariable('x', fields)) }));
   const x = state.variables.get('x');
   if (x === undefined) {
@@ -58,7 +58,7 @@ describe('a placement in words', () => {
     [{ placement: { kind: 'anywhere' }, held: { bob: 1 } }, 'on bob'],
     [{ placement: { kind: 'anywhere' }, held: { alice: 2, bob: 1, carol: 1 }, nkeys: 4 }, 'spread over 3'],
     [{ placement: { kind: 'anywhere' } }, 'anywhere']
-  ] as [Partial<PanelVariable>, string][])('%o', (fields, words) => {
+  ] as [VariableFields, string][])('%o', (fields, words) => {
     expect(placementWords(english, only(fields).x)).toBe(words);
   });
 });
@@ -69,7 +69,7 @@ describe('a state in words', () => {
     const half = apply(state, {
       type: 'update',
       version: 1,
-      changed: { variables: { x: { held: { bob: 2 }, pending: { bob: 2 } } } },
+      changed: { variables: { x: { held: { others: { bob: 2 } }, pending: { others: { bob: 2 } } } } },
       removed: {}
     });
     const x = half.variables.get('x');

@@ -18,6 +18,7 @@ from distributed import Client, Future
 from distributed.protocol import to_serialize
 from distributed.protocol.pickle import dumps
 
+from moorage.counts import expand
 from moorage.errors import LostError
 from moorage.kernel.connection.mirror import Mirror
 from moorage.kernel.install import install_plugin
@@ -143,13 +144,13 @@ class Notebook:
         (key,) = self.placed[name]["keys"]
         return key
 
-    def variable(self, name: str) -> VariableRecord:
-        """Return where a variable stands, as the scheduler says now."""
+    def variable(self, name: str) -> dict[str, Any]:
+        """Return where a variable stands, as the scheduler says now, with the keys of each worker by its name."""
         state: SchedulerSnapshot = self.call("state")
-        return state["variables"][f"{self.owner}:{name}"]
+        return _expanded(state["variables"][f"{self.owner}:{name}"], state["workers"])
 
     def state(self, name: str) -> str:
-        return self.variable(name)["state"]
+        return str(self.variable(name)["state"])
 
     def until(self, name: str, state: str = "held", on: Iterable[str] | None = None, timeout: float = 30.0) -> None:
         """Wait until a variable is in `state` and, if given, exactly the workers `on` have it."""
@@ -191,7 +192,8 @@ class Notebook:
             state: SchedulerSnapshot = self.call("state")
             workers = {name: _without_memory(worker) for name, worker in state["workers"].items()}
             mirrored = {name: _without_memory(worker) for name, worker in self.mirror.workers.items()}
-            ours, theirs = (self.mirror.variables, mirrored), (state["variables"], workers)
+            ours = {vid: _expanded(record, mirrored) for vid, record in self.mirror.variables.items()}, mirrored
+            theirs = {vid: _expanded(record, workers) for vid, record in state["variables"].items()}, workers
             return None if ours == theirs else (ours, theirs)
 
         try:
@@ -233,6 +235,11 @@ def notebook_on(workers: Workers, owner: str = "nb") -> Iterator[Notebook]:
         notebook.agrees()
     finally:
         notebook.close()
+
+
+def _expanded(record: VariableRecord, workers: Iterable[str]) -> dict[str, Any]:
+    held, pending = (expand(counts, workers) for counts in (record["held"], record["pending"]))
+    return {**record, "held": held, "pending": pending}
 
 
 def _without_memory(worker: Any) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def test_after_uninstalling_it_can_be_installed_again(fresh: Workers) -> None:
 def test_a_plugin_of_another_version_is_refused_and_left_alone(fresh: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     with notebook_on(fresh) as notebook:
         notebook.everywhere("x", VALUE)
-        monkeypatch.setattr(install, "PROTOCOL_VERSION", install.PROTOCOL_VERSION + 1)
-        with pytest.raises(VersionError, match="version 1 of moorage's protocol, this notebook version 2"):
+        theirs, ours = install.PROTOCOL_VERSION, install.PROTOCOL_VERSION + 1
+        monkeypatch.setattr(install, "PROTOCOL_VERSION", ours)
+        with pytest.raises(VersionError, match=f"version {theirs} of moorage's protocol, this notebook version {ours}"):
             notebook.client.sync(install.install_plugin, notebook.client)
         assert notebook.state("x") == "held"

@@ -1,6 +1,7 @@
 // What a gesture means: variables, carried to a target, give each of them a placement. Pure; whether it fits and what it
 // moves is preview.ts.
 import type { PlacementDict, PanelWorker } from '../protocol';
+import { workersOn } from './hosts';
 import type { IBoardState, IVariable } from './state';
 
 /** Where variables can be dropped. */
@@ -116,7 +117,7 @@ export function resolve(state: IBoardState, specs: readonly string[]): ReadonlyS
     if (state.workers.has(spec)) {
       found.add(spec);
     } else {
-      state.hosts.find(({ host }) => host === spec)?.workers.forEach(worker => found.add(worker));
+      workersOn(state, spec).forEach(worker => found.add(worker));
     }
   }
   return found;

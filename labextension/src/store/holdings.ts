@@ -17,25 +17,86 @@ export interface IHolding {
 export function holdings(variables: ReadonlyMap<string, IVariable>, worker: string): readonly IHolding[] {
   const found: IHolding[] = [];
   for (const variable of variables.values()) {
-    const held = variable.held.get(worker);
-    const pending = variable.pending.get(worker);
-    if (held > 0 || pending > 0) {
-      const part = held / Math.max(1, variable.nkeys);
-      const nbytes = Math.max(0, variable.nbytes - variable.shared) * part;
-      found.push({ variable, held, pending, nbytes, shared: variable.shared * part });
+    const one = holding(variable, worker);
+    if (one !== null) {
+      found.push(one);
     }
   }
   return found;
 }
 
-/** `holdings` of workers, which remembers its answers: lists that scroll ask again and again. */
-export function holder(variables: ReadonlyMap<string, IVariable>): (worker: string) => readonly IHolding[] {
-  const known = new Map<string, readonly IHolding[]>();
-  return worker => {
-    const found = known.get(worker) ?? holdings(variables, worker);
-    known.set(worker, found);
-    return found;
-  };
+function holding(variable: IVariable, worker: string): IHolding | null {
+  const held = variable.held.get(worker);
+  const pending = variable.pending.get(worker);
+  if (held === 0 && pending === 0) {
+    return null;
+  }
+  const part = held / Math.max(1, variable.nkeys);
+  const nbytes = Math.max(0, variable.nbytes - variable.shared) * part;
+  return { variable, held, pending, nbytes, shared: variable.shared * part };
+}
+
+/** Changes of variables that are looked up one by one in what is known of a worker. */
+const FEW = 32;
+
+/** Says what workers hold, as `holdings`. */
+export type Holder = (worker: string) => readonly IHolding[];
+
+/**
+ * Makes `Holder`s that remember their answers, those of the one before included: lists that scroll ask again and again, and
+ * few variables change at a time. What has not changed is the same list.
+ */
+export class Holders {
+  of(variables: ReadonlyMap<string, IVariable>): Holder {
+    const before = this._known;
+    const changed = changes(this._variables, variables);
+    const known = new Map<string, readonly IHolding[]>();
+    this._variables = variables;
+    this._known = known;
+    return worker => {
+      let found = known.get(worker);
+      if (found === undefined) {
+        const old = changed === null ? undefined : before.get(worker);
+        found =
+          old === undefined || changed?.some(one => differs(old, one, worker)) === true
+            ? holdings(variables, worker)
+            : old;
+        known.set(worker, found);
+      }
+      return found;
+    };
+  }
+
+  private _variables: ReadonlyMap<string, IVariable> = new Map();
+  private _known: ReadonlyMap<string, readonly IHolding[]> = new Map();
+}
+
+// The variables that are others than before; null: many, or not the same names in the same order.
+function changes(
+  before: ReadonlyMap<string, IVariable>,
+  after: ReadonlyMap<string, IVariable>
+): readonly IVariable[] | null {
+  if (before.size !== after.size) {
+    return null;
+  }
+  const changed: IVariable[] = [];
+  const names = before.keys();
+  for (const [name, variable] of after) {
+    if (names.next().value !== name) {
+      return null;
+    }
+    if (before.get(name) !== variable && changed.push(variable) > FEW) {
+      return null;
+    }
+  }
+  return changed;
+}
+
+// Whether a variable is shown on a worker otherwise than in a list.
+function differs(list: readonly IHolding[], variable: IVariable, worker: string): boolean {
+  const shown = list.find(holding => holding.variable.name === variable.name);
+  const now = holding(variable, worker);
+  return shown === undefined || now === null ? shown !== now : !sameHolding(shown, now);
 }
 
 /** Nobody wants to be told that there are two more: they have the room that this takes. */
@@ -56,20 +117,24 @@ export function foremost(holdings: readonly IHolding[], most: number): readonly 
 /** Whether two lists of holdings look the same on a card. */
 export function sameHoldings(before: readonly IHolding[], after: readonly IHolding[]): boolean {
   return (
-    before.length === after.length &&
-    before.every((holding, index) => {
-      const other = after[index];
-      return (
-        other !== undefined &&
-        holding.variable.name === other.variable.name &&
-        holding.variable.nkeys === other.variable.nkeys &&
-        holding.variable.touched === other.variable.touched &&
-        holding.held === other.held &&
-        holding.pending === other.pending &&
-        holding.nbytes === other.nbytes &&
-        holding.shared === other.shared
-      );
-    })
+    before === after ||
+    (before.length === after.length &&
+      before.every((holding, index) => {
+        const other = after[index];
+        return other !== undefined && sameHolding(holding, other);
+      }))
+  );
+}
+
+function sameHolding(one: IHolding, other: IHolding): boolean {
+  return (
+    one.variable.name === other.variable.name &&
+    one.variable.nkeys === other.variable.nkeys &&
+    one.variable.touched === other.variable.touched &&
+    one.held === other.held &&
+    one.pending === other.pending &&
+    one.nbytes === other.nbytes &&
+    one.shared === other.shared
   );
 }
 

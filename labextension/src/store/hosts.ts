@@ -24,3 +24,18 @@ export function groupByHost(workers: ReadonlyMap<string, PanelWorker>): readonly
     .map(([host, names]) => ({ host, workers: names.sort(compare) }))
     .sort((one, other) => compare(one.host, other.host));
 }
+
+const byName = new WeakMap<readonly IHostGroup[], ReadonlyMap<string, readonly string[]>>();
+
+/** Names of the workers on `host`. */
+export function workersOn(
+  { hosts }: { readonly hosts: readonly IHostGroup[] },
+  host: string
+): readonly string[] {
+  let known = byName.get(hosts);
+  if (known === undefined) {
+    known = new Map(hosts.map(group => [group.host, group.workers]));
+    byName.set(hosts, known);
+  }
+  return known.get(host) ?? [];
+}

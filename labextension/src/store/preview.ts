@@ -11,6 +11,7 @@ import {
   resolve,
   targetId
 } from './gestures';
+import { workersOn } from './hosts';
 import type { IBoardState, IVariable } from './state';
 
 export type Refusal =
@@ -63,22 +64,13 @@ const NOTHING: IPreview = {
   refusal: null
 };
 
-/** What a placement may fill of a worker's memory limit: where the worker pauses. As in moorage/capacity.py. */
-export const PAUSE = 0.8;
-
-/** What of its memory limit a worker fills before it begins to write data to disk. As in moorage/capacity.py. */
-const SPILL = 0.7;
-
-/** Bytes of a value from which on it lies in memory that a host shares. As in moorage/worker/images/sharing.py. */
-const SMALLEST_SHARED = 100_000;
-
-/** Bytes that a worker can have for itself; Infinity without a limit. */
-function mostBytes(worker: PanelWorker, share = PAUSE): number {
+/** Bytes that a worker can have for itself, if it fills `share` of its limit; Infinity without a limit. */
+function mostBytes(worker: PanelWorker, share: number): number {
   return worker.memory_limit === 0 ? Infinity : share * worker.memory_limit;
 }
 
-/** Bytes that a worker has room for; Infinity without a limit. */
-export function freeBytes(worker: PanelWorker, share = PAUSE): number {
+/** Bytes that a worker has room for below `share` of its limit; Infinity without a limit. */
+export function freeBytes(worker: PanelWorker, share: number): number {
   return Math.max(0, mostBytes(worker, share) - Math.max(worker.process, worker.managed));
 }
 
@@ -154,29 +146,33 @@ function account(
   }
   const wanted = wantedWorkers(state, variable, placement);
   const share = placement.kind === 'workers' && placement.each === false ? 1 / Math.max(1, wanted.size) : 1;
-  const sharable = sharableBytes(variable, nbytes);
+  const sharable = sharableBytes(state, variable, nbytes);
   const hosts = new Map<string, number>();
+  const hostOf = sharingHosts(state, variable);
+  let kept = 0;
   for (const name of wanted) {
-    const missing = Math.max(0, share - heldShare(variable, name));
+    const held = heldShare(variable, name);
+    kept += Number(held > 0);
+    const missing = Math.max(0, share - held);
     const worker = state.workers.get(name);
     if (missing === 0 || nbytes === 0) {
       continue;
     }
     add(incoming, name, nbytes * missing);
-    const there = worker === undefined ? 0 : sharedShare(state, variable, worker.host);
-    if (worker === undefined || !sharesMemory(state, worker, nbytes * missing, there)) {
+    const host = worker === undefined ? null : hostOf(worker.host);
+    if (worker === undefined || host === null || !sharesMemory(state, worker, nbytes * missing, host)) {
       add(own, name, nbytes * missing);
       continue;
     }
     add(own, name, (nbytes - sharable) * missing);
     // Copies of the same keys are one on a host; keys that are spread are different ones.
-    const onHost = sharable * Math.max(0, share - there);
+    const onHost = sharable * Math.max(0, share - host.there);
     hosts.set(worker.host, share < 1 ? (hosts.get(worker.host) ?? 0) + onHost : onHost);
   }
   for (const [host, onHost] of hosts) {
     add(shared, host, onHost);
   }
-  return [...(variable?.held.workers() ?? [])].filter(worker => !wanted.has(worker)).length;
+  return (variable?.held.size ?? 0) - kept;
 }
 
 function add(amounts: Map<string, number>, where: string, nbytes: number): void {
@@ -186,35 +182,54 @@ function add(amounts: Map<string, number>, where: string, nbytes: number): void 
 }
 
 // Bytes that lie in memory which a host shares, or that are taken to, as long as nobody has them.
-function sharableBytes(variable: IVariable | undefined, nbytes: number): number {
+function sharableBytes(state: IBoardState, variable: IVariable | undefined, nbytes: number): number {
   return variable !== undefined && variable.held.size > 0
     ? variable.shared
-    : nbytes >= SMALLEST_SHARED
+    : nbytes >= state.limits.smallest_shared
       ? nbytes
       : 0;
 }
 
-// How much of a variable workers of a host share already: 0 to 1.
-function sharedShare(state: IBoardState, variable: IVariable | undefined, host: string): number {
-  const there = variable?.held.workers() ?? [];
-  const ofHost = [...there].filter(name => state.workers.get(name)?.host === host);
-  return variable !== undefined && variable.shared > 0
-    ? Math.max(0, ...ofHost.map(name => heldShare(variable, name)))
-    : 0;
+/** What counts of a host for values that its workers may share. */
+interface ISharingHost {
+  /** How much of the variable they share already: 0 to 1. */
+  readonly there: number;
+  /** Bytes that they have left together before they spill, less what they share. */
+  readonly together: number;
+}
+
+// Remembers what it has found: of ten thousand workers, many ask for the same host.
+function sharingHosts(state: IBoardState, variable: IVariable | undefined): (host: string) => ISharingHost {
+  const known = new Map<string, ISharingHost>();
+  return host => {
+    let found = known.get(host);
+    if (found === undefined) {
+      const members = workersOn(state, host).flatMap(name => state.workers.get(name) ?? []);
+      const free = members.map(worker => freeBytes(worker, state.limits.spill));
+      found = {
+        there:
+          variable !== undefined && variable.shared > 0
+            ? Math.max(0, ...members.map(({ name }) => heldShare(variable, name)))
+            : 0,
+        together: free.reduce((total, nbytes) => total + nbytes, -(members[0]?.host_shared ?? 0))
+      };
+      known.set(host, found);
+    }
+    return found;
+  };
 }
 
 // As `fits_as_shared` in moorage/capacity.py. What a worker has not said yet the kernel will find out.
-function sharesMemory(state: IBoardState, worker: PanelWorker, nbytes: number, there: number): boolean {
+function sharesMemory(
+  { limits }: IBoardState,
+  worker: PanelWorker,
+  nbytes: number,
+  { there, together }: ISharingHost
+): boolean {
   if (worker.shares === false) {
     return false;
   }
-  return there > 0 || nbytes <= Math.max(mostBytes(worker), togetherBytes(state, worker));
-}
-
-// Bytes that the workers of a worker's host have left together before they spill, less what they share.
-function togetherBytes(state: IBoardState, { host, host_shared }: PanelWorker): number {
-  const ofHost = [...state.workers.values()].filter(worker => worker.host === host);
-  return ofHost.reduce((total, worker) => total + freeBytes(worker, SPILL), -host_shared);
+  return there > 0 || nbytes <= Math.max(mostBytes(worker, limits.pause), together);
 }
 
 function heldShare(variable: IVariable | undefined, worker: string): number {
@@ -277,16 +292,18 @@ function firstThatDoesNotFit(
     if (worker === undefined || worker.status === 'paused') {
       continue;
     }
-    const free = freeBytes(worker);
+    const free = freeBytes(worker, state.limits.pause);
     if (nbytes > free) {
       return { reason: 'does-not-fit', where: name, nbytes, free };
     }
     add(hosts, worker.host, nbytes);
   }
-  for (const { host, host_free } of state.workers.values()) {
-    const nbytes = hosts.get(host) ?? 0;
-    if (host_free >= 0 && nbytes > host_free) {
-      return { reason: 'does-not-fit', where: host, nbytes, free: host_free };
+  for (const [host, nbytes] of hosts) {
+    for (const name of workersOn(state, host)) {
+      const free = state.workers.get(name)?.host_free ?? -1;
+      if (free >= 0 && nbytes > free) {
+        return { reason: 'does-not-fit', where: host, nbytes, free };
+      }
     }
   }
   return null;

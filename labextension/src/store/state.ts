@@ -6,9 +6,11 @@
 // their identity, so that views can skip them. 4: names come from users, so they are keys of a Map, never of an object
 // (a variable may well be called `constructor`).
 import type {
+  CountsChange,
   PanelCandidate,
   PanelCluster,
   PanelError,
+  PanelLimits,
   PanelNotice,
   PanelReply,
   PanelSnapshot,
@@ -16,10 +18,11 @@ import type {
   PanelVariable,
   PanelVariableChange,
   PanelWorker,
+  PanelWorkerColumns,
   PlacementDict
 } from '../protocol';
 import { assignColors } from './colors';
-import { Counts } from './counts';
+import { Counts, type Roster } from './counts';
 import { type IHostGroup, groupByHost } from './hosts';
 
 /** A placed variable, as `PanelVariable`. */
@@ -75,8 +78,11 @@ export interface IBoardState {
   readonly variables: ReadonlyMap<string, IVariable>;
   readonly candidates: ReadonlyMap<string, PanelCandidate>;
   readonly notices: ReadonlyMap<string, PanelNotice>;
+  readonly limits: PanelLimits;
   readonly readOnly: boolean;
 
+  /** Names of the workers; another set only when some come or go. */
+  readonly roster: Roster;
   /** Workers in the order in which they are shown. */
   readonly hosts: readonly IHostGroup[];
   /** Variable -> index of its colour. */
@@ -102,7 +108,9 @@ export const INITIAL: IBoardState = {
   variables: new Map(),
   candidates: new Map(),
   notices: new Map(),
+  limits: { pause: 1, spill: 1, smallest_shared: 0 },
   readOnly: false,
+  roster: new Set(),
   hosts: [],
   colors: new Map(),
   moves: new Map(),
@@ -124,10 +132,17 @@ export function forget(state: IBoardState, connection: IConnection): IBoardState
   return { ...INITIAL, connection, failures: state.failures };
 }
 
-function applySnapshot(state: IBoardState, { version, state: panel }: PanelSnapshot): IBoardState {
-  const workers = toMap(panel.workers);
+function applySnapshot(
+  state: IBoardState,
+  { version, state: panel, workers: columns }: PanelSnapshot
+): IBoardState {
+  const workers = new Map(rows(columns).map(worker => [worker.name, worker]));
+  const roster = new Set(workers.keys());
   const variables = new Map(
-    Object.entries(panel.variables).map(([name, variable]) => [name, mergeVariable(undefined, variable, 0)])
+    Object.entries(panel.variables).map(([name, variable]) => [
+      name,
+      mergeVariable(undefined, variable, 0, roster)
+    ])
   );
   const next: IBoardState = {
     ...state,
@@ -138,7 +153,9 @@ function applySnapshot(state: IBoardState, { version, state: panel }: PanelSnaps
     variables,
     candidates: toMap(panel.candidates),
     notices: toMap(panel.notices),
+    limits: panel.limits,
     readOnly: panel.read_only,
+    roster,
     hosts: groupByHost(workers),
     colors: assignColors([...variables.keys()], state.colors),
     moves: movesAfter(state.moves, variables, new Set([...state.moves.keys(), ...variables.keys()]))
@@ -155,12 +172,16 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
   }
   const { changed, removed } = update;
   const workers = mergeEntries(state.workers, changed.workers, removed.workers, merge);
-  const variables = mergeEntries(state.variables, changed.variables, removed.variables, (variable, change) =>
-    mergeVariable(variable, change, update.version)
+  // What an update says of workers comes before what it says of variables.
+  const gone = removed.workers ?? [];
+  const come = Object.keys(changed.workers ?? {}).filter(name => !state.roster.has(name));
+  const roster = gone.length + come.length > 0 ? new Set(workers.keys()) : state.roster;
+  const known = roster === state.roster ? state.variables : among(state.variables, roster, come, gone);
+  const variables = mergeEntries(known, changed.variables, removed.variables, (variable, change) =>
+    mergeVariable(variable, change, update.version, roster)
   );
   const regroup =
-    removed.workers !== undefined ||
-    Object.values(changed.workers ?? {}).some(change => change.host !== undefined);
+    roster !== state.roster || Object.values(changed.workers ?? {}).some(change => change.host !== undefined);
   const touched = new Set([...(removed.variables ?? []), ...Object.keys(changed.variables ?? {})]);
   const recolor = [...touched].some(name => state.colors.has(name) !== variables.has(name));
   return {
@@ -171,11 +192,40 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     variables,
     candidates: mergeEntries(state.candidates, changed.candidates, removed.candidates, replace),
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
+    limits: changed.limits ?? state.limits,
     readOnly: changed.read_only ?? state.readOnly,
+    roster,
     hosts: regroup ? groupByHost(workers) : state.hosts,
     colors: recolor ? assignColors([...variables.keys()], state.colors) : state.colors,
     moves: movesAfter(state.moves, variables, touched)
   };
+}
+
+function rows({ name: names, ...columns }: PanelWorkerColumns): PanelWorker[] {
+  const fields = Object.entries(columns);
+  return names.map(
+    (name, index) =>
+      ({
+        name,
+        ...Object.fromEntries(fields.map(([field, values]) => [field, values[index]]))
+      }) as PanelWorker
+  );
+}
+
+function among(
+  variables: ReadonlyMap<string, IVariable>,
+  roster: Roster,
+  come: readonly string[],
+  gone: readonly string[]
+): ReadonlyMap<string, IVariable> {
+  const next = new Map<string, IVariable>();
+  for (const [name, variable] of variables) {
+    const held = variable.held.among(roster, come, gone);
+    const pending = variable.pending.among(roster, come, gone);
+    const isSame = held === variable.held && pending === variable.pending;
+    next.set(name, isSame ? variable : { ...variable, held, pending });
+  }
+  return next;
 }
 
 function toMap<Entry>(entries: Record<string, Entry>): ReadonlyMap<string, Entry> {
@@ -211,15 +261,20 @@ function replace<Entry>(_entry: Entry | undefined, change: Entry): Entry {
 function mergeVariable(
   variable: IVariable | undefined,
   change: PanelVariableChange,
-  version: number
+  version: number,
+  roster: Roster
 ): IVariable {
   const { held, pending, ...fields } = change;
   return {
     ...merge<Omit<PanelVariable, 'held' | 'pending'>>(variable, fields),
-    held: (variable?.held ?? Counts.none).with(held ?? {}),
-    pending: (variable?.pending ?? Counts.none).with(pending ?? {}),
+    held: mergeCounts(variable?.held, held, roster),
+    pending: mergeCounts(variable?.pending, pending, roster),
     touched: held === undefined && pending === undefined ? (variable?.touched ?? 0) : version
   };
+}
+
+function mergeCounts(counts = Counts.none, change: CountsChange | undefined, roster: Roster): Counts {
+  return change === undefined ? counts : counts.after(change, roster);
 }
 
 function movesAfter(

@@ -5,7 +5,7 @@ import type { IBoardState, IVariable } from '../store/state';
 import { useNotebook } from './context';
 import { CheckIcon, CopyIcon, InsertIcon } from './icons';
 import { useTranslate } from './useTranslate';
-import { formatBytesOf, moveBytes, progress, workerNames } from './words';
+import { formatBytesOf, moveBytes, progress, countedNames } from './words';
 
 /** Moves that are shown one by one. */
 const MAX_MOVES = 2;
@@ -54,7 +54,7 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
       {moving.slice(0, MAX_MOVES).map(variable => {
         const { done, all } = moveBytes(state.moves, variable);
         const part = progress(state.moves, variable) ?? 0;
-        const where = trans.__('%1 → %2', variable.name, workerNames(trans, [...variable.pending.workers()]));
+        const where = trans.__('%1 → %2', variable.name, countedNames(trans, variable.pending));
         return (
           <div key={variable.name} className="jp-Moorage-move" data-moorage-move={variable.name}>
             <div>

@@ -4,7 +4,6 @@ import { type CSSProperties, type ReactElement, memo } from 'react';
 
 import type { PanelWorker } from '../protocol';
 import type { IHolding, IMemory } from '../store/holdings';
-import { PAUSE } from '../store/preview';
 import { colorStyle } from './colorStyle';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes } from './words';
@@ -17,6 +16,8 @@ interface IMemoryBarProps {
   memory: IMemory;
   holdings: readonly IHolding[];
   colors: ReadonlyMap<string, number>;
+  /** What of the limit can be filled. */
+  pause: number;
   /** Bytes that the bar is long when there is no limit. */
   scale: number;
   /** Bytes that would come, and the colour of the variable if it has one. */
@@ -25,7 +26,7 @@ interface IMemoryBarProps {
 }
 
 export const MemoryBar = memo(function MemoryBar(props: IMemoryBarProps): ReactElement {
-  const { worker, memory, holdings, colors, scale, incoming, incomingColor } = props;
+  const { worker, memory, holdings, colors, pause, scale, incoming, incomingColor } = props;
   const trans = useTranslate();
   const sum = memory.used + memory.spilled + incoming;
   const length = Math.max(worker.memory_limit || scale, sum, 1);
@@ -49,7 +50,7 @@ export const MemoryBar = memo(function MemoryBar(props: IMemoryBarProps): ReactE
       <span className="jp-mod-unmanaged" style={width(memory.unmanaged)} />
       <span className="jp-mod-spilled" style={width(memory.spilled)} />
       {worker.memory_limit > 0 ? (
-        <i style={{ left: `${(100 * PAUSE * worker.memory_limit) / length}%` }} />
+        <i style={{ left: `${(100 * pause * worker.memory_limit) / length}%` }} />
       ) : null}
     </div>
   );

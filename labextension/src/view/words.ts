@@ -1,6 +1,7 @@
 // Sizes, placements and previews in words. Pure: a translation and values in, text out.
 import prettyBytes from 'pretty-bytes';
 
+import type { Counts } from '../store/counts';
 import type { ICarried, Target } from '../store/gestures';
 import { type IPreview, type Refusal, freeBytes } from '../store/preview';
 import type { IBoardState, IVariable } from '../store/state';
@@ -30,6 +31,13 @@ export function workerNames(trans: ITranslate, names: readonly string[]): string
   return names.length <= MAX_NAMED ? names.join(', ') : trans._n('%1 worker', '%1 workers', names.length);
 }
 
+/** The same of those that are counted. */
+export function countedNames(trans: ITranslate, counts: Counts): string {
+  return counts.size <= MAX_NAMED
+    ? workerNames(trans, [...counts.workers()])
+    : trans._n('%1 worker', '%1 workers', counts.size);
+}
+
 /** Names of variables: "flights, model" or "5 variables". */
 export function variableNames(trans: ITranslate, names: readonly string[]): string {
   return names.length <= MAX_NAMED ? names.join(', ') : trans._n('%1 variable', '%1 variables', names.length);
@@ -42,12 +50,7 @@ export function plainName({ name, owner }: IVariable): string {
 
 /** Copies that are there and copies that are wanted. */
 export function copies({ held, pending }: IVariable): { there: number; wanted: number } {
-  let there = held.size;
-  for (const worker of pending.workers()) {
-    if (held.has(worker)) {
-      there--;
-    }
-  }
+  const there = held.size - held.overlap(pending);
   return { there, wanted: there + pending.size };
 }
 
@@ -68,7 +71,7 @@ export function placementWords(trans: ITranslate, variable: IVariable): string {
       return held.size > 1
         ? trans.__('spread over %1', held.size)
         : held.size === 1
-          ? trans.__('on %1', workerNames(trans, [...held.workers()]))
+          ? trans.__('on %1', countedNames(trans, held))
           : trans.__('anywhere');
   }
 }
@@ -211,7 +214,7 @@ function copyWords(trans: ITranslate, state: IBoardState, target: Target, previe
   const [first] = incoming.keys();
   if (first !== undefined && incoming.size === 1 && target.kind === 'worker') {
     const worker = state.workers.get(first);
-    const free = worker === undefined ? Infinity : freeBytes(worker);
+    const free = worker === undefined ? Infinity : freeBytes(worker, state.limits.pause);
     return Number.isFinite(free)
       ? trans.__('copies %1, %2 free', formatBytes(nbytes), formatBytes(free))
       : trans.__('copies %1', formatBytes(nbytes));

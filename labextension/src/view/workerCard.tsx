@@ -15,6 +15,8 @@ export interface IWorkerProps {
   worker: PanelWorker;
   holdings: readonly IHolding[];
   colors: ReadonlyMap<string, number>;
+  /** What of its memory limit can be filled. */
+  pause: number;
   /** Bytes that a memory bar without limit is long. */
   scale: number;
   disabled: boolean;
@@ -76,6 +78,7 @@ export const WorkerCard = memo(
           memory={memoryNow}
           holdings={holdings}
           colors={colors}
+          pause={props.pause}
           scale={scale}
           incoming={taken}
           incomingColor={coming > 0 && firstName !== undefined ? colors.get(firstName) : undefined}
@@ -87,6 +90,7 @@ export const WorkerCard = memo(
   (before, after) =>
     before.worker === after.worker &&
     before.colors === after.colors &&
+    before.pause === after.pause &&
     before.scale === after.scale &&
     before.disabled === after.disabled &&
     before.most === after.most &&

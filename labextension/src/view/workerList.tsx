@@ -16,7 +16,7 @@ import {
 } from 'react';
 
 import { type Target, targetId } from '../store/gestures';
-import { holder } from '../store/holdings';
+import { Holders } from '../store/holdings';
 import type { IHostGroup } from '../store/hosts';
 import type { IBoardState } from '../store/state';
 import { useHand } from './context';
@@ -64,18 +64,24 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
   const [opened, toggleChips] = useToggles();
   const rows = useMemo(() => toRows(state.hosts, columns, closed), [state.hosts, columns, closed]);
   const scale = useMemo(() => barScale(state.workers), [state.workers]);
-  const holdingsOf = useMemo(() => holder(state.variables), [state.variables]);
+  const [holders] = useState(() => new Holders());
+  const holdingsOf = useMemo(() => holders.of(state.variables), [holders, state.variables]);
   const isVirtual = state.workers.size > MAX_CARDS;
+  // The same as long as the rows are: with another one the virtualizer lays all of them out anew.
+  const keyOf = useCallback(
+    (index: number) => {
+      const row = rows[index];
+      return row === undefined ? index : rowKey(row);
+    },
+    [rows]
+  );
   // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
   const virtual = useVirtualizer({
     count: rows.length,
     enabled: isVirtual,
     getScrollElement: () => scroller.current,
     estimateSize: index => (isHead(rows[index]) ? HEAD_HEIGHT : CARD_HEIGHT),
-    getItemKey: index => {
-      const row = rows[index];
-      return row === undefined ? index : rowKey(row);
-    },
+    getItemKey: keyOf,
     overscan: 2
   });
   useImperativeHandle(handle, () => ({
@@ -106,6 +112,7 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
               worker={worker}
               holdings={holdingsOf(name)}
               colors={state.colors}
+              pause={state.limits.pause}
               scale={scale}
               disabled={disabled}
               most={isVirtual ? MAX_CHIPS_OF_MANY : MAX_CHIPS}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 SHIPPED_MODULES = (
+    "moorage.counts",
     "moorage.model",
     "moorage.plan",
     "moorage.protocol",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from moorage.counts import difference, with_workers
 from moorage.model import WorkerInfo
 from moorage.protocol import Changes, VariableDelta, VariableRecord, WorkerDict
 from moorage.scheduler.status import LOOKED_AT
@@ -156,6 +157,9 @@ class Journal:
             "workers_gone": [],
         }
         begun = perf_counter()
+        if self._workers_marked:
+            self._workers_marked = False
+            self._compare_workers(event)
         again = []
         while self._dirty and perf_counter() < begun + seconds:
             vid = next(iter(self._dirty))
@@ -164,9 +168,6 @@ class Journal:
             if vid in self._told and self._told[vid]["reason"] == LOOKED_AT:
                 again.append(vid)  # nobody marks it when it turns out that all is as it was
         self._dirty.update(dict.fromkeys(again))
-        if self._workers_marked:
-            self._workers_marked = False
-            self._compare_workers(event)
         if any((event["placed"], event["changed"], event["released"], event["workers"], event["workers_gone"])):
             self.seq += 1
             self._soon = max(0.0, self._soon - 1)
@@ -196,28 +197,30 @@ class Journal:
             "reason": now["reason"],
             "nbytes": now["nbytes"],
             "shared": now["shared"],
-            "held": _difference(before["held"], now["held"]),
-            "pending": _difference(before["pending"], now["pending"]),
         }
+        if held := difference(before["held"], now["held"]):
+            delta["held"] = held
+        if pending := difference(before["pending"], now["pending"]):
+            delta["pending"] = pending
         same = all(before[what] == now[what] for what in ("state", "reason", "nbytes", "shared"))
-        if not same or delta["held"] or delta["pending"]:
+        if not same or held or pending:
             event["changed"][vid] = delta
 
     def _compare_workers(self, event: Changes) -> None:
-        told, there = self._told_workers, set()
+        told, there, come = self._told_workers, set(), []
         for worker in self._workers():
             there.add(worker.name)
-            if _differs(told.get(worker.name), worker):
+            if _differs(before := told.get(worker.name), worker):
+                if before is None:
+                    come.append(worker.name)
                 told[worker.name] = worker
                 event["workers"][worker.name] = worker_dict(worker)
-        for name in told.keys() - there:
+        gone = told.keys() - there
+        for name in gone:
             event["workers_gone"].append(name)
             del told[name]
-
-
-def _difference(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
-    changed = {worker: n for worker, n in now.items() if before.get(worker) != n}
-    return changed | {worker: 0 for worker in before if worker not in now}
+        if come or gone:
+            self._told = {vid: with_workers(record, come, gone) for vid, record in self._told.items()}
 
 
 def _differs(before: WorkerInfo | None, now: WorkerInfo) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from moorage.counts import counts_of
 from moorage.model import State
 from moorage.plan import standing
 from moorage.protocol import VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:
     from distributed import Scheduler
+    from distributed.scheduler import WorkerState
 
     from moorage.scheduler.desired import Record
     from moorage.scheduler.placement.reconcile import Reconciler
     from moorage.scheduler.recovery.restorer import Restorer
     from moorage.scheduler.shared import Shared
 
+_NOBODY: frozenset[WorkerState] = frozenset()
 LOOKED_AT = "being looked at"
 """The reason as long as it is not known yet whether something is to be done: no last word."""
 
@@ -25,16 +28,18 @@ def standing_of(
     record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, shared: Shared
 ) -> VariableRecord:
     """Return a variable in full."""
-    tasks, workers = scheduler.tasks, reconciler.view.by_address
-    held: Counter[str] = Counter()
-    pending: Counter[str] = Counter()
-    nbytes = 0
-    for key in record.keys:
-        ts = tasks.get(key)
-        nbytes += ts.nbytes if ts is not None and ts.nbytes >= 0 else max(0, record.nbytes.get(key, 0))
-        held.update(str(ws.name) for ws in (ts and ts.who_has) or ())
-        pending.update(workers[a].name for a in reconciler.pending(key) if a in workers)
-    state, reason = _state(record, scheduler, reconciler, origins, held.total(), pending.total())
+    tasks, view = scheduler.tasks, reconciler.view
+    known = [tasks.get(key) for key in record.keys]
+    nbytes = sum(
+        ts.nbytes if ts is not None and ts.nbytes >= 0 else max(0, record.nbytes.get(key, 0))
+        for key, ts in zip(record.keys, known, strict=True)
+    )
+    holders: list[AbstractSet[WorkerState]] = [(ts and ts.who_has) or _NOBODY for ts in known]
+    lacking = [reconciler.pending(key) for key in record.keys]
+    held = counts_of(holders, reconciler.states, lambda ws: str(ws.name))
+    pending = counts_of(lacking, view.by_address.keys(), view.name)
+    there = sum(map(len, holders))
+    state, reason = _state(record, scheduler, reconciler, origins, there, sum(map(len, lacking)))
     return {
         "vid": record.vid,
         "name": record.name,
@@ -48,8 +53,8 @@ def standing_of(
         "shared": sum(map(shared.size, record.keys)),
         "state": state,
         "reason": reason,
-        "held": dict(held),
-        "pending": dict(pending),
+        "held": held,
+        "pending": pending,
     }
 
 

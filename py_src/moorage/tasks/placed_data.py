@@ -17,7 +17,6 @@ from distributed import Client, Future
 
 from moorage import config
 from moorage.errors import LostError, UnreachableError, WaitTimeoutError
-from moorage.kernel.connection.mirror import state_of
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.request import How
@@ -217,10 +216,8 @@ class PlacedData:
                 reason = record["reason"] if record is not None else "it was let go"
                 raise LostError(f"{name} is lost: {reason}.", f"Place it again: %scatter {name}")
             if (left := deadline - time.monotonic()) <= 0:
-                state = state_of(record)
-                raise WaitTimeoutError(
-                    f"{name} was on no worker for {timeout:g} s ({state.state}: {state.reason}).", "See %placement."
-                )
+                state = f"{record['state']}: {record['reason']}"
+                raise WaitTimeoutError(f"{name} was on no worker for {timeout:g} s ({state}).", "See %placement.")
             await asyncio.sleep(0.05)
             await self._link.next_change(min(left, 1.0))
 

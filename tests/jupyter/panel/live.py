@@ -11,7 +11,7 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from moorage.protocol import PROTOCOL_VERSION
-from tests.jupyter.panel.panel_rules import apply
+from tests.jupyter.panel.panel_rules import apply, on_workers, state_of
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 30
@@ -194,7 +194,7 @@ class Page:
                 assert kind == "comm_msg", data
                 if data["type"] == "snapshot":
                     assert data["protocol"] == PROTOCOL_VERSION
-                    self.state = data["state"]
+                    self.state = state_of(data)
                 else:
                     assert data["version"] == self.version + 1
                     assert data["changed"] or data["removed"]
@@ -232,6 +232,8 @@ def held(name, *workers):
 
     def condition(state):
         variable = state["variables"].get(name)
-        return variable is not None and variable["state"] == "held" and set(variable["held"]) == set(workers)
+        if variable is None or variable["state"] != "held":
+            return False
+        return on_workers(variable["held"], state["workers"]).keys() == set(workers)
 
     return condition

@@ -11,12 +11,12 @@ from moorage.capacity import check as check_room
 from moorage.errors import ArgumentError, DoesNotFitError
 from moorage.jupyter.magics.line import magic_for
 from moorage.jupyter.panel.shapes import check
-from moorage.jupyter.panel.state import difference
+from moorage.jupyter.panel.state import difference, snapshot_of
 from moorage.kernel.placement.elements import needs, pack
 from moorage.model import WorkerInfo
 from moorage.panel_protocol import PanelHello, PanelOpen, PanelOps, PanelRequest
 from moorage.protocol import PROTOCOL_VERSION, placement_from_dict
-from tests.jupyter.panel.panel_rules import apply
+from tests.jupyter.panel.panel_rules import apply, state_of
 
 EXAMPLES = Path(__file__).parents[2] / "protocol"
 
@@ -27,15 +27,20 @@ def example(name):
 
 def test_the_update_is_what_the_kernel_says_between_the_two_states():
     before, update, after = example("snapshot"), example("update"), example("after_update")
-    changes = difference(before["state"], after.get("state", after))
+    changes = difference(state_of(before), after)
     assert changes == (update["changed"], update["removed"])
     assert update["version"] == before["version"] + 1
 
 
 def test_the_update_leads_to_the_later_state():
     update, after = example("update"), example("after_update")
-    shown = apply(example("snapshot")["state"], update["changed"], update["removed"])
-    assert shown == after.get("state", after)
+    shown = apply(state_of(example("snapshot")), update["changed"], update["removed"])
+    assert shown == after
+
+
+def test_a_snapshot_is_as_the_kernel_makes_it():
+    snapshot = example("snapshot")
+    assert snapshot_of(state_of(snapshot), snapshot["version"]) == snapshot
 
 
 @pytest.mark.parametrize("request_", example("requests"), ids=lambda request: request["op"])

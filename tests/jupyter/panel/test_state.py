@@ -42,8 +42,8 @@ def record(name, owner=OWNER, held=None, pending=None, state="held"):
         "shared": 0,
         "state": state,
         "reason": "",
-        "held": held or {},
-        "pending": pending or {},
+        "held": held or {"rest": 0, "others": {}},
+        "pending": pending or {"rest": 0, "others": {}},
     }
 
 
@@ -56,7 +56,11 @@ def candidate(name, nbytes=10**6):
 
 
 NAMES = st.sampled_from(["a", "b", "c", "<img src=x>", "__proto__"])
-COUNTS = st.dictionaries(NAMES, st.integers(1, 3), max_size=4)
+COUNTS = st.builds(
+    lambda rest, others: {"rest": rest, "others": {w: n for w, n in others.items() if n != rest}},
+    st.integers(0, 2),
+    st.dictionaries(NAMES, st.integers(0, 3), max_size=4),
+)
 VARIABLES = st.lists(
     st.builds(
         record,
@@ -111,14 +115,24 @@ def test_nothing_is_said_when_nothing_has_changed(facts):
 
 def test_an_update_is_as_large_as_the_change():
     workers = {str(i): worker(str(i)) for i in range(1000)}
-    variables = records(*(record(f"x{i}", held=dict.fromkeys(workers, 1)) for i in range(50)))
+    variables = records(*(record(f"x{i}", held={"rest": 1, "others": {}}) for i in range(50)))
     make = StateMaker()
     before = make(Facts(workers=workers, variables=variables, owner=OWNER))
-    held = dict.fromkeys(workers, 1) | {"7": 2}
-    variables = variables | records(record("x3", held=held))
+    variables = variables | records(record("x3", held={"rest": 1, "others": {"7": 2}}))
     workers = workers | {"5": worker("5", process=99)}
     changes = difference(before, make(Facts(workers=workers, variables=variables, owner=OWNER)))
-    assert changes == ({"workers": {"5": {"process": 99}}, "variables": {"x3": {"held": {"7": 2}}}}, {})
+    assert changes == ({"workers": {"5": {"process": 99}}, "variables": {"x3": {"held": {"others": {"7": 2}}}}}, {})
+
+
+def test_a_worker_that_comes_is_no_news_of_variables_that_it_does_not_have_yet():
+    workers = {str(i): worker(str(i)) for i in range(1000)}
+    make = StateMaker()
+    before = make(Facts(workers=workers, variables=records(record("x", held={"rest": 1, "others": {}})), owner=OWNER))
+    workers["new"] = worker("new")
+    lacking = record("x", held={"rest": 1, "others": {"new": 0}})
+    changes = difference(before, make(Facts(workers=workers, variables=records(lacking), owner=OWNER)))
+    assert changes is not None
+    assert changes[0].keys() == {"workers"}
 
 
 def test_what_follows_from_the_same_record_is_the_same_object():

@@ -19,7 +19,7 @@ from moorage import config
 from moorage.controller import registry
 from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
-from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference
+from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
 from moorage.panel_protocol import (
     PanelCluster,
     PanelNotice,
@@ -28,7 +28,6 @@ from moorage.panel_protocol import (
     PanelUpdate,
     PanelVariable,
 )
-from moorage.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -113,7 +112,7 @@ class Panel:
         """Return all there is, as of now."""
         with self._lock:
             self.update()
-            return {"type": "snapshot", "protocol": PROTOCOL_VERSION, "version": self._version, "state": self._state}
+            return snapshot_of(self._state, self._version)
 
     def touch(self) -> None:
         """Something may have changed. Cheap, for any thread."""

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from moorage import counts
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
@@ -274,13 +275,12 @@ def _on_their_way(
     values: dict[str, Any], placement: Placement, controller: ClusterController
 ) -> dict[str, PanelVariable]:
     """Return how variables look that are being sent to the cluster."""
-    infos = controller.link.mirror.infos()
-    view = ClusterView(infos)
-    targets: list[str] = []
+    view = ClusterView(controller.link.mirror.infos())
+    pending = counts.none()
     if isinstance(placement, Everywhere):
-        targets = [info.name for info in infos]
+        pending["rest"] = 1
     elif isinstance(placement, OnWorkers) and placement.each:
-        targets = [view.name(address) for spec in placement.workers for address in view.resolve(spec)]
+        pending["others"] = {view.name(a): 1 for spec in placement.workers for a in view.resolve(spec)}
     shown: dict[str, PanelVariable] = {}
     for name, value in values.items():
         typename, detail = describe_value(value)
@@ -296,7 +296,7 @@ def _on_their_way(
             "state": "moving",
             "reason": "being sent from the notebook",
             "stale": False,
-            "held": {},
-            "pending": dict.fromkeys(targets, 1),
+            "held": counts.none(),
+            "pending": pending,
         }
     return shown

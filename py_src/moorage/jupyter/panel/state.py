@@ -10,6 +10,9 @@ from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from moorage.capacity import unspilled, usable
+from moorage.counts import difference as counts_difference
+from moorage.counts import with_workers
 from moorage.kernel.connection.mirror import shown_names
 from moorage.panel_protocol import (
     PanelCandidate,
@@ -24,8 +27,10 @@ from moorage.panel_protocol import (
     PanelVariableChange,
     PanelWorker,
     PanelWorkerChange,
+    PanelWorkerColumns,
 )
-from moorage.protocol import PlacementDict, VariableRecord, WorkerDict
+from moorage.protocol import PROTOCOL_VERSION, PlacementDict, VariableRecord, WorkerDict
+from moorage.worker.images.sharing import SMALLEST_SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,21 @@ def as_read_only(message: PanelSnapshot | PanelUpdate) -> PanelSnapshot | PanelU
     return message
 
 
+def snapshot_of(state: PanelState, version: int) -> PanelSnapshot:
+    """Return the message that tells all of a state."""
+    workers: list[Any] = list(state["workers"].values())
+    columns: Any = {field: [worker[field] for worker in workers] for field in PanelWorkerColumns.__annotations__}
+    message: PanelState = {**state, "workers": {}}
+    return {"type": "snapshot", "protocol": PROTOCOL_VERSION, "version": version, "state": message, "workers": columns}
+
+
 EMPTY: PanelState = {
     "cluster": None,
     "workers": {},
     "variables": {},
     "candidates": {},
     "notices": {},
+    "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
     "read_only": False,
 }
 """The state of a kernel in which nothing has happened."""
@@ -115,6 +129,7 @@ class StateMaker:
             "variables": {name: variable for name, variable in facts.sending.items() if name not in own} | made,
             "candidates": candidates,
             "notices": dict(facts.notices),
+            "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
             "read_only": facts.read_only,
         }
 
@@ -179,19 +194,25 @@ def difference(before: PanelState, after: PanelState) -> tuple[PanelChanged, Pan
     removed: PanelRemoved = {}
     if before["cluster"] != after["cluster"]:
         changed["cluster"] = after["cluster"]
+    if before["limits"] != after["limits"]:
+        changed["limits"] = after["limits"]
     if before["read_only"] != after["read_only"]:
         changed["read_only"] = after["read_only"]
     if workers := _changes(before["workers"], after["workers"], _worker_change):
         changed["workers"] = workers
-    if variables := _changes(before["variables"], after["variables"], _variable_change):
+    come, gone = after["workers"].keys() - before["workers"].keys(), before["workers"].keys() - after["workers"].keys()
+    known = before["variables"]
+    if come or gone:
+        known = {name: with_workers(variable, come, gone) for name, variable in known.items()}
+    if variables := _changes(known, after["variables"], _variable_change):
         changed["variables"] = variables
     if candidates := _changes(before["candidates"], after["candidates"], _whole):
         changed["candidates"] = candidates
     if notices := _changes(before["notices"], after["notices"], _whole):
         changed["notices"] = notices
     for part in ("workers", "variables", "candidates", "notices"):
-        if gone := [name for name in before[part] if name not in after[part]]:
-            removed[part] = gone
+        if missing := [name for name in before[part] if name not in after[part]]:
+            removed[part] = missing
     return (changed, removed) if changed or removed else None
 
 
@@ -214,16 +235,11 @@ def _worker_change(before: PanelWorker | None, after: PanelWorker) -> PanelWorke
 def _variable_change(before: PanelVariable | None, after: PanelVariable) -> PanelVariableChange:
     change = _fields(before, after)
     if before is not None and "held" in change:
-        change["held"] = _counts(before["held"], after["held"])
+        change["held"] = counts_difference(before["held"], after["held"])
     if before is not None and "pending" in change:
-        change["pending"] = _counts(before["pending"], after["pending"])
+        change["pending"] = counts_difference(before["pending"], after["pending"])
     return change  # type: ignore[return-value]
 
 
 def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in after.items() if before is None or before[name] != value}
-
-
-def _counts(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    changed = {worker: n for worker, n in after.items() if before.get(worker) != n}
-    return changed | {worker: 0 for worker in before if worker not in after}

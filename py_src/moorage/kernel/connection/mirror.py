@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from threading import RLock
 
+from moorage.counts import changed, expand, with_workers
 from moorage.model import PlacementState, WorkerInfo
 from moorage.protocol import Changes, SchedulerSnapshot, VariableDelta, VariableRecord, WorkerDict, placement_from_dict
 
@@ -62,6 +63,10 @@ class Mirror:
                 raise GapError
             self.seq = event["seq"]
             self._keep_answers_after(event["revision"])
+            come = event["workers"].keys() - self.workers.keys()
+            if come or event["workers_gone"]:
+                gone = event["workers_gone"]
+                self.variables = {vid: with_workers(record, come, gone) for vid, record in self.variables.items()}
             for vid, record in event["placed"].items():
                 if vid not in self._answered:
                     self.variables[vid] = record
@@ -109,18 +114,19 @@ class Mirror:
             return by_name(WorkerInfo(**worker) for worker in self.workers.values())
 
 
-def state_of(record: VariableRecord, stale: bool = False) -> PlacementState:
-    """Return a variable's record as users see it."""
+def state_of(record: VariableRecord, workers: Collection[str], stale: bool = False) -> PlacementState:
+    """Return a variable's record as users see it; `workers` are the names of all."""
+    held = expand(record["held"], workers)
     return PlacementState(
         name=record["name"],
         placement=placement_from_dict(record["placement"]),
         state=record["state"],
         reason=record["reason"],
-        holders=sorted(record["held"]),
+        holders=sorted(held),
         nbytes=record["nbytes"],
         nkeys=len(record["keys"]),
-        held=dict(record["held"]),
-        pending=dict(record["pending"]),
+        held=held,
+        pending=expand(record["pending"], workers),
         owner=record["owner"],
         typename=record["typename"],
         detail=record["detail"],
@@ -152,16 +158,14 @@ def shown_names(
 
 
 def _merged(record: VariableRecord, delta: VariableDelta) -> VariableRecord:
-    held = {w: n for w, n in {**record["held"], **delta["held"]}.items() if n}
-    pending = {w: n for w, n in {**record["pending"], **delta["pending"]}.items() if n}
     return {
         **record,
         "state": delta["state"],
         "reason": delta["reason"],
         "nbytes": delta["nbytes"],
         "shared": delta["shared"],
-        "held": held,
-        "pending": pending,
+        "held": changed(record["held"], delta["held"]) if "held" in delta else record["held"],
+        "pending": changed(record["pending"], delta["pending"]) if "pending" in delta else record["pending"],
     }
 
 

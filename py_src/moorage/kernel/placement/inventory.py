@@ -139,7 +139,7 @@ class Inventory:
                 raise UnknownVariableError(name, shown)
             record = variables[shown[name]]
             mine = self._mine(record)
-            states[name] = state_of(record, stale=mine is not None and (mine.rebound or mine.changed))
+            states[name] = state_of(record, workers, stale=mine is not None and (mine.rebound or mine.changed))
         return Placements(states, list(workers))
 
     async def look(self, names: Iterable[str] | None = None) -> Placements:

@@ -80,6 +80,10 @@ class _Holders(AbstractSet[Address]):
         self._who_has = who_has
         self._workers = workers
 
+    @classmethod
+    def _from_iterable(cls, addresses: Iterable[Any]) -> AbstractSet[Any]:
+        return frozenset(addresses)
+
     def __contains__(self, address: object) -> bool:
         return self._workers.get(address) in self._who_has  # type: ignore[call-overload]
 
@@ -121,7 +125,7 @@ class Reconciler:
         #: Keys that are not where they shall be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
-        self._at_rest: set[tuple[tuple[Placement, ...], frozenset[Address]]] = set()  # of one key, as the workers are
+        self._at_rest: set[tuple[tuple[Placement, ...], AbstractSet[Address]]] = set()  # of one key, as the workers are
         self._dealt: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self._flights = Flights()
@@ -131,18 +135,27 @@ class Reconciler:
         #: What is still to be asked for: target -> keys, with sources and bytes.
         self._to_ask: dict[Address, dict[Key, tuple[Sequence[Address], int]]] = {}
         self._infos: dict[Address, WorkerInfo] = {}
+        self._states: frozenset[WorkerState] = frozenset()
         self._view: ClusterView | None = None
         self._handle: asyncio.TimerHandle | None = None
 
     @property
     def view(self) -> ClusterView:
-        """The workers; looked up anew after `workers_changed`."""
+        """The workers; looked up anew after `worker_changed`."""
         if self._view is None:
             workers = self._scheduler.workers
             known = self._infos
             self._infos = {address: known.get(address) or worker_info(ws) for address, ws in workers.items()}
             self._view = ClusterView(self._infos.values(), self._load)
+            self._states = frozenset(workers.values())
         return self._view
+
+    @property
+    def states(self) -> frozenset[WorkerState]:
+        """The workers as the scheduler knows them."""
+        if self._view is None:
+            self._states = frozenset(self._scheduler.workers.values())
+        return self._states
 
     def pending(self, key: Key) -> AbstractSet[Address]:
         """Return the workers that shall have a key and lack it, as of now."""
