@@ -72,11 +72,11 @@ VALUE = bytes(range(256)) * 4
 
 def needed(placement, workers, shared_nbytes, held=()):
     """Return what placing a value of 1,024 bytes takes, of which so many can be shared."""
-    parcel = pack(VALUE, "v", True, True)
-    (key,) = parcel.keys
-    parcel.nbytes[:] = [1024]
-    firsts = first_workers(parcel, placement, "cores", workers)
-    return needs(parcel, placement, firsts, {key: set(held)}, workers, shared={key: shared_nbytes})
+    elements = pack(VALUE, "v", True, True)
+    (key,) = elements.keys
+    elements.nbytes[:] = [1024]
+    firsts = first_workers(elements, placement, "cores", workers)
+    return needs(elements, placement, firsts, {key: set(held)}, workers, shared={key: shared_nbytes})
 
 
 def test_what_is_shared_counts_once_for_each_host_and_the_rest_for_each_worker():

@@ -25,7 +25,7 @@ import moorage
 from moorage.controller import start
 from moorage.controller.cluster import ClusterController
 from moorage.errors import MoorageError
-from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics import cluster_line
 from moorage.jupyter.magics.commands import MoorageMagics
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.panel.publisher import Panel
@@ -244,7 +244,7 @@ def public_calls():
         found |= {f"{kind.__name__}.{name}" for name, member in members(kind).items() if callable(member)}
     for magics in (MoorageMagics, SubmitMagics):
         found |= {f"%{name}" for name in magics.magics["line"]} | {f"%%{name}" for name in magics.magics["cell"]}
-    found |= {f"%cluster {action}" for action in arguments._cluster_actions()}
+    found |= {f"%cluster {action}" for action in cluster_line._cluster_actions()}
     return found | {f"panel {op}" for op in PanelOps.__annotations__}
 
 

@@ -5,42 +5,43 @@ import re
 import pytest
 
 from moorage.errors import ArgumentError, InvalidNameError
-from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.parser import HelpRequested, Reader
 from moorage.jupyter.magics.submit_line import submit
 
-READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)} | {"submit": submit}
+READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
+READERS |= {"cluster": cluster_line.cluster, "submit": submit}
 
 
 def test_start_with_everything():
-    read = arguments.cluster("start -n 2 --threads 1 --memory 2GB --names alice,bob --keep --as big --timeout 1m")
+    read = cluster_line.cluster("start -n 2 --threads 1 --memory 2GB --names alice,bob --keep --as big --timeout 1m")
     assert read.action == "start"
     assert (read.n_workers, read.threads, read.memory) == (2, 1, "2000000000")
     assert (read.names, read.keep, read.variable, read.timeout) == (["alice", "bob"], True, "big", 60.0)
 
 
 def test_start_with_nothing_leaves_the_choice_to_the_controller():
-    read = arguments.cluster("start")
+    read = cluster_line.cluster("start")
     assert (read.n_workers, read.threads, read.memory, read.names) == (None, None, None, None)
     assert (read.keep, read.variable, read.timeout) == (False, "cluster", None)
 
 
 def test_cluster_alone_shows_the_status():
-    assert arguments.cluster("").action == "status"
+    assert cluster_line.cluster("").action == "status"
 
 
 def test_attach_scale_adapt_keep_stop():
-    assert arguments.cluster("attach tls://host:8786").target == "tls://host:8786"
-    assert arguments.cluster("scale 4").n == 4
-    assert arguments.cluster("scale 0").n == 0
-    assert arguments.cluster("scale --cores 16").cores == 16
-    assert arguments.cluster("scale --remove alice,bob --force").remove == ["alice", "bob"]
-    assert arguments.cluster("scale --memory 64GB").total_memory == 64_000_000_000
-    adapt = arguments.cluster("adapt 2 8")
+    assert cluster_line.cluster("attach tls://host:8786").target == "tls://host:8786"
+    assert cluster_line.cluster("scale 4").n == 4
+    assert cluster_line.cluster("scale 0").n == 0
+    assert cluster_line.cluster("scale --cores 16").cores == 16
+    assert cluster_line.cluster("scale --remove alice,bob --force").remove == ["alice", "bob"]
+    assert cluster_line.cluster("scale --memory 64GB").total_memory == 64_000_000_000
+    adapt = cluster_line.cluster("adapt 2 8")
     assert (adapt.minimum, adapt.maximum) == (2, 8)
-    assert arguments.cluster("adapt --off").off
-    assert arguments.cluster("keep").action == "keep"
-    assert arguments.cluster("stop").action == "stop"
+    assert cluster_line.cluster("adapt --off").off
+    assert cluster_line.cluster("keep").action == "keep"
+    assert cluster_line.cluster("stop").action == "stop"
 
 
 def test_placing():
@@ -100,10 +101,10 @@ def test_help_is_text_and_no_exit(name, line):
     assert str(asked.value).startswith("usage: %")
 
 
-@pytest.mark.parametrize("action", ["", *arguments.cluster.actions])
+@pytest.mark.parametrize("action", ["", *cluster_line.cluster.actions])
 def test_every_action_of_cluster_has_help(action):
     with pytest.raises(HelpRequested, match=f"usage: %cluster {action}".strip()):
-        arguments.cluster(f"{action} -h")
+        cluster_line.cluster(f"{action} -h")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.errors import ArgumentError, MoorageError
-from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.line import QUOTED, magic_for, quote, split, words
 from moorage.jupyter.magics.parser import HelpRequested
 from moorage.jupyter.magics.submit_line import submit
@@ -115,8 +115,8 @@ def test_a_quoted_dash_is_text_and_not_an_option():
 
 def test_whole_words_come_from_the_notebook():
     notebook = {"n": 4, "team": ["alice", "two words"], "who": "--force"}
-    assert arguments.cluster("scale $n", notebook).n == 4
-    assert arguments.cluster("scale {n}", notebook).n == 4
+    assert cluster_line.cluster("scale $n", notebook).n == 4
+    assert cluster_line.cluster("scale {n}", notebook).n == 4
     assert arguments.pin("x --workers $team carol", notebook).workers == ["alice", "two words", "carol"]
     assert arguments.pin("x --workers={who}", notebook).workers == ["--force"]
 
@@ -147,6 +147,6 @@ def test_an_open_quote_is_reported(line):
 
 @given(st.text())
 def test_any_line_is_either_read_or_refused(line):
-    for reader in (arguments.pin, arguments.cluster, arguments.scatter, submit):
+    for reader in (arguments.pin, cluster_line.cluster, arguments.scatter, submit):
         with suppress(HelpRequested, MoorageError):
             reader(line)

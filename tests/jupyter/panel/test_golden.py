@@ -72,11 +72,11 @@ def test_a_gesture_has_the_same_magic_on_both_sides(gesture):
 @pytest.mark.parametrize("gesture", example("gestures"), ids=lambda gesture: gesture["what"])
 def test_a_gesture_takes_the_same_on_both_sides(gesture):
     workers = [WorkerInfo(address=f"tcp://{worker['name']}", **worker) for worker in gesture["workers"]]
-    parcel = pack(b"", "v", True, True)
-    parcel.nbytes[:] = [gesture["nbytes"]]
-    (key,) = parcel.keys
+    elements = pack(b"", "v", True, True)
+    elements.nbytes[:] = [gesture["nbytes"]]
+    (key,) = elements.keys
     needed = needs(
-        parcel,
+        elements,
         placement_from_dict(gesture["placement"]),
         [None],
         {key: {f"tcp://{name}" for name in gesture["held"]}},

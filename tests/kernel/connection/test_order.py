@@ -98,7 +98,7 @@ def test_what_is_placed_again_keeps_its_origin_when_the_scheduler_tells_of_its_e
     value = load()
     cluster.broadcast(value, name="x")
     key, vid = cluster["x"].keys[0], f"{cluster.placer.owner}:x"
-    with cluster.placer._remembering([_Shipment(vid, key, value)]):
+    with cluster.placer._remembering([_Request(vid, key, value)]):
         cluster.client.sync(_forget, cluster.placer, vid, key)  # as an event does that comes late
         assert key in cluster.placer.origins
     cluster.client.sync(_forget, cluster.placer, vid, key)
@@ -109,17 +109,17 @@ async def _forget(placer, vid, key):
     placer._gone(vid, [key])
 
 
-class _Shipment:
-    """As much of a shipment as it takes to be remembered."""
+class _Request:
+    """As much of a request as it takes to be remembered."""
 
     def __init__(self, vid, key, value):
         from moorage.kernel.placement.elements import pack
 
         self.item = {"vid": vid, "name": "x", "hold": False, "origin": True}
-        self.parcel = pack(value, "x", True, True)
+        self.elements = pack(value, "x", True, True)
         self.value = value
         self.keep_origin = True
-        assert self.parcel.keys == [key]
+        assert self.elements.keys == [key]
 
 
 def test_nothing_is_left_when_equal_values_come_and_go(cluster):

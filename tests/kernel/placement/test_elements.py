@@ -35,18 +35,18 @@ placements = st.sampled_from(
 def test_each_element_has_a_key_of_its_own(value, name, whole, hash):
     if not whole and value == []:
         return
-    parcel = pack(value, name, whole, hash)
-    assert len(parcel.keys) == len(set(parcel.keys)) == len(parcel.items)
-    assert len(parcel.nbytes) == len(parcel.images) == len(parcel.items)
-    assert all(size >= 0 for size in parcel.nbytes)
-    assert parcel.structure.put_together(parcel.items) == value
+    elements = pack(value, name, whole, hash)
+    assert len(elements.keys) == len(set(elements.keys)) == len(elements.items)
+    assert len(elements.nbytes) == len(elements.images) == len(elements.items)
+    assert all(size >= 0 for size in elements.nbytes)
+    assert elements.structure.put_together(elements.items) == value
     again = pack(value, name, whole, hash)
     if hash:
-        assert again.keys == parcel.keys
+        assert again.keys == elements.keys
     elif name is not None or not isinstance(value, dict) or whole:
-        assert not set(again.keys) & set(parcel.keys)
+        assert not set(again.keys) & set(elements.keys)
     if name is not None:
-        assert all(key.startswith("name-") for key in parcel.keys)
+        assert all(key.startswith("name-") for key in elements.keys)
 
 
 @given(values, values)
@@ -82,9 +82,9 @@ def test_nothing_to_spread_is_refused(empty):
 def test_what_is_sent_first_goes_to_a_running_worker_that_shall_have_it(value, placement, by):
     if value == []:
         return
-    parcel = pack(value, "v", False, True)
-    firsts = first_workers(parcel, placement, by, INFOS)
-    assert len(firsts) == len(parcel.keys)
+    elements = pack(value, "v", False, True)
+    firsts = first_workers(elements, placement, by, INFOS)
+    assert len(firsts) == len(elements.keys)
     allowed = {"alice", "bob", "carol"}
     if isinstance(placement, OnWorkers):
         hosts = {info.name: info.host for info in INFOS}
@@ -93,19 +93,19 @@ def test_what_is_sent_first_goes_to_a_running_worker_that_shall_have_it(value, p
 
 
 def test_on_no_worker_nothing_is_sent():
-    parcel = pack([1, 2], "v", False, True)
-    assert first_workers(parcel, Everywhere(), "cores", []) == [None, None]
-    assert needs(parcel, Everywhere(), [None, None], {}, []) == Needs()
+    elements = pack([1, 2], "v", False, True)
+    assert first_workers(elements, Everywhere(), "cores", []) == [None, None]
+    assert needs(elements, Everywhere(), [None, None], {}, []) == Needs()
 
 
 @given(values, placements)
 def test_needs_count_what_workers_lack(value, placement):
     if value == []:
         return
-    parcel = pack(value, "v", False, True)
-    firsts = first_workers(parcel, placement, "cores", INFOS)
-    needed = needs(parcel, placement, firsts, {}, INFOS).private
-    total = sum(parcel.nbytes)
+    elements = pack(value, "v", False, True)
+    firsts = first_workers(elements, placement, "cores", INFOS)
+    needed = needs(elements, placement, firsts, {}, INFOS).private
+    total = sum(elements.nbytes)
     match placement:
         case Everywhere():
             assert needed == dict.fromkeys(["alice", "bob", "carol"], total)  # dave is paused: he waits
@@ -118,5 +118,5 @@ def test_needs_count_what_workers_lack(value, placement):
             assert needed == {}
         case Anywhere() | OnWorkers(each=False):
             assert sum(needed.values()) == total
-    everyone = {key: set(ADDRESS.values()) for key in parcel.keys}
-    assert not any(needs(parcel, placement, firsts, everyone, INFOS).private.values())
+    everyone = {key: set(ADDRESS.values()) for key in elements.keys}
+    assert not any(needs(elements, placement, firsts, everyone, INFOS).private.values())

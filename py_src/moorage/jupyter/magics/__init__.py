@@ -1,7 +1,7 @@
 """The magics: their lines, what they call, what they show meanwhile.
 
 * ``commands``, ``submit``  the magics themselves
-* ``arguments``, ``submit_line``, ``loop_clause``  what each line may say; ``parser``, ``line`` read it
+* ``arguments``, ``cluster_line``, ``submit_line``, ``loop_clause``  what a line may say; ``parser``, ``line`` read it
 * ``completion``   completion in these lines
 * ``cells``        the body of a cell magic
 * ``reporting``, ``progress``  how failures and progress are shown

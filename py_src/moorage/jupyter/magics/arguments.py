@@ -1,12 +1,13 @@
-"""What each magic takes: its options, the typed result, and the text of ``-h``.
+"""What each magic for variables takes: its options, the typed result, and the text of ``-h``.
 
 One `Reader` per magic, by its name: ``pin("big --workers alice")`` returns a `PinArguments`. Pure: no shell, no
-cluster. It does *not* cover what the magics do (``commands.py``), nor whether a named variable or worker exists.
+cluster. It does *not* cover what the magics do (``commands.py``), nor whether a named variable or worker exists,
+nor `%cluster` (``cluster_line.py``) and `%%submit` (``submit_line.py``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from moorage.errors import ArgumentError
 from moorage.jupyter.magics.parser import (
@@ -14,15 +15,12 @@ from moorage.jupyter.magics.parser import (
     Parser,
     Reader,
     check_names,
-    count,
     duration,
-    limit,
-    nbytes,
     one_of,
-    option,
     positive,
     text,
 )
+from moorage.kernel.placement.assign import By
 
 
 def add_workers(parser: Parser, about: str, *, required: bool = False) -> None:
@@ -34,7 +32,8 @@ def _add_names(parser: Parser, about: str, nargs: str = "+") -> None:
     parser.add_argument("names", nargs=nargs, type=text, metavar="NAME", help=about)
 
 
-def _add_timeout(parser: Parser) -> None:
+def add_timeout(parser: Parser) -> None:
+    """Add the option ``--timeout``."""
     parser.add_argument("--timeout", type=duration, metavar="T", help="wait at most so long, such as 30 or 2m")
 
 
@@ -55,7 +54,16 @@ def _add_placing(parser: Parser) -> None:
         action="store_true",
         help="cell form: keep the value in the notebook too, as a variable of that name",
     )
-    _add_timeout(parser)
+    add_timeout(parser)
+
+
+class HowPlaced(TypedDict):
+    """Arguments of each verb of a `ClusterController` that places."""
+
+    force: bool
+    rebind: bool
+    writable: bool
+    timeout: float | None
 
 
 class PlacingArguments(Arguments):
@@ -67,6 +75,11 @@ class PlacingArguments(Arguments):
     writable: bool
     keep_local: bool
     timeout: float | None
+
+    @property
+    def how(self) -> HowPlaced:
+        """What all verbs that place take."""
+        return {"force": self.force, "rebind": self.rebind, "writable": self.writable, "timeout": self.timeout}
 
     def the_name(self) -> str:
         """Return the one name that the cell form takes."""
@@ -94,7 +107,7 @@ class ScatterArguments(PlacingArguments):
     workers: list[str] | None
     whole: bool
     copies: int | None
-    by: str
+    by: By
     allow_other_workers: bool
 
     def check(self) -> None:
@@ -218,7 +231,7 @@ def _gather() -> Parser:
     parser.add_argument(
         "--map", action="store_true", help="map the memory in which workers of this host have it: no copy, read-only"
     )
-    _add_timeout(parser)
+    add_timeout(parser)
     return parser
 
 
@@ -233,165 +246,9 @@ def _placement() -> Parser:
     return parser
 
 
-class ClusterArguments(Arguments):
-    """The line of `%cluster`. Fields that do not belong to its action have no meaning."""
-
-    action: str = "status"
-    n_workers: int | None
-    threads: int | None
-    memory: str | None
-    names: list[str] | None
-    keep: bool
-    using: str | None
-    options: list[tuple[str, Any]] | None
-    insecure: bool
-    variable: str
-    target: str | None
-    tls_ca: str | None
-    tls_cert: str | None
-    tls_key: str | None
-    n: int | None
-    cores: int | None
-    total_memory: int | None
-    remove: list[str] | None
-    minimum: int | None
-    maximum: int | None
-    off: bool
-    force: bool
-    timeout: float | None
-
-    def check(self) -> None:
-        """Check combinations of options."""
-        match self.action:
-            case "start":
-                self._check_start()
-            case "attach":
-                check_names([self.variable])
-            case "scale":
-                if [self.n, self.cores, self.total_memory, self.remove].count(None) != 3:
-                    raise ArgumentError(
-                        "%cluster scale takes one size, or the workers to let go.",
-                        "Say %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
-                    )
-            case "adapt":
-                self._check_adapt()
-
-    def _check_start(self) -> None:
-        check_names([self.variable])
-        names = self.names or []
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ArgumentError(f"--names gives {twice!r} twice.", "Each worker needs a name of its own.")
-        if names and self.n_workers not in (None, len(names)):
-            raise ArgumentError(
-                f"-n asks for {self.n_workers} workers and --names names {len(names)}.",
-                "Leave one of them out, or give as many names as workers.",
-            )
-
-    def _check_adapt(self) -> None:
-        if self.off and self.minimum is None:
-            return
-        if self.off or self.minimum is None or self.maximum is None:
-            raise ArgumentError(
-                "%cluster adapt takes a minimum and a maximum of workers, or --off.",
-                "Say %cluster adapt 2 8.",
-            )
-        if self.minimum > self.maximum:
-            raise ArgumentError(
-                f"The minimum, {self.minimum}, is more than the maximum, {self.maximum}.",
-                f"Say %cluster adapt {self.maximum} {self.minimum}.",
-            )
-
-
-_CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
-
-  %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
-  %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
-  %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
-                                  the name of a kept cluster; without TARGET the one kept cluster
-  %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
-  %cluster adapt MIN MAX          let load decide; --off ends that
-  %cluster keep                   let it outlive this kernel; --off ends that
-  %cluster stop
-
-Each takes -h."""
-
-
-def _cluster_actions() -> dict[str, Parser]:
-    start = Parser("%cluster start", description="Start a cluster on this machine: TLS, loopback only.")
-    start.add_argument("-n", "--n-workers", type=positive, metavar="N", help="number of workers")
-    start.add_argument("--threads", type=positive, metavar="T", help="threads of each worker")
-    start.add_argument("--memory", type=limit, metavar="SIZE", help="memory limit of each worker, as 2GB")
-    start.add_argument("--names", nargs="+", type=text, metavar="NAME", help="names of the workers")
-    start.add_argument(
-        "--using",
-        type=text,
-        metavar="KIND",
-        help="local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
-    )
-    start.add_argument(
-        "--option",
-        dest="options",
-        nargs="+",
-        action="extend",
-        type=option,
-        metavar="KEY=VALUE",
-        help="argument of that class, as cores=4 or queue=all.q; JSON, or a text",
-    )
-    start.add_argument("--insecure", action="store_true", help="do without TLS: open to whoever reaches it")
-    start.add_argument("--keep", action="store_true", help="let the cluster outlive this kernel")
-
-    attach = Parser("%cluster attach", description="Use a cluster that runs already.")
-    attach.add_argument(
-        "target",
-        nargs="?",
-        type=text,
-        metavar="TARGET",
-        help="address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
-        "default: the one kept cluster",
-    )
-    attach.add_argument("--tls-ca", type=text, metavar="FILE", help="certificate authority of the cluster (PEM)")
-    attach.add_argument("--tls-cert", type=text, metavar="FILE", help="certificate to show it (PEM)")
-    attach.add_argument("--tls-key", type=text, metavar="FILE", help="key of that certificate (PEM)")
-    for parser in (start, attach):
-        parser.add_argument(
-            "--as",
-            dest="variable",
-            type=text,
-            default="cluster",
-            metavar="NAME",
-            help="bind it to this name instead of `cluster`",
-        )
-
-    scale = Parser("%cluster scale", description="Add workers, or take some away without losing data.")
-    scale.add_argument("n", nargs="?", type=count, metavar="N", help="number of workers")
-    scale.add_argument("--cores", type=positive, metavar="C", help="cores in all instead")
-    scale.add_argument(
-        "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="memory in all instead, as 64GB"
-    )
-    scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="let these workers go instead")
-    scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on what stays")
-
-    adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
-    adapt.add_argument("minimum", nargs="?", type=count, metavar="MIN")
-    adapt.add_argument("maximum", nargs="?", type=positive, metavar="MAX")
-    adapt.add_argument("--off", action="store_true", help="stop adapting")
-
-    keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
-    keep.add_argument("--off", action="store_true", help="end it with this kernel after all")
-
-    stop = Parser("%cluster stop", description="End the cluster and what is placed on it.")
-    for parser in (start, attach, scale):
-        _add_timeout(parser)
-    return {"start": start, "attach": attach, "scale": scale, "adapt": adapt, "keep": keep, "stop": stop}
-
-
 scatter = Reader(ScatterArguments, _scatter())
 broadcast = Reader(BroadcastArguments, _broadcast())
 pin = Reader(PinArguments, _pin())
 release = Reader(NamesArguments, _release())
 gather = Reader(NamesArguments, _gather())
 placement = Reader(NamesArguments, _placement())
-cluster = Reader(
-    ClusterArguments, Parser("%cluster", usage="%(prog)s [ACTION] [OPTIONS]", description=_CLUSTER), _cluster_actions()
-)

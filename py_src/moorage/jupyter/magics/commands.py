@@ -22,12 +22,12 @@ from moorage.controller.start import attach, start
 from moorage.errors import InputError, MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
 from moorage.jupyter import display
 from moorage.jupyter.binding import bind, check_free, end_lost
-from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, Progress
 from moorage.jupyter.magics.reporting import Interrupted, reads, reported
 from moorage.kernel.waiting import gather, wait_for
-from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
 from moorage.tasks.map.results import Results
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ class MoorageMagics(Magics):
     # -- the cluster
 
     @line_magic
-    @reads(arguments.cluster)
-    def cluster(self, args: arguments.ClusterArguments, _: str | None) -> None:
+    @reads(cluster_line.cluster)
+    def cluster(self, args: cluster_line.ClusterArguments, _: str | None) -> None:
         """Start, attach, scale, adapt, keep or stop a cluster, or show it."""
         getattr(self, f"_cluster_{args.action}")(args)
 
-    def _cluster_status(self, _: arguments.ClusterArguments) -> None:
+    def _cluster_status(self, _: cluster_line.ClusterArguments) -> None:
         controllers = registry.all_controllers()
         if not controllers:
             print("No cluster. %cluster start starts one, %cluster attach uses one that runs.")
@@ -59,7 +59,7 @@ class MoorageMagics(Magics):
         if len(controllers) > 1:
             print(f"The magics mean {controllers[-1].name}; %cluster attach VARIABLE chooses another one.")
 
-    def _cluster_start(self, args: arguments.ClusterArguments) -> None:
+    def _cluster_start(self, args: cluster_line.ClusterArguments) -> None:
         check_free(self.shell.user_ns, args.variable)
         with self._progress() as progress:
             progress.update("starting a cluster")
@@ -81,7 +81,7 @@ class MoorageMagics(Magics):
             bind(self.shell.user_ns, args.variable, controller)
             progress.done(show_cluster(controller))
 
-    def _cluster_attach(self, args: arguments.ClusterArguments) -> None:
+    def _cluster_attach(self, args: cluster_line.ClusterArguments) -> None:
         target: Any = args.target
         if target is not None and target in self.shell.user_ns:
             target = self.shell.user_ns[target]
@@ -97,7 +97,7 @@ class MoorageMagics(Magics):
             bind(self.shell.user_ns, args.variable, controller)
             progress.done(show_cluster(controller))
 
-    def _cluster_scale(self, args: arguments.ClusterArguments) -> None:
+    def _cluster_scale(self, args: cluster_line.ClusterArguments) -> None:
         controller = registry.current()
         size = given(n=args.n, cores=args.cores, memory=args.total_memory, workers=args.remove, timeout=args.timeout)
         with self._progress() as progress:
@@ -105,17 +105,17 @@ class MoorageMagics(Magics):
             controller.scale(force=args.force, on_progress=partial(_arrivals, progress), **size)
             progress.done(show_cluster(controller))
 
-    def _cluster_adapt(self, args: arguments.ClusterArguments) -> None:
+    def _cluster_adapt(self, args: cluster_line.ClusterArguments) -> None:
         controller = registry.current()
         controller.adapt(args.minimum, args.maximum)
         publish(show_cluster(controller), raw=True)
 
-    def _cluster_keep(self, args: arguments.ClusterArguments) -> None:
+    def _cluster_keep(self, args: cluster_line.ClusterArguments) -> None:
         controller = registry.current()
         controller.keep(not args.off)
         publish(show_cluster(controller), raw=True)
 
-    def _cluster_stop(self, _: arguments.ClusterArguments) -> None:
+    def _cluster_stop(self, _: cluster_line.ClusterArguments) -> None:
         held = [value for value in self.shell.user_ns.values() if isinstance(value, ClusterController)]
         if held and not registry.all_controllers():  # such as by client.shutdown()
             print(f"{held[-1].name}: stopped already")
@@ -130,71 +130,80 @@ class MoorageMagics(Magics):
     @reads(arguments.scatter)
     def scatter(self, args: arguments.ScatterArguments, cell: str | None) -> Awaitable[None] | None:
         """Place variables, their elements spread over workers."""
+
+        def scatter(controller: ClusterController, name: str, value: Any, keep_origin: bool = True) -> None:
+            controller.scatter(
+                value,
+                name,
+                args.workers,
+                args.copies or False,
+                by=args.by,
+                allow_other_workers=args.allow_other_workers,
+                whole=args.whole,
+                keep_origin=keep_origin,
+                **args.how,
+            )
+
+        if cell is not None:
+            return self._place_cell(args, cell, scatter)
         where = tuple(args.workers or ())
         placement = OnWorkers(where, False, args.allow_other_workers) if where else Anywhere(args.copies or 1)
-
-        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
-            more.update(by=args.by, allow_other_workers=args.allow_other_workers, whole=args.whole)
-            controller.scatter(value, name, args.workers, args.copies or False, **more)
-
-        return self._place(args, cell, placement, place, by_element=True)
+        with self._placing(args) as (controller, values, others):
+            for name, value in values.items():
+                scatter(controller, name, value)
+            if others:
+                controller.place(others, placement, **args.how)
+        return None
 
     @line_cell_magic
     @reads(arguments.broadcast)
     def broadcast(self, args: arguments.BroadcastArguments, cell: str | None) -> Awaitable[None] | None:
         """Place variables on every worker, or once per host."""
+
+        def broadcast(controller: ClusterController, name: str, value: Any, keep_origin: bool) -> None:
+            controller.broadcast(value, name, per_host=args.per_host, keep_origin=keep_origin, **args.how)
+
+        if cell is not None:
+            return self._place_cell(args, cell, broadcast)
         placement = OnePerHost() if args.per_host else Everywhere()
-
-        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
-            controller.broadcast(value, name=name, per_host=args.per_host, **more)
-
-        return self._place(args, cell, placement, place)
+        with self._placing(args) as (controller, values, others):
+            controller.place(others, placement, values=values, whole=True, **args.how)
+        return None
 
     @line_cell_magic
     @reads(arguments.pin)
     def pin(self, args: arguments.PinArguments, cell: str | None) -> Awaitable[None] | None:
         """Keep variables on named workers."""
-        placement = OnWorkers(tuple(args.workers), True, args.allow_other_workers)
 
-        def place(controller: ClusterController, name: str, value: Any, **more: Any) -> None:
-            controller.pin(name, args.workers, args.allow_other_workers, value, **more)
+        def pin(controller: ClusterController, name: str, value: Any, keep_origin: bool) -> None:
+            controller.pin(name, args.workers, args.allow_other_workers, value, keep_origin=keep_origin, **args.how)
 
-        return self._place(args, cell, placement, place)
-
-    def _place(
-        self,
-        args: arguments.PlacingArguments,
-        cell: str | None,
-        placement: Placement,
-        place: Callable[..., Any],
-        by_element: bool = False,
-    ) -> Awaitable[None] | None:
-        """Place the named variables, or the value of the cell; if that awaits something, so must the caller.
-
-        `place` does it with one value. What the notebook does not have, or has as it is placed already, only gets the
-        new `placement`; `by_element`, a value is dealt out in any case.
-        """
-        controller = registry.current()
-        how: dict[str, Any] = {"force": args.force, "rebind": args.rebind, "writable": args.writable}
-        how |= given(timeout=args.timeout)
         if cell is not None:
-            return self._place_cell(controller, args, cell, partial(place, controller, **how))
-        self._check_known(args.names, controller)
-        values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
-        others = [name for name in args.names if name not in values]
-        with self._watched(controller, args.names):
-            if not by_element:
-                controller.place(others, placement, values=values, whole=True, **how)
-                return None
-            for name, value in values.items():
-                place(controller, name, value, **how)
-            if others:
-                controller.place(others, placement, **how)
+            return self._place_cell(args, cell, pin)
+        placement = OnWorkers(tuple(args.workers), True, args.allow_other_workers)
+        with self._placing(args) as (controller, values, others):
+            controller.place(others, placement, values=values, whole=True, **args.how)
         return None
 
+    @contextmanager
+    def _placing(
+        self, args: arguments.PlacingArguments
+    ) -> Iterator[tuple[ClusterController, dict[str, Any], list[str]]]:
+        """Show how the placing of the named variables comes along.
+
+        Gives the cluster, the values that the notebook has, and the names of variables that only the cluster has.
+        """
+        controller = registry.current()
+        self._check_known(args.names, controller)
+        values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
+        with self._watched(controller, args.names):
+            yield controller, values, [name for name in args.names if name not in values]
+
     def _place_cell(
-        self, controller: ClusterController, args: arguments.PlacingArguments, cell: str, place: Callable[..., Any]
+        self, args: arguments.PlacingArguments, cell: str, place: Callable[[ClusterController, str, Any, bool], None]
     ) -> Awaitable[None] | None:
+        """Place the value of the cell by `place`; if that awaits something, so must the caller."""
+        controller = registry.current()
         name = args.the_name()
         body = ValueCell(self.shell, cell)
 
@@ -213,13 +222,13 @@ class MoorageMagics(Magics):
         args: arguments.PlacingArguments,
         name: str,
         value: Any,
-        place: Callable[..., Any],
+        place: Callable[[ClusterController, str, Any, bool], None],
     ) -> None:
         if args.rebind:
             self.shell.user_ns[name] = value
         try:
             with self._watched(controller, [name]):
-                place(name, value, keep_origin=args.keep_local or args.rebind)
+                place(controller, name, value, args.keep_local or args.rebind)
         except BaseException as error:
             self.shell.user_ns[name] = value  # what the cell has worked out must not be lost
             kept = f"The cell's value is in the notebook as {name!r}."

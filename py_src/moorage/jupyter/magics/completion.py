@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moorage.errors import ArgumentError
-from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.line import quote, words
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
 
 READERS: dict[str, Reader[Arguments]] = {
-    "cluster": arguments.cluster,
+    "cluster": cluster_line.cluster,
     "scatter": arguments.scatter,
     "broadcast": arguments.broadcast,
     "pin": arguments.pin,

@@ -2,6 +2,7 @@
 
 * ``placer``     the verbs, as coroutines
 * ``request``    what is about to be placed: checked as a whole, then sent; ``elements`` is one value taken apart
+* ``checks``     whether it can be placed
 * ``targets``, ``assign``  which workers are meant, and which gets what
 * ``gather``     bringing values back
 * ``inventory``  the variables as this notebook sees them; ``variable``, ``placements`` are what users hold of it

@@ -102,7 +102,7 @@ def size_of(value: Any, image: Image) -> int:
     return max(measured, image.nbytes - len(image.stream) + around)
 
 
-def first_workers(parcel: Elements, placement: Placement, by: By, infos: Sequence[WorkerInfo]) -> list[str | None]:
+def first_workers(elements: Elements, placement: Placement, by: By, infos: Sequence[WorkerInfo]) -> list[str | None]:
     """Return the worker to which each element is sent first, or None while there is none."""
     view = ClusterView(infos)
     running = [info for info in infos if info.status == "running"]
@@ -110,9 +110,9 @@ def first_workers(parcel: Elements, placement: Placement, by: By, infos: Sequenc
         chosen = [info for spec in placement.workers for info in running if info.address in view.resolve(spec)]
         running = list(dict.fromkeys(chosen))
     if not running:
-        return [None] * len(parcel.keys)
-    whole = parcel.structure.kind == "value"
-    return list(assign(parcel.nbytes, running, "memory" if whole and by == "cores" else by))
+        return [None] * len(elements.keys)
+    whole = elements.structure.kind == "value"
+    return list(assign(elements.nbytes, running, "memory" if whole and by == "cores" else by))
 
 
 def all_of(placement: Placement, view: ClusterView, holders: Collection[str] = ()) -> set[str] | None:
@@ -136,7 +136,7 @@ def all_of(placement: Placement, view: ClusterView, holders: Collection[str] = (
 
 
 def needs(
-    parcel: Elements,
+    elements: Elements,
     placement: Placement,
     firsts: Sequence[str | None],
     held: Mapping[Any, set[str]],
@@ -149,7 +149,7 @@ def needs(
 
     Parameters
     ----------
-    parcel : Elements
+    elements : Elements
     placement : Placement
     firsts : sequence of str or None
         From `first_workers`.
@@ -164,7 +164,7 @@ def needs(
     view, rooms = ClusterView(infos), together(infos)
     targets = all_of(placement, view)
     needed = Needs()
-    for key, nbytes, first in zip(parcel.keys, parcel.nbytes, firsts, strict=True):
+    for key, nbytes, first in zip(elements.keys, elements.nbytes, firsts, strict=True):
         holders = held.get(key) or set()
         if targets is not None:
             wanted = all_of(placement, view, holders) if holders and isinstance(placement, OnePerHost) else targets

@@ -18,11 +18,13 @@ from moorage.errors import InputError, UnknownVariableError
 from moorage.images.format import Image
 from moorage.kernel.connection.mirror import shown_names, state_of
 from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.kernel.images.sharing import in_words
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.placement.structure import Structure, futures_in, take_apart
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
+from moorage.kernel.values.keys import is_writable
 from moorage.model import PlacementState
 from moorage.protocol import VariableRecord
 
@@ -148,6 +150,31 @@ class Inventory:
         for name, placed in list(self.placed.items()):
             placed.changed = await offload(self._has_changed, name, placed)
         return self.states(names)
+
+    async def sharing(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """Return in words which workers share the memory of variables, and which have copies of their own, and why.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        states = self.states(names)
+        addresses = {info.name: info.address for info in await self.link.workers()}
+        told = {}
+        for name, state in states.items():
+            shared = await self.link.shared(list(self.record(name)["keys"]))
+            sharing = set.intersection(*(set(shared.get(key, ())) for key in self.record(name)["keys"]))
+            digests = [self.origins.digest(key) for key in self.record(name)["keys"] if key in self.origins]
+            unwritten = next(filter(None, map(self.link.images.sharing.unwritten.get, digests)), "")
+            told[name] = in_words(
+                state,
+                {who for who, address in addresses.items() if address in sharing},
+                {who: self.link.images.why_not(address) or unwritten for who, address in addresses.items()},
+                max((own for workers in shared.values() for _, own in workers.values()), default=0),
+            )
+            if all(map(is_writable, self.record(name)["keys"])):
+                told[name] += "; tasks may write to it, each worker for itself"
+        return told
 
     # What the notebook's names mean
 

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 _TOGETHER = 10_000_000  # bytes of elements above which they go straight to the workers
 
 
-def is_small(parcel: Elements) -> bool:
+def is_small(elements: Elements) -> bool:
     """Whether all of a value can go in the message that places it."""
-    sizes = [image.nbytes for image in parcel.images]
+    sizes = [image.nbytes for image in elements.images]
     return bool(sizes) and max(sizes) < SMALLEST_SHARED and sum(sizes) <= _TOGETHER
 
 
-def loads_of(shipments: Iterable[PlacementRequest], infos: Sequence[WorkerInfo], *, in_process: bool) -> list[Load]:
-    """Return what is in shipments, for the same placement, and nobody has, by who gets it.
+def loads_of(requests: Iterable[PlacementRequest], infos: Sequence[WorkerInfo], *, in_process: bool) -> list[Load]:
+    """Return what is in requests, for the same placement, and nobody has, by who gets it.
 
     Parameters
     ----------
-    shipments : iterable of PlacementRequest
+    requests : iterable of PlacementRequest
         Small ones.
     infos : sequence of WorkerInfo
     in_process : bool
@@ -53,11 +53,11 @@ def loads_of(shipments: Iterable[PlacementRequest], infos: Sequence[WorkerInfo],
     """
     view = ClusterView(infos)
     parts: dict[tuple[str | None, bool], list[tuple[Any, Any, Image]]] = {}
-    for shipment in shipments:
-        parcel, held = shipment.parcel, shipment.held
-        everywhere = all_of(placement_from_dict(shipment.item["placement"]), view) is not None
-        elements = zip(shipment.firsts, parcel.keys, parcel.items, parcel.images, strict=True)
-        for first, key, item, image in elements:
+    for request in requests:
+        elements, held = request.elements, request.held
+        everywhere = all_of(placement_from_dict(request.item["placement"]), view) is not None
+        each = zip(request.firsts, elements.keys, elements.items, elements.images, strict=True)
+        for first, key, item, image in each:
             if not held.get(key):
                 to = None if first is None or everywhere else view.by_name[first]
                 parts.setdefault((to, is_writable(key)), []).append(

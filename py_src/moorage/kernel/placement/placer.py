@@ -19,11 +19,11 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
-from moorage.errors import DoesNotFitError, InputError
+from moorage.errors import InputError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
-from moorage.kernel.images.sharing import forget, in_words, shared_nbytes
+from moorage.kernel.images.sharing import forget
 from moorage.kernel.images.steady import TornError
-from moorage.kernel.placement import request, targets
+from moorage.kernel.placement import checks, request, targets
 from moorage.kernel.placement.elements import Elements, pack
 from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
@@ -97,7 +97,7 @@ class Placer(Bringing):
         (ready,) = await self._carry_out({name: value}, (), placement, how, timeout)
         if how.rebind and name is not None:
             await self.rebind(name, value)
-        return ready.parcel.structure.put_together([ready.futures[key] for key in ready.parcel.keys])
+        return ready.elements.structure.put_together([ready.futures[key] for key in ready.elements.keys])
 
     async def place_together(
         self,
@@ -160,31 +160,6 @@ class Placer(Bringing):
         if items:
             await self.link.place(items)
 
-    async def sharing(self, names: Iterable[str] | None = None) -> dict[str, str]:
-        """Return in words which workers share the memory of variables, and which have copies of their own, and why.
-
-        Raises
-        ------
-        UnknownVariableError
-        """
-        states = self.states(names)
-        addresses = {info.name: info.address for info in await self.link.workers()}
-        told = {}
-        for name, state in states.items():
-            shared = await self.link.shared(list(self.record(name)["keys"]))
-            sharing = set.intersection(*(set(shared.get(key, ())) for key in self.record(name)["keys"]))
-            digests = [self.origins.digest(key) for key in self.record(name)["keys"] if key in self.origins]
-            unwritten = next(filter(None, map(self.link.images.sharing.unwritten.get, digests)), "")
-            told[name] = in_words(
-                state,
-                {who for who, address in addresses.items() if address in sharing},
-                {who: self.link.images.why_not(address) or unwritten for who, address in addresses.items()},
-                max((own for workers in shared.values() for _, own in workers.values()), default=0),
-            )
-            if all(map(is_writable, self.record(name)["keys"])):
-                told[name] += "; tasks may write to it, each worker for itself"
-        return told
-
     # Internals
 
     async def _destination(self, placement: Placement) -> Placement:
@@ -203,45 +178,45 @@ class Placer(Bringing):
         What is small does not have to ask first: how the workers stood a moment ago, and what comes back, will do.
         """
         for name in values:
-            request.check_name(name)
+            checks.check_name(name)
         placed = [await self._placed_record(name, how) for name in names]
-        parcels = {name: await self._pack(value, name, how, copy=copy) for name, value in values.items()}
-        small = {name for name, parcel in parcels.items() if how.direct is not True and is_small(parcel)}
+        packed = {name: await self._pack(value, name, how, copy=copy) for name, value in values.items()}
+        small = {name for name, elements in packed.items() if how.direct is not True and is_small(elements)}
         infos = self.link.mirror.infos()
-        asks = placed or len(small) < len(parcels) or how.by == "memory"
+        asks = placed or len(small) < len(packed) or how.by == "memory"
         if asks or not any(info.status == "running" for info in infos):
             infos = await self.link.workers()
         asked = [key for record in placed for key in record["keys"]]
-        for name, parcel in parcels.items():
-            asked += [key for key in parcel.keys if name not in small or self._has_had(key)]
-        lives = {name: await self._begin_lives(parcel.keys) for name, parcel in parcels.items()}
+        for name, elements in packed.items():
+            asked += [key for key in elements.keys if name not in small or self._has_had(key)]
+        lives = {name: await self._begin_lives(elements.keys) for name, elements in packed.items()}
         held = await self.link.who_has(asked) if asked else {}
         ready = [
             request.again(record, record["name"], held, placement, infos, origin=self._is_origin_of(record["keys"]))
             for record in placed
         ]
         for name, value in values.items():
-            parcel = parcels[name]
-            origin = how.keep_origin and (not parcel.futures or self._is_origin_of(parcel.keys))
-            new = request.new(value, name, self.owner, parcel, held, placement, infos, how, origin=origin)
+            elements = packed[name]
+            origin = how.keep_origin and (not elements.futures or self._is_origin_of(elements.keys))
+            new = request.new(value, name, self.owner, elements, held, placement, infos, how, origin=origin)
             new.small, new.lives = name in small, lives[name]
             ready.append(new)
         if how.rebind:
             for one in ready:
-                await self.check_shareable(one.label, one.parcel.images)
+                await self.check_shareable(one.label, one.elements.images)
         return ready, infos
 
     async def _pack(self, value: Any, name: str | None, how: How, *, copy: bool) -> Elements:
         """Take `value`, or a copy of it, apart."""
         writable = how.writable or self._is_writable(name)
-        parcel = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy, writable=writable))
-        self.on_values(parcel.items)
-        request.check_futures(parcel.futures, self.client)
+        elements = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy, writable=writable))
+        self.on_values(elements.items)
+        checks.check_futures(elements.futures, self.client)
         if how.writable:
-            self._check_writable(parcel)
-        if name is None and parcel.structure.kind == "dict" and not parcel.futures:
-            self._check_labels(parcel)
-        return parcel
+            checks.check_writable(elements, in_process=self.link.images.in_process)
+        if name is None and elements.structure.kind == "dict" and not elements.futures:
+            checks.check_labels(elements, self.origins)
+        return elements
 
     async def _begin_lives(self, keys: Sequence[Any]) -> list[Future[Any]]:
         """Return futures of keys that are about to be placed.
@@ -294,73 +269,67 @@ class Placer(Bringing):
         """Place values by name, and variables that are placed already; wait, and return what it was.
 
         What another thread changes meanwhile is placed as it was at one moment: it is copied first then.
-        """
-        placement = await self._destination(placement)
-        shipments, infos = await self._prepare(values, names, placement, how, copy=False)
-        try:
-            await self._ship(shipments, placement, infos, how, timeout)
-        except TornError:
-            shipments, infos = await self._prepare(values, names, placement, how, copy=True)
-            await self._ship(shipments, placement, infos, how, timeout)
-        return shipments
-
-    async def _ship(
-        self,
-        shipments: Sequence[PlacementRequest],
-        placement: Placement,
-        infos: Sequence[WorkerInfo],
-        how: How,
-        timeout: str | float | None,
-    ) -> None:
-        """Send what the cluster lacks, record the placements, and wait.
 
         An interrupt ends the wait, and stops what is on its way to other hosts; but not what is on its way to a worker,
         which may have it already. That is let go of when it has arrived; once all has arrived the placement stays
         recorded.
         """
-        limit = config.seconds("wait-timeout", timeout)
-        if not how.force:
-            await self._check_room(shipments, placement, infos)
-        broken_off = asyncio.Event()
-        work = asyncio.ensure_future(self._send_and_record(shipments, infos, how, broken_off))
-        keys = [key for one in shipments if one.value is not NOTHING for key in one.parcel.keys]
+        placement, limit = await self._destination(placement), config.seconds("wait-timeout", timeout)
+        copy = False
+        while True:
+            requests, infos = await self._prepare(values, names, placement, how, copy=copy)
+            if not how.force:
+                await checks.check_room(requests, placement, infos, self.link)
+            broken_off = asyncio.Event()
+            work = asyncio.ensure_future(self._send_and_record(requests, infos, how, broken_off))
+            self._note_sending(requests, work)
+            try:
+                await asyncio.shield(work)
+                await self.link.settled([one.item["vid"] for one in requests], limit)
+            except TornError:
+                if copy:
+                    raise
+                copy = True
+            except asyncio.CancelledError:
+                broken_off.set()
+                work.add_done_callback(partial(_let_go, requests))
+                raise
+            else:
+                return requests
+
+    def _note_sending(self, requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
+        """Know, as long as it lasts, what sends which keys."""
+        keys = [key for one in requests if one.value is not NOTHING for key in one.elements.keys]
         self._sending.update(dict.fromkeys(keys, work))
         work.add_done_callback(lambda _: [self._sending.pop(key) for key in keys if self._sending.get(key) is work])
-        try:
-            await asyncio.shield(work)
-            await self.link.settled([one.item["vid"] for one in shipments], limit)
-        except asyncio.CancelledError:
-            broken_off.set()
-            work.add_done_callback(partial(_let_go, shipments))
-            raise
 
     async def _send_and_record(
-        self, shipments: Sequence[PlacementRequest], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event
+        self, requests: Sequence[PlacementRequest], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event
     ) -> None:
-        with self._remembering(shipments):
-            for one in shipments:
+        with self._remembering(requests):
+            for one in requests:
                 if one.value is not NOTHING and not one.small and not broken_off.is_set():
                     with self._arriving(one.label) as progress:
                         await request.send(one, self.link, infos, how.direct, self.direct, progress, broken_off)
             if broken_off.is_set():
-                forget(image for one in shipments for image in one.parcel.images)
+                forget(image for one in requests for image in one.elements.images)
                 raise asyncio.CancelledError
-            if any(set(self._keys_before(one)) - set(one.parcel.keys) for one in shipments):
+            if any(set(self._keys_before(one)) - set(one.elements.keys) for one in requests):
                 await self.link.flush()  # graphs that were submitted before need what is let go of
-            small = [one for one in shipments if one.small]
+            small = [one for one in requests if one.small]
             if small:
                 await self.link.images.install()
             loads = loads_of(small, infos, in_process=self.link.images.in_process)
-            lacking = await self.link.place([one.item for one in shipments], loads)
+            lacking = await self.link.place([one.item for one in requests], loads)
         for one in small:
-            for life, item in zip(one.lives, one.parcel.items, strict=True):
+            for life, item in zip(one.lives, one.elements.items, strict=True):
                 if life.key not in lacking:
                     self.client.futures[life.key].finish(type=type(item))
                     one.futures[life.key] = life
-        for one in shipments:
+        for one in requests:
             # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
             good = {key for key, future in one.futures.items() if future.status != "cancelled"}
-            one.futures |= {key: self.future_of(key) for key in one.parcel.keys if key not in good}
+            one.futures |= {key: self.future_of(key) for key in one.elements.keys if key not in good}
             one.lives.clear()
             if one.item["hold"]:
                 self._futures.update(one.futures)
@@ -379,56 +348,30 @@ class Placer(Bringing):
             if self.arriving.pop(label, None):
                 self.link.changed("arriving")
 
-    async def _check_room(
-        self, shipments: Sequence[PlacementRequest], placement: Placement, infos: Sequence[WorkerInfo]
-    ) -> None:
-        """Check that there is room; ask the workers about it only for what does not seem to fit."""
-        shared = {
-            key: nbytes
-            for one in shipments
-            for key, image in zip(one.parcel.keys, one.parcel.images, strict=False)
-            if (nbytes := shared_nbytes(image))
-        }
-        sharing = self.link.images.sharing
-        try:
-            # what the workers have said of their hosts will do for what is not shared: small values come in hundreds
-            request.check_room(shipments, placement, sharing.judge(infos) if shared else infos, shared)
-        except DoesNotFitError:
-            small = [one for one in shipments if one.small]
-            held = await self.link.who_has([key for one in small for key in one.parcel.keys]) if small else {}
-            for one in small:
-                one.held = held
-            infos = await self.link.workers() if small else infos
-            placed = [key for one in shipments if one.value is NOTHING for key in one.parcel.keys]
-            there = await self.link.shared(placed)
-            shared |= {key: max(nbytes for nbytes, _ in workers.values()) for key, workers in there.items() if workers}
-            await self.link.images.install()
-            request.check_room(shipments, placement, await sharing.ask_for_room(infos), shared)
-
     @contextmanager
-    def _remembering(self, shipments: Sequence[PlacementRequest]) -> Iterator[None]:
+    def _remembering(self, requests: Sequence[PlacementRequest]) -> Iterator[None]:
         """Know values before they leave, so that they can be asked for from the start; forget them if they do not."""
-        new = [one for one in shipments if one.value is not NOTHING]
-        lives = [(one.item["vid"], key) for one in new for key in one.parcel.keys]
+        new = [one for one in requests if one.value is not NOTHING]
+        lives = [(one.item["vid"], key) for one in new for key in one.elements.keys]
         self._under_way.update(lives)
         for one in new:
-            if one.item["origin"] and not one.parcel.futures:
-                self._remember_origins(one.item["vid"], one.parcel.keys, one.parcel.items, one.parcel.images)
-            for future in one.parcel.futures:
+            if one.item["origin"] and not one.elements.futures:
+                self._remember_origins(one.item["vid"], one.elements.keys, one.elements.items, one.elements.images)
+            for future in one.elements.futures:
                 self.origins.share(future.key, one.item["vid"])
         try:
             yield
         except BaseException:
             for one in new:
-                for key in set(one.parcel.keys) - set(self._keys_before(one)):
+                for key in set(one.elements.keys) - set(self._keys_before(one)):
                     self.origins.forget(key, one.item["vid"])
             raise
         finally:
             self._under_way -= Counter(lives)  # keeps only what is still under way
         for one in new:
             if one.item["hold"]:
-                nbytes = sum(one.parcel.nbytes)
-                keys, structure = one.parcel.keys, one.parcel.structure
+                nbytes = sum(one.elements.nbytes)
+                keys, structure = one.elements.keys, one.elements.structure
                 self._remember(one.item["name"], one.value, keys, structure, nbytes, keep=one.keep_origin)
 
     def _keys_before(self, one: PlacementRequest) -> Sequence[Any]:
@@ -440,34 +383,13 @@ class Placer(Bringing):
         record = self.link.mirror.variables.get(f"{self.owner}:{name}")
         return record is not None and all(map(is_writable, record["keys"]))
 
-    def _check_writable(self, parcel: Elements) -> None:
-        if parcel.futures:
-            raise InputError(
-                "What is on the cluster already cannot be made writable there.",
-                "Gather its value, and place that with --writable, writable=True.",
-            )
-        if self.link.images.in_process:
-            raise InputError(
-                "The workers are in the notebook's process: what they write to would be the notebook's own value.",
-                "Start a cluster with worker processes, or copy it in the task: x = x.copy().",
-            )
-
     def _is_origin_of(self, keys: Sequence[Any]) -> bool:
         return all(key in self.origins for key in keys)
 
-    def _check_labels(self, parcel: Elements) -> None:
-        """An unnamed dict's labels are the keys, as Dask documents it: they must not mean another value already."""
-        for key, image in zip(parcel.keys, parcel.images, strict=True):
-            if key in self.origins and self.origins.digest(key) != image.digest:
-                raise InputError(
-                    f"The key {key!r} is on the cluster already, with another value.",
-                    "Give the dict a name (name=), or release the earlier one first.",
-                )
 
-
-def _let_go(shipments: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
+def _let_go(requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
     """Let go of what nobody waits for any more, and take note of how that ended."""
-    for one in shipments:
+    for one in requests:
         one.futures.clear()
         one.lives.clear()
     if not work.cancelled() and (error := work.exception()) is not None:

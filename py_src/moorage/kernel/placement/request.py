@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.base import tokenize
@@ -15,12 +13,10 @@ from distributed import Future
 from distributed.comm.core import CommClosedError
 from distributed.utils import offload
 
-from moorage import capacity
-from moorage.capacity import Needs
-from moorage.errors import InputError, InvalidNameError, UnreachableError
+from moorage.errors import UnreachableError
 from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.placement.assign import By
-from moorage.kernel.placement.elements import Elements, all_of, first_workers, needs
+from moorage.kernel.placement.elements import Elements, all_of, first_workers
 from moorage.kernel.placement.structure import Structure
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.keys import is_writable
@@ -30,8 +26,6 @@ from moorage.plan import ClusterView
 from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from moorage.images.format import Image
     from moorage.images.segment import Handle
     from moorage.kernel.connection.scheduler_link import SchedulerLink
@@ -42,7 +36,7 @@ _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, wher
 _SEND_SECONDS = 1  # of the search for the worker, which was there a moment ago; not of the transfer
 
 NOTHING: Any = object()
-"""The value of a shipment that only changes a placement."""
+"""The value of a request that only changes a placement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,7 @@ class PlacementRequest:
         What is recorded on the scheduler.
     label : str
         What it is called in an error.
-    parcel : Elements
+    elements : Elements
     firsts : list of str or None
         The worker that each key is sent to.
     held : dict of key to set of str
@@ -89,7 +83,7 @@ class PlacementRequest:
 
     item: PlaceItem
     label: str
-    parcel: Elements
+    elements: Elements
     firsts: list[str | None]
     held: dict[Any, set[str]]
     value: Any = NOTHING
@@ -99,22 +93,11 @@ class PlacementRequest:
     lives: list[Future[Any]] = field(default_factory=list)
 
 
-def check_name(name: object) -> None:
-    """Check that a variable can have this name.
-
-    Raises
-    ------
-    InvalidNameError
-    """
-    if name is not None and not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
-        raise InvalidNameError(name)
-
-
 def new(
     value: Any,
     name: str | None,
     owner: str,
-    parcel: Elements,
+    elements: Elements,
     held: dict[Any, set[str]],
     placement: Placement,
     infos: Sequence[WorkerInfo],
@@ -122,28 +105,28 @@ def new(
     *,
     origin: bool,
 ) -> PlacementRequest:
-    """Return what places `value`, packed as `parcel`. `origin`: this notebook can send it again."""
+    """Return what places `value`, packed as `elements`. `origin`: this notebook can send it again."""
     typename, detail = describe_value(value)
-    if any(map(is_writable, parcel.keys)):
+    if any(map(is_writable, elements.keys)):
         detail = f"{detail}, writable" if detail else "writable"
-    shown = name if name is not None else _name_of(parcel)
+    shown = name if name is not None else _name_of(elements)
     item: PlaceItem = {
         "vid": f"{owner}:{shown}",
         "name": shown,
         "owner": owner,
-        "keys": parcel.keys,
+        "keys": elements.keys,
         "placement": placement_to_dict(placement),
-        "structure": parcel.structure.to_dict(),
+        "structure": elements.structure.to_dict(),
         "typename": typename,
         "detail": detail,
-        "nbytes": parcel.nbytes,
+        "nbytes": elements.nbytes,
         "origin": origin,
         "hold": name is not None,
     }
-    firsts = first_workers(parcel, placement, how.by, infos)
-    if parcel.structure.kind != "value":
+    firsts = first_workers(elements, placement, how.by, infos)
+    if elements.structure.kind != "value":
         item["dealt"] = firsts
-    return PlacementRequest(item, name or typename or shown, parcel, firsts, held, value, how.keep_origin)
+    return PlacementRequest(item, name or typename or shown, elements, firsts, held, value, how.keep_origin)
 
 
 def again(
@@ -158,7 +141,7 @@ def again(
     """Return what gives a variable that is placed already another placement: nothing has to be sent."""
     keys = list(record["keys"])
     each = record["nbytes"] // max(1, len(keys))
-    parcel = Elements(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
+    elements = Elements(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
     item: PlaceItem = {
         "vid": record["vid"],
         "name": record["name"],
@@ -172,61 +155,11 @@ def again(
         "origin": origin,
         "hold": True,
     }
-    return PlacementRequest(item, name, parcel, first_workers(parcel, placement, "cores", infos), held)
-
-
-def check_room(
-    shipments: Sequence[PlacementRequest],
-    placement: Placement,
-    infos: Sequence[WorkerInfo],
-    shared: Mapping[Any, int] = MappingProxyType({}),
-) -> None:
-    """Check that all shipments together fit where they would go.
-
-    Parameters
-    ----------
-    shipments : sequence of PlacementRequest
-    placement : Placement
-    infos : sequence of WorkerInfo
-    shared : mapping of key to int
-        Bytes of keys that lie in memory of their host where workers share it.
-
-    Raises
-    ------
-    DoesNotFitError
-    """
-    needed = Needs()
-    for shipment in shipments:
-        parcel, firsts, held = shipment.parcel, shipment.firsts, shipment.held
-        dealt = "dealt" in shipment.item
-        needed.add(needs(parcel, placement, firsts, held, infos, dealt=dealt, shared=shared))
-    labels = [shipment.label for shipment in shipments]
-    label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
-    capacity.check(label, needed, infos)
-
-
-def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
-    """Check that futures stand for something on the cluster of `client`.
-
-    Raises
-    ------
-    InputError
-    """
-    for future in futures:
-        theirs = future.client
-        if theirs is not client and theirs.scheduler_info().get("id") != client.scheduler_info().get("id"):
-            raise InputError(
-                f"The future {future.key!r} belongs to another cluster.", "Gather its value, and place that."
-            )
-        if future.status in ("cancelled", "error", "lost"):
-            raise InputError(
-                f"The future {future.key!r} has no value to place: its status is {future.status}.",
-                "Compute it again, and place the result.",
-            )
+    return PlacementRequest(item, name, elements, first_workers(elements, placement, "cores", infos), held)
 
 
 async def send(
-    shipment: PlacementRequest,
+    request: PlacementRequest,
     link: SchedulerLink,
     infos: Sequence[WorkerInfo],
     direct: bool | None,
@@ -241,7 +174,7 @@ async def send(
 
     Parameters
     ----------
-    shipment : PlacementRequest
+    request : PlacementRequest
     link : SchedulerLink
         Of the client that sends.
     infos : sequence of WorkerInfo
@@ -254,21 +187,21 @@ async def send(
     broken_off : Event
         Nobody needs it any more: what is on its way to other hosts is stopped, and no more is sent.
     """
-    parcel = shipment.parcel
-    if parcel.futures:
-        shipment.futures = dict(zip(parcel.keys, parcel.futures, strict=True))
+    elements = request.elements
+    if elements.futures:
+        request.futures = dict(zip(elements.keys, elements.futures, strict=True))
         return
     view = ClusterView(infos)
-    firsts = zip(parcel.keys, parcel.items, parcel.images, shipment.firsts, strict=True)
+    firsts = zip(elements.keys, elements.items, elements.images, request.firsts, strict=True)
     lacking = [
         _Lacking(key, item, image, view.by_name[first])
         for key, item, image, first in firsts
-        if first is not None and not shipment.held.get(key)
+        if first is not None and not request.held.get(key)
     ]
     if not lacking:
         return
     await link.images.install()
-    each = all_of(placement_from_dict(shipment.item["placement"]), view) or set()
+    each = all_of(placement_from_dict(request.item["placement"]), view) or set()
     images = [one.image for one in lacking]
     with await link.images.sharing.share(images, view.running) as shared:
         await link.images.hosts.spread(shared, images, each, progress, broken_off)
@@ -284,7 +217,7 @@ async def send(
     for futures in sent:
         if isinstance(futures, BaseException):
             raise futures
-        shipment.futures.update(futures)
+        request.futures.update(futures)
 
 
 class _Lacking(NamedTuple):
@@ -354,8 +287,8 @@ class _Sending:
         return futures
 
 
-def _name_of(parcel: Elements) -> str:
+def _name_of(elements: Elements) -> str:
     """Return what an unnamed variable is called: the same for the same keys, and for no others."""
-    if len(parcel.keys) == 1:
-        return str(parcel.keys[0])
-    return f"{parcel.structure.kind}-{tokenize(parcel.keys)}"
+    if len(elements.keys) == 1:
+        return str(elements.keys[0])
+    return f"{elements.structure.kind}-{tokenize(elements.keys)}"

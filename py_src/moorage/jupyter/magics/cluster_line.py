@@ -1,0 +1,178 @@
+"""The line of `%cluster`: its actions, the options of each, the typed result, and the text of ``-h``. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moorage.errors import ArgumentError
+from moorage.jupyter.magics.arguments import add_timeout
+from moorage.jupyter.magics.parser import (
+    Arguments,
+    Parser,
+    Reader,
+    check_names,
+    count,
+    limit,
+    nbytes,
+    option,
+    positive,
+    text,
+)
+
+
+class ClusterArguments(Arguments):
+    """The line of `%cluster`. Fields that do not belong to its action have no meaning."""
+
+    action: str = "status"
+    n_workers: int | None
+    threads: int | None
+    memory: str | None
+    names: list[str] | None
+    keep: bool
+    using: str | None
+    options: list[tuple[str, Any]] | None
+    insecure: bool
+    variable: str
+    target: str | None
+    tls_ca: str | None
+    tls_cert: str | None
+    tls_key: str | None
+    n: int | None
+    cores: int | None
+    total_memory: int | None
+    remove: list[str] | None
+    minimum: int | None
+    maximum: int | None
+    off: bool
+    force: bool
+    timeout: float | None
+
+    def check(self) -> None:
+        """Check combinations of options."""
+        match self.action:
+            case "start":
+                self._check_start()
+            case "attach":
+                check_names([self.variable])
+            case "scale":
+                if [self.n, self.cores, self.total_memory, self.remove].count(None) != 3:
+                    raise ArgumentError(
+                        "%cluster scale takes one size, or the workers to let go.",
+                        "Say %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
+                    )
+            case "adapt":
+                self._check_adapt()
+
+    def _check_start(self) -> None:
+        check_names([self.variable])
+        names = self.names or []
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ArgumentError(f"--names gives {twice!r} twice.", "Each worker needs a name of its own.")
+        if names and self.n_workers not in (None, len(names)):
+            raise ArgumentError(
+                f"-n asks for {self.n_workers} workers and --names names {len(names)}.",
+                "Leave one of them out, or give as many names as workers.",
+            )
+
+    def _check_adapt(self) -> None:
+        if self.off and self.minimum is None:
+            return
+        if self.off or self.minimum is None or self.maximum is None:
+            raise ArgumentError(
+                "%cluster adapt takes a minimum and a maximum of workers, or --off.",
+                "Say %cluster adapt 2 8.",
+            )
+        if self.minimum > self.maximum:
+            raise ArgumentError(
+                f"The minimum, {self.minimum}, is more than the maximum, {self.maximum}.",
+                f"Say %cluster adapt {self.maximum} {self.minimum}.",
+            )
+
+
+_CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
+
+  %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
+  %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
+  %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
+                                  the name of a kept cluster; without TARGET the one kept cluster
+  %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
+  %cluster adapt MIN MAX          let load decide; --off ends that
+  %cluster keep                   let it outlive this kernel; --off ends that
+  %cluster stop
+
+Each takes -h."""
+
+
+def _cluster_actions() -> dict[str, Parser]:
+    start = Parser("%cluster start", description="Start a cluster on this machine: TLS, loopback only.")
+    start.add_argument("-n", "--n-workers", type=positive, metavar="N", help="number of workers")
+    start.add_argument("--threads", type=positive, metavar="T", help="threads of each worker")
+    start.add_argument("--memory", type=limit, metavar="SIZE", help="memory limit of each worker, as 2GB")
+    start.add_argument("--names", nargs="+", type=text, metavar="NAME", help="names of the workers")
+    start.add_argument(
+        "--using",
+        type=text,
+        metavar="KIND",
+        help="local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
+    )
+    start.add_argument(
+        "--option",
+        dest="options",
+        nargs="+",
+        action="extend",
+        type=option,
+        metavar="KEY=VALUE",
+        help="argument of that class, as cores=4 or queue=all.q; JSON, or a text",
+    )
+    start.add_argument("--insecure", action="store_true", help="do without TLS: open to whoever reaches it")
+    start.add_argument("--keep", action="store_true", help="let the cluster outlive this kernel")
+
+    attach = Parser("%cluster attach", description="Use a cluster that runs already.")
+    attach.add_argument(
+        "target",
+        nargs="?",
+        type=text,
+        metavar="TARGET",
+        help="address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
+        "default: the one kept cluster",
+    )
+    attach.add_argument("--tls-ca", type=text, metavar="FILE", help="certificate authority of the cluster (PEM)")
+    attach.add_argument("--tls-cert", type=text, metavar="FILE", help="certificate to show it (PEM)")
+    attach.add_argument("--tls-key", type=text, metavar="FILE", help="key of that certificate (PEM)")
+    for parser in (start, attach):
+        parser.add_argument(
+            "--as",
+            dest="variable",
+            type=text,
+            default="cluster",
+            metavar="NAME",
+            help="bind it to this name instead of `cluster`",
+        )
+
+    scale = Parser("%cluster scale", description="Add workers, or take some away without losing data.")
+    scale.add_argument("n", nargs="?", type=count, metavar="N", help="number of workers")
+    scale.add_argument("--cores", type=positive, metavar="C", help="cores in all instead")
+    scale.add_argument(
+        "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="memory in all instead, as 64GB"
+    )
+    scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="let these workers go instead")
+    scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on what stays")
+
+    adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
+    adapt.add_argument("minimum", nargs="?", type=count, metavar="MIN")
+    adapt.add_argument("maximum", nargs="?", type=positive, metavar="MAX")
+    adapt.add_argument("--off", action="store_true", help="stop adapting")
+
+    keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
+    keep.add_argument("--off", action="store_true", help="end it with this kernel after all")
+
+    stop = Parser("%cluster stop", description="End the cluster and what is placed on it.")
+    for parser in (start, attach, scale):
+        add_timeout(parser)
+    return {"start": start, "attach": attach, "scale": scale, "adapt": adapt, "keep": keep, "stop": stop}
+
+
+cluster = Reader(
+    ClusterArguments, Parser("%cluster", usage="%(prog)s [ACTION] [OPTIONS]", description=_CLUSTER), _cluster_actions()
+)

@@ -1,0 +1,149 @@
+"""Whether what is asked for can be placed: its name, what it consists of, room for it. If not, nothing has changed."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from distributed import Future
+
+from moorage import capacity
+from moorage.capacity import Needs
+from moorage.errors import DoesNotFitError, InputError, InvalidNameError
+from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.kernel.images.sharing import shared_nbytes
+from moorage.kernel.placement.elements import Elements, needs
+from moorage.kernel.placement.request import NOTHING, PlacementRequest
+from moorage.kernel.values.value_registry import ValueRegistry
+from moorage.model import Placement, WorkerInfo
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def check_name(name: object) -> None:
+    """Check that a variable can have this name.
+
+    Raises
+    ------
+    InvalidNameError
+    """
+    if name is not None and not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
+        raise InvalidNameError(name)
+
+
+def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
+    """Check that futures stand for something on the cluster of `client`.
+
+    Raises
+    ------
+    InputError
+    """
+    for future in futures:
+        theirs = future.client
+        if theirs is not client and theirs.scheduler_info().get("id") != client.scheduler_info().get("id"):
+            raise InputError(
+                f"The future {future.key!r} belongs to another cluster.", "Gather its value, and place that."
+            )
+        if future.status in ("cancelled", "error", "lost"):
+            raise InputError(
+                f"The future {future.key!r} has no value to place: its status is {future.status}.",
+                "Compute it again, and place the result.",
+            )
+
+
+def check_writable(elements: Elements, *, in_process: bool) -> None:
+    """Check that tasks could write to a value, each worker for itself.
+
+    Raises
+    ------
+    InputError
+    """
+    if elements.futures:
+        raise InputError(
+            "What is on the cluster already cannot be made writable there.",
+            "Gather its value, and place that with --writable, writable=True.",
+        )
+    if in_process:
+        raise InputError(
+            "The workers are in the notebook's process: what they write to would be the notebook's own value.",
+            "Start a cluster with worker processes, or copy it in the task: x = x.copy().",
+        )
+
+
+def check_labels(elements: Elements, origins: ValueRegistry) -> None:
+    """Check labels of an unnamed dict, which are the keys, as Dask documents it: they must not mean another value.
+
+    Raises
+    ------
+    InputError
+    """
+    for key, image in zip(elements.keys, elements.images, strict=True):
+        if key in origins and origins.digest(key) != image.digest:
+            raise InputError(
+                f"The key {key!r} is on the cluster already, with another value.",
+                "Give the dict a name (name=), or release the earlier one first.",
+            )
+
+
+async def check_room(
+    requests: Sequence[PlacementRequest], placement: Placement, infos: Sequence[WorkerInfo], link: SchedulerLink
+) -> None:
+    """Check that there is room; ask the workers about it only for what does not seem to fit.
+
+    Raises
+    ------
+    DoesNotFitError
+    """
+    shared = {
+        key: nbytes
+        for one in requests
+        for key, image in zip(one.elements.keys, one.elements.images, strict=False)
+        if (nbytes := shared_nbytes(image))
+    }
+    sharing = link.images.sharing
+    try:
+        # what the workers have said of their hosts will do for what is not shared: small values come in hundreds
+        _check_fits(requests, placement, sharing.judge(infos) if shared else infos, shared)
+    except DoesNotFitError:
+        small = [one for one in requests if one.small]
+        held = await link.who_has([key for one in small for key in one.elements.keys]) if small else {}
+        for one in small:
+            one.held = held
+        infos = await link.workers() if small else infos
+        placed = [key for one in requests if one.value is NOTHING for key in one.elements.keys]
+        there = await link.shared(placed)
+        shared |= {key: max(nbytes for nbytes, _ in workers.values()) for key, workers in there.items() if workers}
+        await link.images.install()
+        _check_fits(requests, placement, await sharing.ask_for_room(infos), shared)
+
+
+def _check_fits(
+    requests: Sequence[PlacementRequest],
+    placement: Placement,
+    infos: Sequence[WorkerInfo],
+    shared: Mapping[Any, int],
+) -> None:
+    """Check that all requests together fit where they would go.
+
+    Parameters
+    ----------
+    requests : sequence of PlacementRequest
+    placement : Placement
+    infos : sequence of WorkerInfo
+    shared : mapping of key to int
+        Bytes of keys that lie in memory of their host where workers share it.
+
+    Raises
+    ------
+    DoesNotFitError
+    """
+    needed = Needs()
+    for request in requests:
+        elements, firsts, held = request.elements, request.firsts, request.held
+        dealt = "dealt" in request.item
+        needed.add(needs(elements, placement, firsts, held, infos, dealt=dealt, shared=shared))
+    labels = [request.label for request in requests]
+    label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
+    capacity.check(label, needed, infos)
