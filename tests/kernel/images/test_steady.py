@@ -132,7 +132,7 @@ def test_a_value_that_changes_always_is_placed_as_it_was_at_one_moment(cluster, 
     assert cluster.placement()["x"].stale
 
 
-@pytest.mark.parametrize("n", [1000, N])
+@pytest.mark.parametrize("n", [50_000, N])  # copied at once, or looked at afterwards
 def test_a_value_that_changes_while_it_is_sent_without_shared_memory(cluster, monkeypatch, n):
     x, carry, changes = np.zeros(n), sending.Images.carry, []
     at_once = steady.AT_ONCE if n < N else 0
