@@ -208,8 +208,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take it that `client`, which goes on for other purposes, has left."""
         self.remove_client(self.scheduler, client)
 
-    async def restore(self, values: Mapping[Key, Any], failed: Mapping[Key, tuple[str, bytes]], client: str) -> None:
+    async def restore(
+        self, values: Mapping[Key, Any], failed: Mapping[Key, tuple[str, bytes]], client: str
+    ) -> list[Key]:
         """Take values that a client was asked for, or the reasons why it has them no more.
+
+        Return the keys of those values that have reached no worker and are still waited for.
 
         Parameters
         ----------
@@ -220,7 +224,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for key, (why, exception) in failed.items():
             self.origins.give_up(key, why, exception)
             self._key_changed(key)
-        await self.origins.deliver(values, self.reconciler.first_holders)
+        return await self.origins.deliver(values, self.reconciler.first_holders)
 
     async def sending(
         self, client: str, keys: Mapping[Address, list[Key]], broken_off: Iterable[Address] | None = None

@@ -1,5 +1,6 @@
 """What happens to placed values when workers die and when the notebook changes them: back, or lost and said so."""
 
+import asyncio
 import copy
 import gc
 import os
@@ -49,6 +50,27 @@ def test_the_only_copy_comes_back_under_its_key_with_all_that_depends_on_it(clus
     assert later.result(10) == value[-1]
     assert cluster.client.submit(np.max, future).result(10) == value.max()
     assert state(cluster, "v").holders == ["alice"]
+
+
+def test_what_is_asked_for_again_while_it_is_on_its_way_is_sent_once(cluster, monkeypatch):
+    future = cluster.scatter(np.ones(1000), "v", workers="alice")
+    link, asked, go = cluster._link, [], asyncio.Event()
+    send = link._send_again
+
+    async def send_when_told(pairs):
+        asked.append([key for key, _ in pairs])
+        await go.wait()
+        await send(pairs)
+
+    monkeypatch.setattr(link, "_send_again", send_when_told)
+    kill(cluster, "alice")
+    eventually(lambda: asked)
+    again = {"type": "restore", "keys": [future.key], "holders": ["alice"]}
+    cluster.client.loop.add_callback(link._on_event, again)
+    cluster.client.loop.add_callback(go.set)
+    until(cluster, "v", "held")
+    eventually(lambda: not link._restoring)
+    assert asked == [[future.key]]
 
 
 def test_elements_of_a_collection_come_back(cluster):

@@ -320,29 +320,27 @@ class SchedulerLink:
         pairs = dict(zip(keys, holders, strict=True))
         self._asked_again |= {key: holder for key, holder in pairs.items() if key in self._restoring}
         asked = {key: holder for key, holder in pairs.items() if key not in self._restoring}
-        again: dict[Any, str] = {}
         while asked:
             self._restoring.update(asked)
             try:
-                await self._send_as_it_was(list(asked.items()))
+                missing = await self._send_as_it_was(list(asked.items()))
             finally:
                 self._restoring.difference_update(asked)
                 again = {key: self._asked_again.pop(key) for key in asked if key in self._asked_again}
             # the worker it was sent to may have left before it arrived
-            held = await self.who_has(list(again)) if again else {}
-            asked = {key: holder for key, holder in again.items() if not held.get(key)}
+            asked = {key: holder for key, holder in again.items() if key in missing}
 
-    async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> None:
+    async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> list[Any]:
         """Send values; those that are being changed are found to have changed when they are looked at again."""
         try:
-            await self._send_again(asked)
+            return await self._send_again(asked)
         except TornError:
             if tries == 1:
                 raise
-            await self._send_as_it_was(asked, tries - 1)
+            return await self._send_as_it_was(asked, tries - 1)
 
-    async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> None:
-        """Send values, given by key and last holder."""
+    async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> list[Any]:
+        """Send values, given by key and last holder; return the keys of those that have not arrived."""
         images: dict[Any, tuple[Any, Image]] = {}
         failed: dict[Any, tuple[str, bytes]] = {}
         for key, holder in asked:
@@ -378,7 +376,10 @@ class SchedulerLink:
                 steady = image if shared is not None or self.images.in_process else await offload(snapshot, image)
                 values[key] = to_serialize(self.images.carry(value, steady, shared, writable=is_writable(key)))
             more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
-            await self._call("restore", more=more, values=values, failed=failed, client=self.client.id)
+            missing: list[Any] = await self._call(
+                "restore", more=more, values=values, failed=failed, client=self.client.id
+            )
+            return missing
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)

@@ -226,8 +226,10 @@ class Restorer:
 
     async def deliver(
         self, values: Mapping[Key, Any], targets: Callable[[Mapping[Key, str]], dict[Key, Address]]
-    ) -> None:
+    ) -> list[Key]:
         """Put values that a client has sent into workers' memory and finish their tasks.
+
+        Return the keys of those that have reached no worker and are still waited for.
 
         Parameters
         ----------
@@ -246,6 +248,7 @@ class Restorer:
                 loads.setdefault(address, []).append(tasks[key])
             await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
         self.seek()
+        return [key for key, ts in tasks.items() if scheduler.tasks.get(key) is ts and ts.state == "no-worker"]
 
     async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
         load = {ts.key: values[ts.key] for ts in tasks}
