@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from distributed import Scheduler
 
 _LATELY = 30.0  # seconds, up to twice as many: no stream is as late as that
-_ANSWER = 10.0  # seconds that a worker may take to answer; one that hangs is not waited for any longer
 _AGAIN = 0.02  # seconds between questions, while the worker is busy with the key
 _AT_REST = (None, "memory", "released", "error", "forgotten")  # states of a key with which a worker does nothing
 _OP = "steal-response"
+ANSWER = 10.0
+"""Seconds that a worker may take to answer; one that hangs is not waited for any longer."""
 _NOTHING = "moorage-nothing"  # a key that no worker has
 
 
@@ -102,7 +103,7 @@ class Lives:
 
     async def _settle_at(self, address: Address, keys: Collection[Key]) -> None:
         with contextlib.suppress(TimeoutError):  # it hangs: so will what is sent to it
-            async with asyncio.timeout(_ANSWER):
+            async with asyncio.timeout(ANSWER):
                 while True:
                     await self._ask(address, [_NOTHING])
                     states = await self._ask(address, [key for key in keys if not self._is_computed(key, address)])

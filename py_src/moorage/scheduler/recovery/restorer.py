@@ -26,6 +26,7 @@ from distributed.protocol.pickle import dumps
 
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
+from moorage.scheduler.recovery.lives import ANSWER
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -254,7 +255,7 @@ class Restorer:
         load = {ts.key: values[ts.key] for ts in tasks}
         try:
             with self._strays.sending(load):
-                seconds = patience(sum(max(0, ts.nbytes) for ts in tasks))
+                seconds = ANSWER + patience(sum(max(0, ts.nbytes) for ts in tasks))
                 nbytes = await self._strays.put(address, list(load), load, seconds)
             if nbytes is None:
                 self._avoid.update(dict.fromkeys(load, address))

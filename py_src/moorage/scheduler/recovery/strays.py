@@ -114,7 +114,7 @@ class Strays:
         values : object
             A mapping of key to serialized value, or such a mapping serialized as one.
         seconds : float
-            That it may take.
+            That it may take in all.
 
         Returns
         -------
@@ -127,8 +127,8 @@ class Strays:
             If the worker cannot make the values of what it was sent.
         """
         try:
-            await self._lives.settle({address: keys})
             async with asyncio.timeout(seconds):
+                await self._lives.settle({address: keys})
                 answer = await self._scheduler.rpc(address).update_data(data=values)
         except (OSError, TimeoutError):
             self.suspect(address, keys)
