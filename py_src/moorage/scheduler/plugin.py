@@ -64,6 +64,7 @@ ON_WORKERS = ("moorage_images_", "moorage_worker_", "moorage_nanny")
 """What the names of our worker plugins begin with."""
 """Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
+_ROUNDS = 100  # slices of time
 _MEMORY_MS = 1000
 _ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
 
@@ -163,7 +164,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         # what belongs to another variable too is left where it is
         self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
         self.reconciler.run()
-        while loads and not self.reconciler.marked.isdisjoint(hands):  # so that the answer is the last word
+        for _ in range(_ROUNDS if loads else 0):  # so that the answer is the last word
+            if self.reconciler.marked.isdisjoint(hands):
+                break
             await asyncio.sleep(0)
             self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from distributed import Future
@@ -189,7 +190,7 @@ class Placer(Bringing):
         asked = [key for record in placed for key in record["keys"]]
         for name, elements in packed.items():
             asked += [key for key in elements.keys if name not in small or self._has_had(key)]
-        lives = {name: await self._begin_lives(elements.keys) for name, elements in packed.items()}
+        lives = iter(await self._begin_lives([key for elements in packed.values() for key in elements.keys]))
         held = await self.link.who_has(asked) if asked else {}
         ready = [
             request.again(record, record["name"], held, placement, infos, origin=self._is_origin_of(record["keys"]))
@@ -199,7 +200,7 @@ class Placer(Bringing):
             elements = packed[name]
             origin = how.keep_origin and (not elements.futures or self._is_origin_of(elements.keys))
             new = request.new(value, name, self.owner, elements, held, placement, infos, how, origin=origin)
-            new.small, new.lives = name in small, lives[name]
+            new.small, new.lives = name in small, list(islice(lives, len(elements.keys)))
             ready.append(new)
         if how.rebind:
             for one in ready:
@@ -314,8 +315,9 @@ class Placer(Bringing):
             if broken_off.is_set():
                 forget(image for one in requests for image in one.elements.images)
                 raise asyncio.CancelledError
-            if any(set(self._keys_before(one)) - set(one.elements.keys) for one in requests):
-                await self.link.flush()  # graphs that were submitted before need what is let go of
+            gone = {key for one in requests for key in set(self._keys_before(one)) - set(one.elements.keys)}
+            if any(key not in self._futures or self._futures[key].status == "cancelled" for key in gone):
+                await self.link.flush()  # graphs that were submitted before need it; what has a future lives till then
             small = [one for one in requests if one.small]
             if small:
                 await self.link.images.install()

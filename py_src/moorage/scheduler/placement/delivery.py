@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from moorage.model import Placement
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from moorage.scheduler.recovery.restorer import Restorer
     from moorage.scheduler.recovery.strays import Strays
 
-_SECONDS = 2.0  # that a worker may take: it would be done at once if it did not hang
+_SECONDS = 20.0  # that workers may take
+_LONGER = 2.0  # seconds that one may take longer than another, and twice what that took
 _SLOWEST_LINK = 10e6  # bytes per second
 _MOST = 64  # workers that a load is sent to at once
 _MOST_BYTES = 32_000_000  # that are sent of a load at once
@@ -56,11 +58,7 @@ class Delivery:
         """
         puts = [(address, load) for load in loads for address in self._targets(load, placement)]
         with self._strays.sending([key for load in loads for key in load["keys"]]):
-            seconds = _SECONDS + sum(load["nbytes"] for _, load in puts) / _SLOWEST_LINK
-            sent = await asyncio.gather(
-                *(self._strays.put(address, load["keys"], load["values"], seconds) for address, load in puts),
-                return_exceptions=True,
-            )
+            sent = await self._put(puts)
             errors = [error for error in sent if isinstance(error, BaseException)]
             if not errors:
                 arrived = [(*put, sizes) for put, sizes in zip(puts, sent, strict=True) if isinstance(sizes, Mapping)]
@@ -69,6 +67,30 @@ class Delivery:
             for address, load in puts:
                 self._strays.suspect(address, load["keys"])
             raise errors[0]
+
+    async def _put(self, puts: Sequence[tuple[Address, Load]]) -> list[Mapping[Key, int] | BaseException | None]:
+        """Send loads to workers, and return the sizes of what has arrived, or what went wrong.
+
+        A worker that takes much longer than the first is taken to hang: on a busy machine all are slow.
+        """
+        begun = monotonic()
+        limit = _SECONDS + sum(load["nbytes"] for _, load in puts) / _SLOWEST_LINK
+        puttings = [
+            asyncio.ensure_future(self._strays.put(address, load["keys"], load["values"], limit))
+            for address, load in puts
+        ]
+        try:
+            if puttings:
+                await asyncio.wait(puttings, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(puttings, timeout=_LONGER + 2 * (monotonic() - begun))
+        finally:
+            for putting, (address, load) in zip(puttings, puts, strict=True):
+                if not putting.done():
+                    putting.cancel()
+                    self._strays.suspect(address, load["keys"])
+        if puttings:
+            await asyncio.wait(puttings)
+        return [None if each.cancelled() else each.exception() or each.result() for each in puttings]
 
     async def _register(
         self, loads: Sequence[Load], arrived: Sequence[tuple[Address, Load, Mapping[Key, int]]], client: str
