@@ -146,7 +146,7 @@ class TestCellForm:
         assert running.placement()["big"].holders == ["alice"]
         assert not running.placement()["big"].stale
 
-    @pytest.mark.parametrize("magic", ["scatter --whole", "broadcast", "pin --workers alice"])
+    @pytest.mark.parametrize("magic", ["scatter --whole --workers alice", "broadcast", "pin --workers alice"])
     def test_tasks_can_write_to_what_is_placed_so(self, notebook, running, magic):
         name, *options = magic.split(" ", 1)
         notebook.run("import numpy as np\nbig = np.zeros(100_000)")
