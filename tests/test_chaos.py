@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import time
+import traceback
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -46,8 +47,11 @@ class Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info and record.exc_info[1]
-        # what stock distributed answers when a worker leaves just as something is sent to it
-        vanished = isinstance(error, KeyError) and record.getMessage().endswith("op scatter")
+        # what stock distributed raises when a worker leaves just as something is sent to it
+        frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)] if error else []
+        vanished = isinstance(error, KeyError) and (
+            record.getMessage().endswith("op scatter") or frames[-1:] == ["handle_request_refresh_who_has"]
+        )
         if record.exc_info and error and not vanished and not isinstance(error, OSError | TimeoutError):
             trace = logging.Formatter().formatException(record.exc_info)
             self.found.append(f"{record.getMessage()}: {error!r}\n{trace}")
