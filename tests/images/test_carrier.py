@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from distributed.protocol import deserialize, serialize
 
-from moorage.images.carrier import ON_ITS_WAY, Carrier, Table, aligned, is_kept
-from moorage.images.format import ALIGNMENT, encode, layout
+from moorage.images.carrier import ON_ITS_WAY, Carrier, Table
+from moorage.images.format import ALIGNMENT, aligned, encode, is_kept, layout
 
 MODULE = "moorage_images_of_this_test"
 
@@ -105,7 +105,8 @@ def test_frames_in_a_cycle_do_not_crash_the_garbage_collector():
 import gc
 import numpy as np
 from distributed.protocol import serialize
-from moorage.images.carrier import Carrier, Table, aligned
+from moorage.images.carrier import Carrier, Table
+from moorage.images.format import aligned
 from moorage.images.format import Image, encode
 
 gc.disable()

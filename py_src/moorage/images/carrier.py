@@ -30,12 +30,11 @@ from typing import Any
 
 from moorage.images.altered import ATOMS, would_be_another
 from moorage.images.arrays import Bytes
-from moorage.images.format import ALIGNMENT, Image, copied_of, decode, encode, is_still, layout
+from moorage.images.format import Image, aligned, copied_of, decode, encode, is_kept, is_still, layout
 from moorage.images.mappings import Mappings
 from moorage.images.segment import Handle, Mapping, handle_of
 
 _IN_BAND = 4096  # bytes of a stream that is not worth a frame of its own
-_LONG = 1_000_000
 ON_ITS_WAY = 10.0
 """Seconds that a value may take from here to where others have it."""
 
@@ -141,16 +140,6 @@ def module_of(name: str) -> Call:
 def writable_module(module: str) -> str:
     """Return the name of the module that makes values which tasks may write to."""
     return f"writable_{module}"
-
-
-def is_kept(stream: bytes | memoryview, buffers_nbytes: int) -> bool:
-    """Whether workers keep the image beside the value: its parts can be referred to, and it is sent on as it is.
-
-    A value that is nearly all stream and texts, which are copied, would take twice its memory.
-    """
-    copied = copied_of(stream)
-    shareable = buffers_nbytes - copied
-    return shareable > 0 and len(stream) + copied <= max(_LONG, shareable // 4)
 
 
 @dataclass(eq=False)
@@ -401,18 +390,3 @@ class Table:
         entry = self._entries.get(identity)
         if entry is not None and entry.value is reference:
             self._entries.pop(identity, None)
-
-
-def aligned(buffers: Sequence[memoryview]) -> list[memoryview]:
-    """Return copies of buffers in one block that begins at a multiple of `ALIGNMENT`, as long as any of them lives."""
-    import numpy as np
-
-    if not buffers:
-        return []
-    plan = layout([buffer.nbytes for buffer in buffers])
-    memory = np.empty(plan.nbytes + ALIGNMENT, "u1")
-    start = -memory.__array_interface__["data"][0] % ALIGNMENT
-    own = plan.split(memory[start : start + plan.nbytes].data)
-    for here, there in zip(own, buffers, strict=True):
-        np.copyto(np.frombuffer(here, "u1"), np.frombuffer(there, "u1"))
-    return own

@@ -355,3 +355,31 @@ def _address(memory: memoryview) -> int:
     import numpy as np
 
     return int(np.frombuffer(memory, dtype="u1").__array_interface__["data"][0])
+
+
+def aligned(buffers: Sequence[memoryview]) -> list[memoryview]:
+    """Return copies of buffers in one block that begins at a multiple of `ALIGNMENT`, as long as any of them lives."""
+    import numpy as np
+
+    if not buffers:
+        return []
+    plan = layout([buffer.nbytes for buffer in buffers])
+    memory = np.empty(plan.nbytes + ALIGNMENT, "u1")
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
+    own = plan.split(memory[start : start + plan.nbytes].data)
+    for here, there in zip(own, buffers, strict=True):
+        np.copyto(np.frombuffer(here, "u1"), np.frombuffer(there, "u1"))
+    return own
+
+
+_LONG = 1_000_000  # bytes of a stream
+
+
+def is_kept(stream: bytes | memoryview, buffers_nbytes: int) -> bool:
+    """Whether workers keep the image beside the value: its parts can be referred to, and it is sent on as it is.
+
+    A value that is nearly all stream and texts, which are copied, would take twice its memory.
+    """
+    copied = copied_of(stream)
+    shareable = buffers_nbytes - copied
+    return shareable > 0 and len(stream) + copied <= max(_LONG, shareable // 4)

@@ -364,10 +364,8 @@ def _spare(fd: int) -> int:
         return fd
     if hard == resource.RLIM_INFINITY or hard > soft:
         with contextlib.suppress(OSError, ValueError):
-            more = max(soft * 4, 4096)
-            resource.setrlimit(
-                resource.RLIMIT_NOFILE, (more if hard == resource.RLIM_INFINITY else min(more, hard), hard)
-            )
+            more = max(soft * 4, 4096) if hard == resource.RLIM_INFINITY else min(max(soft * 4, 4096), hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
             return fd
     os.close(fd)
     raise SegmentError(f"the file descriptors of this process run out: it may have {soft}")

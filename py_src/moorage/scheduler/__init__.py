@@ -1,6 +1,7 @@
 """What runs inside the scheduler's process and keeps data where it was put.
 
 * ``plugin``        the scheduler plugin: its handlers, and the events it listens to
+* ``asked``         what is asked of it, looked at before anything changes
 * ``desired``       which variables there are and where they shall be
 * ``keeping``       what keeps the keys of variables alive from being placed to being released
 * ``placement``     carries out what is desired: copies where they are wanted, surplus ones dropped

@@ -114,6 +114,11 @@ class Journal:
         """Take note that something is placed or released."""
         self.revision += 1
 
+    def look_at_workers(self) -> None:
+        """Take it that their memory has changed, if anybody is told of it."""
+        if self.subscribers:
+            self.mark_workers()
+
     def mark_workers(self) -> None:
         """Look at the workers for the next event."""
         self._workers_marked = True

@@ -12,8 +12,7 @@ through ``log_event`` only.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,6 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
 from moorage.images.mappings import SHARED_TOPIC
-from moorage.model import OnWorkers, Placement, WorkerInfo
 from moorage.plan import Address, Key
 from moorage.protocol import (
     PROTOCOL_VERSION,
@@ -36,13 +34,14 @@ from moorage.protocol import (
     placement_from_dict,
 )
 from moorage.scheduler.adopt import Adopter
+from moorage.scheduler.asked import is_there, named, refused, take_code_off
 from moorage.scheduler.desired import Desired, record_of
 from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.policy import keep_placed
-from moorage.scheduler.placement.reconcile import SLICE, Reconciler, worker_info
+from moorage.scheduler.placement.reconcile import SLICE, Reconciler
 from moorage.scheduler.placement.replicas import watch_replicas
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
@@ -51,7 +50,7 @@ from moorage.scheduler.recovery.restorer import Restorer, is_value
 from moorage.scheduler.recovery.strays import Strays
 from moorage.scheduler.restrictions import follow
 from moorage.scheduler.shared import Shared
-from moorage.scheduler.status import standing_of
+from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.turns import Turns
 
 if TYPE_CHECKING:
@@ -60,13 +59,10 @@ if TYPE_CHECKING:
 
 NAME = "moorage"
 OUTPUT_TOPIC = "moorage-output-"
-ON_WORKERS = ("moorage_images_", "moorage_worker_", "moorage_nanny")
-"""What the names of our worker plugins begin with."""
 """Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
-_ROUNDS = 100  # slices of time
 _MEMORY_MS = 1000
-_ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
+_ROUNDS = 100  # slices of time
 
 
 class PlacementSchedulerPlugin(SchedulerPlugin):
@@ -97,12 +93,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         )
         self.origins = Restorer(scheduler, self._ask_origin, self.strays, self.casualties, self.lives, self.history)
         self.delivery = Delivery(scheduler, self.reconciler, self.origins, self.strays)
+        self._workers = Workers(scheduler, self.shared)
         self.journal = Journal(scheduler, self._variable, self._workers)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
         self.departed = Departed(scheduler)
         self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
-        self._infos: dict[WorkerState, tuple[Any, tuple[Any, ...], WorkerInfo]] = {}
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close,
@@ -112,7 +108,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(watch_replicas(scheduler, self.shared, lambda ts, ws: self.shared.count(ts.key, ws)))
         self._add_handlers()
         self._add_callback("sweep", self._sweep, _SWEEP_MS)
-        self._add_callback("memory", self._look_at_memory, _MEMORY_MS)
+        self._add_callback("memory", self.journal.look_at_workers, _MEMORY_MS)
         scheduler.extensions[NAME] = self
         self._undo.append(partial(scheduler.extensions.pop, NAME))
 
@@ -140,14 +136,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             ``"lacking": [keys that are on no worker]``; or ``{"status": "unknown-worker", "asked": …, "known": […]}``
             or ``{"status": "actor", "key": …}``, and nothing has changed.
         """
-        placements = [self._named(placement_from_dict(item["placement"])) for item in items]
-        if (refused := self._refused(items, placements, {*self._seen, *requested})) is not None:
-            return refused
+        view, seen = self.reconciler.view, {*self._seen, *requested} if self._seen else None
+        placements = [named(placement_from_dict(item["placement"]), view) for item in items]
+        if (refusal := refused(items, placements, self.scheduler, view, seen)) is not None:
+            return refusal
         if loads:
             await self.delivery.deliver(loads, placements[0], client)
         if client not in self.scheduler.clients:  # it has died meanwhile, and its futures with it
             items = [item for item in items if item["hold"] and not loads]
-        placements = [self._named(placement_from_dict(item["placement"])) for item in items]
+        view = self.reconciler.view
+        placements = [named(placement_from_dict(item["placement"]), view) for item in items]
         records = [
             record_of(item, placement, client, self.desired.records.get(item["vid"]))
             for item, placement in zip(items, placements, strict=True)
@@ -170,7 +168,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             await asyncio.sleep(0)
             self.reconciler.run()
         variables = {record.vid: self._variable(record.vid) for record in records}
-        lacking = [key for load in loads for key in load["keys"] if not self._is_there(key)]
+        lacking = [key for load in loads for key in load["keys"] if not is_there(key, self.scheduler)]
         return {"status": "OK", "variables": variables, "revision": self.journal.revision, "lacking": lacking}
 
     async def release(self, vids: list[str]) -> int:
@@ -256,13 +254,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for undo in reversed(self._undo):
             undo()
         self.scheduler.plugins.pop(NAME, None)
-        for plugins, unregister in (
-            (self.scheduler.worker_plugins, self.scheduler.unregister_worker_plugin),
-            (self.scheduler.nanny_plugins, self.scheduler.unregister_nanny_plugin),
-        ):
-            for plugin in [name for name in plugins if name.startswith(ON_WORKERS)]:
-                with contextlib.suppress(OSError, TimeoutError):  # a worker that is leaving, or stuck
-                    await asyncio.wait_for(unregister(None, plugin), _ANSWER_SECONDS)
+        await take_code_off(self.scheduler)
 
     # Events of the scheduler
 
@@ -337,37 +329,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     # Internals
 
-    def _refused(
-        self, items: Iterable[PlaceItem], placements: Iterable[Placement], known: Collection[str]
-    ) -> dict[str, Any] | None:
-        """Return what is answered if there is something that cannot be placed."""
-        for placement in placements:
-            if isinstance(placement, OnWorkers) and self._seen:
-                for spec in placement.workers:
-                    if spec not in known and not self.reconciler.view.resolve(spec):
-                        return {"status": "unknown-worker", "asked": spec, "known": sorted(known)}
-        for item in items:
-            for key in item["keys"]:
-                if key in self.scheduler.tasks and self.scheduler.tasks[key].actor:
-                    return {"status": "actor", "key": key}
-        return None
-
-    def _is_there(self, key: Key) -> bool:
-        ts = self.scheduler.tasks.get(key)
-        return ts is not None and bool(ts.who_has)
-
-    def _named(self, placement: Placement) -> Placement:
-        """Return `placement` with workers by name: a name survives the worker's restart, an address does not."""
-        if not isinstance(placement, OnWorkers):
-            return placement
-        view = self.reconciler.view
-        names = []
-        for spec in placement.workers:
-            found = view.resolve(spec)
-            by_name = len(found) == 1 and spec not in view.by_host
-            names.append(view.name(next(iter(found))) if by_name else spec)
-        return OnWorkers(tuple(dict.fromkeys(names)), placement.each, placement.allow_other_workers)
-
     def _ask_origin(self, client: str, keys: list[Key]) -> None:
         holders = [self.origins.last_holder.get(key, "") for key in keys]
         request: RestoreRequest = {"type": "restore", "keys": keys, "holders": holders}
@@ -388,22 +349,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler.worker_changed(address)
         self.journal.mark_workers()
 
-    def _workers(self) -> list[WorkerInfo]:
-        before, self._infos = self._infos, {}
-        for ws in self.scheduler.workers.values():
-            # most of a thousand workers have said nothing since they were looked at
-            signs = (ws.nbytes, ws.status, self.shared.held_by(ws), self.shared.on_host(ws.host))
-            known = before.get(ws)
-            if known is None or known[0] is not ws.metrics or known[1] != signs:
-                known = ws.metrics, signs, worker_info(ws, memory=True, shared=self.shared)
-            self._infos[ws] = known
-        return [info for _, _, info in self._infos.values()]
-
     def _variable(self, vid: str) -> VariableRecord | None:
         record = self.desired.records.get(vid)
-        return (
-            None if record is None else standing_of(record, self.scheduler, self.reconciler, self.origins, self.shared)
-        )
+        if record is None:
+            return None
+        return standing_of(record, self.scheduler, self.reconciler, self.origins, self.shared)
 
     def _sweep(self) -> None:
         self.reconciler.sweep()
@@ -416,10 +366,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.history.sweep()
         self.shared.prune()
 
-    def _look_at_memory(self) -> None:
-        if self.journal.subscribers:
-            self.journal.mark_workers()
-
     # Getting in and out
 
     def _hide_from_policy(self) -> None:
@@ -429,7 +375,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 self._undo.append(keep_placed(policy, self.desired.by_key))
 
     def _add_handlers(self) -> None:
-        adopt = self.keeper.adopt if self._adopts else _ignore
+        adopt = self.keeper.adopt if self._adopts else lambda keys, placement: None
         adopter = Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives)
         adopter.install()
         self._undo.append(adopter.uninstall)
@@ -449,7 +395,3 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         callbacks[f"moorage-{name}"] = periodic
         periodic.start()
         self._undo += [partial(callbacks.pop, f"moorage-{name}", None), periodic.stop]
-
-
-def _ignore(keys: Iterable[Key], placement: Placement) -> None:
-    """Adopt nothing."""

@@ -1,14 +1,15 @@
-"""Where a variable stands, derived anew each time it is asked for from the scheduler's own state."""
+"""Where a variable stands, and what the workers hold, derived anew from the scheduler's own state."""
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moorage.counts import counts_of
-from moorage.model import State
+from moorage.model import State, WorkerInfo
 from moorage.plan import standing
 from moorage.protocol import VariableRecord, placement_to_dict
+from moorage.scheduler.placement.reconcile import worker_info
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -88,3 +89,23 @@ def _state(
     if state == "held" and not reconciler.marked.isdisjoint(record.keys):
         return "moving", LOOKED_AT
     return state, reason
+
+
+class Workers:
+    """The workers with their memory. Most of a thousand have said nothing since they were looked at."""
+
+    def __init__(self, scheduler: Scheduler, shared: Shared) -> None:
+        self._scheduler = scheduler
+        self._shared = shared
+        self._infos: dict[WorkerState, tuple[Any, tuple[Any, ...], WorkerInfo]] = {}
+
+    def __call__(self) -> list[WorkerInfo]:
+        """Return them as they are now."""
+        before, self._infos = self._infos, {}
+        for ws in self._scheduler.workers.values():
+            signs = (ws.nbytes, ws.status, self._shared.held_by(ws), self._shared.on_host(ws.host))
+            known = before.get(ws)
+            if known is None or known[0] is not ws.metrics or known[1] != signs:
+                known = ws.metrics, signs, worker_info(ws, memory=True, shared=self._shared)
+            self._infos[ws] = known
+        return [info for _, _, info in self._infos.values()]

@@ -14,18 +14,17 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from moorage.images.carrier import is_kept
 from moorage.images.format import Extent, Image
 from moorage.kernel.values.changes import Written, change, written
+from moorage.kernel.values.extents import byte_bounds, extents_of, has_code
 from moorage.kernel.values.fingerprint import fingerprint, image_of, never_changes
 
-_LARGEST_CODE = 64_000  # bytes
 SMALLEST_PART = 1024
 """Bytes. A part of a placed value that is smaller travels by value: a reference would not be shorter."""
 
@@ -74,11 +73,6 @@ class _Origin:
     has_code: bool
     placed: Image | None = None  # kept if the value lies in memory that is shared
     dropped: bool = False
-
-
-def _has_code(image: Image, extents: Iterable[Extent]) -> bool:
-    rest = image.nbytes - sum(extent.stop - extent.start for extent in extents)
-    return rest <= _LARGEST_CODE and b"CodeType" in image.stream
 
 
 class _Place(NamedTuple):
@@ -147,14 +141,14 @@ class ValueRegistry:
         on_gone : callable, optional
             Called with the key once a weakly kept value is gone.
         """
-        extents = _extents(value, image) if parts else []
+        extents = extents_of(value, image) if parts else []
         with self._lock:
             old = self._by_key.get(key)
             vids = {vid, *(old.vids if old else ())} - {""}
             if old is not None:
                 self._drop(key)
             reference = self._reference(key, value, weak, on_gone)
-            code = _has_code(image, extents)
+            code = has_code(image, extents)
             origin = _Origin(key, reference, id(value), image.digest, vids, extents, None, set(), code)
             if equal:
                 origin.equal.add(equal)
@@ -291,7 +285,7 @@ class ValueRegistry:
             if self._change(origin, image) is not None:
                 raise ChangedError(key)
             with self._lock:  # parts are told by the image that the cluster has
-                origin.digest, origin.extents = image.digest, _extents(value, image)
+                origin.digest, origin.extents = image.digest, extents_of(value, image)
                 self._keep(origin, image)
                 self._note_places(origin)
         return value, image
@@ -387,23 +381,3 @@ def _nothing() -> None:
 
 def _start(place: _Place) -> int:
     return place.start
-
-
-def byte_bounds(array: Any) -> tuple[int, int]:
-    """Return the addresses of the first byte of an array, and of the one behind its last."""
-    low = high = array.__array_interface__["data"][0]
-    if array.size:
-        for n, step in zip(array.shape, array.strides, strict=True):
-            low, high = low + min(0, (n - 1) * step), high + max(0, (n - 1) * step)
-        high += array.itemsize
-    return low, high
-
-
-def _extents(value: Any, image: Image) -> list[Extent]:
-    """Return where the buffers of the image of `value` lie, as far as they are the memory of the value."""
-    if not is_kept(image.stream, image.nbytes - len(image.stream)):
-        return []
-    extents = image.extents()
-    if type(value) is np.ndarray:  # needs no keeping: its address is its own as long as it is an origin
-        extents = [e._replace(memory=memoryview(b"")) for e in extents]
-    return extents

@@ -27,6 +27,7 @@ from distributed.protocol.pickle import dumps
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
 from moorage.scheduler.recovery.lives import ANSWER
+from moorage.scheduler.recovery.lost import REMEDY, Lost
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from moorage.scheduler.recovery.strays import Strays
 
 _NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
-
-_REMEDY = "Place it again: %scatter, %broadcast or %pin with its value."
 
 ANSWER_SECONDS = 30.0
 """How long a client may take before it is asked again, besides the time that the values take on their way."""
@@ -344,7 +343,7 @@ class Restorer:
         self.lost[key] = why
         self._asked.pop(key, None)
         if exception is None:
-            exception = dumps(_Lost(f"{key!r} is lost: {why}.", _REMEDY))
+            exception = dumps(Lost(f"{key!r} is lost: {why}.", REMEDY))
         self._transition(key, "erred", cause=key, exception=exception, exception_text=why)
 
     def clear(self) -> None:
@@ -394,25 +393,3 @@ def _is_ours(ts: TaskState) -> bool:
 def is_value(ts: TaskState) -> bool:
     """Whether a key stands for a value that somebody has sent, rather than for what a task returns."""
     return ts.run_spec is None or _is_ours(ts)
-
-
-class _Lost:
-    """Becomes a `LostError` where it is unpickled, if moorage is there."""
-
-    def __init__(self, *texts: str) -> None:
-        self.texts = texts
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _lost_error, self.texts
-
-
-def _lost_error(message: str, remedy: str) -> Exception:
-    try:
-        from moorage.errors import LostError
-    except ImportError:
-        return RuntimeError(f"{message}\n{remedy}")
-    return LostError(message, remedy)
-
-
-# as above; the scheduler need not have moorage, but who gets the error will
-_lost_error.__module__ = "__main__"
