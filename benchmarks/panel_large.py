@@ -4,8 +4,8 @@ The view that the panel and the board share is shown in a plain page over a simu
 
 * Snapshot: the bytes of the message that tells all.
 * First paint: from the text of the snapshot to the next frame that shows workers.
-* Update: from an update's arrival to the end of layout, for a copy that arrives, for the memory of a twentieth of the
-  workers, and for a worker that joins and lacks all variables.
+* Update: from an update's arrival to the end of layout, for a copy that goes and comes, for the memory of a twentieth
+  of the workers, and for a worker that joins and gets all variables.
 * Frames: scrolling both lists by wheel, and carrying a variable over the workers and along the edge where the list
   scrolls by itself. Given are the longest interval between two frames, and the most CPU time that a task of the page's
   main thread has taken; on a machine that is busy with other things only the latter says something of the panel.
@@ -116,6 +116,8 @@ def scroll(page: Page, selector: str) -> None:
 
 def carry(page: Page) -> None:
     """Carry a variable over the workers, let the list scroll under it, go on, and put it back."""
+    page.evaluate("() => document.querySelectorAll('.jp-Moorage-list').forEach(list => list.scrollTo(0, 0))")
+    page.wait_for_timeout(200)
     grip = page.locator(".jp-Moorage-variable-grip").first.bounding_box()
     area = page.locator(".jp-Moorage-workers .jp-Moorage-list").bounding_box()
     assert grip is not None

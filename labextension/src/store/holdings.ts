@@ -58,9 +58,8 @@ export class Holders {
       if (found === undefined) {
         const old = changed === null ? undefined : before.get(worker);
         found =
-          old === undefined || changed?.some(one => differs(old, one, worker)) === true
-            ? holdings(variables, worker)
-            : old;
+          (old === undefined || changed === null ? null : patched(old, changed, worker)) ??
+          holdings(variables, worker);
         known.set(worker, found);
       }
       return found;
@@ -92,11 +91,27 @@ function changes(
   return changed;
 }
 
-// Whether a variable is shown on a worker otherwise than in a list.
-function differs(list: readonly IHolding[], variable: IVariable, worker: string): boolean {
-  const shown = list.find(holding => holding.variable.name === variable.name);
-  const now = holding(variable, worker);
-  return shown === undefined || now === null ? shown !== now : !sameHolding(shown, now);
+// A worker's list after some variables have changed, the same if it shows nothing of that; null: it is longer or shorter.
+function patched(
+  list: readonly IHolding[],
+  changed: readonly IVariable[],
+  worker: string
+): readonly IHolding[] | null {
+  let next: IHolding[] | null = null;
+  for (const variable of changed) {
+    const at = list.findIndex(one => one.variable.name === variable.name);
+    const before = list[at];
+    const now = holding(variable, worker);
+    if (before === undefined || now === null) {
+      if (before !== undefined || now !== null) {
+        return null;
+      }
+    } else if (!sameHolding(before, now) || before.variable.touched !== variable.touched) {
+      next ??= [...list];
+      next[at] = now;
+    }
+  }
+  return next ?? list;
 }
 
 /** Nobody wants to be told that there are two more: they have the room that this takes. */
@@ -104,25 +119,42 @@ const SPARE = 2;
 
 /** Those of many that are shown first: what is on its way, then what came last. */
 export function foremost(holdings: readonly IHolding[], most: number): readonly IHolding[] {
-  const isComing = ({ pending }: IHolding): number => Number(pending > 0);
-  return holdings.length <= most + SPARE
-    ? holdings
-    : [...holdings]
-        .sort(
-          (one, other) => isComing(other) - isComing(one) || other.variable.touched - one.variable.touched
-        )
-        .slice(0, most);
+  if (holdings.length <= most + SPARE) {
+    return holdings;
+  }
+  const first: IHolding[] = [];
+  for (const one of holdings) {
+    let at = first.length;
+    for (let other = first[at - 1]; other !== undefined && precedes(one, other); other = first[at - 1]) {
+      at--;
+    }
+    if (at < most) {
+      first.splice(at, 0, one);
+      first.length = Math.min(first.length, most);
+    }
+  }
+  return first;
 }
 
-/** Whether two lists of holdings look the same on a card. */
-export function sameHoldings(before: readonly IHolding[], after: readonly IHolding[]): boolean {
+function precedes(one: IHolding, other: IHolding): boolean {
+  const isComing = one.pending > 0;
+  return isComing === other.pending > 0 ? one.variable.touched > other.variable.touched : isComing;
+}
+
+/** Whether two lists of holdings look the same on a card that shows `most` of them. */
+export function sameHoldings(before: readonly IHolding[], after: readonly IHolding[], most: number): boolean {
   return (
-    before === after ||
-    (before.length === after.length &&
-      before.every((holding, index) => {
-        const other = after[index];
-        return other !== undefined && sameHolding(holding, other);
-      }))
+    before === after || (sameList(before, after) && sameList(foremost(before, most), foremost(after, most)))
+  );
+}
+
+function sameList(before: readonly IHolding[], after: readonly IHolding[]): boolean {
+  return (
+    before.length === after.length &&
+    before.every((holding, index) => {
+      const other = after[index];
+      return other !== undefined && sameHolding(holding, other);
+    })
   );
 }
 
@@ -130,7 +162,6 @@ function sameHolding(one: IHolding, other: IHolding): boolean {
   return (
     one.variable.name === other.variable.name &&
     one.variable.nkeys === other.variable.nkeys &&
-    one.variable.touched === other.variable.touched &&
     one.held === other.held &&
     one.pending === other.pending &&
     one.nbytes === other.nbytes &&

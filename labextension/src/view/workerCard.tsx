@@ -96,7 +96,7 @@ export const WorkerCard = memo(
     before.most === after.most &&
     before.isOpen === after.isOpen &&
     before.onToggle === after.onToggle &&
-    sameHoldings(before.holdings, after.holdings)
+    sameHoldings(before.holdings, after.holdings, after.most)
 );
 
 const NONE: readonly string[] = [];

@@ -176,8 +176,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
         Keys that nobody has futures of are forgotten by Dask.
         """
+        until = perf_counter() + SLICE
         for vid in vids:
             self.keeper.release(vid)
+            if perf_counter() > until:
+                await asyncio.sleep(0)
+                until = perf_counter() + SLICE
         return self.journal.revision
 
     async def state(self) -> SchedulerSnapshot:

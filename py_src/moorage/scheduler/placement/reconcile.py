@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from moorage.scheduler.recovery.casualties import Casualties
     from moorage.scheduler.shared import Shared
 
-SLICE = 0.02
+SLICE = 0.015
 """Seconds of work after which the event loop gets its turn."""
 
 COALESCE = 0.002
