@@ -1,6 +1,7 @@
 """What CONTRIBUTING.md says of where things are."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -26,3 +27,11 @@ def test_the_way_of_pin_is_the_one_described():
     for function, named in way:
         file = named or file
         assert re.search(rf"def {function}\(", (PACKAGE / file).read_text(encoding="utf-8")), (function, file)
+
+
+def test_files_and_rooms_stay_small():
+    modules = [path for path in PACKAGE.rglob("*.py") if "labextension" not in path.parts]
+    assert len(modules) > 150
+    assert [path for path in modules if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
+    rooms = Counter(path.parent for path in modules)
+    assert [room for room, count in rooms.items() if count > 14] == []

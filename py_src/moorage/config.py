@@ -38,13 +38,13 @@ def seconds(name: str, given: str | float | None = None) -> float:
     Raises
     ------
     InputError
-        If it is no time.
+        If it is not a duration.
     """
     value = get(name) if given is None else given
     try:
         return float(parse_timedelta(value, default="seconds"))
     except (ValueError, TypeError, KeyError):
         raise InputError(
-            f"{value!r} is no time ({'timeout' if given is not None else f'moorage.{name}'}).",
+            f"{value!r} is not a duration ({'timeout' if given is not None else f'moorage.{name}'}).",
             'Use a number of seconds, or a text such as "30s" or "2 minutes".',
         ) from None

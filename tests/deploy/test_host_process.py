@@ -18,7 +18,7 @@ import pytest
 from distributed import Client, Security
 
 from moorage.deploy.host.scratch import default_base
-from moorage.deploy.host_process import HostSpec, Progress, launch
+from moorage.deploy.host_process import HostSpec, StartProgress, launch
 from moorage.deploy.security import MemorySecurity, to_texts
 from moorage.errors import InputError, StartError
 from tests.deploy.tools import (
@@ -43,10 +43,10 @@ def root():
 
 
 def test_closing_leaves_no_process_and_no_file(root):
-    seen: list[Progress] = []
+    seen: list[StartProgress] = []
     handle = launch(HostSpec(n_workers=2), on_progress=seen.append)
     assert handle.alive
-    assert seen[-1] == Progress(arrived=2, requested=2)
+    assert seen[-1] == StartProgress(arrived=2, requested=2)
     assert Path(handle.info.scratch).is_relative_to(root)
     assert len(living(handle.info.pid)) >= 4  # the host, what it forks from, two workers
     semaphores = set(re.findall(r"/dev/shm/\S+", Path(f"/proc/{handle.info.pid}/maps").read_text()))

@@ -18,7 +18,7 @@ from moorage.errors import WaitTimeoutError
 from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
 from moorage.kernel.waiting import answer
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with the numbers of workers that are there and that are asked for."""
 
 
@@ -87,7 +87,7 @@ class Size:
         if command != "stop":
             await self._link.refresh()
 
-    async def scale(self, settle: float, on_progress: Progress | None, **arguments: Any) -> None:
+    async def scale(self, settle: float, on_progress: OnProgress | None, **arguments: Any) -> None:
         """Change the size; wait at most `settle` seconds for what is to be on newcomers."""
 
         async def scale() -> None:
@@ -100,7 +100,7 @@ class Size:
 
         await self._telling(on_progress, scale())
 
-    async def wait_for_workers(self, n: int, timeout: float, on_progress: Progress | None) -> None:
+    async def wait_for_workers(self, n: int, timeout: float, on_progress: OnProgress | None) -> None:
         """Wait until there are `n` workers.
 
         Raises
@@ -125,7 +125,7 @@ class Size:
         """Decide on nothing any more."""
         self._scaling.close()
 
-    async def _telling(self, on_progress: Progress | None, work: Coroutine[Any, Any, None]) -> None:
+    async def _telling(self, on_progress: OnProgress | None, work: Coroutine[Any, Any, None]) -> None:
         """Await `work`; meanwhile call `on_progress`."""
 
         def tell(kind: Kind) -> None:

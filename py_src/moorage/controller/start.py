@@ -18,7 +18,7 @@ from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.deploy import kept
 from moorage.deploy.factory import deployment
-from moorage.deploy.host_process import Progress, launch
+from moorage.deploy.host_process import StartProgress, launch
 from moorage.deploy.security import from_texts
 from moorage.deploy.state_file import KeptCluster
 from moorage.errors import InputError, NoClusterError, UnreachableError
@@ -93,7 +93,7 @@ def start(
     )
     with registry.starting("", spec.kind, spec.n_workers or len(spec.names)) as begun:
 
-        def report(progress: Progress) -> None:
+        def report(progress: StartProgress) -> None:
             begun.progress(progress.arrived, progress.requested)
             if on_progress is not None:
                 on_progress(progress.arrived, progress.requested)

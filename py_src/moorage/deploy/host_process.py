@@ -38,7 +38,7 @@ PRELOADABLE = ("numpy", "pandas")
 
 
 @dataclass(frozen=True)
-class Progress:
+class StartProgress:
     """How far a start has come.
 
     Attributes
@@ -124,7 +124,7 @@ class HostHandle:
 def launch(
     spec: HostSpec,
     timeout: float = 60.0,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[StartProgress], None] | None = None,
 ) -> HostHandle:
     """Start a cluster in a process of its own and wait until it is ready.
 
@@ -136,7 +136,7 @@ def launch(
     timeout : float
         Seconds.
     on_progress : callable, optional
-        Called in this thread with each change of `Progress`.
+        Called in this thread with each change of `StartProgress`.
 
     Returns
     -------
@@ -213,7 +213,7 @@ class _SilenceError(StartError):
 class _Dialogue:
     """Gives a starting host its order and listens until it is ready."""
 
-    def __init__(self, process: subprocess.Popen[bytes], on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], on_progress: Callable[[StartProgress], None] | None) -> None:
         self._process = process
         self._on_progress = on_progress
         self.scratch: Path | None = None
@@ -260,7 +260,7 @@ class _Dialogue:
                 self.scratch = Path(event["path"])
             case "progress":
                 if self._on_progress:
-                    self._on_progress(Progress(event["arrived"], event["requested"]))
+                    self._on_progress(StartProgress(event["arrived"], event["requested"]))
             case "error":
                 raise to_error(event)
             case "ready":

@@ -16,7 +16,7 @@ from traitlets import Bool, observe
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, MoorageError
-from moorage.jupyter.panel.comm import Channel, keep_shell, open_channel
+from moorage.jupyter.panel.comm import PanelChannel, keep_shell, open_channel
 from moorage.jupyter.panel.state import as_read_only
 
 _STATIC = Path(__file__).parent / "static"
@@ -35,7 +35,7 @@ class Board(anywidget.AnyWidget):
     _css = _view("board.css")
 
     read_only = Bool(False, help="Whether it may only look.")
-    _joined: Channel | None = None
+    _joined: PanelChannel | None = None
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

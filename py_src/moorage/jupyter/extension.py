@@ -107,7 +107,7 @@ def _complete(shell: InteractiveShell, event: SimpleNamespace) -> list[str]:
     def workers() -> list[str]:
         return sorted({name for controller in registry.all_controllers() for name in controller.worker_names()})
 
-    known = completion.Known(lambda: notebook_names(shell), placed, workers)
+    known = completion.Names(lambda: notebook_names(shell), placed, workers)
     return completion.complete(event.text_until_cursor, known)
 
 

@@ -74,7 +74,7 @@ class Flights:
         return len(flights)
 
     def end_from(self, key: Key, source: Address) -> None:
-        """Wait no more for copies of `key` that `source` was to send: it has let go of it."""
+        """Cancel transfers of `key` from `source`, which dropped it."""
         if self._outgoing[source]:
             for target, flight in list(self._by_key.get(key, {}).items()):
                 if flight.source == source:

@@ -75,7 +75,7 @@ class Keeper:
         self._journal.count()
         self._orphaned(self._desired.remove(vid))
         self._let_go(vid, record.keys)
-        self._scheduler.clients.pop(_holder(vid), None)
+        self._scheduler.clients.pop(_pseudo_client(vid), None)
         self._reconciler.mark(key for key in record.keys if key in self._desired.by_key)
         self._journal.mark([vid])
 
@@ -123,14 +123,14 @@ class Keeper:
 
     def _desire(self, record: Record, keys: Iterable[Key]) -> None:
         """Keep keys alive as long as the record, or as the futures of the client that placed it."""
-        desirer = _holder(record.vid) if record.hold else record.client or ""
+        desirer = _pseudo_client(record.vid) if record.hold else record.client or ""
         known = [key for key in keys if key in self._scheduler.tasks]
         if known and (record.hold or desirer in self._scheduler.clients):
             self._scheduler.client_desires_keys(known, desirer)
 
     def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
-        if _holder(vid) in self._scheduler.clients:
-            self._scheduler.client_releases_keys(list(keys), _holder(vid))
+        if _pseudo_client(vid) in self._scheduler.clients:
+            self._scheduler.client_releases_keys(list(keys), _pseudo_client(vid))
 
     def _orphaned(self, keys: Iterable[Key]) -> None:
         keys = list(keys)
@@ -152,6 +152,6 @@ class Keeper:
                 self.release(vid)
 
 
-def _holder(vid: str) -> str:
+def _pseudo_client(vid: str) -> str:
     """Return the name of the pretended client that keeps a variable's keys alive."""
     return f"moorage-{vid}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NOBODY: frozenset[WorkerState] = frozenset()
 LOOKED_AT = "being looked at"
-"""The reason as long as it is not known yet whether something is to be done: no last word."""
+"""Provisional reason until the key is planned."""
 
 
 def standing_of(

@@ -79,7 +79,7 @@ class WorkerRuntime:
         self.topic = OUTPUT_TOPIC + client.id
         self._lock = threading.Lock()
         self._installed = False
-        self._listeners: weakref.WeakValueDictionary[str, Listener] = weakref.WeakValueDictionary()
+        self._listeners: weakref.WeakValueDictionary[str, ReportListener] = weakref.WeakValueDictionary()
 
     def install(self) -> None:
         """Put the code on all workers, unless it is there; begin to listen. Quick when called again."""
@@ -122,9 +122,9 @@ class WorkerRuntime:
         found = Task(None, pickle.loads, f"c{self.name}\n{function}\n.".encode())
         return Task(key, operator.call, found, *args, *map(TaskRef, depends))
 
-    def listen(self, run: str, callback: Callable[[Report], None]) -> Listener:
+    def listen(self, run: str, callback: Callable[[Report], None]) -> ReportListener:
         """Give the reports about `run` to `callback`, on the client's event loop, while the listener is kept."""
-        listener = self._listeners[run] = Listener(run, callback)
+        listener = self._listeners[run] = ReportListener(run, callback)
         return listener
 
     def unclaim(self, run: str) -> None:
@@ -144,7 +144,7 @@ class WorkerRuntime:
             logger.exception("A report of a task could not be handled")
 
 
-class Listener:
+class ReportListener:
     """Keeps a callback registered for the reports of one run."""
 
     def __init__(self, run: str, callback: Callable[[Report], None]) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from moorage.jupyter.magics.progress import Progress
+from moorage.jupyter.magics.progress import ProgressLine
 from moorage.jupyter.panel import requests
 from moorage.jupyter.panel.publisher import Panel
 from tests.helpers import eventually
@@ -22,13 +22,13 @@ def workers():
 
 
 def test_it_is_told_how_many_bytes_have_arrived(shell, workers, monkeypatch):
-    said, update = [], Progress.update
+    said, update = [], ProgressLine.update
 
     def noted(self, text):
         said.append(text)
         update(self, text)
 
-    monkeypatch.setattr(Progress, "update", noted)
+    monkeypatch.setattr(ProgressLine, "update", noted)
     shell.names["client"] = workers.client
     shell.run("%cluster attach client")
     shell.run("import numpy as np\nx = np.arange(4_000_000.0)")

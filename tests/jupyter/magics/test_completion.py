@@ -2,9 +2,9 @@
 
 import pytest
 
-from moorage.jupyter.magics.completion import Known, complete
+from moorage.jupyter.magics.completion import Names, complete
 
-KNOWN = Known(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["alice", "two words"])
+KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["alice", "two words"])
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Lifetime:
     def __init__(self, pipe: int, idle_timeout: float, grace: float, overdue: Callable[[], object]) -> None:
         self.idle_timeout = idle_timeout
         self.keep = False
-        """Whether to outlive the starter. Not before the starter knows where the cluster is."""
+        """Keep running after the parent exits; set only once the parent has the address."""
         self.on_keep: Callable[[bool], object] = lambda keep: None
         """Called before `keep` changes; may refuse by an error."""
         self.reason = ""

@@ -134,7 +134,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
     else:
         cluster = _create(spec, security, shared)
     guard_scheduler(cluster, access)
-    progress = _Progress(cluster, channel)
+    progress = _StartProgress(cluster, channel)
     reporting = asyncio.ensure_future(progress.follow())
     try:
         await cluster
@@ -216,7 +216,7 @@ def _dashboard_link(cluster: SpecCluster) -> str:
     return str(cluster.dashboard_link)
 
 
-class _Progress:
+class _StartProgress:
     """Tells the starter how many workers have arrived."""
 
     def __init__(self, cluster: SpecCluster, channel: Channel) -> None:

@@ -113,7 +113,7 @@ class Scaler:
         """
         if sum(request is not None for request in (n, workers, cores, memory)) != 1:
             raise InputError(
-                "It takes one way to say a size, no more and no less.",
+                "Give exactly one of n, workers, cores, memory.",
                 "Give a number of workers, of cores, an amount of memory, or the workers to let go.",
             )
         async with self._lock:
@@ -327,7 +327,7 @@ class _KeepingAdaptive(Adaptive):
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{value!r} is no number of workers.", "Use a whole number of at least 0.")
+        raise InputError(f"{value!r} is not a valid number of workers.", "Use a whole number of at least 0.")
     return value
 
 

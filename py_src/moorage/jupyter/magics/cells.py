@@ -53,7 +53,7 @@ class ValueCell:
     Raises
     ------
     InputError
-        If the cell is no Python, or does not end with an expression. Nothing was run.
+        If the cell is not valid Python, or does not end with an expression. Nothing was run.
     """
 
     def __init__(self, shell: InteractiveShell, cell: str) -> None:
@@ -130,7 +130,9 @@ def await_placing(lines: list[str]) -> list[str]:
 
 def not_python(shell: InteractiveShell, error: SyntaxError) -> InputError:
     """Return the refusal of a cell that does not compile, shown with its line as in the notebook."""
-    refusal = InputError(f"The cell is no Python, and was not run: {error.msg}.", f"See its line {error.lineno}.")
+    refusal = InputError(
+        f"The cell is not valid Python, and was not run: {error.msg}.", f"See its line {error.lineno}."
+    )
     shown = shell.SyntaxTB.structured_traceback(type(error), error, None)
     refusal._render_traceback_ = lambda: [*shown, "The cell was not run."]  # type: ignore[attr-defined]
     return refusal

@@ -24,7 +24,7 @@ from moorage.jupyter import display
 from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
-from moorage.jupyter.magics.progress import PATIENCE_SECONDS, Progress
+from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import Interrupted, reads, reported
 from moorage.kernel.waiting import gather, wait_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
@@ -262,7 +262,7 @@ class MoorageMagics(Magics):
         return values[0] if len(values) == 1 else tuple(values)
 
     def _gather(
-        self, controller: ClusterController, name: str, args: arguments.NamesArguments, progress: Progress
+        self, controller: ClusterController, name: str, args: arguments.NamesArguments, progress: ProgressLine
     ) -> Any:
         if name not in controller:
             if args.map:
@@ -283,7 +283,7 @@ class MoorageMagics(Magics):
         return value
 
     def _gather_job(
-        self, controller: ClusterController, name: str, job: Any, timeout: float | None, progress: Progress
+        self, controller: ClusterController, name: str, job: Any, timeout: float | None, progress: ProgressLine
     ) -> Any:
         """Return the values of what the notebook's variable `name` holds: results or futures."""
         try:
@@ -330,8 +330,8 @@ class MoorageMagics(Magics):
         ]
         return display.printable(" ".join(["interrupted.", *filter(None, parts)]))
 
-    def _progress(self) -> Progress:
-        return Progress(self.shell, self.progress_after)
+    def _progress(self) -> ProgressLine:
+        return ProgressLine(self.shell, self.progress_after)
 
     @contextmanager
     def _watched(self, controller: ClusterController, names: Sequence[str]) -> Iterator[None]:
@@ -375,7 +375,7 @@ def show_cluster(controller: ClusterController) -> display.Bundle:
     return display.cluster(controller.status_info(), workers)
 
 
-def _arrivals(progress: Progress, arrived: int, requested: int) -> None:
+def _arrivals(progress: ProgressLine, arrived: int, requested: int) -> None:
     progress.update(f"{arrived} of {requested} workers are here")
 
 

@@ -1,6 +1,6 @@
 """Completion in the lines of the magics: variables, workers, options, actions.
 
-`complete` is pure. What the notebook and the cluster have is asked of a `Known`, and only the part that is needed.
+`complete` is pure. What the notebook and the cluster have is asked of a `Names`, and only the part that is needed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ VALUES = {"--by": ["cores", "workers", "memory"]}
 
 
 @dataclass(frozen=True)
-class Known:
+class Names:
     """Where names come from: each returns what there is now."""
 
     notebook: Callable[[], list[str]]
@@ -42,7 +42,7 @@ class Known:
     workers: Callable[[], list[str]]
 
 
-def complete(text: str, known: Known) -> list[str]:
+def complete(text: str, known: Names) -> list[str]:
     """Return what may stand at the end of `text`, a line of a magic up to the cursor."""
     found = re.match(PATTERN, text)
     if found is None:
@@ -60,7 +60,7 @@ def complete(text: str, known: Known) -> list[str]:
     return _candidates(magic, before, known)
 
 
-def _candidates(magic: str, before: list[str], known: Known) -> list[str]:
+def _candidates(magic: str, before: list[str], known: Names) -> list[str]:
     reader = READERS[magic]
     if reader.actions and not before:
         return [*reader.actions, *reader.parser.options]
@@ -80,7 +80,7 @@ def _candidates(magic: str, before: list[str], known: Known) -> list[str]:
     return [quote(name) for name in found if name not in taken and name.isprintable()] + parser.options
 
 
-def _names(magic: str, before: list[str], known: Known) -> list[str]:
+def _names(magic: str, before: list[str], known: Names) -> list[str]:
     match magic:
         case "scatter":
             return known.notebook()

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 0.5
 INTERVAL_SECONDS = 0.1
 
 
-class Progress:
+class ProgressLine:
     """A line of progress; use as a context manager, call `update` from any thread.
 
     Parameters
@@ -51,7 +51,7 @@ class Progress:
         self._written = ""
         self._ended = False
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         self._write_in(self._patience_seconds)
         return self
 

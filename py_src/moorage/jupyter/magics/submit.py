@@ -19,7 +19,7 @@ from IPython.display import display as publish
 from moorage.controller import registry
 from moorage.errors import ArgumentError, InputError, WaitTimeoutError
 from moorage.jupyter.magics.cells import not_python, show_from_users_code
-from moorage.jupyter.magics.progress import PATIENCE_SECONDS, Progress
+from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
 from moorage.jupyter.magics.submit_line import SubmitArguments, submit
 from moorage.kernel.waiting import result_of
@@ -122,7 +122,7 @@ class SubmitMagics(Magics):
                     job.cancel()
                     raise _late(timeout)
                 return job.gather()
-            with Progress(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
+            with ProgressLine(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
                 return job.gather()
         except KeyboardInterrupt:
             job.cancel()

@@ -2,7 +2,7 @@
 
 * ``comm``       the comms with browser tabs
 * ``publisher``  who listens, and what they are sent; ``state`` is what they are shown
-* ``requests``   what a panel can ask for; ``shapes`` checks it, ``lane`` runs what takes long
+* ``requests``   what a panel can ask for; ``shapes`` checks it, ``background`` runs what takes long
 * ``candidates``, ``sizes``  the notebook's variables that could be placed
 
 The messages are in ``moorage.panel_protocol``. Imported by ``jupyter.extension`` and ``jupyter.board``.

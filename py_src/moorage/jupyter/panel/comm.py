@@ -60,7 +60,7 @@ class _Pusher:
         self.channel.send(as_read_only(message) if self.read_only else message)  # type: ignore[arg-type]
 
 
-class Channel:
+class PanelChannel:
     """All comms of this kernel's panels.
 
     Parameters
@@ -182,14 +182,14 @@ def _close(channel: BaseComm, why: PanelClosed) -> None:
     channel.close(data=why)  # type: ignore[arg-type]
 
 
-_channel: Channel | None = None
+_channel: PanelChannel | None = None
 
 
-def open_channel(shell: InteractiveShell) -> Channel:
+def open_channel(shell: InteractiveShell) -> PanelChannel:
     """Return the channel of this kernel; make it if there is none."""
     global _channel
     if _channel is None:
-        _channel = Channel(shell)
+        _channel = PanelChannel(shell)
     return _channel
 
 

@@ -18,8 +18,8 @@ from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
 from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError
 from moorage.jupyter.binding import bind, check_free, end_lost
+from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
-from moorage.jupyter.panel.lane import Lane
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
@@ -63,8 +63,8 @@ class Requests:
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
-        self._placing = Lane("moorage-panel-placing")
-        self._sizing = Lane("moorage-panel-cluster")
+        self._placing = BackgroundThread("moorage-panel-placing")
+        self._sizing = BackgroundThread("moorage-panel-cluster")
         self._shapes = get_type_hints(PanelOps)
 
     def close(self) -> None:

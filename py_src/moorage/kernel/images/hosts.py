@@ -30,7 +30,7 @@ _AT_ONCE = 4  # images
 _ASK_SECONDS = 5
 
 
-Progress = Callable[[int, int], None]
+OnBytes = Callable[[int, int], None]
 
 
 class Hosts:
@@ -50,7 +50,7 @@ class Hosts:
         shared: Shared,
         images: Iterable[Image],
         addresses: Collection[str],
-        progress: Progress = lambda done, total: None,
+        progress: OnBytes = lambda done, total: None,
         broken_off: asyncio.Event | None = None,
     ) -> None:
         """Bring images to the hosts of workers, and note in `shared` where they lie there, as long as that is open.
@@ -94,7 +94,7 @@ class Hosts:
         return self._why.get(address, "")
 
     async def _spread(
-        self, shared: Shared, image: Image, hosts: Mapping[str, Collection[str]], progress: Progress
+        self, shared: Shared, image: Image, hosts: Mapping[str, Collection[str]], progress: OnBytes
     ) -> None:
         neighbours = {next(iter(members)): members for members in hosts.values()}
         spreading = Spreading(image.buffers, image.digests, list(neighbours), self._client.connection_args, progress)

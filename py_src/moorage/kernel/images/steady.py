@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 
 from moorage.images.format import Image
-from moorage.kernel.values.written import MEMORY, Known
+from moorage.kernel.values.written import MEMORY, KnownContent
 
 AT_ONCE = 1_000_000
 """Bytes of an image that is copied before it is sent: so much is copied as fast as it is asked about."""
@@ -75,12 +75,12 @@ def snapshot(image: Image) -> Image:
     return Image(image.stream, copies, (False,) * len(copies), image.digests)
 
 
-def _known(buffer: memoryview, digest: bytes) -> Known | None:
+def _known(buffer: memoryview, digest: bytes) -> KnownContent | None:
     known = MEMORY.known(np.frombuffer(buffer, "u1"))
     return known if known is not None and known.digest == digest else None
 
 
-def _ends_are(known: Known, buffer: memoryview, start: int, get: Get | None) -> bool:
+def _ends_are(known: KnownContent, buffer: memoryview, start: int, get: Get | None) -> bool:
     """Whether the ends were copied as they are known: of them, which it may share with others, Linux cannot tell."""
     first, last = known.ends
     stop = start + buffer.nbytes

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from moorage.images.format import Image
     from moorage.images.segment import Handle
     from moorage.kernel.connection.scheduler_link import SchedulerLink
-    from moorage.kernel.images.hosts import Progress
+    from moorage.kernel.images.hosts import OnBytes
     from moorage.kernel.images.sharing import Shared
 
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
@@ -164,7 +164,7 @@ async def send(
     infos: Sequence[WorkerInfo],
     direct: bool | None,
     reachable: bool,
-    progress: Progress,
+    progress: OnBytes,
     broken_off: asyncio.Event,
 ) -> None:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.

@@ -39,7 +39,7 @@ _PROTECT, _ONLY_IF_REGISTERED = 1, 2
 _WRITTEN, _FILE, _ZERO = 2, 4, 32
 
 
-class Known(NamedTuple):
+class KnownContent(NamedTuple):
     """What a buffer has been, and is as long as nobody has written to it."""
 
     ends: tuple[bytes, bytes]  # what is on pages that it may share with its neighbours
@@ -51,7 +51,8 @@ class WrittenMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[int, int], Known] = OrderedDict()  # by first and last address of whole pages
+        # by first and last address of whole pages
+        self._known: OrderedDict[tuple[int, int], KnownContent] = OrderedDict()
         self._process = 0
         self._linux: _Linux | None = None
 
@@ -81,12 +82,12 @@ class WrittenMemory:
             protected = linux.protect(start, stop)
             digest = read(content)
             if protected and linux.private(start, stop):
-                self._known[start, stop] = Known(ends, digest)
+                self._known[start, stop] = KnownContent(ends, digest)
                 if len(self._known) > _MOST:
                     self._known.popitem(last=False)
             return digest
 
-    def known(self, content: Any) -> Known | None:
+    def known(self, content: Any) -> KnownContent | None:
         """Return what is known of a buffer to which nobody has written since; the same object as long as that is so."""
         with self._lock:
             linux = self._system() if content.nbytes >= SMALLEST else None
@@ -116,7 +117,7 @@ def _pages(content: Any) -> tuple[int, int, tuple[bytes, bytes]]:
 
 
 MEMORY = WrittenMemory()
-"""That of this process: to ask twice, independently, is not possible."""
+"""Process-wide: two trackers would clear each other's marks."""
 
 
 class _Linux:

@@ -187,7 +187,7 @@ class Reconciler:
             self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
 
     def deal(self, hands: Mapping[Key, str | None]) -> None:
-        """Bring each key to a worker, by name, where its placements leave a choice; None: to none in particular."""
+        """Assign each key an initial worker, by name, where its placements leave a choice; None leaves it open."""
         for key, worker in hands.items():
             self._dealt.pop(key, None)
             ts = self._scheduler.tasks.get(key)

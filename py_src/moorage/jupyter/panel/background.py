@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 
-class Lane:
+class BackgroundThread:
     """Does one piece of work after another.
 
     The thread is a daemon: a kernel that ends does not wait for a cluster that starts.
