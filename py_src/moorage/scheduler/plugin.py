@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from distributed.active_memory_manager import ActiveMemoryManagerExtension, ReduceReplicas
@@ -41,7 +40,7 @@ from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.policy import keep_placed
-from moorage.scheduler.placement.reconcile import SLICE, Reconciler
+from moorage.scheduler.placement.reconcile import Reconciler, in_slices
 from moorage.scheduler.placement.replicas import watch_replicas
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
@@ -153,12 +152,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         hands = dict[Key, str | None]()
         for item in items:
             hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
-        until = perf_counter() + SLICE
-        for record in records:
+        async for record in in_slices(records):
             self.keeper.put(record)
-            if perf_counter() > until:
-                await asyncio.sleep(0)
-                until = perf_counter() + SLICE
         # what belongs to another variable too is left where it is
         self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
         self.reconciler.run()
@@ -176,12 +171,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
         Keys that nobody has futures of are forgotten by Dask.
         """
-        until = perf_counter() + SLICE
-        for vid in vids:
+        async for vid in in_slices(vids):
             self.keeper.release(vid)
-            if perf_counter() > until:
-                await asyncio.sleep(0)
-                until = perf_counter() + SLICE
         return self.journal.revision
 
     async def state(self) -> SchedulerSnapshot:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from moorage.images.mappings import METRIC
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from moorage.scheduler.recovery.casualties import Casualties
     from moorage.scheduler.shared import Shared
+
+Item = TypeVar("Item")
 
 SLICE = 0.015
 """Seconds of work after which the event loop gets its turn."""
@@ -71,6 +73,16 @@ def own_nbytes(ws: WorkerState, shared: Shared | None) -> int:
     """Return the bytes of keys that a worker has in memory for itself."""
     in_memory: int = ws.nbytes - ws.metrics["spilled_bytes"]["memory"]
     return max(0, in_memory - (shared.held_by(ws) if shared is not None else 0))
+
+
+async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Yield `items`; after each slice of time the event loop gets its turn."""
+    until = perf_counter() + SLICE
+    for item in items:
+        yield item
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + SLICE
 
 
 class _Holders(AbstractSet[Address]):
