@@ -73,7 +73,7 @@ class Scene:
         self.address, self.security = self.cluster.address, self.cluster.client.security
         self.client = Client(self.address, security=self.security, set_as_default=False, timeout=1)
         self.attached = [moorage.attach(self.address, security=self.security) for _ in range(3)]
-        start.session.add(self.cluster)
+        start.registry.add(self.cluster)
         self.value = np.arange(1000)
         shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value)
         self.cluster.broadcast(self.value, "a")
