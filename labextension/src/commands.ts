@@ -229,7 +229,7 @@ async function askTarget(
     target =>
       `${targetWords(trans, target)}: ${previewWords(trans, state, carried, target, preview(state, carried, target))}`
   );
-  const title = trans.__('Where shall %1 stay?', carried.names.join(', '));
+  const title = trans.__('Where should %1 stay?', carried.names.join(', '));
   const { value } = await InputDialog.getItem({ title, items: labels });
   return open[labels.indexOf(value ?? '')] ?? null;
 }

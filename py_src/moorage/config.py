@@ -46,5 +46,5 @@ def seconds(name: str, given: str | float | None = None) -> float:
     except (ValueError, TypeError, KeyError):
         raise InputError(
             f"{value!r} is not a duration ({'timeout' if given is not None else f'moorage.{name}'}).",
-            'Use a number of seconds, or a text such as "30s" or "2 minutes".',
+            'Use a number of seconds, or a string such as "30s" or "2 minutes".',
         ) from None

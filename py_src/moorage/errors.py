@@ -3,26 +3,26 @@
 Each error says what was asked and why it cannot be (``message``) and what would work (``remedy``).
 
 * MoorageError
-    * InputError                 what was asked makes no sense; nothing was changed
+    * InputError                 the request is invalid; nothing was changed
         * UnknownWorkerError     no worker of that name, host or address
         * UnknownVariableError   no variable of that name (also a ``KeyError``)
         * InvalidNameError       a variable name that is not a Python identifier
         * NotPlaceableError      a value that cannot be placed: an iterator, an Actor
         * UnpicklableError       a value that cannot leave the notebook; names the attribute
         * ArgumentError          a magic line or an option that cannot be read
-    * DoesNotFitError            the data does not fit where it was asked to be; carries the numbers
-    * NotMappableError           a value cannot be had in memory that the host shares
+    * DoesNotFitError            the data does not fit where it was asked to be; the message has the numbers
+    * NotMappableError           a value cannot be mapped from the host's shared memory
     * LostError                  the last copy is gone and there is no origin to restore it from
     * StaleError                 the notebook's value is not the one that was placed
-    * ReadOnlyError              a panel that may only look asked for a change; nothing was changed
+    * ReadOnlyError              a read-only panel asked for a change; nothing was changed
     * WaitTimeoutError           a wait reached its time limit (also a ``TimeoutError``)
     * ClusterError
         * NoClusterError         nothing is started or attached
         * StartError             a cluster did not start
         * UnreachableError       a cluster cannot be reached, or the connection was lost
-        * VersionError           scheduler and notebook do not understand each other
+        * VersionError           the versions of scheduler and notebook do not work together
         * ScaleError             a cluster cannot be scaled as asked
-    * TaskError                  code of the user raised on a worker
+    * TaskError                  the user's code raised on a worker
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any
 
 
 class MoorageError(Exception):
-    """Base of every error of moorage.
+    """Base class of moorage's errors.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class MoorageError(Exception):
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors travel between processes: subclasses with a richer __init__ come back by their two texts.
+        # Errors travel between processes: subclasses with a richer __init__ are rebuilt from message and remedy.
         return _rebuild, (type(self), self.message, self.remedy)
 
 
@@ -63,7 +63,7 @@ def _rebuild(cls: type[MoorageError], message: str, remedy: str) -> MoorageError
 
 
 class InputError(MoorageError, ValueError):
-    """What was asked makes no sense. Nothing was changed."""
+    """The request is invalid. Nothing was changed."""
 
 
 class UnknownWorkerError(InputError):
@@ -72,9 +72,9 @@ class UnknownWorkerError(InputError):
     Parameters
     ----------
     asked : str
-        The worker as it was asked for.
+        The worker that was asked for.
     known : iterable of str
-        Names of the workers there are.
+        Names of the existing workers.
     """
 
     def __init__(self, asked: str, known: Iterable[str]) -> None:
@@ -88,11 +88,11 @@ class UnknownVariableError(InputError, KeyError):
     Parameters
     ----------
     asked : str
-        The variable as it was asked for.
+        The variable that was asked for.
     known : iterable of str
-        Names of the variables there are.
+        Names of the existing variables.
     where : str, optional
-        Where it was looked for, in words.
+        Where it was looked for, for the message.
     """
 
     def __init__(self, asked: str, known: Iterable[str], where: str = "on the cluster") -> None:
@@ -115,7 +115,7 @@ class NotPlaceableError(InputError):
 
 
 class UnpicklableError(InputError):
-    """A value that cannot leave the notebook, or a result that cannot come to it."""
+    """A value that cannot be sent from the notebook, or a result that cannot be sent back."""
 
 
 class ArgumentError(InputError):
@@ -127,7 +127,7 @@ class DoesNotFitError(MoorageError):
 
 
 class NotMappableError(MoorageError):
-    """A value cannot be had in memory that the host shares, only as a copy."""
+    """A value cannot be mapped from the host's shared memory, only copied."""
 
 
 class LostError(MoorageError):
@@ -139,7 +139,7 @@ class StaleError(MoorageError):
 
 
 class ReadOnlyError(MoorageError):
-    """A panel that may only look asked for a change. Nothing was changed."""
+    """A read-only panel asked for a change. Nothing was changed."""
 
 
 class WaitTimeoutError(MoorageError, TimeoutError):
@@ -147,7 +147,7 @@ class WaitTimeoutError(MoorageError, TimeoutError):
 
 
 class ClusterError(MoorageError):
-    """Something about the cluster as a whole."""
+    """The cluster as a whole failed to do something."""
 
 
 class NoClusterError(ClusterError):
@@ -163,7 +163,7 @@ class UnreachableError(ClusterError, ConnectionError):
 
 
 class VersionError(ClusterError):
-    """Scheduler and notebook do not understand each other."""
+    """The versions of scheduler and notebook do not work together."""
 
 
 class ScaleError(ClusterError):
@@ -171,7 +171,7 @@ class ScaleError(ClusterError):
 
 
 class TaskError(MoorageError):
-    """Code of the user raised on a worker."""
+    """The user's code raised on a worker."""
 
 
 def _choices(kind: str, asked: str, names: Sequence[str]) -> str:

@@ -222,7 +222,7 @@ def test_somebody_else_who_answers_is_no_scheduler(greeting):
 
         thread = threading.Thread(target=greet)
         thread.start()
-        with pytest.raises(InputError, match="is no Dask scheduler") as caught:
+        with pytest.raises(InputError, match="is not a Dask scheduler") as caught:
             moorage.attach(f"tcp://127.0.0.1:{server.getsockname()[1]}", timeout=5)
         assert "dashboard" in caught.value.remedy
         thread.join(10)

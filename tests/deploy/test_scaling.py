@@ -186,7 +186,7 @@ def test_a_refusal_leaves_the_workers_as_they_were(four):
     four.run(pause, workers=[address for address, info in infos(four) if info["name"] != "alice"])
     statuses = eventually(lambda: sorted(info["status"] for _, info in infos(four)) == ["paused"] * 3 + ["running"])
     assert statuses
-    with pytest.raises(ScaleError, match=r"9\.77 kiB in 1 key.*no running worker stays.*\(2, 3, bob: not running"):
+    with pytest.raises(ScaleError, match=r"9\.77 kiB in 1 key.*no running worker remains.*\(2, 3, bob: not running"):
         command(four, "scale", workers=["alice"])
     assert four.submit(sum, [1, 2], workers=["alice"]).result(10) == 3
     assert four.gather(futures) == value
@@ -246,7 +246,7 @@ def test_adapting_does_not_shrink_when_data_would_not_fit():
         # `distributed` itself keeps enough memory for twice the data; one worker of two would do by that rule.
         command(client, "adapt", minimum=0, maximum=2)
         trouble = eventually(lambda: command(client)["trouble"], timeout=20)
-        assert "room for" in trouble or "no running worker stays" in trouble
+        assert "room for" in trouble or "no running worker remains" in trouble
         assert client.gather(futures) == arrays
 
 

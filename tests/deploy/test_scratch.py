@@ -24,7 +24,7 @@ def test_the_base_folder_is_closed_to_others(tmp_path):
 def test_a_link_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "base").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StartError, match="not a folder of yours"):
+    with pytest.raises(StartError, match="does not belong to you"):
         ensure_base(tmp_path / "base")
 
 
@@ -32,7 +32,7 @@ def test_a_link_is_not_followed(tmp_path):
 def test_a_folder_of_somebody_else_is_not_used(tmp_path):
     (tmp_path / "base").mkdir()
     os.chown(tmp_path / "base", 12345, 12345)
-    with pytest.raises(StartError, match="not a folder of yours"):
+    with pytest.raises(StartError, match="does not belong to you"):
         ensure_base(tmp_path / "base")
 
 

@@ -69,7 +69,7 @@ def test_a_wait_for_what_never_comes_ends_with_its_client(cluster):
 
     with moorage.attach(cluster.address, security=cluster.client.security) as other:
         threading.Timer(0.5, other.close).start()
-        with pytest.raises(UnreachableError, match="closed meanwhile"):
+        with pytest.raises(UnreachableError, match="closed in the meantime"):
             waiting.wait_for(other.client, for_ever)
 
 
@@ -77,5 +77,5 @@ def test_a_wait_on_the_loop_for_the_loop_is_refused(cluster):
     async def wait_for_itself():
         return cluster.workers()
 
-    with pytest.raises(RuntimeError, match="on the event loop"):
+    with pytest.raises(RuntimeError, match="event loop would deadlock"):
         waiting.wait_for(cluster.client, wait_for_itself)

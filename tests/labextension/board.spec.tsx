@@ -337,7 +337,7 @@ describe('the context menu', () => {
 
   it('opens by a button, and inserts a cell that gathers', async () => {
     show(atWork());
-    await user.click(screen.getByRole('button', { name: 'What to do with model' }));
+    await user.click(screen.getByRole('button', { name: 'Actions for model' }));
     await user.click(await screen.findByRole('menuitem', { name: /^Gather/ }));
     expect(insertCell).toHaveBeenCalledWith('%gather model');
   });

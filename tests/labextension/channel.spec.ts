@@ -175,7 +175,7 @@ describe('a request', () => {
   it('fails with what the kernel says', async () => {
     await connected();
     const asked = channel.request('stop', {});
-    const error = { kind: 'ReadOnlyError', message: 'This panel may only look.', remedy: '' };
+    const error = { kind: 'ReadOnlyError', message: 'This panel is read-only.', remedy: '' };
     kernel.reply({ type: 'reply', id: requests()[0]?.id, ok: false, error });
     await expect(asked).rejects.toEqual(new RequestError(error));
   });

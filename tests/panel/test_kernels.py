@@ -42,7 +42,7 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     assert desk.cells()[-1] == "%load_ext moorage"
     desk.command("notebook:run-cell")
     desk.is_("connected")
-    desk.board.get_by_role("button", name="One worker less").click()
+    desk.board.get_by_role("button", name="One worker fewer").click()
     desk.board.get_by_role("button", name="Start 1 worker").click()
     expect(desk.board.locator("[data-moorage-cluster=starting]")).to_be_visible()
     expect(desk.worker("0")).to_be_visible(timeout=60_000)

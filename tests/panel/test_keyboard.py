@@ -74,7 +74,7 @@ def test_a_command_does_the_same(kernel, desk):
     expect(desk.variable("grid")).to_be_visible()
     desk.command("moorage:place", name="grid")
     dialog = desk.page.locator(".jp-Dialog")
-    expect(dialog).to_contain_text("Where shall grid stay?")
+    expect(dialog).to_contain_text("Where should grid stay?")
     choice = dialog.locator("option", has_text="bob").text_content()
     dialog.locator("select").select_option(label=choice)
     dialog.get_by_role("button", name="Ok").click()

@@ -130,7 +130,7 @@ def test_errors_have_the_line_of_the_notebook(first_line, above):
         ("x = 1\nif True print(x)", 3, "invalid syntax"),
         ("x = (\n1", 2, "never closed"),
         ("return 5", 2, "the value of its last expression is its result"),
-        ("x = 1\nyield x", 3, "no generator"),
+        ("x = 1\nyield x", 3, "not a generator"),
         ("nonlocal x", 2, "no enclosing function"),
         ("a = 1\n%time a", 3, "cannot run on a worker"),
         ("!ls", 2, "cannot run on a worker"),

@@ -120,7 +120,7 @@ def test_a_variable_can_be_looped_over_by_element(cluster):
     assert cluster.map(lambda p: int(p[0]), cluster["parts"]).gather() == [0, 1, 2, 3]
     assert cluster.submitter.cell_map("int(p[0])", "p", "parts", {}).gather() == [0, 1, 2, 3]
     cluster.broadcast([1, 2], "whole")
-    with pytest.raises(InputError, match="one value on the cluster"):
+    with pytest.raises(InputError, match="placed as one value"):
         cluster.map(abs, cluster["whole"])
 
 

@@ -265,7 +265,7 @@ export class Channel implements IRequester, IDisposable {
     this._requests.failAll({
       kind: 'UnreachableError',
       message: this._trans.__('The connection to the kernel ended before it answered.'),
-      remedy: this._trans.__('Look whether what you asked for has happened, and ask again if not.')
+      remedy: this._trans.__('Check whether what you asked for has happened, and try again if not.')
     });
   }
 
@@ -281,9 +281,9 @@ export class Channel implements IRequester, IDisposable {
       remedy:
         this._subshell === null
           ? this._trans.__(
-              'It answers between cells: if one is running, what you asked for happens when it ends.'
+              'It answers between cells: if one is running, your request is handled when it ends.'
             )
-          : this._trans.__('If this goes on, restart the kernel.')
+          : this._trans.__('If this persists, restart the kernel.')
     };
   }
 

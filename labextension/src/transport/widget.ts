@@ -23,7 +23,7 @@ export class WidgetChannel extends Requests {
         kind: 'WaitTimeoutError',
         message: trans.__('The kernel has not answered.'),
         remedy: trans.__(
-          'If a cell is running, it may answer when that ends. If the kernel was restarted, run this cell again.'
+          'If a cell is running, it may answer afterwards. If the kernel was restarted, run this cell again.'
         )
       })
     );

@@ -193,7 +193,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                 className="jp-Moorage-hidden"
                 tabIndex={-1}
                 role="application"
-                aria-label={trans.__('Where shall it go?')}
+                aria-label={trans.__('Where should it go?')}
                 onKeyDown={holding.onKeyDown}
                 onBlur={holding.onBlur}
               />

@@ -163,7 +163,7 @@ function ClusterMenu({
               actions.adapt(on ? [Math.max(1, cluster.requested), Math.max(2, 2 * cluster.requested)] : null)
             }
           >
-            {trans.__('Adapt to the load')}
+            {trans.__('Adapt to load')}
             <Menu.ItemIndicator>✓</Menu.ItemIndicator>
           </Menu.CheckboxItem>
           <Menu.Item
@@ -193,14 +193,14 @@ function Size({ cluster, actions }: { cluster: PanelCluster; actions: IBoardActi
   return minimum !== undefined && maximum !== undefined ? (
     <span className="jp-Moorage-range" role="group" aria-label={trans.__('Adapts between')}>
       <NumberField
-        label={trans.__('Least workers')}
+        label={trans.__('Minimum workers')}
         value={minimum}
         least={0}
         onCommit={value => actions.adapt([value, Math.max(value, maximum)])}
       />
       <span className="jp-Moorage-dim">–</span>
       <NumberField
-        label={trans.__('Most workers')}
+        label={trans.__('Maximum workers')}
         value={maximum}
         least={1}
         onCommit={value => actions.adapt([Math.min(value, minimum), value])}
@@ -252,7 +252,7 @@ export function Stepper({
     <span className="jp-Moorage-stepper" role="group" aria-label={label}>
       <button
         type="button"
-        aria-label={trans.__('One worker less')}
+        aria-label={trans.__('One worker fewer')}
         disabled={shown <= least}
         onClick={() => set(shown - 1)}
       >
@@ -309,7 +309,7 @@ function statusWords(trans: ITranslate, { status }: PanelCluster): string {
 function keptWords(trans: ITranslate, { idle_timeout }: PanelCluster): string {
   return idle_timeout === undefined || idle_timeout === 0
     ? trans.__('Outlives this kernel')
-    : trans.__('Outlives this kernel; ends after %1 min without use', Math.round(idle_timeout / 60));
+    : trans.__('Outlives this kernel; stops after %1 min unused', Math.round(idle_timeout / 60));
 }
 
 function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster): string {

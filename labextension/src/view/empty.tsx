@@ -32,7 +32,7 @@ export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
     case 'no-kernel':
       return (
         <Message title={trans.__('Open a notebook')}>
-          {trans.__('The panel follows the notebook or console that you work in.')}
+          {trans.__('The panel follows the active notebook or console.')}
         </Message>
       );
     case 'unsupported':
@@ -44,9 +44,7 @@ export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
     case 'dead':
       return (
         <Message title={trans.__('The kernel has died')}>
-          {trans.__(
-            'Restart it to go on. A cluster that was started with --keep is still there: attach to it.'
-          )}
+          {trans.__('Restart it to continue. A cluster started with --keep is still running: attach to it.')}
         </Message>
       );
     case 'incompatible':
@@ -108,7 +106,7 @@ function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
       <span>
         {concurrent
           ? trans.__('Asking the kernel…')
-          : trans.__('Asking the kernel; it answers when no cell is running.')}
+          : trans.__('Asking the kernel; it answers between cells.')}
       </span>
     </div>
   );
@@ -135,9 +133,7 @@ function Start({
     <Message title={trans.__('Keep data next to your code')}>
       {detail === '' ? null : <span className="jp-Moorage-detail">{detail}</span>}
       <span>
-        {trans.__(
-          'Start a cluster here, or attach to one you have. Then drag a variable onto a worker: it stays there.'
-        )}
+        {trans.__('Start a cluster or attach to one. Then drag a variable onto a worker: it stays there.')}
       </span>
       {disabled ? (
         <span>{trans.__('The panel is read-only.')}</span>
@@ -170,9 +166,7 @@ function Start({
               <button type="submit" className="jp-Moorage-primary">
                 {trans.__('Attach')}
               </button>
-              <small className="jp-Moorage-dim">
-                {trans.__('Leave it empty for the cluster that was kept.')}
-              </small>
+              <small className="jp-Moorage-dim">{trans.__('Leave empty to use the kept cluster.')}</small>
             </form>
           )}
         </>

@@ -24,8 +24,8 @@ export function Notices({ state, actions, disabled }: INoticesProps): ReactEleme
       {isSlow ? (
         <Notice
           level="info"
-          message={trans.__('This kernel answers the panel only while no cell is running.')}
-          remedy={trans.__('With ipykernel 7 and JupyterLab 4.4 or newer it answers at any time.')}
+          message={trans.__('This kernel answers the panel only between cells.')}
+          remedy={trans.__('ipykernel 7 with JupyterLab 4.4 or newer answers at any time.')}
         />
       ) : null}
       {failures.map(({ id, error, retry }) => (

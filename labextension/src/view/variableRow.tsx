@@ -156,8 +156,8 @@ function Row(props: IRowFrameProps): ReactElement {
         type="button"
         className="jp-Moorage-more"
         tabIndex={-1}
-        title={trans.__('What to do with %1', name)}
-        aria-label={trans.__('What to do with %1', name)}
+        title={trans.__('Actions for %1', name)}
+        aria-label={trans.__('Actions for %1', name)}
         onClick={openContextMenu}
       >
         <MoreIcon />

@@ -172,7 +172,7 @@ function statusWords(trans: ITranslate, { status }: PanelWorker): string {
 
 function statusTitle(trans: ITranslate, { status }: PanelWorker): string {
   return status === 'paused'
-    ? trans.__('Its memory is nearly full: it takes no more data and no tasks until some is freed.')
+    ? trans.__('Its memory is nearly full: it accepts no data or tasks until some is freed.')
     : '';
 }
 

@@ -136,7 +136,7 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
         <ScrolledByDrag>
           {state.workers.size === 0 ? (
             <p className="jp-Moorage-hint">
-              {trans.__('No worker is here yet. What you place is recorded, and goes to them as they come.')}
+              {trans.__('No workers yet. What you place is recorded and sent to them as they join.')}
             </p>
           ) : isVirtual ? (
             <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>

@@ -137,8 +137,8 @@ class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
 
     def __reduce__(self) -> Any:
         raise UnpicklableError(
-            "A cluster cannot be sent to its own workers.",
-            "Inside a task, `distributed.get_client()` is a client of the cluster.",
+            "A cluster object cannot be sent to workers.",
+            "Inside a task, `distributed.get_client()` returns a client of the cluster.",
         )
 
     def __repr__(self) -> str:

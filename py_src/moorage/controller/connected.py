@@ -225,7 +225,7 @@ class Connected(Configurable):
         if os.getpid() != self._process:
             raise forks.of_parent(self.name)
         if self.status == "stopped":
-            raise UnreachableError(f"The cluster {self.name} is stopped.", "Start another one: %cluster start.")
+            raise UnreachableError(f"The cluster {self.name} is stopped.", "Start a new one: %cluster start.")
         if self.client.status != "running":
             raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
 

@@ -46,7 +46,7 @@ def stop_host(address: str, security: Security, limit: float) -> None:
     except OSError as error:
         if not _is_gone(address, limit):
             raise UnreachableError(
-                f"The cluster at {address} does not answer ({type(error).__name__}), so it may go on.",
+                f"The cluster at {address} does not answer ({type(error).__name__}), so it may still be running.",
                 "Stop it where it was started, or end its process.",
             ) from error
 

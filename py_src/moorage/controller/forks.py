@@ -37,6 +37,6 @@ os.register_at_fork(after_in_child=_cut_off)
 def of_parent(name: str) -> UnreachableError:
     """Return the error of a child that uses its parent's cluster `name`."""
     return UnreachableError(
-        f"The cluster {name} belongs to the process that this one was forked from, and a connection cannot be shared.",
-        'Start children by multiprocessing.get_context("spawn"); these can attach to it.',
+        f"The cluster {name} belongs to the parent of this forked process; a connection cannot be shared.",
+        'Start children with multiprocessing.get_context("spawn"); these can attach to it.',
     )

@@ -89,11 +89,11 @@ class InProcessScaling:
                 pass
             case "keep":
                 raise InputError(
-                    "A cluster object of this process ends with it, and cannot be kept.",
+                    "A cluster object created in this process ends with it and cannot be kept.",
                     "Start one that can: %cluster start --keep, on a job queue with --using.",
                 )
             case _:
-                raise InputError(f"A cluster object of this process cannot {command}.", "Use its own methods.")
+                raise InputError(f"A cluster object created in this process cannot {command}.", "Use its own methods.")
         return self._scaler.info()
 
     def now(self) -> Info:

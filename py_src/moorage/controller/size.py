@@ -114,8 +114,8 @@ class Size:
             while self.n_workers < n:
                 if (left := deadline - time.monotonic()) <= 0:
                     raise WaitTimeoutError(
-                        f"{self.n_workers} of {n} workers came within {timeout:g} s.",
-                        "Those that come later are welcome; allow more time with timeout=.",
+                        f"{self.n_workers} of {n} workers arrived within {timeout:g} s.",
+                        "Later ones are used as they come; allow more time with timeout=.",
                     )
                 await self._link.next_change(left)
 

@@ -165,7 +165,7 @@ def attach(
         case ClusterController() if target.lost:
             return _attach_again(target, security, limit)
         case ClusterController() if target.status == "stopped":
-            raise UnreachableError(f"The cluster {target.name} is stopped.", "Start another one: %cluster start.")
+            raise UnreachableError(f"The cluster {target.name} is stopped.", "Start a new one: %cluster start.")
         case ClusterController():
             registry.add(target)
             return target
@@ -173,9 +173,7 @@ def attach(
             return attach(target.cluster, security=security, timeout=timeout)
         case Client():
             if target._asynchronous:
-                raise InputError(
-                    "An asynchronous Client cannot be attached to.", "Attach to the address of its scheduler."
-                )
+                raise InputError("Cannot attach to an asynchronous Client.", "Attach to the address of its scheduler.")
             # Two on one client would take each other's events away.
             for controller in registry.all_controllers():
                 if controller.client is target and _is_there(controller):
@@ -202,10 +200,11 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
     kind = type(cluster).__name__
     if cluster.asynchronous:
         raise InputError(
-            f"An asynchronous {kind} cannot be attached to.", "Attach to the address of its scheduler, or make it anew."
+            f"Cannot attach to an asynchronous {kind}.",
+            "Attach to the address of its scheduler, or make a synchronous one.",
         )
     if cluster.status != Status.running:
-        raise UnreachableError(f"The {kind} {cluster.name} is {cluster.status.name}.", "Make another one.")
+        raise UnreachableError(f"The {kind} {cluster.name} is {cluster.status.name}.", "Create a new one.")
     for controller in registry.all_controllers():
         if controller.dask_cluster is cluster and _is_there(controller):
             registry.add(controller)

@@ -51,7 +51,7 @@ def deployment(using: str | None, options: Mapping[str, Any], **ours: Any) -> Ho
         cluster_class = CLASSES.get(using.lower(), using)
         if "." not in cluster_class:
             raise InputError(
-                f"There is no way to start a cluster called {using!r}.",
+                f"There is no cluster kind {using!r}.",
                 f"Use one of {', '.join(CLASSES)}, or the path of a Dask cluster class, as package.ClusterClass.",
             )
     options = dict(options)
@@ -66,7 +66,7 @@ def deployment(using: str | None, options: Mapping[str, Any], **ours: Any) -> Ho
             if ours.get(name) not in (None, default):
                 raise InputError(
                     f"{name} is for local clusters; {cluster_class} has options of its own.",
-                    "For a job queue say cores, memory and processes of a job: --option cores=4 memory=8GB.",
+                    "For a job queue, set cores, memory and processes per job: --option cores=4 memory=8GB.",
                 )
     return HostSpec(cluster_class=cluster_class, args=args, options=options, **ours)
 
@@ -85,6 +85,6 @@ def _factory() -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"The setting {setting} does not name a cluster class: {given!r}.",
-                "It has the keys module and class, and if need be args (a list) and kwargs (a mapping).",
+                "It needs the keys module and class, and may have args (a list) and kwargs (a mapping).",
             ) from error
     return LOCAL_CLUSTER, (), {}

@@ -207,7 +207,7 @@ def _let_go() -> None:
 
 
 class _SilenceError(StartError):
-    """The host does not say why it did not start, so its log has to."""
+    """The host does not say why it did not start; its log does."""
 
 
 class _Dialogue:

@@ -27,8 +27,8 @@ def only() -> KeptCluster | None:
     if len(clusters) > 1:
         first = clusters[0].name
         raise InputError(
-            f"{len(clusters)} clusters are kept, and any of them may be meant: {_listed(clusters)}.",
-            f'Name the one that is: %cluster attach {first}, or attach("{first}").',
+            f"{len(clusters)} clusters are kept, so name one: {_listed(clusters)}.",
+            f'Attach to one of them: %cluster attach {first}, or attach("{first}").',
         )
     return clusters[0] if clusters else None
 

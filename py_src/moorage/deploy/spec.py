@@ -88,20 +88,20 @@ class HostSpec:
             raise InputError(f"start_method={self.start_method!r} is unknown.", 'Use "forkserver" or "spawn".')
         if self.n_workers is not None and self.n_workers < len(self.names):
             raise InputError(
-                f"There are {len(self.names)} names for {self.n_workers} workers.",
+                f"{len(self.names)} names were given for {self.n_workers} workers.",
                 "Leave n_workers out to get one worker for each name.",
             )
         if self.names and not self.is_local:
             raise InputError(f"{self.cluster_class} names its workers itself.", "Leave the names out.")
         if taken := _OURS & set(self.options):
-            remedy = "Say --insecure to do without TLS." if taken & {"security", "protocol"} else "Leave it out."
+            remedy = "Use --insecure to turn TLS off." if taken & {"security", "protocol"} else "Leave it out."
             raise InputError(f"The option {min(taken)!r} is set by moorage.", remedy)
         try:
             json.dumps([self.args, dict(self.options)])
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"The options of the cluster cannot be sent to its process: {error}.",
-                "Use numbers, texts, lists and dicts.",
+                "Use numbers, strings, lists and dicts.",
             ) from error
         if self.is_local:
             check_size(self.n_workers or len(self.names), self.memory_limit)
@@ -152,11 +152,11 @@ def _check_seconds(option: str, value: object) -> None:
 
 def _checked_names(names: Iterable[Any] | str) -> tuple[str, ...]:
     if isinstance(names, str):
-        raise InputError(f"names={names!r} is one text.", "Give a list of names.")
+        raise InputError(f"names={names!r} is a single string.", "Give a list of names.")
     names = tuple(names)
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"{name!r} cannot name a worker.", "Use texts that are not empty.")
+            raise InputError(f"{name!r} cannot name a worker.", "Use non-empty strings.")
         if not name.isprintable() or "://" in name or len(name) > 100:
             raise InputError(
                 f"{name!r} cannot name a worker.",
@@ -176,7 +176,7 @@ def _check_count(option: str, value: object, least: int, most: float = math.inf)
 
 
 def _check_memory(limit: object) -> None:
-    remedy = 'Use bytes, a text such as "2GB", a fraction of the memory such as 0.25, "auto", or 0 for no limit.'
+    remedy = 'Use bytes, a string such as "2GB", a fraction of the memory such as 0.25, "auto", or 0 for no limit.'
     if limit is None or limit == "auto" or (limit == 0 and not isinstance(limit, bool)):
         return
     amount: float

@@ -19,12 +19,12 @@ def check_free(namespace: dict[str, Any], name: str) -> None:
     if isinstance(held, ClusterController):
         if held.status != "stopped" and not held.lost:
             raise ClusterError(
-                f"The notebook's variable {name!r} is the cluster {held.name!r} already.",
-                "%cluster stop ends that one; --as NAME gives another one a name of its own.",
+                f"The notebook's variable {name!r} is already the cluster {held.name!r}.",
+                "Stop that one with %cluster stop, or give the new one another name with --as NAME.",
             )
     elif held is not None:
         raise ClusterError(
-            f"The notebook's variable {name!r} is a {type(held).__name__} already.",
+            f"The notebook's variable {name!r} is already a {type(held).__name__}.",
             "Give the cluster another name with --as NAME.",
         )
 

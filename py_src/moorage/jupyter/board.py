@@ -93,10 +93,10 @@ def board(read_only: bool = False) -> Board:
     shell = get_ipython()
     if shell is None:
         raise InputError(
-            "A board is shown in a notebook, and this is none.", "In a script use cluster.placement() instead."
+            "A board needs a notebook, and this is not one.", "In a script use cluster.placement() instead."
         )
     if not Board._esm:
-        raise MoorageError("This copy of moorage has no view for the board.", "Build it: npm run build.")
+        raise MoorageError("The board's front end has not been built.", "Build it: npm run build.")
     shell.extension_manager.load_extension("moorage")  # its gestures are given as magics
     return Board(read_only=read_only)
 

@@ -54,7 +54,7 @@ def placements(
     states : mapping of str to PlacementState
         By the name under which the notebook knows the variable.
     workers : sequence of str
-        Names of the workers there are.
+        Names of the existing workers.
     memory : mapping of str to str
         Who shares the memory of a variable.
     """

@@ -50,7 +50,7 @@ def not_understood(where: str, packages: Mapping[str, str | None], error: Except
     return VersionError(
         f"Placement does not start on the scheduler at {where} ({type(error).__name__}: {error}). It runs distributed"
         f" {packages.get('distributed')}, this notebook {version('distributed')}.",
-        "Use the same version on both sides, or a moorage that knows that version.",
+        "Use the same version on both sides, or a version of moorage that supports it.",
     )
 
 

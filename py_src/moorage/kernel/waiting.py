@@ -62,7 +62,7 @@ def wait_for(
     """
     loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop  # type: ignore[union-attr]
     if loop is _running_loop():
-        raise RuntimeError("This would wait, on the event loop of the client, for what happens there.")
+        raise RuntimeError("A blocking call on the client's event loop would deadlock.")
 
     async def run() -> T:
         return await asyncio.wait_for(function(*args, **kwargs), within)
@@ -201,7 +201,7 @@ def check(client: Client) -> None:
     if silence > limit:
         raise UnreachableError(
             f"The scheduler at {_address(client)} has not answered for {silence:.0f} s.",
-            "It may be stopped, very busy or out of reach. What runs there goes on if it can: ask again, or allow more "
+            "It may be stopped, very busy or out of reach. Work there continues if it can: ask again, or allow more "
             "time with the setting moorage.answer-timeout.",
         )
 
@@ -245,7 +245,7 @@ def _address(client: Client) -> str:
 
 
 def _closed() -> UnreachableError:
-    return UnreachableError("The connection to the cluster was closed meanwhile.", "See %cluster.")
+    return UnreachableError("The connection to the cluster was closed in the meantime.", "See %cluster.")
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -19,8 +19,8 @@ from moorage.worker.unpickling.cell import ITEM, VALUE
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _STORES = ("STORE_NAME", "STORE_GLOBAL")
 _REASONS = {
-    "return": "a cell is no function: the value of its last expression is its result",
-    "yield": "a cell is no generator: loop over the items with `%%submit for ... in ...`",
+    "return": "a cell is not a function: the value of its last expression is its result",
+    "yield": "a cell is not a generator: loop over the items with `%%submit for ... in ...`",
     "nonlocal": "a cell has no enclosing function",
 }
 

@@ -83,7 +83,7 @@ def _keys(collections: Any, argument: str) -> Iterable[Any]:
     for collection in several:
         if not is_dask_collection(collection):
             raise InputError(
-                f"{argument}= names a {type(collection).__name__}, which is no Dask collection.",
+                f"{argument}= names a {type(collection).__name__}, which is not a Dask collection.",
                 f"Use {argument}={{z: 'alice', (x, y): ['bob', 'carol']}}."
                 if argument == "workers"
                 else f"Use True, or the collections whose tasks may run elsewhere: {argument}=[x, y].",

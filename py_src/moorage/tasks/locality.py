@@ -174,7 +174,7 @@ class Locality:
             seconds = now - self._gone_since
             raise MoorageError(
                 f"The workers that the items have to run on ({asked}) have been gone for {seconds:.0f} s.",
-                "Let others be used too: --allow-other-workers",
+                "Allow other workers: --allow-other-workers",
             )
 
 

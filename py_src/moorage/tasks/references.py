@@ -252,8 +252,8 @@ class _Pickler(CodePickler):
     def _future(self, future: Future[Any]) -> Any:
         if self.client is not None and future.client is not None and future.client.id != self.client.id:
             raise InputError(
-                f"The future {future.key!r} belongs to another client than this cluster's.",
-                "Gather it with its own client, or make it through this cluster's `.client`.",
+                f"The future {future.key!r} belongs to a different client from this cluster's.",
+                "Gather it with its own client, or create it through this cluster's `.client`.",
             )
         self.futures[future.key] = future
         if self.origins.has_code(future.key):

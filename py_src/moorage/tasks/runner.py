@@ -322,8 +322,8 @@ class Submitter:
             items = items.futures
         if isinstance(items, Future):
             raise InputError(
-                "This is one value on the cluster, so that there are no elements to loop over.",
-                "Loop over its value: %gather it first; or place it by element: %scatter.",
+                "This was placed as one value, so it has no elements to loop over.",
+                "Gather it first to loop over its value, or place it by element: %scatter.",
             )
         keys = self.backend.elements(items)
         if keys is not None:

@@ -75,7 +75,7 @@ def test_gather_of_what_takes_too_long_says_so_and_it_goes_on(notebook, tmp_path
     notebook.run(f"%%submit -o many for i in range(3)\n{wait}i")
     for name in ("one", "many"):
         error, _ = notebook.fail(f"%gather {name} --timeout 0.1")
-        assert error.message == f"{name} is not complete within 0.1 s."
+        assert error.message == f"{name} was not complete within 0.1 s."
     flag.touch()
     assert notebook.value("%gather one many") == ("one", [0, 1, 2])
 
@@ -117,11 +117,11 @@ def test_each_worker_runs_it_once(notebook):
 
 def test_what_takes_too_long_is_cancelled(notebook):
     error, _ = notebook.fail("%%submit --timeout 0.2\nimport time\nfor _ in range(500): time.sleep(0.01)")
-    assert "did not end within 0.2 s" in error.message
+    assert "did not finish within 0.2 s" in error.message
     error, _ = notebook.fail("%%submit --each --timeout 0.2\nimport time\nfor _ in range(200): time.sleep(0.01)")
-    assert "did not end within 0.2 s" in error.message
+    assert "did not finish within 0.2 s" in error.message
     error, _ = notebook.fail("%%submit --timeout 0.3 for i in range(1000)\nimport time\ntime.sleep(0.05)")
-    assert "of 1000 items have ended within 0.3 s" in error.message
+    assert "of 1000 items finished within 0.3 s" in error.message
 
 
 def test_large_values_are_placed_and_said_so_or_refused(notebook):

@@ -361,7 +361,7 @@ def test_a_cluster_is_started_and_stopped_by_request():
             panel.see(lambda state: state["cluster"] is not None and state["cluster"]["status"] == "starting")
             refused(panel.ask("start", n_workers=1), "ClusterError", "starting")
             panel.see(lambda state: state["cluster"]["status"] == "connected" and len(state["workers"]) == 1)
-            refused(panel.ask("start", n_workers=1), "ClusterError", "there already")
+            refused(panel.ask("start", n_workers=1), "ClusterError", "already running")
         assert kernel.run("print(cluster.n_workers)") == "1\n"
         assert panel.ask("stop")["ok"]
         state = panel.see(lambda state: state["cluster"]["status"] == "stopped")

@@ -276,7 +276,7 @@ def test_what_the_notebook_cannot_place_anew_is_refused(cluster):
     with pytest.raises(InputError, match="already"):
         cluster.broadcast(future, name="x", writable=True)
     cluster.broadcast(future, name="x")
-    with pytest.raises(InputError, match="placed already"):
+    with pytest.raises(InputError, match="already placed"):
         cluster.place("x", cluster.placement()["x"].placement, writable=True)
 
 

@@ -130,7 +130,7 @@ def test_an_iterable_that_raises_half_way_keeps_what_came_before(cluster):
 def test_what_cannot_be_looped_over_is_refused(cluster):
     with pytest.raises(InputError, match="A int cannot be looped over"):
         cluster.map(double, 5)
-    with pytest.raises(InputError, match="nothing to loop over"):
+    with pytest.raises(InputError, match="No iterable was given"):
         cluster.map(double)
     with pytest.raises(InputError, match="batch_size=0"):
         cluster.map(double, [1], batch_size=0)

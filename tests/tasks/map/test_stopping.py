@@ -54,7 +54,7 @@ def test_an_interrupt_of_a_wait_leaves_the_results_usable(cluster, tmp_path):
 
 def test_what_has_not_ended_in_time_is_cancelled_and_told(cluster):
     results = cluster.map(lambda i: time.sleep(0.05) or i, range(1000), timeout=0.5)
-    with pytest.raises(WaitTimeoutError, match=r"\d+ of 1000 items have ended within 0\.5 s"):
+    with pytest.raises(WaitTimeoutError, match=r"\d+ of 1000 items finished within 0\.5 s"):
         results.wait()
     assert 0 < results.progress.done < 100
 

@@ -87,10 +87,10 @@ class SSHCluster(SpecCluster):
         **kwargs: Any,
     ) -> None:
         if isinstance(hosts, str) or not hosts:
-            raise InputError("No hosts are named.", 'Say on which machines: --option hosts=\'["alice", "bob"]\'.')
+            raise InputError("No hosts are named.", 'Name the machines: --option hosts=\'["alice", "bob"]\'.')
         self._hosts = list(hosts)
         if "n_workers" in (worker_options or {}):
-            raise InputError("A host has as many workers as it is named times.", "Leave n_workers out.")
+            raise InputError("Each mention of a host starts one worker on it.", "Leave n_workers out.")
         self._options = {
             "connect_options": {**_PATIENCE, **(connect_options or {})},
             "remote_python": remote_python,

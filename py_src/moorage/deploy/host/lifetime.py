@@ -71,7 +71,9 @@ class Lifetime:
             If it cannot be kept.
         """
         if self._orphaned and not keep:
-            raise InputError("What started this cluster is gone, so it can only be kept or stopped.", "Stop it.")
+            raise InputError(
+                "The process that started this cluster is gone, so it can only be kept or stopped.", "Stop it."
+            )
         self.on_keep(keep)
         self.keep = keep
 

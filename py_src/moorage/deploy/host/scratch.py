@@ -48,7 +48,7 @@ def ensure_base(base: Path) -> None:
     except OSError as error:
         raise StartError(f"The folder for scratch files {base} cannot be used: {error}.", remedy) from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise StartError(f"The folder for scratch files {base} is not a folder of yours.", remedy)
+        raise StartError(f"The folder for scratch files {base} does not belong to you.", remedy)
     if stat.S_IMODE(status.st_mode) & 0o077:
         base.chmod(0o700)
 

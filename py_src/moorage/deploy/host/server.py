@@ -151,7 +151,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
     if not isinstance(cluster.scheduler, Scheduler):
         await cluster._close()
         raise StartError(
-            f"{spec.cluster_class} runs its scheduler somewhere else, where moorage cannot scale it without loss.",
+            f"{spec.cluster_class} runs its scheduler elsewhere, where moorage cannot scale it without losing data.",
             "Create the cluster in the notebook and attach to it.",
         )
     return cluster, access
@@ -190,7 +190,9 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
     protocol = "tcp://" if security is None else "tls://"
     cluster: Any = cls(*spec.args, asynchronous=True, security=security, protocol=protocol, **options)
     if not isinstance(cluster, SpecCluster):
-        raise StartError(f"{spec.cluster_class} cannot be scaled without loss by moorage.", "Attach to it instead.")
+        raise StartError(
+            f"{spec.cluster_class} cannot be scaled by moorage without losing data.", "Attach to it instead."
+        )
     return cluster
 
 

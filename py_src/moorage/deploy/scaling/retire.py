@@ -104,7 +104,7 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
         if ws.actors:
             raise ScaleError(
                 f"Worker {str(ws.name)!r} holds an Actor, which cannot be moved.",
-                "Release the Actor first, or let another worker go.",
+                "Release the Actor first, or remove another worker.",
             )
     tasks = only_on(leaving)
     if not tasks:
@@ -115,8 +115,8 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
         others = sorted(str(ws.name) for ws in set(scheduler.workers.values()) - set(leaving))
         which = f" ({', '.join(others[:10])}: not running, perhaps as their memory is full)" if others else ""
         raise ScaleError(
-            f"{_amount(sizes)} would be lost: no running worker stays to take the data{which}.",
-            "Keep at least one that runs, release the data first, or force it to lose the data.",
+            f"{_amount(sizes)} would be lost: no running worker remains to take the data{which}.",
+            "Keep at least one running worker, release the data first, or use force to lose it.",
         )
     shared = _shared(scheduler)
     own = [_own(ts, staying, shared) for ts in tasks]
@@ -125,7 +125,7 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
     hosts = capacity.host_free(worker_info(ws, shared=shared) for ws in staying)
     if sum(own) > min(sum(free.values()), sum(hosts.values())) or max(own) > max(free.values()):
         raise DoesNotFitError(
-            f"{_amount(own)} (the largest {format_bytes(max(own))}) would have to move to the workers that stay,"
+            f"{_amount(own)} (the largest {format_bytes(max(own))}) would have to move to the remaining workers,"
             f" which have room for: {_listed(free)}.",
             "Keep more workers, release data first, or force it: the workers then spill to disk.",
         )
@@ -157,8 +157,8 @@ async def evacuate(scheduler: Scheduler, addresses: Iterable[str], timeout: floa
             stuck = [ws for ws in leaving if ws.address in scheduler.workers and ws.address not in retired]
             if stuck:
                 raise ScaleError(
-                    f"Worker {str(stuck[0].name)!r} holds data that no other worker takes.",
-                    "See whether the others are paused, or keep it.",
+                    f"Worker {str(stuck[0].name)!r} holds data that no other worker accepts.",
+                    "Check whether the others are paused, or keep this worker.",
                 )
             # A task that was running meanwhile may have left a result.
             leaving = [ws for ws in leaving if ws.address in scheduler.workers]
@@ -168,8 +168,8 @@ async def evacuate(scheduler: Scheduler, addresses: Iterable[str], timeout: floa
         _reprieve(scheduler, before)
         if isinstance(error, TimeoutError):
             raise ScaleError(
-                f"The data of the workers that were to go did not move within {timeout:g} s.",
-                "Try again with a longer time limit; what has moved already stays moved.",
+                f"The data of the leaving workers did not move within {timeout:g} s.",
+                "Try again with a longer time limit; data that has moved stays moved.",
             ) from error
         raise
     # From the check to here nothing was awaited.

@@ -114,7 +114,7 @@ class Scaler:
         if sum(request is not None for request in (n, workers, cores, memory)) != 1:
             raise InputError(
                 "Give exactly one of n, workers, cores, memory.",
-                "Give a number of workers, of cores, an amount of memory, or the workers to let go.",
+                "For example scale(4), scale(cores=16), or scale(workers=[...]) to remove some.",
             )
         async with self._lock:
             jobs = self.jobs()
@@ -156,7 +156,9 @@ class Scaler:
             )
         minimum, maximum = _count(minimum), _count(maximum)
         if not minimum <= maximum or maximum == 0:
-            raise InputError(f"From {minimum} to {maximum} workers is no range.", "Put the smaller number first.")
+            raise InputError(
+                f"From {minimum} to {maximum} workers is not a valid range.", "Put the smaller number first."
+            )
         self._check_growth(maximum)
         async with self._lock:
             self._end_adapt()
@@ -230,7 +232,7 @@ class Scaler:
             if extra := sorted(set(together) - set(asked)):
                 raise ScaleError(
                     f"Worker {extra[0]!r} belongs to the same job as {next(w for w in together if w in asked)!r}.",
-                    f"Let go all of: {', '.join(together)}.",
+                    f"Remove all of: {', '.join(together)}.",
                 )
         return list(leaving.values())
 
@@ -246,9 +248,9 @@ class Scaler:
                 wanted = float(parse_bytes(memory))
                 per_worker = self._per_worker("memory_limit", self.cluster._memory_per_worker)
         except (ValueError, TypeError) as error:
-            raise InputError(f"That is no size: {error}.", remedy) from error
+            raise InputError(f"That is not a valid size: {error}.", remedy) from error
         except (KeyError, RuntimeError) as error:
-            raise InputError("It is not known what a worker of this cluster will have.", remedy) from error
+            raise InputError("The size of this cluster's workers is not known yet.", remedy) from error
         if not (0 <= wanted < math.inf and per_worker > 0):
             raise InputError("This cluster cannot be scaled that way.", remedy)
         return math.ceil(wanted / per_worker)

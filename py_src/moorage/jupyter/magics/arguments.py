@@ -34,25 +34,27 @@ def _add_names(parser: Parser, about: str, nargs: str = "+") -> None:
 
 def add_timeout(parser: Parser) -> None:
     """Add the option ``--timeout``."""
-    parser.add_argument("--timeout", type=duration, metavar="T", help="wait at most so long, such as 30 or 2m")
+    parser.add_argument(
+        "--timeout", type=duration, metavar="T", help="wait at most this long, such as 30 (seconds) or 2m"
+    )
 
 
 def _add_placing(parser: Parser) -> None:
-    parser.add_argument("--force", action="store_true", help="place it even if it does not seem to fit")
+    parser.add_argument("--force", action="store_true", help="place it even if it does not appear to fit")
     parser.add_argument(
         "--rebind",
         action="store_true",
-        help="bind the names to the memory that the workers of this host share: one copy in all, read-only",
+        help="bind the names to this host's shared memory: one read-only copy for workers and notebook",
     )
     parser.add_argument(
         "--writable",
         action="store_true",
-        help="let tasks write to it: each worker for itself, seen by its later tasks and by nobody else",
+        help="let tasks write to it; only later tasks on the same worker see the changes",
     )
     parser.add_argument(
         "--keep-local",
         action="store_true",
-        help="cell form: keep the value in the notebook too, as a variable of that name",
+        help="cell form: also keep the value in the notebook, under the same name",
     )
     add_timeout(parser)
 
@@ -97,8 +99,8 @@ class PlacingArguments(Arguments):
 
 _CELL_FORM = """
 In the cell form, %%{0} NAME, the cell runs in the notebook, and the value of its last expression is placed under
-NAME, which means that value from then on. The notebook keeps no copy of it, unless --keep-local is given, or --rebind:
-then NAME is the value in the memory that the workers share."""
+NAME. The notebook keeps no copy unless --keep-local is given; with --rebind, NAME is bound to the memory that the
+workers share."""
 
 
 class ScatterArguments(PlacingArguments):
@@ -131,18 +133,18 @@ def _scatter() -> Parser:
     _add_names(parser, "variables of the notebook")
     add_workers(parser, "spread them over these workers only (name, host, host:port or address)")
     parser.add_argument("--whole", action="store_true", help="place a list, set or dict as one value")
-    parser.add_argument("--copies", type=positive, metavar="N", help="keep so many copies of each element")
+    parser.add_argument("--copies", type=positive, metavar="N", help="keep N copies of each element")
     parser.add_argument(
         "--by",
         type=one_of("cores", "workers", "memory"),
         default="cores",
         metavar="{cores,workers,memory}",
-        help="deal elements to workers in turn by their cores (default), one each, or to the most free memory",
+        help="assign elements by cores (default), evenly by worker, or by free memory",
     )
     parser.add_argument(
         "--allow-other-workers",
         action="store_true",
-        help="with --workers: tasks on them may run elsewhere when none of these workers is there",
+        help="with --workers: let tasks that use the elements run elsewhere if none of these workers is available",
     )
     _add_placing(parser)
     return parser
@@ -158,9 +160,10 @@ def _broadcast() -> Parser:
     parser = Parser(
         "%broadcast",
         usage="%(prog)s NAME... [--per-host] [--force] [--rebind] [--writable] [--keep-local] [--timeout T]",
-        description="Place variables on every worker, also on those that join later." + _CELL_FORM.format("broadcast"),
+        description="Place variables on every worker, including those that join later."
+        + _CELL_FORM.format("broadcast"),
     )
-    _add_names(parser, "variables of the notebook, or already placed ones")
+    _add_names(parser, "variables of the notebook, or placed variables")
     parser.add_argument("--per-host", action="store_true", help="one copy per host instead of one per worker")
     _add_placing(parser)
     return parser
@@ -182,15 +185,15 @@ def _pin() -> Parser:
         "%pin",
         usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--force] [--rebind] [--writable]\n"
         "            [--keep-local] [--timeout T]",
-        description="Keep a copy of variables on each of these workers. A variable that is placed already moves; one\n"
-        "that is not is taken from the notebook." + _CELL_FORM.format("pin"),
+        description="Keep a copy of variables on each of these workers. Variables that are already placed move;\n"
+        "others are taken from the notebook." + _CELL_FORM.format("pin"),
     )
     _add_names(parser, "placed variables, or variables of the notebook")
     add_workers(parser, "the workers (name, host, host:port or address)", required=True)
     parser.add_argument(
         "--allow-other-workers",
         action="store_true",
-        help="tasks on them may run elsewhere when none of these workers is there",
+        help="let tasks that use them run elsewhere if none of these workers is available",
     )
     _add_placing(parser)
     return parser
@@ -213,7 +216,7 @@ def _release() -> Parser:
     parser = Parser(
         "%release",
         usage="%(prog)s NAME...",
-        description="Let go of placed variables: their copies on the cluster may go.",
+        description="Release placed variables: their copies on the cluster are freed once nothing else uses them.",
     )
     _add_names(parser, "placed variables")
     return parser
@@ -225,11 +228,13 @@ def _gather() -> Parser:
         usage="%(prog)s NAME... [--map] [--timeout T]",
         description="Bring placed variables into the notebook: each is bound to its name there, and the value is\n"
         "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.\n"
-        "Futures, results of %%submit and other notebooks' variables are returned without replacing what the name has.",
+        "Futures, results of %%submit and other notebooks' variables are returned without rebinding the name.",
     )
-    _add_names(parser, "placed variables, or what %%submit -o has bound")
+    _add_names(parser, "placed variables, or names bound by %%%%submit -o")
     parser.add_argument(
-        "--map", action="store_true", help="map the memory in which workers of this host have it: no copy, read-only"
+        "--map",
+        action="store_true",
+        help="map it, read-only, from the memory that workers of this host share instead of copying it",
     )
     add_timeout(parser)
     return parser
@@ -237,11 +242,13 @@ def _gather() -> Parser:
 
 def _placement() -> Parser:
     parser = Parser(
-        "%placement", usage="%(prog)s [NAME...] [-v]", description="Show where placed variables are: now, and by wish."
+        "%placement",
+        usage="%(prog)s [NAME...] [-v]",
+        description="Show where placed variables are and where they should be.",
     )
     _add_names(parser, "only these", nargs="*")
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="also which workers share memory, and why others do not"
+        "-v", "--verbose", action="store_true", help="also show which workers share memory, and why others do not"
     )
     return parser
 

@@ -68,7 +68,7 @@ class ValueCell:
             if not isinstance(last, ast.Expr):
                 raise InputError(
                     "The cell has no value: it does not end with an expression. It was not run.",
-                    "Let its last line be what shall be placed, such as the name of a variable.",
+                    "End it with what you want to place, such as the name of a variable.",
                 )
             *body, last = shell.transform_ast(tree).body
             statements = compile(ast.Module(body, []), filename, "exec", flags)

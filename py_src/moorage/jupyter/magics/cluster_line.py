@@ -57,8 +57,8 @@ class ClusterArguments(Arguments):
             case "scale":
                 if [self.n, self.cores, self.total_memory, self.remove].count(None) != 3:
                     raise ArgumentError(
-                        "%cluster scale takes one size, or the workers to let go.",
-                        "Say %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
+                        "%cluster scale takes exactly one size, or the workers to remove.",
+                        "Write: %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
                     )
             case "adapt":
                 self._check_adapt()
@@ -81,34 +81,34 @@ class ClusterArguments(Arguments):
         if self.off or self.minimum is None or self.maximum is None:
             raise ArgumentError(
                 "%cluster adapt takes a minimum and a maximum of workers, or --off.",
-                "Say %cluster adapt 2 8.",
+                "Write: %cluster adapt 2 8.",
             )
         if self.minimum > self.maximum:
             raise ArgumentError(
                 f"The minimum, {self.minimum}, is more than the maximum, {self.maximum}.",
-                f"Say %cluster adapt {self.maximum} {self.minimum}.",
+                f"Write: %cluster adapt {self.maximum} {self.minimum}.",
             )
 
 
-_CLUSTER = """Start, attach, scale and stop clusters; without an action, show the one there is.
+_CLUSTER = """Start, attach, scale and stop clusters; without an action, show the current one.
 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
   %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
-                                  the name of a kept cluster; without TARGET the one kept cluster
+                                  the name of a kept cluster; by default the only kept cluster
   %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
-  %cluster adapt MIN MAX          let load decide; --off ends that
-  %cluster keep                   let it outlive this kernel; --off ends that
+  %cluster adapt MIN MAX          follow the load; --off stops that
+  %cluster keep                   let it outlive this kernel; --off undoes that
   %cluster stop
 
-Each takes -h."""
+Every action takes -h."""
 
 
 def _cluster_actions() -> dict[str, Parser]:
     start = Parser("%cluster start", description="Start a cluster on this machine: TLS, loopback only.")
     start.add_argument("-n", "--n-workers", type=positive, metavar="N", help="number of workers")
     start.add_argument("--threads", type=positive, metavar="T", help="threads of each worker")
-    start.add_argument("--memory", type=limit, metavar="SIZE", help="memory limit of each worker, as 2GB")
+    start.add_argument("--memory", type=limit, metavar="SIZE", help="memory limit of each worker, such as 2GB")
     start.add_argument("--names", nargs="+", type=text, metavar="NAME", help="names of the workers")
     start.add_argument(
         "--using",
@@ -123,22 +123,24 @@ def _cluster_actions() -> dict[str, Parser]:
         action="extend",
         type=option,
         metavar="KEY=VALUE",
-        help="argument of that class, as cores=4 or queue=all.q; JSON, or a text",
+        help="argument of that class, such as cores=4 or queue=all.q; the value is JSON or a string",
     )
-    start.add_argument("--insecure", action="store_true", help="do without TLS: open to whoever reaches it")
+    start.add_argument(
+        "--insecure", action="store_true", help="turn TLS off: anyone who can reach the cluster can use it"
+    )
     start.add_argument("--keep", action="store_true", help="let the cluster outlive this kernel")
 
-    attach = Parser("%cluster attach", description="Use a cluster that runs already.")
+    attach = Parser("%cluster attach", description="Use a running cluster.")
     attach.add_argument(
         "target",
         nargs="?",
         type=text,
         metavar="TARGET",
         help="address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
-        "default: the one kept cluster",
+        "default: the only kept cluster",
     )
     attach.add_argument("--tls-ca", type=text, metavar="FILE", help="certificate authority of the cluster (PEM)")
-    attach.add_argument("--tls-cert", type=text, metavar="FILE", help="certificate to show it (PEM)")
+    attach.add_argument("--tls-cert", type=text, metavar="FILE", help="client certificate (PEM)")
     attach.add_argument("--tls-key", type=text, metavar="FILE", help="key of that certificate (PEM)")
     for parser in (start, attach):
         parser.add_argument(
@@ -150,14 +152,14 @@ def _cluster_actions() -> dict[str, Parser]:
             help="bind it to this name instead of `cluster`",
         )
 
-    scale = Parser("%cluster scale", description="Add workers, or take some away without losing data.")
+    scale = Parser("%cluster scale", description="Add workers, or remove some without losing data.")
     scale.add_argument("n", nargs="?", type=count, metavar="N", help="number of workers")
-    scale.add_argument("--cores", type=positive, metavar="C", help="cores in all instead")
+    scale.add_argument("--cores", type=positive, metavar="C", help="total number of cores instead")
     scale.add_argument(
-        "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="memory in all instead, as 64GB"
+        "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="total memory instead, such as 64GB"
     )
-    scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="let these workers go instead")
-    scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on what stays")
+    scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="remove these workers instead")
+    scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on the remaining workers")
 
     adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
     adapt.add_argument("minimum", nargs="?", type=count, metavar="MIN")
@@ -165,9 +167,9 @@ def _cluster_actions() -> dict[str, Parser]:
     adapt.add_argument("--off", action="store_true", help="stop adapting")
 
     keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
-    keep.add_argument("--off", action="store_true", help="end it with this kernel after all")
+    keep.add_argument("--off", action="store_true", help="end it with this kernel again")
 
-    stop = Parser("%cluster stop", description="End the cluster and what is placed on it.")
+    stop = Parser("%cluster stop", description="Stop the cluster and discard what is placed on it.")
     for parser in (start, attach, scale):
         add_timeout(parser)
     return {"start": start, "attach": attach, "scale": scale, "adapt": adapt, "keep": keep, "stop": stop}

@@ -300,7 +300,7 @@ class MoorageMagics(Magics):
             show_from_users_code(self.shell, error)
             raise
         raise WaitTimeoutError(
-            f"{name} is not complete within {timeout:g} s.", "It goes on: wait for it again, or longer with --timeout."
+            f"{name} was not complete within {timeout:g} s.", "It continues: wait again, or longer with --timeout."
         )
 
     @line_magic

@@ -91,7 +91,7 @@ def _from_namespace(raw: str, namespace: Mapping[str, Any]) -> list[str]:
     reference = _VARIABLE.fullmatch(raw)
     if reference is None:
         raise ArgumentError(
-            f"{raw!r} is an expression, and magics of moorage evaluate none.",
+            f"{raw!r} is an expression; moorage's magics do not evaluate expressions.",
             "Assign it to a variable first and write $variable; or quote it if it is a name.",
         )
     name = reference[1] or reference[2]
@@ -105,7 +105,7 @@ def _from_namespace(raw: str, namespace: Mapping[str, Any]) -> list[str]:
     if not all(isinstance(one, str | int | float) for one in values):
         raise ArgumentError(
             f"{raw!r} is a {type(value).__name__}.",
-            "Only text, numbers and lists of them can be put into the line of a magic.",
+            "Only strings, numbers and lists of them can stand in the line of a magic.",
         )
     return [QUOTED + str(one) for one in values]
 
@@ -122,7 +122,7 @@ def quote(text: str) -> str:
         return text
     if not all(char.isprintable() for char in text):
         raise ArgumentError(
-            f"{text!r} cannot be written in the line of a magic: it holds characters that do not print.",
+            f"{text!r} cannot be written in the line of a magic: it has unprintable characters.",
             "Use the same verb in Python, such as cluster.pin('x', workers=[...]).",
         )
     return "'" + text.replace("'", "'\"'\"'") + "'"

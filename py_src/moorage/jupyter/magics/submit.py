@@ -172,7 +172,9 @@ def _result(future: Future[Any], timeout: float | None) -> Any:
 
 
 def _late(timeout: float | None) -> WaitTimeoutError:
-    return WaitTimeoutError(f"The cell did not end within {timeout:g} s, and was cancelled.", "Allow more: --timeout.")
+    return WaitTimeoutError(
+        f"The cell did not finish within {timeout:g} s and was cancelled.", "Allow more: --timeout."
+    )
 
 
 class Output:

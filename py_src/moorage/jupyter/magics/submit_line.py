@@ -57,13 +57,13 @@ class SubmitArguments(Arguments):
         check_names(self.output)
         placing = "--broadcast" if self.broadcast else "--pin" if self.pin else ""
         if placing and not self.output:
-            raise ArgumentError(f"{placing} places the result, and it has no name.", f"Write: -o NAME {placing}")
+            raise ArgumentError(f"{placing} places the result, which needs a name.", f"Write: -o NAME {placing}")
         if self.broadcast and self.pin:
-            raise ArgumentError("--broadcast and --pin are two places.", "Choose one.")
+            raise ArgumentError("--broadcast and --pin exclude each other.", "Choose one.")
         if self.each and (placing or self.near or self.workers):
-            raise ArgumentError("--each is on every worker.", "Leave out what names some of them.")
+            raise ArgumentError("--each runs on every worker.", "Leave out the options that choose workers.")
         if self.each and len(self.output) > 1:
-            raise ArgumentError("--each has one result, a value per worker.", f"Write: -o {self.output[0]}")
+            raise ArgumentError("--each has a single result, with one value per worker.", f"Write: -o {self.output[0]}")
 
 
 class SubmitReader(Reader[SubmitArguments]):
@@ -92,7 +92,7 @@ class SubmitReader(Reader[SubmitArguments]):
             )
         if read.loop and len(read.output) > 1:
             raise ArgumentError(
-                f"-o gives {len(read.output)} names, and a loop has one result, the sequence of its items' values.",
+                f"-o gives {len(read.output)} names, but a loop has a single result: the list of its items' values.",
                 f"Write: -o {read.output[0]}",
             )
         return read
@@ -103,7 +103,7 @@ def _submit() -> Parser:
         "%%submit",
         usage="%(prog)s [-o NAME] [OPTIONS] [for TARGET in ITERABLE]",
         description="Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
-        "item of a loop. Its value is that of its last expression; without one, that of the variable NAME.",
+        "item of a loop. The result is the value of its last expression or, without one, of the variable NAME.",
     )
     parser.add_argument(
         "-o",
@@ -112,33 +112,33 @@ def _submit() -> Parser:
         default=[],
         type=text,
         metavar="NAME",
-        help="bind the result to this name and do not wait; several names take the parts of a tuple",
+        help="bind the result to NAME without waiting; several names unpack a tuple",
     )
     parser.add_argument("-b", "--block", action="store_true", default=None, help="wait, also with -o")
     parser.add_argument("-a", "--noblock", action="store_false", dest="block", help="do not wait, also without -o")
     add_workers(parser, "run it on these workers only (name, host, host:port or address)")
     parser.add_argument(
-        "--allow-other-workers", action="store_true", help="prefer the workers, but use others when they are busy"
+        "--allow-other-workers", action="store_true", help="prefer these workers, but use others when they are busy"
     )
     parser.add_argument("--near", type=text, metavar="NAME", help="run it where this placed variable is")
     parser.add_argument(
-        "--each", action="store_true", help="run it once on every worker, also on those that join later"
+        "--each", action="store_true", help="run it once on every worker, including those that join later"
     )
-    placing = parser.add_argument_group(
-        "the result stays on the cluster, as variable NAME, and is computed again if lost"
-    )
+    placing = parser.add_argument_group("where the result stays, as variable NAME (recomputed if lost)")
     placing.add_argument("--broadcast", action="store_true", help="on every worker")
     placing.add_argument("--pin", nargs="+", type=text, metavar="W", help="on these workers")
     running = parser.add_argument_group("how it runs")
-    running.add_argument("--retries", type=count, default=0, metavar="N", help="try an item so often again")
-    running.add_argument("--priority", type=whole, default=0, metavar="N", help="before tasks of a lower one")
+    running.add_argument("--retries", type=count, default=0, metavar="N", help="retry a failed item up to N times")
+    running.add_argument(
+        "--priority", type=whole, default=0, metavar="N", help="run before tasks with a lower priority"
+    )
     running.add_argument(
         "--resources",
         nargs="+",
         type=amount,
         default=[],
         metavar="NAME=N",
-        help="what an item takes of a worker: GPU=1",
+        help="resources of a worker that an item needs, such as GPU=1",
     )
     running.add_argument(
         "--limit",
@@ -146,21 +146,27 @@ def _submit() -> Parser:
         type=leases,
         default=[],
         metavar="NAME=N",
-        help="so many at once on the whole cluster: db=4",
+        help="run at most N items at once on the whole cluster, such as db=4",
     )
-    running.add_argument("--batch-size", type=positive, metavar="N", help="items per task, rather than as measured")
-    running.add_argument("--timeout", type=duration, metavar="T", help="cancel what takes longer, such as 30 or 2m")
-    running.add_argument("--no-rerun", action="store_false", dest="rerun", help="not again when its worker is lost")
-    capturing = parser.add_argument_group("what it takes along")
+    running.add_argument(
+        "--batch-size", type=positive, metavar="N", help="items per task, instead of a measured number"
+    )
+    running.add_argument(
+        "--timeout", type=duration, metavar="T", help="cancel it after this long, such as 30 (seconds) or 2m"
+    )
+    running.add_argument(
+        "--no-rerun", action="store_false", dest="rerun", help="do not run items again when their worker is lost"
+    )
+    capturing = parser.add_argument_group("what it captures")
     capturing.add_argument(
-        "--no-auto", action="store_false", dest="auto", help="refuse to place large values that it captures"
+        "--no-auto", action="store_false", dest="auto", help="refuse to place large captured values automatically"
     )
     capturing.add_argument(
         "--stale",
         type=one_of("refresh", "error"),
         default="refresh",
         metavar="refresh|error",
-        help="place anew what has changed since it was placed, or refuse",
+        help="replace values that have changed since they were placed, or refuse",
     )
     return parser
 

@@ -102,13 +102,11 @@ class Requests:
 
     def _perform(self, op: str, args: Any, who: Hashable, read_only: bool) -> Any:
         if op not in self._shapes:
-            raise InputError(
-                f"There is no request {op!r}.", f"The kernel of moorage knows {', '.join(sorted(self._shapes))}."
-            )
+            raise InputError(f"There is no request {op!r}.", f"The kernel knows: {', '.join(sorted(self._shapes))}.")
         if op not in _LOOKING and (read_only or self._panel.read_only):
             raise ReadOnlyError(
-                "This panel may only look.",
-                "Magics are not bound by that. It is switched off in the panel's settings, or by moorage.read-only in "
+                "This panel is read-only.",
+                "Magics still work. Turn read-only off in the panel's settings, or with moorage.read-only in "
                 "Dask's configuration.",
             )
         check(args, self._shapes[op], f"What {op} is asked with")
@@ -246,7 +244,7 @@ def _placement(args: PanelPlaceArgs) -> Placement:
     if isinstance(placement, OnWorkers) and not placement.workers:
         raise InputError("No worker is named.", "Name at least one.")
     if isinstance(placement, Anywhere) and placement.copies < 1:
-        raise InputError(f"There cannot be {placement.copies} copies.", "Ask for 1 or more.")
+        raise InputError(f"copies={placement.copies} is not valid.", "Ask for 1 or more.")
     return placement
 
 
@@ -262,12 +260,12 @@ def _check_known(name: str, controller: ClusterController, namespace: dict[str, 
 def _check_alone() -> None:
     """Refuse to start a second cluster, as a double click would."""
     if registry.starts():
-        raise ClusterError("A cluster is starting already.", "Wait until it is there.")
+        raise ClusterError("A cluster is already starting.", "Wait until it has started.")
     running = [controller for controller in registry.all_controllers() if not controller.lost]
     if running:
         raise ClusterError(
-            f"The cluster {running[-1].name!r} is there already.",
-            "Stop it first; or start another one by magic: %cluster start --as NAME.",
+            f"The cluster {running[-1].name!r} is already running.",
+            "Stop it first, or start another one with %cluster start --as NAME.",
         )
 
 

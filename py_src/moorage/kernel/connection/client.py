@@ -99,13 +99,13 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
         if "IOStream" in str(error):  # plain text came where TLS was to begin; tornado's word for it
             raise UnreachableError(*_diagnosis(address, limit, error)) from error
         raise InputError(
-            f"{address!r} cannot be attached to: {error}.",
+            f"Cannot attach to {address!r}: {error}.",
             "An address looks like tcp://host:port. For tls:// say --tls-ca, --tls-cert and --tls-key, or name the"
             " files in Dask's configuration (distributed.comm.tls).",
         ) from error
     except Exception as error:  # such as MemoryError, for the length that other people's greetings seem to say
         raise InputError(
-            f"What answers at {address} is no Dask scheduler ({type(error).__name__}).",
+            f"What answers at {address} is not a Dask scheduler ({type(error).__name__}).",
             "Give the address that the scheduler tells when it starts, tcp://host:port, not that of its dashboard.",
         ) from error
     if not identity.get("type", "Scheduler").endswith("Scheduler"):

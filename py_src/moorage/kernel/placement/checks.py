@@ -49,7 +49,7 @@ def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
         if future.status in ("cancelled", "error", "lost"):
             raise InputError(
                 f"The future {future.key!r} has no value to place: its status is {future.status}.",
-                "Compute it again, and place the result.",
+                "Compute it again and place the result.",
             )
 
 
@@ -62,12 +62,12 @@ def check_writable(elements: Elements, *, in_process: bool) -> None:
     """
     if elements.futures:
         raise InputError(
-            "What is on the cluster already cannot be made writable there.",
-            "Gather its value, and place that with --writable, writable=True.",
+            "Data that is already on the cluster cannot be made writable there.",
+            "Gather its value and place that with --writable, writable=True.",
         )
     if in_process:
         raise InputError(
-            "The workers are in the notebook's process: what they write to would be the notebook's own value.",
+            "The workers run in the notebook's process: they would write to the notebook's own value.",
             "Start a cluster with worker processes, or copy it in the task: x = x.copy().",
         )
 
@@ -82,7 +82,7 @@ def check_labels(elements: Elements, origins: ValueRegistry) -> None:
     for key, image in zip(elements.keys, elements.images, strict=True):
         if key in origins and origins.digest(key) != image.digest:
             raise InputError(
-                f"The key {key!r} is on the cluster already, with another value.",
+                f"The key {key!r} is already on the cluster with another value.",
                 "Give the dict a name (name=), or release the earlier one first.",
             )
 

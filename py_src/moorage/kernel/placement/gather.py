@@ -156,16 +156,16 @@ class Bringing(Inventory):
         InputError
         """
         if name is None:
-            raise InputError("What has no name cannot be bound to it.", "Give it one: name=, and the name it has here.")
+            raise InputError("rebind needs a name to bind.", "Pass name=, the variable's name in the notebook.")
         if futures_in(value) is not None:
             raise InputError(
-                f"{name} is on the cluster already: the notebook has no value of it to let go of.",
+                f"{name} is already on the cluster: the notebook has no value of it to replace.",
                 f"%gather --map {name} maps it.",
             )
         if self._names().get(name, self) is not value:
             raise InputError(
                 f"{name} is not a variable of the notebook that has this value, so it cannot be bound to another one.",
-                f"Bind what you like: x = cluster.gather({name!r}, map=True).",
+                f"Assign it yourself: x = cluster.gather({name!r}, map=True).",
             )
 
     async def check_shareable(self, name: str, images: Sequence[Image]) -> None:
@@ -233,7 +233,7 @@ async def settled(futures: Sequence[Any]) -> None:
 
 def _not_mappable(name: str, why: str) -> NotMappableError:
     return NotMappableError(
-        f"{name} cannot be mapped into the notebook: {why}.", f"Without mapping it is a copy: %gather {name}, gather()."
+        f"{name} cannot be mapped into the notebook: {why}.", f"Gather a copy instead: %gather {name}, gather()."
     )
 
 

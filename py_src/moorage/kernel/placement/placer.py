@@ -243,8 +243,8 @@ class Placer(Bringing):
         record = await self.find(name)
         if how.writable and not all(map(is_writable, record["keys"])):
             raise InputError(
-                f"{name} is placed already, so that tasks cannot write to it, and the notebook has no value of it.",
-                f"Bring that first: %gather {name}. Then place it with --writable, writable=True.",
+                f"{name} is already placed read-only, and the notebook does not have its value.",
+                f"Gather it first: %gather {name}. Then place it with --writable, writable=True.",
             )
         return record
 

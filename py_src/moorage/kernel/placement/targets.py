@@ -51,7 +51,7 @@ def scatter_placement(workers: Sequence[str] | None, broadcast: Any, others: boo
     """
     if broadcast is not None and (not isinstance(broadcast, int) or broadcast < 0):
         raise InputError(
-            f"broadcast={broadcast!r} makes no sense.", "Use True for every worker, or the number of copies."
+            f"broadcast={broadcast!r} is not valid.", "Use True for every worker, or the number of copies."
         )
     if workers is not None:
         each = broadcast is True or (broadcast or 0) > 1
@@ -75,7 +75,7 @@ def check_placement(placement: object) -> None:
         case OnWorkers(workers=tuple(workers)) if workers and all(isinstance(worker, str) for worker in workers):
             return
     raise InputError(
-        f"{placement!r} is no placement.",
+        f"{placement!r} is not a placement.",
         'Use Anywhere(copies=1), Everywhere(), OnePerHost() or OnWorkers(("alice", "bob")).',
     )
 

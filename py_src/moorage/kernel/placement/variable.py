@@ -61,7 +61,7 @@ class Variable:
         """
         if len(self.keys) != 1:
             raise InputError(
-                f"{self.name} has {len(self.keys)} keys, so there is no one future of it.",
+                f"{self.name} has {len(self.keys)} keys, so it has no single future.",
                 f'Use cluster["{self.name}"].futures, or place it as one value.',
             )
         return self._placer.future_of(self.keys[0], self.name)

@@ -166,12 +166,12 @@ def exception_of(described: Described, index: int) -> BaseException:
         kind, reason = described["untakeable"]
         error: BaseException = UnpicklableError(
             f"The result of item {index}, a {kind}, cannot be sent: {reason}.",
-            "Return something that can be, such as a list in the place of a generator.",
+            "Return something that can be, such as a list instead of a generator.",
         )
     elif "unloadable" in described:
         error = UnpicklableError(
             f"The result of item {index} cannot be loaded here: {described['unloadable']}.",
-            "Return plain data, or make what it needs known here, too; on the cluster it can be used: .futures",
+            "Return plain data, or install here what it needs. On the cluster it can be used: .futures",
         )
     else:
         error = _loaded(described)

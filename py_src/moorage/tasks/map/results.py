@@ -229,7 +229,7 @@ class Results(Sequence[Any]):
         self.wait()
         if len(self) > _MOST_FUTURES:
             raise InputError(
-                f"{len(self):,} futures would burden the scheduler: the limit is {_MOST_FUTURES:,}.",
+                f"{len(self):,} futures would overload the scheduler: the limit is {_MOST_FUTURES:,}.",
                 "Use .gather(), a slice, or map over larger items.",
             )
         return list(map(self._future, range(len(self))))
@@ -322,7 +322,7 @@ class Results(Sequence[Any]):
         __tracebackhide__ = True  # IPython shows the user's frames only
         located = self._ledger.locate(index)
         if located is None:
-            raise MoorageError(f"Item {index} was never begun.", "Run it with .retry().")
+            raise MoorageError(f"Item {index} was never started.", "Run it with .retry().")
         return located
 
     def _values(self, indices: range, errors: OnError, *, force: bool) -> list[Any]:
@@ -350,8 +350,8 @@ class Results(Sequence[Any]):
         free = host_free()
         if nbytes > 0.8 * free:
             raise DoesNotFitError(
-                f"The values take {format_bytes(nbytes)}, and the notebook's machine has {format_bytes(free)} free.",
-                "Take a slice, use them on the cluster (as they are, in another cell), or: .gather(force=True)",
+                f"The values need {format_bytes(nbytes)}, and the notebook's machine has {format_bytes(free)} free.",
+                "Take a slice, use them on the cluster in another cell, or force it: .gather(force=True)",
             )
 
     def _taken_of(self, batch: Batch) -> list[Any]:

@@ -153,8 +153,8 @@ class Run:
         if self.backend.client.status not in ("closing", "closed"):
             return None
         return UnreachableError(
-            "The cluster was stopped, or the connection to it lost, before all items had ended.",
-            "The results that had come home are there.",
+            "The cluster was stopped, or the connection to it lost, before all items had finished.",
+            "Results that had already arrived are available.",
         )
 
     def _wait(self, deadline: float | None) -> None:
@@ -170,9 +170,9 @@ class Run:
         if left <= 0 and self._sent:
             progress = self.ledger.progress()
             raise WaitTimeoutError(
-                f"{progress.done} of {progress.total or 'the'} items have ended within {self._options.timeout:g} s; "
+                f"{progress.done} of {progress.total or 'the'} items finished within {self._options.timeout:g} s; "
                 "the others are cancelled.",
-                "What has ended stays in its Results (%%submit -o NAME), and .retry() runs the others.",
+                "Finished items stay in the Results (%%submit -o NAME); .retry() runs the others.",
             )
 
     def _cancel(self) -> None:
@@ -382,7 +382,7 @@ class Run:
         batch.attempt += 1
         error: MoorageError | None = None
         if batch.attempt > ATTEMPTS:
-            error = LostError("Data that this item needs was lost again and again.", "See .placement() of the cluster.")
+            error = LostError("Data that this item needs was lost repeatedly.", "See .placement() of the cluster.")
         else:
             try:
                 self.backend.wait_held(keys, config.seconds("wait-timeout"))

@@ -40,7 +40,7 @@ class Source:
 
     def __init__(self, iterables: Sequence[Iterable[Any]]) -> None:
         if not iterables:
-            raise InputError("There is nothing to loop over.", "Give at least one iterable.")
+            raise InputError("No iterable was given.", "Give at least one iterable.")
         self.error: BaseException | None = None
         """What the iterable raised half-way, if it did."""
         self.taken = 0
