@@ -1,4 +1,4 @@
-"""Every exception that moorage raises on purpose.
+"""Every exception that moorage raises deliberately.
 
 Each error says what was asked and why it cannot be (``message``) and what would work (``remedy``).
 

@@ -21,35 +21,43 @@ from moorage.errors import ClusterError, UnpicklableError
 
 
 class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
-    """A cluster and what this notebook keeps on it.
+    """A cluster, and the variables that this notebook keeps on it.
 
-    Made by `start` and `attach`. ``cluster["name"]`` is a variable on it.
+    Made by `start` and `attach`. ``cluster["name"]`` is a variable on it. Its methods may be called from any thread:
+    they do their work on the event loop of the client.
 
     Attributes
     ----------
     status : str
-        ``starting``, ``connected``, ``lost`` (the connection; it is sought again) or ``stopped``, each of which equals
-        Dask's word for it, too (``distributed.Status``). A trait: observe it.
+        ``starting``, ``connected``, ``lost`` (reconnecting) or ``stopped``; each also equals its
+        ``distributed.Status``. A trait: observe it.
     n_workers : int
-        Workers that are there. A trait.
+        Number of workers that are running. A trait.
     requested : set of str
-        Names of the workers that are asked for. A trait.
+        Names of the requested workers. A trait.
     name, kind, address, dashboard_link : str
     client : distributed.Client
     placer : Placer
+
+    Examples
+    --------
+    >>> cluster = moorage.start(n_workers=2)  # doctest: +SKIP
+    >>> cluster.broadcast(flights, name="flights")  # doctest: +SKIP
+    >>> cluster["flights"].placement.holders  # doctest: +SKIP
+    ['0', '1']
     """
 
     def worker_names(self) -> list[str]:
-        """Return the names of the workers, as far as is known here."""
+        """Return the names of the workers that this notebook knows of."""
         return [info.name for info in self._link.mirror.infos()]
 
     def close(self, timeout: str | float | None = None, asynchronous: bool | None = None) -> Any:
-        """Leave. A cluster that this notebook started ends with it, unless it is kept.
+        """Disconnect. A cluster that this notebook started stops too, unless it is kept.
 
         Parameters
         ----------
         timeout : str or float, optional
-            Seconds for the cluster to end by itself; after that it is killed. Default: the setting
+            Seconds for the cluster to stop by itself before it is killed. Default: the setting
             ``moorage.stop-timeout``.
         asynchronous : bool, optional
             Return an awaitable.
@@ -67,7 +75,7 @@ class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
         return None
 
     def stop(self, asynchronous: bool | None = None) -> Any:
-        """End the cluster, kept or not, and whatever has become of the connection.
+        """Stop the cluster, kept or not, even if the connection is lost.
 
         Parameters
         ----------

@@ -46,7 +46,7 @@ class Placing(Connected):
         data : object
             A list, tuple, set, frozenset, dict, range or namedtuple is scattered by element, all else as one value.
         name : str, optional
-            The variable it becomes. Without a name it is kept as long as somebody has the futures.
+            Name of the variable. Without one, the data is kept while futures refer to it.
         workers : str, list, optional
             Names, hosts or addresses; the elements are spread among them.
         broadcast : bool or int
@@ -57,7 +57,7 @@ class Placing(Connected):
         hash : bool
             Derive keys from the content rather than at random.
         timeout : str or float, optional
-            Of the wait for the copies. When it runs out the placement stays recorded.
+            Limit of the wait for the copies; after that the placement still stands.
         asynchronous : bool, optional
             Return an awaitable.
         by : str
@@ -67,7 +67,7 @@ class Placing(Connected):
         whole : bool
             Scatter a list, dict … as one value.
         force : bool
-            Do it even if it does not fit.
+            Place it even if it does not appear to fit.
         keep_origin : bool
             Remember the value, to send it again if its last copy is lost.
         rebind : bool
@@ -113,7 +113,7 @@ class Placing(Connected):
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Put a copy of `value` on every worker, or one on each host, now and whenever one joins.
+        """Put a copy of `value` on every worker, or one on each host, including those that join later.
 
         Parameters
         ----------
@@ -133,6 +133,10 @@ class Placing(Connected):
         ------
         InputError, DoesNotFitError
             Nothing has changed.
+
+        Examples
+        --------
+        >>> cluster.broadcast(flights, name="flights")  # doctest: +SKIP
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
@@ -154,7 +158,7 @@ class Placing(Connected):
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Put a copy of a variable on each of `workers` and let go of it elsewhere.
+        """Put a copy of a variable on each of `workers` and remove it elsewhere.
 
         Parameters
         ----------
@@ -171,6 +175,10 @@ class Placing(Connected):
         ------
         InputError, DoesNotFitError
             Nothing has changed.
+
+        Examples
+        --------
+        >>> cluster.pin("model", workers=["alice"], value=model)  # doctest: +SKIP
         """
         specs = worker_list(workers)
         if not specs:
@@ -224,7 +232,7 @@ class Placing(Connected):
         )
 
     def release(self, *names: str, asynchronous: bool | None = None) -> Any:
-        """Let variables go: no placement, and no copy unless somebody has futures of them.
+        """Release variables: their copies are freed once no futures refer to them.
 
         Raises
         ------
@@ -246,10 +254,10 @@ class Placing(Connected):
         ----------
         *names : str
         map : bool
-            Map the memory of this host in which workers have it, rather than to copy it: at once, whatever its size,
-            and read-only. What is small is copied.
+            Map it from the memory that workers of this host share instead of copying it: instant, read-only, whatever
+            its size. Small values are copied.
         timeout : str or float, optional
-            Of the wait; by default the setting ``moorage.wait-timeout``.
+            Limit of the wait, in seconds or such as ``"30s"``. Default: the setting ``moorage.wait-timeout``.
         asynchronous : bool, optional
             Return an awaitable.
 
@@ -270,7 +278,7 @@ class Placing(Connected):
         return values[0] if len(names) == 1 else tuple(values)
 
     def placement(self, *names: str, asynchronous: bool | None = None) -> Placements:
-        """Return where variables stand now, by name; without names: all.
+        """Return the current state of the named variables, by default of all.
 
         Raises
         ------

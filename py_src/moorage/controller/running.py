@@ -86,9 +86,10 @@ class Running(Connected):
         stale: Any = "refresh",
         **kwargs: Any,
     ) -> Results:
-        """Run `function` for each item of one or several iterables, next to the data; do not wait.
+        """Run `function` for each item of one or several iterables, next to the data, without waiting.
 
-        Items go in batches of measured size, and each has its own result or error. Iterables are consumed as needed.
+        Items are batched by their measured duration, and each has its own result or error. Iterables are consumed as
+        needed, by another thread.
 
         Parameters
         ----------
@@ -98,11 +99,11 @@ class Running(Connected):
         workers, resources, retries, priority, allow_other_workers
             As in ``Client.map``; `retries` is per item.
         batch_size : int, optional
-            Items per task. By default as many as are worth a task.
+            Items per task. By default chosen from their measured duration.
         timeout : float, optional
-            Seconds that all may take together.
+            Limit for all items together, in seconds.
         rerun : bool
-            Run again what was running on a worker that was lost.
+            Run an item again if its worker is lost.
         near, limits, auto, stale
             As in `submit`.
         **kwargs
@@ -111,12 +112,17 @@ class Running(Connected):
         Returns
         -------
         Results
-            A sequence that fills up.
+            A sequence that fills as items finish.
 
         Raises
         ------
         InputError, StaleError, LostError
             Nothing was run.
+
+        Examples
+        --------
+        >>> results = cluster.map(evaluate, range(200))  # doctest: +SKIP
+        >>> results.gather()  # doctest: +SKIP
         """
         options = as_dask_has_them(
             workers,

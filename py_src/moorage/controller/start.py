@@ -1,4 +1,4 @@
-"""How a notebook or a script gets hold of a cluster: start one, attach to one, or only install placement on one."""
+"""Ways for a notebook or a script to get a cluster: start one, attach to one, or only install placement on one."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ def start(
     timeout: str | float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ClusterController:
-    """Start a cluster and connect to it: of local processes, encrypted and on loopback only, or by Dask's deployments.
+    """Start a cluster and connect to it.
 
-    What `using` leaves out is taken from Dask's configuration, such as ``jobqueue.sge`` of dask-jobqueue. Jobs that
-    wait in a queue are not waited for: see `ClusterController.wait_for_workers`.
+    By default its workers are local processes, with TLS on loopback only. Other kinds of cluster take what `options`
+    leaves out from Dask's configuration, such as ``jobqueue.sge``. This does not wait for jobs in a queue: see
+    `ClusterController.wait_for_workers`.
 
     Parameters
     ----------
@@ -63,10 +64,11 @@ def start(
     options : mapping, optional
         Further arguments of that class.
     insecure : bool
-        Do without TLS.
+        Turn TLS off.
     timeout : str or float, optional
+        Seconds, or such as ``"2 minutes"``. Default: the setting ``moorage.start-timeout``.
     on_progress : callable, optional
-        Called with the numbers of workers that are there and that are asked for.
+        Called with the number of workers that have arrived and the number requested.
 
     Returns
     -------
@@ -75,9 +77,14 @@ def start(
     Raises
     ------
     InputError
-        If an argument makes no sense.
+        If an argument is invalid.
     StartError
-        If it does not start. Nothing of it is left.
+        If the cluster does not start. Nothing of it is left behind.
+
+    Examples
+    --------
+    >>> cluster = moorage.start(n_workers=4, memory_limit="2GB")  # doctest: +SKIP
+    >>> cluster = moorage.start(using="ssh", options={"hosts": ["alice", "bob"]})  # doctest: +SKIP
     """
     spec = deployment(
         using,
@@ -122,7 +129,7 @@ def attach(
     tls_key: str | None = None,
     timeout: str | float | None = None,
 ) -> ClusterController:
-    """Connect to a cluster that is there.
+    """Connect to a running cluster.
 
     Parameters
     ----------

@@ -27,12 +27,16 @@ class _Cluster(Protocol):
 
 
 class Variable:
-    """What ``cluster["name"]`` returns. Stands for the variable, not for its value: `gather` brings that.
+    """What ``cluster["name"]`` returns: the variable, not its value, which `gather` returns. Thread-safe.
 
     Attributes
     ----------
     name : str
-        As this notebook calls it.
+        Its name in this notebook.
+
+    Examples
+    --------
+    >>> cluster.client.submit(evaluate, cluster["flights"].future)  # doctest: +SKIP
     """
 
     def __init__(self, cluster: _Cluster, name: str) -> None:
@@ -47,12 +51,12 @@ class Variable:
 
     @property
     def futures(self) -> Any:
-        """Futures in the shape in which the value was placed: one, or a list, tuple, dict … of them."""
+        """Futures in the structure of the placed value: one, or a list, tuple, dict … of them."""
         return self._placer.futures(self.name)
 
     @property
     def future(self) -> Future[Any]:
-        """The future of a variable of one key.
+        """The future of a variable that has a single key.
 
         Raises
         ------
@@ -68,7 +72,7 @@ class Variable:
 
     @property
     def placement(self) -> PlacementState:
-        """Where the variable stands now."""
+        """The current state of the variable: its holders, and whether it is as asked."""
         return self._cluster.placement(self.name)[self.name]
 
     def gather(self, timeout: str | float | None = None, asynchronous: bool | None = None, *, map: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""The results of a map, as the notebook has them: a sequence that fills up."""
+"""The results of a map in the notebook: a sequence that fills as items finish."""
 
 from __future__ import annotations
 
@@ -70,7 +70,14 @@ class ItemError:
 class Results(Sequence[Any]):
     """The results of the items of a map, in the order of the items.
 
-    An element or a slice waits until its items have ended. An item that raised raises again here.
+    Indexing, slicing and iterating wait until the items have finished. An item that raised raises here again.
+    Thread-safe.
+
+    Examples
+    --------
+    >>> results = cluster.map(evaluate, range(200))  # doctest: +SKIP
+    >>> results[:10]  # doctest: +SKIP
+    >>> for error in results.errors: print(error.traceback)  # doctest: +SKIP
     """
 
     def __init__(self, mapping: Run) -> None:
@@ -85,31 +92,30 @@ class Results(Sequence[Any]):
 
     @property
     def progress(self) -> Progress:
-        """How many items there are, have ended, have failed, are running."""
+        """Numbers of items in all, done, failed and running."""
         return self._ledger.progress()
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended all of it before its end: an error of the iterable, a lack of time, a cluster that is gone."""
+        """What ended the map early: an error of the iterable, the time limit, or the loss of the cluster."""
         return self._ledger.failure
 
     def done(self) -> bool:
-        """Whether all items have ended."""
+        """Whether all items have finished."""
         return self._ledger.finished
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all items have ended; return whether they have.
+        """Wait until all items have finished; return whether they have.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds. By default as long as it takes.
+            Limit in seconds. Default: none.
 
         Raises
         ------
         Exception
-            What the iterable raised, if it did, or what else ended the map before its end. Errors of items are not
-            raised.
+            Whatever ended the map early, such as an error of the iterable. Errors of items are not raised.
         """
         __tracebackhide__ = True  # IPython shows the user's frames only
         ended = self._until(lambda: self._ledger.finished, timeout)
@@ -118,13 +124,13 @@ class Results(Sequence[Any]):
         return ended
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` after each change, on whichever thread; it must be quick. Return what ends that."""
+        """Call `callback` after each change, on any thread; it must be quick. Return how to unsubscribe."""
         return self._ledger.subscribe(callback)
 
     # ---- a sequence
 
     def __len__(self) -> int:
-        """Number of items; those handed out so far, as long as the iterable has not said how many there are."""
+        """Number of items; of those handed out so far, if the iterable has no length."""
         total = self._ledger.total
         return self._ledger.count if total is None else total
 
@@ -244,7 +250,7 @@ class Results(Sequence[Any]):
         return self
 
     def cancel(self) -> None:
-        """Start no more items, and let those on the cluster go. What has ended stays."""
+        """Cancel the items that have not finished. Finished ones stay available."""
         self._mapping.cancel()
         self._until(lambda: self._ledger.finished, LAST_WORD + 1)  # unless the iterable or the scheduler is stuck
 
