@@ -33,7 +33,7 @@ def seconds(name: str, given: str | float | None = None) -> float:
     ----------
     name : str
     given : str or float, optional
-        As in Dask: a number of seconds or a text such as ``"30s"``.
+        As in Dask: a number of seconds or a string such as ``"30s"``.
 
     Raises
     ------

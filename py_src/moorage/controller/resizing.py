@@ -26,22 +26,22 @@ class Resizing(Connected):
         on_progress: Callable[[int, int], None] | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Bring the cluster to a size. No data is lost: what leaving workers have moves to the others first.
+        """Resize the cluster without losing data: the data of leaving workers moves to the others first.
 
         Parameters
         ----------
         n : int, optional
             Number of workers.
         workers : sequence of str, optional
-            Workers to let go, instead.
+            Workers to remove, instead.
         cores, memory : int, str, optional
             Instead of a number of workers, where the kind of cluster knows what a worker has.
         force : bool
-            Shrink even if the data does not fit on the workers that stay.
+            Shrink even if the data does not fit on the remaining workers.
         timeout : str or float, optional
-            Of the wait for data to move and for workers to come; those that are late are pending.
+            Limit of the wait for data to move and workers to arrive; later ones stay pending.
         on_progress : callable, optional
-            Called with the numbers of workers that are there and that are asked for.
+            Called with the number of workers that have arrived and the number requested.
         asynchronous : bool, optional
             Return an awaitable.
 

@@ -19,7 +19,7 @@ from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
 from moorage.kernel.waiting import answer
 
 OnProgress = Callable[[int, int], None]
-"""Called with the numbers of workers that are there and that are asked for."""
+"""Called with the number of workers that have arrived and the number requested."""
 
 
 class Size:

@@ -103,7 +103,7 @@ class HostHandle:
         return _tail(Path(self.info.scratch) / LOG, lines)
 
     def close(self, timeout: float | None = None) -> None:
-        """End the cluster, or only let go of it if it is kept. Does nothing the second time.
+        """Stop the cluster, or only disconnect if it is kept. Does nothing the second time.
 
         Parameters
         ----------
@@ -291,7 +291,7 @@ def _early_environment() -> dict[str, str]:
     configured = dask.config.get("distributed.nanny.pre-spawn-environ")
     values = {key: os.environ.get(key, str(value)) for key, value in configured.items() if value is not None}
     if values.get("PYTHONHASHSEED", os.environ.get("PYTHONHASHSEED", "0")) in ("0", "random"):
-        values["PYTHONHASHSEED"] = "6640"  # as the nanny does: workers must agree on the hashes of texts
+        values["PYTHONHASHSEED"] = "6640"  # as the nanny does: workers must agree on the hashes of strings
     return values
 
 

@@ -39,7 +39,7 @@ class MemorySecurity(Security):
 
 
 def to_texts(security: Security) -> dict[str, str]:
-    """Return the credentials of `security` as texts (PEM) or paths, for the wire."""
+    """Return the credentials of `security` as strings (PEM) or paths, for the wire."""
     return {field: value for field in FIELDS if (value := getattr(security, field))}
 
 

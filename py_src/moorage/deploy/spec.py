@@ -1,4 +1,4 @@
-"""What cluster a host process shall hold: the options, what is wrong with them, and their form on the wire.
+"""The cluster that a host process should run: its options, their checks, and their form on the wire.
 
 Checks that need no cluster are made here, in the process that asks, so that a wrong option costs no start.
 """
@@ -39,7 +39,7 @@ class HostSpec:
     threads_per_worker : int, optional
         Default: Dask's choice.
     memory_limit : int, float, str, optional
-        Per worker: bytes, a text such as ``"2GB"``, or a fraction of this machine's memory. ``None`` and ``"auto"``
+        Per worker: bytes, a string such as ``"2GB"``, or a fraction of this machine's memory. ``None`` and ``"auto"``
         share the memory evenly, 0 sets no limit.
     names : tuple of str
         Names of the first workers; further ones are numbered. Local clusters only.
@@ -54,14 +54,14 @@ class HostSpec:
     options : dict
         Further keyword arguments of the cluster class; JSON only.
     insecure : bool
-        Whether to do without TLS: whoever reaches the scheduler may then run code on the cluster.
+        Whether to turn TLS off: anyone who can reach the scheduler may then run code on the cluster.
     start_method : str
         ``"forkserver"`` (quick) or ``"spawn"``: how local workers are started.
 
     Raises
     ------
     InputError
-        If an option makes no sense. The message names the option and what would work.
+        If an option is invalid. The message names the option and what would work.
     """
 
     cluster_class: str = LOCAL_CLUSTER

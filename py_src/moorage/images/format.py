@@ -130,7 +130,7 @@ class Image:
 
     @property
     def copied(self) -> int:
-        """What each process has to copy of the buffers, bytes: texts and the like."""
+        """Bytes of the buffers that each process has to copy: strings and the like."""
         return copied_of(self.stream)
 
     @property
@@ -378,7 +378,7 @@ _LONG = 1_000_000  # bytes of a stream
 def is_kept(stream: bytes | memoryview, buffers_nbytes: int) -> bool:
     """Whether workers keep the image beside the value: its parts can be referred to, and it is sent on as it is.
 
-    A value that is nearly all stream and texts, which are copied, would take twice its memory.
+    A value that is nearly all stream and strings, which are copied, would take twice its memory.
     """
     copied = copied_of(stream)
     shareable = buffers_nbytes - copied

@@ -97,7 +97,7 @@ class Adopter:
             return await self._rebalance(keys=set(keys) - set(self._placed), workers=workers, **kwargs)
         others = {ts.key for ws in self._scheduler.workers.values() for ts in ws.has_what} - set(self._placed)
         answer = await self._rebalance(keys=others, workers=workers, **kwargs)
-        # nobody has asked for these very keys: that some could not be moved is no failure
+        # nobody has asked for these very keys: that some could not be moved is not a failure
         return {"status": "OK"} if answer["status"] == "partial-fail" else answer
 
     def _targets(self, workers: Iterable[str] | None) -> list[str]:

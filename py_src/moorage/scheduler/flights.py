@@ -86,14 +86,14 @@ class Flights:
             self.end(key, target)
 
     def worker_gone(self, address: Address) -> None:
-        """Wait no more for what a worker that has left was to send or to get."""
+        """Cancel the transfers to and from a worker that has left."""
         for key in list(self._by_key):
             self.end(key, address)
             self.end_from(key, address)
         del self.incoming[address], self._outgoing[address]
 
     def overdue(self) -> list[tuple[Key, Address]]:
-        """Return keys and targets of copies that have been on their way for a while."""
+        """Return keys and targets of transfers that are taking long."""
         begun = monotonic() - _OVERDUE
         return [
             (key, target)
@@ -102,7 +102,7 @@ class Flights:
         ]
 
     def expire(self) -> list[tuple[Key, Address]]:
-        """Wait no more for what should have arrived long ago; return those keys and targets."""
+        """Cancel overdue transfers; return their keys and targets."""
         now = monotonic()
         found = [
             (key, target)

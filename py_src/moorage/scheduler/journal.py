@@ -129,7 +129,7 @@ class Journal:
         self.subscribers.add(client)
 
     def unsubscribe(self, client: str) -> None:
-        """Send no more events to `client`."""
+        """Stop sending events to `client`."""
         self.subscribers.discard(client)
 
     def send(self, client: str, event: Any) -> None:

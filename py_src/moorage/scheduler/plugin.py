@@ -207,7 +207,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     async def restore(
         self, values: Mapping[Key, Any], failed: Mapping[Key, tuple[str, bytes]], client: str
     ) -> list[Key]:
-        """Take values that a client was asked for, or the reasons why it has them no more.
+        """Take values that a client was asked for, or the reasons why it no longer has them.
 
         Return the keys of those values that have reached no worker and are still waited for.
 

@@ -119,7 +119,7 @@ class OnEach(Mapping[str, Any]):
         return {worker: self[worker] for worker in self}
 
     def cancel(self) -> None:
-        """Run it on no more workers."""
+        """Stop running it on workers that join."""
         self._stop_watching()
         with self._lock:
             for _, future in self._futures.values():

@@ -242,7 +242,7 @@ class Submitter:
         return found
 
     def leave(self) -> None:
-        """Run no more on workers that join, and hear no more of tasks. The worker side stays, for what is kept."""
+        """Stop running on workers that join and stop listening to tasks. The worker side stays, for what is kept."""
         while self._on_each:
             self._on_each.pop().cancel()
         self.runtime.leave()

@@ -17,7 +17,7 @@ def clean(text: str) -> str:
 
 
 def carried(value: Any) -> Any:
-    """Return `value`, of plain types, as a message can carry it: with clean texts, and very large numbers as text."""
+    """Return `value`, of plain types, as a message can carry it: with clean strings and huge numbers as strings."""
     match value:
         case str():
             return clean(value)
@@ -32,7 +32,7 @@ def carried(value: Any) -> Any:
 
 
 def bundle(data: Any) -> dict[str, Any]:
-    """Return those parts of a MIME bundle that a notebook can show, with texts that can be sent."""
+    """Return those parts of a MIME bundle that a notebook can show, with strings that can be sent."""
     parts: dict[str, Any] = {}
     if not isinstance(data, Mapping):
         return parts

@@ -25,7 +25,7 @@ class PromptNanny(Nanny):
 
 
 class NamedLocalCluster(LocalCluster):
-    """`distributed.LocalCluster` whose first workers have names, and the others numbers, as texts.
+    """`distributed.LocalCluster` whose first workers have names, and the others numbers, as strings.
 
     Dask numbers them by integers, which ``workers=["2"]`` does not find. A name that is free, because its worker was
     scaled away, is given to the next worker that is added: data that is pinned to that name finds its place again.

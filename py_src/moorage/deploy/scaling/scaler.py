@@ -107,7 +107,7 @@ class Scaler:
         Raises
         ------
         InputError, UnknownWorkerError
-            If the request makes no sense.
+            If the request is invalid.
         DoesNotFitError, ScaleError
             If it cannot be done without losing data or at all. The size stays as it was.
         """

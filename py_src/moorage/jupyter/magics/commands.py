@@ -1,4 +1,4 @@
-"""The magics: each reads its line, calls the controller, and shows what came of it.
+"""The magics: each reads its line, calls the controller, and shows the outcome.
 
 What a line means is ``arguments.py``, what is done is ``kernel/``, how it looks is ``jupyter/display.py``, and how a
 shell gets the magics is ``jupyter/extension.py``.
@@ -189,7 +189,7 @@ class MoorageMagics(Magics):
     def _placing(
         self, args: arguments.PlacingArguments
     ) -> Iterator[tuple[ClusterController, dict[str, Any], list[str]]]:
-        """Show how the placing of the named variables comes along.
+        """Show the progress of placing the named variables.
 
         Gives the cluster, the values that the notebook has, and the names of variables that only the cluster has.
         """
@@ -246,7 +246,7 @@ class MoorageMagics(Magics):
     @line_magic
     @reads(arguments.release)
     def release(self, args: arguments.NamesArguments, _: str | None) -> None:
-        """Let go of placed variables."""
+        """Release placed variables."""
         registry.current().release(*args.names)
 
     @line_magic
@@ -315,7 +315,7 @@ class MoorageMagics(Magics):
     # -- what they share
 
     def what_stands(self) -> str:
-        """Return what an interrupt leaves, in words."""
+        """Describe what an interrupt leaves."""
         controllers = registry.all_controllers()
         if not controllers:
             return "interrupted. There is no cluster; nothing is left of one that was starting."
@@ -335,7 +335,7 @@ class MoorageMagics(Magics):
 
     @contextmanager
     def _watched(self, controller: ClusterController, names: Sequence[str]) -> Iterator[None]:
-        """Show how the placing of `names` comes along, and at the end where they are."""
+        """Show the progress of placing `names`, and at the end where they are."""
 
         def sentences() -> str:
             states = controller.placer.states()  # asks nobody: this runs on the client's event loop, too
@@ -368,7 +368,7 @@ class MoorageMagics(Magics):
 
 
 def show_cluster(controller: ClusterController) -> display.Bundle:
-    """Return what there is to see of a cluster, also of one that cannot be asked any more."""
+    """Return what can be shown of a cluster, even of one that no longer answers."""
     workers = controller.link.mirror.infos()
     with suppress(UnreachableError):
         workers = controller.workers()

@@ -68,7 +68,7 @@ def words(line: str) -> list[Word]:
 def split(line: str, namespace: Mapping[str, Any] | None = None) -> list[str]:
     """Split a line into arguments for a parser, with ``$name`` and ``{name}`` taken from `namespace`.
 
-    A list, tuple or set of texts or numbers in the namespace stands for several arguments.
+    A list, tuple or set of strings or numbers in the namespace stands for several arguments.
 
     Raises
     ------

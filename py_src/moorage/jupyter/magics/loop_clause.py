@@ -91,7 +91,7 @@ def goes_on(line: str) -> bool:
 
 
 def _reason(head: str) -> str:
-    """Return what Python says of what the user has written, rather than of what was added to it."""
+    """Return Python's complaint about the user's own source, not about what was added to it."""
     try:
         ast.parse(f"{head}\n: pass")
     except SyntaxError as error:

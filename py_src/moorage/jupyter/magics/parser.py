@@ -173,7 +173,7 @@ def _option(written: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except ValueError:
-        return name, value  # most values are texts: a queue, 8GB, 1:30:00
+        return name, value  # most values are strings: a queue, 8GB, 1:30:00
 
 
 def _amount(written: str, number: Callable[[str], float]) -> tuple[str, float]:

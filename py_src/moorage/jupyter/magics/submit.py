@@ -61,12 +61,12 @@ class SubmitMagics(Magics):
             self._bind(args.output, job)
         waits = args.block if args.block is not None else not args.output
         value = self._wait(job, args.timeout) if waits else job
-        # IPython would look at the end of the whole cell, whose first lines may belong to the loop, which is no Python.
+        # IPython would look at the end of the whole cell, whose first lines may be the loop, which is not Python.
         silent = DisplayHook.semicolon_at_end_of_expression(cell)
         return None if args.output or silent else value
 
     def what_stands(self) -> str:
-        """Return what an interrupt leaves, in words."""
+        """Describe what an interrupt leaves."""
         ran = ""
         if isinstance(self._job, Results):
             now = self._job.progress

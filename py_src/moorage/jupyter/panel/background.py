@@ -55,7 +55,7 @@ class BackgroundThread:
         return future
 
     def close(self) -> None:
-        """Do no more than what has been asked for."""
+        """Accept no further work; finish what was asked for."""
         self._queue.put(None)
 
     def _run(self) -> None:

@@ -68,7 +68,7 @@ class Requests:
         self._shapes = get_type_hints(PanelOps)
 
     def close(self) -> None:
-        """Take no more requests."""
+        """Stop taking requests."""
         self._placing.close()
         self._sizing.close()
 

@@ -83,7 +83,7 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     Raises
     ------
     InputError
-        If this is no address, or not that of a scheduler.
+        If this is not an address, or not that of a scheduler.
     UnreachableError
         If nobody answers there in time, or not with these credentials.
     VersionError

@@ -215,7 +215,7 @@ class Inventory:
         Raises
         ------
         KeyError
-            If it has placed none, or has it no more.
+            If it has placed none, or no longer has it.
         """
         placed = self.placed[name]
         for value in (placed.value and placed.value(), (self.namespace or {}).get(name)):

@@ -16,7 +16,7 @@ _LOOKUP_SECONDS = 3.0
 
 
 def worker_list(workers: Any) -> list[str] | None:
-    """Return Dask's forms of `workers` as a list of texts: a name, host, address, ``(host, port)``, or several.
+    """Return Dask's forms of `workers` as a list of strings: a name, host, address, ``(host, port)``, or several.
 
     Raises
     ------

@@ -61,7 +61,7 @@ def fingerprint(value: Any, name: str = "") -> str:
 def never_changes(value: Any) -> bool:
     """Whether nobody can change the content of `value` in place, so that it need not be looked at again.
 
-    That an array is locked by its flag is no proof: it may have been open for a while.
+    A locked array's flag proves nothing: it may have been open for a while.
     """
     return type(value) in _ATOMS
 

@@ -116,7 +116,7 @@ class Reconciler:
     changed : callable
         Called with a key whenever its plan has changed.
     casualties : Casualties
-        Which keys are copied to no more workers.
+        Keys that are not copied to any further workers.
     shared : Shared
         What workers have that is not theirs alone.
     """

@@ -94,7 +94,7 @@ class Casualties:
         return max(-1 if ts is None else ts.nbytes, *said, -1)
 
     def verdict(self, key: Key) -> str:
-        """Return why `key` is sent to no more workers, or nothing."""
+        """Return why `key` is not sent to any further workers, or nothing."""
         died = [name for name, _ in self._died.get(key, {}).values()]
         if len(died) < _TRIES:
             return ""

@@ -151,5 +151,5 @@ class _Question:
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
-        """Wait no more: all is said, or never will be."""
+        """Stop waiting: nothing more will be reported."""
         self.answered.set()

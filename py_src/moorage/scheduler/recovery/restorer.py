@@ -181,7 +181,7 @@ class Restorer:
             self._seek_soon()
 
     def client_gone(self, client: str) -> None:
-        """Count on `client` no more."""
+        """Stop relying on `client`."""
         for clients in self._clients.values():
             if client in clients:
                 clients.remove(client)

@@ -147,7 +147,7 @@ class Sender:
         payload, packed = self._pickled(batch.items)
         futures = [*payload.futures.values(), *self._placed(payload.keys)]
         items: Any = payload.data
-        if payload.nbytes > self._threshold:  # a graph is no place for it
+        if payload.nbytes > self._threshold:  # too large for a graph
             blob = self._scatter(payload.data)
             futures.append(blob)
             items = TaskRef(blob.key)

@@ -54,7 +54,7 @@ class Feed(Protocol):
         ...
 
     def stop(self) -> None:
-        """Hand out no more, until `resume`."""
+        """Hand out nothing until `resume`."""
         ...
 
     def resume(self) -> None:

@@ -88,7 +88,7 @@ class Run:
         self._thread.start()
 
     def cancel(self) -> None:
-        """Take no more items and let those on the cluster go."""
+        """Take no further items and release those on the cluster."""
         self._events.put(self._enter)
         self._events.put(self._cancel)
 

@@ -115,7 +115,7 @@ class Source:
         return items
 
     def stop(self) -> None:
-        """Hand out no more, until `resume`."""
+        """Hand out nothing until `resume`."""
         self._stopped = True
 
     def resume(self) -> None:

@@ -62,7 +62,7 @@ class Receiving:
         worker.handlers.update(self._handlers)
 
     def close(self) -> None:
-        """Take part no more."""
+        """Stop taking part."""
         for name, handler in self._handlers.items():
             if self._worker.handlers.get(name) == handler:
                 del self._worker.handlers[name]

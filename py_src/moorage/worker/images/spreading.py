@@ -2,7 +2,7 @@
 
 The schedule, and what happens when an agent is lost on the way, is that of ``images/blocks.py``; the other side is
 ``receiving.py``. Who spreads is the notebook, or a worker if the notebook does not reach the others. An agent that
-cannot take part, or takes part no more, is left out, and it is said why: its host gets the image another way.
+cannot take part, or stops taking part, is left out, and the reason is given: its host gets the image another way.
 
 Shipped by value.
 """

@@ -32,7 +32,7 @@ READ_ONLY = (
 
 
 class Cancelled(Exception):
-    """The notebook has no more use for this task."""
+    """The notebook no longer needs this task."""
 
 
 def users_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
@@ -144,7 +144,7 @@ def _can_be_shown(error: BaseException) -> bool:
 
 
 def _rewritten(error: BaseException) -> Exception | None:
-    """Return the same error with texts that can be sent, if there is such a one."""
+    """Return the same error with strings that can be sent, if there is one."""
     if not isinstance(error, Exception):
         return None
     try:
