@@ -93,7 +93,7 @@ class KeyView:
     in_use : bool
         Tasks are waiting for it, wherever copies of it are.
     lacking : set of str or None
-        For a key that shall be everywhere and nothing else: the present workers that do not have it. With it a plan
+        For a key that should be everywhere and nothing else: the present workers that do not have it. With it a plan
         takes time for these, not for all workers. None: to be found out.
     """
 
@@ -138,7 +138,7 @@ Action: TypeAlias = Replicate | Drop | Wait
 
 @dataclass(frozen=True, slots=True)
 class KeyPlan:
-    """What is to be done about one key, and how far it is from where it shall be.
+    """What is to be done about one key, and how far it is from where it should be.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class KeyPlan:
 
     @property
     def settled(self) -> bool:
-        """Whether the key is exactly where it shall be."""
+        """Whether the key is exactly where it should be."""
         return not (self.pending or self.surplus or self.wait)
 
 
@@ -176,14 +176,14 @@ def plan(
     Parameters
     ----------
     desired : mapping of key to placements
-        A key may belong to several variables; it shall be wherever any of them wants it.
+        A key may belong to several variables; it should be wherever any of them wants it.
     observed : mapping of key to KeyView
     cluster : ClusterView
 
     Returns
     -------
     list of Replicate, Drop and Wait
-        Empty when every key is where it shall be.
+        Empty when every key is where it should be.
     """
     actions: list[Action] = []
     for key, placements in desired.items():
@@ -253,7 +253,7 @@ def standing(plans: Iterable[KeyPlan], copies: tuple[int, int]) -> tuple[State, 
 def _wanted(
     placements: Sequence[Placement], view: KeyView, cluster: ClusterView
 ) -> tuple[frozenset[Address], list[Wait]]:
-    """Return the workers that shall have the key, and what stands in the way of the others."""
+    """Return the workers that should have the key, and what stands in the way of the others."""
     if not cluster.present:
         return _NONE, [Wait(view.key, "", "the cluster has no workers yet")]
     wanted: frozenset[Address] = _NONE

@@ -27,7 +27,7 @@ def ok(kernel, code):
 def test_a_kept_cluster_is_there_for_the_next_kernel(kernel, how):
     ok(kernel, "%load_ext moorage")
     shown = ok(kernel, "%cluster start --names alice,bob --threads 1 --memory 1GB --keep")
-    assert "outlives this kernel, and ends after 60m 0s without use" in shown
+    assert "outlives this kernel, and stops after 60m 0s unused" in shown
     ok(kernel, "big = bytes(10**7)\nparts = {'one': 1, 'two': [2]}\n%broadcast big\n%scatter parts\n%pin big -h")
     before = ok(kernel, "%placement")
     if how == "killed":

@@ -5,7 +5,7 @@
 * ``connected``     its connection: kept up, sought again, given up
 * ``info``          what there is to say of a cluster at a glance
 * ``registry``      the clusters of this process, and which of them is the current one
-* ``size``          how many workers there are and shall be
+* ``size``          how many workers there are and should be
 * ``scaling``       who changes that: its host process, this process, or nobody here
 * ``dask_cluster``  what code written for one of Dask's cluster objects expects
 * ``ending``, ``forks``  a cluster without a connection, a forked process

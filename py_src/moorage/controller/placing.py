@@ -269,7 +269,7 @@ class Placing(Connected):
         WaitTimeoutError
             If a value is not here in time.
         NotMappableError
-            If it shall be mapped and no worker of this host has it.
+            If it should be mapped and no worker of this host has it.
         """
         return self._run(lambda: self._gather(names, timeout, map), asynchronous)
 

@@ -193,7 +193,7 @@ def _tokens(request: httputil.HTTPServerRequest, cookie: str) -> list[str]:
 def _cookie(request: httputil.HTTPServerRequest, access: Access) -> str:
     """Return the cookie that saves the browser from giving the token again."""
     headers = request.headers
-    # A proxy such as Jupyter's serves the pages of others under the same name, who shall not get it.
+    # A proxy such as Jupyter's serves the pages of others under the same name, who should not get it.
     context = headers.get("X-Forwarded-Context", headers.get("X-Forwarded-Prefix", ""))
     path = context if context.startswith("/") and not set(context) & set(";,\r\n") else "/"
     parts = [f"{access.cookie}={access.token}", f"Path={path}", f"Max-Age={COOKIE_SECONDS}", "HttpOnly"]

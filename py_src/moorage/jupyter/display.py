@@ -59,7 +59,7 @@ def placements(
         Who shares the memory of a variable.
     """
     if not states:
-        nothing = "Nothing is placed. Say %scatter, %broadcast or %pin with the name of a variable."
+        nothing = "Nothing is placed. Place a variable with %scatter, %broadcast or %pin."
         return {"text/plain": nothing, "text/html": _page("", nothing)}
     grid = placement_grid(states, sorted(workers, key=_natural), memory)
     return {"text/plain": _text(grid), "text/html": _page(grid, "")}
@@ -167,10 +167,10 @@ def _headline(info: PanelCluster, workers: Sequence[WorkerInfo]) -> str:
     ]
     if info["adapt"]:
         parts.append("adapts from {} to {}".format(*info["adapt"]))
-    parts.append("TLS" if info["secure"] else "open to everyone who reaches it")
+    parts.append("TLS" if info["secure"] else "open to anyone who can reach it")
     if info["kept"]:
         idle = info.get("idle_timeout")
-        parts.append("outlives this kernel" + (f", and ends after {format_time(idle)} without use" if idle else ""))
+        parts.append("outlives this kernel" + (f", and stops after {format_time(idle)} unused" if idle else ""))
     if info["detail"]:
         parts.append(info["detail"])
     return ", ".join(parts)

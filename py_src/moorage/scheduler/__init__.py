@@ -2,7 +2,7 @@
 
 * ``plugin``        the scheduler plugin: its handlers, and the events it listens to
 * ``asked``         what is asked of it, looked at before anything changes
-* ``desired``       which variables there are and where they shall be
+* ``desired``       which variables there are and where they should be
 * ``keeping``       what keeps the keys of variables alive from being placed to being released
 * ``placement``     carries out what is desired: copies where they are wanted, surplus ones dropped
 * ``recovery``      values whose workers are gone, and what must not go wrong when they come back

@@ -1,4 +1,4 @@
-"""Which variables there are and where they shall be. No knowledge of where they are."""
+"""Which variables there are and where they should be. No knowledge of where they are."""
 
 from __future__ import annotations
 

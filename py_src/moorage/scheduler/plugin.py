@@ -65,7 +65,7 @@ _ROUNDS = 100  # slices of time
 
 
 class PlacementSchedulerPlugin(SchedulerPlugin):
-    """Keeps placed keys where they shall be, and tells subscribers where they are.
+    """Keeps placed keys where they should be, and tells subscribers where they are.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tasks that shall run on a worker follow it when it restarts.
+"""Tasks that should run on a worker follow it when it restarts.
 
 Dask turns the names of ``workers=`` into addresses once, when a task comes. A worker that restarts has another address,
 and the task would wait for the old one for ever (dask/distributed#8600).

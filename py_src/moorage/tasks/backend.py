@@ -77,7 +77,7 @@ class Backend(Protocol):
         ...
 
     def placement(self, key: Any) -> Placement | None:
-        """Return where the variable of `key` shall be; None if it is not placed."""
+        """Return where the variable of `key` should be; None if it is not placed."""
         ...
 
     def nbytes(self, key: Any) -> int:

@@ -109,7 +109,7 @@ class Submitter:
         filename, first_line
             For tracebacks; see `compile_cell`.
         names : tuple of str
-            The variables that shall get the result. If the body does not end with an expression, their values as
+            The variables that should get the result. If the body does not end with an expression, their values as
             it leaves them are the result; of several, the result is a tuple.
 
         Raises

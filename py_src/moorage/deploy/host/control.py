@@ -107,7 +107,7 @@ class Control(SchedulerPlugin):
                 case "keep":
                     self._lifetime.set_keep(**arguments)
                 case "stop":
-                    self._lifetime.on_keep(False)  # from now on nobody shall find it any more
+                    self._lifetime.on_keep(False)  # from now on nobody should find it any more
                     asyncio.get_running_loop().call_later(0.05, self._lifetime.end, "stopped")
                 case _:
                     raise InputError(f"There is no command {command!r}.", "Use info, scale, adapt, fix, keep or stop.")

@@ -61,9 +61,9 @@ class Hosts:
         images : iterable of Image
             Small ones are left out.
         addresses : collection of str
-            Of workers that shall have each of them.
+            Of workers that should have each of them.
         progress : callable, optional
-            Called with the bytes of all images together that a host has by now, on average, and with all that it shall.
+            Called with the bytes of all images together that a host has by now on average, and should have.
         broken_off : Event, optional
             Stop when it is set. What hosts have by then is gone when `shared` is released.
         """

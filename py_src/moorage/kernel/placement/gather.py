@@ -64,7 +64,7 @@ class Bringing(Inventory):
         WaitTimeoutError
             If its value is not there in time.
         NotMappableError
-            If it shall be mapped and cannot be.
+            If it should be mapped and cannot be.
         """
         limit = config.seconds("wait-timeout", timeout)
         await self.link.refresh()

@@ -1,6 +1,6 @@
 """Small values on their way: in the very message that places them, all that goes to a worker as one.
 
-What is not worth sharing goes this way, unless the user has said how it shall be sent. Larger values are sent before
+What is not worth sharing goes this way, unless the user has said how it should be sent. Larger values are sent before
 they are placed (``request.py``).
 """
 

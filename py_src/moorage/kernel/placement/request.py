@@ -169,7 +169,7 @@ async def send(
 ) -> None:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.
 
-    What lies in memory that workers share costs nothing to send, so all that shall have it get it at once. What cannot
+    What lies in memory that workers share costs nothing to send, so all that should have it get it at once. What cannot
     be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
 
     Parameters
@@ -183,7 +183,7 @@ async def send(
     reachable : bool
         Whether this process can connect to workers.
     progress : callable
-        Called with the bytes that other hosts have by now, and with all that they shall, while that takes time.
+        Called with the bytes that other hosts have by now, and with all that they should, while that takes time.
     broken_off : Event
         Nobody needs it any more: what is on its way to other hosts is stopped, and no more is sent.
     """

@@ -1,4 +1,4 @@
-"""Where something shall go, as users may say it: Dask's many forms of ``workers=`` and ``broadcast=``."""
+"""Where something should go, as users may say it: Dask's many forms of ``workers=`` and ``broadcast=``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small values that come in the message that places them: the scheduler hands them to all workers that shall have them.
+"""Small values that come in the message that places them: the scheduler hands them to all workers that need them.
 
 So there is one question and one answer between notebook and scheduler, and what the answer says is confirmed. What
 cannot be delivered now, because a worker is not there, hangs, or is one of very many, the reconciler brings there, or

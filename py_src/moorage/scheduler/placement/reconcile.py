@@ -107,7 +107,7 @@ class _Holders(AbstractSet[Address]):
 
 
 class Reconciler:
-    """Brings placed keys to where they shall be, a slice of time after the other.
+    """Brings placed keys to where they should be, a slice of time after the other.
 
     Parameters
     ----------
@@ -134,14 +134,14 @@ class Reconciler:
         self._changed = changed
         self._casualties = casualties
         self._shared = shared
-        #: Keys that are not where they shall be, with what is still to do.
+        #: Keys that are not where they should be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
         self._in_use: set[Key] = set()
         self._at_rest: set[tuple[tuple[Placement, ...], AbstractSet[Address]]] = set()  # of one key, as the workers are
         self._dealt: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self._flights = Flights()
-        #: Of each key that shall be everywhere, the present workers that lack it. Kept up to date by each event, so
+        #: Of each key that should be everywhere, the present workers that lack it. Kept up to date by each event, so
         #: that such keys cost what changes, and not all workers again and again.
         self._lacking: dict[Key, set[Address]] = {}
         #: What is still to be asked for: target -> keys, with sources and bytes.
@@ -170,7 +170,7 @@ class Reconciler:
         return self._states
 
     def pending(self, key: Key) -> AbstractSet[Address]:
-        """Return the workers that shall have a key and lack it, as of now."""
+        """Return the workers that should have a key and lack it, as of now."""
         if key not in self.unsettled:
             return frozenset()
         return self._lacking.get(key, self.unsettled[key].pending)
@@ -181,7 +181,7 @@ class Reconciler:
         return self._dirty.keys()
 
     def first_holders(self, avoid: Mapping[Key, Address]) -> dict[Key, Address]:
-        """Return the workers to which keys that nobody has shall be sent first, but not to those to be avoided."""
+        """Return the workers to which keys that nobody has should be sent first, but not to those to be avoided."""
         now, sent = self.view, Counter[Address]()
         view = ClusterView(now.by_address.values(), lambda a: now.load(a) + sent[a])
         chosen = {}

@@ -235,7 +235,7 @@ class Restorer:
         ----------
         values : mapping of key to serialized value
         targets : callable
-            Key -> worker that shall be avoided, or ""; it returns key -> address of who shall have it first.
+            Key -> worker that should be avoided, or ""; it returns key -> address of who should have it first.
         """
         scheduler = self._scheduler
         tasks = {key: ts for key in values if (ts := scheduler.tasks.get(key)) is not None and ts.state == "no-worker"}
@@ -335,7 +335,7 @@ class Restorer:
         key : Dask key
         why : str
         exception : serialized exception, optional
-            What futures of it shall raise.
+            What futures of it should raise.
         """
         ts = self._scheduler.tasks.get(key)
         if ts is None or ts.state != "no-worker":

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 AIM = 0.3
-"""Seconds that a task shall take."""
+"""Seconds that a task should take."""
 LONGEST = 2.0
-"""Seconds that a task shall take on a cluster so large that shorter ones would keep the scheduler too busy."""
+"""Seconds that a task should take on a cluster so large that shorter ones would keep the scheduler too busy."""
 SHORTEST = 0.05
 """Seconds below which a task is not worth its overhead, even when few items are left."""
 TASKS_PER_SECOND = 50
@@ -87,7 +87,7 @@ class BatchSizer:
         return max(1, int(size))
 
     def budget(self, size: int) -> float | None:
-        """Return after how many seconds a worker shall give back what is left of a batch of `size`; None: never."""
+        """Return after how many seconds a worker should give back what is left of a batch of `size`; None: never."""
         if self.fixed is not None:
             return None
         mean = self.seconds_per_item

@@ -45,7 +45,7 @@ class Spreading:
     connection_args : mapping
         As of a client or worker.
     progress : callable, optional
-        Called with the bytes that have arrived, and with all that shall.
+        Called with the bytes that have arrived, and with all that should.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ def take_down(value: Any) -> Taken:
 def try_to_pickle(value: Any) -> None:
     """Pickle `value`, and forget it, if it is pickled by code of the notebook.
 
-    If that code ends the process, or raises what would, it shall do so where the value is made: Dask would make it
+    If that code ends the process, or raises what would, it should do so where the value is made: Dask would make it
     again each time that somebody asks for it.
     """
     kind = type(value)
