@@ -107,7 +107,7 @@ class Lives:
                 while True:
                     await self._ask(address, [_NOTHING])
                     states = await self._ask(address, [key for key in keys if not self._is_computed(key, address)])
-                    if all(state in _AT_REST for state in states.values()):
+                    if all(self._is_at_rest(key, state) for key, state in states.items()):
                         return
                     await asyncio.sleep(_AGAIN)
 
@@ -134,6 +134,14 @@ class Lives:
         elif self._stealing is not None and not stimulus_id.startswith("moorage-"):
             return self._stealing(key=key, state=state, stimulus_id=stimulus_id, **more)
         return None
+
+    def _is_at_rest(self, key: Key, state: str | None) -> bool:
+        """Whether a worker does nothing with a key that could undo what it is sent.
+
+        One that misses a key asks the scheduler for it every second. Told who has it, nobody, it goes on missing it;
+        only a key that is not known would be let go of.
+        """
+        return state in _AT_REST or (state == "missing" and key in self._scheduler.tasks)
 
     def _is_computed(self, key: Key, address: Address) -> bool:
         """Whether a worker has a task of that key: it would give it up, and has the value already."""
