@@ -127,6 +127,36 @@ def test_an_interrupted_small_broadcast_is_completed(cluster, taken):
     eventually(lambda: not len(cluster.placer.origins))
 
 
+@pytest.mark.parametrize("then", ["broadcast", "release"])
+def test_an_interrupted_placement_does_not_undo_what_is_done_to_the_name_afterwards(cluster, monkeypatch, then):
+    place, about_to, go = SchedulerLink.place, threading.Event(), asyncio.Event()
+
+    async def waits(*args):
+        about_to.set()
+        await go.wait()
+        return await place(*args)
+
+    cluster.broadcast(small(1), name="x")
+    loop = cluster.client.loop.asyncio_loop
+    with monkeypatch.context() as patch:
+        patch.setattr(SchedulerLink, "place", waits)
+        placing = cluster.placer.place(small(2), "x", Everywhere(), How(whole=True))
+        waiting = asyncio.run_coroutine_threadsafe(placing, loop)
+        assert about_to.wait(20)
+        waiting.cancel()
+    threading.Timer(0.5, loop.call_soon_threadsafe, [go.set]).start()
+    if then == "broadcast":
+        cluster.broadcast(small(3), name="x")
+    else:
+        cluster.release("x")
+    eventually(lambda: go.is_set() and not cluster.placer._under_way)
+    if then == "broadcast":
+        assert np.array_equal(cluster.gather("x"), small(3))
+        cluster.release("x")
+    assert "x" not in cluster.placement()
+    eventually(lambda: not held_by(cluster.client))
+
+
 def test_a_worker_that_hangs_holds_no_small_value_up_for_others(cluster):
     bob = address(cluster, "bob")
     pid = cluster.client.run(os.getpid, workers=[bob])[bob]

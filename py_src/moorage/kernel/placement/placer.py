@@ -30,6 +30,7 @@ from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.loads import is_small, loads_of
 from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
+from moorage.kernel.placement.works import Works
 from moorage.kernel.values.keys import is_writable
 from moorage.model import OnWorkers, Placement, WorkerInfo
 from moorage.protocol import VariableRecord, placement_from_dict
@@ -61,7 +62,7 @@ class Placer(Bringing):
         """Called with values of the notebook that are about to be sent."""
         self.arriving: dict[str, tuple[int, int]] = {}
         """Of what is on its way to other hosts, by name: the bytes that each has by now, on average, and all."""
-        self._sending: dict[Any, asyncio.Future[None]] = {}  # key -> what ends when it has been sent
+        self._sending, self._recording = Works(), Works()  # by key, and by variable
         self._earlier: set[Any] = set()  # keys that this client has had; it may be letting go of them
 
     # Placing
@@ -95,6 +96,7 @@ class Placer(Bringing):
         """
         if how.rebind:
             self.check_rebinding(name, value)
+        await self._recorded([name])
         (ready,) = await self._carry_out({name: value}, (), placement, how, timeout)
         if how.rebind and name is not None:
             await self.rebind(name, value)
@@ -133,6 +135,7 @@ class Placer(Bringing):
                 self.check_rebinding(name, self)
             for name, value in values.items():
                 self.check_rebinding(name, value)
+        await self._recorded([*values, *moved])
         there = {name for name, value in values.items() if await self._is_placed(name, value, how)}
         new = {name: value for name, value in values.items() if name not in there}
         await self._carry_out(new, [*moved, *there], placement, how, timeout)
@@ -148,6 +151,7 @@ class Placer(Bringing):
         UnknownVariableError
             Nothing has changed.
         """
+        await self._recorded(names := list(names))
         await self.link.release([(await self.find(name))["vid"] for name in names])
 
     async def resume(self) -> None:
@@ -228,8 +232,7 @@ class Placer(Bringing):
         """
         # Rather than to send it twice. Waited for before there are futures: what was broken off has to go, since the
         # value may have been changed while it was on its way, and then the key does not tell what it is.
-        if sending := {self._sending[key] for key in keys if key in self._sending}:
-            await asyncio.wait(sending, timeout=config.seconds("answer-timeout"))
+        await self._sending.ended(keys)
         earlier = any(map(self._has_had, keys))
         lives = [Future[Any](key, self.client) for key in keys]
         if earlier or len(self._earlier) > _MANY:
@@ -275,15 +278,15 @@ class Placer(Bringing):
         which may have it already. That is let go of when it has arrived; once all has arrived the placement stays
         recorded.
         """
-        placement, limit = await self._destination(placement), config.seconds("wait-timeout", timeout)
-        copy = False
+        placement, limit, copy = await self._destination(placement), config.seconds("wait-timeout", timeout), False
         while True:
             requests, infos = await self._prepare(values, names, placement, how, copy=copy)
             if not how.force:
                 await checks.check_room(requests, placement, infos, self.link)
             broken_off = asyncio.Event()
             work = asyncio.ensure_future(self._send_and_record(requests, infos, how, broken_off))
-            self._note_sending(requests, work)
+            self._sending.note((key for one in requests for key in one.elements.keys), work)
+            self._recording.note((one.item["vid"] for one in requests), work)
             try:
                 await asyncio.shield(work)
                 await self.link.settled([one.item["vid"] for one in requests], limit)
@@ -298,11 +301,9 @@ class Placer(Bringing):
             else:
                 return requests
 
-    def _note_sending(self, requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
-        """Know, as long as it lasts, what sends which keys."""
-        keys = [key for one in requests if one.value is not NOTHING for key in one.elements.keys]
-        self._sending.update(dict.fromkeys(keys, work))
-        work.add_done_callback(lambda _: [self._sending.pop(key) for key in keys if self._sending.get(key) is work])
+    async def _recorded(self, names: Iterable[str | None]) -> None:
+        """Wait for earlier placements of variables, lest one that was broken off is recorded after what comes now."""
+        await self._recording.ended(f"{self.owner}:{name}" for name in names)
 
     async def _send_and_record(
         self, requests: Sequence[PlacementRequest], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event

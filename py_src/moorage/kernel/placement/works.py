@@ -1,0 +1,29 @@
+"""What is being done on the event loop, by what it is done to: so that what comes next can wait for its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable
+
+from moorage import config
+
+
+class Works:
+    """Works that have not ended, by marks: keys, or variables. All calls on the event loop."""
+
+    def __init__(self) -> None:
+        self._works: dict[Hashable, asyncio.Future[None]] = {}
+
+    def note(self, marks: Iterable[Hashable], work: asyncio.Future[None]) -> None:
+        """Know `work` under each of `marks` until it ends, or another one is noted there."""
+        marks = list(marks)
+        self._works.update(dict.fromkeys(marks, work))
+        work.add_done_callback(lambda _: [self._works.pop(mark) for mark in marks if self._works.get(mark) is work])
+
+    async def ended(self, marks: Iterable[Hashable]) -> None:
+        """Wait until what is known under `marks` has ended, however that is; within the time limit of an answer."""
+        if works := {self._works[mark] for mark in marks if mark in self._works}:
+            await asyncio.wait(works, timeout=config.seconds("answer-timeout"))
+
+    def __len__(self) -> int:
+        return len(self._works)
