@@ -268,6 +268,22 @@ def test_an_array_of_a_subclass_keeps_it_also_if_it_is_the_result_of_a_task(tabl
     assert table.outgoing(plain := np.zeros(5)) is plain
 
 
+class Packet(bytes):
+    pass
+
+
+class Log(bytearray):
+    pass
+
+
+@pytest.mark.parametrize("value", [Packet(b"a" * 10), Log(b"a" * 10), Packet(b"a" * 2_000_000)], ids=["a", "b", "c"])
+def test_bytes_of_a_subclass_keep_it_also_if_they_are_the_result_of_a_task(table, value):
+    for result in (value, [1, {"packet": value}]):
+        back = deserialize(*serialize(table.outgoing(result)))
+        assert back == result
+        assert type(back if result is value else back[1]["packet"]) is type(value)
+
+
 def test_what_was_sent_is_freed_at_once():
     """By the last reference, not by the garbage collector: it may be shared memory, or much."""
     gc.disable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import itertools
 import sys
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 ATOMS = (int, float, complex, str, bytes, type(None))
 """Types that Dask sends as they are; equal ones may be one object."""
 
+_SENT_AS_THEMSELVES = (bytes, bytearray, array.array)
 _CONTAINERS = (list, tuple, set, dict)
 _LOOKED_AT = 1000  # parts of a container
 
 
 def would_be_another(value: Any) -> bool:
-    """Whether it has an array of a subclass in it, or something twice, such as itself.
+    """Whether it has an array, or bytes, of a subclass in it, or something twice, such as itself.
 
-    Dask sends containers by element: arrays as plain ones, what is there twice as two, and a cycle without end.
+    Dask sends containers by element: arrays and bytes as plain ones, what is there twice as two, and a cycle without
+    end.
     """
     if type(value) not in _CONTAINERS:
         return _is_of_subclass(value)
@@ -25,9 +28,11 @@ def would_be_another(value: Any) -> bool:
     while ahead and looked < _LOOKED_AT:
         part = ahead.pop()
         looked += 1
+        if _is_of_subclass(part):
+            return True
         if isinstance(part, ATOMS):
             continue
-        if _is_of_subclass(part) or id(part) in seen:
+        if id(part) in seen:
             return True
         seen.add(id(part))
         if type(part) in _CONTAINERS:
@@ -37,5 +42,7 @@ def would_be_another(value: Any) -> bool:
 
 
 def _is_of_subclass(value: Any) -> bool:
+    """Whether Dask would send it as what it is a subclass of."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray) and type(value) is not numpy.ndarray
+    bases = _SENT_AS_THEMSELVES if numpy is None else (*_SENT_AS_THEMSELVES, numpy.ndarray)
+    return isinstance(value, bases) and type(value) not in bases
