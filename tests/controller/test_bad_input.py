@@ -99,7 +99,7 @@ def test_a_pin_names_at_least_one_worker(cluster, refused):
     ["everywhere", None, Anywhere(copies=0), OnWorkers(()), OnWorkers("bob"), OnWorkers(["bob"]), Everywhere],
 )
 def test_what_is_no_placement(cluster, refused, placement):
-    refused(lambda: cluster.place(["kept"], placement), InputError, "no placement", "Everywhere()")
+    refused(lambda: cluster.place(["kept"], placement), InputError, "is not a placement", "Everywhere()")
 
 
 # ---- variables

@@ -56,12 +56,12 @@ def kernel_killed():
             process.kill()
 
 
-def transfers(cluster):
-    """Number of transfers that each worker has received, and bytes that it has sent."""
+def arrivals(cluster):
+    """Number of times that data has come to each worker: from a notebook, by whatever way, or from another worker."""
     return cluster.client.run(
-        lambda dask_worker: (
-            dask_worker.state.transfer_incoming_count_total,
-            dask_worker.transfer_outgoing_bytes_total,
+        lambda dask_worker: sum(
+            type(event).__name__ in ("UpdateDataEvent", "GatherDepSuccessEvent")
+            for event in dask_worker.state.stimulus_log
         )
     )
 
@@ -69,8 +69,8 @@ def transfers(cluster):
 def test_all_is_back_by_name_after_the_kernel_was_killed_and_nothing_is_copied_again():
     with kernel_killed() as told:
         with moorage.attach() as before:
-            moved = transfers(before)
-        assert sum(map(sum, moved.values())) > 0  # it does count
+            arrived = arrivals(before)
+        assert min(arrived.values()) > 0  # it does count
         told["kernel"].send_signal(signal.SIGKILL)
         told["kernel"].wait(10)
         cluster = moorage.attach()
@@ -83,7 +83,7 @@ def test_all_is_back_by_name_after_the_kernel_was_killed_and_nothing_is_copied_a
         assert states["model"].holders == ["bob"]
         assert {state.state for state in states.values()} == {"held"}
         assert {state.owner for state in states.values()} == {"flights.ipynb"}
-        assert transfers(cluster) == moved
+        assert arrivals(cluster) == arrived
         assert cluster["big"].future.result(timeout=10) == bytes(range(256)) * 40_000
         assert cluster.client.submit(len, cluster["big"].future).result(timeout=10) == 256 * 40_000
         assert set(cluster["parts"].futures) == {"one", "two"}
