@@ -280,6 +280,17 @@ def test_what_the_notebook_cannot_place_anew_is_refused(cluster):
         cluster.place("x", cluster.placement()["x"].placement, writable=True)
 
 
+def test_a_part_of_what_is_mapped_is_refused_since_it_would_stay_read_only(cluster):
+    cluster.broadcast({"a": np.ones(N), "b": np.ones(N)}, name="box")
+    part = cluster.gather("box", map=True)["a"]
+    with pytest.raises(InputError, match="read-only"):
+        cluster.broadcast(part, name="part", writable=True)
+    assert "part" not in cluster
+    cluster.broadcast(part.copy(), name="part", writable=True)
+    assert cluster.submit(write, cluster["part"].future, 3).result(timeout=20) == 3
+    del part
+
+
 def test_workers_in_the_notebooks_process_are_refused():
     with (
         Client(processes=False, n_workers=1, dashboard_address=":0") as client,

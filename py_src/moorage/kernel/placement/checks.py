@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import pickle
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,15 @@ from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.placement.elements import Elements, needs
 from moorage.kernel.placement.request import NOTHING, PlacementRequest
+from moorage.kernel.values.mapped import is_mapped
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.model import Placement, WorkerInfo
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+_LOCKED = pickle.NEXT_BUFFER + pickle.READONLY_BUFFER  # in the stream of an array that is read-only itself
 
 
 def check_name(name: object) -> None:
@@ -69,6 +74,11 @@ def check_writable(elements: Elements, *, in_process: bool) -> None:
         raise InputError(
             "The workers run in the notebook's process: they would write to the notebook's own value.",
             "Start a cluster with worker processes, or copy it in the task: x = x.copy().",
+        )
+    if any(_LOCKED in image.stream and any(map(is_mapped, image.buffers)) for image in elements.images):
+        raise InputError(
+            "It has arrays that are mapped from what the workers have, read-only, and would be read-only there, too.",
+            "Place a copy: x.copy(), or copy.deepcopy(x).",
         )
 
 

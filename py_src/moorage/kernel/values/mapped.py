@@ -65,6 +65,13 @@ def digest_of(buffer: memoryview) -> bytes | None:
     return _digests.get(_place(buffer)) if _digests else None  # type: ignore[arg-type]
 
 
+def is_mapped(buffer: memoryview) -> bool:
+    """Whether a buffer lies in memory that was mapped by `load`."""
+    address, _ = _place(buffer) or (0, 0)
+    places = [_place(mapping.memory) or (0, 0) for mapping in list(_loaded)]
+    return any(start <= address < start + nbytes for start, nbytes in places)
+
+
 def _image(stream: bytes, sizes: Sequence[int], mapping: Mapping) -> Image:
     buffers = tuple(buffer.toreadonly() for buffer in layout(sizes).split(mapping.memory))
     return Image(stream, buffers, (True,) * len(buffers))
