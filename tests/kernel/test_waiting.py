@@ -1,10 +1,12 @@
 """Waiting for a scheduler that is silent for a while, or for good."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 
 import dask
 import pytest
@@ -79,3 +81,31 @@ def test_a_wait_on_the_loop_for_the_loop_is_refused(cluster):
 
     with pytest.raises(RuntimeError, match="event loop would deadlock"):
         waiting.wait_for(cluster.client, wait_for_itself)
+
+
+def test_what_arrives_at_the_moment_of_an_interrupt_is_let_go_of_at_once(cluster, impatient, monkeypatch):
+    class Answer:
+        pass
+
+    gone = []
+
+    async def late():
+        await asyncio.sleep(0.3)
+        answer = Answer()
+        gone.append(weakref.ref(answer))
+        return answer
+
+    def interrupted(client):
+        eventually(lambda: gone)
+        time.sleep(0.2)  # it is there, and the one who waits is still here
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting, "check", interrupted)
+    gc.disable()
+    try:
+        with pytest.raises(KeyboardInterrupt) as kept:
+            waiting.wait_for(cluster.link.client, late)
+        eventually(lambda: gone[0]() is None)
+        assert kept.traceback
+    finally:
+        gc.enable()

@@ -69,12 +69,14 @@ def wait_for(
 
     if client.status in ("closing", "closed"):
         raise _closed()
-    answer = asyncio.run_coroutine_threadsafe(run(), loop)
+    answer, done = asyncio.run_coroutine_threadsafe(run(), loop), threading.Event()
+    answer.add_done_callback(lambda _: done.set())  # concurrent.futures.wait leaves a cycle behind if interrupted
     try:
-        while not concurrent.futures.wait([answer], LOOK).done:
+        while not done.wait(LOOK):
             check(client)
     except BaseException:  # an interrupt, too
         answer.cancel()
+        del answer  # perhaps it came just then: nobody has it, and the traceback must not keep it
         raise
     if answer.cancelled():
         raise _closed()
