@@ -258,7 +258,7 @@ class TestBadInput:
             ("it = iter([1])\n%scatter it", "iterator", "list"),
             ("import threading\nlock = [threading.Lock()]\n%broadcast lock", "lock", ""),
             ("huge = bytes(3 * 10**9)\n%broadcast huge", "huge", "force"),
-            ("%cluster start", "'cluster' is the cluster", "--as NAME"),
+            ("%cluster start", "'cluster' is already the cluster", "--as NAME"),
             ("%cluster scale -3", "-3", "%cluster scale"),
         ],
     )
