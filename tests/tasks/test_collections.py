@@ -82,9 +82,9 @@ def test_where_to_compute_must_be_known_and_said_of_collections(cluster):
     with pytest.raises(UnknownWorkerError, match="no worker 'bbo'") as refusal:
         cluster.compute(x, workers={x: "bbo"})
     assert "Did you mean 'bob'? The workers: alice, bob." in str(refusal.value)
-    with pytest.raises(InputError, match="names a str, which is no Dask collection"):
+    with pytest.raises(InputError, match="names a str, which is not a Dask collection"):
         cluster.persist(x, workers={"x": "bob"})
-    with pytest.raises(InputError, match="names a int, which is no Dask collection"):
+    with pytest.raises(InputError, match="names a int, which is not a Dask collection"):
         cluster.persist(x, workers={x: "bob"}, allow_other_workers=7)
     with pytest.raises(InputError, match="workers= does not"):
         cluster.persist(x, workers="bob", allow_other_workers=[x])
