@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from moorage._dask.client import cut_off
 from moorage.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def cut_off_in_children(client: Client) -> None:
 
 def _cut_off() -> None:
     for client in list(_clients):
-        client.status = "closed"
-        # It does not run in this process. Closing it would reach into the parent's, with which it shares its selector.
-        client.loop.asyncio_loop._closed = True  # type: ignore[union-attr]
+        cut_off(client)
     _clients.clear()
 
 

@@ -14,6 +14,8 @@ from distributed.core import Status
 from distributed.deploy.cluster import Cluster
 
 from moorage import config
+from moorage._dask.client import is_asynchronous
+from moorage._dask.scaling import adaptive_of
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.deploy import kept
@@ -179,7 +181,7 @@ def attach(
         case Client() if isinstance(target.cluster, ClusterController):
             return attach(target.cluster, security=security, timeout=timeout)
         case Client():
-            if target._asynchronous:
+            if is_asynchronous(target):
                 raise InputError("Cannot attach to an asynchronous Client.", "Attach to the address of its scheduler.")
             # Two on one client would take each other's events away.
             for controller in registry.all_controllers():
@@ -217,7 +219,7 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
             registry.add(controller)
             return controller
     controller = _controller(connected(cluster, limit), name=str(cluster.name), kind=kind, cluster=cluster)
-    if cluster._adaptive is not None and cluster._adaptive.periodic_callback is not None:
+    if (adaptive := adaptive_of(cluster)) is not None and adaptive.periodic_callback is not None:
         controller.link.notice(
             "warning",
             f"The {kind} adapts its size as Dask does, which closes workers also when their data cannot be moved.",

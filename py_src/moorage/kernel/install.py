@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from moorage import config
+from moorage._dask.client import PARTS
+from moorage._dask.refusal import check
 from moorage.errors import VersionError
 from moorage.images.code import reduce_code
 from moorage.kernel.versions import check_scheduler, not_understood
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
     from distributed import Client
 
 SHIPPED_MODULES = (
+    "moorage._dask.events",
+    "moorage._dask.graphs",
+    "moorage._dask.kept_keys",
+    "moorage._dask.memory_manager",
+    "moorage._dask.parts",
+    "moorage._dask.replicas",
+    "moorage._dask.scheduler",
+    "moorage._dask.task_states",
+    "moorage._dask.transfers",
     "moorage.counts",
     "moorage.model",
     "moorage.plan",
@@ -107,6 +118,7 @@ async def install_plugin(client: Client) -> SchedulerSnapshot:
 
 async def _install(client: Client) -> SchedulerSnapshot:
     assert client.scheduler is not None
+    check(PARTS, client)
     where, packages = str(client.scheduler.address), (await client.scheduler.versions())["packages"]
     check_scheduler(where, packages)
     plugin = pickled_by_value(PlacementSchedulerPlugin(adopt=config.get("adopt")))

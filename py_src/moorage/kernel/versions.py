@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from typing import Any
 
+from distributed.core import clean_exception
 from packaging.version import InvalidVersion, Version
 
 from moorage.errors import VersionError
@@ -52,6 +54,30 @@ def not_understood(where: str, packages: Mapping[str, str | None], error: Except
         f" {packages.get('distributed')}, this notebook {version('distributed')}.",
         "Use the same version on both sides, or a version of moorage that supports it.",
     )
+
+
+def check_taken(answers: Iterable[tuple[str, Any]]) -> None:
+    """Raise if what was sent to workers does not start on one of them.
+
+    Parameters
+    ----------
+    answers : iterable of (address, dict)
+        What each worker has said to a plugin.
+
+    Raises
+    ------
+    VersionError
+        Says what the worker says, for instance which part of Dask it lacks.
+    """
+    for address, answer in answers:
+        if answer["status"] == "error":
+            _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
+            assert error is not None
+            raise VersionError(
+                f"What moorage runs on workers does not start on the one at {address}"
+                f" ({type(error).__name__}: {error}).",
+                "Use the same versions there as in this notebook, or a moorage that knows those versions.",
+            ) from error.with_traceback(traceback)
 
 
 def _is_old(theirs: str) -> bool:

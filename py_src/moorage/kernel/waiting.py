@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from distributed import futures_of
 
 from moorage import config
+from moorage._dask import client as boundary
 from moorage.errors import MoorageError, UnreachableError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ async def gather(client: Client, futures: Any, direct: bool | None = None) -> An
         If the connection is lost.
     """
     with _told_apart(client, futures):
-        return await client._gather(futures, direct=direct)
+        return await boundary.gather(client, futures, direct=direct)
 
 
 @contextmanager
@@ -148,7 +149,7 @@ async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T
 
 def unsubscribe(client: Client, topic: str) -> None:
     """Call nobody any more upon events of a topic, on a client that may go on for other purposes."""
-    if client.status == "running" and topic in client._event_handlers:
+    if client.status == "running" and boundary.hears_of(client, topic):
         client.subscribe_topic(topic, _ignore)  # Dask keeps the handler for events that are on their way
         client.unsubscribe_topic(topic)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from moorage._dask.events import forget_totals
 from moorage.protocol import SPAN
 
 if TYPE_CHECKING:
@@ -54,4 +55,4 @@ class History:
         if len(over) > _MOST:
             over.sort(key=lambda group: group.stop)
             span.groups.difference_update(over[:-_LEFT])
-            span._metadata = None
+            forget_totals(span)

@@ -20,6 +20,9 @@ from distributed.active_memory_manager import ActiveMemoryManagerExtension, Redu
 from distributed.diagnostics.plugin import SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from moorage._dask.events import forget_events
+from moorage._dask.parts import rely_on
+from moorage._dask.scheduler import PARTS
 from moorage.images.mappings import SHARED_TOPIC
 from moorage.plan import Address, Key
 from moorage.protocol import (
@@ -79,7 +82,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._adopts = adopt
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Take up work on `scheduler`."""
+        """Take up work on `scheduler`, unless it lacks something that is relied on: then nothing is touched."""
+        rely_on(PARTS, scheduler)
         self.scheduler = scheduler
         self.desired = Desired()
         self.shared = Shared(scheduler)
@@ -283,9 +287,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.shared.note(msg)
             for key in msg["shared"]:
                 self._key_changed(key)
-            self.scheduler._broker.truncate(topic)
+            forget_events(self.scheduler, topic)
         if topic.startswith(OUTPUT_TOPIC):
-            self.scheduler._broker.truncate(topic)  # it has been sent; Dask would keep the last thousand messages
+            forget_events(self.scheduler, topic)
         if isinstance(msg, dict) and msg.get("action") == "worker-status-change":
             self._worker_changed(topic)
             # the event comes just before the worker is counted among the running ones

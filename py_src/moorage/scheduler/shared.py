@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from moorage._dask.replicas import shadow_processing
 from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Shared:
         self._counted: dict[Address, int] = {}
         self._of_hosts: dict[str, int] = {}
         self._copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
-        self._add_to_processing: Callable[..., Any] = scheduler._add_to_processing
-        scheduler.__dict__["_add_to_processing"] = self.add_to_processing
+        self.close = shadow_processing(scheduler, self.add_to_processing)
 
     def note(self, report: Mapping[str, Any]) -> None:
         """Take note of what a worker has got."""
@@ -123,22 +123,18 @@ class Shared:
         ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(address)
         return ts is not None and ws is not None and ws in (ts.who_has or ())
 
-    def add_to_processing(self, ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:
-        """As ``Scheduler._add_to_processing``, which refuses what is more than the limit."""
+    def add_to_processing(self, original: Callable[..., Any], ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:
+        """Do as `original`, which refuses what is more than the limit."""
         limit = ws.memory_limit
         if limit and self._nbytes and sum(dep.nbytes for dep in ts.dependencies) > limit:
             own = sum(max(0, dep.nbytes - self.nbytes(dep.key, ws)) for dep in ts.dependencies)
             if own <= limit:
                 ws.memory_limit = 0  # read by nothing else meanwhile: this does not wait
                 try:
-                    return self._add_to_processing(ts, ws, stimulus_id=stimulus_id)
+                    return original(ts, ws, stimulus_id=stimulus_id)
                 finally:
                     ws.memory_limit = limit
-        return self._add_to_processing(ts, ws, stimulus_id=stimulus_id)
-
-    def close(self) -> None:
-        """Leave no trace on the scheduler."""
-        self._scheduler.__dict__.pop("_add_to_processing", None)
+        return original(ts, ws, stimulus_id=stimulus_id)
 
 
 def _add(counts: dict[str, int], what: str, nbytes: int) -> None:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import dask
 import xxhash
-from dask._task_spec import Task
-from dask.core import TaskRef  # type: ignore[attr-defined]
-from distributed.core import clean_exception
 
 from moorage import config
+from moorage._dask import graphs
+from moorage.errors import VersionError
 from moorage.kernel.images import sending
 from moorage.kernel.install import pickled_by_value
+from moorage.kernel.versions import check_taken
 from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
 from moorage.scheduler.plugin import OUTPUT_TOPIC
 from moorage.worker.tasks.runtime import RuntimePlugin
@@ -35,12 +35,16 @@ from moorage.worker.tasks.runtime import RuntimePlugin
 if TYPE_CHECKING:
     from distributed import Client
 
+    from moorage._dask.graphs import Task
+
 MODULES = (
     *(
         f"moorage.worker.tasks.{name}"
         for name in ("awaiting", "batch", "errors", "outcome", "output", "program", "runtime")
     ),
     *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
+    "moorage._dask.parts",
+    "moorage._dask.worker",
     "moorage.worker.holdings",
     "moorage.worker.text",
     "moorage.images.altered",
@@ -100,11 +104,11 @@ class WorkerRuntime:
         answers: dict[str, Any] = {}
         with contextlib.suppress(TimeoutError):  # a worker that is stuck takes it when it goes on
             answers = await asyncio.wait_for(sent, config.seconds("answer-timeout"))
-        for answer in answers.values():
-            if answer["status"] == "error":
-                _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
-                assert error is not None
-                raise error.with_traceback(traceback)
+        try:
+            check_taken(answers.items())
+        except VersionError:  # a worker that comes would fail to start
+            await scheduler_of(self.client).unregister_worker_plugin(name=self.name)
+            raise
 
     def leave(self) -> None:
         """Listen no longer; any thread."""
@@ -119,8 +123,8 @@ class WorkerRuntime:
 
     def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
         """Return the task that calls `function` of the worker's runtime with `args` and the values of keys."""
-        found = Task(None, pickle.loads, f"c{self.name}\n{function}\n.".encode())
-        return Task(key, operator.call, found, *args, *map(TaskRef, depends))
+        found = graphs.task(None, pickle.loads, f"c{self.name}\n{function}\n.".encode())
+        return graphs.task(key, operator.call, found, *args, *map(graphs.reference, depends))
 
     def listen(self, run: str, callback: Callable[[Report], None]) -> ReportListener:
         """Give the reports about `run` to `callback`, on the client's event loop, while the listener is kept."""

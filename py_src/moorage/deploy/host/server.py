@@ -20,6 +20,8 @@ from distributed import Scheduler, Security
 from distributed.deploy.spec import SpecCluster
 from distributed.utils import format_dashboard_link, import_term
 
+from moorage._dask.refusal import check
+from moorage._dask.scaling import PARTS, close
 from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
@@ -120,7 +122,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     for task in tasks:
         task.cancel()
     with suppress(TimeoutError):
-        await asyncio.wait_for(cluster._close(), grace)
+        await asyncio.wait_for(close(cluster), grace)
     return 0
 
 
@@ -133,6 +135,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
         cluster: Any = local_cluster(spec, security, str(scratch), access)
     else:
         cluster = _create(spec, security, shared)
+    check(PARTS, cluster)
     guard_scheduler(cluster, access)
     progress = _StartProgress(cluster, channel)
     reporting = asyncio.ensure_future(progress.follow())
@@ -144,12 +147,12 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
             await _submit(cluster, spec.n_workers)
     except BaseException:
         with suppress(Exception):
-            await asyncio.wait_for(cluster._close(), LOCAL_GRACE)
+            await asyncio.wait_for(close(cluster), LOCAL_GRACE)
         raise
     finally:
         reporting.cancel()
     if not isinstance(cluster.scheduler, Scheduler):
-        await cluster._close()
+        await close(cluster)
         raise StartError(
             f"{spec.cluster_class} runs its scheduler elsewhere, where moorage cannot scale it without losing data.",
             "Create the cluster in the notebook and attach to it.",

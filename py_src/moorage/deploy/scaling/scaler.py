@@ -18,6 +18,7 @@ from distributed.core import Status
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import SpecCluster
 
+from moorage._dask.scaling import end_adaptive, memory_per_worker, processes_per_job, threads_per_worker
 from moorage.deploy.processes import allow_open_files
 from moorage.deploy.reasons import failure
 from moorage.deploy.scaling.retire import Job, check_fit, choose, evacuate
@@ -242,11 +243,14 @@ class Scaler:
         remedy = "Use a number of workers."
         try:
             if cores is not None:
-                wanted, per_worker = float(cores), self._per_worker("nthreads", self.cluster._threads_per_worker)
+                wanted, per_worker = (
+                    float(cores),
+                    self._per_worker("nthreads", partial(threads_per_worker, self.cluster)),
+                )
             else:
                 assert memory is not None
                 wanted = float(parse_bytes(memory))
-                per_worker = self._per_worker("memory_limit", self.cluster._memory_per_worker)
+                per_worker = self._per_worker("memory_limit", partial(memory_per_worker, self.cluster))
         except (ValueError, TypeError) as error:
             raise InputError(f"That is not a valid size: {error}.", remedy) from error
         except (KeyError, RuntimeError) as error:
@@ -304,9 +308,7 @@ class Scaler:
         await self.cluster.scale_down([job.name for job in leaving])
 
     def _end_adapt(self) -> None:
-        adaptive, self.cluster._adaptive = self.cluster._adaptive, None
-        if adaptive is not None:
-            adaptive.stop(reason="moorage")
+        end_adaptive(self.cluster)
         self._range = None
 
 
@@ -338,7 +340,7 @@ def _complete(cluster: Any) -> None:
 
     It does only where the user has said so in the notebook, rather than in the configuration or by the cores.
     """
-    processes = getattr(getattr(cluster, "_dummy_job", None), "worker_processes", None) or 1
+    processes = processes_per_job(cluster)
     if processes > 1:
         cluster.new_spec.setdefault("group", [f"-{n}" for n in range(processes)])
 

@@ -15,8 +15,8 @@ from typing import Any
 import dask.config
 from dask.utils import parse_timedelta
 from distributed import Nanny
-from distributed.deploy.cluster import Cluster
 
+from moorage._dask.scaling import watch_workers
 from moorage.deploy.scaling.scaler import Scaler, worker_names
 
 logger = logging.getLogger(__name__)
@@ -36,14 +36,13 @@ class Supervisor:
 
     def install(self) -> None:
         """Take the place of the cluster's own timer for lost workers."""
-        self.cluster._update_worker_status = self._update_worker_status
+        self._unwatch = watch_workers(self.cluster, self._heard)
 
     def uninstall(self) -> None:
         """Leave lost workers to the cluster again."""
         for timer in self._timers:
             timer.cancel()
-        if self.cluster.__dict__.get("_update_worker_status") == self._update_worker_status:
-            del self.cluster._update_worker_status
+        self._unwatch()
 
     async def run(self) -> None:
         """Restart what is missing, with growing pauses while that fails."""
@@ -59,13 +58,12 @@ class Supervisor:
                 logger.exception("A worker could not be started")
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _update_worker_status(self, op: str, message: Any) -> None:
+    def _heard(self, op: str, message: Any) -> None:
         if op == "remove":
             name = str(self.cluster.scheduler_info["workers"][message]["name"])
             timer = asyncio.ensure_future(self._check(name))
             self._timers.add(timer)
             timer.add_done_callback(self._timers.discard)
-        Cluster._update_worker_status(self.cluster, op, message)
 
     async def _check(self, worker: str) -> None:
         """Replace the job of a worker that was removed, unless one of the job's workers is back in time."""

@@ -21,6 +21,7 @@ from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
+from moorage._dask import client as boundary
 from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.images.format import Image
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name
@@ -194,8 +195,8 @@ class SchedulerLink:
         # Of a key that nobody knows Dask says that it is cancelled; question and answer keep to the stream.
         if self.client.status == "running":
             told = Future[Any](f"moorage-flush-{uuid4().hex}", self.client)
-            self.client._send_to_scheduler({"op": "report-key", "key": told.key})
-            await answer(self.client, told._result(raiseit=False))
+            boundary.ask_for_key(self.client, told.key)
+            await answer(self.client, boundary.told(told))
         if self.client.status != "running":  # maybe only now: all futures are cancelled then
             raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
 

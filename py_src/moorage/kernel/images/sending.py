@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 from distributed.comm.core import CommClosedError
-from distributed.core import clean_exception
 
 from moorage import config, images
+from moorage.errors import VersionError
 from moorage.images.carrier import Carrier
 from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel.images import sharing
 from moorage.kernel.images.hosts import Hosts
 from moorage.kernel.install import pickled_by_value
+from moorage.kernel.versions import check_taken
 from moorage.kernel.waiting import reaching, scheduler_of
 from moorage.worker.images import plugin as worker_side
 from moorage.worker.images.nanny import SharedMemoryNannyPlugin
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
+    "moorage._dask.parts",
+    "moorage._dask.worker",
     "moorage.images.altered",
     "moorage.images.arrays",
     "moorage.images.blocks",
@@ -79,19 +82,21 @@ class Images:
                 return
             plugin = pickled_by_value(ImagesPlugin(MODULE, sharing.allowed()), MODULES)
             nanny = pickled_by_value(SharedMemoryNannyPlugin(), MODULES)
-            answers: list[Any] = []
+            answers: list[tuple[str, Any]] = []
             with reaching(self.client), contextlib.suppress(TimeoutError):  # one that is stuck takes it when it goes on
                 async with asyncio.timeout(config.seconds("answer-timeout")):
                     told = await asyncio.gather(
                         self._register("register_worker_plugin", plugin, MODULE),
                         self._register("register_nanny_plugin", nanny, SharedMemoryNannyPlugin.name),
                     )
-                    answers = [answer for each in told for answer in each.values()]
-            for answer in answers:
-                if answer["status"] == "error":
-                    _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
-                    assert error is not None
-                    raise error.with_traceback(traceback)
+                    answers = [answer for each in told for answer in each.items()]
+            try:
+                check_taken(answers)
+            except VersionError:  # a worker that comes would fail to start
+                with reaching(self.client):
+                    await scheduler_of(self.client).unregister_worker_plugin(name=MODULE)
+                    await scheduler_of(self.client).unregister_nanny_plugin(name=SharedMemoryNannyPlugin.name)
+                raise
             self._installed_on = connection
 
     async def _register(self, how: str, plugin: bytes, name: str) -> Any:

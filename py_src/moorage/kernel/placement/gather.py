@@ -13,6 +13,7 @@ from dask.utils import format_bytes
 from distributed.utils import offload
 
 from moorage import config
+from moorage._dask import client as boundary
 from moorage.errors import InputError, LostError, NotMappableError, StaleError, WaitTimeoutError
 from moorage.images.format import Image
 from moorage.kernel.connection.scheduler_link import SchedulerLink
@@ -228,7 +229,7 @@ class Bringing(Inventory):
 async def settled(futures: Sequence[Any]) -> None:
     """Wait until futures have a value, or an error."""
     for future in futures:
-        await future._state.wait()
+        await boundary.settled(future)
 
 
 def _not_mappable(name: str, why: str) -> NotMappableError:

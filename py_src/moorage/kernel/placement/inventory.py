@@ -14,6 +14,7 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
+from moorage._dask import client as boundary
 from moorage.errors import InputError, UnknownVariableError
 from moorage.images.format import Image
 from moorage.kernel.connection.mirror import shown_names, state_of
@@ -241,11 +242,11 @@ class Inventory:
     def future_of(self, key: Any, name: str = "") -> Future[Any]:
         """Return a future of a key; the same one as long as it is good."""
         future = self._futures.get(key)
-        if future is None or future.status == "cancelled" or future._generation != self.client.generation:
+        if future is None or future.status == "cancelled" or not boundary.is_of(self.client, future):
             future = Future(key, self.client)
             if future.status == "cancelled":  # as futures are that somebody keeps of an earlier life of the key
-                future._state.reset()  # type: ignore[union-attr]
-            self.client._send_to_scheduler({"op": "client-desires-keys", "keys": [key], "client": self.client.id})
+                boundary.revive(future)
+            boundary.desire(self.client, [key])
             if name in self.placed:
                 self._futures[key] = future
         return future

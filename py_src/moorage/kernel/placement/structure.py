@@ -14,6 +14,7 @@ from typing import Any
 from dask.base import is_dask_collection
 from distributed import Actor, Future
 
+from moorage._dask.client import address_of
 from moorage.errors import InputError, NotPlaceableError
 from moorage.protocol import travels
 
@@ -128,7 +129,7 @@ def _check_placeable(value: Any) -> None:
         )
     if isinstance(value, Actor):
         raise NotPlaceableError(
-            f"The actor {value.key!r} cannot be placed: it lives on worker {value._address} and cannot be copied.",
+            f"The actor {value.key!r} cannot be placed: it lives on worker {address_of(value)} and cannot be copied.",
             "Place the data it works on instead.",
         )
 

@@ -20,10 +20,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
-from dask._task_spec import Task
 from distributed.core import Status
 from distributed.protocol.pickle import dumps
 
+from moorage._dask.graphs import task
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
 from moorage.scheduler.recovery.lives import ANSWER
@@ -123,7 +123,7 @@ class Restorer:
                 computed = ts.run_spec is not None and not _is_ours(ts)
                 if computed or ts.actor or (client is None and not known and not ts.who_has):
                     continue
-                ts.run_spec = Task(key, _absent)
+                ts.run_spec = task(key, _absent)
                 ts.type = ts.type or "object"
                 ts.priority = ts.priority or (0, 0, 0)
                 self._rest(ts)
@@ -153,7 +153,7 @@ class Restorer:
                 continue
             ts.worker_restrictions = ts.resource_restrictions = None
             if ts.state == "erred":
-                ts.run_spec = Task(key, _absent, f"{key!r} is lost.")  # should somebody retry it
+                ts.run_spec = task(key, _absent, f"{key!r} is lost.")  # should somebody retry it
                 continue
             ts.run_spec = None
             if ts.state != "memory":

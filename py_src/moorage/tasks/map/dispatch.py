@@ -5,14 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from dask._task_spec import Task, TaskRef
 from dask.utils import parse_bytes
 from distributed import Future
 
 from moorage import config
+from moorage._dask.client import scatter
+from moorage._dask.graphs import reference
 from moorage.errors import StaleError
 from moorage.kernel.waiting import wait_for
 from moorage.pickling.code_pickler import Notebook
@@ -25,6 +26,9 @@ from moorage.tasks.options import Options
 from moorage.tasks.references import Payload, dumps_items
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+
+if TYPE_CHECKING:
+    from moorage._dask.graphs import Task
 
 LARGE_CODE = 64_000
 """Bytes. Code with captures that is larger is sent once, not with each batch."""
@@ -150,10 +154,10 @@ class Sender:
         if payload.nbytes > self._threshold:  # too large for a graph
             blob = self._scatter(payload.data)
             futures.append(blob)
-            items = TaskRef(blob.key)
+            items = reference(blob.key)
         self.held[batch] = futures
         self.nbytes[batch] = payload.nbytes
-        code = TaskRef(self._code.key) if self._code is not None else self._program.data
+        code = reference(self._code.key) if self._code is not None else self._program.data
         wire = self._wire | {
             "batch": batch.name,
             "key": key,
@@ -167,7 +171,7 @@ class Sender:
 
     def _scatter(self, data: bytes) -> Future[Any]:
         key = f"{SPAN}-sent-{uuid4().hex}"
-        return wait_for(self._client, self._client._scatter, {key: data}, hash=False)[key]  # type: ignore[no-any-return]
+        return wait_for(self._client, scatter, self._client, {key: data})[key]  # type: ignore[no-any-return]
 
     def _pickled(self, items: Any) -> tuple[Payload, bool]:
         payload, packed = self._dumps(items)

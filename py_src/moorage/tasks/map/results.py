@@ -13,6 +13,7 @@ from typing import Any, Literal, overload
 from dask.utils import format_bytes
 from distributed import Future
 
+from moorage._dask.client import scatter
 from moorage.errors import DoesNotFitError, InputError, MoorageError
 from moorage.images.free_memory import host_free
 from moorage.kernel.waiting import LOOK, check, gather, wait_for
@@ -385,7 +386,7 @@ class Results(Sequence[Any]):
         if batch.status != "done" or position in batch.errors:
             raise _exception(batch, position, index)
         if batch.future is None:
-            future: Future[Any] = wait_for(self._client, self._client._scatter, [self._value(index)], hash=False)[0]
+            future: Future[Any] = wait_for(self._client, scatter, self._client, [self._value(index)])[0]
             return future
         return self._mapping.item_future(batch, position)
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from dask._task_spec import TaskRef
 from distributed import Future, KilledWorker
 
 from moorage import config
+from moorage._dask.graphs import reference
 from moorage.errors import LostError, MoorageError, UnreachableError, WaitTimeoutError
 from moorage.tasks.backend import Backend
 from moorage.tasks.locality import Lane
@@ -104,7 +104,7 @@ class Run:
         """Return a future of the value of one item of a batch that is on the cluster."""
         assert batch.future is not None
         key = (f"{self._name}-item-{self._run[:12]}", batch.indices[position])
-        task = self._runtime.task(key, "each_item", TaskRef(batch.future.key), position)
+        task = self._runtime.task(key, "each_item", reference(batch.future.key), position)
         with in_span():
             future: Future[Any] = self.backend.client.get({key: task}, key, sync=False)
         return future

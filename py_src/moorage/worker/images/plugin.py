@@ -18,6 +18,8 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
+from moorage._dask.parts import rely_on
+from moorage._dask.worker import PARTS, spill_file
 from moorage.images.carrier import Table, writable_module
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
@@ -45,7 +47,8 @@ class ImagesPlugin(WorkerPlugin):
         self._share = share
 
     def setup(self, worker: Any) -> None:
-        """Called by Dask on each worker, newcomers included."""
+        """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
+        rely_on(PARTS, worker, getattr(worker, "state", None))
         module = sys.modules.get(self.name)
         if module is None:
             module = types.ModuleType(self.name, "The images that moorage has brought to this process.")
@@ -79,8 +82,9 @@ class ImagesPlugin(WorkerPlugin):
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
         sweeping = worker.periodic_callbacks.pop(self.name, None)
-        if sweeping is not None:
-            sweeping.stop()
+        if sweeping is None:
+            return  # it was not set up: the worker lacks what is relied on
+        sweeping.stop()
         for undo in self._undo:
             undo()
         self._module.workers.pop(worker.address, None)
@@ -199,7 +203,7 @@ def _forget_frames(error: BaseException) -> None:
 
 def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
     """Have `worker` write images to its disk, so that they are images when they come back; return how to end that."""
-    slow = getattr(worker.data, "_slow_uncached", None)
+    slow = spill_file(worker)
     if slow is None:
         return lambda: None
     original = slow.dump

@@ -26,6 +26,8 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import sync
 from tornado.ioloop import PeriodicCallback
 
+from moorage._dask.parts import rely_on
+from moorage._dask.worker import PARTS
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
 from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_frames
@@ -188,7 +190,8 @@ class RuntimePlugin(WorkerPlugin):
         self._images = images
 
     def setup(self, worker: Any) -> None:
-        """Called by Dask on each worker, newcomers included."""
+        """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
+        rely_on(PARTS, worker, getattr(worker, "state", None))
         module = sys.modules.get(self.name)
         if module is None:
             runtime = Runtime(self._images)
@@ -212,8 +215,9 @@ class RuntimePlugin(WorkerPlugin):
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
         ticking = worker.periodic_callbacks.pop(self.name, None)
-        if ticking is not None:
-            ticking.stop()
+        if ticking is None:
+            return  # it was not set up: the worker lacks what is relied on
+        ticking.stop()
         if worker.log_event is self._log_event:
             del worker.log_event
         module = sys.modules.get(self.name)

@@ -1,0 +1,18 @@
+"""The one boundary to parts of Dask that are private, or that no documentation promises.
+
+A module for each subject. Its docstring says what is relied on, its ``PARTS`` name each part, so that it can be looked
+for before anything is touched; its functions are the only place where private names of Dask stand.
+
+* ``parts``           how a part is named and looked for
+* ``scheduler``       all that must be there on a scheduler; each subject of it is a module:
+  ``replicas`` ``task_states`` ``kept_keys`` ``transfers`` ``memory_manager`` ``events``
+* ``worker``          all that must be there on a worker
+* ``client``          what is relied on of the notebook's client and its futures
+* ``graphs``          tasks of a graph
+* ``scaling``         cluster objects of Dask, of dask-jobqueue too
+
+All was read in distributed and dask 2026.8.0 and dask-jobqueue 0.9.0. The number is not what decides: a newer version
+that has the parts is taken, and one without them is refused by a `VersionError` that names the part.
+
+Imported by all above; what runs on schedulers and workers is shipped there by value, and imports nothing but its like.
+"""

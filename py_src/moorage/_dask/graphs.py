@@ -1,0 +1,38 @@
+"""Tasks of a graph.
+
+Relied on, as read in dask 2026.8.0: ``dask._task_spec`` has ``Task(key, func, *args)``, whose ``func`` can be read
+again, and ``TaskRef(key)``, which stands for the value of a key. Without them the scheduler plugin does not start, and
+no client is connected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from moorage._dask.parts import parts_of
+
+if TYPE_CHECKING:
+    from dask._task_spec import Task as Task
+    from dask._task_spec import TaskRef as TaskRef
+
+SUBJECT = "tasks"
+
+PARTS = (
+    *parts_of(SUBJECT, "dask._task_spec:Task", has=("func",), calls={"__init__": ("key", "func")}),
+    *parts_of(SUBJECT, "dask._task_spec:TaskRef", calls={"__init__": ("key",)}),
+)
+
+
+def task(key: Any, function: Callable[..., Any], *args: Any) -> Task:
+    """Return a task of a graph; among `args` may be other tasks, and references."""
+    from dask._task_spec import Task  # found missing by the check, rather than when moorage is imported
+
+    return Task(key, function, *args)
+
+
+def reference(key: Any) -> TaskRef:
+    """Return what stands for the value of `key` among the arguments of a task."""
+    from dask._task_spec import TaskRef
+
+    return TaskRef(key)
