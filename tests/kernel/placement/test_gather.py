@@ -100,7 +100,7 @@ def test_a_small_value_is_copied(cluster):
 
 def test_what_cannot_be_mapped_is_refused_in_words(cluster, monkeypatch):
     cluster.broadcast({str(i): {i} for i in range(100_000)}, name="sets")
-    with pytest.raises(NotMappableError, match=r"no memory to share in it(.|\n)*Without mapping"):
+    with pytest.raises(NotMappableError, match=r"no memory to share in it(.|\n)*Gather a copy"):
         cluster.gather("sets", map=True)
     cluster.broadcast(random(), name="x")
     with dask.config.set({"moorage.images.share": False}), pytest.raises(NotMappableError, match="switched off"):

@@ -82,7 +82,7 @@ def test_keys_of_an_unnamed_dict_are_its_own(cluster):
 
 def test_an_unnamed_dict_does_not_change_the_value_of_a_key(cluster):
     first = cluster.scatter({"x": 1})
-    with pytest.raises(InputError, match="'x' is on the cluster already, with another value") as caught:
+    with pytest.raises(InputError, match="'x' is already on the cluster with another value") as caught:
         cluster.scatter({"x": 2})
     assert "name=" in caught.value.remedy
     assert first["x"].result(10) == 1

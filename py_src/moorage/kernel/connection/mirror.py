@@ -66,7 +66,10 @@ class Mirror:
             come = event["workers"].keys() - self.workers.keys()
             if come or event["workers_gone"]:
                 gone = event["workers_gone"]
-                self.variables = {vid: with_workers(record, come, gone) for vid, record in self.variables.items()}
+                self.variables = {
+                    vid: record if vid in self._answered else with_workers(record, come, gone)
+                    for vid, record in self.variables.items()
+                }
             for vid, record in event["placed"].items():
                 if vid not in self._answered:
                     self.variables[vid] = record
