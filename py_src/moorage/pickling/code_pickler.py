@@ -28,7 +28,9 @@ from moorage.pickling.functions import argument_names, captures, global_names, i
 from moorage.pickling.sources import lines_of
 from moorage.worker.unpickling.code import Sources, cached, cached_property
 
-OURS: dict[Any, str] = {Sources.code: "code", cached: "cached", cached_property: "cached_property"}
+# not looked up in the class again: a worker in this process that unpickles the class, by value, gives it another function
+_MAKE_CODE = Sources.code
+OURS: dict[Any, str] = {_MAKE_CODE: "code", cached: "cached", cached_property: "cached_property"}
 """What makes code again on a worker, and the name under which a payload refers to it."""
 
 _CACHED = type(functools.cache(lambda: None))
@@ -132,7 +134,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         first, text = (0, "") if id(code) in self._covered else lines_of(code)
         if text:
             self._covered.update(map(id, _within(code)))
-        return Sources.code, (arguments_of(code), first, text)
+        return _MAKE_CODE, (arguments_of(code), first, text)
 
     def _function(self, function: types.FunctionType) -> Any:
         reduced = super().reducer_override(function)
