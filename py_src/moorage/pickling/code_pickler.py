@@ -28,7 +28,7 @@ from moorage.pickling.functions import argument_names, captures, global_names, i
 from moorage.pickling.sources import lines_of
 from moorage.worker.unpickling.code import Sources, cached, cached_property
 
-# not looked up in the class again: a worker in this process that unpickles the class, by value, gives it another function
+# Kept: a worker in this process unpickles the class by value, which gives it another function.
 _MAKE_CODE = Sources.code
 OURS: dict[Any, str] = {_MAKE_CODE: "code", cached: "cached", cached_property: "cached_property"}
 """What makes code again on a worker, and the name under which a payload refers to it."""
