@@ -15,6 +15,8 @@ from tests.two_workers import release_all
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
 MB = 1_000_000
+PART = 10 * MB
+"""Bytes of a worker's own value. Dask holds some three more of them than its target while it spills."""
 LITTLE = 100_000
 """Bytes of messages about a value, rather than of the value."""
 
@@ -38,7 +40,7 @@ class Received(WorkerPlugin):
 
 @pytest.fixture(scope="module")
 def shared():
-    with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="400MB") as controller:
+    with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="600MB") as controller:
         controller.client.register_plugin(Received())
         yield controller
 
@@ -133,13 +135,13 @@ def test_it_takes_its_own_size_of_all_workers_together(cluster):
 
 def test_what_is_private_is_spilled_and_what_is_shared_is_not(cluster):
     client, pid = cluster.client, of(cluster, "alice", os.getpid)
-    x = random(25_000_000)  # 200 MB of a limit of 400
+    x = random(40_000_000)  # 320 MB of a limit of 600
     cluster.broadcast(x, name="x")
     assert touched(cluster, "x") == [x.sum()] * 2
     one = address(cluster, "alice")
-    own = [client.submit(lambda n: bytes([n]) * 25 * MB, n, workers=[one]) for n in range(18)]  # 450 MB
+    own = [client.submit(lambda n: bytes([n]) * PART, n, workers=[one]) for n in range(70)]  # 700 MB
     total = client.submit(lambda x, part: float(x.sum()) + len(part), cluster["x"].future, own[0], workers=[one])
-    assert total.result() == x.sum() + 25 * MB
+    assert total.result() == x.sum() + PART
 
     def where(dask_worker):
         data = dask_worker.data
@@ -151,8 +153,8 @@ def test_what_is_private_is_spilled_and_what_is_shared_is_not(cluster):
     assert key in beside
     assert disk
     assert disk < {future.key for future in own} | {total.key}
-    assert memory < 400 * MB
+    assert memory < 600 * MB
     assert [client.submit(lambda part: (part[0], len(part)), future).result() for future in own] == [
-        (n, 25 * MB) for n in range(18)
+        (n, PART) for n in range(70)
     ]
     assert of(cluster, "alice", os.getpid) == pid
