@@ -189,6 +189,15 @@ class RestoreRequest(TypedDict):
     holders: list[str]  # the worker that had the last copy of each key; empty: none ever had
 
 
+class NoticeEvent(TypedDict):
+    """The scheduler tells a client something that its user should know."""
+
+    type: Literal["notice"]
+    level: Literal["info", "warning", "error"]
+    message: str
+    remedy: str
+
+
 def travels(value: Any) -> bool:
     """Whether Dask's messages can carry `value`, a key or a part of one.
 

@@ -23,7 +23,7 @@ from moorage.errors import LostError
 from moorage.kernel.connection.mirror import Mirror
 from moorage.kernel.install import install_plugin
 from moorage.model import Everywhere, OnWorkers, Placement
-from moorage.protocol import Changes, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
+from moorage.protocol import Changes, NoticeEvent, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
 from tests.helpers import eventually
 from tests.workers import Workers
 
@@ -48,6 +48,7 @@ class Notebook:
         self.restored: list[Any] = []
         self._installed = True
         self.events: list[Changes] = []
+        self.notices: list[NoticeEvent] = []
         self.mirror = Mirror()
         self.client = Client(address, set_as_default=False)
         self.client.sync(install_plugin, self.client)
@@ -212,6 +213,8 @@ class Notebook:
             task = asyncio.ensure_future(self._restore(list(event["keys"])))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        elif event["type"] == "notice":
+            self.notices.append(event)
         else:
             self.events.append(event)
             if self.mirror.seq >= 0:

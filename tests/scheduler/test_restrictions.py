@@ -11,6 +11,10 @@ from tests.scheduler.notebook import Notebook
 from tests.workers import Workers
 
 
+def name() -> str:
+    return str(get_worker().name)
+
+
 def name_once_open(gate: str) -> str:
     assert Event(gate).wait(60)
     return str(get_worker().name)
@@ -29,3 +33,34 @@ def test_tasks_for_a_worker_run_on_it_after_it_has_restarted(workers: Workers, n
     gate.set()
     assert client.gather(futures) == ["bob"] * 5
     assert after.result(later - time.monotonic()) == ["bob"] * 5
+
+
+def test_a_task_for_a_worker_that_restarts_before_it_comes_runs_on_it(workers: Workers, notebook: Notebook) -> None:
+    client = notebook.client
+    before = workers.addresses()["carol"]
+    workers.restart("carol")
+    workers.wait_running("carol")
+    future = client.submit(name, key="to-the-old-address")
+    future.release()
+    # as a client that has looked up the address just before
+    late = client.get({"late": (name,)}, "late", sync=False, workers=[before])
+    assert late.result(30) == "carol"
+
+
+def test_who_waits_for_a_worker_that_stays_away_is_told(workers: Workers, notebook: Notebook) -> None:
+    client = notebook.client
+    workers.add("dave")
+    gate = Event("restrictions-away", client=client)
+    first = client.submit(name_once_open, "restrictions-away", workers=["dave"], key="away-1")
+    last = client.submit(str, first, key="away-2")
+    loose = client.submit(name_once_open, "restrictions-away", workers=["dave"], allow_other_workers=True)
+    del first
+    workers.remove("dave")
+    gate.set()
+    assert loose.result(30) in ("alice", "bob", "carol")
+    eventually(lambda: notebook.notices)
+    (notice,) = notebook.notices
+    assert notice["message"] == "A task waits for dave, and no such worker is there: away-1."
+    assert "allow_other_workers=True" in notice["remedy"]
+    workers.add("dave")
+    assert last.result(30) == "dave"

@@ -50,7 +50,7 @@ from moorage.scheduler.recovery.departed import Departed
 from moorage.scheduler.recovery.lives import Lives
 from moorage.scheduler.recovery.restorer import Restorer, is_value
 from moorage.scheduler.recovery.strays import Strays
-from moorage.scheduler.restrictions import follow
+from moorage.scheduler.restrictions import Restrictions
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.turns import Turns
@@ -102,6 +102,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.departed = Departed(scheduler)
         self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
+        self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close,
@@ -264,8 +265,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.departed.came(worker)
         self.departed.came(ws.nanny or "")
         name = str(ws.name)
-        if name in self._seen and self._seen[name] not in scheduler.workers:
-            follow(scheduler, self._seen[name], worker)
+        self.restrictions.came(name, worker)
         self._seen[name] = worker
         self._worker_changed(worker)
 
@@ -362,6 +362,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.strays.look()
         self.casualties.sweep()
         self.lives.sweep()
+        self.restrictions.sweep()
         self.history.sweep()
         self.shared.prune()
 

@@ -1,4 +1,4 @@
-"""Tasks that should run on a worker follow it when it restarts.
+"""Tasks that should run on a worker follow it when it restarts, and their owners hear when it stays away.
 
 Dask turns the names of ``workers=`` into addresses once, when a task comes. A worker that restarts has another address,
 and the task would wait for the old one for ever (dask/distributed#8600).
@@ -6,10 +6,23 @@ and the task would wait for the old one for ever (dask/distributed#8600).
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from moorage.plan import Address, Key
+from moorage.protocol import NoticeEvent
 
 if TYPE_CHECKING:
     from distributed import Scheduler
+    from distributed.scheduler import TaskState
+
+PATIENCE_SECONDS = 5.0
+"""How long a task may wait for a worker that is gone until that is said: a restart takes less."""
+_REMEMBERED = 10_000  # addresses
+_SHOWN = 3  # keys
 
 
 def follow(scheduler: Scheduler, old: str, new: str) -> None:
@@ -20,3 +33,93 @@ def follow(scheduler: Scheduler, old: str, new: str) -> None:
     for ts in scheduler.tasks.values():
         if ts.worker_restrictions and old in ts.worker_restrictions:
             ts.worker_restrictions = (ts.worker_restrictions - {old}) | {new}
+
+
+class Restrictions:
+    """Tasks that wait for workers which are not there.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    seen : mapping of str to str
+        Name -> last address of every worker that was ever here. Kept by its owner.
+    tell : callable
+        Called with the id of a client, and what it should know.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, seen: Mapping[str, Address], tell: Callable[[str, NoticeEvent], None]
+    ) -> None:
+        self._scheduler = scheduler
+        self._seen = seen
+        self._tell = tell
+        self._names: dict[Address, str] = {address: name for name, address in seen.items()}
+        self._told: set[Key] = set()
+
+    def came(self, name: str, address: Address) -> None:
+        """Take note of a worker that registers, before it is known under `name`."""
+        before = self._seen.get(name)
+        self._names[address] = name
+        while len(self._names) > _REMEMBERED:
+            del self._names[next(iter(self._names))]
+        if before is not None and before not in self._scheduler.workers:
+            follow(self._scheduler, before, address)
+
+    def sweep(self) -> None:
+        """Look at the tasks that no worker can take: some were for a worker that has restarted; tell of the others."""
+        waiting = self._scheduler.unrunnable
+        self._told = {key for key in self._told if self._scheduler.tasks.get(key) in waiting}
+        if not waiting:
+            return
+        now, stuck, again = monotonic(), defaultdict[tuple[str, ...], list["TaskState"]](list), list["TaskState"]()
+        for ts, since in waiting.items():
+            if ts.loose_restrictions or not (ts.worker_restrictions or ts.host_restrictions):
+                continue
+            asked = ts.worker_restrictions or set()
+            if moved := {a: new for a in asked if (new := self._now_at(a)) != a}:
+                ts.worker_restrictions = {moved.get(a, a) for a in asked}
+                again.append(ts)
+            elif ts.key not in self._told and now - since > PATIENCE_SECONDS and self._is_away(ts):
+                wanted = {self._names.get(a, a) for a in asked} | {str(host) for host in ts.host_restrictions or ()}
+                stuck[tuple(sorted(wanted))].append(ts)
+        if again:
+            self._scheduler.transitions(dict.fromkeys([ts.key for ts in again], "waiting"), f"moorage-{uuid4().hex}")
+        for workers, tasks in stuck.items():
+            self._say(workers, tasks)
+
+    def _now_at(self, address: Address) -> Address:
+        """Return the address that the worker at `address` has now."""
+        if address in self._scheduler.workers:
+            return address
+        now = self._seen.get(self._names.get(address, ""), address)
+        return now if now in self._scheduler.workers else address
+
+    def _is_away(self, ts: TaskState) -> bool:
+        workers = self._scheduler.workers
+        if any(address in workers for address in ts.worker_restrictions or ()):
+            return False  # paused, or without the resources: not gone
+        return not any(host in self._scheduler.host_info for host in ts.host_restrictions or ())
+
+    def _say(self, workers: tuple[str, ...], tasks: list[TaskState]) -> None:
+        """Tell those who want what the tasks give, or anything that is made of it."""
+        self._told.update(ts.key for ts in tasks)
+        names = ", ".join(str(ts.key) for ts in tasks[:_SHOWN]) + (", ..." if len(tasks) > _SHOWN else "")
+        what = "A task waits" if len(tasks) == 1 else f"{len(tasks)} tasks wait"
+        event: NoticeEvent = {
+            "type": "notice",
+            "level": "warning",
+            "message": f"{what} for {', '.join(workers)}, and no such worker is there: {names}.",
+            "remedy": "They run when one of that name comes. To let others run them: allow_other_workers=True.",
+        }
+        for client in self._owners(tasks):
+            self._tell(client, event)
+
+    def _owners(self, tasks: list[TaskState]) -> set[str]:
+        owners, work, known = set[str](), list(tasks), set(tasks)
+        while work:
+            ts = work.pop()
+            owners.update(cs.client_key for cs in ts.who_wants or ())
+            more = (ts.dependents or set()) - known
+            known |= more
+            work += more
+        return owners

@@ -298,6 +298,9 @@ class SchedulerLink:
         if event["type"] == "restore":
             self._background(self._restore(event["keys"], event["holders"]))
             return
+        if event["type"] == "notice":
+            self.notice(event["level"], event["message"], event["remedy"])
+            return
         try:
             with self._noticing_what_goes():
                 kinds = self.mirror.apply(event)
