@@ -8,7 +8,10 @@ from typing import Any
 from distributed import Future
 
 from moorage.controller.connected import Connected
-from moorage.model import WorkerInfo
+from moorage.errors import UnknownWorkerError
+from moorage.kernel.placement.targets import known
+from moorage.model import OnWorkers
+from moorage.plan import ClusterView
 from moorage.tasks.collections import on_workers
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import as_dask_has_them
@@ -146,10 +149,11 @@ class Running(Connected):
         Parameters
         ----------
         collections : Dask collection, or list of them
-        workers : str, list or dict, optional
+        workers : str, list, dict or list of pairs, optional
             Names, hosts or addresses. A dict gives them for collections, or tuples of collections: their own final
-            tasks run there, and what these depend on runs anywhere. The graph is then not optimized, because that
-            would merge the tasks of several collections into one.
+            tasks run there, and what these depend on runs anywhere. Arrays cannot be keys of a dict: write pairs,
+            ``[(x, "alice"), ((y, z), ["bob", "carol"])]``. The graph is optimized, but no task of what is named is
+            merged with those of others.
         allow_other_workers : bool, or list of collections
             Whether tasks may run elsewhere if they must; or those of which collections.
         **options
@@ -164,10 +168,14 @@ class Running(Connected):
         UnknownWorkerError
             Nothing was computed.
         InputError
-            If `workers` or `allow_other_workers` are none of these.
+            If `workers` or `allow_other_workers` are none of these, or name what is no part of `collections`.
+
+        Examples
+        --------
+        >>> cluster.compute(z, workers=[(x, "alice"), ((y, z), "bob")])  # doctest: +SKIP
         """
         return on_workers(
-            self.client, self.client.compute, collections, workers, allow_other_workers, self._known, options
+            self.client, self.client.compute, collections, workers, allow_other_workers, self._resolve, options
         )
 
     def persist(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
@@ -193,8 +201,24 @@ class Running(Connected):
             Nothing was computed.
         """
         return on_workers(
-            self.client, self.client.persist, collections, workers, allow_other_workers, self._known, options
+            self.client, self.client.persist, collections, workers, allow_other_workers, self._resolve, options
         )
 
-    def _known(self) -> list[WorkerInfo]:
-        return self._run(self._link.workers)
+    def _resolve(self, specs: list[str]) -> list[str]:
+        """Return the addresses of workers, and hosts as they are, since workers that join later count too.
+
+        Raises
+        ------
+        UnknownWorkerError
+        """
+
+        async def resolve() -> list[str]:
+            infos = await self._link.workers()
+            placement: Any = await known(OnWorkers(tuple(specs)), infos, ())
+            view = ClusterView(infos)
+            found = {a for spec in placement.workers for a in ([spec] if spec in view.by_host else view.resolve(spec))}
+            if not found:
+                raise UnknownWorkerError(specs[0], view.by_name)
+            return sorted(found)
+
+        return self._run(resolve)

@@ -1,27 +1,39 @@
 """``compute`` and ``persist`` of Dask collections, with ``workers=`` for each collection, as Dask documents it.
 
 Dask's own client takes one list of workers for everything; a dict fails there. Here it becomes an annotation of the
-tasks, looked up key by key on the scheduler. It consists of nothing but a dict, so that any scheduler can read it.
+tasks, looked up key by key on the scheduler. It consists of nothing but a dict, so that any scheduler can read it. That
+the tasks of what is named stay apart from others is ``cut.py``.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.base import annotate, is_dask_collection
 from dask.core import flatten
 
-from moorage.errors import InputError, UnknownWorkerError
+from moorage._dask.frames.cutting import can_cut
+from moorage.errors import InputError
 from moorage.kernel.placement.targets import worker_list
 from moorage.kernel.waiting import gather, wait_for
-from moorage.model import WorkerInfo
-from moorage.plan import ClusterView
+from moorage.tasks.cut import cut
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_SEVERAL = (list, tuple, set, frozenset)
+_FORMS = "Use workers={z: 'alice', (x, y): ['bob', 'carol']}, or pairs: workers=[(z, 'alice'), ((x, y), ['bob'])]."
+
+
+class _Asked(NamedTuple):
+    """Where the final tasks of a collection should run."""
+
+    collection: Any
+    workers: list[str]
+    loose: bool
 
 
 def on_workers(
@@ -30,7 +42,7 @@ def on_workers(
     collections: Any,
     workers: Any,
     others: Any,
-    known: Callable[[], Sequence[WorkerInfo]],
+    resolve: Callable[[list[str]], list[str]],
     options: dict[str, Any],
 ) -> Any:
     """Call ``Client.compute`` or ``Client.persist`` with workers for each collection.
@@ -42,53 +54,95 @@ def on_workers(
         Which of the two.
     collections, workers, others, options
         As in `ClusterController.compute`, where `others` is ``allow_other_workers``.
-    known : callable
-        Returns the workers there are.
+    resolve : callable
+        Returns addresses and hosts for what workers are called, or raises `UnknownWorkerError`.
     """
     if options.pop("sync", False):
-        futures = on_workers(client, function, collections, workers, others, known, options)
+        futures = on_workers(client, function, collections, workers, others, resolve, options)
         return wait_for(client, gather, client, futures)
     if workers is None:
         return function(collections, **options)
-    view = ClusterView(known())
-    if not isinstance(workers, Mapping):
-        return function(collections, workers=_addresses(workers, view), allow_other_workers=_flag(others), **options)
-    restrictions: defaultdict[Any, list[str]] = defaultdict(list)
-    for named, where in workers.items():
-        addresses = _addresses(where, view)
-        restrictions.update(dict.fromkeys(_keys(named, "workers"), addresses))
-    if isinstance(others, bool):
-        loose = defaultdict(bool, dict.fromkeys(restrictions, others))
+    if (pairs := _pairs(workers)) is None:
+        found = resolve(worker_list(workers) or [])
+        return function(collections, workers=found, allow_other_workers=_flag(others), **options)
+    asked = _asked(pairs, others, resolve)
+    several = isinstance(collections, _SEVERAL)
+    wanted = list(collections) if several else [collections]
+    if options.get("optimize_graph", True) and can_cut() and all(map(is_dask_collection, wanted)):
+        wanted, keys = cut(wanted, [one.collection for one in asked])
+        options["optimize_graph"] = False
     else:
-        loose = defaultdict(bool, dict.fromkeys(_keys(others, "allow_other_workers"), True))
+        keys = [set(flatten(one.collection.__dask_keys__())) for one in asked]
+        options["optimize_graph"] = False
+    restrictions: defaultdict[Any, list[str]] = defaultdict(list)
+    loose: defaultdict[Any, bool] = defaultdict(bool)
+    for one, own in zip(asked, keys, strict=True):
+        if not own:
+            raise InputError(
+                f"workers= names a {type(one.collection).__name__} that is no part of what should be computed.",
+                "Name the collection itself, or those that it was made of.",
+            )
+        restrictions.update(dict.fromkeys(own, one.workers))
+        loose.update(dict.fromkeys(own, one.loose))
     with warnings.catch_warnings():
         # of Dask's frames: they lose annotations of their layers, and these are not
         warnings.filterwarnings("ignore", "Dask annotations .* detected", UserWarning)
         with annotate(workers=restrictions.__getitem__, allow_other_workers=loose.__getitem__):
-            return function(collections, **{"optimize_graph": False, **options})
+            return function(wanted if several else wanted[0], **options)
 
 
-def _addresses(workers: Any, view: ClusterView) -> list[str]:
-    found: set[str] = set()
-    for spec in worker_list(workers) or ():
-        if not (addresses := view.resolve(spec)):
-            raise UnknownWorkerError(spec, view.by_name)
-        found |= addresses
-    return sorted(found)
+def _pairs(workers: Any) -> list[tuple[Any, Any]] | None:
+    """Return collections with their workers, if `workers` says where each of some collections should run."""
+    if isinstance(workers, Mapping):
+        return list(workers.items())
+    if isinstance(workers, list | tuple) and workers:
+        if all(isinstance(pair, tuple) and len(pair) == 2 and _is_named(pair[0]) for pair in workers):
+            return list(workers)
+        if any(map(is_dask_collection, workers)) or any(isinstance(p, tuple) and _is_named(p[0]) for p in workers if p):
+            raise InputError("workers= names collections, but not where each should run.", _FORMS)
+    return None
 
 
-def _keys(collections: Any, argument: str) -> Iterable[Any]:
-    """Return the final keys of one or more collections."""
-    several = collections if isinstance(collections, list | tuple | set | frozenset) else (collections,)
-    for collection in several:
+def _is_named(named: Any) -> bool:
+    if isinstance(named, _SEVERAL):
+        return bool(named) and all(map(is_dask_collection, named))
+    return is_dask_collection(named)
+
+
+def _asked(pairs: Iterable[tuple[Any, Any]], others: Any, resolve: Callable[[list[str]], list[str]]) -> list[_Asked]:
+    """Return each collection once, with the workers that were said last."""
+    loose = set() if isinstance(others, bool) else {_token(c) for c in _each(others, "allow_other_workers")}
+    asked: dict[Any, _Asked] = {}
+    for named, where in pairs:
+        found = resolve(worker_list(where) or [])
+        for collection in _each(named, "workers"):
+            token = _token(collection)
+            asked[token] = _Asked(collection, found, others if isinstance(others, bool) else token in loose)
+    return list(asked.values())
+
+
+def _token(collection: Any) -> Any:
+    """Return what tells a collection from others: its keys, without making its graph."""
+    return collection.__dask_tokenize__()
+
+
+def _each(collections: Any, argument: str) -> Iterable[Any]:
+    """Yield one or more collections.
+
+    Raises
+    ------
+    InputError
+        If something else is among them.
+    """
+    for collection in collections if isinstance(collections, _SEVERAL) else (collections,):
         if not is_dask_collection(collection):
             raise InputError(
                 f"{argument}= names a {type(collection).__name__}, which is not a Dask collection.",
-                f"Use {argument}={{z: 'alice', (x, y): ['bob', 'carol']}}."
+                _FORMS
                 if argument == "workers"
                 else f"Use True, or the collections whose tasks may run elsewhere: {argument}=[x, y].",
             )
-        yield from flatten(collection.__dask_keys__())
+        yield collection
 
 
 def _flag(others: Any) -> bool:
