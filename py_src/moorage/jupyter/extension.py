@@ -18,6 +18,7 @@ from moorage.controller.cluster import ClusterController
 from moorage.jupyter import board, display, results_view
 from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
+from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics, notebook_names, show_cluster
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics)
 
 
 def load(shell: InteractiveShell) -> None:

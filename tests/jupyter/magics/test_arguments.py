@@ -6,11 +6,13 @@ import pytest
 
 from moorage.errors import ArgumentError, InvalidNameError
 from moorage.jupyter.magics import arguments, cluster_line
+from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.parser import HelpRequested, Reader
 from moorage.jupyter.magics.submit_line import submit
 
 READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
 READERS |= {"cluster": cluster_line.cluster, "submit": submit}
+READERS |= {"compute": collections_line.compute, "persist": collections_line.persist}
 
 
 def test_start_with_everything():
@@ -153,6 +155,11 @@ def test_every_action_of_cluster_has_help(action):
         ("submit", "--resources GPU=much", "not of the form", "-h explains"),
         ("submit", "--stale maybe", "one of refresh, error", "-h explains"),
         ("submit", "--batch-size 0", "at least 1", "-h explains"),
+        ("compute", "z --on", "--on names no collection", "--on x=alice"),
+        ("compute", "z --on x", "'x' does not say which collection", "--on x=alice y,z=bob"),
+        ("compute", "z --on x=", "'x=' does not say", "--on x=alice"),
+        ("persist", "z --on x=alice --workers bob", "--workers is for all", "one of them"),
+        ("persist", "z --on x.y=alice", "'x.y' cannot name", "letters"),
         ("gather", "x y-z", "'y-z' cannot name", "letters"),
     ],
 )
@@ -163,6 +170,15 @@ def test_a_bad_line_says_what_is_wrong_and_what_would_work(name, line, says, rem
     assert re.search(remedy, error.value.remedy), error.value.remedy
     assert "\0" not in str(error.value)
     assert "\n" not in error.value.message
+
+
+def test_collections_are_grouped_by_commas():
+    read = collections_line.compute("z --on x=alice y,z=bob,'two words' -o result --allow-other-workers x")
+    assert read.on == [(["x"], ["alice"]), (["y", "z"], ["bob", "two words"])]
+    assert (read.names, read.output, read.allow_other_workers) == (["z"], "result", ["x"])
+    read = collections_line.persist("z --on z=alice;")
+    assert (read.names, read.on, read.allow_other_workers) == (["z"], [(["z"], ["alice"])], None)
+    assert collections_line.compute("z --allow-other-workers").allow_other_workers == []
 
 
 def test_a_cell_takes_one_name():

@@ -33,6 +33,10 @@ KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["
         ("%release big ", {"elsewhere"}, {"big"}),
         ("%placement ", {"big"}, {"table"}),
         ("%%submit --near ", {"big"}, {"table"}),
+        ("%compute ", {"big", "table", "--on"}, {"elsewhere"}),
+        ("%persist big --on ", {"table"}, {"alice"}),
+        ("%persist big --on big=", {"alice"}, {"table"}),
+        ("%persist big --on big=alice t", {"table"}, {"alice"}),
         ("%%submit --workers ", {"alice"}, {"table"}),
     ],
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from moorage.errors import ArgumentError
 from moorage.jupyter.magics import arguments, cluster_line
+from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.line import quote, words
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
@@ -24,6 +25,8 @@ READERS: dict[str, Reader[Arguments]] = {
     "gather": arguments.gather,
     "placement": arguments.placement,
     "submit": submit,
+    "compute": collections_line.compute,
+    "persist": collections_line.persist,
 }
 
 PATTERN = rf"(?:[\w\s,]*=)?\s*%{{1,2}}({'|'.join(READERS)})\s"
@@ -52,15 +55,16 @@ def complete(text: str, known: Names) -> list[str]:
         before = [word.text for word in words(rest)]
     except ArgumentError:  # inside a quote that is still open
         return []
+    equals = ""
     if before and not rest[-1].isspace() and rest[-1] != ",":
         unfinished = before.pop()
         option, equals, _ = unfinished.partition("=")
         if equals and option.startswith("--"):
             before.append(option)
-    return _candidates(magic, before, known)
+    return _candidates(magic, before, known, bool(equals))
 
 
-def _candidates(magic: str, before: list[str], known: Names) -> list[str]:
+def _candidates(magic: str, before: list[str], known: Names, after_equals: bool) -> list[str]:
     reader = READERS[magic]
     if reader.actions and not before:
         return [*reader.actions, *reader.parser.options]
@@ -70,6 +74,8 @@ def _candidates(magic: str, before: list[str], known: Names) -> list[str]:
         return VALUES[option]
     if option in ("--workers", "--remove"):
         found = known.workers()
+    elif option == "--on":
+        found = known.workers() if after_equals else known.notebook()
     elif option == "--near":
         found = known.placed()
     elif option and option == before[-1] and option not in parser.switches:
@@ -82,7 +88,7 @@ def _candidates(magic: str, before: list[str], known: Names) -> list[str]:
 
 def _names(magic: str, before: list[str], known: Names) -> list[str]:
     match magic:
-        case "scatter":
+        case "scatter" | "compute" | "persist":
             return known.notebook()
         case "broadcast" | "pin":
             return sorted({*known.notebook(), *known.placed()})

@@ -1,0 +1,5 @@
+"""The magics `%compute` and `%persist`: Dask collections, each on the workers that are named for it.
+
+* ``line``      what their lines say
+* ``commands``  what they do
+"""
