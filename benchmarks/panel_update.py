@@ -23,7 +23,7 @@ import pandas as pd
 
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.state import Facts, StateMaker, difference
-from moorage.protocol import VariableRecord, WorkerDict
+from moorage.wire.scheduler import VariableRecord, WorkerDict
 
 OWNER = "notebook.ipynb"
 REPEATS = 50

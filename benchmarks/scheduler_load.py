@@ -29,8 +29,8 @@ from distributed.core import Status
 from distributed.scheduler import ClientState, WorkerState
 
 from moorage.model import Everywhere, OnWorkers, Placement
-from moorage.protocol import PlaceItem, placement_to_dict
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
+from moorage.wire.scheduler import PlaceItem, placement_to_dict
 
 CYCLES = 50  # settled cycles of which the median is taken
 

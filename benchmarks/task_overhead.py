@@ -19,7 +19,7 @@ from distributed import Client, wait
 
 import moorage
 from moorage.kernel.install import install_plugin
-from moorage.protocol import PlaceItem
+from moorage.wire.scheduler import PlaceItem
 
 
 def noop(i: int) -> None:

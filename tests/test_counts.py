@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.counts import after, changed, counts_of, difference, expand
-from moorage.protocol import CountsDict
+from moorage.wire.scheduler import CountsDict
 
 NAMES = [f"w{i}" for i in range(6)]
 teams = st.sets(st.sampled_from(NAMES))

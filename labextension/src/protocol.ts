@@ -1,4 +1,4 @@
-// GENERATED from py_src/moorage/panel_protocol.py by `python .ci/protocol_ts.py`; do not edit.
+// GENERATED from py_src/moorage/wire/panel.py by `python .ci/protocol_ts.py`; do not edit.
 // What the kernel and the panel say to each other. Names are those of Python; sizes are in bytes.
 
 export const PROTOCOL_VERSION = 2;

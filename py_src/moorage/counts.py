@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypedDict, TypeVar, cast
 
-from moorage.protocol import CountsChange, CountsDict
+from moorage.wire.scheduler import CountsChange, CountsDict
 
 Worker = TypeVar("Worker")
 

@@ -1,7 +1,7 @@
 """What moorage speaks about, as plain values: placements, workers, and where a variable stands.
 
 Frozen dataclasses and their words, nothing else: no I/O, no clock, only the standard library. What follows from
-these values (which worker lacks which copy) is ``plan.py``; how they travel is ``protocol.py``.
+these values (which worker lacks which copy) is ``plan.py``; how they travel is ``wire/scheduler.py``.
 
 A worker is named by ``str`` of its Dask name throughout; addresses appear only where Dask asks for them.
 """

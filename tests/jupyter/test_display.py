@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from moorage.errors import InputError
 from moorage.jupyter import display
 from moorage.model import Anywhere, Everywhere, OnWorkers, PlacementState, WorkerInfo
-from moorage.panel_protocol import PanelCluster
+from moorage.wire.panel import PanelCluster
 
 
 class Reader(HTMLParser):

@@ -33,10 +33,10 @@ from moorage.jupyter.panel.requests import Requests
 from moorage.kernel import waiting
 from moorage.kernel.placement.variable import Variable
 from moorage.model import Everywhere
-from moorage.panel_protocol import PanelOps
 from moorage.tasks.each import OnEach
 from moorage.tasks.map.results import Results
 from moorage.tasks.runner import Submitter
+from moorage.wire.panel import PanelOps
 from tests.helpers import eventually
 
 LIMITS = {

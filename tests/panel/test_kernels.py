@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from moorage.protocol import PROTOCOL_VERSION
+from moorage.wire.scheduler import PROTOCOL_VERSION
 from tests.panel.conftest import WORKERS
 
 OPEN = """
@@ -102,7 +102,7 @@ def test_an_unloaded_extension_is_told_and_a_loaded_one_is_found(plain, open_des
 
 def test_another_protocol_says_so(plain, open_desk):
     later = PROTOCOL_VERSION + 1
-    plain.run(f"import moorage.protocol\nmoorage.protocol.PROTOCOL_VERSION = {later}\n%load_ext moorage")
+    plain.run(f"import moorage.wire.scheduler\nmoorage.wire.scheduler.PROTOCOL_VERSION = {later}\n%load_ext moorage")
     desk = open_desk("plain.ipynb", "incompatible")
     expect(desk.board).to_contain_text(f"version {PROTOCOL_VERSION}")
     expect(desk.board).to_contain_text(f"version {later}")

@@ -23,7 +23,7 @@ from moorage.errors import LostError
 from moorage.kernel.connection.mirror import Mirror
 from moorage.kernel.install import install_plugin
 from moorage.model import Everywhere, OnWorkers, Placement
-from moorage.protocol import Changes, NoticeEvent, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
+from moorage.wire.scheduler import Changes, NoticeEvent, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
 from tests.helpers import eventually
 from tests.workers import Workers
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from moorage.counts import with_workers
 from moorage.kernel.connection.mirror import Mirror
 from moorage.model import WorkerInfo
-from moorage.protocol import PROTOCOL_VERSION, VariableRecord
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.status import LOOKED_AT
+from moorage.wire.scheduler import PROTOCOL_VERSION, VariableRecord
 from tests.helpers import eventually
 from tests.scheduler.notebook import Notebook
 from tests.workers import Workers

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from moorage.images.mappings import SHARED_TOPIC
+from moorage.wire.images import SHARED_TOPIC
 from tests.helpers import eventually
 from tests.scheduler.notebook import notebook_on
 from tests.workers import Workers

@@ -24,7 +24,6 @@ from moorage import config
 from moorage.controller import forks
 from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
 from moorage.controller.size import Size
-from moorage.deploy.host.control import TOPIC as HOST_TOPIC
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
@@ -33,6 +32,7 @@ from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, answer, wait_for
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
+from moorage.wire.host import TOPIC as HOST_TOPIC
 
 T = TypeVar("T")
 

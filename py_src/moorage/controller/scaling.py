@@ -13,23 +13,21 @@ from distributed.deploy.spec import SpecCluster
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.deploy.scaling.supervisor import Supervisor
 from moorage.errors import InputError, ScaleError
+from moorage.wire.host import Command, HostInfo
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from moorage.kernel.connection.scheduler_link import SchedulerLink
 
-Info = dict[str, Any]
-"""``requested``, ``arrived``, ``pending`` (worker names), ``adapt`` (``{minimum, maximum}`` or None), ``trouble``."""
-
 
 class Scaling(Protocol):
     """Changes the size of one cluster without losing data. Runs on the client's event loop."""
 
-    async def command(self, command: str, **arguments: Any) -> Info:
+    async def command(self, command: Command, **arguments: Any) -> HostInfo:
         """Carry out one of the commands of ``moorage.deploy.host.control`` and return the state after it."""
 
-    def now(self) -> Info | None:
+    def now(self) -> HostInfo | None:
         """Return the state after workers have come or gone; None if whoever decides on the size tells it anyway."""
 
     def close(self) -> None:
@@ -42,10 +40,10 @@ class RemoteScaling:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def command(self, command: str, **arguments: Any) -> Info:
+    async def command(self, command: Command, **arguments: Any) -> HostInfo:
         """See `Scaling`."""
         assert self._client.scheduler is not None
-        info: Info = await self._client.scheduler.moorage_host(command=command, **arguments)
+        info: HostInfo = await self._client.scheduler.moorage_host(command=command, **arguments)
         return info
 
     def now(self) -> None:
@@ -76,7 +74,7 @@ class InProcessScaling:
         self._supervisor.install()
         self._watch = asyncio.ensure_future(self._supervisor.run())
 
-    async def command(self, command: str, **arguments: Any) -> Info:
+    async def command(self, command: Command, **arguments: Any) -> HostInfo:
         """See `Scaling`."""
         match command:
             case "scale":
@@ -96,7 +94,7 @@ class InProcessScaling:
                 raise InputError(f"A cluster object created in this process cannot {command}.", "Use its own methods.")
         return self._scaler.info()
 
-    def now(self) -> Info:
+    def now(self) -> HostInfo:
         """See `Scaling`."""
         return self._scaler.info()
 
@@ -120,7 +118,7 @@ class FixedScaling:
         self._link = link
         self._cluster = cluster
 
-    async def command(self, command: str, **arguments: Any) -> Info:
+    async def command(self, command: Command, **arguments: Any) -> HostInfo:
         """See `Scaling`."""
         if command == "info":
             return self.now()
@@ -135,7 +133,7 @@ class FixedScaling:
             "Do it where the cluster was started, or attach to the cluster object itself.",
         )
 
-    def now(self) -> Info:
+    def now(self) -> HostInfo:
         """See `Scaling`."""
         names = list(self._link.mirror.snapshot()[1])
         return {"requested": names, "arrived": names, "pending": [], "adapt": None, "trouble": ""}

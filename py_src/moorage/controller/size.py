@@ -12,11 +12,12 @@ from typing import Any
 from distributed import Client
 from distributed.deploy.cluster import Cluster
 
-from moorage.controller.scaling import FixedScaling, Info, InProcessScaling, RemoteScaling, Scaling, is_own
-from moorage.deploy.host.control import TOPIC as HOST_TOPIC
+from moorage.controller.scaling import FixedScaling, InProcessScaling, RemoteScaling, Scaling, is_own
 from moorage.errors import WaitTimeoutError
 from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
 from moorage.kernel.waiting import answer
+from moorage.wire.host import TOPIC as HOST_TOPIC
+from moorage.wire.host import Command, HostInfo
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of workers that have arrived and the number requested."""
@@ -48,7 +49,7 @@ class Size:
         self._cluster = cluster
         self._on_change = on_change
         self._scaling: Scaling = FixedScaling(link, cluster)
-        self.info: Info = {"requested": [], "arrived": [], "pending": [], "adapt": None, "trouble": ""}
+        self.info: HostInfo = {"requested": [], "arrived": [], "pending": [], "adapt": None, "trouble": ""}
 
     @property
     def n_workers(self) -> int:
@@ -80,7 +81,7 @@ class Size:
         if self._link.mirror.hosted:
             self._client.subscribe_topic(HOST_TOPIC, lambda event: self._take(event[1]))
 
-    async def command(self, command: str, **arguments: Any) -> None:
+    async def command(self, command: Command, **arguments: Any) -> None:
         """Have whoever decides on the size carry out a command."""
         more = 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
         self._take(await answer(self._client, self._scaling.command(command, **arguments), more))
@@ -138,7 +139,7 @@ class Size:
         finally:
             end()
 
-    def _take(self, info: Info) -> None:
+    def _take(self, info: HostInfo) -> None:
         self.info = info
         self._link.requested = info["requested"]
         self._on_change()

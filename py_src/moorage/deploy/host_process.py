@@ -25,13 +25,14 @@ import dask.config
 from distributed import Security
 
 from moorage import config
-from moorage.deploy.host.channel import Event, Order, to_error
+from moorage.deploy.host.channel import to_error
 from moorage.deploy.host.scratch import LOG, default_base, ensure_base, remove_stale
 from moorage.deploy.kept import state_folder
 from moorage.deploy.processes import kill_group
 from moorage.deploy.security import MemorySecurity, to_texts
 from moorage.deploy.spec import HostSpec
 from moorage.errors import StartError
+from moorage.wire.host import Event, Order
 
 PRELOADABLE = ("numpy", "pandas")
 """Imported once for all workers, if this process has imported them too."""

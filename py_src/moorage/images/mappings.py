@@ -14,12 +14,6 @@ from typing import Any
 
 from moorage.images.segment import Handle, Mapping, Private, attach, attach_private
 
-SHARED_TOPIC = "moorage-shared"
-"""Of events in which workers report what they have mapped."""
-
-METRIC = "moorage"
-"""Of what workers say with each heartbeat: what their host has left, and whether they share memory."""
-
 PATIENCE = 60.0
 """Seconds that a segment is kept for a message which has been announced."""
 

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from moorage.errors import MoorageError
 from moorage.model import PlacementState, WorkerInfo, describe
-from moorage.panel_protocol import PanelCluster
+from moorage.wire.panel import PanelCluster
 
 Bundle: TypeAlias = dict[str, str]
 """One thing in several forms, by MIME type: ``text/plain`` and ``text/html``."""

@@ -25,8 +25,8 @@ from moorage.errors import VersionError
 from moorage.images.code import reduce_code
 from moorage.kernel.versions import check_scheduler, not_understood
 from moorage.kernel.waiting import answer
-from moorage.protocol import PROTOCOL_VERSION, SchedulerSnapshot
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
+from moorage.wire.scheduler import PROTOCOL_VERSION, SchedulerSnapshot
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,7 +44,7 @@ SHIPPED_MODULES = (
     "moorage.counts",
     "moorage.model",
     "moorage.plan",
-    "moorage.protocol",
+    "moorage.wire.scheduler",
     "moorage.scheduler.adopt",
     "moorage.scheduler.asked",
     "moorage.scheduler.desired",

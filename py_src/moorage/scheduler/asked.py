@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moorage.model import OnWorkers, Placement
 from moorage.plan import ClusterView, Key
-from moorage.protocol import PlaceItem
+from moorage.wire.scheduler import IsActor, PlaceItem, UnknownWorker
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -37,7 +37,7 @@ def refused(
     scheduler: Scheduler,
     view: ClusterView,
     known: Collection[str] | None,
-) -> dict[str, Any] | None:
+) -> UnknownWorker | IsActor | None:
     """Return what is answered if there is something that cannot be placed.
 
     Parameters

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from moorage.model import Placement
 from moorage.plan import Key
-from moorage.protocol import PlaceItem
+from moorage.wire.scheduler import PlaceItem, StructureDict
+
+
+def _one_value() -> StructureDict:
+    return {"kind": "value"}
 
 
 @dataclass(slots=True)
@@ -36,7 +39,7 @@ class Record:
     owner: str
     keys: tuple[Key, ...]
     placement: Placement
-    structure: dict[str, Any] = field(default_factory=dict)
+    structure: StructureDict = field(default_factory=_one_value)
     typename: str = ""
     detail: str = ""
     nbytes: dict[Key, int] = field(default_factory=dict)

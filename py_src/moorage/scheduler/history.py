@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moorage._dask.events import forget_totals
-from moorage.protocol import SPAN
+from moorage.wire.scheduler import SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moorage.counts import difference, with_workers
 from moorage.model import WorkerInfo
-from moorage.protocol import Changes, VariableDelta, VariableRecord, WorkerDict
 from moorage.scheduler.status import LOOKED_AT
+from moorage.wire.scheduler import TOPIC, Changes, Event, VariableDelta, VariableRecord, WorkerDict
 
 if TYPE_CHECKING:
     from distributed import Scheduler
 
-TOPIC = "moorage"
 INTERVAL = 0.05
 _SOON = 0.005  # seconds after which events are sent that are waited for or come after a rest
 _FIRST = 10  # of these; each interval of rest allows one more
@@ -132,7 +131,7 @@ class Journal:
         """Stop sending events to `client`."""
         self.subscribers.discard(client)
 
-    def send(self, client: str, event: Any) -> None:
+    def send(self, client: str, event: Event) -> None:
         """Send one event to one client, unnumbered."""
         self._scheduler.client_send(client, {"op": "event", "topic": TOPIC, "event": event})
 

@@ -23,18 +23,7 @@ from tornado.ioloop import PeriodicCallback
 from moorage._dask.events import forget_events
 from moorage._dask.parts import rely_on
 from moorage._dask.scheduler import PARTS
-from moorage.images.mappings import SHARED_TOPIC
 from moorage.plan import Address, Key
-from moorage.protocol import (
-    PROTOCOL_VERSION,
-    Load,
-    PlaceItem,
-    RestoreRequest,
-    SchedulerSnapshot,
-    VariableRecord,
-    WorkerDict,
-    placement_from_dict,
-)
 from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.asked import is_there, named, refused, take_code_off
 from moorage.scheduler.desired import Desired, record_of
@@ -54,14 +43,27 @@ from moorage.scheduler.restrictions import Restrictions
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.turns import Turns
+from moorage.wire.images import SHARED_TOPIC
+from moorage.wire.scheduler import (
+    PROTOCOL_VERSION,
+    IsActor,
+    Load,
+    Placed,
+    PlaceItem,
+    RestoreRequest,
+    SchedulerSnapshot,
+    UnknownWorker,
+    VariableRecord,
+    WorkerDict,
+    placement_from_dict,
+)
+from moorage.wire.tasks import OUTPUT_TOPIC
 
 if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState, WorkerState
 
 NAME = "moorage"
-OUTPUT_TOPIC = "moorage-output-"
-"""Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 _SWEEP_MS = 2000
 _MEMORY_MS = 1000
 _ROUNDS = 100  # slices of time
@@ -120,7 +122,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     async def place(
         self, items: list[PlaceItem], client: str, requested: Iterable[str] = (), loads: Sequence[Load] = ()
-    ) -> dict[str, Any]:
+    ) -> Placed | UnknownWorker | IsActor:
         """Record placements, in the place of those of the same variables, and begin to carry them out.
 
         Parameters
@@ -135,10 +137,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
         Returns
         -------
-        dict
-            ``{"status": "OK", "variables": {vid: VariableRecord}, "revision": see `Journal`}``, and of `loads`
-            ``"lacking": [keys that are on no worker]``; or ``{"status": "unknown-worker", "asked": …, "known": […]}``
-            or ``{"status": "actor", "key": …}``, and nothing has changed.
+        Placed, UnknownWorker or IsActor
         """
         view, seen = self.reconciler.view, {*self._seen, *requested} if self._seen else None
         placements = [named(placement_from_dict(item["placement"]), view) for item in items]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from moorage.plan import Address, Key
-from moorage.protocol import NoticeEvent
+from moorage.wire.scheduler import NoticeEvent
 
 if TYPE_CHECKING:
     from distributed import Scheduler

@@ -2,19 +2,19 @@
 
 The scheduler refuses a task whose inputs are more than a worker's memory limit. What lies in shared memory takes none
 of it, on any worker of the host; so it is not counted, neither here nor in what workers and hosts have left
-(``capacity.py``). Workers report what they have mapped (``worker/images/sharing.py``) as events: ``{"worker": address,
-"shared": {key: [bytes, segment, bytes besides]}}``; and with each heartbeat, as the metric `METRIC`, what their host
-has left and whether they share memory at all: ``{"host_free": bytes, "shares": bool}``.
+(``capacity.py``). Workers report what they have mapped (``worker/images/sharing.py``) as events, `SharedReport`, and
+with each heartbeat what their host has left, `Room`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.replicas import shadow_processing
 from moorage.plan import Address, Key
+from moorage.wire.images import SharedReport
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -43,7 +43,7 @@ class Shared:
         self._copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
         self.close = shadow_processing(scheduler, self.add_to_processing)
 
-    def note(self, report: Mapping[str, Any]) -> None:
+    def note(self, report: SharedReport) -> None:
         """Take note of what a worker has got."""
         ws = self._scheduler.workers.get(report["worker"])
         for key, (nbytes, segment, own) in report["shared"].items():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from moorage.counts import counts_of
 from moorage.model import State, WorkerInfo
 from moorage.plan import standing
-from moorage.protocol import VariableRecord, placement_to_dict
 from moorage.scheduler.placement.reconcile import worker_info
+from moorage.wire.scheduler import VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:
     from distributed import Scheduler

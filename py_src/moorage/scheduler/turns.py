@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 from moorage.plan import Address
+from moorage.wire.scheduler import Turn
 
 
 class Turns:
@@ -24,14 +24,13 @@ class Turns:
         self._freed = asyncio.Event()
         self._claims: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
-    async def acquire(self, limits: Mapping[str, int], lease: str, worker: Address, timeout: float) -> dict[str, Any]:
+    async def acquire(self, limits: Mapping[str, int], lease: str, worker: Address, timeout: float) -> Turn:
         """Take a lease of each of `limits`, within `timeout` seconds.
 
         Returns
         -------
-        dict
-            ``{"status": "OK"}``, ``{"status": "busy"}``, or, if what runs now has another limit of that name,
-            ``{"status": "differs", "name": …, "most": …}``.
+        Turn
+            ``differs`` if what runs now has another limit of that name.
         """
         end = asyncio.get_running_loop().time() + timeout
         while True:

@@ -11,7 +11,7 @@ from dask.core import validate_key
 
 from moorage.errors import InputError
 from moorage.kernel.placement.structure import shown
-from moorage.protocol import travels
+from moorage.wire.scheduler import travels
 from moorage.worker.text import clean
 
 P = ParamSpec("P")

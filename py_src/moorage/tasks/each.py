@@ -16,8 +16,9 @@ from moorage.kernel.waiting import LOOK, check, result_of
 from moorage.tasks.backend import Backend
 from moorage.tasks.options import Options
 from moorage.tasks.references import Payload
-from moorage.tasks.runtime import Report, WorkerRuntime
+from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.tasks import CallOptions, Report
 
 PRIORITY = 1000
 """Goes before other tasks of the worker."""
@@ -144,7 +145,7 @@ class OnEach(Mapping[str, Any]):
 
     def _send(self, address: str) -> Future[Any]:
         key = (self._prefix, address)
-        wire = {
+        wire: CallOptions = {
             "run": self._run,
             "topic": self._runtime.topic,
             "key": key,
@@ -167,5 +168,6 @@ class OnEach(Mapping[str, Any]):
 
 def _labelled(report: Report) -> Report:
     """Return a report in which what is printed bears the name of the worker, as that of a map bears the item."""
-    parts = [(stream, report["on"], text) for stream, _, text in report.get("parts", ())]
-    return report | {"parts": parts}
+    if report["kind"] != "output":
+        return report
+    return {**report, "parts": [(stream, report["on"], text) for stream, _, text in report["parts"]]}

@@ -9,9 +9,9 @@ from typing import Any
 
 from moorage.errors import InputError
 from moorage.kernel.placement.structure import shown
-from moorage.protocol import travels
 from moorage.tasks.capture import Stale
-from moorage.tasks.runtime import Report
+from moorage.wire.scheduler import travels
+from moorage.wire.tasks import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Options:
         if self.on_report is None:
             print(message)
         else:
-            self.on_report({"kind": "output", "on": "", "parts": [("stdout", None, message + "\n")]})
+            self.on_report({"kind": "output", "run": "", "on": "", "parts": [("stdout", None, message + "\n")]})
 
 
 def print_report(report: Report) -> None:
     """Print what tasks print, with a label where there are several: the item's number, or the worker's name."""
-    for stream, item, text in report.get("parts", ()):
+    for stream, item, text in report["parts"] if report["kind"] == "output" else ():
         label = "" if item is None else f"[{item}] "
         file = sys.stderr if stream == "stderr" else sys.stdout
         print("".join(label + line for line in text.splitlines(keepends=True)), end="", file=file)

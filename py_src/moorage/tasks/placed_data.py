@@ -25,7 +25,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import wait_for
 from moorage.model import Anywhere, Everywhere, Placement, WorkerInfo
-from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
+from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
     from moorage.kernel.connection.scheduler_link import SchedulerLink

@@ -37,6 +37,7 @@ from moorage.tasks.options import Options
 from moorage.tasks.references import Payload
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.tasks import CallOptions
 from moorage.worker.unpickling.cell import Cell
 
 
@@ -361,8 +362,13 @@ class Submitter:
             return Future(key, client)
         workers = [worker.address for worker in where(self.backend, options, payload.keys)]
         run = uuid.uuid4().hex
-        wire = {"run": run, "topic": self.runtime.topic, "key": key, "limits": dict(options.limits)}
-        wire["once"] = not options.rerun
+        wire: CallOptions = {
+            "run": run,
+            "topic": self.runtime.topic,
+            "key": key,
+            "limits": dict(options.limits),
+            "once": not options.rerun,
+        }
         listener = self.runtime.listen(run, options.on_report) if options.on_report is not None else None
         with in_span():
             future: Future[Any] = client.get(

@@ -29,7 +29,7 @@ from moorage.kernel.images import sending
 from moorage.kernel.install import pickled_by_value
 from moorage.kernel.versions import check_taken
 from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
-from moorage.scheduler.plugin import OUTPUT_TOPIC
+from moorage.wire.tasks import OUTPUT_TOPIC, Report
 from moorage.worker.tasks.runtime import RuntimePlugin
 
 if TYPE_CHECKING:
@@ -58,8 +58,6 @@ MODULES = (
 )
 
 logger = logging.getLogger(__name__)
-
-Report = dict[str, Any]
 
 
 class WorkerRuntime:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from dask.base import annotate, get_annotations
 
-from moorage.protocol import SPAN
+from moorage.wire.scheduler import SPAN
 
 
 def in_span() -> AbstractContextManager[None]:

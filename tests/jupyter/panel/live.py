@@ -10,7 +10,7 @@ from pathlib import Path
 from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from moorage.protocol import PROTOCOL_VERSION
+from moorage.wire.scheduler import PROTOCOL_VERSION
 from tests.jupyter.panel.panel_rules import apply, on_workers, state_of
 
 ROOT = Path(__file__).parents[3]

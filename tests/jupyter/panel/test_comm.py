@@ -2,7 +2,7 @@
 
 import pytest
 
-from moorage.protocol import PROTOCOL_VERSION
+from moorage.wire.scheduler import PROTOCOL_VERSION
 from tests.helpers import eventually
 from tests.jupyter.panel.live import LiveKernel, Page, held
 from tests.jupyter.panel.panel_rules import state_of

@@ -14,8 +14,8 @@ from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.state import difference, snapshot_of
 from moorage.kernel.placement.elements import needs, pack
 from moorage.model import WorkerInfo
-from moorage.panel_protocol import PanelHello, PanelOpen, PanelOps, PanelRequest
-from moorage.protocol import PROTOCOL_VERSION, placement_from_dict
+from moorage.wire.panel import PanelHello, PanelOpen, PanelOps, PanelRequest
+from moorage.wire.scheduler import PROTOCOL_VERSION, placement_from_dict
 from tests.jupyter.panel.panel_rules import apply, state_of
 
 EXAMPLES = Path(__file__).parents[2] / "protocol"

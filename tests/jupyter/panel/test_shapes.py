@@ -4,7 +4,7 @@ import pytest
 
 from moorage.errors import InputError
 from moorage.jupyter.panel.shapes import check
-from moorage.panel_protocol import (
+from moorage.wire.panel import (
     PanelAdaptArgs,
     PanelOpen,
     PanelPlaceArgs,

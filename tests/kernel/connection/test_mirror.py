@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from moorage.counts import with_workers
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name, shown_names, state_of
 from moorage.model import Everywhere, WorkerInfo
-from moorage.protocol import placement_to_dict
 from moorage.scheduler.journal import Journal
+from moorage.wire.scheduler import placement_to_dict
 
 WORKERS = ("alice", "bob", "carol")
 

@@ -1,42 +1,14 @@
-"""What a host process and the one that starts it say to each other until the cluster is ready: JSON, one per line.
-
-To the host: one line, the order. To the starter: any number of ``scratch`` and ``progress`` events, then one ``ready``
-or ``error``. After that the pipe to the host only has to stay open: its end is the end of the host.
-"""
+"""The pipes between a host process and the one that starts it: see ``wire/host.py`` for what they say."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Literal, NotRequired, TypedDict
 
 import moorage.errors
 from moorage.deploy.reasons import failure
 from moorage.errors import MoorageError, StartError
-
-
-class Order(TypedDict):
-    """What the host is to do."""
-
-    spec: dict[str, Any]
-    tls: dict[str, str]
-    sys_path: list[str]
-    dask_config: dict[str, Any]
-    runtime_dir: str  # of the state files of kept clusters
-
-
-class Event(TypedDict):
-    """What the host reports."""
-
-    event: Literal["scratch", "progress", "ready", "error"]
-    path: NotRequired[str]
-    stage: NotRequired[str]
-    arrived: NotRequired[int]
-    requested: NotRequired[int]
-    info: NotRequired[dict[str, Any]]
-    error: NotRequired[str]
-    message: NotRequired[str]
-    remedy: NotRequired[str]
+from moorage.wire.host import Event, Order
 
 
 class Channel:

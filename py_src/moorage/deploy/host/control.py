@@ -19,6 +19,7 @@ command    arguments                                                   what it d
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin
@@ -27,9 +28,9 @@ from distributed.core import error_message
 from moorage.deploy.host.lifetime import Lifetime
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.errors import InputError, MoorageError
+from moorage.wire.host import TOPIC, Facts, HostInfo
 
 HANDLER = "moorage_host"
-TOPIC = "moorage-host"
 
 
 class Control(SchedulerPlugin):
@@ -39,17 +40,16 @@ class Control(SchedulerPlugin):
     ----------
     scaler : Scaler
     lifetime : Lifetime
-    facts : dict
-        What stays the same for the life of the host: see `info`.
+    facts : Facts
     """
 
     name = TOPIC
 
-    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: dict[str, Any]) -> None:
+    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: Facts) -> None:
         self._scaler = scaler
         self._lifetime = lifetime
         self._facts = facts
-        self._published: dict[str, Any] = {}
+        self._published: HostInfo | None = None
         scaler.on_change = self.publish
 
     def install(self, scheduler: Scheduler) -> None:
@@ -59,15 +59,8 @@ class Control(SchedulerPlugin):
         scheduler.add_plugin(self)
         self.publish()
 
-    def info(self) -> dict[str, Any]:
-        """Return the state of the host.
-
-        Returns
-        -------
-        dict
-            ``name, kind, address, dashboard_link, pid``; ``requested, arrived, pending`` (worker names), ``adapt``
-            (``{minimum, maximum}`` or None), ``trouble`` (text); ``keep``, ``idle_timeout`` (seconds).
-        """
+    def info(self) -> HostInfo:
+        """Return the state of the host."""
         return {
             **self._facts,
             **self._scaler.info(),
@@ -75,7 +68,7 @@ class Control(SchedulerPlugin):
             "idle_timeout": self._lifetime.idle_timeout,
         }
 
-    async def handle(self, command: str = "info", **arguments: Any) -> dict[str, Any]:
+    async def handle(self, command: str = "info", **arguments: Any) -> Mapping[str, Any]:
         """Carry out a command and return `info`, or the error in Dask's own form."""
         try:
             await self._carry_out(command, arguments)

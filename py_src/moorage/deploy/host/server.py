@@ -25,7 +25,7 @@ from moorage._dask.scaling import PARTS, close
 from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
-from moorage.deploy.host.channel import Channel, Order
+from moorage.deploy.host.channel import Channel
 from moorage.deploy.host.control import Control
 from moorage.deploy.host.lifetime import Lifetime
 from moorage.deploy.host.scratch import LOG, Scratch, sweep
@@ -37,6 +37,7 @@ from moorage.deploy.spec import HostSpec
 from moorage.deploy.state_file import KeptCluster, StateFile
 from moorage.errors import InputError, MoorageError, ScaleError, StartError
 from moorage.images import segment
+from moorage.wire.host import Facts, Order
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +200,7 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
     return cluster
 
 
-def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> dict[str, Any]:
+def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> Facts:
     link = _dashboard_link(cluster) if spec.dashboard else ""
     return {
         "name": cluster.name,

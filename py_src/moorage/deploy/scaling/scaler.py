@@ -24,6 +24,7 @@ from moorage.deploy.reasons import failure
 from moorage.deploy.scaling.retire import Job, check_fit, choose, evacuate
 from moorage.deploy.spec import check_size
 from moorage.errors import InputError, MoorageError, ScaleError, UnknownWorkerError
+from moorage.wire.host import HostInfo
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Scaler:
         self._range: tuple[int, int] | None = None
         _complete(self.cluster)
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> HostInfo:
         """Return the size asked for and what there is of it: worker names are text."""
         requested: list[str] = []
         arrived: list[str] = []

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from moorage.controller.cluster import ClusterController
     from moorage.tasks.runner import Submitter
-    from moorage.tasks.runtime import Report
+    from moorage.wire.tasks import Report
 
 Job: TypeAlias = Future[Any] | Results | OnEach
 

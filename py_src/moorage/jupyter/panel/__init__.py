@@ -5,5 +5,5 @@
 * ``requests``   what a panel can ask for; ``shapes`` checks it, ``background`` runs what takes long
 * ``candidates``, ``sizes``  the notebook's variables that could be placed
 
-The messages are in ``moorage.panel_protocol``. Imported by ``jupyter.extension`` and ``jupyter.board``.
+The messages are in ``moorage.wire.panel``. Imported by ``jupyter.extension`` and ``jupyter.board``.
 """

@@ -16,7 +16,7 @@ from typing import Any
 
 from moorage.jupyter.panel.sizes import is_of_the_notebook, measure
 from moorage.kernel.values.describe import describe_value
-from moorage.panel_protocol import PanelCandidate
+from moorage.wire.panel import PanelCandidate
 
 _NOT_DATA = (FunctionType, ModuleType, type)
 _TOOLS = frozenset({"moorage", "dask", "distributed", "IPython", "ipywidgets", "anywidget"})

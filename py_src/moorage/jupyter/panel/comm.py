@@ -22,8 +22,8 @@ from moorage.jupyter.panel.publisher import Panel
 from moorage.jupyter.panel.requests import Requests
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.state import as_read_only
-from moorage.panel_protocol import PanelClosed, PanelHello, PanelOpen, PanelSnapshot, PanelUpdate
-from moorage.protocol import PROTOCOL_VERSION
+from moorage.wire.panel import PanelClosed, PanelHello, PanelOpen, PanelSnapshot, PanelUpdate
+from moorage.wire.scheduler import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm

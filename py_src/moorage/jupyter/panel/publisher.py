@@ -20,7 +20,7 @@ from moorage.controller import registry
 from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
-from moorage.panel_protocol import (
+from moorage.wire.panel import (
     PanelCluster,
     PanelNotice,
     PanelSnapshot,

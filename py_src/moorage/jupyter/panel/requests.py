@@ -25,7 +25,8 @@ from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
 from moorage.kernel.values.describe import describe_value
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
-from moorage.panel_protocol import (
+from moorage.plan import ClusterView
+from moorage.wire.panel import (
     PanelAdaptArgs,
     PanelAttachArgs,
     PanelDismissArgs,
@@ -40,8 +41,7 @@ from moorage.panel_protocol import (
     PanelVariable,
     PanelWatchArgs,
 )
-from moorage.plan import ClusterView
-from moorage.protocol import placement_from_dict, placement_to_dict
+from moorage.wire.scheduler import placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -14,7 +14,7 @@ from moorage.capacity import unspilled, usable
 from moorage.counts import difference as counts_difference
 from moorage.counts import with_workers
 from moorage.kernel.connection.mirror import shown_names
-from moorage.panel_protocol import (
+from moorage.wire.panel import (
     PanelCandidate,
     PanelChanged,
     PanelCluster,
@@ -29,7 +29,7 @@ from moorage.panel_protocol import (
     PanelWorkerChange,
     PanelWorkerColumns,
 )
-from moorage.protocol import PROTOCOL_VERSION, PlacementDict, VariableRecord, WorkerDict
+from moorage.wire.scheduler import PROTOCOL_VERSION, PlacementDict, VariableRecord, WorkerDict
 from moorage.worker.images.sharing import SMALLEST_SHARED
 
 

@@ -7,7 +7,14 @@ from threading import RLock
 
 from moorage.counts import changed, expand, with_workers
 from moorage.model import PlacementState, WorkerInfo
-from moorage.protocol import Changes, SchedulerSnapshot, VariableDelta, VariableRecord, WorkerDict, placement_from_dict
+from moorage.wire.scheduler import (
+    Changes,
+    SchedulerSnapshot,
+    VariableDelta,
+    VariableRecord,
+    WorkerDict,
+    placement_from_dict,
+)
 
 
 class GapError(Exception):

@@ -32,8 +32,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
 from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
 from moorage.model import WorkerInfo
-from moorage.protocol import Load, PlaceItem, VariableRecord
-from moorage.scheduler.journal import TOPIC
+from moorage.wire.scheduler import TOPIC, Event, Load, NotebookHandlers, PlaceItem, VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -106,11 +105,11 @@ class SchedulerLink:
         for task in self._tasks:
             task.cancel()
         with suppress(Exception):  # the scheduler is gone, or does not know this request
-            await self._call("leave", client=self.client.id)
+            await answer(self.client, self._scheduler.moorage_leave(client=self.client.id))
 
     async def resync(self, *, anew: bool = False) -> None:
         """Take everything as it stands, after a gap; `anew`: after a new connection, maybe to another scheduler."""
-        snapshot = await self._call("subscribe", client=self.client.id)
+        snapshot = await answer(self.client, self._scheduler.moorage_subscribe(client=self.client.id))
         with self._noticing_what_goes():
             self.mirror.reset(snapshot, anew=anew)
         self.changed("variables", "workers")
@@ -131,8 +130,10 @@ class SchedulerLink:
             If a key is that of an actor. Nothing has changed.
         """
         more = sum(load["nbytes"] for load in loads) / SLOWEST_LINK
-        question = {"items": items, "client": self.client.id, "requested": list(self.requested), "loads": loads}
-        placed = await self._call("place", more=more, **question)
+        asking = self._scheduler.moorage_place(
+            items=items, client=self.client.id, requested=list(self.requested), loads=loads
+        )
+        placed = await answer(self.client, asking, more)
         if placed["status"] == "unknown-worker":
             raise UnknownWorkerError(placed["asked"], placed["known"])
         if placed["status"] == "actor":
@@ -148,36 +149,37 @@ class SchedulerLink:
     async def release(self, vids: list[str]) -> None:
         """Forget placements on the scheduler, after it has dealt with all that this client sent before."""
         await self.flush()
-        revision = await self._call("release", vids=vids)
+        revision = await answer(self.client, self._scheduler.moorage_release(vids=vids))
         with self._noticing_what_goes():
             self.mirror.put(dict.fromkeys(vids), revision)
         self.changed("variables")
 
-    async def sending(self, keys: Mapping[str, Sequence[Any]]) -> None:
-        """Tell the scheduler what is about to go straight to which workers."""
-        await self._call("sending", client=self.client.id, keys=keys)
+    async def sending(self, keys: Mapping[str, Sequence[Any]], broken_off: Sequence[str] | None = None) -> None:
+        """Tell the scheduler what is about to go straight to which workers, and to whom it did not go."""
+        telling = self._scheduler.moorage_sending(client=self.client.id, keys=keys, broken_off=broken_off)
+        await answer(self.client, telling)
 
     def broken_off(self, workers: Sequence[str]) -> None:
         """Tell the scheduler to whom it did not go; does not wait."""
-        self._background(self._call("sending", client=self.client.id, keys={}, broken_off=workers))
+        self._background(self.sending({}, workers))
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers with their memory as it is now, by name."""
-        return by_name(WorkerInfo(**worker) for worker in await self._call("workers"))
+        workers = await answer(self.client, self._scheduler.moorage_workers())
+        return by_name(WorkerInfo(**worker) for worker in workers)
 
     async def who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
         """Return the addresses of the workers that have each key, as Dask knows."""
-        known = await self._ask("who_has", keys=keys)
+        known = await answer(self.client, scheduler_of(self.client).who_has(keys=keys))
         return {key: set(addresses) for key, addresses in known.items()}
 
     async def shared(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
         """Return how many bytes of keys workers, by address, have in memory that their host shares, and besides."""
-        shared: dict[Any, dict[str, tuple[int, int]]] = await self._call("sharing", keys=keys) if keys else {}
-        return shared
+        return await answer(self.client, self._scheduler.moorage_sharing(keys=keys)) if keys else {}
 
     async def refresh(self) -> None:
         """Bring the mirror up to this moment, rather than to the last event."""
-        snapshot = await self._call("state")
+        snapshot = await answer(self.client, self._scheduler.moorage_state())
         with self._noticing_what_goes():
             self.mirror.reset(snapshot)
         self.changed("variables", "workers")
@@ -202,7 +204,7 @@ class SchedulerLink:
 
     async def uninstall(self) -> None:
         """Restore the stock scheduler."""
-        await self._call("uninstall")
+        await answer(self.client, self._scheduler.moorage_uninstall())
 
     async def settled(self, vids: Iterable[str], timeout: float) -> None:
         """Wait until nothing moves of these variables, at most `timeout` seconds.
@@ -269,12 +271,9 @@ class SchedulerLink:
         record = self.mirror.variables.get(vid)
         return record is not None and record["state"] == "moving"
 
-    async def _call(self, handler: str, **kwargs: Any) -> Any:
-        return await self._ask(f"moorage_{handler}", **kwargs)
-
-    async def _ask(self, handler: str, more: float = 0.0, **kwargs: Any) -> Any:
-        """Return the scheduler's answer, which may take `more` seconds than others."""
-        return await answer(self.client, getattr(scheduler_of(self.client), handler)(**kwargs), more)
+    @property
+    def _scheduler(self) -> NotebookHandlers:
+        return scheduler_of(self.client)  # type: ignore[no-any-return]
 
     @contextmanager
     def _noticing_what_goes(self) -> Iterator[None]:
@@ -294,7 +293,7 @@ class SchedulerLink:
         for seconds in _CUT_AGAIN:
             asyncio.get_running_loop().call_later(seconds, self.client.rpc.remove, address)
 
-    def _on_event(self, event: Any) -> None:
+    def _on_event(self, event: Event) -> None:
         if event["type"] == "restore":
             self._background(self._restore(event["keys"], event["holders"]))
             return
@@ -380,10 +379,8 @@ class SchedulerLink:
                 steady = image if shared is not None or self.images.in_process else await offload(snapshot, image)
                 values[key] = to_serialize(self.images.carry(value, steady, shared, writable=is_writable(key)))
             more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
-            missing: list[Any] = await self._call(
-                "restore", more=more, values=values, failed=failed, client=self.client.id
-            )
-            return missing
+            restoring = self._scheduler.moorage_restore(values=values, failed=failed, client=self.client.id)
+            return await answer(self.client, restoring, more)
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)

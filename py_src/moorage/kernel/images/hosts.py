@@ -18,6 +18,7 @@ from distributed.comm.addressing import get_address_host
 from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel.images.sharing import Shared
+from moorage.wire.images import AskImages
 from moorage.worker.images.spreading import Spreading
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Hosts:
     async def _mapped(self, handle: Handle, addresses: Collection[str]) -> dict[str, tuple[Handle, str]]:
         """Let workers map a segment of their host; return why that cannot be, by address."""
         assert self._client.scheduler is not None
-        message = {"op": "moorage_map", "handles": [tuple(handle)]}
+        message: AskImages = {"op": "moorage_map", "handles": [tuple(handle)]}
         answers: dict[str, Any] = {}
         with suppress(OSError, KeyError, TimeoutError):
             asking = self._client.scheduler.broadcast(msg=message, workers=list(addresses), on_error="ignore")

@@ -26,6 +26,7 @@ from moorage.images.pool import Lease, Pool
 from moorage.images.segment import Handle, Segment, shared_directory, sweep
 from moorage.kernel.images.steady import Witness
 from moorage.model import PlacementState, WorkerInfo
+from moorage.wire.images import AskImages
 from moorage.worker.images.sharing import OFF, SMALLEST_SHARED
 
 if TYPE_CHECKING:
@@ -196,11 +197,11 @@ class Sharing:
     async def _answered(self, addresses: list[str]) -> dict[str, str] | None:
         """Return what workers answer, or None if they do not in time."""
         assert self._probe is not None
-        message = {"op": "moorage_map", "handles": [tuple(self._probe.handle)], "keep": False}
+        message: AskImages = {"op": "moorage_map", "handles": [tuple(self._probe.handle)], "keep": False}
         answers = await self._broadcast(message, addresses)
         return answers and {address: told[0] for address, told in answers.items() if told}
 
-    async def _broadcast(self, message: dict[str, Any], addresses: list[str]) -> dict[str, Any] | None:
+    async def _broadcast(self, message: AskImages, addresses: list[str]) -> dict[str, Any] | None:
         """Return the answers of workers to a message, or None if one of them does not answer in time."""
         assert self._client.scheduler is not None
         try:

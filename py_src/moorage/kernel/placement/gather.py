@@ -23,7 +23,8 @@ from moorage.kernel.placement.structure import futures_in, take_apart
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
 from moorage.kernel.waiting import SLOWEST_LINK, answer, gather, scheduler_of
-from moorage.protocol import VariableRecord
+from moorage.wire.images import AskImages, Loan
+from moorage.wire.scheduler import VariableRecord
 from moorage.worker.images.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:
@@ -134,17 +135,17 @@ class Bringing(Inventory):
                 raise _not_mappable(name, loan["why"])
         return found
 
-    async def _borrow(self, name: str, key: Any, near: Sequence[str]) -> dict[str, Any]:
+    async def _borrow(self, name: str, key: Any, near: Sequence[str]) -> Loan:
         """Ask those that have `key` where it lies, one after the other."""
         record = self.record(name)
         more = max(record["nbytes"], 0) / SLOWEST_LINK
         for who in near:
-            message = {"op": "moorage_lend", "keys": [key]}
+            message: AskImages = {"op": "moorage_lend", "keys": [key]}
             asking = scheduler_of(self.client).broadcast(msg=message, workers=[who], on_error="ignore")
             with suppress(KeyError):  # it has just left
-                told = await answer(self.client, asking, more)
+                told: dict[str, list[Loan | None]] = await answer(self.client, asking, more)
                 if (loans := told.get(who)) and loans[0] is not None:
-                    return dict(loans[0])
+                    return loans[0]
         raise _not_mappable(name, "it is being moved")
 
     # The notebook's names

@@ -27,7 +27,7 @@ from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
 from moorage.kernel.values.keys import is_writable
 from moorage.model import PlacementState
-from moorage.protocol import VariableRecord
+from moorage.wire.scheduler import VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -19,7 +19,7 @@ from moorage.kernel.placement.elements import Elements, all_of
 from moorage.kernel.values.keys import is_writable
 from moorage.model import WorkerInfo
 from moorage.plan import ClusterView
-from moorage.protocol import Load, placement_from_dict
+from moorage.wire.scheduler import Load, placement_from_dict
 from moorage.worker.images.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
 from moorage.kernel.placement.works import Works
 from moorage.kernel.values.keys import is_writable
 from moorage.model import OnWorkers, Placement, WorkerInfo
-from moorage.protocol import VariableRecord, placement_from_dict
+from moorage.wire.scheduler import VariableRecord, placement_from_dict
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -23,7 +23,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Placement, WorkerInfo
 from moorage.plan import ClusterView
-from moorage.protocol import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
+from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
     from moorage.images.format import Image

@@ -16,7 +16,7 @@ from distributed import Actor, Future
 
 from moorage._dask.client import address_of
 from moorage.errors import InputError, NotPlaceableError
-from moorage.protocol import travels
+from moorage.wire.scheduler import StructureDict, travels
 
 _LONGEST = 80  # characters of a key in an error
 _BY_ELEMENT: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", range: "list"}
@@ -43,12 +43,12 @@ class Structure:
     typename: str = ""
     cls: Any = field(default=None, compare=False)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> StructureDict:
         """Return the form in which it travels."""
         return {"kind": self.kind, "labels": list(self.labels), "typename": self.typename}
 
     @classmethod
-    def from_dict(cls, wire: dict[str, Any]) -> Structure:
+    def from_dict(cls, wire: StructureDict) -> Structure:
         """Return the structure that `wire` stands for."""
         return cls(wire.get("kind", "value"), tuple(wire.get("labels", ())), wire.get("typename", ""))
 

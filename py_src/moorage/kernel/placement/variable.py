@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from moorage.errors import InputError
 from moorage.kernel.placement.placements import Placements
 from moorage.model import PlacementState
-from moorage.protocol import VariableRecord
+from moorage.wire.scheduler import VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Future

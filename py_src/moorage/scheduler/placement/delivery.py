@@ -18,10 +18,10 @@ from moorage.plan import Address, Key, KeyView, plan_key
 if TYPE_CHECKING:
     from distributed import Scheduler
 
-    from moorage.protocol import Load
     from moorage.scheduler.placement.reconcile import Reconciler
     from moorage.scheduler.recovery.restorer import Restorer
     from moorage.scheduler.recovery.strays import Strays
+    from moorage.wire.scheduler import Load
 
 _SECONDS = 20.0  # that workers may take
 _LONGER = 2.0  # seconds that one may take longer than another, and twice what that took

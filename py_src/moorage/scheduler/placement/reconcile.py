@@ -16,12 +16,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from moorage.images.mappings import METRIC
 from moorage.model import Everywhere, OnWorkers, Placement, WorkerInfo, WorkerStatus
 from moorage.plan import SMALL, Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
 from moorage.scheduler.placement.policy import let_go
+from moorage.wire.images import METRIC
 
 if TYPE_CHECKING:
     from distributed import Scheduler

@@ -17,7 +17,6 @@ from moorage._dask.graphs import reference
 from moorage.errors import StaleError
 from moorage.kernel.waiting import wait_for
 from moorage.pickling.code_pickler import Notebook
-from moorage.protocol import SPAN
 from moorage.tasks.backend import Backend
 from moorage.tasks.capture import unchanged
 from moorage.tasks.locality import Lane
@@ -26,6 +25,8 @@ from moorage.tasks.options import Options
 from moorage.tasks.references import Payload, dumps_items
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.scheduler import SPAN
+from moorage.wire.tasks import BatchOptions, MapOptions
 
 if TYPE_CHECKING:
     from moorage._dask.graphs import Task
@@ -85,7 +86,7 @@ class Sender:
         self._kept = self._placed(program.keys)  # also if the variable is released meanwhile
         self._code: Future[Any] | None = None
         self._let_go: Callable[[], None] = lambda: None
-        self._wire = {
+        self._wire: MapOptions = {
             "run": run,
             "hash": work.hash,
             "topic": runtime.topic,
@@ -158,7 +159,8 @@ class Sender:
         self.held[batch] = futures
         self.nbytes[batch] = payload.nbytes
         code = reference(self._code.key) if self._code is not None else self._program.data
-        wire = self._wire | {
+        wire: BatchOptions = {
+            **self._wire,
             "batch": batch.name,
             "key": key,
             "n": len(batch),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from distributed import Future
 
+    from moorage.wire.tasks import Described, DoneReport
+
 Status = Literal["running", "done", "failed", "cancelled"]
 
 
@@ -85,12 +87,12 @@ class Batch:
     status: Status = "running"
     future: Future[Any] | None = None
     values: list[Any] | None = None
-    errors: dict[int, dict[str, Any]] = field(default_factory=dict)
+    errors: dict[int, Described] = field(default_factory=dict)
     error: BaseException | None = None
     nbytes: int = 0
     progress: int = 0
     progress_failed: int = 0
-    report: dict[str, Any] | None = None
+    report: DoneReport | None = None
     worker: str = ""
     attempt: int = 0
     alone: bool = False

@@ -16,7 +16,7 @@ from moorage import config
 from moorage.errors import UnpicklableError, UnreachableError
 from moorage.kernel.install import by_value
 from moorage.kernel.waiting import answer, gather, scheduler_of, wait_for
-from moorage.tasks.runtime import Report
+from moorage.wire.tasks import Described, DoneReport, Outcome, OutcomeInBrief
 from moorage.worker.tasks.errors import in_words
 from moorage.worker.tasks.outcome import load
 
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
     from moorage.tasks.map.ledger import Batch
-
-Outcome = dict[str, Any]
-"""``values``, as they were taken down, and ``errors`` of a batch's items, as ``worker/tasks/batch.py`` makes it."""
-Described = dict[str, Any]
-"""An error of an item: see ``describe`` in ``worker/tasks/errors.py``."""
 
 
 class Outcomes:
@@ -45,7 +40,7 @@ class Outcomes:
         self._each = parse_bytes(config.get("submit.bring-home"))
         self._total = parse_bytes(config.get("submit.bring-home-total"))
 
-    def comes_home(self, report: Report) -> bool:
+    def comes_home(self, report: DoneReport) -> bool:
         """Whether the values of a batch are small enough to leave the cluster; counts them if so."""
         nbytes = report["nbytes"]
         if nbytes is None or nbytes > self._each or self._home + nbytes > self._total:
@@ -79,7 +74,7 @@ class Outcomes:
                     outcomes[batch] = error
         return outcomes
 
-    def errors_of(self, batch: Batch) -> dict[int, dict[str, Any]]:
+    def errors_of(self, batch: Batch) -> dict[int, Described]:
         """Return the errors of a batch whose values stay on the cluster.
 
         Raises
@@ -87,9 +82,9 @@ class Outcomes:
         KeyError
             If no worker has its outcome any more.
         """
-        return self._look(batch)["errors"]  # type: ignore[no-any-return]
+        return self._look(batch)["errors"]
 
-    def missed_report(self, batch: Batch) -> Report:
+    def missed_report(self, batch: Batch, run: str) -> DoneReport:
         """Return what the worker reported while nobody could hear it. How large the values are is not known.
 
         Raises
@@ -99,17 +94,21 @@ class Outcomes:
         """
         told = self._look(batch)
         return {
+            "kind": "done",
+            "run": run,
+            "batch": batch.name,
             "done": told["done"],
             "failed": len(told["errors"]),
             "seconds": told["seconds"],
             "on": told["worker"],
             "nbytes": None,
+            "outcome": None,
         }
 
     def _fetch(self, futures: list[Future[Any] | None]) -> list[Outcome]:
         return wait_for(self._client, gather, self._client, futures)
 
-    def _look(self, batch: Batch) -> dict[str, Any]:
+    def _look(self, batch: Batch) -> OutcomeInBrief:
         """Return the outcome of a batch without its values.
 
         A worker that has it is asked at once. A task that did so would wait for the other tasks of that worker.
@@ -117,7 +116,7 @@ class Outcomes:
         assert batch.future is not None
         return wait_for(self._client, self._ask_holders, batch.future.key)
 
-    async def _ask_holders(self, key: Any) -> dict[str, Any]:
+    async def _ask_holders(self, key: Any) -> OutcomeInBrief:
         scheduler = scheduler_of(self._client)
         with by_value((__name__,)):
             function = dumps(_without_values)
@@ -126,7 +125,7 @@ class Outcomes:
             asked = scheduler.broadcast(msg=question, workers=[address], on_error="ignore")
             told = (await answer(self._client, asked)).get(address)
             if told is not None and told["status"] == "OK":  # else it has just left, or let go of it
-                return dict(told["result"])
+                return told["result"]  # type: ignore[no-any-return]
         raise KeyError(key)
 
 
@@ -134,7 +133,7 @@ def _without_values(key: Any, dask_worker: Any) -> dict[str, Any]:
     return {name: part for name, part in dask_worker.data[key].items() if name != "values"}
 
 
-def outcome_in(report: Report) -> Outcome | None:
+def outcome_in(report: DoneReport) -> Outcome | None:
     """Return the outcome of a batch, if it came with the report."""
     pickled = report["outcome"]
     return pickle.loads(pickled) if pickled is not None else None

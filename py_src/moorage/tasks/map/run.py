@@ -28,10 +28,11 @@ from moorage.tasks.map.batching import BatchSizer
 from moorage.tasks.map.dispatch import Sender, Work
 from moorage.tasks.map.feed import Feed
 from moorage.tasks.map.ledger import Batch, Ledger
-from moorage.tasks.map.outcomes import Outcome, Outcomes, outcome_in, unpacked
+from moorage.tasks.map.outcomes import Outcomes, outcome_in, unpacked
 from moorage.tasks.options import Options
-from moorage.tasks.runtime import Report, WorkerRuntime
+from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.tasks import Described, DoneReport, Outcome, Report
 
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
@@ -110,8 +111,7 @@ class Run:
         return future
 
     def _on_report(self, report: Report) -> None:
-        kind = report["kind"]
-        if kind in ("output", "display"):
+        if report["kind"] == "output" or report["kind"] == "display":
             if self._options.on_report is not None:
                 self._options.on_report(report)
             return
@@ -120,7 +120,7 @@ class Run:
             return
         batch = entry[0]
         failed = report["failed"]
-        if kind == "done":
+        if report["kind"] == "done":
             batch.report = report
         self.ledger.update(batch, progress=report["done"], progress_failed=failed, worker=report["on"])
 
@@ -287,7 +287,7 @@ class Run:
         self._stranded.pop(name, None)
         if batch is None or lane is None:  # cancelled meanwhile
             return
-        if future.status == "finished" or (batch.report or {}).get("outcome"):
+        if future.status == "finished" or (batch.report is not None and batch.report["outcome"]):
             self._landed.append(batch)
         elif future.status == "error":
             self._fail(batch, future.exception())
@@ -310,7 +310,7 @@ class Run:
         for batch in landed:
             self._sender.held.pop(batch, None)
             try:
-                report = batch.report = batch.report or self._outcomes.missed_report(batch)
+                report = batch.report = batch.report or self._outcomes.missed_report(batch, self._run)
                 stays = not self._outcomes.comes_home(report)
                 errors = self._outcomes.errors_of(batch) if stays and report["failed"] else {}
             except KeyError:  # lost before it could be asked for
@@ -336,13 +336,13 @@ class Run:
         if landed and mean is not None:
             self._feed.measured(mean, self._waiting([*self._again, *(batch for batch, _ in self._sent.values())]))
 
-    def _done_at_home(self, batch: Batch, report: Report, outcome: Outcome) -> None:
+    def _done_at_home(self, batch: Batch, report: DoneReport, outcome: Outcome) -> None:
         batch.future = batch.report = None
         values, errors = unpacked(outcome)
         self._done(batch, report, errors, values)
 
     def _done(
-        self, batch: Batch, report: Report, errors: dict[int, dict[str, Any]], values: list[Any] | None = None
+        self, batch: Batch, report: DoneReport, errors: dict[int, Described], values: list[Any] | None = None
     ) -> None:
         self._sizer.observe(report["done"], report["seconds"])
         if report["done"] < len(batch):  # its time was up

@@ -15,11 +15,8 @@ from distributed.utils import offload
 from moorage.images.carrier import Table
 from moorage.images.format import Image, encode, is_still
 from moorage.images.segment import Handle, Segment, handle_of
+from moorage.wire.images import Loan
 from moorage.worker.images.sharing import SMALLEST_SHARED
-
-Loan = dict[str, Any]
-"""``stream``, ``sizes`` of the buffers, and the ``handle`` of their segment; or ``nbytes`` of what cannot be lent, and
-``why``, if that is not only because it is small."""
 
 
 class Lending:

@@ -28,6 +28,7 @@ from moorage.images.blocks import extent, n_pieces
 from moorage.images.carrier import Table
 from moorage.images.format import damaged, layout
 from moorage.images.segment import Segment
+from moorage.wire.images import Give, News, Piece
 from moorage.worker.images.sharing import OFF
 
 SIGN_OF_LIFE = 1.0
@@ -72,8 +73,7 @@ class Receiving:
     async def receive(self, comm: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> Any:
         """Receive the buffers of an image, and tell where they lie.
 
-        Answers are ``{"error": why}`` or ``{"ready": True}``, then ``{"have": pieces, "apart": agents that cannot be
-        reached}`` now and then, at last ``{"handle": …}``.
+        Answers are `News`: an ``error``, or ``ready``; then now and then what it has, at last the ``handle``.
 
         Parameters
         ----------
@@ -87,7 +87,8 @@ class Receiving:
                 raise OSError(OFF)
             arrival = _Arrival(self._worker, transfer, sizes, digests)
         except OSError as error:
-            await comm.write({"error": f"no memory to share: {error.strerror or error}"})
+            refusal: News = {"error": f"no memory to share: {error.strerror or error}"}
+            await comm.write(refusal)
             return Status.dont_reply
         self._arrivals[transfer] = arrival
         try:
@@ -108,9 +109,10 @@ class Receiving:
             return Status.dont_reply
         with arrival.serving(comm), contextlib.suppress(OSError):
             while True:
-                piece = (await comm.read())["give"]
-                content = await arrival.content(piece)
-                await comm.write({"piece": piece, "data": to_serialize(content)})
+                asked: Give = await comm.read()
+                content = await arrival.content(asked["give"])
+                answer: Piece = {"piece": asked["give"], "data": to_serialize(content)}
+                await comm.write(answer)
         return Status.dont_reply
 
 
@@ -130,16 +132,18 @@ class _Arrival:
         self._links: set[Any] = set()  # to agents that ask
         self._queues: dict[str, deque[int]] = {}  # what is to be asked for, by agent
         self._tasks: set[asyncio.Task[None]] = set()
-        self._news: dict[str, list[Any]] = {"have": [], "apart": []}
+        self._have: list[int] = []  # news
+        self._apart: list[str] = []
         self._told = asyncio.Event()
 
     async def run(self, comm: Any, table: Table) -> None:
         """Receive all, and stay for others to ask until the other side closes the connection."""
-        await comm.write({"ready": True})
+        ready: News = {"ready": True}
+        await comm.write(ready)
         self._begin(self._report(comm))
         self._begin(self._finish(comm, table))
         while True:
-            message = await asyncio.wait_for(comm.read(), SILENCE)
+            message: Piece = await asyncio.wait_for(comm.read(), SILENCE)
             if "piece" in message:
                 self._take(message["piece"], message["data"], urgent=True)
             for giver, pieces in message.get("orders", {}).items():
@@ -194,10 +198,10 @@ class _Arrival:
         self._lacking.discard(piece)
         if event := self._waited_for.pop(piece, None):
             event.set()
-        self._news["have"].append(piece)
+        self._have.append(piece)
         if not self._lacking:
             self._complete.set()
-        if urgent or not self._lacking or len(self._news["have"]) >= _NEWS:
+        if urgent or not self._lacking or len(self._have) >= _NEWS:
             self._told.set()
 
     def _fetch_from(self, giver: str, pieces: Iterable[int]) -> None:
@@ -218,14 +222,15 @@ class _Arrival:
             while queue or asked:
                 while queue and asked < _WINDOW:
                     if (piece := queue.popleft()) in self._lacking:
-                        await comm.write({"give": piece})
+                        give: Give = {"give": piece}
+                        await comm.write(give)
                         asked += 1
                 if asked:
-                    message = await asyncio.wait_for(comm.read(), _PATIENCE)
+                    message: Piece = await asyncio.wait_for(comm.read(), _PATIENCE)
                     self._take(message["piece"], message["data"])
                     asked -= 1
         except (OSError, TimeoutError):
-            self._news["apart"].append(giver)
+            self._apart.append(giver)
             self._told.set()
         finally:
             del self._queues[giver]
@@ -237,9 +242,10 @@ class _Arrival:
         with contextlib.suppress(OSError):
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), SIGN_OF_LIFE / 4 if self._news["have"] else SIGN_OF_LIFE)
+                    await asyncio.wait_for(self._told.wait(), SIGN_OF_LIFE / 4 if self._have else SIGN_OF_LIFE)
                 self._told.clear()
-                news, self._news = self._news, {"have": [], "apart": []}
+                news: News = {"have": self._have, "apart": self._apart}
+                self._have, self._apart = [], []
                 await comm.write(news)
 
     async def _finish(self, comm: Any, table: Table) -> None:
@@ -252,7 +258,7 @@ class _Arrival:
             if wrong := await offload(damaged, buffers, self._digests):
                 raise OSError(f"{wrong} of {len(buffers)} buffers arrived changed")
             self._mapping = mapping  # by which this worker, and others, map it while this lasts
-            answer: dict[str, Any] = {"handle": tuple(self._segment.handle)}
+            answer: News = {"handle": tuple(self._segment.handle)}
         except OSError as error:
             answer = {"error": str(error)}
         with contextlib.suppress(OSError):

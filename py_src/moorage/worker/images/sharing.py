@@ -10,7 +10,7 @@ Shipped by value to workers that do not have moorage.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from distributed.comm.addressing import get_address_host
@@ -18,8 +18,8 @@ from distributed.comm.addressing import get_address_host
 from moorage.images.carrier import Table
 from moorage.images.format import layout
 from moorage.images.free_memory import host_free
-from moorage.images.mappings import METRIC, SHARED_TOPIC
 from moorage.images.segment import Handle, Segment, sweep
+from moorage.wire.images import METRIC, SHARED_TOPIC, HandleTuple, Room, SharedReport
 from moorage.worker.images.memory_manager import MemoryRules, SharedBuffer
 
 SMALLEST_SHARED = 100_000
@@ -66,12 +66,12 @@ class Sharing:
             if table.get(name) == ours:
                 del table[name]
 
-    def map(self, handles: Iterable[Sequence[Any]], keep: bool = True) -> list[str]:
+    def map(self, handles: Iterable[HandleTuple], keep: bool = True) -> list[str]:
         """Map segments, to `keep` them for what is about to be sent; return of each why that cannot be, or ""."""
         prepare = self._table.mappings.prepare
         return [prepare(handle, keep=keep) if self._allowed else OFF for handle in handles]
 
-    def room(self, _: Any = None) -> dict[str, Any]:
+    def room(self, _: Any = None) -> Room:
         """Return what the host has left for this worker, and whether it shares memory; told with each heartbeat."""
         return {"host_free": host_free(), "shares": self._allowed}
 
@@ -114,7 +114,7 @@ class Sharing:
         if (segment := self._table.segment_of(value)) is not None:
             image = self._table.image_of(value)
             shared, own = (image.shareable, image.nbytes - image.shareable) if image is not None else (0, 0)
-            report = {"worker": self._worker.address, "shared": {key: (shared, segment.nonce.hex(), own)}}
+            report: SharedReport = {"worker": self._worker.address, "shared": {key: (shared, segment.nonce.hex(), own)}}
             self._worker.log_event(SHARED_TOPIC, report)
 
     def in_memory(self, key: Any) -> Any:

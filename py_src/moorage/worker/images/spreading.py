@@ -23,6 +23,7 @@ from distributed.protocol.serialize import to_serialize
 from moorage.images.blocks import PIECE, SOURCE, Distribution, Orders, cut, extent, n_pieces
 from moorage.images.format import layout
 from moorage.images.segment import Handle
+from moorage.wire.images import News, Piece
 from moorage.worker.images.receiving import SIGN_OF_LIFE, SILENCE
 
 _OPEN = 8.0  # seconds for an agent to answer at the start
@@ -101,6 +102,7 @@ class Spreading:
 
     async def _open(self, address: str) -> None:
         comm = None
+        answer: News
         try:
             async with asyncio.timeout(_OPEN):
                 comm = await connect(address, timeout=_OPEN, **self._connection_args)
@@ -139,18 +141,20 @@ class Spreading:
                 agent.wake.clear()
                 orders, agent.orders = agent.orders, []
                 for givers in orders or [{}]:
-                    await agent.comm.write({"orders": givers})
+                    order: Piece = {"orders": givers}
+                    await agent.comm.write(order)
                 while agent.queue and len(agent.under_way) < _WINDOW:
                     agent.under_way.add(piece := agent.queue.popleft())
                     content = cut(self._plan, self._buffers, *extent(piece, self._plan.nbytes))
-                    await agent.comm.write({"piece": piece, "data": to_serialize(content)})
+                    message: Piece = {"piece": piece, "data": to_serialize(content)}
+                    await agent.comm.write(message)
 
     async def _listen(self, agent: _Agent) -> None:
         """Take note of what an agent says, until all have the image; others may need pieces of it to the last."""
         why = "it was lost on the way"
         try:
             while True:
-                message = await asyncio.wait_for(agent.comm.read(), SILENCE)
+                message: News = await asyncio.wait_for(agent.comm.read(), SILENCE)
                 if pieces := message.get("have"):
                     agent.stalled_since = time.monotonic()
                     agent.under_way.difference_update(pieces)

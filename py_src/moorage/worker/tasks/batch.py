@@ -10,11 +10,12 @@ from __future__ import annotations
 import pickle
 import time
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from distributed import Reschedule
 
+from moorage.wire.tasks import BatchOptions, Described, Outcome
 from moorage.worker.holdings import ATOMS
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.errors import Cancelled, describe
@@ -33,8 +34,7 @@ class Items:
 
     Parameters
     ----------
-    options : mapping
-        Those of `Runtime.batch`.
+    options : BatchOptions
     wanted : callable
         Whether the notebook still wants them.
     report : callable
@@ -48,7 +48,7 @@ class Items:
 
     def __init__(
         self,
-        options: Mapping[str, Any],
+        options: BatchOptions,
         wanted: Callable[[], bool],
         report: Callable[..., None],
         sink: Any,
@@ -56,7 +56,7 @@ class Items:
         explain: Callable[[BaseException], None],
     ) -> None:
         self.values: list[Taken] = []
-        self.errors: dict[int, dict[str, Any]] = {}
+        self.errors: dict[int, Described] = {}
         self.seconds = 0.0
         self._options = options
         self._wanted = wanted
@@ -117,9 +117,10 @@ class Items:
             except BaseException as another:
                 error = another
         self._explain(error)
-        self.errors[position] = describe(error, self._worker) | {"attempts": retries + 1}
+        self.errors[position] = described = describe(error, self._worker)
+        described["attempts"] = retries + 1
         if isinstance(error, Untakeable):
-            self.errors[position]["untakeable"] = error.args
+            described["untakeable"] = error.args
         return None
 
     def fail(self, error: BaseException) -> None:
@@ -127,9 +128,9 @@ class Items:
         self.values = [None] * self._options["n"]
         self.errors = dict.fromkeys(range(self._options["n"]), describe(error, self._worker))
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> Outcome:
         """Tell the notebook that they have ended, with the values if they are small; return all there is of them."""
-        outcome = {
+        outcome: Outcome = {
             "values": self.values,
             "done": len(self.values),
             "errors": self.errors,
@@ -148,7 +149,7 @@ class Items:
         return outcome
 
 
-def small_pickle(outcome: dict[str, Any]) -> bytes | None:
+def small_pickle(outcome: Outcome) -> bytes | None:
     """Return `outcome` pickled, if that is short."""
     pickled = pickle.dumps(outcome, protocol=5)
     return pickled if len(pickled) < SMALL else None

@@ -16,6 +16,7 @@ import cloudpickle
 import tblib  # type: ignore[import-untyped]
 
 from moorage.images.carrier import Table
+from moorage.wire.tasks import Described
 from moorage.worker.text import clean
 
 LONGEST = 2000
@@ -99,7 +100,7 @@ def survivable(error: BaseException) -> Exception:
     return survivor
 
 
-def describe(raised: BaseException, worker: Any) -> dict[str, Any]:
+def describe(raised: BaseException, worker: Any) -> Described:
     """Return an error in a form that can be sent: pickled, and in words."""
     traceback = users_frames(raised.__traceback__)
     raised.with_traceback(None)

@@ -28,6 +28,7 @@ from tornado.ioloop import PeriodicCallback
 
 from moorage._dask.parts import rely_on
 from moorage._dask.worker import PARTS
+from moorage.wire.tasks import OUTPUT_TOPIC, BatchOptions, CallOptions, Outcome
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
 from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_frames
@@ -63,12 +64,8 @@ class Runtime:
         """The table of what has come to this process as an image, if there is one (``worker/images/plugin.py``)."""
         return getattr(sys.modules.get(self._images), "table", None)
 
-    def call(self, payload: bytes, options: dict[str, Any], *values: Any) -> Any:
-        """Run one task: ``payload`` is a pickled (function, args, kwargs). Raises what the function raises.
-
-        Options: ``run`` identifies it; ``topic`` for reports; ``key`` of the task; ``limits``: leases by name;
-        ``once``: refuse to run a second time.
-        """
+    def call(self, payload: bytes, options: CallOptions, *values: Any) -> Any:
+        """Run one task: ``payload`` is a pickled (function, args, kwargs). Raises what the function raises."""
         worker, key = get_worker(), options["key"]
         with self.output(worker, options["topic"], options["run"]):
             figures = figure_numbers()
@@ -90,14 +87,8 @@ class Runtime:
             error.add_note(f"(raised on worker {worker.name})")
         raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
 
-    def batch(self, program: bytes, items: bytes, options: dict[str, Any], *values: Any) -> dict[str, Any]:
-        """Run ``program`` for each of ``items``; return values, errors by position, and how long it took.
-
-        Options: ``run`` and ``batch`` identify it; ``hash`` of the program; ``topic`` for reports; ``shared``: how
-        many of `values` belong to the program; ``packed``: whether items are pickled one by one; ``retries`` per item;
-        ``limits``: leases by name; ``spread``: whether an item is a tuple of arguments; ``once``: refuse to run a
-        second time; ``budget``: seconds after which it stops, and returns what it has.
-        """
+    def batch(self, program: bytes, items: bytes, options: BatchOptions, *values: Any) -> Mapping[str, Any]:
+        """Run ``program`` for each of ``items``; return their `Outcome`."""
         worker = get_worker()
         shared, packed = options["shared"], options["packed"]
         spread, limits, key = options["spread"], options["limits"], options["key"]
@@ -230,7 +221,7 @@ class RuntimePlugin(WorkerPlugin):
         module.runtime.forget_file_names()
 
 
-def each_item(batch: dict[str, Any], index: int) -> Any:
+def each_item(batch: Outcome, index: int) -> Any:
     """Return the value of one item of a batch, or raise its error."""
     error = batch["errors"].get(index)
     if error is not None:
@@ -244,9 +235,9 @@ def wanted(worker: Any, key: Any) -> bool:
     return task is not None and task.state not in ("cancelled", "released", "forgotten")
 
 
-def claim(worker: Any, options: Mapping[str, Any], part: str) -> None:
+def claim(worker: Any, options: CallOptions | BatchOptions, part: str) -> None:
     """Raise if that part of a run has begun before, on a worker that was lost."""
-    client = options["topic"].removeprefix("moorage-output-")
+    client = options["topic"].removeprefix(OUTPUT_TOPIC)
     if not sync(worker.loop, worker.scheduler.moorage_claim, client=client, run=options["run"], part=part):
         raise RuntimeError("the worker that ran this was lost, and it is not to run twice")
 

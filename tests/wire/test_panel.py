@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hin
 
 import pytest
 
-from moorage.panel_protocol import (
+from moorage.wire.panel import (
     PanelClosed,
     PanelHello,
     PanelOpen,
@@ -20,7 +20,7 @@ from moorage.panel_protocol import (
     PanelUpdate,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 MESSAGES = ROOT / "tests/protocol"
 
 

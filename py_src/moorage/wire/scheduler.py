@@ -1,20 +1,24 @@
-"""What the scheduler and the kernel say to each other, by Dask's own RPC and event stream.
+"""What notebooks and workers ask the scheduler, and what it tells notebooks, by Dask's RPC and event stream.
 
-The kernel calls handlers named ``moorage_*``; the scheduler answers with a ``SchedulerSnapshot`` and afterwards sends
+A notebook calls handlers named ``moorage_*``; the scheduler answers with a ``SchedulerSnapshot`` and afterwards sends
 each subscribed client a ``Changes`` event per 50 ms in which something changed. ``seq`` grows by one with each event; a
-gap means: ask for a snapshot. What kernel and panel say to each other stands in ``panel_protocol.py``.
+gap means: ask for a snapshot.
 
 Only shapes and their conversion from and to ``model``; only the standard library is used.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerStatus
 
 PROTOCOL_VERSION = 2
 """Raised when a message changes its meaning. Both sides refuse another version, and say so."""
+
+TOPIC = "moorage"
+"""Of the events to notebooks."""
 
 SPAN = "moorage"
 """Name and id of the span in which Dask counts what moorage runs and places."""
@@ -69,15 +73,23 @@ def placement_from_dict(wire: PlacementDict) -> Placement:
     raise ValueError(f"unknown kind of placement: {wire['kind']!r}")
 
 
+class StructureDict(TypedDict):
+    """How the futures of a variable are put together; see ``kernel/placement/structure.py``."""
+
+    kind: str
+    labels: NotRequired[list[Any]]
+    typename: NotRequired[str]
+
+
 class PlaceItem(TypedDict):
-    """One variable to place: the argument of the handler ``moorage_place``."""
+    """One variable to place."""
 
     vid: str  # "owner:name", unique on the scheduler
     name: str
     owner: str
     keys: list[Any]  # Dask keys: str or tuple
     placement: PlacementDict
-    structure: dict[str, Any]  # how the futures are put together, see kernel/placement/structure.py
+    structure: StructureDict
     typename: str
     detail: str
     nbytes: list[int]  # bytes of each key as estimated by the notebook, for keys that have not arrived
@@ -134,7 +146,7 @@ class VariableRecord(TypedDict):
     owner: str
     keys: list[Any]
     placement: PlacementDict
-    structure: dict[str, Any]
+    structure: StructureDict
     typename: str
     detail: str
     nbytes: int  # bytes of one copy of all keys
@@ -196,6 +208,112 @@ class NoticeEvent(TypedDict):
     level: Literal["info", "warning", "error"]
     message: str
     remedy: str
+
+
+Event: TypeAlias = Changes | RestoreRequest | NoticeEvent
+"""What the scheduler tells notebooks."""
+
+
+class Placed(TypedDict):
+    """The answer to ``moorage_place``: it is recorded."""
+
+    status: Literal["OK"]
+    variables: dict[str, VariableRecord | None]
+    revision: int
+    lacking: list[Any]  # keys of the loads that are on no worker
+
+
+class UnknownWorker(TypedDict):
+    """The answer to ``moorage_place`` if a placement names a worker that never was; nothing has changed."""
+
+    status: Literal["unknown-worker"]
+    asked: str
+    known: list[str]
+
+
+class IsActor(TypedDict):
+    """The answer to ``moorage_place`` if a key is an actor's; nothing has changed."""
+
+    status: Literal["actor"]
+    key: Any
+
+
+class Turn(TypedDict):
+    """The answer to ``moorage_acquire``."""
+
+    status: Literal["OK", "busy", "differs"]
+    name: NotRequired[str]  # of the limit that differs
+    most: NotRequired[int]  # what it is for what runs now
+
+
+class NotebookHandlers(Protocol):
+    """What notebooks ask of the scheduler; each is the method of that name, without prefix, of its plugin."""
+
+    async def moorage_place(
+        self, items: list[PlaceItem], client: str, requested: Iterable[str] = (), loads: Sequence[Load] = ()
+    ) -> Placed | UnknownWorker | IsActor:
+        """Record placements, in the place of those of the same variables, and deliver `loads` first."""
+        ...
+
+    async def moorage_release(self, vids: list[str]) -> int:
+        """Forget placements, by ``vid``; return the revision after that."""
+        ...
+
+    async def moorage_state(self) -> SchedulerSnapshot:
+        """Return everything as it stands."""
+        ...
+
+    async def moorage_workers(self) -> list[WorkerDict]:
+        """Return the workers with their memory as it is now."""
+        ...
+
+    async def moorage_subscribe(self, client: str) -> SchedulerSnapshot:
+        """Send events to a client from now on; return everything as it stands."""
+        ...
+
+    async def moorage_leave(self, client: str) -> None:
+        """Take it that a client has left, though it may go on for other purposes."""
+        ...
+
+    async def moorage_restore(
+        self, values: Mapping[Any, Any], failed: Mapping[Any, tuple[str, bytes]], client: str
+    ) -> list[Any]:
+        """Take values that were asked for, or why there are none; return the keys that have reached no worker."""
+        ...
+
+    async def moorage_sending(
+        self, client: str, keys: Mapping[str, Sequence[Any]], broken_off: Iterable[str] | None = None
+    ) -> None:
+        """Take note of what goes straight to which workers, by address, and to whom it did not go after all."""
+        ...
+
+    async def moorage_sharing(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
+        """Return the bytes of keys that workers, by address, have in shared memory, and besides."""
+        ...
+
+    async def moorage_unclaim(self, client: str, run: str) -> None:
+        """Forget what has begun of a run that has ended."""
+        ...
+
+    async def moorage_uninstall(self) -> None:
+        """Restore the stock scheduler, and forget all placements."""
+        ...
+
+
+class WorkerHandlers(Protocol):
+    """What workers ask of the scheduler; see ``scheduler/turns.py``."""
+
+    async def moorage_acquire(self, limits: Mapping[str, int], lease: str, worker: str, timeout: float) -> Turn:
+        """Take a lease of each limit, within `timeout` seconds."""
+        ...
+
+    async def moorage_free(self, lease: str) -> None:
+        """End a lease of all its limits."""
+        ...
+
+    async def moorage_claim(self, client: str, run: str, part: str) -> bool:
+        """Return whether that part of a run begins for the first time."""
+        ...
 
 
 def travels(value: Any) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 from moorage.model import State, WorkerStatus
-from moorage.protocol import CountsChange, CountsDict, PlacementDict
+from moorage.wire.scheduler import CountsChange, CountsDict, PlacementDict
 
 
 class PanelOpen(TypedDict):

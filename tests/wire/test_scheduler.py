@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, describe
-from moorage.protocol import placement_from_dict, placement_to_dict, travels
+from moorage.wire.scheduler import placement_from_dict, placement_to_dict, travels
 
 names = st.text(min_size=1)
 placements = st.one_of(

@@ -1,0 +1,26 @@
+"""Every message between notebook, scheduler, workers, host process and panel, typed, each in one place.
+
+================  =============  =================================================  ====================================
+from              to             by                                                 what
+================  =============  =================================================  ====================================
+notebook          scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.NotebookHandlers`
+worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
+scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
+worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
+worker            scheduler      a metric of the heartbeat, `images.METRIC`         `images.Room`
+notebook          worker         options of tasks, in their graphs                  `tasks.CallOptions`, `BatchOptions`
+worker            notebook       events, `tasks.OUTPUT_TOPIC`                       `tasks.Report`
+worker            notebook       the result of a batch                              `tasks.Outcome`
+notebook, worker  worker         ``moorage_*`` handlers, by the scheduler too       `images.ImageHandlers`
+notebook, worker  worker         the connection of ``moorage_receive``              `images.Piece`, `images.News`
+worker            worker         the connection of ``moorage_pieces``               `images.Give`, `images.Piece`
+notebook          host process   a pipe, before the cluster is ready                `host.Order`, `host.Event`
+notebook          host process   ``moorage_host``, a handler of its scheduler       `host.HostHandlers`
+host process      notebook       events, `host.TOPIC`                               `host.HostInfo`
+panel             notebook       Jupyter comms, both ways                           `panel`
+================  =============  =================================================  ====================================
+
+What the scheduler asks of workers are Dask's own messages: see `moorage._dask`. Only shapes here, and how plain values
+become them; only the standard library. The handlers are protocols: mypy holds those who ask to them, and a test those
+who answer.
+"""

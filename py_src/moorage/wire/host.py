@@ -1,0 +1,86 @@
+"""What a host process and the notebook say to each other: by pipes until the cluster is ready, by a handler afterwards.
+
+On the pipes it is JSON, one message per line. To the host: one line, the order. To the starter: any number of
+``scratch`` and ``progress`` events, then one ``ready`` or ``error``. After that the pipe to the host only has to stay
+open: its end is the end of the host.
+
+Only shapes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
+
+TOPIC = "moorage-host"
+"""Of the events by which the host tells of changes; each is a `HostInfo`."""
+
+Command: TypeAlias = Literal["info", "scale", "adapt", "fix", "keep", "stop"]
+
+
+class Order(TypedDict):
+    """What the host is to do."""
+
+    spec: dict[str, Any]  # see ``HostSpec`` in ``deploy/spec.py``
+    tls: dict[str, str]
+    sys_path: list[str]
+    dask_config: dict[str, Any]
+    runtime_dir: str  # of the state files of kept clusters
+
+
+class AdaptRange(TypedDict):
+    """Between how many workers a cluster adapts."""
+
+    minimum: int
+    maximum: int
+
+
+class SizeInfo(TypedDict):
+    """The size of a cluster."""
+
+    requested: list[str]  # names of workers
+    arrived: list[str]
+    pending: list[str]
+    adapt: AdaptRange | None
+    trouble: str  # why it is not the size asked for, or empty
+
+
+class Facts(TypedDict, total=False):
+    """What stays the same for the life of a host."""
+
+    name: str
+    kind: str
+    address: str
+    dashboard_link: str
+    pid: int
+
+
+class HostInfo(SizeInfo, Facts):
+    """The state of a host: the answer to each command, and the event when it changes.
+
+    Of a cluster without a host process there is its size only.
+    """
+
+    keep: NotRequired[bool]
+    idle_timeout: NotRequired[float]
+
+
+class Event(TypedDict):
+    """What the host reports while it starts."""
+
+    event: Literal["scratch", "progress", "ready", "error"]
+    path: NotRequired[str]
+    stage: NotRequired[str]
+    arrived: NotRequired[int]
+    requested: NotRequired[int]
+    info: NotRequired[HostInfo]
+    error: NotRequired[str]
+    message: NotRequired[str]
+    remedy: NotRequired[str]
+
+
+class HostHandlers(Protocol):
+    """What anybody on the cluster may ask of the host; see ``deploy/host/control.py``."""
+
+    async def moorage_host(self, command: Command = "info", **arguments: Any) -> HostInfo:
+        """Carry out a command; return the state after it."""
+        ...
