@@ -100,6 +100,7 @@ class Segment:
         self.reusable = reusable
         self.handle = Handle(b"", 0, ())
         self._writeable: mmap.mmap | None = None
+        self._populated = 0  # bytes of the block that are in the page table of this process
         name = _NAME + secrets.token_hex(16)
         size = HEADER + self.capacity
         if directory is None:
@@ -137,7 +138,6 @@ class Segment:
         """
         if nbytes > self.capacity:
             raise ValueError(f"{nbytes} bytes do not fit into a segment of {self.capacity}")
-        again = self._writeable is not None
         header = struct.pack(_FIELDS, _MAGIC, nonce := secrets.token_bytes(16), nbytes)
         if self._writeable is not None:
             self._put(self._writeable, 0, memoryview(bytes(len(header))))
@@ -154,7 +154,7 @@ class Segment:
             self._put(self._writeable, 0, memoryview(header))
         else:
             _write_all(self.fd, memoryview(header), 0)
-        if not again:
+        if not self.handle.paths:
             self._seal()
         path = f"/proc/{os.getpid()}/fd/{self.fd}" if self.file is None else self.file
         self.handle = Handle(nonce, nbytes, (path,))
@@ -216,10 +216,11 @@ class Segment:
             self._writeable, self.reusable = None, False
             fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _FIXED | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
 
-    @staticmethod
-    def _populate(memory: mmap.mmap, nbytes: int) -> None:
-        with contextlib.suppress(OSError):  # quicker than one fault for each page
-            memory.madvise(_MADV_POPULATE_WRITE, 0, HEADER + nbytes)
+    def _populate(self, memory: mmap.mmap, nbytes: int) -> None:
+        if nbytes > self._populated:  # it takes nearly as long as writing, also where there is nothing to do
+            self._populated = nbytes
+            with contextlib.suppress(OSError):  # quicker than one fault for each page
+                memory.madvise(_MADV_POPULATE_WRITE, 0, HEADER + nbytes)
 
     @staticmethod
     def _put(memory: mmap.mmap, start: int, content: memoryview) -> None:
