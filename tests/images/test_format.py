@@ -220,7 +220,25 @@ def test_memory_that_can_be_resized_is_not_held():
     holder.data.append(1)
 
 
-@pytest.mark.parametrize("value", [GRID, GRID[::2], FRAME, {"a": [1, 2], "b": GRID}, KINDS["masked"]], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [
+        GRID,
+        GRID[::2],
+        FRAME,
+        {"a": [1, 2], "b": GRID},
+        KINDS["masked"],
+        3,
+        2**80,
+        0.5,
+        True,
+        None,
+        "text",
+        2j,
+        np.int8(1),
+    ],
+    ids=repr,
+)
 def test_a_fingerprint_is_the_digest_of_the_image(value):
     image = encode(value)
     assert fingerprint(value) == image.digest == digest_of(image.stream)

@@ -1,19 +1,70 @@
-"""Keys held alive on the scheduler, in the name of a client that is none.
+"""Keys held alive on the scheduler, in the name of a client that is none, or of one that is told of them another way.
 
 Relied on, as read in distributed 2026.8.0: ``client_desires_keys`` makes a client of any name that it does not know,
-and that entry of ``clients`` can be taken away once it desires nothing. Without these parts the scheduler plugin does
-not start.
+and that entry of ``clients`` can be taken away once it desires nothing; what a client desires stands in the
+``wants_what`` of its state, and in the ``who_wants`` of the tasks. Dask's ways to add to these tell all clients of each
+key once more, which of ten thousand keys costs more than all else. Without these parts the scheduler plugin does not
+start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 from moorage._dask.parts import parts_of
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
 
 SUBJECT = "hold on placed keys"
 
-PARTS = parts_of(
-    SUBJECT,
-    "distributed.scheduler:Scheduler",
-    calls={"client_desires_keys": ("keys", "client"), "client_releases_keys": ("keys", "client")},
-    live=("clients",),
+PARTS = (
+    *parts_of(
+        SUBJECT,
+        "distributed.scheduler:Scheduler",
+        calls={"client_desires_keys": ("keys", "client"), "client_releases_keys": ("keys", "client")},
+        live=("clients",),
+    ),
+    *parts_of(
+        SUBJECT,
+        "distributed.scheduler:ClientState",
+        has=("wants_what",),
+        calls={"__init__": ("client",)},
+    ),
 )
+
+
+def desire(scheduler: Scheduler, keys: Iterable[Any], client: str) -> None:
+    """Keep `keys`, which the scheduler knows, alive in the name of a client, and tell nobody."""
+    from distributed.scheduler import ClientState  # found missing by the check, rather than when moorage is imported
+
+    if (desirer := scheduler.clients.get(client)) is None:
+        desirer = scheduler.clients[client] = ClientState(client)
+    for key in keys:
+        ts = scheduler.tasks[key]
+        if ts.who_wants is None:
+            ts.who_wants = set()
+        ts.who_wants.add(desirer)
+        desirer.wants_what.add(ts)
+
+
+def enter(scheduler: Scheduler, sizes: Mapping[Any, int], workers: Iterable[str], client: str) -> None:
+    """Take it that workers have values of keys that the scheduler does not know, for a client, and tell nobody.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    sizes : mapping of key to int
+        Bytes of each.
+    workers : iterable of str
+        Addresses of those that have all of them.
+    client : str
+    """
+    holders = [scheduler.workers[address] for address in workers]
+    for key, nbytes in sizes.items():
+        ts = scheduler.new_task(key, None, "memory")
+        ts.set_nbytes(nbytes)
+        for holder in holders:
+            scheduler.add_replica(ts, holder)
+    desire(scheduler, sizes, client)

@@ -53,6 +53,7 @@ SMALLEST = 4096
 """Bytes. Smaller pieces of memory stay in the stream."""
 
 _TRAILER = 8 + len(MAGIC) + 1 + 16
+_PLAIN = (int, float, bool, type(None))  # a pickle of these has nothing outside of it
 _RESIZABLE = ("bytearray", "array", "mmap")  # their memory may move, unless it is exported: so none is kept
 
 Read = Callable[[memoryview], bytes]
@@ -131,7 +132,7 @@ class Image:
     @property
     def copied(self) -> int:
         """Bytes of the buffers that each process has to copy: strings and the like."""
-        return copied_of(self.stream)
+        return copied_of(self.stream) if self.buffers else 0
 
     @property
     def shareable(self) -> int:
@@ -141,7 +142,7 @@ class Image:
     @property
     def nbytes(self) -> int:
         """What there is to send, bytes."""
-        return len(self.stream) + sum(buffer.nbytes for buffer in self.buffers)
+        return len(self.stream) + (sum(buffer.nbytes for buffer in self.buffers) if self.buffers else 0)
 
     @property
     def layout(self) -> Layout:
@@ -173,10 +174,14 @@ def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image
     Exception
         What the pickler raises if something in `value` cannot be pickled.
     """
-    file, found = io.BytesIO(), _Collector(read, "copied" if copy else "kept")
+    found = _Collector(read, "copied" if copy else "kept")
+    if type(value) in _PLAIN:  # they come in lists of ten thousand
+        pickled = pickle.dumps(value, 5)
+        return Image(pickled + _trailer_of(0, found.digest(_xxh3(pickled), len(pickled))))
+    file = io.BytesIO()
     _Pickler(file.write, found).dump(value)
     digest = found.digest(_xxh3(file.getbuffer()), file.tell())
-    file.write(found.copied.to_bytes(8, "little") + MAGIC + bytes([VERSION]) + digest)
+    file.write(_trailer_of(found.copied, digest))
     return Image(file.getvalue(), tuple(found.buffers), tuple(found.lent), tuple(found.digests))
 
 
@@ -230,6 +235,10 @@ def digest_of(stream: bytes | memoryview) -> str:
 def copied_of(stream: bytes | memoryview) -> int:
     """Return how many bytes of its buffers a process copies that loads `stream`. Raises as `digest_of`."""
     return int.from_bytes(_trailer(stream)[:8], "little")
+
+
+def _trailer_of(copied: int, digest: bytes) -> bytes:
+    return copied.to_bytes(8, "little") + MAGIC + bytes([VERSION]) + digest
 
 
 def _trailer(stream: bytes | memoryview) -> bytes:

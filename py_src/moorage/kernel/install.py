@@ -41,6 +41,7 @@ SHIPPED_MODULES = (
     "moorage._dask.scheduler",
     "moorage._dask.task_states",
     "moorage._dask.transfers",
+    "moorage.collector",
     "moorage.counts",
     "moorage.model",
     "moorage.plan",

@@ -84,15 +84,18 @@ class Journal:
         self._soon = float(_FIRST)  # events that may be sent soon
         self._sent = perf_counter()
 
-    def mark(self, vids: Collection[str] = (), *, placed: bool = False) -> None:
-        """Look at these variables for the next event; `placed`: they are new or placed anew."""
+    def mark(self, vids: Collection[str] = (), *, placed: bool = False, later: bool = False) -> None:
+        """Look at these variables for the next event; `placed`: they are new or placed anew.
+
+        `later`: they are marked once more when there is more to tell, and nothing has to be told before.
+        """
         if self._handle is not None and not placed and all(map(self._dirty.__contains__, vids)):
             return
         self._dirty.update(dict.fromkeys(vids))
         if placed:
             self._placed.update(vids)
             self._awaited.update(vids)
-        if not self.subscribers:
+        if later or not self.subscribers:
             return
         loop = asyncio.get_running_loop()
         pause = max(INTERVAL, _REST * self._took)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dask.utils import key_split
 
+from moorage._dask.kept_keys import desire
 from moorage.model import Placement
 from moorage.plan import Key
 from moorage.scheduler.desired import Desired, Record
@@ -47,8 +48,8 @@ class Keeper:
         self._journal = journal
         self._gone: set[Key] = set()
 
-    def put(self, record: Record) -> None:
-        """Put `record` in force, in the place of one of the same ``vid``."""
+    def put(self, record: Record, *, tell_later: bool = False) -> None:
+        """Put `record` in force, in the place of one of the same ``vid``; `tell_later`: see `Journal.mark`."""
         self._journal.count()
         before = self._desired.records.get(record.vid)
         for key in record.keys:
@@ -65,7 +66,7 @@ class Keeper:
             if key in self._origins and key in self._scheduler.tasks:
                 self._origins.wait_for(key)
         self._reconciler.mark(record.keys)
-        self._journal.mark([record.vid], placed=True)
+        self._journal.mark([record.vid], placed=True, later=tell_later)
 
     def release(self, vid: str) -> None:
         """End a record, if there is one. Keys that nobody else wants are forgotten by Dask."""
@@ -126,7 +127,7 @@ class Keeper:
         desirer = _pseudo_client(record.vid) if record.hold else record.client or ""
         known = [key for key in keys if key in self._scheduler.tasks]
         if known and (record.hold or desirer in self._scheduler.clients):
-            self._scheduler.client_desires_keys(known, desirer)
+            desire(self._scheduler, known, desirer)
 
     def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
         if _pseudo_client(vid) in self._scheduler.clients:

@@ -23,6 +23,7 @@ from tornado.ioloop import PeriodicCallback
 from moorage._dask.events import forget_events
 from moorage._dask.parts import rely_on
 from moorage._dask.scheduler import PARTS
+from moorage.collector import collecting_rarely
 from moorage.plan import Address, Key
 from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.asked import is_there, named, refused, take_code_off
@@ -143,29 +144,31 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         placements = [named(placement_from_dict(item["placement"]), view) for item in items]
         if (refusal := refused(items, placements, self.scheduler, view, seen)) is not None:
             return refusal
-        if loads:
-            await self.delivery.deliver(loads, placements[0], client)
-        if client not in self.scheduler.clients:  # it has died meanwhile, and its futures with it
-            items = [item for item in items if item["hold"] and not loads]
-        view = self.reconciler.view
-        placements = [named(placement_from_dict(item["placement"]), view) for item in items]
-        records = [
-            record_of(item, placement, client, self.desired.records.get(item["vid"]))
-            for item, placement in zip(items, placements, strict=True)
-        ]
-        hands = dict[Key, str | None]()
-        for item in items:
-            hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
-        async for record in in_slices(records):
-            self.keeper.put(record)
-        # what belongs to another variable too is left where it is
-        self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
-        self.reconciler.run()
-        for _ in range(_ROUNDS if loads else 0):  # so that the answer is the last word
-            if self.reconciler.marked.isdisjoint(hands):
-                break
-            await asyncio.sleep(0)
+        with collecting_rarely():
+            if loads:
+                await self.delivery.deliver(loads, placements[0], client)
+            if client not in self.scheduler.clients:  # it has died meanwhile, and its futures with it
+                items = [item for item in items if item["hold"] and not loads]
+            view = self.reconciler.view
+            placements = [named(placement_from_dict(item["placement"]), view) for item in items]
+            records = [
+                record_of(item, placement, client, self.desired.records.get(item["vid"]))
+                for item, placement in zip(items, placements, strict=True)
+            ]
+            hands = dict[Key, str | None]()
+            for item in items:
+                hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
+            async for record in in_slices(records):
+                self.keeper.put(record, tell_later=bool(loads))
+            # what belongs to another variable too is left where it is
+            self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
             self.reconciler.run()
+            for _ in range(_ROUNDS if loads else 0):  # so that the answer is the last word
+                if self.reconciler.marked.isdisjoint(hands):
+                    break
+                await asyncio.sleep(0)
+                self.reconciler.run()
+            self.journal.mark([record.vid for record in records], placed=True)
         variables = {record.vid: self._variable(record.vid) for record in records}
         lacking = [key for load in loads for key in load["keys"] if not is_there(key, self.scheduler)]
         return {"status": "OK", "variables": variables, "revision": self.journal.revision, "lacking": lacking}

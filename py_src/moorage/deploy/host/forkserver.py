@@ -11,6 +11,7 @@ that both import at once.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -54,6 +55,7 @@ def _tie() -> None:
         # Also called in what a worker forks later on, which is none of our business.
         if os.getppid() == server:
             _die_with(server)
+            gc.freeze()  # what was imported stays: looking through it takes time, and memory of the worker's own
 
     os.register_at_fork(after_in_child=in_child)
 

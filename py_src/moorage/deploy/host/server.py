@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import ipaddress
 import logging
@@ -112,6 +113,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     try:
         lifetime.set_keep(spec.keep)
         channel.send({"event": "ready", "info": control.info()})
+        gc.freeze()  # what has been imported stays: the collector need not look through it again and again
     except MoorageError as error:
         channel.send_error(error)
         lifetime.end(error.message)

@@ -295,7 +295,7 @@ def worth_a_segment(image: Image) -> bool:
 
 def shared_nbytes(image: Image) -> int:
     """Return the bytes of an image that workers go on to share."""
-    return image.shareable if image.shareable >= SMALLEST_SHARED else 0
+    return shareable if image.buffers and (shareable := image.shareable) >= SMALLEST_SHARED else 0
 
 
 def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[str, str], own: int) -> str:

@@ -166,6 +166,11 @@ def needs(
     needed = Needs()
     for key, nbytes, first in zip(elements.keys, elements.nbytes, firsts, strict=True):
         holders = held.get(key) or set()
+        sharable = shared.get(key, 0)
+        if targets is None and not holders and not sharable:  # as most elements of a list
+            if first is not None:
+                needed.private[first] = needed.private.get(first, 0) + nbytes
+            continue
         if targets is not None:
             wanted = all_of(placement, view, holders) if holders and isinstance(placement, OnePerHost) else targets
             lacking = [view.name(a) for a in (wanted or set()) - holders]
@@ -176,7 +181,7 @@ def needs(
         for name in lacking:
             worker = view.by_address[view.by_name[name]]
             there_too = worker.host in shared_on
-            mapped = shared.get(key, 0) if worker.shares and (there_too or fits_as_shared(nbytes, worker, rooms)) else 0
+            mapped = sharable if worker.shares and (there_too or fits_as_shared(nbytes, worker, rooms)) else 0
             needed.private[name] = needed.private.get(name, 0) + max(0, nbytes - mapped)
             if mapped and not there_too:
                 shared_on.add(worker.host)

@@ -8,7 +8,6 @@ yet, and record the placement. The scheduler does the rest (``moorage.scheduler`
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
+from moorage.collector import collecting_rarely
 from moorage.errors import InputError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import forget
@@ -37,8 +37,6 @@ from moorage.wire.scheduler import VariableRecord, placement_from_dict
 
 if TYPE_CHECKING:
     from distributed import Client
-
-logger = logging.getLogger(__name__)
 
 _MANY = 10_000  # keys
 
@@ -280,9 +278,10 @@ class Placer(Bringing):
         """
         placement, limit, copy = await self._destination(placement), config.seconds("wait-timeout", timeout), False
         while True:
-            requests, infos = await self._prepare(values, names, placement, how, copy=copy)
-            if not how.force:
-                await checks.check_room(requests, placement, infos, self.link)
+            with collecting_rarely():
+                requests, infos = await self._prepare(values, names, placement, how, copy=copy)
+                if not how.force:
+                    await checks.check_room(requests, placement, infos, self.link)
             broken_off = asyncio.Event()
             work = asyncio.ensure_future(self._send_and_record(requests, infos, how, broken_off))
             self._sending.note((key for one in requests for key in one.elements.keys), work)
@@ -296,7 +295,7 @@ class Placer(Bringing):
                 copy = True
             except asyncio.CancelledError:
                 broken_off.set()
-                work.add_done_callback(partial(_let_go, requests))
+                work.add_done_callback(partial(request.let_go, requests))
                 raise
             else:
                 return requests
@@ -308,7 +307,7 @@ class Placer(Bringing):
     async def _send_and_record(
         self, requests: Sequence[PlacementRequest], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event
     ) -> None:
-        with self._remembering(requests):
+        with collecting_rarely(), self._remembering(requests):
             for one in requests:
                 if one.value is not NOTHING and not one.small and not broken_off.is_set():
                     with self._arriving(one.label) as progress:
@@ -388,12 +387,3 @@ class Placer(Bringing):
 
     def _is_origin_of(self, keys: Sequence[Any]) -> bool:
         return all(key in self.origins for key in keys)
-
-
-def _let_go(requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
-    """Let go of what nobody waits for any more, and take note of how that ended."""
-    for one in requests:
-        one.futures.clear()
-        one.lives.clear()
-    if not work.cancelled() and (error := work.exception()) is not None:
-        logger.info("A placement that was broken off has failed: %s", error)

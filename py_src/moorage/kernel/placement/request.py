@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from moorage.kernel.connection.scheduler_link import SchedulerLink
     from moorage.kernel.images.hosts import OnBytes
     from moorage.kernel.images.sharing import Shared
+
+logger = logging.getLogger(__name__)
 
 _DIRECT = 1_000_000  # bytes above which data goes straight to the workers, where they can be reached
 _SEND_SECONDS = 1  # of the search for the worker, which was there a moment ago; not of the transfer
@@ -218,6 +221,15 @@ async def send(
         if isinstance(futures, BaseException):
             raise futures
         request.futures.update(futures)
+
+
+def let_go(requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
+    """Let go of what nobody waits for any more, and take note of how that ended."""
+    for one in requests:
+        one.futures.clear()
+        one.lives.clear()
+    if not work.cancelled() and (error := work.exception()) is not None:
+        logger.info("A placement that was broken off has failed: %s", error)
 
 
 class _Lacking(NamedTuple):

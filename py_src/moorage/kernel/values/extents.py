@@ -24,7 +24,7 @@ def byte_bounds(array: Any) -> tuple[int, int]:
 
 def extents_of(value: Any, image: Image) -> list[Extent]:
     """Return where the buffers of the image of `value` lie, as far as they are the memory of the value."""
-    if not is_kept(image.stream, image.nbytes - len(image.stream)):
+    if not image.buffers or not is_kept(image.stream, image.nbytes - len(image.stream)):
         return []
     extents = image.extents()
     if type(value) is np.ndarray:  # needs no keeping: its address is its own as long as it is an origin

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from moorage._dask.kept_keys import enter
 from moorage.model import Placement
 from moorage.plan import Address, Key, KeyView, plan_key
 
@@ -101,12 +102,22 @@ class Delivery:
                 some = load["keys"][start : start + _SOME]
                 there = [address for address, _ in mine if address in self._scheduler.workers]
                 if there:
-                    sizes = {key: mine[0][1][key] for key in some}
-                    self._origins.update_data(who_has=dict.fromkeys(some, there), nbytes=sizes, client=client)
+                    self._arrived({key: mine[0][1][key] for key in some}, there, client)
                 elif client in self._scheduler.clients:
                     self._scheduler.client_desires_keys(list(filter(self._scheduler.tasks.get, some)), client)
                 if start + _SOME < len(load["keys"]):
                     await asyncio.sleep(0)
+
+    def _arrived(self, sizes: Mapping[Key, int], workers: Sequence[Address], client: str) -> None:
+        """Register what has arrived, given by its bytes; `client` hears of it with the answer."""
+        alive = client in self._scheduler.clients
+        new = {key: nbytes for key, nbytes in sizes.items() if alive and key not in self._scheduler.tasks}
+        if new:
+            enter(self._scheduler, new, workers, client)
+            self._strays.hold(new, senders=2)  # this one has arrived
+            self._strays.arrived(client, dict.fromkeys(new, workers))
+        if known := sizes.keys() - new.keys():
+            self._origins.update_data(who_has={key: list(workers) for key in known}, nbytes=dict(sizes), client=client)
 
     def _targets(self, load: Load, placement: Placement) -> list[Address]:
         """Return who is sent a load now: nobody who has all of it."""
