@@ -1,21 +1,27 @@
 """Broadcasting on one host: seconds until all workers have the value, and the memory that it takes.
 
 Beside moorage: what the machine needs at least, one ``pwrite`` of the bytes into fresh shared memory; plain Dask, with
-and without ``direct=True``; and ray, joblib and ipyparallel where they are installed. Connections are encrypted where
-there are any (moorage, Dask). Each figure comes from a process and a cluster of its own, and the order of the methods
-rotates from one repetition to the next, because whoever is first finds memory that the system has not zeroed yet.
+and without ``direct=True``; and ray, joblib and ipyparallel where they are installed (``pip install -r
+benchmarks/requirements.txt``). Connections are encrypted where there are any (moorage, Dask). Each figure comes from a
+process and a cluster of its own, and the order of the methods rotates from one repetition to the next, because whoever
+is first finds memory that the system has not zeroed yet. A method that would take more memory than there is is left
+out.
 
-For each method: seconds until all workers have the value, as the median and as a multiple of the limit; seconds of the
-first use, which touches every page in every worker; and the memory of all workers that came on top (proportional set
-size: shared pages count once), as a multiple of the value.
+Two rows for each method: seconds until all workers have the value, and until every page of it has been used in every
+worker besides; as medians, as multiples of the limit (its second row: one process reads every page), and of what
+moorage takes for the same. And the memory of all workers that came on top (proportional set size: shared pages count
+once), as a multiple of the value.
 
-Usage: ``python benchmarks/broadcast.py [--mib 256] [--workers 4] [--reps 5]``. Takes about a minute per repetition.
+Usage: ``python benchmarks/broadcast.py [--mib 256 ...] [--workers 4 ...] [--reps 5] [--only METHOD ...]``. 256 MiB to 4
+workers take about a minute per repetition. All that the README tells:
+``python benchmarks/broadcast.py --mib 256 1024 2048 --workers 2 4 8 --reps 3``, about an hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import mmap
 import os
 import statistics
 import subprocess
@@ -67,7 +73,7 @@ def figures(pids: list[int], nbytes: int, place: Callable[[], object], use: Call
 
 
 def limit(nbytes: int, n: int) -> Figures:
-    """Write the bytes once into fresh shared memory."""
+    """Write the bytes once into fresh shared memory; map it and read every page."""
     content = memoryview(value(nbytes)).cast("B")
     fd = os.memfd_create("limit")
 
@@ -76,7 +82,12 @@ def limit(nbytes: int, n: int) -> Figures:
         while done < nbytes:
             done += os.pwrite(fd, content[done : done + SLICE], done)
 
-    return {"placed": seconds(write), "used": 0.0, "memory": 1.0}
+    def use() -> None:
+        with mmap.mmap(fd, nbytes, prot=mmap.PROT_READ) as memory:
+            touch(array := np.frombuffer(memory, "i8"))
+            del array
+
+    return {"placed": seconds(write), "used": seconds(use), "memory": 1.0}
 
 
 def moorage(nbytes: int, n: int, warm: bool = False) -> Figures:
@@ -142,7 +153,7 @@ def ray(nbytes: int, n: int, warm: bool = False) -> Figures:
     """``ray.put``, and the first ``ray.get`` of each of n actors."""
     import ray as peer
 
-    peer.init(num_cpus=n, object_store_memory=max(6 * nbytes, 1 << 28), include_dashboard=False, log_to_driver=False)
+    peer.init(num_cpus=n, object_store_memory=max(4 * nbytes, 1 << 28), include_dashboard=False, log_to_driver=False)
 
     class Holder:
         def pid(self) -> int:
@@ -217,8 +228,17 @@ METHODS: dict[str, Callable[[int, int], Figures]] = {
 }
 
 
+def copies(method: str, n: int) -> int:
+    """Return how many times the value is in memory at the most, in all processes together."""
+    everywhere = method.startswith(("scatter", "ipyparallel"))
+    return n + 2 if everywhere else 5 if method.endswith("warm") else 3
+
+
 def measured(method: str, nbytes: int, n: int) -> Figures | None:
     """Run a method in a process of its own; None if it cannot be run here."""
+    if copies(method, n) * nbytes > 0.9 * psutil.virtual_memory().available:
+        print(f"  {method}: left out (it takes {copies(method, n)} times the value)", file=sys.stderr)
+        return None
     command = [sys.executable, __file__, "--method", method, "--mib", str(nbytes >> 20), "--workers", str(n)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -230,42 +250,61 @@ def measured(method: str, nbytes: int, n: int) -> Figures | None:
     return found
 
 
+def compared(names: list[str], nbytes: int, n: int, reps: int) -> dict[str, list[Figures]]:
+    """Run methods in turn, and return what each has taken."""
+    taken: dict[str, list[Figures]] = {name: [] for name in names}
+    for rep in range(reps):
+        at = rep % len(names)
+        for name in names[at:] + names[:at]:
+            if rep and not taken[name]:
+                continue
+            found = measured(name, nbytes, n)
+            if found is not None:
+                taken[name].append(found)
+                print(f"  {rep + 1}/{reps} {name}: {found['placed']:.3f} s", file=sys.stderr)
+    return {name: rows for name, rows in taken.items() if rows}
+
+
+def table(taken: dict[str, list[Figures]]) -> list[str]:
+    """Return a table of what methods have taken, in Markdown."""
+
+    def middle(name: str, *what: str) -> float:
+        return statistics.median(sum(row[each] for each in what) for row in taken[name])
+
+    lines = ["| what | | seconds | of the limit | of moorage | memory |", "|---|---|---|---|---|---|"]
+    for name in taken:
+        for words, *what in (("all have it", "placed"), ("and have used it", "placed", "used")):
+            took = middle(name, *what)
+            of_limit = f"{took / middle('limit', *what):.2f}" if "limit" in taken else "-"
+            of_ours = f"{took / middle('moorage', *what):.2f}" if "moorage" in taken else "-"
+            first = (name, f"{middle(name, 'memory'):.2f}") if what == ["placed"] else ("", "")
+            lines.append(f"| {first[0]} | {words} | {took:.3f} | {of_limit} | {of_ours} | {first[1]} |")
+    return lines
+
+
 def main() -> None:
-    """Run the methods in turn and print a table."""
+    """Run the methods in turn for each size and number of workers, and print a table of each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mib", type=int, default=256)
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--mib", type=int, nargs="+", default=[256])
+    parser.add_argument("--workers", type=int, nargs="+", default=[4])
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument(
         "--only", nargs="*", default=list(METHODS), help="some of the methods; the limit is always there"
     )
     parser.add_argument("--method", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    nbytes = args.mib << 20
     if args.method:
-        print(json.dumps(METHODS[args.method](nbytes, args.workers)))
+        print(json.dumps(METHODS[args.method](args.mib[0] << 20, args.workers[0])))
         return
+    if unknown := set(args.only) - METHODS.keys():
+        parser.error(f"no such method: {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}")
     names = [name for name in METHODS if name in args.only or name == "limit"]
-    taken: dict[str, list[Figures]] = {name: [] for name in names}
-    for rep in range(args.reps):
-        at = rep % len(names)
-        for name in names[at:] + names[:at]:
-            if rep and not taken[name]:
-                continue
-            found = measured(name, nbytes, args.workers)
-            if found is not None:
-                taken[name].append(found)
-                print(f"  {rep + 1}/{args.reps} {name}: {found['placed']:.3f} s", file=sys.stderr)
-    least = statistics.median(each["placed"] for each in taken["limit"])
-    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
-    print(f"{args.mib} MiB to {args.workers} workers; {machine}; medians of {args.reps} repetitions")
-    print(f"{'':28} {'placed':>9} {'of limit':>9} {'first use':>10} {'memory':>8}")
-    for name, rows in taken.items():
-        if rows:
-            placed, used, memory = (
-                statistics.median(row[what] for row in rows) for what in ("placed", "used", "memory")
-            )
-            print(f"{name:28} {placed:8.3f}s {placed / least:8.2f}x {used:9.3f}s {memory:7.2f}x")
+    for mib in args.mib:
+        for n in args.workers:
+            taken = compared(names, mib << 20, n, args.reps)
+            machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+            print(f"\n{mib} MiB to {n} workers; {machine}; medians of {args.reps}\n")
+            print("\n".join(table(taken)), flush=True)
 
 
 if __name__ == "__main__":
