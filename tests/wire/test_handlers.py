@@ -12,6 +12,7 @@ import pytest
 import moorage
 from moorage import wire
 from moorage.deploy.host.control import HANDLER, Control
+from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.scheduler.turns import Turns
 from moorage.wire.host import HostHandlers
@@ -24,7 +25,7 @@ from moorage.worker.images.sharing import Sharing
 SOURCES = Path(moorage.__file__).parent
 #: Whose methods answer.
 ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
-    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns)),
+    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery)),
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
@@ -58,7 +59,7 @@ def test_every_handler_that_is_named_anywhere_is_declared() -> None:
     code = "".join(path.read_text() for path in SOURCES.rglob("*.py") if "wire" not in path.parts)
     named = set(re.findall(r"""(?:["']|scheduler(?:_of\([^)]*\))?\.|rpc\(\w+\)\.)(moorage_[a-z]+)\b""", code))
     plugin = inspect.getsource(PlacementSchedulerPlugin._add_handlers)
-    named |= {f"moorage_{name}" for name in re.findall(r"self\.(?:turns\.)?([a-z]+)[,)]", plugin)} & {
+    named |= {f"moorage_{name}" for name in re.findall(r"self\.(?:turns\.|delivery\.)?([a-z]+)[,)]", plugin)} & {
         name for _, name in HANDLERS
     }
     others = {"moorage_sink", "moorage_stands", "moorage_images", "moorage_worker", "moorage_nanny"}  # no messages

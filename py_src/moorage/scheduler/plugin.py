@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from distributed.active_memory_manager import ActiveMemoryManagerExtension, ReduceReplicas
 from distributed.diagnostics.plugin import SchedulerPlugin
 from tornado.ioloop import PeriodicCallback
 
@@ -32,7 +31,7 @@ from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.placement.delivery import Delivery
-from moorage.scheduler.placement.policy import keep_placed
+from moorage.scheduler.placement.policy import hide
 from moorage.scheduler.placement.reconcile import Reconciler, in_slices
 from moorage.scheduler.placement.replicas import watch_replicas
 from moorage.scheduler.recovery.casualties import Casualties
@@ -55,6 +54,7 @@ from moorage.wire.scheduler import (
     SchedulerSnapshot,
     UnknownWorker,
     VariableRecord,
+    Withdrawn,
     WorkerDict,
     placement_from_dict,
 )
@@ -110,7 +110,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close,
         ]  # fmt: skip
-        self._hide_from_policy()
+        self._undo += hide(scheduler, self.desired.by_key)
         self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
         self._undo.append(watch_replicas(scheduler, self.shared, lambda ts, ws: self.shared.count(ts.key, ws)))
         self._add_handlers()
@@ -122,8 +122,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     # Handlers
 
     async def place(
-        self, items: list[PlaceItem], client: str, requested: Iterable[str] = (), loads: Sequence[Load] = ()
-    ) -> Placed | UnknownWorker | IsActor:
+        self,
+        items: list[PlaceItem],
+        client: str,
+        requested: Iterable[str] = (),
+        loads: Sequence[Load] = (),
+        call: str = "",
+    ) -> Placed | UnknownWorker | IsActor | Withdrawn:
         """Record placements, in the place of those of the same variables, and begin to carry them out.
 
         Parameters
@@ -135,10 +140,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             Names of workers that may never have been here, but are asked for.
         loads : sequence of Load
             Values of keys of `items`, which have the same placement; they are delivered first.
-
-        Returns
-        -------
-        Placed, UnknownWorker or IsActor
+        call : str
+            By which it can be withdrawn.
         """
         view, seen = self.reconciler.view, {*self._seen, *requested} if self._seen else None
         placements = [named(placement_from_dict(item["placement"]), view) for item in items]
@@ -147,6 +150,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         with collecting_rarely():
             if loads:
                 await self.delivery.deliver(loads, placements[0], client)
+            if self.delivery.is_withdrawn(call):
+                return {"status": "withdrawn"}
             if client not in self.scheduler.clients:  # it has died meanwhile, and its futures with it
                 items = [item for item in items if item["hold"] and not loads]
             view = self.reconciler.view
@@ -370,20 +375,14 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     # Getting in and out
 
-    def _hide_from_policy(self) -> None:
-        amm: ActiveMemoryManagerExtension | None = self.scheduler.extensions.get("amm")
-        for policy in amm.policies if amm is not None else ():
-            if type(policy) is ReduceReplicas:
-                self._undo.append(keep_placed(policy, self.desired.by_key))
-
     def _add_handlers(self) -> None:
         adopt = self.keeper.adopt if self._adopts else lambda keys, placement: None
         adopter = Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives)
         adopter.install()
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
-            self.place, self.release, self.state, self.workers, self.subscribe, self.leave, self.restore, self.sending,
-            self.sharing, self.uninstall,
+            self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
+            self.restore, self.sending, self.sharing, self.uninstall,
             self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:

@@ -238,6 +238,12 @@ class IsActor(TypedDict):
     key: Any
 
 
+class Withdrawn(TypedDict):
+    """The answer to ``moorage_place`` if it was withdrawn before it was recorded; nothing has changed."""
+
+    status: Literal["withdrawn"]
+
+
 class Turn(TypedDict):
     """The answer to ``moorage_acquire``."""
 
@@ -250,9 +256,18 @@ class NotebookHandlers(Protocol):
     """What notebooks ask of the scheduler; each is the method of that name, without prefix, of its plugin."""
 
     async def moorage_place(
-        self, items: list[PlaceItem], client: str, requested: Iterable[str] = (), loads: Sequence[Load] = ()
-    ) -> Placed | UnknownWorker | IsActor:
+        self,
+        items: list[PlaceItem],
+        client: str,
+        requested: Iterable[str] = (),
+        loads: Sequence[Load] = (),
+        call: str = "",
+    ) -> Placed | UnknownWorker | IsActor | Withdrawn:
         """Record placements, in the place of those of the same variables, and deliver `loads` first."""
+        ...
+
+    async def moorage_withdraw(self, call: str) -> None:
+        """Do not record what that call of ``moorage_place`` places, unless it is recorded already."""
         ...
 
     async def moorage_release(self, vids: list[str]) -> int:

@@ -114,7 +114,7 @@ class SchedulerLink:
             self.mirror.reset(snapshot, anew=anew)
         self.changed("variables", "workers")
 
-    async def place(self, items: list[PlaceItem], loads: Sequence[Load] = ()) -> set[Any]:
+    async def place(self, items: list[PlaceItem], loads: Sequence[Load] = (), call: str = "") -> set[Any]:
         """Record placements on the scheduler, and have it deliver small values of theirs first.
 
         Returns
@@ -128,12 +128,13 @@ class SchedulerLink:
             If a placement names a worker that was never there and is not asked for. Nothing has changed.
         NotPlaceableError
             If a key is that of an actor. Nothing has changed.
+        CancelledError
+            If `withdraw` came first. Nothing has changed.
         """
-        more = sum(load["nbytes"] for load in loads) / SLOWEST_LINK
         asking = self._scheduler.moorage_place(
-            items=items, client=self.client.id, requested=list(self.requested), loads=loads
+            items=items, client=self.client.id, requested=list(self.requested), loads=loads, call=call
         )
-        placed = await answer(self.client, asking, more)
+        placed = await answer(self.client, asking, sum(load["nbytes"] for load in loads) / SLOWEST_LINK)
         if placed["status"] == "unknown-worker":
             raise UnknownWorkerError(placed["asked"], placed["known"])
         if placed["status"] == "actor":
@@ -141,10 +142,16 @@ class SchedulerLink:
                 f"The actor {placed['key']!r} cannot be placed: it lives on its worker and cannot be copied.",
                 "Place the data it works on instead.",
             )
+        if placed["status"] == "withdrawn":
+            raise asyncio.CancelledError
         with self._noticing_what_goes():
             self.mirror.put(placed["variables"], placed["revision"])
         self.changed("variables")
         return set(placed["lacking"])
+
+    def withdraw(self, call: str) -> None:
+        """Let nothing come of a `place` that is not recorded yet; does not wait."""
+        self._background(self._scheduler.moorage_withdraw(call=call))
 
     async def release(self, vids: list[str]) -> None:
         """Forget placements on the scheduler, after it has dealt with all that this client sent before."""

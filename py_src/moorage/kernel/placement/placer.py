@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from distributed import Future
 from distributed.utils import offload
@@ -273,8 +274,7 @@ class Placer(Bringing):
         What another thread changes meanwhile is placed as it was at one moment: it is copied first then.
 
         An interrupt ends the wait, and stops what is on its way to other hosts; but not what is on its way to a worker,
-        which may have it already. That is let go of when it has arrived; once all has arrived the placement stays
-        recorded.
+        which may have it already. That is let go of when it has arrived; once the placement is recorded it stays.
         """
         placement, limit, copy = await self._destination(placement), config.seconds("wait-timeout", timeout), False
         while True:
@@ -282,8 +282,8 @@ class Placer(Bringing):
                 requests, infos = await self._prepare(values, names, placement, how, copy=copy)
                 if not how.force:
                     await checks.check_room(requests, placement, infos, self.link)
-            broken_off = asyncio.Event()
-            work = asyncio.ensure_future(self._send_and_record(requests, infos, how, broken_off))
+            broken_off, call = asyncio.Event(), uuid4().hex
+            work = asyncio.ensure_future(self._send_and_record(requests, infos, how, broken_off, call))
             self._sending.note((key for one in requests for key in one.elements.keys), work)
             self._recording.note((one.item["vid"] for one in requests), work)
             try:
@@ -295,6 +295,8 @@ class Placer(Bringing):
                 copy = True
             except asyncio.CancelledError:
                 broken_off.set()
+                if not work.done():
+                    self.link.withdraw(call)
                 work.add_done_callback(partial(request.let_go, requests))
                 raise
             else:
@@ -305,16 +307,18 @@ class Placer(Bringing):
         await self._recording.ended(f"{self.owner}:{name}" for name in names)
 
     async def _send_and_record(
-        self, requests: Sequence[PlacementRequest], infos: Sequence[WorkerInfo], how: How, broken_off: asyncio.Event
+        self,
+        requests: Sequence[PlacementRequest],
+        infos: Sequence[WorkerInfo],
+        how: How,
+        broken_off: asyncio.Event,
+        call: str,
     ) -> None:
         with collecting_rarely(), self._remembering(requests):
             for one in requests:
                 if one.value is not NOTHING and not one.small and not broken_off.is_set():
                     with self._arriving(one.label) as progress:
                         await request.send(one, self.link, infos, how.direct, self.direct, progress, broken_off)
-            if broken_off.is_set():
-                forget(image for one in requests for image in one.elements.images)
-                raise asyncio.CancelledError
             gone = {key for one in requests for key in set(self._keys_before(one)) - set(one.elements.keys)}
             if any(key not in self._futures or self._futures[key].status == "cancelled" for key in gone):
                 await self.link.flush()  # graphs that were submitted before need it; what has a future lives till then
@@ -322,7 +326,13 @@ class Placer(Bringing):
             if small:
                 await self.link.images.install()
             loads = loads_of(small, infos, in_process=self.link.images.in_process)
-            lacking = await self.link.place([one.item for one in requests], loads)
+            try:
+                if broken_off.is_set():
+                    raise asyncio.CancelledError
+                lacking = await self.link.place([one.item for one in requests], loads, call)
+            except asyncio.CancelledError:
+                forget(image for one in requests for image in one.elements.images)
+                raise
         for one in small:
             for life, item in zip(one.lives, one.elements.items, strict=True):
                 if life.key not in lacking:

@@ -29,6 +29,7 @@ _LONGER = 2.0  # seconds that one may take longer than another, and twice what t
 _SLOWEST_LINK = 10e6  # bytes per second
 _MOST = 64  # workers that a load is sent to at once
 _MOST_BYTES = 32_000_000  # that are sent of a load at once
+_CALLS = 1000  # that are known to be withdrawn
 _SOME = 500  # keys that are registered without a break
 
 
@@ -48,6 +49,7 @@ class Delivery:
         self._reconciler = reconciler
         self._origins = origins
         self._strays = strays
+        self._withdrawn: dict[str, None] = {}
 
     async def deliver(self, loads: Sequence[Load], placement: Placement, client: str) -> None:
         """Bring loads to where `placement` wants them first, for a client that will have futures of them.
@@ -68,6 +70,16 @@ class Delivery:
             for address, load in puts:
                 self._strays.suspect(address, load["keys"])
             raise errors[0]
+
+    async def withdraw(self, call: str) -> None:
+        """Take note that nobody wants any more what a call places; it may not have come yet."""
+        self._withdrawn[call] = None
+        if len(self._withdrawn) > _CALLS:
+            del self._withdrawn[next(iter(self._withdrawn))]
+
+    def is_withdrawn(self, call: str) -> bool:
+        """Whether `withdraw` was told of a call; once."""
+        return self._withdrawn.pop(call, call) is None
 
     async def _put(self, puts: Sequence[tuple[Address, Load]]) -> list[Mapping[Key, int] | BaseException | None]:
         """Send loads to workers, and return the sizes of what has arrived, or what went wrong.

@@ -1,6 +1,6 @@
 """What the Active Memory Manager (AMM) knows of placement.
 
-``keep_placed`` hides placed keys from ``ReduceReplicas`` for as long as moorage is on the scheduler. ``LetGo`` lives
+``hide`` hides placed keys from ``ReduceReplicas`` for as long as moorage is on the scheduler. ``LetGo`` lives
 for a single run of a throw-away manager, so that surplus copies go at once rather than at the next cycle, yet only past
 the manager's own guards: never the last copy, never one that a running task depends on, never an actor's.
 ``RetireWorker`` is left alone.
@@ -27,16 +27,22 @@ if TYPE_CHECKING:
     from distributed.active_memory_manager import SuggestionGenerator
 
 
-def keep_placed(policy: ReduceReplicas, placed: Container[Key]) -> Callable[[], Any]:
-    """Make `policy` leave the placed keys alone, and return what undoes it.
+def hide(scheduler: Scheduler, placed: Container[Key]) -> list[Callable[[], Any]]:
+    """Make the memory manager's ``ReduceReplicas`` leave the placed keys alone, and return what undoes it.
 
     Parameters
     ----------
-    policy : ReduceReplicas
-        Stays where it is, and the same to all who know it. Only its ``run`` is shadowed.
+    scheduler : Scheduler
     placed : container of keys
         Looked at in each run; not copied.
     """
+    amm: ActiveMemoryManagerExtension | None = scheduler.extensions.get("amm")
+    policies = amm.policies if amm is not None else ()
+    return [_keep_placed(policy, placed) for policy in policies if type(policy) is ReduceReplicas]
+
+
+def _keep_placed(policy: ReduceReplicas, placed: Container[Key]) -> Callable[[], Any]:
+    """Make `policy` leave the placed keys alone; it stays where it is, and only its ``run`` is shadowed."""
 
     def run() -> SuggestionGenerator:
         """Yield what upstream's policy would, were there no placed keys."""
