@@ -1,3 +1,4 @@
+import array
 import dataclasses
 import pickle
 import subprocess
@@ -106,6 +107,28 @@ def test_memory_is_not_in_the_stream(kind):
     value, image = carried(KINDS[kind], read_only=True)
     assert len(image.stream) < 1500
     assert not value.flags.writeable
+
+
+VIEWS = {
+    "bytes": memoryview(bytes(range(200)) * 50),
+    "bytearray": memoryview(bytearray(10_000)),
+    "few": memoryview(b"ab"),
+    "none": memoryview(b""),
+    "numbers": memoryview(array.array("d", range(2000))),
+    "a table": memoryview(GRID),
+    "stepped": memoryview(bytes(range(200)) * 100)[::-3],
+}
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_memoryview_comes_out_as_one(kind):
+    view = VIEWS[kind]
+    copy, image = carried(view)
+    assert type(copy) is memoryview
+    assert copy == view
+    assert (copy.format, copy.shape, copy.readonly) == (view.format, view.shape, view.readonly)
+    assert sum(buffer.nbytes for buffer in image.buffers) == (view.nbytes if view.nbytes > SMALLEST else 0)
+    assert fingerprint(view) == image.digest
 
 
 def test_a_subclass_keeps_what_makes_it_one():

@@ -1,4 +1,4 @@
-"""How arrays of numpy are pickled as they lie in memory, also those that numpy itself would write into the stream."""
+"""How arrays of numpy, and memoryviews, are pickled as they lie in memory, also where it would go into the stream."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ def reduce_subclass(array: Any) -> Any:
         about = (None, False, True, 0, array._fill_value, True, array._hardmask, False)
         return kind, (plain, mask, *about)
     return NotImplemented
+
+
+def reduce_view(view: memoryview) -> Any:
+    """Return how a memoryview is made of an array over its memory, rather than of bytes."""
+    import numpy as np
+
+    try:
+        return getattr, (np.asarray(view), "data")
+    except (TypeError, ValueError):  # released, or of a format that numpy does not know
+        return NotImplemented
 
 
 class Bytes:

@@ -336,6 +336,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
             return reduced
         if kind is types.CodeType:
             return reduce_code(value)
+        if kind is memoryview:
+            return arrays.reduce_view(value)
         return super().reducer_override(value)
 
 

@@ -68,6 +68,7 @@ def linear():
 
 MAPPED = {
     "array": lambda: GRID,
+    "memoryview": lambda: memoryview(GRID),
     "Fortran": lambda: np.asfortranarray(GRID),
     "stepped": lambda: X.repeat(2)[::-2],
     "records": lambda: RECORDS,
@@ -170,7 +171,7 @@ def assert_equal(a, b):
         case list() | tuple():
             for one, other in zip(a, b, strict=True):
                 assert_equal(one, other)
-        case pa.Table() | str() | bytes() | bytearray() | None:
+        case pa.Table() | str() | bytes() | bytearray() | memoryview() | None:
             assert a == b
         case xr.Dataset():
             xr.testing.assert_identical(a, b)
