@@ -70,6 +70,8 @@ SHIPPED_MODULES = (
     "moorage.scheduler.turns",
 )
 
+_OF_A_CLASS = 6  # parts that cloudpickle gives for a class that goes by value
+
 _lock = RLock()
 
 
@@ -101,7 +103,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, types.CodeType):
             return reduce_code(obj)
-        return super().reducer_override(obj)
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == _OF_A_CLASS:
+            # Without the id by which cloudpickle finds a class again, and then writes to it: a worker or scheduler in
+            # this process would change our own classes, and a plugin that comes twice the classes of the first.
+            make, (*what, _id, extra), *rest = reduced
+            return make, (*what, None, extra), *rest
+        return reduced
 
 
 async def install_plugin(client: Client) -> SchedulerSnapshot:

@@ -28,9 +28,7 @@ from moorage.pickling.functions import argument_names, captures, global_names, i
 from moorage.pickling.sources import lines_of
 from moorage.worker.unpickling.code import Sources, cached, cached_property
 
-# Kept: a worker in this process unpickles the class by value, which gives it another function.
-_MAKE_CODE = Sources.code
-OURS: dict[Any, str] = {_MAKE_CODE: "code", cached: "cached", cached_property: "cached_property"}
+OURS: dict[Any, str] = {Sources.code: "code", cached: "cached", cached_property: "cached_property"}
 """What makes code again on a worker, and the name under which a payload refers to it."""
 
 _CACHED = type(functools.cache(lambda: None))
@@ -134,7 +132,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         first, text = (0, "") if id(code) in self._covered else lines_of(code)
         if text:
             self._covered.update(map(id, _within(code)))
-        return _MAKE_CODE, (arguments_of(code), first, text)
+        return Sources.code, (arguments_of(code), first, text)
 
     def _function(self, function: types.FunctionType) -> Any:
         reduced = super().reducer_override(function)
