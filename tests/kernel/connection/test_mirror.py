@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.counts import with_workers
+from moorage.counts import expand, with_workers
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name, shown_names, state_of
 from moorage.model import Everywhere, WorkerInfo
 from moorage.scheduler.journal import Journal
@@ -49,6 +49,9 @@ class World:
         self.journal = Journal(self.sent, lambda vid: self.variables.get(vid), lambda: list(self.workers.values()))
 
     def change(self, vid, new, placed=False):
+        if new is not None:  # the scheduler counts on workers that it knows only
+            gone = set(WORKERS) - self.workers.keys()
+            new = with_workers(new, (), gone)
         if new is None:
             self.variables.pop(vid, None)
         else:
@@ -63,11 +66,16 @@ class World:
         """Let a worker come, change or, if its status is None, go."""
         come = {name} - self.workers.keys() if status else set()
         gone = {name} & self.workers.keys() if not status else set()
+        if gone:  # the scheduler hears of each copy that goes with a worker
+            self.journal._dirty |= {vid: None for vid, record in self.variables.items() if self.concerns(record, name)}
         if status is None:
             self.workers.pop(name, None)
         else:
             self.workers[name] = WorkerInfo(name, f"tcp://{name}", "host", status=status)
         self.variables = {vid: with_workers(record, come, gone) for vid, record in self.variables.items()}
+
+    def concerns(self, record, name):
+        return name in expand(record["held"], self.workers) or name in expand(record["pending"], self.workers)
 
     def flush(self):
         self.journal.subscribers.add("client")
