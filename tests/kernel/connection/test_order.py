@@ -21,7 +21,7 @@ def late(cluster, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(comm, "send", lambda *messages: loop.call_later(DELAY, send, *messages))
         yield cluster
-    cluster.client.sync(cluster.link.flush)
+        cluster.client.sync(cluster.link.flush)  # late as all that goes before: nothing of it reaches the next test
 
 
 def load():
