@@ -40,7 +40,7 @@ def merged() -> tuple[Any, list[Any]]:
     left = dd.from_pandas(pd.DataFrame({"k": range(50), "a": range(50)}), npartitions=3)
     right = dd.from_pandas(pd.DataFrame({"k": range(0, 50, 2), "b": range(25)}), npartitions=2)
     x, y = left[left.a > 3], right.assign(b=right.b + 1)
-    return x.merge(y, on="k").b.sum(), [x, y]
+    return x.merge(y, on="k", shuffle_method="tasks").b.sum(), [x, y]  # p2p, if a client is there, needs workers
 
 
 def bag() -> tuple[Any, list[Any]]:
