@@ -218,3 +218,24 @@ def test_two_variables_of_one_key_share_copies_where_one_leaves_the_choice() -> 
     view = KeyView("x", 10, frozenset({cluster.by_name["bob"], cluster.by_name["alice"]}))
     step = plan_key([Anywhere(1), OnWorkers(("alice",))], view, cluster)
     assert [d.worker for d in step.drop] == [cluster.by_name["bob"]]
+
+
+def test_a_placed_value_of_size_goes_to_all_other_hosts_at_once_but_for_those_that_get_it_whole():
+    workers = [worker(name, host) for host in ("h1", "h2", "h3", "h4") for name in (f"{host}a", f"{host}b")]
+    cluster = ClusterView(workers)
+    holder = workers[0].address
+    view = KeyView("x", 10 * SMALL, frozenset({holder}), spreaders=[holder], whole=frozenset({workers[6].address}))
+    step = plan_key([Everywhere()], view, cluster)
+    near, together, whole = step.replicate
+    assert (near.targets, near.spread) == ((workers[1].address,), False)
+    assert (together.targets, together.spread) == ((workers[2].address, workers[4].address), True)
+    assert (whole.targets, whole.spread) == ((workers[6].address,), False)
+
+
+def test_what_is_being_spread_does_not_keep_neighbours_waiting():
+    workers = [worker("a", "h1"), worker("b", "h1"), worker("c", "h2"), worker("d", "h3"), worker("e", "h4")]
+    source, neighbour, *others = (each.address for each in workers)
+    in_flight = dict.fromkeys(others, source)
+    view = KeyView("x", 10 * SMALL, frozenset({source}), in_flight, spreaders=[source], spreading=in_flight.keys())
+    step = plan_key([Everywhere()], view, ClusterView(workers))
+    assert [(action.targets, action.spread) for action in step.replicate] == [((neighbour,), False)]

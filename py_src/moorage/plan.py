@@ -9,6 +9,7 @@ which there is nothing left to do gives an empty plan. What holds in every plan:
 3. A wanted worker that is not there, or is paused, holds nothing up: the others are served, and it becomes a `Wait`.
 4. Large keys travel as a tree: a holder feeds at most `FANOUT` others at a time, neighbours on its own host first, and
    only one worker of a host fetches from another host while its neighbours wait for it.
+5. Placed values of some size go to all such hosts at once instead, piece by piece, so that they cross each link once.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ SMALL = 1 << 20
 """Bytes below which a key goes to all its targets in one wave: a tree would only add round trips."""
 
 _SMALL_SOURCES = 8
+_FIRST_ON_HOST = "wanted there, the first on its host"
 
 Key: TypeAlias = "str | int | float | tuple[Key, ...]"  # as in Dask
 Address: TypeAlias = str
@@ -95,6 +97,12 @@ class KeyView:
     lacking : set of str or None
         For a key that should be everywhere and nothing else: the present workers that do not have it. With it a plan
         takes time for these, not for all workers. None: to be found out.
+    spreaders : sequence of str
+        Holders that can send it to several hosts at once.
+    spreading : set of str
+        Those of `in_flight` to which it is being sent that way; their sources have links to spare.
+    whole : set of str
+        Workers that did not get it that way, and get it whole.
     """
 
     key: Key
@@ -103,16 +111,20 @@ class KeyView:
     in_flight: Mapping[Address, Address] = field(default_factory=dict)
     in_use: bool = False
     lacking: AbstractSet[Address] | None = None
+    spreaders: Sequence[Address] = ()
+    spreading: AbstractSet[Address] = _NONE
+    whole: AbstractSet[Address] = _NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """Copy `key` to `targets` from any of `sources`."""
+    """Copy `key` to `targets` from any of `sources`; `spread`: from the one source to all at once, piece by piece."""
 
     key: Key
     targets: tuple[Address, ...]
     sources: tuple[Address, ...]
     reason: str
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +333,7 @@ def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterVi
         some = tuple(sorted(islice((a for a in view.holders if a in cluster.by_address), _SMALL_SOURCES)))
         return (Replicate(view.key, tuple(missing), some, "wanted there"),) if some else ()
 
-    busy = Counter(view.in_flight.values())
+    busy = Counter(source for target, source in view.in_flight.items() if target not in view.spreading)
     spare: dict[str, list[Address]] = {}  # of hosts that want the key: who can send it elsewhere, as often as it can
     unfed: list[Address] = []  # one worker of each host that has no copy and gets none
     step: list[Replicate] = []
@@ -337,6 +349,11 @@ def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterVi
                 spare.setdefault(host, []).extend([source] * (free - len(now)))
             if not there and members.isdisjoint(view.in_flight):
                 unfed.append(min(wanting))
+    if together := tuple(sorted(set(unfed) - view.whole)) if view.spreaders else ():
+        spreads = Counter(view.in_flight[target] for target in view.spreading)
+        source = min(view.spreaders, key=lambda a: (spreads[a], busy[a]))
+        step.append(Replicate(view.key, together, (source,), _FIRST_ON_HOST, spread=True))
+        unfed = [target for target in unfed if target in view.whole]
     if unfed:
 
         def sources() -> Iterator[Address]:
@@ -347,7 +364,7 @@ def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterVi
                     yield from [a] * (FANOUT - busy[a])
 
         step += [
-            Replicate(view.key, (target,), (source,), "wanted there, the first on its host")
+            Replicate(view.key, (target,), (source,), _FIRST_ON_HOST)
             for target, source in zip(sorted(unfed), sources(), strict=False)
         ]
     return tuple(step)

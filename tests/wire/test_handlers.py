@@ -18,6 +18,7 @@ from moorage.scheduler.turns import Turns
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
+from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
 from moorage.worker.images.sharing import Sharing
@@ -27,7 +28,7 @@ SOURCES = Path(moorage.__file__).parent
 ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery)),
     WorkerHandlers: (("", Turns),),
-    ImageHandlers: (("", Sharing), ("", Lending), ("", Receiving)),
+    ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
 }
 #: Where a handler is a method of another name.

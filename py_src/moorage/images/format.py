@@ -250,6 +250,11 @@ def _trailer(stream: bytes | memoryview) -> bytes:
     return trailer
 
 
+def digests_of(buffers: Sequence[memoryview]) -> tuple[bytes, ...]:
+    """Return the digest of each buffer."""
+    return tuple(map(_xxh3, buffers))
+
+
 def damaged(buffers: Sequence[memoryview], digests: Sequence[bytes]) -> int:
     """Return how many buffers do not have the content that their digests tell."""
     return sum(_xxh3(buffer) != digest for buffer, digest in zip(buffers, digests, strict=True))

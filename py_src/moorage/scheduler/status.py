@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moorage.counts import counts_of
 from moorage.model import State, WorkerInfo
 from moorage.plan import standing
-from moorage.scheduler.placement.reconcile import worker_info
+from moorage.scheduler.placement.observed import worker_info
 from moorage.wire.scheduler import VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:

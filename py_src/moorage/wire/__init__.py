@@ -12,6 +12,7 @@ notebook          worker         options of tasks, in their graphs              
 worker            notebook       events, `tasks.OUTPUT_TOPIC`                       `tasks.Report`
 worker            notebook       the result of a batch                              `tasks.Outcome`
 notebook, worker  worker         ``moorage_*`` handlers, by the scheduler too       `images.ImageHandlers`
+scheduler         worker         ``moorage_forward``, a handler                     `images.ImageHandlers`
 notebook, worker  worker         the connection of ``moorage_receive``              `images.Piece`, `images.News`
 worker            worker         the connection of ``moorage_pieces``               `images.Give`, `images.Piece`
 notebook          host process   a pipe, before the cluster is ready                `host.Order`, `host.Event`
@@ -20,7 +21,7 @@ host process      notebook       events, `host.TOPIC`                           
 panel             notebook       Jupyter comms, both ways                           `panel`
 ================  =============  =================================================  ====================================
 
-What the scheduler asks of workers are Dask's own messages: see `moorage._dask`. Only shapes here, and how plain values
-become them; only the standard library. The handlers are protocols: mypy holds those who ask to them, and a test those
-who answer.
+What else the scheduler asks of workers are Dask's own messages: see `moorage._dask`. Only shapes here, and how plain
+values become them; only the standard library. The handlers are protocols: mypy holds those who ask to them, and a test
+those who answer.
 """

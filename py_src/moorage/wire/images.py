@@ -42,6 +42,13 @@ class Loan(TypedDict, total=False):
     why: str  # empty if only because it is small
 
 
+class Forwarded(TypedDict):
+    """Where a worker has brought a value, by addresses of workers of other hosts."""
+
+    there: list[str]
+    why: dict[str, str]  # of each of the others, why it does not have it
+
+
 class ImageHandlers(Protocol):
     """What others ask of a worker; those that take a connection go on as a conversation of their own."""
 
@@ -55,6 +62,10 @@ class ImageHandlers(Protocol):
 
     async def moorage_lend(self, keys: Iterable[Any]) -> list[Loan | None]:
         """Return where values lie; None of one that is not here."""
+        ...
+
+    async def moorage_forward(self, key: Any, agents: Sequence[str], seconds: float) -> Forwarded:
+        """Bring a value to the hosts of other workers, within so many seconds; they have it mapped then."""
         ...
 
     async def moorage_receive(self, comm: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> Any:

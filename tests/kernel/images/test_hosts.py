@@ -73,11 +73,16 @@ def mapped(cluster):
     return {names[address]: found for address, found in cluster.client.run(segments).items()}
 
 
-def sums(cluster, name):
-    """Return what a task gets of a variable on each worker."""
+def on_all(cluster, name, function):
+    """Return what a function returns of a variable on each worker."""
     future = cluster[name].future
     on = [info.name for info in cluster.workers()]
-    return cluster.client.gather([cluster.client.submit(np.sum, future, workers=[w], pure=False) for w in on])
+    return cluster.client.gather([cluster.client.submit(function, future, workers=[w], pure=False) for w in on])
+
+
+def sums(cluster, name):
+    """Return what a task gets of a variable on each worker."""
+    return on_all(cluster, name, np.sum)
 
 
 @contextlib.contextmanager
@@ -92,7 +97,11 @@ def progress_of(cluster, name, tell):
 
 
 def refuse(dask_worker):
-    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers.pop("moorage_receive")
+    async def receive(comm, transfer, sizes, digests):
+        await comm.write({"error": "it does not take part"})
+
+    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers["moorage_receive"]
+    dask_worker.handlers["moorage_receive"] = receive
 
 
 def take_part(dask_worker):
@@ -228,15 +237,106 @@ def test_agents_that_do_not_reach_each_other_get_it_from_the_source(cluster, wor
 def test_a_worker_that_joins_on_another_host_gets_it(cluster, workers):
     x = random(12)
     cluster.broadcast(x, name="x")
+    cluster.broadcast(text := "ä" * 3_000_000, name="text")
+    before = total_forwarded(cluster)
     workers.add("e1", "e2", host="127.0.0.5")
     try:
-        eventually(lambda: len(cluster.placement()["x"].holders) == 8, 30)
+        eventually(lambda: all(len(cluster.placement()[name].holders) == 8 for name in ("x", "text")), 30)
+        assert total_forwarded(cluster) - before == 2
         found = mapped(cluster)
         assert found["e1"] == found["e2"] != set()
         assert sums(cluster, "x") == [x.sum()] * 8
+        assert on_all(cluster, "text", len) == [len(text)] * 8
     finally:
         cluster.release("x")
         workers.remove("e1", "e2")
+
+
+def forwarded(dask_worker):
+    """Return to how many workers of other hosts a worker has sent something block-wise, from the first call on."""
+    if not hasattr(dask_worker, "forwarded"):
+        dask_worker.forwarded, forward = [], dask_worker.handlers["moorage_forward"]
+
+        async def noted(**message):
+            answer = await forward(**message)
+            dask_worker.forwarded += answer["there"]
+            return answer
+
+        dask_worker.handlers["moorage_forward"] = noted
+    return len(dask_worker.forwarded)
+
+
+def total_forwarded(cluster):
+    return sum(cluster.client.run(forwarded).values())
+
+
+EVERYWHERE = [f"{host}{n}" for host in HOSTS for n in (1, 2)]
+
+
+@pytest.mark.parametrize("writable", [False, True], ids=["read-only", "writable"])
+def test_what_is_placed_more_widely_goes_to_all_other_hosts_at_once(cluster, writable):
+    x = random(16)
+    cluster.pin("x", ["b2"], value=x, writable=writable)
+    before = total_forwarded(cluster)
+    cluster.pin("x", EVERYWHERE)
+    assert total_forwarded(cluster) - before == 2
+    assert sorted(cluster.placement()["x"].holders) == EVERYWHERE
+    assert sums(cluster, "x") == [x.sum()] * 6
+    assert on_all(cluster, "x", lambda value: value.flags.writeable) == [writable] * 6
+    found = mapped(cluster)
+    assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
+
+
+def test_large_texts_go_that_way_too_and_leave_nothing_behind(cluster):
+    text = "ä" * 3_000_000
+    cluster.pin("text", ["c1"], value={"of": text})
+    before = total_forwarded(cluster)
+    cluster.pin("text", EVERYWHERE)
+    assert total_forwarded(cluster) - before == 2
+    assert on_all(cluster, "text", lambda value: value["of"] == "ä" * 3_000_000) == [True] * 6
+    eventually(lambda: not any(mapped(cluster).values()))
+
+
+def test_what_moves_to_another_host_goes_that_way_and_leaves_the_first(cluster):
+    cluster.pin("x", ["b1"], value=random(17))
+    before = total_forwarded(cluster)
+    cluster.pin("x", ["d2"])
+    assert total_forwarded(cluster) - before == 1
+    eventually(lambda: cluster.placement()["x"].holders == ["d2"])
+    eventually(lambda: {name for name, found in mapped(cluster).items() if found} == {"d2"})
+
+
+def test_where_the_notebook_does_not_send_to_workers_the_first_that_has_it_sends_it_on(cluster):
+    x, before = random(18), total_forwarded(cluster)
+    cluster.scatter(x, name="x", broadcast=True, whole=True, direct=False)
+    assert total_forwarded(cluster) - before == 2
+    assert sums(cluster, "x") == [x.sum()] * 6
+    found = mapped(cluster)
+    assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
+
+
+def test_what_a_task_returned_is_left_to_dask(cluster):
+    before, future = total_forwarded(cluster), cluster.client.submit(random, 19, workers=["b1"])
+    cluster.pin("x", ["c1", "d1"], value=future)
+    eventually(lambda: sorted(cluster.placement()["x"].holders) == ["c1", "d1"])
+    assert total_forwarded(cluster) == before
+
+
+@pytest.mark.parametrize("out", ["c", "cd"], ids=["one host does not take part", "none does"])
+def test_hosts_that_do_not_take_part_get_what_is_placed_already_another_way(cluster, workers, out):
+    x = random(20)
+    cluster.pin("x", ["b1"], value=x)
+    before = total_forwarded(cluster)
+    addresses = [workers.addresses()[f"{host}{n}"] for host in out for n in (1, 2)]
+    cluster.client.run(refuse, workers=addresses)
+    try:
+        cluster.pin("x", EVERYWHERE)
+        assert total_forwarded(cluster) - before == 2 - len(out)
+        assert sums(cluster, "x") == [x.sum()] * 6
+        found = mapped(cluster)
+        assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
+    finally:
+        cluster.client.run(take_part, workers=addresses)
 
 
 def spread(cluster, workers, digests, until=None):

@@ -25,7 +25,7 @@ from distributed.scheduler import TaskState, WorkerState
 from moorage import capacity
 from moorage.errors import DoesNotFitError, ScaleError
 from moorage.model import WorkerInfo
-from moorage.scheduler.placement.reconcile import own_nbytes, worker_info
+from moorage.scheduler.placement.observed import own_nbytes, worker_info
 from moorage.scheduler.shared import Shared
 from moorage.wire.images import METRIC
 

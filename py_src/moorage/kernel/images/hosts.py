@@ -1,13 +1,15 @@
 """Brings images of the notebook's values to other hosts: each host gets one copy, into memory that its workers map.
 
 One worker of each host is its agent; all agents together spread an image in one go (``worker/images/spreading.py``),
-with the notebook as the source. Where the notebook does not reach workers, or an agent drops out, the value goes the
-ordinary way, and `Hosts.why_not` says why.
+with the notebook as the source. Where the notebook does not reach workers, or an agent drops out, the scheduler has a
+worker that has the value send it on in the same way (``worker/images/forwarding.py``), or else the value goes the
+ordinary way; `Hosts.why_not` says why.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -29,7 +31,7 @@ SMALLEST_SPREAD = 4 << 20
 
 _AT_ONCE = 4  # images
 _ASK_SECONDS = 5
-
+_AGAIN = 60.0  # seconds after which a host is tried again that could not be reached
 
 OnBytes = Callable[[int, int], None]
 
@@ -45,6 +47,7 @@ class Hosts:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._why: dict[str, str] = {}
+        self._out_of_reach: dict[str, float] = {}  # hosts, and until when they are not tried again
 
     async def spread(
         self,
@@ -71,7 +74,9 @@ class Hosts:
         large = {image.digest: image for image in images if image.layout.nbytes >= SMALLEST_SPREAD}
         hosts: dict[str, list[str]] = {}
         for address in sorted(shared.elsewhere & set(addresses)):
-            hosts.setdefault(get_address_host(address), []).append(address)
+            host = get_address_host(address)
+            if self._out_of_reach.get(host, 0.0) < time.monotonic():
+                hosts.setdefault(host, []).append(address)
         if not large or not hosts:
             return
         for address in set().union(*hosts.values()):
@@ -101,6 +106,8 @@ class Hosts:
         spreading = Spreading(image.buffers, image.digests, list(neighbours), self._client.connection_args, progress)
         shared.enclose(spreading.close)
         await spreading.run()
+        until = time.monotonic() + _AGAIN
+        self._out_of_reach.update((get_address_host(agent), until) for agent in spreading.out_of_reach)
         for agent, why in spreading.failed.items():
             self._why.update(dict.fromkeys(neighbours[agent], why))
         asked = (self._mapped(handle, neighbours[agent]) for agent, handle in spreading.handles.items())

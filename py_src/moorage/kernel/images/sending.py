@@ -47,6 +47,7 @@ MODULES = (
     "moorage.images.mappings",
     "moorage.images.segment",
     "moorage.images.texts",
+    "moorage.worker.images.forwarding",
     "moorage.worker.images.lending",
     "moorage.worker.images.memory_manager",
     "moorage.worker.images.nanny",

@@ -207,7 +207,8 @@ async def send(
     each = all_of(placement_from_dict(request.item["placement"]), view) or set()
     images = [one.image for one in lacking]
     with await link.images.sharing.share(images, view.running) as shared:
-        await link.images.hosts.spread(shared, images, each, progress, broken_off)
+        if direct is not False:  # otherwise who gets it first sends it on to the other hosts
+            await link.images.hosts.spread(shared, images, each, progress, broken_off)
         if broken_off.is_set():
             return
         loads: dict[str, list[_Lacking]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, KeysView, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
@@ -16,12 +16,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from moorage.model import Everywhere, OnWorkers, Placement, WorkerInfo, WorkerStatus
+from moorage.model import Everywhere, OnWorkers, Placement, WorkerInfo
 from moorage.plan import SMALL, Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
+from moorage.scheduler.placement.observed import Holders, spreaders, worker_info
 from moorage.scheduler.placement.policy import let_go
-from moorage.wire.images import METRIC
+from moorage.scheduler.placement.spreads import Spreads
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -46,34 +47,6 @@ _DROPS = 400  # of a slice: carrying them out takes time too
 
 _AT_REST = KeyPlan()
 
-_STATUSES: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
-
-
-def worker_info(ws: WorkerState, *, memory: bool = False, shared: Shared | None = None) -> WorkerInfo:
-    """Return what the scheduler knows of a worker; `memory` adds what it holds at the moment, `shared` its host."""
-    holds = ws.memory if memory else None
-    said = ws.metrics.get(METRIC, {})
-    return WorkerInfo(
-        name=str(ws.name),
-        address=ws.address,
-        host=ws.host,
-        nthreads=ws.nthreads,
-        memory_limit=ws.memory_limit or 0,
-        status=_STATUSES.get(ws.status.name, "closing"),
-        managed=min(holds.managed, own_nbytes(ws, shared)) if holds else 0,
-        process=holds.process if holds else 0,
-        spilled=holds.spilled if holds else 0,
-        host_shared=shared.on_host(ws.host) if shared else 0,
-        host_free=said.get("host_free", -1),
-        shares=said.get("shares"),
-    )
-
-
-def own_nbytes(ws: WorkerState, shared: Shared | None) -> int:
-    """Return the bytes of keys that a worker has in memory for itself."""
-    in_memory: int = ws.nbytes - ws.metrics["spilled_bytes"]["memory"]
-    return max(0, in_memory - (shared.held_by(ws) if shared is not None else 0))
-
 
 async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
     """Yield `items`; after each slice of time the event loop gets its turn."""
@@ -83,27 +56,6 @@ async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
         if perf_counter() > until:
             await asyncio.sleep(0)
             until = perf_counter() + SLICE
-
-
-class _Holders(AbstractSet[Address]):
-    """The addresses of a key's holders, without a copy of what may be thousands."""
-
-    def __init__(self, who_has: AbstractSet[WorkerState], workers: Mapping[Address, WorkerState]) -> None:
-        self._who_has = who_has
-        self._workers = workers
-
-    @classmethod
-    def _from_iterable(cls, addresses: Iterable[Any]) -> AbstractSet[Any]:
-        return frozenset(addresses)
-
-    def __contains__(self, address: object) -> bool:
-        return self._workers.get(address) in self._who_has  # type: ignore[call-overload]
-
-    def __iter__(self) -> Iterator[Address]:
-        return (ws.address for ws in self._who_has)
-
-    def __len__(self) -> int:
-        return len(self._who_has)
 
 
 class Reconciler:
@@ -141,6 +93,7 @@ class Reconciler:
         self._dealt: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self._flights = Flights()
+        self._spreads = Spreads(scheduler, self._spread_ended)
         #: Of each key that should be everywhere, the present workers that lack it. Kept up to date by each event, so
         #: that such keys cost what changes, and not all workers again and again.
         self._lacking: dict[Key, set[Address]] = {}
@@ -215,6 +168,7 @@ class Reconciler:
         tasks, ws = self._scheduler.tasks, self._scheduler.workers.get(address)
         if ws is None:
             self._flights.worker_gone(address)
+            self._spreads.worker_gone(address)
             self._to_ask.pop(address, None)
         present = ws is not None and address in self.view.present
         for key, lacking in self._lacking.items():
@@ -249,10 +203,11 @@ class Reconciler:
             self._dealt.pop(key, None)
             self._lacking.pop(key, None)
             self._flights.end_all(key)
+            self._spreads.forget(key)
 
     def coming(self, address: Address) -> list[Key]:
         """Return keys of which a copy is on its way to a worker."""
-        return self._flights.to(address)
+        return [*self._flights.to(address), *self._spreads.to(address)]
 
     def ask_again(self) -> list[tuple[Key, Address]]:
         """Ask once more for copies that do not arrive; return those keys and their targets.
@@ -289,6 +244,7 @@ class Reconciler:
 
     def close(self) -> None:
         """Do nothing any more."""
+        self._spreads.close()
         if self._handle is not None:
             self._handle.cancel()
 
@@ -357,19 +313,35 @@ class Reconciler:
             if key not in self._lacking:
                 self._lacking[key] = set(self.view.present).difference(ws.address for ws in who_has)
             lacking = self._lacking[key]
-            holders: AbstractSet[Address] = _Holders(who_has, self._scheduler.workers)
+            holders: AbstractSet[Address] = Holders(who_has, self._scheduler.workers)
         else:
             self._lacking.pop(key, None)
             lacking, holders = None, frozenset(ws.address for ws in who_has)
-        return KeyView(key, ts.get_nbytes(), holders, self._flights.of(key), bool(ts.waiters), lacking)
+        spreading = self._spreads.of(key)
+        in_flight = self._flights.of(key) | spreading
+        return KeyView(
+            key, ts.get_nbytes(), holders, in_flight, bool(ts.waiters), lacking,
+            spreaders(ts), spreading.keys(), self._spreads.in_vain(key),
+        )  # fmt: skip
 
     def _want(self, action: Replicate) -> None:
         """Have copies asked for, each target once for all its keys."""
         key, sources = action.key, action.sources
+        if action.spread:
+            self._spreads.begin(key, sources[0], action.targets)
+            return
         nbytes = self._scheduler.tasks[key].get_nbytes()
         self._flights.begin(key, sources[0], action.targets, nbytes)
         for target in action.targets:
             self._to_ask.setdefault(target, {})[key] = sources, nbytes
+
+    def _spread_ended(self, key: Key, source: Address, there: AbstractSet[Address]) -> None:
+        """Have those to whose hosts a value has been brought take it from there, as far as it is still wanted."""
+        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(source)
+        targets = tuple(sorted(there & self.pending(key)))
+        if targets and ts is not None and ws in (ts.who_has or ()):
+            self._want(Replicate(key, targets, (source,), "it is on its host"))
+        self.mark((key,))
 
     def _ask(self, until: float) -> None:
         """Ask targets for what is still wanted of them."""

@@ -21,6 +21,7 @@ from tornado.ioloop import PeriodicCallback
 from moorage._dask.parts import rely_on
 from moorage._dask.worker import PARTS, spill_file
 from moorage.images.carrier import Table, writable_module
+from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
 from moorage.worker.images.sharing import Sharing
@@ -63,21 +64,26 @@ class ImagesPlugin(WorkerPlugin):
         module.workers[worker.address] = worker
         module.table.has_room = functools.partial(_has_room, worker)
         self._sharing = Sharing(worker, module.table, self._share)
+        self._forwarding = Forwarding(worker, module.table, self._sharing, self._share)
         self._undo = [
-            _send_as_images(worker, module.table, self._sharing),
+            _send_as_images(worker, module.table, self._sharing, self._forwarding),
             _spill_as_images(worker, module.table),
             self._sharing.close,
+            self._forwarding.close,
             Lending(worker, module.table).close,
             Receiving(worker, module.table, self._share).close,
         ]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping
         sweeping.start()
+        worker.loop.add_callback(worker.heartbeat)  # the scheduler is to know soon what this worker can do
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Called by Dask whenever a task of the worker changes its state."""
         if finish == "memory":
             self._sharing.tell(key)
+        elif start == "memory":
+            self._forwarding.forget(key)
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
@@ -98,6 +104,7 @@ class ImagesPlugin(WorkerPlugin):
 
     def _sweep(self) -> None:
         self._module.table.mappings.expire()
+        self._forwarding.expire()
         self._module.table.sweep(self._in_memory)
 
     def _in_memory(self) -> Collection[int]:
@@ -146,7 +153,7 @@ class _Outgoing:
         return self._outgoing[key] if key in self._outgoing else self._worker.data[key]
 
 
-def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[], None]:
+def _send_as_images(worker: Any, table: Table, sharing: Sharing, forwarding: Forwarding) -> Callable[[], None]:
     """Have `worker` answer requests for data with images; return how to end that."""
     original = worker.handlers["get_data"]
 
@@ -165,7 +172,8 @@ def _send_as_images(worker: Any, table: Table, sharing: Sharing) -> Callable[[],
             outgoing.clear()  # the connection, which stays, remembers the context in which it was written to
 
     async def as_images(keys: Any, who: Any) -> dict[Any, Any]:
-        outgoing: dict[Any, Any] = {}
+        outgoing: dict[Any, Any] = await forwarding.carriers(who, keys)
+        keys = [key for key in keys if key not in outgoing]
         changed = set()  # of these the other worker must not map what lies in memory: that is what was placed
         for key in filter(is_result, keys):
             value = worker.data.get(key)

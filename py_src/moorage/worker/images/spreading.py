@@ -54,6 +54,8 @@ class Spreading:
         Where it lies on the hosts of agents, when `run` has ended.
     failed : dict of str to str
         Why an agent does not have it.
+    out_of_reach : set of str
+        Those of them that could not be connected to.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Spreading:
     ) -> None:
         self.handles: dict[str, Handle] = {}
         self.failed: dict[str, str] = {}
+        self.out_of_reach: set[str] = set()
         self._buffers = buffers
         self._digests = digests
         self._plan = layout([buffer.nbytes for buffer in buffers])
@@ -93,6 +96,7 @@ class Spreading:
             task.cancel()
         for agent in self._agents.values():
             agent.comm.abort()
+        self._buffers = ()  # not only when the garbage collector finds the tasks
 
     def __enter__(self) -> Spreading:
         return self
@@ -112,6 +116,7 @@ class Spreading:
                 answer = await comm.read()
         except (OSError, TimeoutError) as error:
             answer = {"error": f"it cannot be reached: {str(error) or type(error).__name__}"}
+            self.out_of_reach.add(address)
         except BaseException:
             if comm is not None:
                 comm.abort()
@@ -145,9 +150,12 @@ class Spreading:
                     await agent.comm.write(order)
                 while agent.queue and len(agent.under_way) < _WINDOW:
                     agent.under_way.add(piece := agent.queue.popleft())
-                    content = cut(self._plan, self._buffers, *extent(piece, self._plan.nbytes))
-                    message: Piece = {"piece": piece, "data": to_serialize(content)}
+                    message: Piece = {"piece": piece, "data": to_serialize(self._content(piece))}
                     await agent.comm.write(message)
+                    del message  # lest the value lives as long as the frame of a cancelled task
+
+    def _content(self, piece: int) -> memoryview:
+        return cut(self._plan, self._buffers, *extent(piece, self._plan.nbytes))
 
     async def _listen(self, agent: _Agent) -> None:
         """Take note of what an agent says, until all have the image; others may need pieces of it to the last."""
