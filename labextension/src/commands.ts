@@ -20,6 +20,7 @@ export namespace CommandIDs {
   export const load = 'moorage:load';
   export const startCluster = 'moorage:start-cluster';
   export const scaleCluster = 'moorage:scale-cluster';
+  export const leaveCluster = 'moorage:leave-cluster';
   export const stopCluster = 'moorage:stop-cluster';
   export const place = 'moorage:place';
   export const gather = 'moorage:gather';
@@ -103,9 +104,15 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
       }
     }
   });
+  add(CommandIDs.leaveCluster, {
+    label: trans.__('Moorage: Leave the Cluster'),
+    isEnabled: () => hasCluster() && isFree() && state()?.cluster?.leavable === true,
+    describedBy: noArguments,
+    execute: () => placements.current?.leave()
+  });
   add(CommandIDs.stopCluster, {
     label: trans.__('Moorage: Stop the Cluster'),
-    isEnabled: () => hasCluster() && isFree(),
+    isEnabled: () => hasCluster() && isFree() && state()?.cluster?.stoppable === true,
     describedBy: noArguments,
     execute: async () => {
       const model = placements.current;

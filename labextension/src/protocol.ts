@@ -75,6 +75,10 @@ export type PanelCluster = {
   adapt: number[];
   /** outlives the kernel */
   kept: boolean;
+  /** this notebook can stop it */
+  stoppable: boolean;
+  /** it goes on when this notebook leaves it */
+  leavable: boolean;
   /** seconds without use after which a kept cluster ends */
   idle_timeout?: number;
 };
@@ -313,6 +317,7 @@ export type PanelOps = {
   attach: PanelAttachArgs;
   scale: PanelScaleArgs;
   adapt: PanelAdaptArgs;
+  leave: PanelNoArgs;
   stop: PanelNoArgs;
   dismiss: PanelDismissArgs;
 };

@@ -128,6 +128,7 @@ def test_by_scheduler_file_where_moorage_is_not_installed(plain, monkeypatch):
         assert cluster.placement()["y"].holders == ["bob"]
         assert cluster.gather("x", "y", "rows", "z") == ({"a": 1}, [1, 2], list(range(10)), "z")
         assert (cluster.kind, cluster.scalable, cluster.secure) == ("attached", False, False)
+        assert (cluster.leavable, cluster.stoppable) == (True, False)
         with pytest.raises(MoorageError, match="attached by its address"):
             cluster.stop()
         cluster.release("x", "y", "rows", "z")

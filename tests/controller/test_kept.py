@@ -13,7 +13,7 @@ import pytest
 import moorage
 from moorage.deploy.kept import state_folder
 from moorage.deploy.state_file import KeptCluster, StateFile, kept_clusters
-from moorage.errors import InputError, NoClusterError
+from moorage.errors import ClusterError, InputError, NoClusterError
 from moorage.model import Everywhere, OnWorkers
 from tests.deploy.tools import eventually
 
@@ -116,6 +116,21 @@ def test_a_cluster_can_be_kept_afterwards_and_given_up_again():
         cluster.keep(False)
         assert kept_clusters(state_folder()) == []
         assert not cluster.kept
+
+
+def test_only_what_goes_on_can_be_left():
+    with moorage.start(n_workers=1) as cluster:
+        cluster.broadcast(1, name="x")
+        with pytest.raises(ClusterError, match="ends with this notebook"):
+            cluster.leave()
+        assert cluster.gather("x") == 1
+        cluster.keep()
+        cluster.leave()
+        assert cluster.status == "stopped"
+    again = moorage.attach(cluster.name)
+    assert again.gather("x") == 1
+    assert (again.leavable, again.stoppable) == (True, True)
+    again.stop()
 
 
 def test_a_cluster_that_another_process_keeps_outlives_this_one():

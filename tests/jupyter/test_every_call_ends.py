@@ -72,7 +72,7 @@ class Scene:
         self.gate = Event("gate", client=self.cluster.client)
         self.address, self.security = self.cluster.address, self.cluster.client.security
         self.client = Client(self.address, security=self.security, set_as_default=False, timeout=1)
-        self.attached = [moorage.attach(self.address, security=self.security) for _ in range(3)]
+        self.attached = [moorage.attach(self.address, security=self.security) for _ in range(4)]
         start.registry.add(self.cluster)
         self.value = np.arange(1000)
         shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value)
@@ -229,6 +229,9 @@ LAST_CALLS = {
     "ClusterController.__exit__": lambda s: s.attached[0].__exit__(None, None, None),
     "ClusterController.close": lambda s: s.attached[1].close(),
     "ClusterController.let_go": lambda s: s.attached[2].let_go(),
+    "ClusterController.leave": lambda s: s.attached[3].leave(),
+    "panel leave": lambda s: s.ask("leave"),
+    "%cluster leave": lambda s: s.line("cluster", "leave"),
     "panel stop": lambda s: s.ask("stop"),
     "%cluster stop": lambda s: s.line("cluster", "stop"),
     "ClusterController.stop": lambda s: s.cluster.stop(),

@@ -411,6 +411,29 @@ describe('stopping the cluster', () => {
   });
 });
 
+describe('leaving the cluster', () => {
+  const item = async (name: string): Promise<HTMLElement> => {
+    await user.click(screen.getByRole('button', { name: 'Cluster menu' }));
+    return screen.findByRole('menuitem', { name });
+  };
+
+  it('is possible where it goes on', async () => {
+    const kernel = show(aState({ cluster: aCluster({ leavable: true }) }));
+    await user.click(await item('Leave the cluster'));
+    expect(kernel.asked[0]?.op).toBe('leave');
+  });
+
+  it('is not offered where it would end', async () => {
+    show(aState());
+    expect((await item('Leave the cluster')).getAttribute('aria-disabled')).toBe('true');
+  });
+
+  it('is all that can be done with what somebody else has started', async () => {
+    show(aState({ cluster: aCluster({ stoppable: false, leavable: true }) }));
+    expect((await item('Stop the cluster')).getAttribute('aria-disabled')).toBe('true');
+  });
+});
+
 describe('a failure', () => {
   const huge = (): PanelState =>
     aState({

@@ -26,6 +26,8 @@ export function aCluster(fields: Partial<PanelCluster> = {}): PanelCluster {
     scalable: true,
     adapt: [],
     kept: false,
+    stoppable: true,
+    leavable: false,
     ...fields
   };
 }
@@ -192,6 +194,7 @@ export function aQueueCluster(): PanelState {
       arrived: 12,
       pending: 4,
       kept: true,
+      leavable: true,
       detail: '4 jobs are waiting in the queue'
     }),
     workers: byName(...workers),

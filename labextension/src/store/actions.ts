@@ -10,6 +10,8 @@ export interface IBoardActions {
   attach(target: string): void;
   scale(workers: number): void;
   adapt(range: readonly [number, number] | null): void;
+  /** Disconnect from a cluster that goes on. */
+  leave(): void;
   stop(): void;
   /** Take away a notice of the kernel. */
   dismiss(notice: string): void;

@@ -74,4 +74,6 @@ export function adaptMagic(range: readonly [number, number] | null): string {
   return range === null ? '%cluster adapt --off' : `%cluster adapt ${range[0]} ${range[1]}`;
 }
 
+export const leaveMagic = '%cluster leave';
+
 export const stopMagic = '%cluster stop';

@@ -5,7 +5,7 @@ import { createStore } from 'zustand/vanilla';
 import type { PanelError, PanelOps, PanelSnapshot, PanelUpdate, PlacementDict } from '../protocol';
 import type { IPlacementModel } from './actions';
 import type { IStep } from './gestures';
-import { adaptMagic, attachMagic, magicFor, scaleMagic, startMagic, stopMagic } from './magic';
+import { adaptMagic, attachMagic, leaveMagic, magicFor, scaleMagic, startMagic, stopMagic } from './magic';
 import { type IBoardState, type IConnection, INITIAL, apply, forget } from './state';
 
 /** Asks the kernel. */
@@ -106,6 +106,10 @@ export class PlacementModel implements IPlacementModel {
   adapt(range: readonly [number, number] | null): void {
     const args = range === null ? {} : { minimum: range[0], maximum: range[1] };
     this._act('adapt', args, adaptMagic(range));
+  }
+
+  leave(): void {
+    this._act('leave', {}, leaveMagic);
   }
 
   stop(): void {

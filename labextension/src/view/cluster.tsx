@@ -176,7 +176,16 @@ function ClusterMenu({
           <Menu.Separator className="jp-Moorage-menu-line" />
           <Menu.Item
             className="jp-Moorage-menu-item"
-            disabled={disabled}
+            disabled={disabled || !cluster.leavable}
+            title={leavableWords(trans, cluster)}
+            onSelect={() => actions.leave()}
+          >
+            {trans.__('Leave the cluster')}
+          </Menu.Item>
+          <Menu.Item
+            className="jp-Moorage-menu-item"
+            disabled={disabled || !cluster.stoppable}
+            title={cluster.stoppable ? undefined : trans.__('Somebody else has started it.')}
             onSelect={() => (stops.current = true)}
           >
             {trans.__('Stop the cluster')}
@@ -310,6 +319,12 @@ function keptWords(trans: ITranslate, { idle_timeout }: PanelCluster): string {
   return idle_timeout === undefined || idle_timeout === 0
     ? trans.__('Outlives this kernel')
     : trans.__('Outlives this kernel; stops after %1 min unused', Math.round(idle_timeout / 60));
+}
+
+function leavableWords(trans: ITranslate, { leavable }: PanelCluster): string {
+  return leavable
+    ? trans.__('It goes on, with what is placed on it.')
+    : trans.__('It ends with this notebook: keep it first.');
 }
 
 function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster): string {

@@ -74,6 +74,21 @@ class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
                 self._handle.close(config.seconds("stop-timeout", timeout))
         return None
 
+    def leave(self) -> None:
+        """Disconnect from a cluster that goes on without this notebook, with all that is placed on it.
+
+        Raises
+        ------
+        ClusterError
+            If it would end: this notebook has started it and does not keep it.
+        """
+        if not self.leavable:
+            raise ClusterError(
+                f"The cluster {self.name!r} ends with this notebook, so it cannot be left.",
+                "Keep it first, %cluster keep, or stop it, %cluster stop.",
+            )
+        self.close()
+
     def stop(self, asynchronous: bool | None = None) -> Any:
         """Stop the cluster, kept or not, even if the connection is lost.
 

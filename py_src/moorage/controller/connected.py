@@ -129,6 +129,16 @@ class Connected(Configurable):
         return bool(self._size.info.get("keep"))
 
     @property
+    def stoppable(self) -> bool:
+        """Whether `stop` can end the cluster: what was attached by its address is somebody else's."""
+        return self._handle is not None or self._size.hosted or self._cluster is not None or self.lost
+
+    @property
+    def leavable(self) -> bool:
+        """Whether the cluster goes on when this notebook leaves it."""
+        return self._handle is None or self.kept
+
+    @property
     def scalable(self) -> bool:
         """Whether this notebook can change the size."""
         return self._size.scalable
@@ -168,6 +178,8 @@ class Connected(Configurable):
             "scalable": self.scalable,
             "adapt": [adapt["minimum"], adapt["maximum"]] if adapt else [],
             "kept": self.kept,
+            "stoppable": self.stoppable,
+            "leavable": self.leavable,
             "idle_timeout": info.get("idle_timeout", 0.0),
         }
 

@@ -60,4 +60,6 @@ class ClusterInfo(TypedDict):
     scalable: bool  # this notebook can scale it
     adapt: list[int]  # [minimum, maximum], or empty when adapting is off
     kept: bool  # outlives the kernel
+    stoppable: bool  # this notebook can stop it
+    leavable: bool  # it goes on when this notebook leaves it
     idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends

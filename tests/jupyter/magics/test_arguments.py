@@ -43,6 +43,7 @@ def test_attach_scale_adapt_keep_stop():
     assert (adapt.minimum, adapt.maximum) == (2, 8)
     assert cluster_line.cluster("adapt --off").off
     assert cluster_line.cluster("keep").action == "keep"
+    assert cluster_line.cluster("leave").action == "leave"
     assert cluster_line.cluster("stop").action == "stop"
 
 

@@ -10,7 +10,7 @@ KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["
 @pytest.mark.parametrize(
     ("text", "offers", "not_offered"),
     [
-        ("%cluster ", {"start", "attach", "scale", "adapt", "keep", "stop", "--help"}, {"big"}),
+        ("%cluster ", {"start", "attach", "scale", "adapt", "keep", "leave", "stop", "--help"}, {"big"}),
         ("%cluster st", {"start", "stop"}, {"big"}),
         ("%cluster start ", {"--names", "--threads"}, {"start", "--cores"}),
         ("%cluster attach ", {"big", "table", "--as"}, {"alice"}),

@@ -202,6 +202,7 @@ def test_a_read_only_panel_cannot_act(panel):
         "attach": {"target": ""},
         "scale": {"n": 1},
         "adapt": {},
+        "leave": {},
         "stop": {},
     }.items():
         refused(looking.ask(op, **args), "ReadOnlyError")

@@ -90,7 +90,7 @@ class ClusterArguments(Arguments):
             )
 
 
-_CLUSTER = """Start, attach, scale and stop clusters; without an action, show the current one.
+_CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, show the current one.
 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
   %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
@@ -99,6 +99,7 @@ _CLUSTER = """Start, attach, scale and stop clusters; without an action, show th
   %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
   %cluster adapt MIN MAX          follow the load; --off stops that
   %cluster keep                   let it outlive this kernel; --off undoes that
+  %cluster leave                  disconnect from a cluster that goes on: a kept one, or one that was attached
   %cluster stop
 
 Every action takes -h."""
@@ -169,10 +170,19 @@ def _cluster_actions() -> dict[str, Parser]:
     keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
     keep.add_argument("--off", action="store_true", help="end it with this kernel again")
 
+    leave = Parser("%cluster leave", description="Disconnect from a cluster that goes on without this notebook.")
     stop = Parser("%cluster stop", description="Stop the cluster and discard what is placed on it.")
     for parser in (start, attach, scale):
         add_timeout(parser)
-    return {"start": start, "attach": attach, "scale": scale, "adapt": adapt, "keep": keep, "stop": stop}
+    return {
+        "start": start,
+        "attach": attach,
+        "scale": scale,
+        "adapt": adapt,
+        "keep": keep,
+        "leave": leave,
+        "stop": stop,
+    }
 
 
 cluster = Reader(

@@ -47,7 +47,7 @@ class MoorageMagics(Magics):
     @line_magic
     @reads(cluster_line.cluster)
     def cluster(self, args: cluster_line.ClusterArguments, _: str | None) -> None:
-        """Start, attach, scale, adapt, keep or stop a cluster, or show it."""
+        """Start, attach, scale, adapt, keep, leave or stop a cluster, or show it."""
         getattr(self, f"_cluster_{args.action}")(args)
 
     def _cluster_status(self, _: cluster_line.ClusterArguments) -> None:
@@ -114,6 +114,11 @@ class MoorageMagics(Magics):
         controller = registry.current()
         controller.keep(not args.off)
         publish(show_cluster(controller), raw=True)
+
+    def _cluster_leave(self, _: cluster_line.ClusterArguments) -> None:
+        controller = registry.current()
+        controller.leave()
+        print(f"{controller.name}: left; it goes on")
 
     def _cluster_stop(self, _: cluster_line.ClusterArguments) -> None:
         held = [value for value in self.shell.user_ns.values() if isinstance(value, ClusterController)]

@@ -303,4 +303,6 @@ def _cluster(name: str, kind: str, status: Any, detail: str) -> PanelCluster:
         "scalable": False,
         "adapt": [],
         "kept": False,
+        "stoppable": False,
+        "leavable": False,
     }

@@ -191,6 +191,10 @@ class Requests:
         future = self._sizing.do(lambda: controller.adapt(args.get("minimum"), args.get("maximum")), _SIZING)
         self._tell(future, "The cluster could not be made to adapt")
 
+    def _leave(self, _: Any, who: Hashable) -> None:
+        controller = registry.current()
+        self._tell(self._sizing.do(controller.leave, _SIZING), "The cluster could not be left")
+
     def _stop(self, _: Any, who: Hashable) -> None:
         controller = registry.current()
         self._tell(self._sizing.do(controller.stop, _SIZING), "The cluster could not be stopped")
