@@ -180,7 +180,7 @@ async def measure(variables: int, workers: int, nbytes: int, placement: Callable
             plugin.reconciler.run()
 
         def look() -> None:
-            plugin._look_at_memory()
+            plugin.journal.look_at_workers()
             plugin.journal.flush()
 
         cycle = [median_ms(amm.run_once), median_ms(sweep), median_ms(look)]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
-from moorage.plan import SMALL, ClusterView, Drop, KeyView, Replicate, Wait, plan, plan_key, standing
+from moorage.plan import SMALL, ClusterView, Drop, KeyView, Replicate, Wait, plan_key, standing
 
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
 HOSTS = ["h1", "h2", "h3"]
@@ -18,6 +18,15 @@ HOSTS = ["h1", "h2", "h3"]
 
 def worker(name: str, host: str = "h1", status: str = "running") -> WorkerInfo:
     return WorkerInfo(name=name, address=f"tls://{host}:{name}", host=host, status=status)  # type: ignore[arg-type]
+
+
+Action = Replicate | Drop | Wait
+
+
+def plan(placements: tuple[Placement, ...], view: KeyView, cluster: ClusterView) -> list[Action]:
+    """Return all there is to do about a key."""
+    step = plan_key(placements, view, cluster)
+    return [*step.replicate, *step.drop, *step.wait]
 
 
 @dataclass
@@ -42,10 +51,11 @@ class World:
         lacking = self.cluster().present - holders if everywhere and self.knows_lacking else None
         return KeyView(key, self.nbytes, holders, flights, key in self.in_use, lacking)
 
-    def actions(self) -> list[Replicate | Drop | Wait]:
-        return plan(self.desired, {key: self.view(key) for key in self.desired}, self.cluster())
+    def actions(self) -> list[Action]:
+        cluster = self.cluster()
+        return [action for key, wishes in self.desired.items() for action in plan(wishes, self.view(key), cluster)]
 
-    def do(self, action: Replicate | Drop | Wait) -> None:
+    def do(self, action: Action) -> None:
         key = action.key
         assert isinstance(key, str)
         match action:
@@ -174,14 +184,13 @@ def test_a_pin_copies_first_and_lets_go_after() -> None:
     cluster = ClusterView([worker("alice"), worker("bob")])
     alice, bob = cluster.by_name["alice"], cluster.by_name["bob"]
     before = KeyView("x", 10, frozenset({bob}))
-    assert plan({"x": [OnWorkers(("alice",))]}, {"x": before}, cluster) == [
-        Replicate("x", (alice,), (bob,), "wanted there")
-    ]
+    pin = (OnWorkers(("alice",)),)
+    assert plan(pin, before, cluster) == [Replicate("x", (alice,), (bob,))]
     on_its_way = replace(before, in_flight={alice: bob})
-    assert plan({"x": [OnWorkers(("alice",))]}, {"x": on_its_way}, cluster) == []
+    assert plan(pin, on_its_way, cluster) == []
     both = KeyView("x", 10, frozenset({alice, bob}))
-    assert [type(a) for a in plan({"x": [OnWorkers(("alice",))]}, {"x": both}, cluster)] == [Drop]
-    assert plan({"x": [OnWorkers(("alice",))]}, {"x": replace(both, in_use=True)}, cluster) == []
+    assert [type(a) for a in plan(pin, both, cluster)] == [Drop]
+    assert plan(pin, replace(both, in_use=True), cluster) == []
 
 
 def test_a_large_key_enters_each_host_once_and_leaves_each_holder_at_most_twice() -> None:

@@ -18,8 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TypeAlias
+from itertools import chain, islice
+from typing import NamedTuple, TypeAlias
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerInfo
 
@@ -30,7 +30,6 @@ SMALL = 1 << 20
 """Bytes below which a key goes to all its targets in one wave: a tree would only add round trips."""
 
 _SMALL_SOURCES = 8
-_FIRST_ON_HOST = "wanted there, the first on its host"
 
 Key: TypeAlias = "str | int | float | tuple[Key, ...]"  # as in Dask
 Address: TypeAlias = str
@@ -116,36 +115,28 @@ class KeyView:
     whole: AbstractSet[Address] = _NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Replicate:
+class Replicate(NamedTuple):
     """Copy `key` to `targets` from any of `sources`; `spread`: from the one source to all at once, piece by piece."""
 
     key: Key
     targets: tuple[Address, ...]
     sources: tuple[Address, ...]
-    reason: str
     spread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(NamedTuple):
     """Let go of the copy of `key` on `worker`."""
 
     key: Key
     worker: Address
-    reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """`key` cannot be where it is wanted yet. `worker` is a name as asked for, or empty."""
 
     key: Key
     worker: str
     reason: str
-
-
-Action: TypeAlias = Replicate | Drop | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,33 +171,16 @@ class KeyPlan:
         return not (self.pending or self.surplus or self.wait)
 
 
-def plan(
-    desired: Mapping[Key, Sequence[Placement]], observed: Mapping[Key, KeyView], cluster: ClusterView
-) -> list[Action]:
-    """Return what to do next about all keys.
+def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterView) -> KeyPlan:
+    """Return what to do next about one key.
 
     Parameters
     ----------
-    desired : mapping of key to placements
+    placements : sequence of Placement
         A key may belong to several variables; it should be wherever any of them wants it.
-    observed : mapping of key to KeyView
+    view : KeyView
     cluster : ClusterView
-
-    Returns
-    -------
-    list of Replicate, Drop and Wait
-        Empty when every key is where it should be.
     """
-    actions: list[Action] = []
-    for key, placements in desired.items():
-        if (view := observed.get(key)) is not None:
-            step = plan_key(placements, view, cluster)
-            actions += [*step.replicate, *step.drop, *step.wait]
-    return actions
-
-
-def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterView) -> KeyPlan:
-    """Return what to do next about one key; see `plan`."""
     if view.lacking is not None and cluster.present:
         wanted, waits, pending, surplus = cluster.present, list[Wait](), frozenset(view.lacking), _NONE
     else:
@@ -232,7 +206,7 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
     if surplus and not wanted & view.holders:
         surplus = _NONE  # a refuge: it stays until a wanted worker has the key
     elif not view.in_flight and not view.in_use:
-        drop = tuple(Drop(view.key, a, f"{cluster.name(a)} is not wanted any more") for a in sorted(surplus))
+        drop = tuple(Drop(view.key, a) for a in sorted(surplus))
     if surplus and view.in_use:
         return KeyPlan(wait=tuple(waits), pending=pending, in_use=True)
     return KeyPlan(drop=drop, wait=tuple(waits), pending=pending, surplus=surplus)
@@ -331,41 +305,43 @@ def _replications(view: KeyView, missing: frozenset[Address], cluster: ClusterVi
         return ()
     if view.nbytes < SMALL:
         some = tuple(sorted(islice((a for a in view.holders if a in cluster.by_address), _SMALL_SOURCES)))
-        return (Replicate(view.key, tuple(missing), some, "wanted there"),) if some else ()
+        return (Replicate(view.key, tuple(missing), some),) if some else ()
 
-    busy = Counter(source for target, source in view.in_flight.items() if target not in view.spreading)
-    spare: dict[str, list[Address]] = {}  # of hosts that want the key: who can send it elsewhere, as often as it can
+    busy = dict(Counter(source for target, source in view.in_flight.items() if target not in view.spreading))
+    fed: dict[str, list[Address]] = {}  # hosts that want the key, and who has it there
     unfed: list[Address] = []  # one worker of each host that has no copy and gets none
     step: list[Replicate] = []
     for host, members in cluster.by_host.items():
-        if wanting := missing & members:
-            there = _holders_among(members, view, cluster)
-            targets = sorted(wanting)
-            for source in sorted(there):
-                free = max(0, FANOUT - busy[source])
-                if now := tuple(targets[:free]):
-                    step.append(Replicate(view.key, now, (source,), "wanted there"))
-                    del targets[:free]
-                spare.setdefault(host, []).extend([source] * (free - len(now)))
-            if not there and members.isdisjoint(view.in_flight):
+        if not (wanting := missing & members):
+            continue
+        there = fed[host] = sorted(_holders_among(members, view, cluster))
+        if not there:
+            if members.isdisjoint(view.in_flight):
                 unfed.append(min(wanting))
+            continue
+        targets = sorted(wanting)
+        for source in there:
+            if not targets:
+                break
+            sending = busy.get(source, 0)
+            if now := tuple(targets[: max(0, FANOUT - sending)]):
+                step.append(Replicate(view.key, now, (source,)))
+                busy[source] = sending + len(now)
+                del targets[: len(now)]
     if together := tuple(sorted(set(unfed) - view.whole)) if view.spreaders else ():
         spreads = Counter(view.in_flight[target] for target in view.spreading)
-        source = min(view.spreaders, key=lambda a: (spreads[a], busy[a]))
-        step.append(Replicate(view.key, together, (source,), _FIRST_ON_HOST, spread=True))
+        source = min(view.spreaders, key=lambda a: (spreads[a], busy.get(a, 0)))
+        step.append(Replicate(view.key, together, (source,), spread=True))
         unfed = [target for target in unfed if target in view.whole]
     if unfed:
 
         def sources() -> Iterator[Address]:
-            for free in spare.values():
-                yield from free
-            for a in view.holders:
-                if a in cluster.by_address and cluster.by_address[a].host not in spare:
-                    yield from [a] * (FANOUT - busy[a])
+            elsewhere = (a for a in view.holders if a in cluster.by_address and cluster.by_address[a].host not in fed)
+            for source in chain(*fed.values(), elsewhere):
+                yield from [source] * (FANOUT - busy.get(source, 0))
 
         step += [
-            Replicate(view.key, (target,), (source,), _FIRST_ON_HOST)
-            for target, source in zip(sorted(unfed), sources(), strict=False)
+            Replicate(view.key, (target,), (source,)) for target, source in zip(sorted(unfed), sources(), strict=False)
         ]
     return tuple(step)
 
@@ -374,4 +350,5 @@ def _holders_among(members: AbstractSet[Address], view: KeyView, cluster: Cluste
     """Return those of the workers of a host that have the key."""
     if view.lacking is None:
         return members & view.holders
-    return {a for a in members - view.lacking if a in cluster.present or a in view.holders}
+    there = members - view.lacking
+    return there if there <= cluster.present else {a for a in there if a in cluster.present or a in view.holders}

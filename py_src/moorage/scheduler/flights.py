@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from time import monotonic
+from typing import NamedTuple
 
 from moorage.plan import Address, Key
 
@@ -20,8 +20,7 @@ def patience(nbytes: int) -> float:
     return _PATIENCE + nbytes / _SLOWEST_LINK
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
+class _Flight(NamedTuple):
     source: Address
     nbytes: int
     begun: float
@@ -41,12 +40,16 @@ class Flights:
         """Take note of copies that are asked for."""
         now = monotonic()
         flight = _Flight(source, nbytes, now, now + patience(nbytes))
-        flights = self._by_key.get(key, {})
+        flights = self._by_key.get(key)
+        if flights is not None and not flights.keys().isdisjoint(targets):
+            for target in targets:
+                self.end(key, target)
+            flights = self._by_key.get(key)
+        if flights is None:
+            flights = self._by_key[key] = {}
+        flights.update(dict.fromkeys(targets, flight))
         for target in targets:
-            self.end(key, target)
-            flights[target] = flight
             self.incoming[target] += nbytes
-        self._by_key[key] = flights
         self._outgoing[source] += len(targets)
 
     def has(self, key: Key, target: Address) -> bool:

@@ -111,8 +111,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.strays.close, self.lives.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
-        self._undo.append(watch_replicas(scheduler, self.desired.by_key, self._replica_changed))
-        self._undo.append(watch_replicas(scheduler, self.shared, lambda ts, ws: self.shared.count(ts.key, ws)))
+        placed, mapped = self.desired.by_key, self.shared
+        copies = watch_replicas(scheduler, (placed, self._replica_changed), (mapped, mapped.changed))
+        self._undo.append(copies)
         self._add_handlers()
         self._add_callback("sweep", self._sweep, _SWEEP_MS)
         self._add_callback("memory", self.journal.look_at_workers, _MEMORY_MS)
@@ -254,7 +255,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     async def uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
-        for vid in list(self.desired.records):
+        async for vid in in_slices(iter(lambda: next(iter(self.desired.records), None), None)):
             self.keeper.release(vid)
         self.journal.flush()
         self.origins.close()

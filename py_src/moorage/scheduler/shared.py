@@ -77,6 +77,10 @@ class Shared:
     def __contains__(self, key: object) -> bool:
         return key in self._nbytes
 
+    def changed(self, ts: TaskState, worker: WorkerState) -> None:
+        """Take note that a worker has got or lost a key."""
+        self.count(ts.key, worker)
+
     def count(self, key: Key, worker: WorkerState) -> None:
         """Count a copy, or count it no more: a worker has got it, or lost it, or has reported that it is shared."""
         ts, address, host = self._scheduler.tasks.get(key), worker.address, worker.host

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from moorage.model import Everywhere, OnWorkers, Placement, WorkerInfo
@@ -147,7 +147,8 @@ class Reconciler:
 
     def mark(self, keys: Iterable[Key]) -> None:
         """Look at `keys` again, soon."""
-        self._dirty.update(dict.fromkeys(keys))
+        for key in keys:
+            self._dirty[key] = None
         if self._handle is None and (self._dirty or self._to_ask):
             self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
 
@@ -332,15 +333,18 @@ class Reconciler:
             return
         nbytes = self._scheduler.tasks[key].get_nbytes()
         self._flights.begin(key, sources[0], action.targets, nbytes)
+        how = sources, nbytes
         for target in action.targets:
-            self._to_ask.setdefault(target, {})[key] = sources, nbytes
+            if (asked := self._to_ask.get(target)) is None:
+                asked = self._to_ask[target] = {}
+            asked[key] = how
 
     def _spread_ended(self, key: Key, source: Address, there: AbstractSet[Address]) -> None:
         """Have those to whose hosts a value has been brought take it from there, as far as it is still wanted."""
         ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(source)
         targets = tuple(sorted(there & self.pending(key)))
         if targets and ts is not None and ws in (ts.who_has or ()):
-            self._want(Replicate(key, targets, (source,), "it is on its host"))
+            self._want(Replicate(key, targets, (source,)))
         self.mark((key,))
 
     def _ask(self, until: float) -> None:
@@ -348,14 +352,13 @@ class Reconciler:
         stimulus_id = f"moorage-{uuid4().hex}"
         while self._to_ask:
             target, asked = self._to_ask.popitem()
-            wanted = {key: how for key, how in asked.items() if self._flights.has(key, target)}
-            if wanted:
-                message: dict[str, Any] = {
-                    "op": "acquire-replicas",
-                    "who_has": {key: list(sources) for key, (sources, _) in wanted.items()},
-                    "nbytes": {key: nbytes for key, (_, nbytes) in wanted.items()},
-                    "stimulus_id": stimulus_id,
-                }
+            who_has: dict[Key, list[Address]] = {}
+            nbytes: dict[Key, int] = {}
+            for key, (sources, size) in asked.items():
+                if self._flights.has(key, target):
+                    who_has[key], nbytes[key] = list(sources), size
+            if who_has:
+                message = {"op": "acquire-replicas", "who_has": who_has, "nbytes": nbytes, "stimulus_id": stimulus_id}
                 self._scheduler.worker_send(target, message)
             if perf_counter() > until:
                 return
