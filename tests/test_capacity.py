@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from moorage.capacity import Needs, check, fits_as_shared, free, host_free, together, usable
 from moorage.errors import DoesNotFitError
-from moorage.kernel.placement.elements import first_workers, needs, pack
+from moorage.kernel.placement.elements import needs, pack
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.model import Everywhere, OnWorkers, WorkerInfo
 
 MB = 1_000_000
@@ -75,8 +76,9 @@ def needed(placement, workers, shared_nbytes, held=()):
     elements = pack(VALUE, "v", True, True)
     (key,) = elements.keys
     elements.nbytes[:] = [1024]
-    firsts = first_workers(elements, placement, "cores", workers)
-    return needs(elements, placement, firsts, {key: set(held)}, workers, shared={key: shared_nbytes})
+    to = ResolvedPlacement(placement, workers)
+    firsts = to.firsts(elements.nbytes, "cores", whole=True)
+    return needs(elements, to, firsts, {key: set(held)}, shared={key: shared_nbytes})
 
 
 def test_what_is_shared_counts_once_for_each_host_and_the_rest_for_each_worker():

@@ -10,7 +10,7 @@ from distributed import Future
 from moorage.controller.connected import Connected
 from moorage.errors import UnknownWorkerError
 from moorage.kernel.placement.targets import known
-from moorage.model import OnWorkers
+from moorage.model import OnWorkers, WorkerInfo
 from moorage.plan import ClusterView
 from moorage.tasks.collections import on_workers
 from moorage.tasks.map.results import Results
@@ -213,9 +213,12 @@ class Running(Connected):
         """
 
         async def resolve() -> list[str]:
-            infos = await self._link.workers()
-            placement: Any = await known(OnWorkers(tuple(specs)), infos, ())
-            view = ClusterView(infos)
+            view = ClusterView(await self._link.workers())
+
+            async def there() -> list[WorkerInfo]:
+                return list(view.by_address.values())
+
+            placement: Any = await known(OnWorkers(tuple(specs)), (), there)
             found = {a for spec in placement.workers for a in ([spec] if spec in view.by_host else view.resolve(spec))}
             if not found:
                 raise UnknownWorkerError(specs[0], view.by_name)

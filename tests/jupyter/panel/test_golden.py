@@ -13,6 +13,7 @@ from moorage.jupyter.magics.line import magic_for
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.state import difference, snapshot_of
 from moorage.kernel.placement.elements import needs, pack
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.model import WorkerInfo
 from moorage.wire.panel import PanelHello, PanelOpen, PanelOps, PanelRequest
 from moorage.wire.scheduler import PROTOCOL_VERSION, placement_from_dict
@@ -77,10 +78,9 @@ def test_a_gesture_takes_the_same_on_both_sides(gesture):
     (key,) = elements.keys
     needed = needs(
         elements,
-        placement_from_dict(gesture["placement"]),
+        ResolvedPlacement(placement_from_dict(gesture["placement"]), workers),
         [None],
         {key: {f"tcp://{name}" for name in gesture["held"]}},
-        workers,
         shared={key: gesture["sharable"]},
     )
     taken = {name: nbytes for name, nbytes in needed.private.items() if nbytes}

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from moorage.capacity import Needs
 from moorage.errors import InputError
-from moorage.kernel.placement.elements import first_workers, needs, pack
+from moorage.kernel.placement.elements import needs, pack
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, WorkerInfo
 
 INFOS = [
@@ -83,7 +84,7 @@ def test_what_is_sent_first_goes_to_a_running_worker_that_shall_have_it(value, p
     if value == []:
         return
     elements = pack(value, "v", False, True)
-    firsts = first_workers(elements, placement, by, INFOS)
+    firsts = ResolvedPlacement(placement, INFOS).firsts(elements.nbytes, by, whole=elements.structure.kind == "value")
     assert len(firsts) == len(elements.keys)
     allowed = {"alice", "bob", "carol"}
     if isinstance(placement, OnWorkers):
@@ -94,8 +95,9 @@ def test_what_is_sent_first_goes_to_a_running_worker_that_shall_have_it(value, p
 
 def test_on_no_worker_nothing_is_sent():
     elements = pack([1, 2], "v", False, True)
-    assert first_workers(elements, Everywhere(), "cores", []) == [None, None]
-    assert needs(elements, Everywhere(), [None, None], {}, []) == Needs()
+    to = ResolvedPlacement(Everywhere(), [])
+    assert to.firsts(elements.nbytes, "cores", whole=False) == [None, None]
+    assert needs(elements, to, [None, None], {}) == Needs()
 
 
 @given(values, placements)
@@ -103,8 +105,9 @@ def test_needs_count_what_workers_lack(value, placement):
     if value == []:
         return
     elements = pack(value, "v", False, True)
-    firsts = first_workers(elements, placement, "cores", INFOS)
-    needed = needs(elements, placement, firsts, {}, INFOS).private
+    to = ResolvedPlacement(placement, INFOS)
+    firsts = to.firsts(elements.nbytes, "cores", whole=elements.structure.kind == "value")
+    needed = needs(elements, to, firsts, {}).private
     total = sum(elements.nbytes)
     match placement:
         case Everywhere():
@@ -119,4 +122,4 @@ def test_needs_count_what_workers_lack(value, placement):
         case Anywhere() | OnWorkers(each=False):
             assert sum(needed.values()) == total
     everyone = {key: set(ADDRESS.values()) for key in elements.keys}
-    assert not any(needs(elements, placement, firsts, everyone, INFOS).private.values())
+    assert not any(needs(elements, to, firsts, everyone).private.values())

@@ -16,9 +16,9 @@ from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.placement.elements import Elements, needs
 from moorage.kernel.placement.request import NOTHING, PlacementRequest
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.mapped import is_mapped
 from moorage.kernel.values.value_registry import ValueRegistry
-from moorage.model import Placement, WorkerInfo
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -97,9 +97,7 @@ def check_labels(elements: Elements, origins: ValueRegistry) -> None:
             )
 
 
-async def check_room(
-    requests: Sequence[PlacementRequest], placement: Placement, infos: Sequence[WorkerInfo], link: SchedulerLink
-) -> None:
+async def check_room(requests: Sequence[PlacementRequest], to: ResolvedPlacement, link: SchedulerLink) -> None:
     """Check that there is room; ask the workers about it only for what does not seem to fit.
 
     Raises
@@ -115,33 +113,27 @@ async def check_room(
     sharing = link.images.sharing
     try:
         # what the workers have said of their hosts will do for what is not shared: small values come in hundreds
-        _check_fits(requests, placement, sharing.judge(infos) if shared else infos, shared)
+        _check_fits(requests, to.seen_by(sharing.judge(to.infos)) if shared else to, shared)
     except DoesNotFitError:
         small = [one for one in requests if one.small]
         held = await link.who_has([key for one in small for key in one.elements.keys]) if small else {}
         for one in small:
             one.held = held
-        infos = await link.workers() if small else infos
+        infos = await link.workers() if small else to.infos
         placed = [key for one in requests if one.value is NOTHING for key in one.elements.keys]
         there = await link.shared(placed)
         shared |= {key: max(nbytes for nbytes, _ in workers.values()) for key, workers in there.items() if workers}
         await link.images.install()
-        _check_fits(requests, placement, await sharing.ask_for_room(infos), shared)
+        _check_fits(requests, to.seen_by(await sharing.ask_for_room(infos)), shared)
 
 
-def _check_fits(
-    requests: Sequence[PlacementRequest],
-    placement: Placement,
-    infos: Sequence[WorkerInfo],
-    shared: Mapping[Any, int],
-) -> None:
+def _check_fits(requests: Sequence[PlacementRequest], to: ResolvedPlacement, shared: Mapping[Any, int]) -> None:
     """Check that all requests together fit where they would go.
 
     Parameters
     ----------
     requests : sequence of PlacementRequest
-    placement : Placement
-    infos : sequence of WorkerInfo
+    to : ResolvedPlacement
     shared : mapping of key to int
         Bytes of keys that lie in memory of their host where workers share it.
 
@@ -153,7 +145,7 @@ def _check_fits(
     for request in requests:
         elements, firsts, held = request.elements, request.firsts, request.held
         dealt = "dealt" in request.item
-        needed.add(needs(elements, placement, firsts, held, infos, dealt=dealt, shared=shared))
+        needed.add(needs(elements, to, firsts, held, dealt=dealt, shared=shared))
     labels = [request.label for request in requests]
     label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
-    capacity.check(label, needed, infos)
+    capacity.check(label, needed, to.infos)

@@ -1,9 +1,9 @@
-"""A value taken apart and ready to be sent: its keys, and where each element goes first."""
+"""A value taken apart and ready to be sent: its keys, and what of it workers would get."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -14,13 +14,12 @@ from distributed import Future
 from moorage.capacity import Needs, fits_as_shared, together
 from moorage.errors import InputError
 from moorage.images.format import SMALLEST, Image
-from moorage.kernel.placement.assign import By, assign
 from moorage.kernel.placement.structure import Structure, futures_in, take_apart
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.fingerprint import image_of
 from moorage.kernel.values.keys import key_of
-from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
-from moorage.plan import ClusterView
+from moorage.model import OnePerHost
 
 
 @dataclass(slots=True)
@@ -102,45 +101,11 @@ def size_of(value: Any, image: Image) -> int:
     return max(measured, image.nbytes - len(image.stream) + around)
 
 
-def first_workers(elements: Elements, placement: Placement, by: By, infos: Sequence[WorkerInfo]) -> list[str | None]:
-    """Return the worker to which each element is sent first, or None while there is none."""
-    view = ClusterView(infos)
-    running = [info for info in infos if info.status == "running"]
-    if isinstance(placement, OnWorkers):
-        chosen = [info for spec in placement.workers for info in running if info.address in view.resolve(spec)]
-        running = list(dict.fromkeys(chosen))
-    if not running:
-        return [None] * len(elements.keys)
-    whole = elements.structure.kind == "value"
-    return list(assign(elements.nbytes, running, "memory" if whole and by == "cores" else by))
-
-
-def all_of(placement: Placement, view: ClusterView, holders: Collection[str] = ()) -> set[str] | None:
-    """Return the addresses of the running workers that would each get every key; None if it is one for each key.
-
-    Of each host it is, as in `moorage.plan`, the one of `holders` there, or else the emptiest.
-    """
-    match placement:
-        case Everywhere():
-            return set(view.running)
-        case OnWorkers(workers=workers, each=True):
-            return {a for spec in workers for a in view.resolve(spec) & view.running}
-        case OnePerHost():
-            hosts = [members & view.running for members in view.by_host.values()]
-            return {
-                min(members, key=lambda a: (a not in holders, view.by_address[a].managed, a))
-                for members in hosts
-                if members
-            }
-    return None
-
-
 def needs(
     elements: Elements,
-    placement: Placement,
+    to: ResolvedPlacement,
     firsts: Sequence[str | None],
     held: Mapping[Any, set[str]],
-    infos: Sequence[WorkerInfo],
     *,
     dealt: bool = False,
     shared: Mapping[Any, int] = MappingProxyType({}),
@@ -150,19 +115,18 @@ def needs(
     Parameters
     ----------
     elements : Elements
-    placement : Placement
+    to : ResolvedPlacement
     firsts : sequence of str or None
-        From `first_workers`.
+        See `ResolvedPlacement.firsts`.
     held : mapping of key to set of str
         Addresses of those that have it.
-    infos : sequence of WorkerInfo
     dealt : bool
         Keys go to the first workers also if others have them.
     shared : mapping of key to int
         Bytes of keys that lie in memory of their host where workers share it, unless `room.fits_as_shared` says no.
     """
-    view, rooms = ClusterView(infos), together(infos)
-    targets = all_of(placement, view)
+    view, rooms = to.view, together(to.infos)
+    targets = to.each()
     needed = Needs()
     for key, nbytes, first in zip(elements.keys, elements.nbytes, firsts, strict=True):
         holders = held.get(key) or set()
@@ -172,7 +136,7 @@ def needs(
                 needed.private[first] = needed.private.get(first, 0) + nbytes
             continue
         if targets is not None:
-            wanted = all_of(placement, view, holders) if holders and isinstance(placement, OnePerHost) else targets
+            wanted = to.each(holders) if holders and isinstance(to.placement, OnePerHost) else targets
             lacking = [view.name(a) for a in (wanted or set()) - holders]
         else:
             there = first is None or (view.by_name[first] in holders if dealt else bool(holders))

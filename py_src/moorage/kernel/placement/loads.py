@@ -6,7 +6,7 @@ they are placed (``request.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from distributed.protocol.serialize import to_serialize
@@ -15,11 +15,10 @@ from moorage.images.bundle import Bundle
 from moorage.images.carrier import writable_module
 from moorage.kernel.images.sending import MODULE
 from moorage.kernel.images.steady import snapshot
-from moorage.kernel.placement.elements import Elements, all_of
+from moorage.kernel.placement.elements import Elements
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.keys import is_writable
-from moorage.model import WorkerInfo
-from moorage.plan import ClusterView
-from moorage.wire.scheduler import Load, placement_from_dict
+from moorage.wire.scheduler import Load
 from moorage.worker.images.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:
@@ -35,14 +34,14 @@ def is_small(elements: Elements) -> bool:
     return bool(sizes) and max(sizes) < SMALLEST_SHARED and sum(sizes) <= _TOGETHER
 
 
-def loads_of(requests: Iterable[PlacementRequest], infos: Sequence[WorkerInfo], *, in_process: bool) -> list[Load]:
+def loads_of(requests: Iterable[PlacementRequest], to: ResolvedPlacement, *, in_process: bool) -> list[Load]:
     """Return what is in requests, for the same placement, and nobody has, by who gets it.
 
     Parameters
     ----------
     requests : iterable of PlacementRequest
         Small ones.
-    infos : sequence of WorkerInfo
+    to : ResolvedPlacement
     in_process : bool
         Nothing is pickled.
 
@@ -51,26 +50,25 @@ def loads_of(requests: Iterable[PlacementRequest], infos: Sequence[WorkerInfo], 
     TornError
         If a value was changed since it was packed.
     """
-    view = ClusterView(infos)
+    everywhere = to.each() is not None
     parts: dict[tuple[str | None, bool], list[tuple[Any, Any, Image]]] = {}
     for request in requests:
         elements, held = request.elements, request.held
-        everywhere = all_of(placement_from_dict(request.item["placement"]), view) is not None
         each = zip(request.firsts, elements.keys, elements.items, elements.images, strict=True)
         for first, key, item, image in each:
             if not held.get(key):
-                to = None if first is None or everywhere else view.by_name[first]
-                parts.setdefault((to, is_writable(key)), []).append(
+                target = None if first is None or everywhere else to.view.by_name[first]
+                parts.setdefault((target, is_writable(key)), []).append(
                     (key, item, snapshot(image) if image.buffers else image)
                 )
     return [
         {
             "keys": [key for key, _, _ in values],
             "nbytes": sum(image.nbytes for _, _, image in values),
-            "to": to,
+            "to": target,
             "values": to_serialize({key: value for key, value, _ in values})
             if in_process
             else Bundle(values, writable_module(MODULE) if writable else MODULE).frames(),
         }
-        for (to, writable), values in parts.items()
+        for (target, writable), values in parts.items()
     ]

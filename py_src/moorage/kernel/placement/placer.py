@@ -31,9 +31,10 @@ from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.loads import is_small, loads_of
 from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.placement.works import Works
 from moorage.kernel.values.keys import is_writable
-from moorage.model import OnWorkers, Placement, WorkerInfo
+from moorage.model import Placement
 from moorage.wire.scheduler import VariableRecord, placement_from_dict
 
 if TYPE_CHECKING:
@@ -157,7 +158,9 @@ class Placer(Bringing):
         """Tell the scheduler, after a lost connection, what this notebook can still send again."""
         variables, infos = self.link.mirror.snapshot()[0], await self.link.workers()
         items = [
-            request.again(record, name, {}, placement_from_dict(record["placement"]), infos, origin=True).item
+            request.again(
+                record, name, {}, ResolvedPlacement(placement_from_dict(record["placement"]), infos), origin=True
+            ).item
             for name in self.placed
             if (record := variables.get(f"{self.owner}:{name}")) is not None and self._is_origin_of(record["keys"])
         ]
@@ -166,18 +169,10 @@ class Placer(Bringing):
 
     # Internals
 
-    async def _destination(self, placement: Placement) -> Placement:
-        """Return the placement with workers as they are called."""
-        targets.check_placement(placement)
-        seen = {*self.link.mirror.seen, *self.link.requested}
-        if not isinstance(placement, OnWorkers) or seen.issuperset(placement.workers):
-            return placement
-        return await targets.known(placement, await self.link.workers(), seen)
-
     async def _prepare(
         self, values: Mapping[Any, Any], names: Iterable[str], placement: Placement, how: How, *, copy: bool
-    ) -> tuple[list[PlacementRequest], list[WorkerInfo]]:
-        """Make values by name, or copies of them, and variables that are placed ready; return the workers, too.
+    ) -> tuple[list[PlacementRequest], ResolvedPlacement]:
+        """Make values by name, or copies of them, and variables that are placed ready; return where they go, too.
 
         What is small does not have to ask first: how the workers stood a moment ago, and what comes back, will do.
         """
@@ -190,25 +185,26 @@ class Placer(Bringing):
         asks = placed or len(small) < len(packed) or how.by == "memory"
         if asks or not any(info.status == "running" for info in infos):
             infos = await self.link.workers()
+        to = ResolvedPlacement(placement, infos)
         asked = [key for record in placed for key in record["keys"]]
         for name, elements in packed.items():
             asked += [key for key in elements.keys if name not in small or self._has_had(key)]
         lives = iter(await self._begin_lives([key for elements in packed.values() for key in elements.keys]))
         held = await self.link.who_has(asked) if asked else {}
         ready = [
-            request.again(record, record["name"], held, placement, infos, origin=self._is_origin_of(record["keys"]))
+            request.again(record, record["name"], held, to, origin=self._is_origin_of(record["keys"]))
             for record in placed
         ]
         for name, value in values.items():
             elements = packed[name]
             origin = how.keep_origin and (not elements.futures or self._is_origin_of(elements.keys))
-            new = request.new(value, name, self.owner, elements, held, placement, infos, how, origin=origin)
+            new = request.new(value, name, self.owner, elements, held, to, how, origin=origin)
             new.small, new.lives = name in small, list(islice(lives, len(elements.keys)))
             ready.append(new)
         if how.rebind:
             for one in ready:
                 await self.check_shareable(one.label, one.elements.images)
-        return ready, infos
+        return ready, to
 
     async def _pack(self, value: Any, name: str | None, how: How, *, copy: bool) -> Elements:
         """Take `value`, or a copy of it, apart."""
@@ -276,14 +272,16 @@ class Placer(Bringing):
         An interrupt ends the wait, and stops what is on its way to other hosts; but not what is on its way to a worker,
         which may have it already. That is let go of when it has arrived; once the placement is recorded it stays.
         """
-        placement, limit, copy = await self._destination(placement), config.seconds("wait-timeout", timeout), False
+        seen = {*self.link.mirror.seen, *self.link.requested}
+        placement = await targets.known(placement, seen, self.link.workers)
+        limit, copy = config.seconds("wait-timeout", timeout), False
         while True:
             with collecting_rarely():
-                requests, infos = await self._prepare(values, names, placement, how, copy=copy)
+                requests, to = await self._prepare(values, names, placement, how, copy=copy)
                 if not how.force:
-                    await checks.check_room(requests, placement, infos, self.link)
+                    await checks.check_room(requests, to, self.link)
             broken_off, call = asyncio.Event(), uuid4().hex
-            work = asyncio.ensure_future(self._send_and_record(requests, infos, how, broken_off, call))
+            work = asyncio.ensure_future(self._send_and_record(requests, to, how, broken_off, call))
             self._sending.note((key for one in requests for key in one.elements.keys), work)
             self._recording.note((one.item["vid"] for one in requests), work)
             try:
@@ -309,7 +307,7 @@ class Placer(Bringing):
     async def _send_and_record(
         self,
         requests: Sequence[PlacementRequest],
-        infos: Sequence[WorkerInfo],
+        to: ResolvedPlacement,
         how: How,
         broken_off: asyncio.Event,
         call: str,
@@ -318,14 +316,14 @@ class Placer(Bringing):
             for one in requests:
                 if one.value is not NOTHING and not one.small and not broken_off.is_set():
                     with self._arriving(one.label) as progress:
-                        await request.send(one, self.link, infos, how.direct, self.direct, progress, broken_off)
+                        await request.send(one, self.link, to, how.direct, self.direct, progress, broken_off)
             gone = {key for one in requests for key in set(self._keys_before(one)) - set(one.elements.keys)}
             if any(key not in self._futures or self._futures[key].status == "cancelled" for key in gone):
                 await self.link.flush()  # graphs that were submitted before need it; what has a future lives till then
             small = [one for one in requests if one.small]
             if small:
                 await self.link.images.install()
-            loads = loads_of(small, infos, in_process=self.link.images.in_process)
+            loads = loads_of(small, to, in_process=self.link.images.in_process)
             try:
                 if broken_off.is_set():
                     raise asyncio.CancelledError

@@ -17,14 +17,13 @@ from distributed.utils import offload
 from moorage.errors import UnreachableError
 from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.placement.assign import By
-from moorage.kernel.placement.elements import Elements, all_of, first_workers
+from moorage.kernel.placement.elements import Elements
 from moorage.kernel.placement.structure import Structure
+from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import SLOWEST_LINK, answer
-from moorage.model import Placement, WorkerInfo
-from moorage.plan import ClusterView
-from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
+from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:
     from moorage.images.format import Image
@@ -102,8 +101,7 @@ def new(
     owner: str,
     elements: Elements,
     held: dict[Any, set[str]],
-    placement: Placement,
-    infos: Sequence[WorkerInfo],
+    to: ResolvedPlacement,
     how: How,
     *,
     origin: bool,
@@ -118,7 +116,7 @@ def new(
         "name": shown,
         "owner": owner,
         "keys": elements.keys,
-        "placement": placement_to_dict(placement),
+        "placement": placement_to_dict(to.placement),
         "structure": elements.structure.to_dict(),
         "typename": typename,
         "detail": detail,
@@ -126,8 +124,9 @@ def new(
         "origin": origin,
         "hold": name is not None,
     }
-    firsts = first_workers(elements, placement, how.by, infos)
-    if elements.structure.kind != "value":
+    whole = elements.structure.kind == "value"
+    firsts = to.firsts(elements.nbytes, how.by, whole=whole)
+    if not whole:
         item["dealt"] = firsts
     return PlacementRequest(item, name or typename or shown, elements, firsts, held, value, how.keep_origin)
 
@@ -136,8 +135,7 @@ def again(
     record: VariableRecord,
     name: str,
     held: dict[Any, set[str]],
-    placement: Placement,
-    infos: Sequence[WorkerInfo],
+    to: ResolvedPlacement,
     *,
     origin: bool,
 ) -> PlacementRequest:
@@ -150,7 +148,7 @@ def again(
         "name": record["name"],
         "owner": record["owner"],
         "keys": keys,
-        "placement": placement_to_dict(placement),
+        "placement": placement_to_dict(to.placement),
         "structure": record["structure"],
         "typename": record["typename"],
         "detail": record["detail"],
@@ -158,13 +156,14 @@ def again(
         "origin": origin,
         "hold": True,
     }
-    return PlacementRequest(item, name, elements, first_workers(elements, placement, "cores", infos), held)
+    firsts = to.firsts(elements.nbytes, "cores", whole=elements.structure.kind == "value")
+    return PlacementRequest(item, name, elements, firsts, held)
 
 
 async def send(
     request: PlacementRequest,
     link: SchedulerLink,
-    infos: Sequence[WorkerInfo],
+    to: ResolvedPlacement,
     direct: bool | None,
     reachable: bool,
     progress: OnBytes,
@@ -180,7 +179,7 @@ async def send(
     request : PlacementRequest
     link : SchedulerLink
         Of the client that sends.
-    infos : sequence of WorkerInfo
+    to : ResolvedPlacement
     direct : bool or None
         Send to the workers rather than through the scheduler; None: if it is much.
     reachable : bool
@@ -194,19 +193,18 @@ async def send(
     if elements.futures:
         request.futures = dict(zip(elements.keys, elements.futures, strict=True))
         return
-    view = ClusterView(infos)
     firsts = zip(elements.keys, elements.items, elements.images, request.firsts, strict=True)
     lacking = [
-        _Lacking(key, item, image, view.by_name[first])
+        _Lacking(key, item, image, to.view.by_name[first])
         for key, item, image, first in firsts
         if first is not None and not request.held.get(key)
     ]
     if not lacking:
         return
     await link.images.install()
-    each = all_of(placement_from_dict(request.item["placement"]), view) or set()
+    each = to.each() or set()
     images = [one.image for one in lacking]
-    with await link.images.sharing.share(images, view.running) as shared:
+    with await link.images.sharing.share(images, to.view.running) as shared:
         if direct is not False:  # otherwise who gets it first sends it on to the other hosts
             await link.images.hosts.spread(shared, images, each, progress, broken_off)
         if broken_off.is_set():

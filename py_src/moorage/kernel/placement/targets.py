@@ -1,14 +1,15 @@
-"""Where something should go, as users may say it: Dask's many forms of ``workers=`` and ``broadcast=``."""
+"""Where something should go: from Dask's many forms of ``workers=`` and ``broadcast=`` to workers that there are."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from moorage.errors import InputError, UnknownWorkerError
+from moorage.kernel.placement.assign import By, assign
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, WorkerInfo
 from moorage.plan import ClusterView
 
@@ -80,23 +81,92 @@ def check_placement(placement: object) -> None:
     )
 
 
-async def known(placement: Placement, infos: Sequence[WorkerInfo], seen: Collection[str]) -> Placement:
-    """Return `placement` with the names of machines as the addresses that their workers go by.
+class ResolvedPlacement:
+    """A placement, and the workers that it means as they are now.
 
     Parameters
     ----------
     placement : Placement
     infos : sequence of WorkerInfo
         The workers there are.
+
+    Attributes
+    ----------
+    placement, infos
+    view : ClusterView
+        Of these workers.
+    running : list of WorkerInfo
+        Those that may be given a key now.
+    """
+
+    def __init__(self, placement: Placement, infos: Sequence[WorkerInfo]) -> None:
+        self.placement = placement
+        self.infos = infos
+        self.view = ClusterView(infos)
+        self.running = [info for info in infos if info.status == "running"]
+        if isinstance(placement, OnWorkers):  # as they are named, the first first
+            chosen = [self.view.resolve(spec) for spec in placement.workers]
+            named = [info for addresses in chosen for info in self.running if info.address in addresses]
+            self.running = list(dict.fromkeys(named))
+
+    def seen_by(self, infos: Sequence[WorkerInfo]) -> ResolvedPlacement:
+        """Return it with what is known of the workers by now."""
+        return self if infos is self.infos else ResolvedPlacement(self.placement, infos)
+
+    def firsts(self, nbytes: Sequence[int], by: By, *, whole: bool) -> list[str | None]:
+        """Return the worker, by name, to which each element of so many bytes is sent first; None while there is none.
+
+        `whole`: they are one value, which goes where there is room rather than where there are cores.
+        """
+        if not self.running:
+            return [None] * len(nbytes)
+        return list(assign(nbytes, self.running, "memory" if whole and by == "cores" else by))
+
+    def each(self, holders: Collection[str] = ()) -> set[str] | None:
+        """Return the addresses of the running workers that each get every key; None if it is one for each key.
+
+        Of each host it is, as in `moorage.plan`, the one of `holders` there, or else the emptiest.
+        """
+        match self.placement:
+            case Everywhere():
+                return set(self.view.running)
+            case OnWorkers(each=True):
+                return {info.address for info in self.running}
+            case OnePerHost():
+                hosts = [members & self.view.running for members in self.view.by_host.values()]
+                return {
+                    min(members, key=lambda a: (a not in holders, self.view.by_address[a].managed, a))
+                    for members in hosts
+                    if members
+                }
+        return None
+
+
+async def known(
+    placement: Placement, seen: Collection[str], workers: Callable[[], Awaitable[Sequence[WorkerInfo]]]
+) -> Placement:
+    """Return `placement`, checked, with the names of machines as the addresses that their workers go by.
+
+    Parameters
+    ----------
+    placement : Placement
     seen : collection of str
         Names of workers that were there at some time, or are asked for: they may come.
+    workers : callable
+        Asks for the workers there are, if that has to be known.
 
     Raises
     ------
+    InputError
+        If it is no placement.
     UnknownWorkerError
         If a worker is not one of these. As long as there are none at all, any name may be right.
     """
-    if not isinstance(placement, OnWorkers) or not (infos or seen):
+    check_placement(placement)
+    if not isinstance(placement, OnWorkers) or set(placement.workers).issubset(seen):
+        return placement
+    infos = await workers()
+    if not (infos or seen):
         return placement
     view = ClusterView(infos)
     specs = []
