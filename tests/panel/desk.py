@@ -64,7 +64,8 @@ class Desk:
         self.page.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
 
     def wait_for_notebook(self):
-        self.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session")
+        session = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
+        self.page.wait_for_function(session, timeout=60_000)  # all of JupyterLab is loaded
 
     def open_panel(self, status="connected"):
         self.command("moorage:open-panel")

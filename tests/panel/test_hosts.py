@@ -12,7 +12,7 @@ def test_it_works_in_notebook_7(kernel, lab, new_context):
     kernel.run("grid = np.zeros((1000, 500))")
     desk = Desk(new_context().new_page(), lab)
     desk.page.goto(f"{lab.url}notebooks/shared.ipynb?token={TOKEN}")
-    desk.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session")
+    desk.wait_for_notebook()
     desk.open_panel()
     desk.drag(desk.grip("grid"), desk.worker("bob"))
     desk.holds("grid", "bob")
