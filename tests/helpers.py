@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from distributed import Client
+
 T = TypeVar("T")
 
 
@@ -16,6 +18,21 @@ def eventually(check: Callable[[], T], timeout: float = 30.0) -> T:
         assert time.monotonic() < deadline, f"not within {timeout} s: {value!r}"
         time.sleep(0.02)
     return value
+
+
+def restart_worker(client: Client, worker: str) -> None:
+    """Let the nanny restart a worker, by name, and wait until another runs in its place.
+
+    Dask returns as soon as it counts as many workers as before, which may be before it has noticed that one is gone.
+    """
+
+    def now() -> dict[str, str]:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        return {str(info["name"]): address for address, info in workers.items() if info["status"] == "running"}
+
+    before = now()[worker]
+    client.restart_workers([before])
+    eventually(lambda: now().get(worker, before) != before)
 
 
 def all_along(check: Callable[[], Any], until: Callable[[], Any], timeout: float = 30.0) -> None:

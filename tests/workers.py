@@ -19,7 +19,7 @@ import dask.config
 from distributed import Client, Nanny, Scheduler, SpecCluster
 from distributed.core import Status
 
-from tests.helpers import eventually
+from tests.helpers import eventually, restart_worker
 
 T = TypeVar("T")
 
@@ -138,7 +138,7 @@ class Workers:
 
     def restart(self, name: str) -> None:
         """Let the nanny restart its worker, which comes back under the same name at another port."""
-        self.client.restart_workers([self.addresses()[name]])
+        restart_worker(self.client, name)
 
     def pause(self, name: str) -> None:
         self.run(_set_status, name, Status.paused)

@@ -14,7 +14,7 @@ import moorage
 from moorage.errors import InputError, NotMappableError
 from moorage.kernel.placement import gather
 from moorage.kernel.values import mapped
-from tests.helpers import eventually
+from tests.helpers import eventually, restart_worker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
@@ -196,8 +196,7 @@ def test_what_is_placed_already_is_bound_when_it_moves(cluster, names):
 def test_what_was_bound_is_sent_again_as_it_was_placed(cluster, names):
     names["x"] = random()
     cluster.pin("x", ["alice"], value=names["x"], rebind=True)
-    (worker,) = [info.address for info in cluster.workers() if info.name == "alice"]
-    cluster.client.restart_workers([worker])
+    restart_worker(cluster.client, "alice")
     eventually(lambda: cluster.placement()["x"].state == "held" and cluster.placement()["x"].holders == ["alice"])
     assert cluster.gather("x").flags.writeable
     assert np.array_equal(cluster.gather("x"), names["x"])

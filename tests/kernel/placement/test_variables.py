@@ -16,6 +16,7 @@ from moorage.controller import registry
 from moorage.errors import InputError, UnknownVariableError, WaitTimeoutError
 from moorage.model import Anywhere, Everywhere, OnWorkers
 from tests.deploy.tools import eventually
+from tests.helpers import restart_worker
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_a_persisted_array_follows_its_worker_through_a_restart(cluster):
     cluster.pin("array", ["alice"], value=array)
     state = cluster.placement()["array"]
     assert (state.nkeys, state.held) == (4, {"alice": 4})
-    cluster.client.restart_workers([next(i.address for i in cluster.workers() if i.name == "alice")])
+    restart_worker(cluster.client, "alice")
     eventually(lambda: cluster.placement()["array"].held == {"alice": 4}, 20)
     assert array.sum().compute(scheduler=cluster.client) == 7998000
     assert np.array_equal(np.concatenate(cluster.gather("array")), np.arange(4000))

@@ -13,7 +13,7 @@ from dask.distributed import Client
 
 import moorage
 from moorage.errors import InputError
-from tests.helpers import eventually
+from tests.helpers import eventually, restart_worker
 from tests.two_workers import release_all
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
@@ -166,7 +166,7 @@ def test_later_workers_get_what_was_placed(cluster, n):
 def test_a_worker_that_starts_again_has_what_was_placed_and_can_write(cluster):
     future = cluster.pin("x", ["alice"], value=np.zeros(N), writable=True) or cluster["x"].future
     run(cluster, "alice", write, future, 1)
-    cluster.client.restart_workers(["alice"])
+    restart_worker(cluster.client, "alice")
     eventually(lambda: cluster.placement()["x"].state == "held", 30)
     assert run(cluster, "alice", first, future) == 0
     assert run(cluster, "alice", write, future, 2) == 2
