@@ -81,7 +81,7 @@ class LiveKernel:
         with self.news:
             while not (value := condition()):
                 left = deadline - time.monotonic()
-                assert left > 0, f"waited {seconds} s in vain: {what}"
+                assert left > 0, f"waited {seconds} s in vain: {what() if callable(what) else what}"
                 self.news.wait(left)
             return value
 
@@ -185,7 +185,7 @@ class Page:
             "a comm that is closed",
         )
 
-    def see(self, condition, what="the panel to show it", seconds=PATIENCE):
+    def see(self, condition, seconds=PATIENCE):
         """Wait until the state that is shown fulfils `condition`; return the state."""
 
         def look():
@@ -203,7 +203,7 @@ class Page:
             self._read = len(messages)
             return self.state is not None and condition(self.state)
 
-        self.kernel.wait(look, what, seconds)
+        self.kernel.wait(look, lambda: f"the panel shows {self.state and self.state['variables']}", seconds)
         return self.state
 
     def send(self, data):
