@@ -41,10 +41,10 @@ class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
 
     Examples
     --------
-    >>> cluster = moorage.start(n_workers=2)  # doctest: +SKIP
-    >>> cluster.broadcast(flights, name="flights")  # doctest: +SKIP
-    >>> cluster["flights"].placement.holders  # doctest: +SKIP
-    ['0', '1']
+    >>> with moorage.start(names=["alice", "bob"]) as cluster:
+    ...     future = cluster.broadcast(flights, name="flights")
+    ...     cluster["flights"].placement.holders
+    ['alice', 'bob']
     """
 
     def worker_names(self) -> list[str]:

@@ -91,6 +91,17 @@ class Placing(Connected):
             Nothing has changed.
         NotMappableError
             With `rebind`, if the value cannot be shared with this process; nothing has changed, unless it says so.
+
+        Examples
+        --------
+        A list goes by element, spread over the workers; anything else is one value:
+
+        >>> futures = cluster.scatter(list(range(10)), name="numbers")
+        >>> sum(cluster.gather("numbers"))
+        45
+        >>> future = cluster.scatter(flights, name="flights", workers=["alice"])
+        >>> cluster.placement()["flights"].holders
+        ['alice']
         """
         if by not in ("cores", "workers", "memory"):
             raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
@@ -136,7 +147,9 @@ class Placing(Connected):
 
         Examples
         --------
-        >>> cluster.broadcast(flights, name="flights")  # doctest: +SKIP
+        >>> future = cluster.broadcast(flights, name="flights")
+        >>> cluster.placement()["flights"].holders
+        ['alice', 'bob']
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
@@ -178,7 +191,10 @@ class Placing(Connected):
 
         Examples
         --------
-        >>> cluster.pin("model", workers=["alice"], value=model)  # doctest: +SKIP
+        >>> cluster.pin("model", workers=["alice"], value=model)
+        >>> cluster.pin("model", workers=["bob"])
+        >>> cluster.placement()["model"].holders
+        ['bob']
         """
         specs = worker_list(workers)
         if not specs:
@@ -223,6 +239,14 @@ class Placing(Connected):
         ------
         InputError, DoesNotFitError
             Nothing has changed.
+
+        Examples
+        --------
+        >>> from moorage.model import Everywhere, OnWorkers
+        >>> cluster.place([], Everywhere(), values={"model": model, "flights": flights}, whole=True)
+        >>> cluster.place(["model", "flights"], OnWorkers(("bob",)))
+        >>> cluster.placement()["model"].holders
+        ['bob']
         """
         names = [names] if isinstance(names, str) else list(names)
         how = How(whole, force=force, rebind=rebind, writable=writable)
@@ -238,6 +262,13 @@ class Placing(Connected):
         ------
         UnknownVariableError
             Nothing has changed.
+
+        Examples
+        --------
+        >>> cluster.pin("model", workers=["alice"], value=model)
+        >>> cluster.release("model")
+        >>> "model" in cluster
+        False
         """
         return self._run(lambda: self.placer.release(names), asynchronous)
 
@@ -270,6 +301,12 @@ class Placing(Connected):
             If a value is not here in time.
         NotMappableError
             If it should be mapped and no worker of this host has it.
+
+        Examples
+        --------
+        >>> future = cluster.broadcast(flights, name="flights")
+        >>> len(cluster.gather("flights"))
+        1000
         """
         return self._run(lambda: self._gather(names, timeout, map), asynchronous)
 

@@ -49,6 +49,14 @@ class Resizing(Connected):
         ------
         InputError, DoesNotFitError, ScaleError
             The size stays as it was.
+
+        Examples
+        --------
+        >>> future = cluster.broadcast(flights, name="flights")
+        >>> cluster.scale(3)
+        >>> len(cluster.placement()["flights"].holders)
+        3
+        >>> cluster.scale(2)
         """
         limit = config.seconds("start-timeout", timeout)
         asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}

@@ -65,6 +65,12 @@ class Running(Connected):
         ------
         InputError, StaleError, LostError
             Nothing was run.
+
+        Examples
+        --------
+        >>> cluster.pin("flights", workers=["bob"], value=flights)
+        >>> cluster.submit(lambda: len(flights), near="flights").result()
+        1000
         """
         options = as_dask_has_them(
             workers, resources, retries, priority, allow_other_workers, near=near, limits=limits, auto=auto, stale=stale
@@ -124,8 +130,9 @@ class Running(Connected):
 
         Examples
         --------
-        >>> results = cluster.map(evaluate, range(200))  # doctest: +SKIP
-        >>> results.gather()  # doctest: +SKIP
+        >>> results = cluster.map(evaluate, range(200))
+        >>> results.gather()[:3]
+        [0, 1, 4]
         """
         options = as_dask_has_them(
             workers,

@@ -83,9 +83,20 @@ def start(
     StartError
         If the cluster does not start. Nothing of it is left behind.
 
+    Notes
+    -----
+    Any thread may call this, and several at once: each starts a cluster of its own. The latest is what `attach` and
+    the magics take for the current one. The methods of what it returns may be called from any thread, too.
+
     Examples
     --------
-    >>> cluster = moorage.start(n_workers=4, memory_limit="2GB")  # doctest: +SKIP
+    >>> with moorage.start(n_workers=2, memory_limit="1GB") as cluster:
+    ...     future = cluster.broadcast(flights, name="flights")
+    ...     cluster.submit(len, future).result()
+    1000
+
+    Over SSH, one worker on each of two machines:
+
     >>> cluster = moorage.start(using="ssh", options={"hosts": ["alice", "bob"]})  # doctest: +SKIP
     """
     spec = deployment(
@@ -160,6 +171,21 @@ def attach(
         If nobody answers at the address in time, or not with these credentials.
     VersionError
         If the scheduler is too old, or of another Python.
+
+    Notes
+    -----
+    Any thread may call this. To attach once more to what this process is attached to gives the same controller.
+
+    Examples
+    --------
+    >>> cluster = moorage.attach("tls://10.0.0.1:8786", tls_ca="ca.pem", tls_cert="me.pem")  # doctest: +SKIP
+
+    To a cluster of plain Dask, by its client or its object:
+
+    >>> with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as plain:
+    ...     with moorage.attach(plain) as cluster:
+    ...         cluster.broadcast(flights, name="flights").status
+    'finished'
     """
     limit = config.seconds("connect-timeout", timeout)
     security = security or credentials(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
@@ -316,10 +342,19 @@ def install(client: Client) -> Any:
     -------
     None
         For an asynchronous client an awaitable, without which nothing is done: ``await moorage.install(client)``.
+
+    Examples
+    --------
+    >>> moorage.install(client)
+    >>> future = client.scatter(flights, broadcast=True)
+    >>> len(client.who_has([future])[future.key])
+    2
     """
-    if client.asynchronous:
-        return install_plugin(client)
-    return wait_for(client, install_plugin, client)
+
+    async def put() -> None:
+        await install_plugin(client)
+
+    return put() if client.asynchronous else wait_for(client, put)
 
 
 def _short(client: Client) -> str:

@@ -13,9 +13,8 @@ and what it has in common with itself, in any process that has the libraries of 
 of `SMALLEST` bytes and more lies outside of it, in **buffers**, in the order in which the stream asks for them. What
 pickle would write into the stream is put outside as well: arrays that are not contiguous (as one dense copy, the order
 of their axes kept), of times, masked, ``np.matrix``, ``np.recarray``; and the content of ``str``, ``bytes`` and
-``bytearray`` of a megabyte and more (``texts.py``). Python cannot make these three on memory that is there, so each
-process **copies** them out of their buffers; it needs the buffers no longer then. Arrays of Python objects stay in the
-stream.
+``bytearray`` of a megabyte and more (``texts.py``). Python cannot make these three on existing memory, so each process
+**copies** them out of their buffers, and then needs these no longer. Arrays of Python objects stay in the stream.
 
 The **trailer** stands behind the pickle's last opcode, where pickle does not look. It is how many bytes of the buffers
 each process copies (8 bytes, little-endian), `MAGIC`, the version of this format (one byte), and the digest (16 bytes).

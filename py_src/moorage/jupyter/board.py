@@ -89,6 +89,10 @@ def board(read_only: bool = False) -> Board:
         If there is no notebook or console to show it in.
     MoorageError
         If this copy of moorage was not built.
+
+    Examples
+    --------
+    >>> moorage.board(read_only=True)  # doctest: +SKIP
     """
     shell = get_ipython()
     if shell is None:

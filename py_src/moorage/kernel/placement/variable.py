@@ -36,7 +36,9 @@ class Variable:
 
     Examples
     --------
-    >>> cluster.client.submit(evaluate, cluster["flights"].future)  # doctest: +SKIP
+    >>> future = cluster.broadcast(flights, name="flights")
+    >>> cluster.client.submit(len, cluster["flights"].future).result()
+    1000
     """
 
     def __init__(self, cluster: _Cluster, name: str) -> None:
