@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -37,6 +38,23 @@ class Lingering:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _break_off, ()
+
+
+class Needy:
+    """Can be made while a file is there; otherwise that fails with an error of a class."""
+
+    def __init__(self, path: str, error: type[Exception]) -> None:
+        self.path = path
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make, (self.path, self.error)
+
+
+def _make(path: str, error: type[Exception]) -> Needy:
+    if not os.path.exists(path):
+        raise error("it needs something")
+    return Needy(path, error)
 
 
 def _break_off() -> None:
@@ -102,3 +120,27 @@ def test_deaths_of_workers_that_take_small_values_say_nothing(workers: Workers, 
     assert notebook.state("x") != "lost"
     notebook.values[key] = np.arange(10)
     notebook.until("x", timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(ImportError, "ImportError('it needs something')"), (FileNotFoundError, "the connection broke")]
+)
+def test_a_value_that_no_worker_can_make_any_more_is_lost_after_some_tries(
+    workers: Workers, notebook: Notebook, tmp_path: Path, error: type[Exception], said: str
+) -> None:
+    path = tmp_path / "needed"
+    path.touch()
+    notebook.pin("x", Needy(str(path), error), "alice")
+    notebook.pin("y", np.arange(10), "alice")
+    x = notebook.future(notebook.key("x"))
+    path.unlink()
+    workers.kill("alice")
+    notebook.until("x", "lost", timeout=60)
+    assert f"cannot make it of what is sent: {said}" in notebook.variable("x")["reason"]
+    assert notebook.restored.count(notebook.key("x")) == 3
+    with pytest.raises(LostError, match="cannot make it of what is sent"):
+        x.result(30)
+    notebook.until("y", on=["alice"], timeout=60)
+    path.touch()
+    notebook.place("x", Anywhere(), Needy(str(path), error), scatter=False)  # placed again, it is sent again
+    notebook.until("x")

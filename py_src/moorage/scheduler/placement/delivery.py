@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from moorage._dask.kept_keys import enter
 from moorage.model import Placement
 from moorage.plan import Address, Key, KeyView, plan_key
+from moorage.scheduler.recovery.strays import Broken
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -103,7 +104,10 @@ class Delivery:
                     self._strays.suspect(address, load["keys"])
         if puttings:
             await asyncio.wait(puttings)
-        return [None if each.cancelled() else each.exception() or each.result() for each in puttings]
+        return [
+            None if each.cancelled() or isinstance(each.exception(), Broken) else each.exception() or each.result()
+            for each in puttings
+        ]
 
     async def _register(
         self, loads: Sequence[Load], arrived: Sequence[tuple[Address, Load, Mapping[Key, int]]], client: str

@@ -1,8 +1,8 @@
-"""Values that end the workers which take them, and are given up after two tries.
+"""Values that end the workers which take them, or that workers cannot make, and are given up after some tries.
 
 A value may be larger than it says, or larger than what a worker has left. Then the worker's nanny ends it, and sending
 the value again and again would end one worker after the other. Only what could have been too much counts: workers die
-of other things too.
+of other things too. Or it needs what workers do not have, a module or a file, and making it of what was sent fails.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dask.utils import format_bytes
 
 from moorage.plan import Address, Key
+from moorage.scheduler.recovery.strays import Broken
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from moorage.scheduler.shared import Shared
 
 _TRIES = 2
+_REFUSALS = 3
 _DIGEST = 10.0  # seconds in which a worker may die of what it has taken
 _REMEMBER = 600.0  # seconds
 _TOO_MUCH = 0.8  # of a worker's memory
 _LAST = 100  # values that a worker has taken: one of the last it is that has ended it
+_LONGEST = 300  # characters of an error
 _WHILE_TAKING = 2  # a value takes up so many times its size while it is read
 
 
@@ -50,6 +53,7 @@ class Casualties:
         self._workers = dict(scheduler.workers)  # also those that the scheduler has just forgotten
         self._taken: dict[Address, deque[tuple[Key, float]]] = {}
         self._died: dict[Key, dict[Address, tuple[str, float]]] = {}
+        self._refused: dict[Key, list[tuple[str, str]]] = {}  # workers, and what went wrong there
 
     def came(self, ws: WorkerState) -> None:
         """Take note of a worker."""
@@ -93,8 +97,23 @@ class Casualties:
         said = [record.nbytes.get(key, -1) for record in self._desired.by_key.get(key, {}).values()]
         return max(-1 if ts is None else ts.nbytes, *said, -1)
 
+    def refused(self, keys: Iterable[Key], address: Address, error: BaseException) -> None:
+        """Take note that a worker cannot make the values of keys."""
+        ws = self._workers.get(address)
+        why = "the connection broke each time" if isinstance(error, Broken) else str(error)[:_LONGEST]
+        for key in keys:
+            self._refused.setdefault(key, []).append((str(ws.name) if ws is not None else address, why))
+
+    def made(self, key: Key) -> None:
+        """Take note that a worker could make the value of `key`."""
+        self._refused.pop(key, None)
+
     def verdict(self, key: Key) -> str:
         """Return why `key` is not sent to any further workers, or nothing."""
+        refused = self._refused.get(key, [])
+        if len(refused) >= _REFUSALS:
+            workers = " and ".join(dict.fromkeys(name for name, _ in refused))
+            return f"{workers} cannot make it of what is sent: {refused[-1][1]}"
         died = [name for name, _ in self._died.get(key, {}).values()]
         if len(died) < _TRIES:
             return ""
@@ -103,6 +122,7 @@ class Casualties:
     def forget(self, key: Key) -> None:
         """Try again: it is placed anew, or not at all any more."""
         self._died.pop(key, None)
+        self._refused.pop(key, None)
 
     def sweep(self) -> None:
         """Forget what is long ago."""

@@ -28,6 +28,7 @@ from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
 from moorage.scheduler.recovery.lives import ANSWER
 from moorage.scheduler.recovery.lost import REMEDY, Lost
+from moorage.scheduler.recovery.strays import Broken
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -175,6 +176,7 @@ class Restorer:
         if finish == "memory":
             self._asked.pop(key, None)
             self._avoid.pop(key, None)
+            self._casualties.made(key)
         elif finish == "erred":
             self.lost.setdefault(key, "its task failed")
         elif finish == "no-worker":
@@ -244,7 +246,6 @@ class Restorer:
         if tasks and scheduler.running:
             loads: dict[Address, list[TaskState]] = {}
             for key, address in targets({key: self._avoid.get(key, "") for key in tasks}).items():
-                self._delivering[key] = address
                 loads.setdefault(address, []).append(tasks[key])
             await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
         self.seek()
@@ -252,15 +253,22 @@ class Restorer:
 
     async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
         load = {ts.key: values[ts.key] for ts in tasks}
+        self._delivering.update(dict.fromkeys(load, address))
         try:
             with self._strays.sending(load):
                 seconds = ANSWER + patience(sum(max(0, ts.nbytes) for ts in tasks))
                 nbytes = await self._strays.put(address, list(load), load, seconds)
             if nbytes is None:
                 self._avoid.update(dict.fromkeys(load, address))
-                if address in self._scheduler.workers:
-                    await asyncio.sleep(_DEATH_SHOWS)
                 return
+        except Exception as error:  # it cannot make one of them, or has died of it
+            self._avoid.update(dict.fromkeys(load, address))
+            await asyncio.sleep(_DEATH_SHOWS if isinstance(error, Broken) else 0)
+            if address in self._scheduler.workers and len(tasks) == 1:
+                self._casualties.refused(load, address, error)
+            elif address in self._scheduler.workers:
+                await asyncio.gather(*(self._send(address, [ts], values) for ts in tasks))
+            return
         finally:
             for key in load:
                 if self._delivering.get(key) == address:
@@ -348,12 +356,8 @@ class Restorer:
 
     def clear(self) -> None:
         """Forget all keys, as the scheduler has."""
-        self._clients.clear()
-        self._asked.clear()
-        self._delivering.clear()
-        self._avoid.clear()
-        self.lost.clear()
-        self.last_holder.clear()
+        for known in (self._clients, self._asked, self._delivering, self._avoid, self.lost, self.last_holder):
+            known.clear()
 
     def close(self) -> None:
         """Leave no trace on the scheduler."""

@@ -19,6 +19,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from distributed.comm.core import CommClosedError
+
 from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
 _LOOK_FOR = 60.0  # seconds after which what was sent has arrived or never will
 _ANSWER = 10.0  # seconds that a worker may take to say what it has
 _HOLDER = "moorage-under-way"  # the pretended client that keeps alive the keys of what is being sent
+
+
+class Broken(Exception):
+    """The connection to a worker broke: it has died, or making values failed there for want of a file or the like.
+
+    Dask takes every `OSError` for one of the connection. What may have arrived is looked for.
+    """
 
 
 class Strays:
@@ -119,10 +128,12 @@ class Strays:
         Returns
         -------
         mapping of key to int, or None
-            None: the worker has left meanwhile, or hangs. What may have arrived is looked for.
+            None: the worker cannot be reached, or hangs. What may have arrived is looked for.
 
         Raises
         ------
+        Broken
+            If the connection broke.
         Exception
             If the worker cannot make the values of what it was sent.
         """
@@ -130,8 +141,10 @@ class Strays:
             async with asyncio.timeout(seconds):
                 await self._lives.settle({address: keys})
                 answer = await self._scheduler.rpc(address).update_data(data=values)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError) as error:
             self.suspect(address, keys)
+            if isinstance(error, CommClosedError):
+                raise Broken(str(error)) from None
             return None
         return answer["nbytes"]  # type: ignore[no-any-return]
 
