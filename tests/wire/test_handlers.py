@@ -12,6 +12,7 @@ import pytest
 import moorage
 from moorage import wire
 from moorage.deploy.host.control import HANDLER, Control
+from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.scheduler.turns import Turns
@@ -26,7 +27,7 @@ from moorage.worker.images.sharing import Sharing
 SOURCES = Path(moorage.__file__).parent
 #: Whose methods answer.
 ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
-    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery)),
+    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery), ("", Dealer)),
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),

@@ -32,6 +32,10 @@ class Record:
         The Dask client that can send the values again.
     hold : bool
         The keys live as long as this record, and not only as long as somebody has futures of them.
+    spread : str
+        ``memory`` or ``blocks``: the keys are dealt evenly, by bytes or by number. Empty: they are not.
+    like : tuple of Dask keys
+        If there are any: each key is kept beside its counterpart.
     """
 
     vid: str
@@ -45,6 +49,8 @@ class Record:
     nbytes: dict[Key, int] = field(default_factory=dict)
     client: str | None = None
     hold: bool = True
+    spread: str = ""
+    like: tuple[Key, ...] = ()
 
 
 def record_of(item: PlaceItem, placement: Placement, client: str, before: Record | None) -> Record:
@@ -68,6 +74,8 @@ def record_of(item: PlaceItem, placement: Placement, client: str, before: Record
         },
         client=sender,
         hold=item["hold"],
+        spread=item.get("spread", ""),
+        like=tuple(item.get("like", ())),
     )
 
 

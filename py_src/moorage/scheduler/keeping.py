@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distributed import Scheduler
 
     from moorage.scheduler.journal import Journal
+    from moorage.scheduler.placement.dealer import Dealer
     from moorage.scheduler.placement.reconcile import Reconciler
     from moorage.scheduler.recovery.restorer import Restorer
 
@@ -36,16 +37,24 @@ class Keeper:
     reconciler : Reconciler
     origins : Restorer
     journal : Journal
+    dealer : Dealer
     """
 
     def __init__(
-        self, scheduler: Scheduler, desired: Desired, reconciler: Reconciler, origins: Restorer, journal: Journal
+        self,
+        scheduler: Scheduler,
+        desired: Desired,
+        reconciler: Reconciler,
+        origins: Restorer,
+        journal: Journal,
+        dealer: Dealer,
     ) -> None:
         self._scheduler = scheduler
         self._desired = desired
         self._reconciler = reconciler
         self._origins = origins
         self._journal = journal
+        self._dealer = dealer
         self._gone: set[Key] = set()
 
     def put(self, record: Record, *, tell_later: bool = False) -> None:
@@ -66,6 +75,7 @@ class Keeper:
             if key in self._origins and key in self._scheduler.tasks:
                 self._origins.wait_for(key)
         self._reconciler.mark(record.keys)
+        self._dealer.put(record)
         self._journal.mark([record.vid], placed=True, later=tell_later)
 
     def release(self, vid: str) -> None:
@@ -74,6 +84,7 @@ class Keeper:
         if record is None:
             return
         self._journal.count()
+        self._dealer.forget(vid)
         self._orphaned(self._desired.remove(vid))
         self._let_go(vid, record.keys)
         self._scheduler.clients.pop(_pseudo_client(vid), None)
@@ -98,6 +109,11 @@ class Keeper:
         nbytes = self._desired.nbytes(key)
         if ts is not None and 0 <= nbytes != ts.nbytes:
             ts.set_nbytes(nbytes)
+
+    def computed(self, key: Key) -> None:
+        """Take note that a placed key has come into memory where no worker had it."""
+        self.size(key)
+        self._dealer.arrived(key)
 
     def task_came(self, key: Key) -> None:
         """Take note that the scheduler has got a task for a placed key just now."""

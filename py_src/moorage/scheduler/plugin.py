@@ -1,9 +1,8 @@
 """The scheduler plugin: what of moorage runs on the scheduler, put together.
 
-It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers the handlers
-``moorage_place``, ``moorage_release``, ``moorage_state``, ``moorage_workers``, ``moorage_subscribe``,
-``moorage_restore``, ``moorage_sending``, ``moorage_sharing`` and ``moorage_uninstall``, and those of `Turns`, and
-undoes all it did when it is taken away. How a placement is carried out stands in the other modules of this package.
+It listens to the scheduler's events and turns them into marks for the reconciler and the journal, answers what
+notebooks and workers ask (``moorage.wire.scheduler``), and undoes all it did when it is taken away. How a placement is
+carried out stands in the other modules of this package.
 
 Workers register as ``init``: the event that matters is the change of their status to ``running``, which plugins see
 through ``log_event`` only.
@@ -30,6 +29,7 @@ from moorage.scheduler.desired import Desired, record_of
 from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
+from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.policy import hide
 from moorage.scheduler.placement.reconcile import Reconciler, in_slices
@@ -101,14 +101,15 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.delivery = Delivery(scheduler, self.reconciler, self.origins, self.strays)
         self._workers = Workers(scheduler, self.shared)
         self.journal = Journal(scheduler, self._variable, self._workers)
-        self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal)
+        self.dealer = Dealer(scheduler, self.desired, self.reconciler)
+        self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal, self.dealer)
         self.departed = Departed(scheduler)
         self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
-            self.strays.close, self.lives.close,
+            self.strays.close, self.lives.close, self.dealer.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped = self.desired.by_key, self.shared
@@ -162,7 +163,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 for item, placement in zip(items, placements, strict=True)
             ]
             hands = dict[Key, str | None]()
-            for item in items:
+            for item in (item for item in items if "spread" not in item):  # those that are dealt out already
                 hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
             async for record in in_slices(records):
                 self.keeper.put(record, tell_later=bool(loads))
@@ -323,7 +324,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         if start == "released" and finish == "waiting":
             self.keeper.task_came(key)
         if finish == "memory":
-            self.keeper.size(key)
+            self.keeper.computed(key)
         if finish == "forgotten":
             self.keeper.forgotten(key)
         else:
@@ -338,8 +339,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def _ask_origin(self, client: str, keys: list[Key]) -> None:
         holders = [self.origins.last_holder.get(key, "") for key in keys]
-        request: RestoreRequest = {"type": "restore", "keys": keys, "holders": holders}
-        self.journal.send(client, request)
+        self.journal.send(client, RestoreRequest(type="restore", keys=keys, holders=holders))
 
     def _replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
         if not ts.who_has:
@@ -353,7 +353,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal.mark(self.desired.by_key.get(key, ()))
 
     def _worker_changed(self, address: Address) -> None:
-        self.reconciler.worker_changed(address)
+        self.dealer.worker_changed(address)
         self.journal.mark_workers()
 
     def _variable(self, vid: str) -> VariableRecord | None:
@@ -371,6 +371,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.casualties.sweep()
         self.lives.sweep()
         self.restrictions.sweep()
+        self.dealer.sweep()
         self.history.sweep()
         self.shared.prune()
 
@@ -383,7 +384,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
-            self.restore, self.sending, self.sharing, self.uninstall,
+            self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts,
             self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:

@@ -96,6 +96,8 @@ class PlaceItem(TypedDict):
     origin: bool  # the calling client can send the value again
     hold: bool  # keep the keys alive even when no client has a future of them
     dealt: NotRequired[list[str | None]]  # the worker that gets each key where the placement leaves that open
+    spread: NotRequired[Literal["", "memory", "blocks"]]  # dealt evenly, by bytes or by number, and kept so
+    like: NotRequired[list[Any]]  # keys beside which these are kept, one by one
 
 
 class Load(TypedDict):
@@ -201,6 +203,15 @@ class RestoreRequest(TypedDict):
     holders: list[str]  # the worker that had the last copy of each key; empty: none ever had
 
 
+class PartsTable(TypedDict):
+    """Where the parts of a collection are: of each of the keys that were asked about, in their order."""
+
+    workers: list[str]
+    nbytes: list[int]  # -1: not known yet
+    on: list[list[int]]  # numbers of workers in the list of them
+    states: list[str]  # Dask's; "absent" if the scheduler does not know it
+
+
 class NoticeEvent(TypedDict):
     """The scheduler tells a client something that its user should know."""
 
@@ -304,6 +315,10 @@ class NotebookHandlers(Protocol):
 
     async def moorage_sharing(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
         """Return the bytes of keys that workers, by address, have in shared memory, and besides."""
+        ...
+
+    async def moorage_parts(self, keys: list[Any]) -> PartsTable:
+        """Return which workers have keys, and how large these are."""
         ...
 
     async def moorage_unclaim(self, client: str, run: str) -> None:

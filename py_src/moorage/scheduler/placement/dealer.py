@@ -1,0 +1,151 @@
+"""Collections whose parts are spread: dealt out over their workers, evenly or beside the parts of another collection.
+
+The dealing itself is ``moorage.dealing``; here is when it is done: when a collection is placed, when the last of its
+parts has been computed, when one of its workers comes or goes, and, of those that follow another collection, when that
+has moved. The reconciler brings the parts there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from moorage.dealing import deal, with_others
+from moorage.model import OnWorkers
+from moorage.plan import Address, Key
+from moorage.wire.scheduler import PartsTable
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+    from moorage.scheduler.desired import Desired, Record
+    from moorage.scheduler.placement.reconcile import Reconciler
+
+_SOON = 0.02
+"""Seconds after a change, so that a burst of them is one."""
+
+
+class Dealer:
+    """Deals the parts of collections.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+        Its records have ``spread`` or ``like`` if they are to be dealt.
+    reconciler : Reconciler
+    """
+
+    def __init__(self, scheduler: Scheduler, desired: Desired, reconciler: Reconciler) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._reconciler = reconciler
+        self._vids: set[str] = set()
+        self._due: set[str] = set()
+        self._missing: dict[str, set[Key]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put(self, record: Record) -> None:
+        """Take note of a record that is in force from now on; deal its parts, if they are to be dealt."""
+        self.forget(record.vid)
+        if record.spread or record.like:
+            self._vids.add(record.vid)
+            self._due.add(record.vid)
+            self._look()
+
+    def forget(self, vid: str) -> None:
+        """Take note that a record is no longer in force."""
+        self._vids.discard(vid)
+        self._due.discard(vid)
+        self._missing.pop(vid, None)
+
+    def arrived(self, key: Key) -> None:
+        """Take note that a part has been computed."""
+        if not self._missing:
+            return
+        for vid in self._desired.vids(key):
+            if missing := self._missing.get(vid):
+                missing.discard(key)
+                if not missing:
+                    del self._missing[vid]
+                    self._look_soon((vid,))
+
+    def worker_changed(self, address: Address) -> None:
+        """Take note that a worker came, went or changed its status, and let the reconciler do so first."""
+        self._reconciler.worker_changed(address)
+        records = self._desired.records
+        self._look_soon(
+            [vid for vid in self._vids if records[vid].like or isinstance(records[vid].placement, OnWorkers)]
+        )
+
+    def sweep(self) -> None:
+        """Look again at what follows another collection."""
+        self._look_soon([vid for vid in self._vids if self._desired.records[vid].like])
+
+    def close(self) -> None:
+        """Deal no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def parts(self, keys: list[Key]) -> PartsTable:
+        """Return which workers have which of `keys`, and how large these are."""
+        index: dict[str, int] = {}
+        tasks = [self._scheduler.tasks.get(key) for key in keys]
+        on = [[index.setdefault(name, len(index)) for name in self._holders(key)] for key in keys]
+        return {
+            "workers": list(index),
+            "nbytes": [ts.nbytes if ts is not None else -1 for ts in tasks],
+            "on": on,
+            "states": [str(ts.state) if ts is not None else "absent" for ts in tasks],
+        }
+
+    def _look_soon(self, vids: Sequence[str]) -> None:
+        self._due.update(vids)
+        if self._due and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_SOON, self._look)
+
+    def _look(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due, self._due = self._due, set()
+        for vid in due:
+            record = self._desired.records[vid]
+            hands = self._beside(record) if record.like else self._evenly(record)
+            # what belongs to another variable too is left where it is
+            self._reconciler.deal({key: at for key, at in hands.items() if len(self._desired.vids(key)) == 1})
+            tasks = self._scheduler.tasks
+            missing = {key for key in record.keys if (ts := tasks.get(key)) is None or not ts.who_has}
+            if missing:
+                self._missing[vid] = missing
+
+    def _evenly(self, record: Record) -> dict[Key, str]:
+        view = self._reconciler.view
+        pool = view.running | view.paused
+        if isinstance(record.placement, OnWorkers):
+            pool = frozenset(a for spec in record.placement.workers for a in view.resolve(spec) & pool)
+        if not pool:
+            return {}  # until a worker comes
+        holders = [self._holders(key) for key in record.keys]
+        dealt = deal(self._sizes(record), holders, sorted(map(view.name, pool)))
+        return dict(zip(record.keys, dealt, strict=True))
+
+    def _beside(self, record: Record) -> dict[Key, str]:
+        others = with_others(list(map(self._holders, record.like)), list(map(self._holders, record.keys)))
+        moves = zip(record.keys, others, strict=True)
+        return {key: at for key, at in moves if at is not None and self._holders(key) != [at]}
+
+    def _sizes(self, record: Record) -> list[int]:
+        """Return the bytes of each part; of what is not computed yet, what the others have on average."""
+        if record.spread == "blocks":
+            return [1] * len(record.keys)
+        tasks = self._scheduler.tasks
+        sizes = [ts.nbytes if (ts := tasks.get(key)) is not None else -1 for key in record.keys]
+        known = [size for size in sizes if size >= 0]
+        usual = max(1, sum(known) // len(known)) if known else 1
+        return [size if size >= 0 else usual for size in sizes]
+
+    def _holders(self, key: Key) -> list[str]:
+        ts = self._scheduler.tasks.get(key)
+        return [str(ws.name) for ws in ts.who_has or ()] if ts is not None else []
