@@ -13,7 +13,7 @@ import xarray as xr
 from dask._task_spec import Alias
 from dask.core import flatten
 
-from moorage.tasks.cut import cut
+from moorage.tasks.collections.cut import cut
 
 
 def array() -> tuple[Any, list[Any]]:

@@ -12,7 +12,7 @@ from moorage.errors import UnknownWorkerError
 from moorage.kernel.placement.targets import known
 from moorage.model import OnWorkers, WorkerInfo
 from moorage.plan import ClusterView
-from moorage.tasks.collections import on_workers
+from moorage.tasks.collections.compute import on_workers
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import as_dask_has_them
 

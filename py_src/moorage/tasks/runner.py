@@ -26,6 +26,7 @@ from moorage.pickling.functions import bound_names, global_names
 from moorage.tasks.backend import Backend
 from moorage.tasks.calls import check_callable, check_key, keeping_captures, name_of
 from moorage.tasks.capture import prepare, unchanged
+from moorage.tasks.collections.loops import parts_of
 from moorage.tasks.each import OnEach
 from moorage.tasks.locality import Locality, Located, where
 from moorage.tasks.map.dispatch import Work
@@ -277,7 +278,7 @@ class Submitter:
         work = Work(payload, digest(payload), name, notebook, spread=len(iterables) > 1)
         mapping = Run(backend, self.runtime, work, feed, options)
         mapping.start()
-        return Results(mapping)
+        return Results(mapping, [future.key for future in one_by_one or ()])
 
     @keeping_captures
     def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
@@ -319,6 +320,8 @@ class Submitter:
 
     def _placed_items(self, items: Any, options: Options) -> list[Future[Any]] | None:
         """Return the futures that `items` are, if each is placed or a future by itself."""
+        if (parts := parts_of(items, self.backend.client)) is not None:
+            return parts
         if isinstance(items, Variable):
             items = items.futures
         if isinstance(items, Future):

@@ -57,10 +57,12 @@ class SubmitMagics(Magics):
         job = self._job = self._start(controller.submitter, args, cell)
         if args.broadcast or args.pin:
             self._place(controller, args, job)
-        elif args.output:
+        elif args.output and not args.collection:
             self._bind(args.output, job)
-        waits = args.block if args.block is not None else not args.output
-        value = self._wait(job, args.timeout) if waits else job
+        waits = args.collection or (args.block if args.block is not None else not args.output)
+        value = self._wait(job, args.timeout, args.collection) if waits else job
+        if args.collection:
+            self._bind(args.output, value)
         # IPython would look at the end of the whole cell, whose first lines may be the loop, which is not Python.
         silent = DisplayHook.semicolon_at_end_of_expression(cell)
         return None if args.output or silent else value
@@ -113,7 +115,7 @@ class SubmitMagics(Magics):
             show_from_users_code(self.shell, error)
             raise
 
-    def _wait(self, job: Job, timeout: float | None) -> Any:
+    def _wait(self, job: Job, timeout: float | None, collect: bool = False) -> Any:
         try:
             if isinstance(job, Future):
                 return _result(job, timeout)
@@ -123,7 +125,7 @@ class SubmitMagics(Magics):
                     raise _late(timeout)
                 return job.gather()
             with ProgressLine(self.shell, PATIENCE_SECONDS) as progress, progress.following(job):
-                return job.gather()
+                return job.to_collection() if collect else job.gather()
         except KeyboardInterrupt:
             job.cancel()
             raise
@@ -131,7 +133,7 @@ class SubmitMagics(Magics):
             show_from_users_code(self.shell, error)
             raise
 
-    def _bind(self, names: list[str], job: Job) -> None:
+    def _bind(self, names: list[str], job: Any) -> None:
         for name, part in zip(names, _parts(job, len(names)), strict=True):
             self.shell.user_ns[name] = part
 

@@ -34,6 +34,7 @@ class SubmitArguments(Arguments):
     output: list[str]
     block: bool | None  # None: unless the result gets a name
     each: bool
+    collection: bool
     broadcast: bool
     pin: list[str] | None
     workers: list[str] | None
@@ -58,6 +59,8 @@ class SubmitArguments(Arguments):
         placing = "--broadcast" if self.broadcast else "--pin" if self.pin else ""
         if placing and not self.output:
             raise ArgumentError(f"{placing} places the result, which needs a name.", f"Write: -o NAME {placing}")
+        if self.collection and not self.output:
+            raise ArgumentError("--collection makes a collection, which needs a name.", "Write: -o NAME --collection")
         if self.broadcast and self.pin:
             raise ArgumentError("--broadcast and --pin exclude each other.", "Choose one.")
         if self.each and (placing or self.near or self.workers):
@@ -90,6 +93,8 @@ class SubmitReader(Reader[SubmitArguments]):
                 f"{option} is for a cell that runs once, not for a loop.",
                 "Leave it out, or write the loop in the cell.",
             )
+        if read.collection and not read.loop:
+            raise ArgumentError("--collection is for a loop: each item makes a part.", "Leave it out, or loop.")
         if read.loop and len(read.output) > 1:
             raise ArgumentError(
                 f"-o gives {len(read.output)} names, but a loop has a single result: the list of its items' values.",
@@ -113,6 +118,11 @@ def _submit() -> Parser:
         type=text,
         metavar="NAME",
         help="bind the result to NAME without waiting; several names unpack a tuple",
+    )
+    parser.add_argument(
+        "--collection",
+        action="store_true",
+        help="make a Dask collection of a loop's values, a part for each item; waits for them",
     )
     parser.add_argument("-b", "--block", action="store_true", default=None, help="wait, also with -o")
     parser.add_argument("-a", "--noblock", action="store_false", dest="block", help="do not wait, also without -o")

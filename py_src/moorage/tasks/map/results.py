@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 from dask.utils import format_bytes
@@ -17,55 +15,17 @@ from moorage._dask.client import scatter
 from moorage.errors import DoesNotFitError, InputError, MoorageError
 from moorage.images.free_memory import host_free
 from moorage.kernel.waiting import LOOK, check, gather, wait_for
+from moorage.tasks.collections.together import together
+from moorage.tasks.map.item_errors import ItemError, exception_at
 from moorage.tasks.map.ledger import Batch, Progress
-from moorage.tasks.map.outcomes import exception_of, unloadable
+from moorage.tasks.map.outcomes import unloadable
 from moorage.tasks.map.run import LAST_WORD, Run
-from moorage.worker.tasks.errors import in_words
 from moorage.worker.tasks.outcome import load
 
 OnError = Literal["raise", "skip", "return"]
 
 _WINDOW = 4  # batches that are gathered ahead of an iteration
 _MOST_FUTURES = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class ItemError:
-    """An item that raised.
-
-    Attributes
-    ----------
-    index : int
-    item : object
-        What it was called with.
-    worker : str
-        Where it ran last.
-    exception : BaseException
-        What it raised, with the traceback cut to the user's own frames.
-    """
-
-    index: int
-    item: Any
-    worker: str
-    exception: BaseException
-
-    @property
-    def in_words(self) -> str:
-        """The exception in one line."""
-        return in_words(self.exception).split("\n")[0]
-
-    @property
-    def traceback(self) -> str:
-        """The traceback as text, with source lines where the notebook has them."""
-        frames = traceback.extract_tb(self.exception.__traceback__)
-        # Columns within lines do not travel, so that no mark is better than a wrong one.
-        plain = traceback.StackSummary.from_list([(f.filename, f.lineno or 0, f.name, f.line) for f in frames])
-        return "".join(
-            ["Traceback (most recent call last):\n", *plain.format(), *traceback.format_exception_only(self.exception)]
-        )
-
-    def __repr__(self) -> str:
-        return f"<item {self.index} on worker {self.worker or '?'}: {self.in_words}>"
 
 
 class Results(Sequence[Any]):
@@ -81,8 +41,9 @@ class Results(Sequence[Any]):
     [0, 1, 4]
     """
 
-    def __init__(self, mapping: Run) -> None:
+    def __init__(self, mapping: Run, origins: Sequence[Any] = ()) -> None:
         self._mapping = mapping
+        self._origins = origins  # keys of the items, if these are parts on the cluster
         self.begun = time.monotonic()
         self._ledger = mapping.ledger
         self._client = mapping.backend.client
@@ -212,7 +173,7 @@ class Results(Sequence[Any]):
             located = self._ledger.locate(index)
             if located is not None and located[0].status != "cancelled":
                 batch, position = located
-                error = _exception(batch, position, index)
+                error = exception_at(batch, position, index)
                 found.append(ItemError(index, batch.items[position], batch.worker, error))
         return found
 
@@ -240,6 +201,20 @@ class Results(Sequence[Any]):
                 "Use .gather(), a slice, or map over larger items.",
             )
         return list(map(self._future, range(len(self))))
+
+    def to_collection(self) -> Any:
+        """Return a persisted Dask collection of the values, with a part for each item. Waits for all items.
+
+        Frames make a data frame, series a series, arrays an array (in the grid of the array whose blocks the items
+        were, else one below the other), lists a bag; anything else a list of delayed objects.
+
+        Raises
+        ------
+        InputError
+            If the values do not make a collection together.
+        """
+        __tracebackhide__ = True  # IPython shows the user's frames only
+        return together(self._client, self.futures, self._origins)
 
     # ---- acts
 
@@ -312,7 +287,7 @@ class Results(Sequence[Any]):
         __tracebackhide__ = True  # IPython shows the user's frames only
         batch, position = self._located(index)
         if batch.status != "done" or position in batch.errors:
-            raise _exception(batch, position, index)
+            raise exception_at(batch, position, index)
         if batch.values is not None:
             return batch.values[position]
         taken = self._taken_of(batch)[position]
@@ -323,7 +298,7 @@ class Results(Sequence[Any]):
         except BaseException as error:  # the code of any class
             errors = {**batch.errors, position: unloadable(error, batch.worker)}
             self._ledger.update(batch, errors=errors)
-            raise _exception(batch, position, index) from None
+            raise exception_at(batch, position, index) from None
 
     def _located(self, index: int) -> tuple[Batch, int]:
         __tracebackhide__ = True  # IPython shows the user's frames only
@@ -384,17 +359,8 @@ class Results(Sequence[Any]):
         __tracebackhide__ = True  # IPython shows the user's frames only
         batch, position = self._located(index)
         if batch.status != "done" or position in batch.errors:
-            raise _exception(batch, position, index)
+            raise exception_at(batch, position, index)
         if batch.future is None:
             future: Future[Any] = wait_for(self._client, scatter, self._client, [self._value(index)])[0]
             return future
         return self._mapping.item_future(batch, position)
-
-
-def _exception(batch: Batch, position: int, index: int) -> BaseException:
-    """Return what to raise for an item that has no value."""
-    if batch.status == "cancelled":
-        return MoorageError(f"Item {index} was cancelled.", "Run it with .retry().")
-    if batch.error is not None:
-        return batch.error
-    return exception_of(batch.errors[position], index)

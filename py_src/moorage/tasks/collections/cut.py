@@ -1,7 +1,7 @@
 """The graphs of Dask collections, optimized as Dask does, but for what lies across the ends of some that are named.
 
 Optimization merges tasks of several collections into one, and then there is no task left that is the end of one of
-them. Here these ends are kept. Where they run is ``collections.py``.
+them. Here these ends are kept. Where they run is ``compute.py``.
 """
 
 from __future__ import annotations

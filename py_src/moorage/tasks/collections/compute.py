@@ -19,7 +19,7 @@ from moorage._dask.frames.cutting import can_cut
 from moorage.errors import InputError
 from moorage.kernel.placement.targets import worker_list
 from moorage.kernel.waiting import gather, wait_for
-from moorage.tasks.cut import cut
+from moorage.tasks.collections.cut import cut
 
 if TYPE_CHECKING:
     from distributed import Client
