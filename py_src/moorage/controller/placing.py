@@ -7,9 +7,11 @@ from typing import Any
 
 from moorage.controller.connected import Connected
 from moorage.errors import InputError
+from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.placement.request import How
+from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.placement.targets import scatter_placement, worker_list
 from moorage.kernel.placement.variable import Variable
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
@@ -38,8 +40,12 @@ class Placing(Connected):
         keep_origin: bool = True,
         rebind: bool = False,
         writable: bool = False,
+        like: Any = None,
     ) -> Any:
         """Put data on the workers, as ``Client.scatter``, and keep it there.
+
+        A Dask collection that is persisted is spread by its parts, be they computed already or not: evenly, with as
+        little moved as can be, and evenly again when one of `workers` has gone or come back.
 
         Parameters
         ----------
@@ -61,7 +67,8 @@ class Placing(Connected):
         asynchronous : bool, optional
             Return an awaitable.
         by : str
-            ``cores`` (round robin grouped by cores), ``workers`` (round robin) or ``memory`` (where most is free).
+            ``cores`` (round robin grouped by cores), ``workers`` (round robin) or ``memory`` (where most is free). The
+            parts of a collection are dealt evenly by bytes; with ``blocks`` or ``workers``, by number.
         allow_other_workers : bool
             With `workers`: tasks may run elsewhere too.
         whole : bool
@@ -80,6 +87,9 @@ class Placing(Connected):
             column, the arrays of an object whose class the notebook defines): that is its own. A worker takes memory
             of its own for the pages that are written to, and does not spill the value. It holds until the variable is
             released. Keys say so; those of an unnamed dict are not its labels then.
+        like : str, Variable or Dask collection, optional
+            For a collection: each of its parts is kept with the same part of this one, with which it is joined or
+            zipped. It has as many parts.
 
         Returns
         -------
@@ -103,10 +113,12 @@ class Placing(Connected):
         >>> cluster.placement()["flights"].holders
         ['alice']
         """
-        if by not in ("cores", "workers", "memory"):
-            raise InputError(f"by={by!r} is unknown.", "Use cores, workers or memory.")
+        if by not in ("cores", "workers", "memory", "blocks"):
+            raise InputError(f"by={by!r} is unknown.", "Use cores, workers, memory or blocks.")
+        if like is not None and (workers is not None or broadcast):
+            raise InputError("like= says where the parts should be.", "Leave out workers= and broadcast=.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable)
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, self._keys_of(like))
         limit = self._limit(timeout)
         return self._run(lambda: self.placer.place(data, name, placement, how, timeout=limit), asynchronous)
 
@@ -323,6 +335,15 @@ class Placing(Connected):
         """
         return self._run(lambda: self.placer.look(names or None), asynchronous)
 
+    def parts(self, name: str) -> Parts:
+        """Return the parts of a collection, or elements, with the workers that have them; see ``cluster[name].parts``.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        return self._run(lambda: self.placer.parts(name))
+
     def sharing(self, *names: str) -> dict[str, str]:
         """Return which workers share the memory of variables, and why others have copies of their own; all by default.
 
@@ -331,6 +352,18 @@ class Placing(Connected):
         UnknownVariableError
         """
         return self._run(lambda: self.placer.sharing(names or None))
+
+    def _keys_of(self, like: Any) -> tuple[Any, ...]:
+        """Return the keys of a variable, by name or as such, or of a persisted collection."""
+        if like is None:
+            return ()
+        if isinstance(like, Variable):
+            like = like.name
+        if isinstance(like, str):
+            return tuple(self._run(lambda: self.placer.find(like))["keys"])
+        if (futures := futures_in(like)) is None:
+            raise InputError(f"like={type(like).__name__} is not on the cluster.", "Name a collection that is.")
+        return tuple(future.key for future in futures)
 
     def _limit(self, timeout: str | float | None) -> str | float:
         """Return how long to wait until something is placed, by default as long as is set."""

@@ -1,11 +1,15 @@
-"""The notebook's variable for a cluster: when it may be bound to another one, and what becomes of the one before."""
+"""The notebook's variables: that of a cluster, when it may be bound to another one; and those that hold data."""
 
 from __future__ import annotations
 
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from moorage.controller.cluster import ClusterController
 from moorage.errors import ClusterError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 def check_free(namespace: dict[str, Any], name: str) -> None:
@@ -41,3 +45,13 @@ def bind(namespace: dict[str, Any], name: str, controller: ClusterController) ->
     if namespace.get(name) is not controller:
         end_lost(namespace, name)
     namespace[name] = controller
+
+
+def notebook_names(shell: InteractiveShell) -> list[str]:
+    """Return the names of the user's own variables that hold data."""
+    hidden = shell.user_ns_hidden
+    return [
+        name
+        for name, value in shell.user_ns.items()
+        if not name.startswith("_") and name not in hidden and not isinstance(value, FunctionType | ModuleType | type)
+    ]

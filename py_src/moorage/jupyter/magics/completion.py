@@ -32,7 +32,7 @@ READERS: dict[str, Reader[Arguments]] = {
 PATTERN = rf"(?:[\w\s,]*=)?\s*%{{1,2}}({'|'.join(READERS)})\s"
 """Matches the text before the cursor when the line of a magic of ours is being written."""
 
-VALUES = {"--by": ["cores", "workers", "memory"]}
+VALUES = {"--by": ["cores", "workers", "memory", "blocks"]}
 """What may follow an option, where that is a few fixed words."""
 
 
@@ -78,6 +78,8 @@ def _candidates(magic: str, before: list[str], known: Names, after_equals: bool)
         found = known.workers() if after_equals else known.notebook()
     elif option == "--near":
         found = known.placed()
+    elif option == "--like":
+        found = sorted({*known.notebook(), *known.placed()})
     elif option and option == before[-1] and option not in parser.switches:
         return []  # a number, a size, a new name
     else:

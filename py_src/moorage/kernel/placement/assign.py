@@ -10,7 +10,7 @@ from typing import Literal
 from moorage.capacity import free
 from moorage.model import WorkerInfo
 
-By = Literal["cores", "workers", "memory"]
+By = Literal["cores", "workers", "memory", "blocks"]
 
 
 def assign(nbytes: Sequence[int], workers: Sequence[WorkerInfo], by: By = "cores") -> list[str]:
@@ -25,7 +25,7 @@ def assign(nbytes: Sequence[int], workers: Sequence[WorkerInfo], by: By = "cores
     by : str
         ``cores``: round robin grouped by cores, as Dask's data-locality page documents it. Workers alice and bob of
         two threads each share ten elements as 0, 1, 4, 5, 8, 9 and 2, 3, 6, 7. ``workers``: round robin, as Dask does
-        today. ``memory``: each to the worker with the most free memory.
+        today; ``blocks`` is the same. ``memory``: each to the worker with the most free memory.
     """
     if by == "memory":
         heap = [(-free(worker), worker.name) for worker in workers]

@@ -11,9 +11,11 @@ from distributed import Future
 
 from moorage import capacity
 from moorage.capacity import Needs
+from moorage.dealing import deal
 from moorage.errors import DoesNotFitError, InputError, InvalidNameError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import shared_nbytes
+from moorage.kernel.parts.asking import where_are
 from moorage.kernel.placement.elements import Elements, needs
 from moorage.kernel.placement.request import NOTHING, PlacementRequest
 from moorage.kernel.placement.targets import ResolvedPlacement
@@ -104,6 +106,7 @@ async def check_room(requests: Sequence[PlacementRequest], to: ResolvedPlacement
     ------
     DoesNotFitError
     """
+    await _deal_out([one for one in requests if one.elements.structure.kind == "collection"], to, link)
     shared = {
         key: nbytes
         for one in requests
@@ -127,6 +130,17 @@ async def check_room(requests: Sequence[PlacementRequest], to: ResolvedPlacement
         _check_fits(requests, to.seen_by(await sharing.ask_for_room(infos)), shared)
 
 
+async def _deal_out(requests: Sequence[PlacementRequest], to: ResolvedPlacement, link: SchedulerLink) -> None:
+    """Find out how large the parts of collections are, and where they will go; of what is not computed yet nothing."""
+    pool = sorted(worker.name for worker in to.running)
+    for one in requests:
+        table = await where_are(link.client, one.elements.keys)
+        one.elements.nbytes = table["nbytes"]
+        if pool and "spread" in one.item and not one.item.get("like"):
+            holders = [[table["workers"][i] for i in on] for on in table["on"]]
+            one.firsts = list(deal(table["nbytes"], holders, pool))
+
+
 def _check_fits(requests: Sequence[PlacementRequest], to: ResolvedPlacement, shared: Mapping[Any, int]) -> None:
     """Check that all requests together fit where they would go.
 
@@ -144,7 +158,7 @@ def _check_fits(requests: Sequence[PlacementRequest], to: ResolvedPlacement, sha
     needed = Needs()
     for request in requests:
         elements, firsts, held = request.elements, request.firsts, request.held
-        dealt = "dealt" in request.item
+        dealt = "dealt" in request.item or "spread" in request.item
         needed.add(needs(elements, to, firsts, held, dealt=dealt, shared=shared))
     labels = [request.label for request in requests]
     label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"

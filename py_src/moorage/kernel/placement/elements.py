@@ -14,7 +14,7 @@ from distributed import Future
 from moorage.capacity import Needs, fits_as_shared, together
 from moorage.errors import InputError
 from moorage.images.format import SMALLEST, Image
-from moorage.kernel.placement.structure import Structure, futures_in, take_apart
+from moorage.kernel.placement.structure import Structure, futures_in, has_parts, take_apart
 from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.fingerprint import image_of
@@ -64,9 +64,10 @@ def pack(
         If there is nothing to place, or it cannot be placed.
     """
     if (futures := futures_in(value)) is not None:
-        structure = take_apart(value)[0] if isinstance(value, list | tuple | set | frozenset | dict) else Structure()
-        if structure.kind == "value" and len(futures) != 1:
-            structure = Structure("list")
+        by_element = isinstance(value, list | tuple | set | frozenset | dict) and not has_parts(value)
+        structure = take_apart(value)[0] if by_element else Structure()
+        if has_parts(value):
+            structure = Structure("collection")
         return Elements(structure, [], [f.key for f in futures], [-1] * len(futures), futures=futures)
     structure, items = take_apart(value, whole)
     if not items:

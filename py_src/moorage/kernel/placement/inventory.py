@@ -20,6 +20,8 @@ from moorage.images.format import Image
 from moorage.kernel.connection.mirror import shown_names, state_of
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import in_words
+from moorage.kernel.parts.asking import where_are
+from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.placement.structure import Structure, futures_in, take_apart
 from moorage.kernel.placement.variable import Variable
@@ -176,6 +178,16 @@ class Inventory:
             if all(map(is_writable, self.record(name)["keys"])):
                 told[name] += "; tasks may write to it, each worker for itself"
         return told
+
+    async def parts(self, name: str) -> Parts:
+        """Return the parts of a variable, with the workers that have them, as of now.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        keys = list((await self.find(name))["keys"])
+        return Parts(name, keys, await where_are(self.client, keys))
 
     # What the notebook's names mean
 

@@ -192,8 +192,7 @@ class Placer(Bringing):
         lives = iter(await self._begin_lives([key for elements in packed.values() for key in elements.keys]))
         held = await self.link.who_has(asked) if asked else {}
         ready = [
-            request.again(record, record["name"], held, to, origin=self._is_origin_of(record["keys"]))
-            for record in placed
+            request.again(one, one["name"], held, to, how, origin=self._is_origin_of(one["keys"])) for one in placed
         ]
         for name, value in values.items():
             elements = packed[name]

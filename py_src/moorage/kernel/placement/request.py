@@ -14,7 +14,7 @@ from distributed import Future
 from distributed.comm.core import CommClosedError
 from distributed.utils import offload
 
-from moorage.errors import UnreachableError
+from moorage.errors import InputError, UnreachableError
 from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.elements import Elements
@@ -23,6 +23,7 @@ from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import SLOWEST_LINK, answer
+from moorage.model import Anywhere, OnWorkers, Placement
 from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class How:
     keep_origin: bool = True
     rebind: bool = False
     writable: bool = False
+    like: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -124,9 +126,11 @@ def new(
         "origin": origin,
         "hold": name is not None,
     }
-    whole = elements.structure.kind == "value"
-    firsts = to.firsts(elements.nbytes, how.by, whole=whole)
-    if not whole:
+    _check_like(how.like, elements)
+    firsts = _firsts(elements, to, how.by)
+    if elements.structure.kind == "collection":
+        _spread(item, to.placement, how)
+    elif elements.structure.kind != "value":
         item["dealt"] = firsts
     return PlacementRequest(item, name or typename or shown, elements, firsts, held, value, how.keep_origin)
 
@@ -136,6 +140,7 @@ def again(
     name: str,
     held: dict[Any, set[str]],
     to: ResolvedPlacement,
+    how: How | None = None,
     *,
     origin: bool,
 ) -> PlacementRequest:
@@ -156,8 +161,40 @@ def again(
         "origin": origin,
         "hold": True,
     }
-    firsts = to.firsts(elements.nbytes, "cores", whole=elements.structure.kind == "value")
-    return PlacementRequest(item, name, elements, firsts, held)
+    how = how or How()
+    _check_like(how.like, elements)
+    if elements.structure.kind == "collection":
+        _spread(item, to.placement, how)
+    return PlacementRequest(item, name, elements, _firsts(elements, to, "cores"), held)
+
+
+def _firsts(elements: Elements, to: ResolvedPlacement, by: By) -> list[str | None]:
+    """Return the worker to which each element is sent first; of a collection nothing is: the scheduler deals it out."""
+    if elements.structure.kind == "collection":
+        return [None] * len(elements.keys)
+    return to.firsts(elements.nbytes, by, whole=elements.structure.kind == "value")
+
+
+def _check_like(like: Sequence[Any], elements: Elements) -> None:
+    """Raise InputError unless what is placed can be kept beside the keys `like`, part by part."""
+    if not like:
+        return
+    if elements.structure.kind != "collection":
+        raise InputError(
+            "Only a Dask collection has parts that can be kept beside those of another one.", "Leave out --like, like=."
+        )
+    if len(like) != len(elements.keys):
+        raise InputError(
+            f"It has {len(elements.keys)} parts, and what it should be like has {len(like)}.",
+            "Repartition or rechunk one of them first, so that part belongs to part.",
+        )
+
+
+def _spread(item: PlaceItem, placement: Placement, how: How) -> None:
+    """Let the scheduler deal out the parts of a collection, unless the placement leaves nothing to deal."""
+    if placement == Anywhere(1) or (isinstance(placement, OnWorkers) and not placement.each):
+        item["spread"] = "blocks" if how.by in ("blocks", "workers") else "memory"
+        item["like"] = list(how.like)
 
 
 async def send(

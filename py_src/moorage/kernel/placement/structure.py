@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dask.base import is_dask_collection
+from dask.delayed import Delayed
 from distributed import Actor, Future
 
 from moorage._dask.client import address_of
+from moorage._dask.frames.persisted import futures_of_parts
 from moorage.errors import InputError, NotPlaceableError
 from moorage.wire.scheduler import StructureDict, travels
 
@@ -29,7 +31,8 @@ class Structure:
     Attributes
     ----------
     kind : str
-        ``value`` (one key), ``list``, ``tuple``, ``set``, ``frozenset``, ``dict`` or ``namedtuple``.
+        ``value`` (one key), ``list``, ``tuple``, ``set``, ``frozenset``, ``dict`` or ``namedtuple``; ``collection`` of
+        the parts of a Dask collection, whose futures are given as a list.
     labels : tuple
         Keys of a dict, field names of a namedtuple.
     typename : str
@@ -134,10 +137,20 @@ def _check_placeable(value: Any) -> None:
         )
 
 
+def has_parts(value: Any) -> bool:
+    """Whether a value is a Dask collection of parts, such as partitions or blocks, or a list of delayed objects."""
+    return _is_of_delayed(value) or (is_dask_collection(value) and not isinstance(value, Delayed))
+
+
+def _is_of_delayed(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(part, Delayed) for part in value)
+
+
 def futures_in(value: Any) -> list[Future[Any]] | None:
     """Return the futures of a value that is on the cluster already, or None.
 
-    That is a future, a list, tuple, set or dict of nothing but futures, or a persisted Dask collection.
+    That is a future, a list, tuple, set or dict of nothing but futures, or a persisted Dask collection, or a list of
+    delayed objects that are. They are in the order of the parts.
 
     Raises
     ------
@@ -146,16 +159,22 @@ def futures_in(value: Any) -> list[Future[Any]] | None:
     """
     if isinstance(value, Future):
         return [value]
+    if _is_of_delayed(value):
+        found = [futures_of_parts(part) for part in value]
+        if all(found):
+            return [future for futures in found for future in futures or ()]
+        raise NotPlaceableError(
+            f"{sum(not futures for futures in found)} of these {len(value)} delayed objects have not been computed.",
+            "Persist them first: x = cluster.persist(x). Magics that place do so with --persist.",
+        )
     if isinstance(value, list | tuple | set | frozenset | dict):
         parts = list(value.values()) if isinstance(value, dict) else list(value)
         return parts if parts and all(isinstance(part, Future) for part in parts) else None
     if is_dask_collection(value):
-        from distributed import futures_of
-
-        if futures := futures_of(value):
-            return list(futures)
+        if futures := futures_of_parts(value):
+            return futures
         raise NotPlaceableError(
             f"This {type(value).__name__} is a Dask collection that has not been computed: there is nothing to place.",
-            "Persist it first: x = x.persist().",
+            "Persist it first: %persist x, or x = cluster.persist(x). Magics that place do so with --persist.",
         )
     return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from moorage.errors import InputError
+from moorage.kernel.parts.parts import Parts
+from moorage.kernel.parts.picture import Picture
 from moorage.kernel.placement.placements import Placements
 from moorage.model import PlacementState
 from moorage.wire.scheduler import VariableRecord
@@ -23,6 +25,7 @@ class _Cluster(Protocol):
     @property
     def placer(self) -> _Inventory: ...
     def placement(self, *names: str) -> Placements: ...
+    def parts(self, name: str) -> Parts: ...
     def gather(self, *names: str, map: bool, timeout: str | float | None, asynchronous: bool | None) -> Any: ...
 
 
@@ -76,6 +79,15 @@ class Variable:
     def placement(self) -> PlacementState:
         """The current state of the variable: its holders, and whether it is as asked."""
         return self._cluster.placement(self.name)[self.name]
+
+    @property
+    def parts(self) -> Parts:
+        """The parts of a collection, or the elements, with the workers that have them, as of now."""
+        return self._cluster.parts(self.name)
+
+    def plot(self) -> Picture:
+        """Return a picture of the parts: a square for each, coloured by worker; in a terminal the same in words."""
+        return self.parts.plot()
 
     def gather(self, timeout: str | float | None = None, asynchronous: bool | None = None, *, map: bool = False) -> Any:
         """Return the value; see `ClusterController.gather`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dask.base import is_dask_collection
 from distributed import Future
 
 
@@ -22,6 +23,8 @@ def describe_value(value: Any) -> tuple[str, str]:
     if isinstance(value, str | bytes | bytearray | list | tuple | dict | set | frozenset | range):
         n = len(value)
         return typename, f"{n:,} {_UNITS.get(type(value), 'items') if n != 1 else 'item'}"
+    if (parts := _parts(value)) is not None:
+        return typename, parts
     shape = None if isinstance(value, type) else _attribute(value, "shape")
     if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape):
         dtype = _attribute(value, "dtype")
@@ -32,6 +35,18 @@ def describe_value(value: Any) -> tuple[str, str]:
 
 
 _UNITS = {str: "characters", bytes: "bytes", bytearray: "bytes"}
+
+
+def _parts(value: Any) -> str | None:
+    """Return what a Dask collection consists of, in words; None for what is none."""
+    n, columns = _attribute(value, "npartitions"), _attribute(value, "columns")
+    if not is_dask_collection(value) or not isinstance(n, int):
+        return None
+    shape, dtype = _attribute(value, "shape"), _attribute(value, "dtype")
+    if _attribute(value, "numblocks") is not None:
+        return f"{shape} {dtype}, {n:,} block{'s' if n != 1 else ''}"
+    wide = f" × {len(columns):,} columns" if columns is not None else ""
+    return f"{n:,} partition{'s' if n != 1 else ''}{wide}"
 
 
 def _attribute(value: Any, name: str) -> Any:

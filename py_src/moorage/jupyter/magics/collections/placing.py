@@ -1,0 +1,47 @@
+"""What `%scatter`, `%broadcast` and `%pin` do besides for Dask collections: persist them first, find counterparts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dask.base import is_dask_collection
+
+from moorage.controller.cluster import ClusterController
+from moorage.errors import NotPlaceableError
+from moorage.kernel.placement.structure import futures_in, has_parts
+
+
+def persisted(controller: ClusterController, values: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` with collections that are not computed persisted, and bind their names to these.
+
+    Parameters
+    ----------
+    controller : ClusterController
+    values : dict of str to object
+    namespace : dict
+        The notebook's variables.
+    """
+    lazy = {name: value for name, value in values.items() if _is_lazy(value)}
+    kept = {name: controller.persist(value) for name, value in lazy.items()}
+    namespace.update(kept)
+    return values | kept
+
+
+def counterpart(name: str | None, controller: Iterable[str], namespace: dict[str, Any]) -> Any:
+    """Return what ``--like`` names: a placed variable, or a collection of the notebook."""
+    return name if name is None or name in controller else namespace.get(name, name)
+
+
+def stays(value: Any) -> bool:
+    """Whether the notebook keeps the value of a cell that is placed: a collection only refers to what is placed."""
+    return is_dask_collection(value)
+
+
+def _is_lazy(value: Any) -> bool:
+    if not (is_dask_collection(value) or has_parts(value)):
+        return False
+    try:
+        return not futures_in(value)
+    except NotPlaceableError:
+        return True

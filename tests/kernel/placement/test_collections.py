@@ -1,0 +1,146 @@
+"""Dask collections as variables: their parts spread, kept, put beside others, and told of."""
+
+from __future__ import annotations
+
+import dask
+import dask.array as da
+import dask.bag as db
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from distributed import Event, futures_of, wait
+
+from moorage.errors import InputError, NotPlaceableError
+from tests.deploy.tools import eventually
+
+
+def frame(n=8, rows=4000):
+    return dd.from_pandas(
+        pd.DataFrame({"a": np.arange(rows), "b": np.random.default_rng(0).random(rows)}), npartitions=n
+    )
+
+
+def shares(cluster, name):
+    return {worker: share.parts for worker, share in cluster[name].parts.by_worker.items()}
+
+
+def settled(cluster, name):
+    eventually(lambda: cluster.placement()[name].state == "held")
+
+
+def on(cluster, collection, worker):
+    """The collection, computed on one worker."""
+    kept = cluster.persist(collection, workers=worker)
+    wait(futures_of(kept), 20)
+    return kept
+
+
+MADE = {
+    "array": lambda: da.ones((64, 64), chunks=16),
+    "frame": frame,
+    "series": lambda: frame().b,
+    "bag": lambda: db.from_sequence(range(40), npartitions=8),
+    "dataset": lambda: xr.Dataset({"t": ("x", np.arange(80.0))}).chunk(x=10),
+    "delayed": lambda: [dask.delayed(bytes)(1000 + i) for i in range(8)],
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_parts_are_spread_evenly_and_stay(cluster, kind):
+    made = MADE[kind]()
+    kept = [on(cluster, one, "alice") for one in made] if isinstance(made, list) else on(cluster, made, "alice")
+    cluster.scatter(kept, "kept", workers=["alice", "bob"])
+    settled(cluster, "kept")
+    parts = cluster["kept"].parts
+    assert shares(cluster, "kept") == {"alice": len(parts) // 2, "bob": len(parts) // 2}
+    sizes = [share.nbytes for share in parts.by_worker.values()]
+    assert max(sizes) <= 1.1 * sum(sizes) / 2
+    assert cluster["kept"].placement.typename == type(kept).__name__
+
+
+def test_pinned_parts_are_on_each_and_broadcast_ones_everywhere(cluster):
+    kept = on(cluster, frame(), "alice")
+    cluster.pin("kept", ["bob"], value=kept)
+    settled(cluster, "kept")
+    assert shares(cluster, "kept") == {"bob": 8}
+    cluster.broadcast(kept, "kept")
+    settled(cluster, "kept")
+    assert shares(cluster, "kept") == {"alice": 8, "bob": 8}
+    cluster.release("kept")
+    assert "kept" not in cluster
+    assert len(kept) == 4000
+
+
+def test_by_bytes_and_by_number_differ_where_parts_do(cluster):
+    parts = [dask.delayed(bytes)(1_000_000)] + [dask.delayed(bytes)(200_000 + i) for i in range(5)]
+    kept = [on(cluster, part, "alice") for part in parts]
+    cluster.scatter(kept, "kept", workers=["alice", "bob"])
+    settled(cluster, "kept")
+    assert sorted(shares(cluster, "kept").values()) == [1, 5]
+    cluster.scatter(kept, "kept", workers=["alice", "bob"], by="blocks")
+    settled(cluster, "kept")
+    assert sorted(shares(cluster, "kept").values()) == [3, 3]
+
+
+def test_parts_are_kept_with_those_of_another_collection(cluster):
+    left = on(cluster, frame(), "alice")
+    right = on(cluster, frame().assign(c=1), "bob")
+    cluster.scatter(left, "left", workers=["alice", "bob"])
+    settled(cluster, "left")
+    cluster.scatter(right, "right", like="left")
+    settled(cluster, "right")
+    where = [part.workers for part in cluster["left"].parts]
+    assert len(set(where)) == 2
+    assert [part.workers for part in cluster["right"].parts] == where
+    cluster.pin("left", ["bob"])
+    eventually(lambda: shares(cluster, "right") == {"bob": 8}, 10)
+    with pytest.raises(InputError, match="It has 8 parts, and what it should be like has 4"):
+        cluster.scatter(right, "right", like=on(cluster, frame(4), "alice"))
+    with pytest.raises(InputError, match="Only a Dask collection"):
+        cluster.scatter([1, 2], "numbers", like="left")
+
+
+def opened(gate, i):
+    assert Event(gate).wait(60)
+    return bytes(100_000 + i)
+
+
+def test_what_is_still_computed_is_placed_as_it_comes(cluster):
+    gate = Event("parts-gate", client=cluster.client)
+    first = [on(cluster, dask.delayed(bytes)(100_000 + i), "alice") for i in range(4)]
+    later = [cluster.persist(dask.delayed(opened)("parts-gate", i), workers="alice") for i in range(4)]
+    cluster.scatter([*first, *later], "kept", workers=["alice", "bob"], timeout=0)
+    assert cluster["kept"].placement.state != "held"
+    assert shares(cluster, "kept") == {"alice": 4}
+    assert [part.workers for part in cluster["kept"].parts][4:] == [()] * 4
+    assert "on no worker: 4 parts" in repr(cluster["kept"].parts)
+    gate.set()
+    eventually(lambda: shares(cluster, "kept") == {"alice": 4, "bob": 4}, 20)
+    settled(cluster, "kept")
+
+
+def test_a_collection_that_is_made_of_persisted_ones_and_not_itself_is_refused(cluster):
+    kept = on(cluster, frame(), "alice")
+    array = on(cluster, da.ones(4, chunks=2), "alice")
+    for lazy in (kept[kept.a > 3], array + 1, [dask.delayed(len)(kept)]):
+        with pytest.raises(NotPlaceableError) as refusal:
+            cluster.scatter(lazy, "lazy")
+        assert "--persist" in refusal.value.remedy
+
+
+def test_a_picture_shows_each_block(cluster):
+    kept = on(cluster, da.random.default_rng(0).random((6, 8), chunks=2), "alice")
+    cluster.scatter(kept, "kept", workers=["alice", "bob"])
+    settled(cluster, "kept")
+    parts = cluster["kept"].parts
+    assert parts.shape == (3, 4)
+    assert parts[5].block == (1, 1)
+    picture = cluster["kept"].plot()
+    assert repr(picture) == repr(parts)
+    assert repr(parts).startswith("kept: 12 parts, 384 B; alice: 6 parts, 192 B; bob: 6 parts")
+    svg = picture._repr_svg_()
+    assert svg.count("<g>") == 12
+    assert ">alice</text>" in svg
+    assert ">bob</text>" in svg
