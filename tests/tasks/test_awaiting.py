@@ -2,12 +2,17 @@
 
 import asyncio
 import functools
+import gc
+import threading
+import types
+import weakref
 
 import pytest
 from distributed import get_client, get_worker
 
 from moorage.errors import InputError
 from moorage.tasks.options import Options
+from moorage.worker.tasks.awaiting import awaited
 from tests.deploy.tools import eventually
 from tests.tasks.tools import run_cell, text
 
@@ -82,3 +87,28 @@ def test_async_generators_are_refused(cluster):
     results = cluster.map(lambda n: counts(n), [3])
     assert results.wait(30)
     assert "async_generator, cannot be sent" in results.errors[0].in_words
+
+
+class Held:
+    pass
+
+
+def test_an_error_keeps_what_was_awaited_no_longer_than_it_lives():
+    async def fails(held):
+        raise ValueError("no")
+
+    loop, held = asyncio.new_event_loop(), Held()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    gone, worker = weakref.ref(held), types.SimpleNamespace(loop=types.SimpleNamespace(asyncio_loop=loop))
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="no") as raised:
+            awaited(fails(held), worker, lambda: True)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        del held, raised
+        assert gone() is None
+    finally:
+        gc.enable()
+        loop.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,14 +21,19 @@ def awaited(coroutine: Coroutine[Any, Any, Any], worker: Any, wanted: Callable[[
         If it is not wanted any more.
     """
     running = asyncio.run_coroutine_threadsafe(_guarded(coroutine), worker.loop.asyncio_loop)
-    while not concurrent.futures.wait([running], _LOOK).done:
-        if not wanted():
-            running.cancel()
-            raise Cancelled
-    value, error = running.result()
-    if error is not None:
-        raise error
-    return value
+    done, error = threading.Event(), None
+    running.add_done_callback(lambda _: done.set())
+    try:
+        while not done.wait(_LOOK):
+            if not wanted():
+                running.cancel()
+                raise Cancelled
+        value, error = running.result()
+        if error is not None:
+            raise error
+        return value
+    finally:
+        del running, error  # the error keeps this frame
 
 
 async def _guarded(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
