@@ -10,6 +10,7 @@ import weakref
 
 import dask
 import pytest
+from distributed import Client
 
 import moorage
 from moorage.errors import UnreachableError
@@ -109,3 +110,24 @@ def test_what_arrives_at_the_moment_of_an_interrupt_is_let_go_of_at_once(cluster
         assert kept.traceback
     finally:
         gc.enable()
+
+
+def test_a_client_that_is_closed_while_it_sends_says_so(cluster, monkeypatch):
+    client = Client(cluster.address, security=cluster.client.security, set_as_default=False)
+
+    async def send_and_close():
+        running = client.scheduler.ncores_running
+
+        async def close_first(**kwargs):
+            answer = await running(**kwargs)
+            client.scheduler = None  # as when it is closed
+            return answer
+
+        client.scheduler.ncores_running = close_first
+        await waiting.answer(client, client._scatter([1], direct=True))
+
+    try:
+        with pytest.raises(UnreachableError, match="closed"):
+            client.sync(send_and_close)
+    finally:
+        client.close()

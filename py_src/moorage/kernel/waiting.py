@@ -144,7 +144,12 @@ async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T
         If there is none in time, or no connection.
     """
     with reaching(client):
-        return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
+        try:
+            return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
+        except AttributeError:  # of Dask's own code, which asks for more than one thing
+            if client.scheduler is None:
+                raise _closed() from None
+            raise
 
 
 def unsubscribe(client: Client, topic: str) -> None:

@@ -322,7 +322,7 @@ class SchedulerLink:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None and self.client.status == "running":
             logger.error("Could not answer the scheduler: %s", error, exc_info=error)
 
     async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
