@@ -12,7 +12,7 @@ import pytest
 from dask.distributed import Client
 
 import moorage
-from moorage.errors import InputError
+from moorage.errors import DoesNotFitError, InputError
 from tests.helpers import eventually, restart_worker
 from tests.two_workers import release_all
 
@@ -24,7 +24,7 @@ SIZES = {"mapped": N, "too small to share": 2_000, "in the stream": 10}
 
 @pytest.fixture(scope="module")
 def shared():
-    with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="400MB") as controller:
+    with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="500MB") as controller:
         yield controller
 
 
@@ -215,6 +215,15 @@ def test_elements_can_be_written_to(cluster):
     assert cluster.client.gather(cluster.client.map(write, futures, [8, 9], pure=False)) == [8, 9]
     labels = cluster.scatter({"a": np.zeros(N)}, writable=True)
     assert cluster.client.submit(write, labels["a"], 4).result() == 4
+
+
+def test_there_has_to_be_room_for_what_workers_may_write(cluster):
+    x = np.zeros(45_000_000)  # 360 MB, of the 400 MB that each may use
+    with pytest.raises(DoesNotFitError, match="x, of which each worker may write to its own copy, needs 343"):
+        cluster.broadcast(x, name="x", writable=True)
+    assert "x" not in cluster.placement()
+    future = cluster.broadcast(x, name="x", writable=True, force=True)
+    assert run(cluster, "alice", write, future, 1) == 1
 
 
 def test_what_is_written_counts_as_memory_of_the_worker_and_nothing_else(cluster):

@@ -19,6 +19,7 @@ from moorage.kernel.parts.asking import where_are
 from moorage.kernel.placement.elements import Elements, needs
 from moorage.kernel.placement.request import NOTHING, PlacementRequest
 from moorage.kernel.placement.targets import ResolvedPlacement
+from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.mapped import is_mapped
 from moorage.kernel.values.value_registry import ValueRegistry
 
@@ -162,4 +163,6 @@ def _check_fits(requests: Sequence[PlacementRequest], to: ResolvedPlacement, sha
         needed.add(needs(elements, to, firsts, held, dealt=dealt, shared=shared))
     labels = [request.label for request in requests]
     label = labels[0] if len(labels) == 1 else f"Placing {', '.join(labels)}"
+    if any(is_writable(key) for request in requests for key in request.elements.keys):
+        label += ", of which each worker may write to its own copy,"
     capacity.check(label, needed, to.infos)

@@ -18,7 +18,7 @@ from moorage.kernel.placement.structure import Structure, futures_in, has_parts,
 from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.fingerprint import image_of
-from moorage.kernel.values.keys import key_of
+from moorage.kernel.values.keys import is_writable, key_of
 from moorage.model import OnePerHost
 
 
@@ -147,7 +147,8 @@ def needs(
             worker = view.by_address[view.by_name[name]]
             there_too = worker.host in shared_on
             mapped = sharable if worker.shares and (there_too or fits_as_shared(nbytes, worker, rooms)) else 0
-            needed.private[name] = needed.private.get(name, 0) + max(0, nbytes - mapped)
+            own = nbytes if is_writable(key) else max(0, nbytes - mapped)  # each worker may write to all of it
+            needed.private[name] = needed.private.get(name, 0) + own
             if mapped and not there_too:
                 shared_on.add(worker.host)
                 needed.shared[worker.host] = needed.shared.get(worker.host, 0) + mapped
