@@ -31,3 +31,11 @@ PARTS = (
 def spill_file(worker: Any) -> Any:
     """Return what writes a worker's values to its disk, by ``dump``, or None if nothing does."""
     return getattr(worker.data, "_slow_uncached", None)
+
+
+def spilled_keys(most: int, dask_worker: Any) -> list[tuple[Any, int, int]]:
+    """Return which keys a worker has on disk: their bytes as they were in memory, and on disk; the largest `most`."""
+    weights = getattr(getattr(dask_worker.data, "_slow_uncached", None), "weight_by_key", {})
+    spilled = [(key, size.memory, size.disk) for key, size in list(weights.items())]
+    spilled.sort(key=lambda one: -one[2])
+    return spilled[:most]

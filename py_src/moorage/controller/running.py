@@ -1,14 +1,21 @@
-"""The verbs of a `ClusterController` that run code: ``submit``, ``map``, ``compute`` and ``persist``."""
+"""The verbs of a `ClusterController` that run code: ``submit``, ``map``, ``compute``, ``persist``; and ``memory``.
+
+What fills the memory of workers is told with what runs: both are known by the names that the code has for them.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from distributed import Future
 
 from moorage.controller.connected import Connected
 from moorage.errors import UnknownWorkerError
+from moorage.kernel.ledger.asking import Asking
+from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.targets import known
 from moorage.model import OnWorkers, WorkerInfo
 from moorage.plan import ClusterView
@@ -211,6 +218,42 @@ class Running(Connected):
             self.client, self.client.persist, collections, workers, allow_other_workers, self._resolve, options
         )
 
+    def memory(self, most: int = 1000, asynchronous: bool | None = None) -> Any:
+        """Return what fills the workers' memory, by name: what is placed, collections, futures, results, datasets.
+
+        Names are those of the variables in the notebook, or in a script's ``__main__``.
+
+        Parameters
+        ----------
+        most : int
+            So many names at most; smaller ones are put together.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Returns
+        -------
+        Memory
+            With ``to_frame()``.
+
+        Examples
+        --------
+        >>> cluster.memory()  # doctest: +SKIP
+        alice: 412.10 MiB: ddf 256.00 MiB, results 32.00 MiB, unmanaged 124.10 MiB
+        """
+        return self._run(lambda: self._memory(most), asynchronous)
+
+    async def _memory(self, most: int) -> Memory:
+        return await self._asking.memory(await self._link.workers(), most)
+
+    @cached_property
+    def _asking(self) -> Asking:
+        return Asking(self.client, self.placer.owner, self._names, _futures_of)
+
+    def _names(self) -> Mapping[str, Any]:
+        """Return the notebook's variables, or a script's."""
+        namespace = self.placer.namespace
+        return vars(sys.modules["__main__"]) if namespace is None else namespace
+
     def _resolve(self, specs: list[str]) -> list[str]:
         """Return the addresses of workers, and hosts as they are, since workers that join later count too.
 
@@ -232,3 +275,7 @@ class Running(Connected):
             return sorted(found)
 
         return self._run(resolve)
+
+
+def _futures_of(value: Any) -> list[Future[Any]] | None:
+    return value.batches_on_cluster() if isinstance(value, Results) else None

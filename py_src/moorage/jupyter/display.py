@@ -65,6 +65,12 @@ def placements(
     return {"text/plain": _text(grid), "text/html": _page(grid, "")}
 
 
+def table(grid: Grid, lines: Sequence[str] = ()) -> Bundle:
+    """Return a table with lines of text above it."""
+    text = "\n".join([*lines, _text(grid)] if grid.rows else lines)
+    return {"text/plain": text, "text/html": _page(grid if grid.rows else "", "\n".join(lines))}
+
+
 def sentence(name: str, state: PlacementState, workers: int) -> str:
     """Return where a variable stands as one line; `workers` is their number."""
     value = ", ".join(part for part in (_value(state), format_bytes(state.nbytes)) if part)

@@ -15,14 +15,16 @@ from IPython import get_ipython
 
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
-from moorage.jupyter import board, display, results_view
+from moorage.jupyter import board, display, memory_view, results_view
 from moorage.jupyter.binding import notebook_names
 from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
 from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics, show_cluster
+from moorage.jupyter.magics.memory.commands import MemoryMagics
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
+from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.placements import Placements
 from moorage.tasks.map.results import Results
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, MemoryMagics)
 
 
 def load(shell: InteractiveShell) -> None:
@@ -120,6 +122,7 @@ def _show_placements(states: Placements) -> display.Bundle:
 _RICH: dict[type, Callable[[Any], display.Bundle]] = {
     ClusterController: show_cluster,
     Placements: _show_placements,
+    Memory: memory_view.by_worker,
 }
 
 

@@ -29,6 +29,7 @@ from moorage.scheduler.desired import Desired, record_of
 from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
+from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.policy import hide
@@ -94,6 +95,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties, self.shared)
         self.lives = Lives(scheduler)
         self.history = History(scheduler)
+        self.memory = Ledger(scheduler, self.desired, self.shared)
         self.strays = Strays(
             scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed, self.lives
         )
@@ -269,13 +271,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
         """Take note of a worker that registers; it is not running yet."""
-        ws = scheduler.workers[worker]
-        self.casualties.came(ws)
+        self.casualties.came(ws := scheduler.workers[worker])
         self.departed.came(worker)
         self.departed.came(ws.nanny or "")
-        name = str(ws.name)
-        self.restrictions.came(name, worker)
-        self._seen[name] = worker
+        self.restrictions.came(str(ws.name), worker)
+        self._seen[str(ws.name)] = worker
         self._worker_changed(worker)
 
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
@@ -310,6 +310,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.origins.client_gone(client)
         self.strays.broken_off(client)
         self.turns.client_gone(client)
+        self.memory.client_gone(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Take note of what happens to placed keys; called for every transition of every key."""
@@ -357,8 +358,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.journal.mark_workers()
 
     def _variable(self, vid: str) -> VariableRecord | None:
-        record = self.desired.records.get(vid)
-        if record is None:
+        if (record := self.desired.records.get(vid)) is None:
             return None
         return standing_of(record, self.scheduler, self.reconciler, self.origins, self.shared)
 
@@ -384,8 +384,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(adopter.uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
-            self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts,
-            self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
+            self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
+            self.memory.ledger, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

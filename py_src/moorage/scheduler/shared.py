@@ -62,6 +62,11 @@ class Shared:
             return max(self._nbytes[key].values())
         return 0
 
+    def share(self, key: Key, worker: Address) -> int:
+        """Return how many bytes of `key` a worker, by address, has in memory that its host shares."""
+        workers = self._nbytes.get(key)
+        return workers.get(worker, 0) if workers else 0
+
     def size(self, key: Key) -> int:
         """Return how many bytes of `key` lie in memory that a host shares."""
         return max(self._nbytes.get(key, {}).values(), default=0)

@@ -4,6 +4,7 @@
 from              to             by                                                 what
 ================  =============  =================================================  ====================================
 notebook          scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.NotebookHandlers`
+notebook          scheduler      ``moorage_names``, ``moorage_ledger``              `ledger.LedgerHandlers`
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`

@@ -7,11 +7,12 @@ import pytest
 from moorage.errors import ArgumentError, InvalidNameError
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
+from moorage.jupyter.magics.memory.line import memory
 from moorage.jupyter.magics.parser import HelpRequested, Reader
 from moorage.jupyter.magics.submit_line import submit
 
 READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
-READERS |= {"cluster": cluster_line.cluster, "submit": submit}
+READERS |= {"cluster": cluster_line.cluster, "submit": submit, "memory": memory}
 READERS |= {"compute": collections_line.compute, "persist": collections_line.persist}
 
 
@@ -26,6 +27,13 @@ def test_start_with_nothing_leaves_the_choice_to_the_controller():
     read = cluster_line.cluster("start")
     assert (read.n_workers, read.threads, read.memory, read.names) == (None, None, None, None)
     assert (read.keep, read.variable, read.timeout) == (False, "cluster", None)
+
+
+def test_memory():
+    assert (memory("").by, memory("").all) == ("worker", False)
+    assert (memory("--by name --all").by, memory("--by=name").all) == ("name", False)
+    with pytest.raises(ArgumentError, match="one of worker, name"):
+        memory("--by size")
 
 
 def test_cluster_alone_shows_the_status():

@@ -33,6 +33,8 @@ KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["
         ("%release big ", {"elsewhere"}, {"big"}),
         ("%placement ", {"big"}, {"table"}),
         ("%%submit --near ", {"big"}, {"table"}),
+        ("%memory ", {"--by", "--all"}, {"big"}),
+        ("%memory --by ", {"worker", "name"}, {"cores"}),
         ("%compute ", {"big", "table", "--on"}, {"elsewhere"}),
         ("%persist big --on ", {"table"}, {"alice"}),
         ("%persist big --on big=", {"alice"}, {"table"}),

@@ -13,6 +13,7 @@ from moorage.errors import ArgumentError
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.line import quote, words
+from moorage.jupyter.magics.memory.line import memory
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
 
@@ -24,6 +25,7 @@ READERS: dict[str, Reader[Arguments]] = {
     "release": arguments.release,
     "gather": arguments.gather,
     "placement": arguments.placement,
+    "memory": memory,
     "submit": submit,
     "compute": collections_line.compute,
     "persist": collections_line.persist,
@@ -32,8 +34,8 @@ READERS: dict[str, Reader[Arguments]] = {
 PATTERN = rf"(?:[\w\s,]*=)?\s*%{{1,2}}({'|'.join(READERS)})\s"
 """Matches the text before the cursor when the line of a magic of ours is being written."""
 
-VALUES = {"--by": ["cores", "workers", "memory", "blocks"]}
-"""What may follow an option, where that is a few fixed words."""
+VALUES = {("memory", "--by"): ["worker", "name"], ("scatter", "--by"): ["cores", "workers", "memory", "blocks"]}
+"""What may follow an option of a magic, where that is a few fixed words."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def _candidates(magic: str, before: list[str], known: Names, after_equals: bool)
         return [*reader.actions, *reader.parser.options]
     parser = reader.parser_of(before[0] if before else "")
     option = next((word for word in reversed(before) if word in parser.options), "")
-    if option in VALUES:
-        return VALUES[option]
+    if (magic, option) in VALUES:
+        return VALUES[magic, option]
     if option in ("--workers", "--remove"):
         found = known.workers()
     elif option == "--on":

@@ -182,6 +182,10 @@ class Results(Sequence[Any]):
         """Size of the values that are there so far, bytes, as estimated on the workers."""
         return sum(batch.nbytes for batch in list(self._ledger.batches))
 
+    def batches_on_cluster(self) -> list[Future[Any]]:
+        """Return the futures, of many items each, of what runs and of values that are on the cluster only."""
+        return [future for batch in list(self._ledger.batches) if (future := batch.future) is not None]
+
     @property
     def futures(self) -> list[Future[Any]]:
         """A Dask future per item, to be used as input of other tasks. Waits for all items.
@@ -196,10 +200,8 @@ class Results(Sequence[Any]):
         __tracebackhide__ = True  # IPython shows the user's frames only
         self.wait()
         if len(self) > _MOST_FUTURES:
-            raise InputError(
-                f"{len(self):,} futures would overload the scheduler: the limit is {_MOST_FUTURES:,}.",
-                "Use .gather(), a slice, or map over larger items.",
-            )
+            most = f"{len(self):,} futures would overload the scheduler: the limit is {_MOST_FUTURES:,}."
+            raise InputError(most, "Use .gather(), a slice, or map over larger items.")
         return list(map(self._future, range(len(self))))
 
     def to_collection(self) -> Any:

@@ -1,0 +1,79 @@
+"""What to say of a worker that is about to spill, pause or be killed: what fills it, and what frees that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dask.utils import format_bytes
+
+from moorage.kernel.ledger.memory import Bytes, Memory, NamedMemory, WorkerMemory
+
+NEAR = 0.9
+"""Of the memory at which something happens: from there on it is about to."""
+
+_MOST = 2  # names in a warning
+
+
+def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[str]:
+    """Return a sentence or two for each worker that is short of memory.
+
+    Parameters
+    ----------
+    memory : Memory
+    fractions : mapping of str to float
+        ``spill``, ``pause`` and ``terminate``: at which part of its limit a worker does that; Dask's settings
+        ``distributed.worker.memory``.
+    """
+    return [
+        f"{worker.name} {what}: {_filled_by(memory, worker)}"
+        for worker in memory.workers
+        if (what := _about_to(worker, fractions))
+    ]
+
+
+def _about_to(worker: WorkerMemory, fractions: Mapping[str, float | bool | None]) -> str:
+    if not worker.limit:
+        return ""
+    takes = f"at {format_bytes(worker.process)} of {format_bytes(worker.limit)}"
+    if worker.status == "paused":
+        return f"is paused, {takes}"
+    for verb, doing in (("terminate", "be killed"), ("pause", "pause"), ("spill", "write data to its disk")):
+        at = fractions.get(verb)
+        if at and worker.process >= NEAR * float(at) * worker.limit:
+            return f"is about to {doing}, {takes}"
+    return f"writes data to its disk, {takes}" if worker.spilled else ""
+
+
+def _filled_by(memory: Memory, worker: WorkerMemory) -> str:
+    there = [(named, nbytes) for named, nbytes in memory.on(worker.name) if nbytes.memory + nbytes.disk > 0]
+    largest = [one for one in there if _own(one[1]) >= worker.unmanaged][:_MOST]
+    if not largest:
+        return (
+            f"{format_bytes(worker.unmanaged)} are not data that Dask manages. "
+            f'cluster.client.restart_workers(["{worker.name}"]) begins anew; what is placed comes back.'
+        )
+    words = [f"{named.name} takes {format_bytes(_own(nbytes))}" for named, nbytes in largest]
+    remedies = dict.fromkeys(filter(None, (remedy(named) for named, _ in largest)))
+    return f"{', '.join(words)}. {' '.join(remedies)}".strip()
+
+
+def _own(nbytes: Bytes) -> int:
+    return nbytes.memory + nbytes.disk
+
+
+def remedy(named: NamedMemory) -> str:
+    """Return what would free the memory of a name, in a sentence; nothing if it goes by itself."""
+    match named.kind:
+        case "placed" if named.mine:
+            return f"%release {named.name} frees that."
+        case "variable" if named.mine and named.name.startswith("Out["):
+            return "%reset -f out frees that: IPython keeps what a cell has shown."
+        case "variable" if named.mine:
+            return f"`del {named.name}` frees that."
+        case "client" if named.mine:
+            return "An object of the notebook that is not a variable keeps that: an attribute, a closure, a traceback."
+        case "dataset":
+            return f'cluster.client.unpublish_dataset("{named.name}") frees that.'
+        case "placed" | "variable" | "client":
+            return f"It is of {named.owner or 'another client'}, who can free it."
+    return ""

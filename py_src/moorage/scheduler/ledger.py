@@ -1,0 +1,240 @@
+"""Bytes by name and worker: what fills the memory of the cluster.
+
+Nothing is counted as long as nobody asks. Then the keys of each worker are gone through in slices of time, and each is
+given to one name: to the variable that is placed; else to the published dataset; else to the variables of clients that
+keep it, as far as they have told (`Ledger.names`); else to the clients that want it; else to the function that made
+it, for a task that waits. What is in memory of a host is `Shared`; which keys are on disk only workers know, who are
+asked by the notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from moorage.plan import Address, Key
+from moorage.scheduler.desired import Desired
+from moorage.scheduler.placement.observed import worker_info
+from moorage.scheduler.placement.reconcile import in_slices
+from moorage.scheduler.shared import Shared
+from moorage.wire.ledger import HeldName, LedgerName, LedgerReply, LedgerWorker, NameKind, Spilled
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState, WorkerState
+
+Label: TypeAlias = tuple[str, str]
+Entry: TypeAlias = tuple[NameKind, tuple[Label, ...]]
+"""What a key is given to: a kind, and whose it is under which names."""
+
+_PUBLISHED = "published-"
+_OURS = "moorage-"  # clients in whose name placed keys are held
+
+
+class Ledger:
+    """Knows what clients call their keys, and counts when it is asked.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    desired : Desired
+        What is placed.
+    shared : Shared
+    """
+
+    def __init__(self, scheduler: Scheduler, desired: Desired, shared: Shared) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._shared = shared
+        self._held: dict[str, dict[str, HeldName]] = {}  # client -> name
+        self._owners: dict[str, str] = {}
+        self._by_key: dict[Any, tuple[Label, ...]] = {}  # a key, or the name of a group -> clients and names
+
+    async def names(self, client: str, owner: str, held: Mapping[str, HeldName], gone: Sequence[str]) -> int:
+        """Take note of what a client's variables keep; return of how many names it is known.
+
+        Parameters
+        ----------
+        client, owner : str
+            The Dask client, and how its notebook is called.
+        held : mapping of str to HeldName
+            New names, and those that keep something else than before.
+        gone : sequence of str
+            Names that keep nothing any more.
+        """
+        if client not in self._scheduler.clients:
+            return 0
+        self._owners[client] = owner
+        known = self._held.setdefault(client, {})
+        self._forget(client, [*gone, *held])
+        for name, what in held.items():
+            known[name] = what
+            alone = ((client, name),)  # one object for what may be a million keys
+            for key in _keys(what):
+                before = self._by_key.get(key)
+                self._by_key[key] = (*before, *alone) if before else alone
+        return len(known)
+
+    def client_gone(self, client: str) -> None:
+        """Forget a client."""
+        self._forget(client, list(self._held.get(client, ())))
+        self._held.pop(client, None)
+        self._owners.pop(client, None)
+
+    def _forget(self, client: str, names: Iterable[str]) -> None:
+        known = self._held.get(client, {})
+        for name in names:
+            for key in _keys(known.pop(name, None)):
+                left = tuple(label for label in self._by_key.get(key, ()) if label != (client, name))
+                if left:
+                    self._by_key[key] = left
+                else:
+                    self._by_key.pop(key, None)
+
+    async def ledger(self, client: str, spilled: Mapping[Address, Sequence[Spilled]], most: int = 1000) -> LedgerReply:
+        """Return bytes by name and worker.
+
+        Parameters
+        ----------
+        client : str
+            Who asks.
+        spilled : mapping of str to sequence of Spilled
+            What workers, by address, have on disk.
+        most : int
+            So many names at most; the others, which are smaller, are one.
+        """
+        counted: dict[Entry, Counted] = {}
+        workers: list[LedgerWorker] = []
+        for ws in list(self._scheduler.workers.values()):
+            mine = len(workers)
+            on_disk = {_key(key): (memory, disk) for key, memory, disk in spilled.get(ws.address, ())}
+            before = 0
+            async for ts in in_slices(list(ws.has_what)):
+                before += self._count(counted, mine, ws, ts, on_disk.get(ts.key))
+            workers.append(self._worker(ws))
+            _count_running(counted, mine, ws, before)
+        names = [self._name(entry, what, client) for entry, what in counted.items()]
+        names.sort(key=_size, reverse=True)
+        return {
+            "known": len(self._held.get(client, ())),
+            "workers": workers,
+            "names": [*names[:most], *_together(names[most:])],
+        }
+
+    def _count(
+        self, counted: dict[Entry, Counted], worker: int, ws: WorkerState, ts: TaskState, disk: tuple[int, int] | None
+    ) -> int:
+        """Count a copy; return its bytes in the worker's own memory."""
+        entry = self._entry(ts)
+        what = counted.get(entry)
+        if what is None:
+            what = counted[entry] = Counted()
+        shared = min(max(ts.nbytes, 0), self._shared.share(ts.key, ws.address))
+        was, written = disk or (0, 0)
+        memory = max(0, ts.nbytes - shared - was)
+        what.add(worker, memory, written, shared, next(iter(ts.who_has or ()), ws) is ws)
+        return memory
+
+    def _entry(self, ts: TaskState) -> Entry:
+        """Return to what a key is given."""
+        if placed := self._desired.by_key.get(ts.key):
+            return "placed", tuple((record.owner, record.name) for record in placed.values())
+        clients = [str(cs.client_key) for cs in ts.who_wants or ()]
+        if datasets := [("", name.removeprefix(_PUBLISHED)) for name in clients if name.startswith(_PUBLISHED)]:
+            return "dataset", tuple(sorted(datasets))
+        if self._by_key and clients:
+            named = self._by_key.get(ts.key, ())
+            if (in_group := self._by_key.get(ts.group.name)) and in_group is not named:
+                named = tuple(dict.fromkeys((*named, *in_group)))
+            if named := tuple(label for label in named if label[0] in clients):
+                return "variable", named
+        if others := sorted(name for name in clients if not name.startswith(_OURS)):
+            return "client", tuple((name, "") for name in others)
+        return "intermediate", (("", str(ts.prefix.name)),)
+
+    def _worker(self, ws: WorkerState) -> LedgerWorker:
+        info = worker_info(ws, memory=True, shared=self._shared)
+        return {
+            "name": info.name, "address": info.address, "host": info.host, "status": info.status,
+            "memory_limit": info.memory_limit, "process": info.process, "managed": info.managed,
+            "spilled": info.spilled, "host_shared": info.host_shared,
+        }  # fmt: skip
+
+    def _name(self, entry: Entry, what: Counted, client: str) -> LedgerName:
+        kind, labels = entry
+        mine = any(label[0] == client for label in labels)
+        if mine and kind == "variable":
+            labels = tuple(label for label in labels if label[0] == client)
+        if kind in ("variable", "client"):
+            labels = tuple((self._owners.get(whose, "") or whose, name) for whose, name in labels)
+        return {
+            "kind": kind,
+            "labels": list(labels),
+            "mine": mine or (kind == "placed" and self._owners.get(client, "") in {owner for owner, _ in labels}),
+            "keys": what.keys,
+            "workers": list(what.on),
+            "memory": [at[0] for at in what.on.values()],
+            "disk": [at[1] for at in what.on.values()],
+            "shared": [at[2] for at in what.on.values()],
+        }
+
+
+class Counted:
+    """What has been counted of one entry: keys, and by position of the worker bytes in memory, on disk, shared."""
+
+    __slots__ = ("keys", "on")
+
+    def __init__(self) -> None:
+        self.keys = 0
+        self.on: dict[int, list[int]] = {}
+
+    def add(self, worker: int, memory: int, disk: int, shared: int, first: bool = True) -> None:
+        """Add a copy; `first`: the key has not been counted before."""
+        self.keys += first
+        at = self.on.get(worker)
+        if at is None:
+            self.on[worker] = [memory, disk, shared]
+        else:
+            at[0] += memory
+            at[1] += disk
+            at[2] += shared
+
+
+def _count_running(counted: dict[Entry, Counted], worker: int, ws: WorkerState, named: int) -> None:
+    """Give what a process has taken of late, beyond its keys, to the tasks that it runs, in equal parts."""
+    running = list(ws.executing)
+    if not running:
+        return
+    lately = max(0, ws.memory.process - named - ws.memory.unmanaged_old)
+    for ts in running:
+        entry: Entry = "running", (("", str(ts.prefix.name)),)
+        counted.setdefault(entry, Counted()).add(worker, lately // len(running), 0, 0)
+
+
+def _together(names: Iterable[LedgerName]) -> Iterator[LedgerName]:
+    """Put names together into one, if there are any."""
+    rest = Counted()
+    for name in names:
+        rest.keys += name["keys"]
+        columns = zip(name["workers"], name["memory"], name["disk"], name["shared"], strict=True)
+        for worker, memory, disk, shared in columns:
+            rest.add(worker, memory, disk, shared, False)
+    if rest.on:
+        on = rest.on.values()
+        yield {
+            "kind": "rest", "labels": [], "mine": False, "keys": rest.keys, "workers": list(rest.on),
+            "memory": [at[0] for at in on], "disk": [at[1] for at in on], "shared": [at[2] for at in on],
+        }  # fmt: skip
+
+
+def _size(name: LedgerName) -> int:
+    return sum(name["memory"]) + sum(name["disk"]) + sum(name["shared"])
+
+
+def _keys(held: HeldName | None) -> list[Any]:
+    return [] if held is None else [*map(_key, held["keys"]), *held["groups"]]
+
+
+def _key(key: Any) -> Key:
+    """Return a key as it was before Dask's messages made lists of tuples."""
+    return tuple(map(_key, key)) if isinstance(key, list) else key
