@@ -114,6 +114,7 @@ class Memory:
     Attributes
     ----------
     workers : tuple of WorkerMemory
+        By name.
     names : tuple of NamedMemory
         The largest first.
 
@@ -195,10 +196,14 @@ def memory_of(reply: LedgerReply, owner: str) -> Memory:
                 host_shared=worker["host_shared"],
                 unmanaged=unmanaged,
             )
-            for worker, unmanaged in zip(workers, left, strict=True)
+            for worker, unmanaged in sorted(zip(workers, left, strict=True), key=lambda one: _natural(one[0]["name"]))
         ),
         tuple(names),
     )
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
 
 
 def _label(name: LedgerName, owner: str) -> tuple[str, str]:
