@@ -4,10 +4,15 @@ The scheduler refuses a task whose inputs are more than a worker's memory limit.
 of it, on any worker of the host; so it is not counted, neither here nor in what workers and hosts have left
 (``capacity.py``). Workers report what they have mapped (``worker/images/sharing.py``) as events, `SharedReport`, and
 with each heartbeat what their host has left, `Room`.
+
+Two notebooks that place the same at the same moment bring it to a host twice, and each worker has what came first. Then
+those that have the rarer segment are asked to take the other one, and the host is left with one copy.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -19,6 +24,10 @@ from moorage.wire.images import SharedReport
 if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState, WorkerState
+
+
+_SOON = 0.1  # seconds in which others of a host report what they have got at the same time
+_ANSWER = 10.0  # seconds that a worker may take to change segments
 
 
 class Shared:
@@ -41,7 +50,14 @@ class Shared:
         self._counted: dict[Address, int] = {}
         self._of_hosts: dict[str, int] = {}
         self._copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
-        self.close = shadow_processing(scheduler, self.add_to_processing)
+        self._uniting: dict[tuple[str, Key], asyncio.Task[None]] = {}
+        self._undo = shadow_processing(scheduler, self.add_to_processing)
+
+    def close(self) -> None:
+        """Leave no trace on the scheduler."""
+        for task in self._uniting.values():
+            task.cancel()
+        self._undo()
 
     def note(self, report: SharedReport) -> None:
         """Take note of what a worker has got."""
@@ -52,6 +68,7 @@ class Shared:
             self._segments[key, report["worker"]] = segment
             if ws is not None:
                 self.count(key, ws)
+                self._look(ws.host, key)
             else:
                 self._missing.add((key, report["worker"]))
 
@@ -127,6 +144,24 @@ class Shared:
                 if not workers:
                     del self._nbytes[key], self._own[key]
         self._missing, self._still_missing = set(), self._missing
+
+    def _look(self, host: str, key: Key) -> None:
+        """Have the workers of a host use one segment if they have a key in several."""
+        used = {segment for segment, _ in self._copies.get((host, key), {}).values()}
+        if len(used) > 1 and (host, key) not in self._uniting:
+            task = self._uniting[host, key] = asyncio.ensure_future(self._unite(host, key))
+            task.add_done_callback(lambda _: self._uniting.pop((host, key)))
+
+    async def _unite(self, host: str, key: Key) -> None:
+        await asyncio.sleep(_SOON)
+        segments = {address: segment for address, (segment, _) in self._copies.get((host, key), {}).items()}
+        users = Counter(segments.values())
+        best = max(users, key=lambda segment: (users[segment], segment), default="")
+        keeper = next((address for address, segment in segments.items() if segment == best), "")
+        for address in [address for address, segment in segments.items() if segment != best]:
+            with contextlib.suppress(OSError, TimeoutError):
+                asking = self._scheduler.rpc(address).moorage_unite(key=key, source=keeper)
+                await asyncio.wait_for(asking, _ANSWER)  # it reports that it has another segment now
 
     def _has(self, key: Key, address: Address) -> bool:
         ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(address)

@@ -13,7 +13,7 @@ notebook          worker         options of tasks, in their graphs              
 worker            notebook       events, `tasks.OUTPUT_TOPIC`                       `tasks.Report`
 worker            notebook       the result of a batch                              `tasks.Outcome`
 notebook, worker  worker         ``moorage_*`` handlers, by the scheduler too       `images.ImageHandlers`
-scheduler         worker         ``moorage_forward``, a handler                     `images.ImageHandlers`
+scheduler         worker         ``moorage_forward``, ``moorage_unite``, handlers   `images.ImageHandlers`
 notebook, worker  worker         the connection of ``moorage_receive``              `images.Piece`, `images.News`
 worker            worker         the connection of ``moorage_pieces``               `images.Give`, `images.Piece`
 notebook          host process   a pipe, before the cluster is ready                `host.Order`, `host.Event`

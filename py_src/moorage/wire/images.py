@@ -68,6 +68,10 @@ class ImageHandlers(Protocol):
         """Bring a value to the hosts of other workers, within so many seconds; they have it mapped then."""
         ...
 
+    async def moorage_unite(self, key: Any, source: str) -> bool:
+        """Use the segment in which another worker of this host has a value, in place of one with the same content."""
+        ...
+
     async def moorage_receive(self, comm: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> Any:
         """Receive an image as the agent of the host: `Piece` after `Piece`, answered by `News`."""
         ...

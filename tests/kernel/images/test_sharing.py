@@ -15,8 +15,12 @@ from distributed.comm.core import connect
 
 import moorage
 from moorage.errors import DoesNotFitError
+from moorage.images.carrier import Carrier
+from moorage.images.format import encode
+from moorage.images.pool import Pool
 from moorage.images.segment import Segment
 from moorage.kernel.images import sharing
+from moorage.kernel.images.sending import MODULE
 from tests.helpers import eventually
 from tests.two_workers import release_all
 
@@ -385,3 +389,21 @@ def test_a_transfer_that_is_broken_off_does_not_keep_it_mapped(cluster):
     eventually(lambda: all("failed during get data" in str(logs) for logs in failed().values()))
     cluster.release("x")
     eventually(lambda: set.union(*mapped(cluster).values()) == set(), 10)
+
+
+def test_workers_of_a_host_that_got_the_same_in_two_segments_end_up_with_one(cluster):
+    """As when two notebooks place it at the same moment: each worker keeps what comes first."""
+    x = random(77)
+    cluster.pin("x", ["alice"], value=x)
+    key, (bob,) = cluster["x"].future.key, [info.address for info in cluster.workers() if info.name == "bob"]
+    image, other = encode(x), Pool(0)
+    plan = image.layout
+    with other.lease(image.digest, zip(plan.offsets, image.buffers, strict=True), plan.nbytes) as lease:
+        carrier = Carrier(image, MODULE, segment=lease.handle).frames()
+        cluster.client.sync(cluster.client._scatter, {key: carrier}, workers=[bob], direct=True, hash=False)
+    other.close()
+    cluster.pin("x", ["alice", "bob"])
+    eventually(lambda: mapped(cluster)["alice"] == mapped(cluster)["bob"])
+    assert len(mapped(cluster)["alice"]) == 1
+    totals = [cluster.client.submit(np.sum, cluster["x"].future, workers=[w], pure=False) for w in ("alice", "bob")]
+    assert cluster.client.gather(totals) == [x.sum()] * 2

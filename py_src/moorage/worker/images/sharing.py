@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from distributed.comm.addressing import get_address_host
+from distributed.utils import offload
 
 from moorage.images.carrier import Table
-from moorage.images.format import layout
+from moorage.images.format import digest_of, layout
 from moorage.images.free_memory import host_free
 from moorage.images.segment import Handle, Segment, sweep
 from moorage.wire.images import METRIC, SHARED_TOPIC, HandleTuple, Room, SharedReport
@@ -50,6 +51,7 @@ class Sharing:
         self._rules = MemoryRules(worker, table.is_shared, lambda: table.mappings.nbytes, table.forget)
         worker.handlers["moorage_map"] = self.map
         worker.handlers["moorage_room"] = self.room
+        worker.handlers["moorage_unite"] = self.unite
         worker.metrics[METRIC] = self.room
         if allowed:
             sweep()
@@ -61,6 +63,7 @@ class Sharing:
         for table, name, ours in (
             (self._worker.handlers, "moorage_map", self.map),
             (self._worker.handlers, "moorage_room", self.room),
+            (self._worker.handlers, "moorage_unite", self.unite),
             (self._worker.metrics, METRIC, self.room),
         ):
             if table.get(name) == ours:
@@ -92,6 +95,26 @@ class Sharing:
         except (OSError, TimeoutError):
             return set()
         return {handle.nonce for handle, why in zip(handles, answers or (), strict=False) if why == ""}
+
+    async def unite(self, key: Any, source: str) -> bool:
+        """Have a value where the worker at `source` has it, if that is the same; return whether it is there now."""
+        value = self.in_memory(key)
+        image, writable = self._table.image_of(value), self._table.is_writable(value)
+        if image is None or writable or self._table.segment_of(value) is None:  # what was written must stay
+            return False
+        asking = self._worker.rpc(source).moorage_lend(keys=[key])
+        try:
+            (loan,) = await asyncio.wait_for(asking, _ASK_SECONDS)
+            if not loan or "handle" not in loan or digest_of(loan["stream"]) != image.digest:
+                return False
+            found = await offload(self._table.map, loan["stream"], loan["sizes"], loan["handle"])
+        except (OSError, TimeoutError):  # it is gone, or cannot be mapped here
+            return False
+        if self.in_memory(key) is not value:  # it was let go meanwhile
+            return False
+        self._worker.data[key] = found
+        self.tell(key)
+        return True
 
     def bring(self, buffers: list[memoryview]) -> list[memoryview]:
         """Bring buffers that have come from elsewhere into a segment, so that others of this host can map it."""
