@@ -101,12 +101,12 @@ class PlaceItem(TypedDict):
 
 
 class Load(TypedDict):
-    """Small values that come with the message that places them, for the same workers."""
+    """Values that come with the message that places them, for the same workers: small, or in memory that they map."""
 
     keys: list[Any]
     nbytes: int  # of what is sent
     to: str | None  # address of the worker that gets them; None: all that the placement wants
-    values: Any  # a mapping of keys to values, serialized as one
+    values: Any  # a mapping of keys to serialized values, or of keys to values, serialized as one
 
 
 class WorkerDict(TypedDict):

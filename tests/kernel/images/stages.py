@@ -11,6 +11,7 @@ from unittest import mock
 import psutil
 
 from moorage.images.segment import Segment
+from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.placement.request import _Sending
 
 STAGES = ("before it is written", "while it is written", "before it is mapped", "after it is mapped")
@@ -26,7 +27,7 @@ def at(stage: str, nbytes: int, happen: Callable[[], object]) -> Iterator[list[s
             happened.append(stage)
             happen()
 
-    write, scatter = Segment.write, _Sending._scatter
+    write, scatter, place = Segment.write, _Sending._scatter, SchedulerLink.place
 
     def written(self: Segment, parts: Any, n: int) -> None:
         if n != nbytes:
@@ -50,7 +51,17 @@ def at(stage: str, nbytes: int, happen: Callable[[], object]) -> Iterator[list[s
         now("after it is mapped")
         return futures
 
-    with mock.patch.object(Segment, "write", written), mock.patch.object(_Sending, "_scatter", scattered):
+    async def placed(self: Any, items: Any, loads: Any = (), call: str = "") -> Any:
+        now("before it is mapped" if loads else "")
+        lacking = await place(self, items, loads, call)
+        now("after it is mapped" if loads else "")
+        return lacking
+
+    with (
+        mock.patch.object(Segment, "write", written),
+        mock.patch.object(_Sending, "_scatter", scattered),
+        mock.patch.object(SchedulerLink, "place", placed),
+    ):
         yield happened
 
 

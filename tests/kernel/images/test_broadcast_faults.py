@@ -71,7 +71,7 @@ cluster.broadcast(numpy.arange(100_000), name="before")
 stage = sys.argv[1]
 x = numpy.random.default_rng(7).random(2_000_000)
 with at(stage, x.nbytes, lambda: os.kill(os.getpid(), 9)):
-    cluster.broadcast(x, name="x")
+    cluster.broadcast(x, name=stage.replace(" ", "_"))  # under one name the first might save the others the sending
 """
 
 

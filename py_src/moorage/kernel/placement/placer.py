@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -311,26 +311,24 @@ class Placer(Bringing):
         broken_off: asyncio.Event,
         call: str,
     ) -> None:
-        with collecting_rarely(), self._remembering(requests):
-            for one in requests:
-                if one.value is not NOTHING and not one.small and not broken_off.is_set():
-                    with self._arriving(one.label) as progress:
-                        await request.send(one, self.link, to, how.direct, self.direct, progress, broken_off)
+        small = [one for one in requests if one.small]
+        with collecting_rarely(), self._remembering(requests), ExitStack() as kept:
+            sending = request.send_all(requests, self.link, to, how, self.direct, self.arriving, broken_off, kept)
+            along = await sending
             gone = {key for one in requests for key in set(self._keys_before(one)) - set(one.elements.keys)}
             if any(key not in self._futures or self._futures[key].status == "cancelled" for key in gone):
                 await self.link.flush()  # graphs that were submitted before need it; what has a future lives till then
-            small = [one for one in requests if one.small]
             if small:
                 await self.link.images.install()
             loads = loads_of(small, to, in_process=self.link.images.in_process)
             try:
                 if broken_off.is_set():
                     raise asyncio.CancelledError
-                lacking = await self.link.place([one.item for one in requests], loads, call)
+                lacking = await self.link.place([one.item for one in requests], loads + along, call)
             except asyncio.CancelledError:
                 forget(image for one in requests for image in one.elements.images)
                 raise
-        for one in small:
+        for one in (one for one in requests if one.small or one.along):
             for life, item in zip(one.lives, one.elements.items, strict=True):
                 if life.key not in lacking:
                     self.client.futures[life.key].finish(type=type(item))
@@ -342,20 +340,6 @@ class Placer(Bringing):
             one.lives.clear()
             if one.item["hold"]:
                 self._futures.update(one.futures)
-
-    @contextmanager
-    def _arriving(self, label: str) -> Iterator[Callable[[int, int], None]]:
-        """Tell how far something is on its way to other hosts."""
-
-        def progress(done: int, total: int) -> None:
-            self.arriving[label] = done, total
-            self.link.changed("arriving")
-
-        try:
-            yield progress
-        finally:
-            if self.arriving.pop(label, None):
-                self.link.changed("arriving")
 
     @contextmanager
     def _remembering(self, requests: Sequence[PlacementRequest]) -> Iterator[None]:

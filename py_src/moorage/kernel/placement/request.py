@@ -7,11 +7,13 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.base import tokenize
 from distributed import Future
 from distributed.comm.core import CommClosedError
+from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
 from moorage.errors import InputError, UnreachableError
@@ -20,11 +22,12 @@ from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.elements import Elements
 from moorage.kernel.placement.structure import Structure
 from moorage.kernel.placement.targets import ResolvedPlacement
+from moorage.kernel.placement.works import arriving
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import SLOWEST_LINK, answer
 from moorage.model import Anywhere, OnWorkers, Placement
-from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_to_dict
+from moorage.wire.scheduler import Load, PlaceItem, VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:
     from moorage.images.format import Image
@@ -80,6 +83,8 @@ class PlacementRequest:
         Of what has been sent.
     small : bool
         It goes in the message that places it.
+    along : bool
+        In that message goes where it lies, in memory that all workers can map which should have it.
     lives : list of Future
         Of each key that is about to be placed: keep this client from letting go, meanwhile, of keys that somebody else
         here lets go of.
@@ -94,6 +99,7 @@ class PlacementRequest:
     keep_origin: bool = False
     futures: dict[Any, Future[Any]] = field(default_factory=dict)
     small: bool = False
+    along: bool = False
     lives: list[Future[Any]] = field(default_factory=list)
 
 
@@ -197,6 +203,25 @@ def _spread(item: PlaceItem, placement: Placement, how: How) -> None:
         item["like"] = list(how.like)
 
 
+async def send_all(
+    requests: Sequence[PlacementRequest],
+    link: SchedulerLink,
+    to: ResolvedPlacement,
+    how: How,
+    reachable: bool,
+    known: dict[str, tuple[int, int]],
+    broken_off: asyncio.Event,
+    kept: contextlib.ExitStack,
+) -> list[Load]:
+    """Send what is not small; return what goes with the message that places it instead. See `send` and `arriving`."""
+    along: list[Load] = []
+    for one in requests:
+        if one.value is not NOTHING and not one.small and not broken_off.is_set():
+            with arriving(one.label, known, partial(link.changed, "arriving")) as progress:
+                along += await send(one, link, to, how.direct, reachable, progress, broken_off, kept)
+    return along
+
+
 async def send(
     request: PlacementRequest,
     link: SchedulerLink,
@@ -205,11 +230,13 @@ async def send(
     reachable: bool,
     progress: OnBytes,
     broken_off: asyncio.Event,
-) -> None:
+    kept: contextlib.ExitStack,
+) -> list[Load]:
     """Send one copy of what the cluster lacks, and note the futures of what was sent.
 
-    What lies in memory that workers share costs nothing to send, so all that should have it get it at once. What cannot
-    be sent now, because no worker is there or one has just left, is asked for by the scheduler later.
+    What lies in memory that workers share costs nothing to send, so all that should have it get it at once: where all
+    of them can map it, with the message that places it. What cannot be sent now, because no worker is there or one has
+    just left, is asked for by the scheduler later.
 
     Parameters
     ----------
@@ -225,11 +252,18 @@ async def send(
         Called with the bytes that other hosts have by now, and with all that they should, while that takes time.
     broken_off : Event
         Nobody needs it any more: what is on its way to other hosts is stopped, and no more is sent.
+    kept : ExitStack
+        Keeps what is shared as it is until the placement is recorded.
+
+    Returns
+    -------
+    list of Load
+        What goes with the message that places it; the request is `along` then.
     """
     elements = request.elements
     if elements.futures:
         request.futures = dict(zip(elements.keys, elements.futures, strict=True))
-        return
+        return []
     firsts = zip(elements.keys, elements.items, elements.images, request.firsts, strict=True)
     lacking = [
         _Lacking(key, item, image, to.view.by_name[first])
@@ -237,15 +271,22 @@ async def send(
         if first is not None and not request.held.get(key)
     ]
     if not lacking:
-        return
+        return []
     await link.images.install()
     each = to.each() or set()
     images = [one.image for one in lacking]
-    with await link.images.sharing.share(images, to.view.running) as shared:
+    with contextlib.ExitStack() as shares:
+        shared = shares.enter_context(await link.images.sharing.share(images, to.view.running))
+        if direct is None:
+            handles = [[shared.segment(one.image, near) for near in each or [one.first]] for one in lacking]
+            if all(map(all, handles)):
+                kept.push(shares.pop_all())
+                request.along = True
+                return _along(lacking, [there[0] for there in handles], link, everywhere=bool(each))
         if direct is not False:  # otherwise who gets it first sends it on to the other hosts
             await link.images.hosts.spread(shared, images, each, progress, broken_off)
         if broken_off.is_set():
-            return
+            return []
         loads: dict[str, list[_Lacking]] = {}
         for one in lacking:
             for address in [near for near in each if shared.segment(one.image, near)] or [one.first]:
@@ -257,6 +298,22 @@ async def send(
         if isinstance(futures, BaseException):
             raise futures
         request.futures.update(futures)
+    return []
+
+
+def _along(
+    lacking: Sequence[_Lacking], handles: Sequence[Handle | None], link: SchedulerLink, *, everywhere: bool
+) -> list[Load]:
+    """Return what goes with the message that places it, of what lies in memory that all can map who should have it."""
+    loads: dict[str | None, Load] = {}
+    for one, handle in zip(lacking, handles, strict=True):
+        to = None if everywhere else one.first
+        load = loads.setdefault(to, {"keys": [], "nbytes": 0, "to": to, "values": {}})
+        load["keys"].append(one.key)
+        load["nbytes"] += len(one.image.stream)
+        carried = link.images.carry(one.value, one.image, handle, writable=is_writable(one.key))
+        load["values"][one.key] = to_serialize(carried)
+    return list(loads.values())
 
 
 def let_go(requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:

@@ -1,9 +1,13 @@
-"""What is being done on the event loop, by what it is done to: so that what comes next can wait for its end."""
+"""What is being done on the event loop, by what it is done to: so that what comes next can wait for its end.
+
+And how far it is, where that takes long.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 
 from moorage import config
 
@@ -27,3 +31,20 @@ class Works:
 
     def __len__(self) -> int:
         return len(self._works)
+
+
+@contextmanager
+def arriving(
+    label: str, known: dict[str, tuple[int, int]], changed: Callable[[], None]
+) -> Iterator[Callable[[int, int], None]]:
+    """Let it be told how far something is on its way, and let it be `known` as long as it is."""
+
+    def progress(done: int, total: int) -> None:
+        known[label] = done, total
+        changed()
+
+    try:
+        yield progress
+    finally:
+        if known.pop(label, None):
+            changed()

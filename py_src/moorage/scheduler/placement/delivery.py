@@ -1,4 +1,6 @@
-"""Small values that come in the message that places them: the scheduler hands them to all workers that need them.
+"""Values that come in the message that places them: the scheduler hands them to all workers that need them.
+
+They are small, or lie in memory of the workers' host, and only where that is is sent.
 
 So there is one question and one answer between notebook and scheduler, and what the answer says is confirmed. What
 cannot be delivered now, because a worker is not there, hangs, or is one of very many, the reconciler brings there, or
