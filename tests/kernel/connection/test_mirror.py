@@ -109,6 +109,9 @@ steps = st.lists(
         st.tuples(st.just("place"), vids, records),
         st.tuples(st.just("change"), vids, records),
         st.tuples(st.just("release"), vids),
+        st.tuples(st.just("place, answered late"), vids, records),
+        st.tuples(st.just("release, answered late"), vids),
+        st.tuples(st.just("answer")),
         st.tuples(st.just("worker"), st.sampled_from(WORKERS), st.sampled_from(["running", "paused", None])),
         st.tuples(st.just("flush")),
         st.tuples(st.just("deliver"), st.integers(1, 4)),
@@ -128,6 +131,7 @@ def test_the_mirror_arrives_at_what_there_is(steps):
     read = 0
     answers = {}  # vid -> what the last answer said, and its revision
     asked = []  # snapshots that are on their way
+    late = []  # answers that are on their way
 
     def deliver(count):
         nonlocal read
@@ -159,6 +163,15 @@ def test_the_mirror_arrives_at_what_there_is(steps):
                 mirror.put({what[0]: None}, world.journal.revision)
                 answers[what[0]] = None, world.journal.revision
                 assert what[0] not in mirror.variables
+            case "place, answered late":
+                vid, fields = what
+                world.change(vid, record(vid, **fields), placed=True)
+                late.append(({vid: world.variables[vid]}, world.journal.revision))
+            case "release, answered late":
+                world.change(what[0], None)
+                late.append(({what[0]: None}, world.journal.revision))
+            case "answer" if late:
+                mirror.put(*late.pop(0))
             case "worker":
                 name, status = what
                 world.worker(name, status)
@@ -182,6 +195,8 @@ def test_the_mirror_arrives_at_what_there_is(steps):
                 followed(snapshot["revision"])
     world.flush()
     deliver(len(world.sent.events))
+    for answer in late:
+        mirror.put(*answer)
     assert mirror.variables == world.variables
     assert set(mirror.workers) == set(world.workers)
     assert {info.name: info.status for info in mirror.infos()} == {w.name: w.status for w in world.workers.values()}
@@ -202,6 +217,20 @@ def test_a_missing_event_is_noticed_and_nothing_has_changed():
     assert mirror.apply(event(4, placed={"nb:x": record("nb:x")})) == set()
     assert mirror.apply(event(5, placed={"nb:x": record("nb:x")})) == {"variables"}
     assert mirror.apply(event(6)) == set()
+
+
+def test_an_answer_undoes_nothing_that_was_said_after_it():
+    mirror = Mirror()
+    mirror.reset({**World().snapshot(), "seq": 4})
+    moving, held = record("nb:x", ["alice"], ["bob"], "moving"), record("nb:x", ["alice", "bob"])
+    mirror.apply(event(5, placed={"nb:x": moving}, revision=1))
+    mirror.apply(event(6, placed={"nb:x": held}, revision=1))
+    mirror.put({"nb:x": moving}, 1)
+    assert mirror.variables == {"nb:x": held}
+    mirror.put({"nb:x": None}, 2)
+    mirror.apply(event(7, released=["nb:x"], revision=2))
+    mirror.put({"nb:x": moving}, 1)
+    assert mirror.variables == {}
 
 
 def test_workers_once_seen_are_remembered():

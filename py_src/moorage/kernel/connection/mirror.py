@@ -16,6 +16,8 @@ from moorage.wire.scheduler import (
     placement_from_dict,
 )
 
+_GONE = 1000  # variables that are gone, of which it is remembered when that was told
+
 
 class GapError(Exception):
     """An event is missing: only a snapshot helps. Never leaves the kernel side."""
@@ -25,12 +27,15 @@ class Mirror:
     """Variables and workers as of event number ``seq``, and what answers have said since.
 
     Answers, snapshots and events travel by different connections and arrive in any order. The scheduler counts every
-    place and every release (``revision``): what it said before the one that an answer is about undoes no answer.
+    place and every release (``revision``): what it said before the one that an answer is about undoes no answer, and an
+    answer undoes nothing that was said of the variable after that. What is left out then comes by the next event.
     """
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._answered: dict[str, int] = {}  # vid -> revision of an answer that has been quicker than all else
+        self._told: dict[str, int] = {}  # vid -> revision of the last event or answer that told of it
+        self._told_of_all = -1  # revision of the last snapshot
         self.seq = -1
         self.variables: dict[str, VariableRecord] = {}
         self.workers: dict[str, WorkerDict] = {}
@@ -45,6 +50,8 @@ class Mirror:
             elif snapshot["seq"] < self.seq:
                 return
             self._keep_answers_after(snapshot["revision"])
+            self._told_of_all = snapshot["revision"]
+            self._told = dict(self._answered)
             answered = {vid: record for vid, record in self.variables.items() if vid in self._answered}
             others = {vid: record for vid, record in snapshot["variables"].items() if vid not in self._answered}
             self.variables = others | answered
@@ -86,6 +93,7 @@ class Mirror:
             for vid in event["released"]:
                 if vid not in self._answered:
                     self.variables.pop(vid, None)
+            self._note((*event["placed"], *event["changed"], *event["released"]), event["revision"])
             self.workers.update(event["workers"])
             self.seen.update(event["workers"])
             for name in event["workers_gone"]:
@@ -96,14 +104,22 @@ class Mirror:
     def put(self, records: Mapping[str, VariableRecord | None], revision: int) -> None:
         """Take over what an answer said of some variables that it has placed or, None, released."""
         with self._lock:
-            for vid, record in records.items():
-                if self._answered.get(vid, -1) > revision:
-                    continue  # a later answer was quicker
+            new = {vid: record for vid, record in records.items() if self._told_at(vid) < revision}
+            for vid, record in new.items():
                 if record is None:
                     self.variables.pop(vid, None)
                 else:
                     self.variables[vid] = record
                 self._answered[vid] = revision
+            self._note(new, revision)
+
+    def _told_at(self, vid: str) -> int:
+        return max(self._told.get(vid, -1), self._told_of_all)
+
+    def _note(self, vids: Iterable[str], revision: int) -> None:
+        self._told.update((vid, max(revision, self._told_at(vid))) for vid in vids)
+        if len(self._told) > 2 * len(self.variables) + _GONE:
+            self._told = {vid: told for vid, told in self._told.items() if vid in self.variables}
 
     def _keep_answers_after(self, revision: int) -> None:
         self._answered = {vid: answered for vid, answered in self._answered.items() if answered > revision}
