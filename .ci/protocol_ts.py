@@ -18,7 +18,7 @@ COMMAND = "python .ci/protocol_ts.py"
 
 WORDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "Any": "unknown", "None": "null"}
 SHAPES = {"CountsChange", "CountsDict", "PlacementDict"}
-LITERALS = {"State", "WorkerStatus", "PlacementKind"}
+LITERALS = {"MemoryKind", "State", "WorkerStatus", "PlacementKind"}
 HEADER = f"""\
 // GENERATED from py_src/moorage/wire/panel.py by `{COMMAND}`; do not edit.
 // What the kernel and the panel say to each other. Names are those of Python; sizes are in bytes.

@@ -151,7 +151,8 @@ def changes(workers: int, variables: int) -> dict[str, Callable[[int], dict[str,
     def joins(i: int) -> dict[str, Any]:
         worker = {
             "name": f"new{i}", "host": f"host{i}", "nthreads": 2, "status": "running", "memory_limit": 2**31,
-            "managed": 0, "process": 2**27, "spilled": 0, "host_shared": 0, "host_free": -1, "shares": False,
+            "managed": 0, "process": 2**27, "spilled": 0, "collections": 0, "results": 0,
+            "host_shared": 0, "host_free": -1, "shares": False,
         }  # fmt: skip
         lacking = {"state": "moving", "pending": {"others": {f"new{i}": 1}}}
         return {"workers": {f"new{i}": worker}, "variables": {f"v{j}": lacking for j in range(variables)}}

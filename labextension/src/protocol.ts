@@ -9,6 +9,8 @@ export type WorkerStatus = 'init' | 'running' | 'paused' | 'closing';
 
 export type PlacementKind = 'anywhere' | 'everywhere' | 'workers' | 'hosts';
 
+export type MemoryKind = 'collection' | 'result' | 'dataset' | 'other' | 'task' | 'rest';
+
 /** A placement on the wire. Fields that do not belong to its kind are absent. */
 export type PlacementDict = {
   kind: PlacementKind;
@@ -95,6 +97,10 @@ export type PanelWorker = {
   managed: number;
   process: number;
   spilled: number;
+  /** of `managed`, those that are not placed */
+  collections: number;
+  /** of it, futures and results */
+  results: number;
   /** what the workers of its host share, each value once */
   host_shared: number;
   /** what its host has left; -1: it has not said */
@@ -134,6 +140,24 @@ export type PanelCandidate = {
   nbytes: number;
 };
 
+/** What fills the workers' memory without being placed, by name. */
+export type PanelNamedMemory = {
+  name: string;
+  kind: MemoryKind;
+  /** empty for this notebook's own, and for what is nobody's */
+  owner: string;
+  /** or tasks that run */
+  nkeys: number;
+  /** in memory, of all workers */
+  nbytes: number;
+  /** on disk */
+  spilled: number;
+  /** that have something of it */
+  nworkers: number;
+  /** the two of them that have most */
+  most_on: string[];
+};
+
 /** Something that failed or that the user should know; stays until dismissed. */
 export type PanelNotice = {
   id: string;
@@ -160,6 +184,7 @@ export type PanelState = {
   workers: Record<string, PanelWorker>;
   variables: Record<string, PanelVariable>;
   candidates: Record<string, PanelCandidate>;
+  ledger: Record<string, PanelNamedMemory>;
   notices: Record<string, PanelNotice>;
   limits: PanelLimits;
   read_only: boolean;
@@ -175,6 +200,8 @@ export type PanelWorkerColumns = {
   managed: number[];
   process: number[];
   spilled: number[];
+  collections: number[];
+  results: number[];
   host_shared: number[];
   host_free: number[];
   shares: (boolean | null)[];
@@ -200,6 +227,8 @@ export type PanelWorkerChange = {
   managed?: number;
   process?: number;
   spilled?: number;
+  collections?: number;
+  results?: number;
   host_shared?: number;
   host_free?: number;
   shares?: boolean | null;
@@ -233,6 +262,7 @@ export type PanelChanged = {
   workers?: Record<string, PanelWorkerChange>;
   variables?: Record<string, PanelVariableChange>;
   candidates?: Record<string, PanelCandidate>;
+  ledger?: Record<string, PanelNamedMemory>;
   notices?: Record<string, PanelNotice>;
   limits?: PanelLimits;
   read_only?: boolean;
@@ -243,6 +273,7 @@ export type PanelRemoved = {
   workers?: string[];
   variables?: string[];
   candidates?: string[];
+  ledger?: string[];
   notices?: string[];
 };
 

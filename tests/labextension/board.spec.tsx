@@ -411,6 +411,39 @@ describe('stopping the cluster', () => {
   });
 });
 
+describe('what is on the cluster without being placed', () => {
+  const named = (name: string): HTMLElement => {
+    const found = document.querySelector<HTMLElement>(`[data-moorage-named="${name}"]`);
+    if (found === null) {
+      throw new Error(`no row for ${name}`);
+    }
+    return found;
+  };
+
+  it('has a row for each name, with its size, where it is and whose', () => {
+    show(atWork());
+    expect(named('ddf').textContent).toContain('collection, 24 parts · on 3 workers, most on carol');
+    expect(named('ddf').textContent).toContain('240 MiB + 160 MiB on disk');
+    expect(named('r').textContent).toContain('12 results · on alice');
+    expect(named('keys of other.ipynb').textContent).toContain('other.ipynb');
+  });
+
+  it('goes when the kernel says so', () => {
+    const kernel = show(atWork());
+    act(() => kernel.tell({}, { ledger: ['ddf'] }));
+    expect(document.querySelector('[data-moorage-named="ddf"]')).toBeNull();
+    expect(named('r')).toBeTruthy();
+  });
+
+  it('is in the bars of the workers, in words too, with a legend', () => {
+    show(atWork());
+    const bar = within(worker('alice')).getByRole('img');
+    expect(bar.getAttribute('aria-label')).toContain('collections 120 MiB, results 30 MiB');
+    const legend = screen.getByRole('list', { name: 'Legend of the memory bars' });
+    expect(legend.textContent).toBe('placedcollectionsresultsother dataprocesson disk');
+  });
+});
+
 describe('leaving the cluster', () => {
   const item = async (name: string): Promise<HTMLElement> => {
     await user.click(screen.getByRole('button', { name: 'Cluster menu' }));

@@ -42,6 +42,8 @@ export function aWorker(name: string, fields: Partial<PanelWorker> = {}): PanelW
     managed: 0,
     process: 180 * MB,
     spilled: 0,
+    collections: 0,
+    results: 0,
     host_shared: 0,
     host_free: -1,
     shares: false,
@@ -88,6 +90,7 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
     workers: byName(aWorker('alice'), aWorker('bob'), aWorker('carol'), aWorker('dave')),
     variables: {},
     candidates: {},
+    ledger: {},
     notices: {},
     limits: { pause: 0.8, spill: 0.7, smallest_shared: 100_000 },
     read_only: false,
@@ -107,6 +110,8 @@ export function aSnapshot(state: PanelState = aState(), version = 0): PanelSnaps
     managed: column('managed'),
     process: column('process'),
     spilled: column('spilled'),
+    collections: column('collections'),
+    results: column('results'),
     host_shared: column('host_shared'),
     host_free: column('host_free'),
     shares: column('shares')
@@ -119,10 +124,10 @@ export function atWork(): PanelState {
   const everywhere = { alice: 1, bob: 1, carol: 1, dave: 1 };
   return aState({
     workers: byName(
-      aWorker('alice', { managed: 910 * MB, process: 1130 * MB }),
+      aWorker('alice', { managed: 1090 * MB, process: 1270 * MB, collections: 120 * MB, results: 30 * MB }),
       aWorker('bob', { managed: 410 * MB, process: 900 * MB }),
       aWorker('carol', { managed: 410 * MB, process: 1740 * MB, status: 'paused', spilled: 160 * MB }),
-      aWorker('dave', { managed: 930 * MB, process: 1100 * MB })
+      aWorker('dave', { managed: 1050 * MB, process: 1220 * MB, collections: 120 * MB })
     ),
     variables: byName(
       aVariable('flights', {
@@ -168,6 +173,38 @@ export function atWork(): PanelState {
         pending: { erin: 1 }
       })
     ),
+    ledger: {
+      ddf: {
+        name: 'ddf',
+        kind: 'collection',
+        owner: '',
+        nkeys: 24,
+        nbytes: 240 * MB,
+        spilled: 160 * MB,
+        nworkers: 3,
+        most_on: ['carol', 'alice']
+      },
+      r: {
+        name: 'r',
+        kind: 'result',
+        owner: '',
+        nkeys: 12,
+        nbytes: 30 * MB,
+        spilled: 0,
+        nworkers: 1,
+        most_on: ['alice']
+      },
+      theirs: {
+        name: 'keys of other.ipynb',
+        kind: 'other',
+        owner: 'other.ipynb',
+        nkeys: 3,
+        nbytes: 9 * MB,
+        spilled: 0,
+        nworkers: 2,
+        most_on: ['alice', 'bob']
+      }
+    },
     candidates: byName(
       { name: 'airports', typename: 'DataFrame', detail: '1,458 × 8', nbytes: 2 * MB },
       { name: 'weights', typename: 'ndarray', detail: '(512, 512) float32', nbytes: 1 * MB }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import type { PanelUpdate } from '../../labextension/src/protocol';
-import { Holders, foremost, holdings } from '../../labextension/src/store/holdings';
+import { Holders, foremost, holdings, memory, partsShown } from '../../labextension/src/store/holdings';
 import { INITIAL, apply } from '../../labextension/src/store/state';
-import { aLargeCluster, aSnapshot, counts } from './examples';
+import { MB, aLargeCluster, aSnapshot, aVariable, aWorker, aState, atWork, byName, counts } from './examples';
 
 const update = (version: number, variables: PanelUpdate['changed']['variables'] = {}): PanelUpdate => ({
   type: 'update',
@@ -44,5 +44,59 @@ describe('what workers hold', () => {
     const state = apply(back, update(3, { v40: { pending: { others: { w1: 1 } } } }));
     const names = foremost(holdings(state.variables, 'w1'), 4).map(({ variable }) => variable.name);
     expect(names).toEqual(['v40', 'v50', 'v0', 'v1']);
+  });
+});
+
+describe('the memory of a worker', () => {
+  const of = (fields: Parameters<typeof aWorker>[1], placed: number) => {
+    const state = apply(
+      INITIAL,
+      aSnapshot(
+        aState({
+          workers: byName(aWorker('alice', fields)),
+          variables: byName(aVariable('x', { nbytes: placed, held: { alice: 1 } }))
+        }),
+        0
+      )
+    );
+    const worker = state.workers.get('alice');
+    if (worker === undefined) {
+      throw new Error('alice is not there');
+    }
+    return memory(worker, holdings(state.variables, 'alice'));
+  };
+
+  it('adds up to what its process takes', () => {
+    const found = of(
+      { managed: 100 * MB, process: 150 * MB, collections: 40 * MB, results: 10 * MB },
+      30 * MB
+    );
+    expect(found).toMatchObject({
+      placed: [30 * MB],
+      collections: 40 * MB,
+      results: 10 * MB,
+      other: 20 * MB,
+      unmanaged: 50 * MB,
+      used: 150 * MB
+    });
+  });
+
+  it('has no more of what is named than it has, though its names are told of later', () => {
+    const found = of({ managed: 60 * MB, process: 90 * MB, collections: 40 * MB, results: 20 * MB }, 30 * MB);
+    expect(found).toMatchObject({ collections: 20 * MB, results: 10 * MB, other: 0, used: 90 * MB });
+  });
+
+  it('is explained as far as somebody has it', () => {
+    expect(partsShown(apply(INITIAL, aSnapshot(aLargeCluster(3, 1), 0)).workers)).toEqual([
+      'other',
+      'unmanaged'
+    ]);
+    expect(partsShown(apply(INITIAL, aSnapshot(atWork(), 0)).workers)).toEqual([
+      'collections',
+      'results',
+      'other',
+      'unmanaged',
+      'spilled'
+    ]);
   });
 });

@@ -33,7 +33,7 @@ export class PretendKernel implements IRequester {
         (args as PanelOps['release']).names.forEach(name => this._remove(name));
         return Promise.resolve({});
       case 'dismiss':
-        this._push({}, { notices: [(args as PanelOps['dismiss']).id] });
+        this.tell({}, { notices: [(args as PanelOps['dismiss']).id] });
         return Promise.resolve({});
       case 'snapshot':
         return Promise.resolve(aSnapshot(this._state, this._version));
@@ -50,7 +50,7 @@ export class PretendKernel implements IRequester {
       ...(held === undefined ? {} : { held: { others: held } }),
       ...(pending === undefined ? {} : { pending: { others: pending } })
     };
-    this._push({ variables: { [name]: told } });
+    this.tell({ variables: { [name]: told } });
   }
 
   private _place({ names, placement, force }: PanelOps['place']): Promise<Record<string, unknown>> {
@@ -80,7 +80,7 @@ export class PretendKernel implements IRequester {
     );
     const variable: PanelVariable = { ...before, placement, state: 'moving', pending: counts(pending) };
     this._state.variables[name] = variable;
-    this._push({ variables: { [name]: variable } }, candidate === undefined ? {} : { candidates: [name] });
+    this.tell({ variables: { [name]: variable } }, candidate === undefined ? {} : { candidates: [name] });
     Object.keys(pending).forEach((worker, index) => {
       setTimeout(() => this._arrive(name, worker), this._pace * (1 + index));
     });
@@ -125,10 +125,11 @@ export class PretendKernel implements IRequester {
 
   private _remove(name: string): void {
     this._state.variables = without(this._state.variables, [name]);
-    this._push({}, { variables: [name] });
+    this.tell({}, { variables: [name] });
   }
 
-  private _push(changed: object, removed: object = {}): void {
+  /** Push an update. */
+  tell(changed: object, removed: object = {}): void {
     this._version++;
     this.model.receive(structuredClone({ type: 'update', version: this._version, changed, removed }));
   }

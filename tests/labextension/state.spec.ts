@@ -27,6 +27,7 @@ function asPanelState(state: IBoardState): unknown {
     workers: Object.fromEntries(state.workers),
     variables: Object.fromEntries([...state.variables].map(([name, one]) => [name, variable(one)])),
     candidates: Object.fromEntries(state.candidates),
+    ledger: Object.fromEntries(state.ledger),
     notices: Object.fromEntries(state.notices),
     limits: state.limits,
     read_only: state.readOnly

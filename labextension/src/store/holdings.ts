@@ -173,7 +173,10 @@ function sameHolding(one: IHolding, other: IHolding): boolean {
 export interface IMemory {
   /** Of each holding, in their order. */
   readonly placed: readonly number[];
-  /** Other data that Dask manages. */
+  /** Collections that are not placed, and futures and results. */
+  readonly collections: number;
+  readonly results: number;
+  /** Other data that Dask manages: of other notebooks, and for tasks that wait. */
   readonly other: number;
   /** The rest of the process. */
   readonly unmanaged: number;
@@ -193,16 +196,47 @@ export function memory(worker: PanelWorker, holdings: readonly IHolding[]): IMem
   const estimates = holdings.map(({ nbytes }) => nbytes);
   const total = estimates.reduce((one, other) => one + other, 0);
   const shrink = worker.spilled > 0 && total > worker.managed ? worker.managed / total : 1;
-  const other = Math.max(0, worker.managed - total);
+  const rest = Math.max(0, worker.managed - total);
+  // These are told of later than what the worker has in all.
+  const named = worker.collections + worker.results;
+  const part = named > rest ? rest / named : 1;
   const unmanaged = Math.max(0, worker.process - worker.managed);
   return {
     placed: estimates.map(nbytes => nbytes * shrink),
-    other,
+    collections: worker.collections * part,
+    results: worker.results * part,
+    other: rest - named * part,
     unmanaged,
     spilled: worker.spilled,
     shared: holdings.reduce((sum, { shared }) => sum + shared, 0),
-    used: total * shrink + other + unmanaged
+    used: total * shrink + rest + unmanaged
   };
+}
+
+/** What a memory bar is made of, but for what is placed. */
+export type Part = 'collections' | 'results' | 'other' | 'unmanaged' | 'spilled';
+
+/** Those parts in the order in which they are drawn. */
+export const PARTS: readonly Part[] = ['collections', 'results', 'other', 'unmanaged', 'spilled'];
+
+/** The parts that some worker's bar has, as far as they are not always there. */
+export function partsShown(workers: ReadonlyMap<string, PanelWorker>): readonly Part[] {
+  const found = new Set<Part>(['other', 'unmanaged']);
+  for (const { collections, results, spilled } of workers.values()) {
+    if (collections > 0) {
+      found.add('collections');
+    }
+    if (results > 0) {
+      found.add('results');
+    }
+    if (spilled > 0) {
+      found.add('spilled');
+    }
+    if (found.size === PARTS.length) {
+      break;
+    }
+  }
+  return PARTS.filter(part => found.has(part));
 }
 
 /** Bytes of all copies of all placed variables. */

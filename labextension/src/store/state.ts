@@ -11,6 +11,7 @@ import type {
   PanelCluster,
   PanelError,
   PanelLimits,
+  PanelNamedMemory,
   PanelNotice,
   PanelReply,
   PanelSnapshot,
@@ -77,6 +78,8 @@ export interface IBoardState {
   readonly workers: ReadonlyMap<string, PanelWorker>;
   readonly variables: ReadonlyMap<string, IVariable>;
   readonly candidates: ReadonlyMap<string, PanelCandidate>;
+  /** What fills the workers' memory without being placed, the largest first. */
+  readonly ledger: ReadonlyMap<string, PanelNamedMemory>;
   readonly notices: ReadonlyMap<string, PanelNotice>;
   readonly limits: PanelLimits;
   readonly readOnly: boolean;
@@ -107,6 +110,7 @@ export const INITIAL: IBoardState = {
   workers: new Map(),
   variables: new Map(),
   candidates: new Map(),
+  ledger: new Map(),
   notices: new Map(),
   limits: { pause: 1, spill: 1, smallest_shared: 0 },
   readOnly: false,
@@ -152,6 +156,7 @@ function applySnapshot(
     workers,
     variables,
     candidates: toMap(panel.candidates),
+    ledger: toMap(panel.ledger),
     notices: toMap(panel.notices),
     limits: panel.limits,
     readOnly: panel.read_only,
@@ -191,6 +196,7 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     workers,
     variables,
     candidates: mergeEntries(state.candidates, changed.candidates, removed.candidates, replace),
+    ledger: mergeEntries(state.ledger, changed.ledger, removed.ledger, replace),
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
     limits: changed.limits ?? state.limits,
     readOnly: changed.read_only ?? state.readOnly,

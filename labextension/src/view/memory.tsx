@@ -1,9 +1,10 @@
-// A worker's memory: each placed variable in its colour, what would come as stripes, other data, the rest of the process,
-// what lies on disk, and a mark up to which variables can be placed, where the worker pauses.
+// A worker's memory: each placed variable in its colour, what would come as stripes, collections, results, other data, the
+// rest of the process, what lies on disk, and a mark up to which variables can be placed, where the worker pauses. And what
+// the patterns of all bars mean.
 import { type CSSProperties, type ReactElement, memo } from 'react';
 
 import type { PanelWorker } from '../protocol';
-import type { IHolding, IMemory } from '../store/holdings';
+import { type IHolding, type IMemory, PARTS, type Part } from '../store/holdings';
 import { colorStyle } from './colorStyle';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes } from './words';
@@ -36,9 +37,10 @@ export const MemoryBar = memo(function MemoryBar(props: IMemoryBarProps): ReactE
   }));
   const visible = parts.filter(({ nbytes }) => nbytes / length >= MIN_PART);
   const small = parts.reduce((total, { nbytes }) => total + (nbytes / length < MIN_PART ? nbytes : 0), 0);
+  const words = memoryWords(trans, worker, memory);
   const width = (nbytes: number): CSSProperties => ({ width: `${(100 * nbytes) / length}%` });
   return (
-    <div className="jp-Moorage-memory" title={memoryWords(trans, worker, memory)} aria-hidden="true">
+    <div className="jp-Moorage-memory" role="img" aria-label={words} title={words}>
       {visible.map(({ name, nbytes }) => (
         <span key={name} style={{ ...colorStyle(colors.get(name)), ...width(nbytes) }} />
       ))}
@@ -46,9 +48,9 @@ export const MemoryBar = memo(function MemoryBar(props: IMemoryBarProps): ReactE
       {incoming > 0 ? (
         <span className="jp-mod-incoming" style={{ ...colorStyle(incomingColor), ...width(incoming) }} />
       ) : null}
-      <span className="jp-mod-other" style={width(memory.other)} />
-      <span className="jp-mod-unmanaged" style={width(memory.unmanaged)} />
-      <span className="jp-mod-spilled" style={width(memory.spilled)} />
+      {PARTS.map(part =>
+        memory[part] > 0 ? <span key={part} className={`jp-mod-${part}`} style={width(memory[part])} /> : null
+      )}
       {worker.memory_limit > 0 ? (
         <i style={{ left: `${(100 * pause * worker.memory_limit) / length}%` }} />
       ) : null}
@@ -62,9 +64,56 @@ export function memoryWords(trans: ITranslate, worker: PanelWorker, memory: IMem
   return [
     trans.__('placed %1', formatBytes(placed)),
     ...(memory.shared > 0 ? [trans.__('shared with its host %1', formatBytes(memory.shared))] : []),
+    ...(memory.collections > 0 ? [trans.__('collections %1', formatBytes(memory.collections))] : []),
+    ...(memory.results > 0 ? [trans.__('results %1', formatBytes(memory.results))] : []),
     trans.__('other data %1', formatBytes(memory.other)),
     trans.__('rest of the process %1', formatBytes(memory.unmanaged)),
     ...(memory.spilled > 0 ? [trans.__('on disk %1', formatBytes(memory.spilled))] : []),
     worker.memory_limit > 0 ? trans.__('limit %1', formatBytes(worker.memory_limit)) : trans.__('no limit')
   ].join(', ');
+}
+
+/** What the patterns of the bars mean. */
+export const Legend = memo(function Legend({
+  hasPlaced,
+  parts
+}: {
+  hasPlaced: boolean;
+  parts: readonly Part[];
+}): ReactElement {
+  const trans = useTranslate();
+  return (
+    <ul className="jp-Moorage-legend" aria-label={trans.__('Legend of the memory bars')}>
+      {hasPlaced ? (
+        <li title={trans.__('Each placed variable has a color of its own.')}>
+          <i className="jp-mod-small" />
+          {trans.__('placed')}
+        </li>
+      ) : null}
+      {parts.map(part => {
+        const [name, meaning] = partWords(trans, part);
+        return (
+          <li key={part} title={meaning}>
+            <i className={`jp-mod-${part}`} />
+            {name}
+          </li>
+        );
+      })}
+    </ul>
+  );
+});
+
+function partWords(trans: ITranslate, part: Part): readonly [string, string] {
+  switch (part) {
+    case 'collections':
+      return [trans.__('collections'), trans.__('Persisted collections and published datasets')];
+    case 'results':
+      return [trans.__('results'), trans.__('Futures and results of this notebook')];
+    case 'other':
+      return [trans.__('other data'), trans.__('Of other notebooks, and what tasks wait for')];
+    case 'unmanaged':
+      return [trans.__('process'), trans.__('The rest of the process: Python, modules, running tasks')];
+    case 'spilled':
+      return [trans.__('on disk'), trans.__('Spilled for want of memory')];
+  }
 }

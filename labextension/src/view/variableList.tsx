@@ -1,11 +1,13 @@
-// The list of variables: those that are placed, then the notebook's own that could be. Long lists are virtual.
+// The list of variables: those that are placed, then what else fills the cluster's memory, then the notebook's own that could
+// be placed. Long lists are virtual.
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactElement, memo, useMemo, useRef } from 'react';
 
-import type { PanelCandidate } from '../protocol';
+import type { PanelCandidate, PanelNamedMemory } from '../protocol';
 import { isAsked, placedBytes } from '../store/holdings';
 import type { IBoardState, IVariable } from '../store/state';
 import { MAX_CELLS } from './cells';
+import { LedgerRow } from './ledgerRow';
 import { useRoving } from './roving';
 import { useTranslate } from './useTranslate';
 import { CandidateRow, type Select, VariableRow } from './variableRow';
@@ -17,16 +19,23 @@ const MAX_ROWS = 50;
 const ROW_HEIGHT = 43;
 const DIVIDER_HEIGHT = 25;
 
-/** What stands between the variables that are placed and those that could be. */
-const DIVIDER = null;
-type Row = IVariable | PanelCandidate | typeof DIVIDER;
+/** What stands before a group of rows. */
+interface IDivider {
+  readonly before: 'ledger' | 'candidates';
+}
+type Row = IVariable | PanelCandidate | PanelNamedMemory | IDivider;
 
 function isOwn({ owner }: IVariable): boolean {
   return owner === '';
 }
 
 function rowKey(row: Row): string {
-  return row === DIVIDER ? ' ' : row.name;
+  // Only a variable and what it was before it was placed are the same row.
+  return 'before' in row
+    ? ` ${row.before}`
+    : 'nworkers' in row
+      ? ` ${row.kind} ${row.owner} ${row.name}`
+      : row.name;
 }
 
 interface IVariablesProps {
@@ -49,11 +58,17 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
   const roving = useRoving(list);
   const placed = useMemo(() => placedBytes(state.variables), [state.variables]);
   const rows = useMemo((): Row[] => {
-    const divider: Row[] = candidates.length === 0 ? [] : [DIVIDER];
+    const group = (before: IDivider['before'], rows: readonly Row[]): readonly Row[] =>
+      rows.length === 0 ? [] : [{ before }, ...rows];
     const variables = [...state.variables.values()];
     // The notebook's own come first.
-    return [...variables.filter(isOwn), ...variables.filter(one => !isOwn(one)), ...divider, ...candidates];
-  }, [state.variables, candidates]);
+    return [
+      ...variables.filter(isOwn),
+      ...variables.filter(one => !isOwn(one)),
+      ...group('ledger', bySize(state.ledger)),
+      ...group('candidates', candidates)
+    ];
+  }, [state.variables, state.ledger, candidates]);
   const workers = useMemo(
     () => (state.workers.size > MAX_CELLS ? [] : state.hosts.flatMap(host => host.workers)),
     [state.hosts, state.workers.size]
@@ -64,7 +79,7 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
     count: rows.length,
     enabled: isVirtual,
     getScrollElement: () => list.current,
-    estimateSize: index => (rows[index] === DIVIDER ? DIVIDER_HEIGHT : ROW_HEIGHT),
+    estimateSize: index => (isDivider(rows[index]) ? DIVIDER_HEIGHT : ROW_HEIGHT),
     overscan: 6
   });
   const items = virtual.getVirtualItems();
@@ -102,11 +117,24 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
 
 function ListRow({ row, ...props }: IListProps & { row: Row }): ReactElement {
   const trans = useTranslate();
-  return row === DIVIDER ? (
-    <li className="jp-Moorage-divider">{trans.__('In the notebook, not placed')}</li>
-  ) : (
-    <VariableOrCandidate {...props} row={row} />
-  );
+  if ('before' in row) {
+    return (
+      <li className="jp-Moorage-divider">
+        {row.before === 'ledger'
+          ? trans.__('On the cluster, not placed')
+          : trans.__('In the notebook, not placed')}
+      </li>
+    );
+  }
+  return 'nworkers' in row ? <LedgerRow named={row} /> : <VariableOrCandidate {...props} row={row} />;
+}
+
+function isDivider(row: Row | undefined): boolean {
+  return row !== undefined && 'before' in row;
+}
+
+function bySize(ledger: IBoardState['ledger']): readonly PanelNamedMemory[] {
+  return [...ledger.values()].sort((one, other) => other.nbytes + other.spilled - one.nbytes - one.spilled);
 }
 
 function VariableOrCandidate({

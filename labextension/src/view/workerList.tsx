@@ -16,13 +16,14 @@ import {
 } from 'react';
 
 import { type Target, targetId } from '../store/gestures';
-import { Holders } from '../store/holdings';
+import { Holders, partsShown } from '../store/holdings';
 import type { IHostGroup } from '../store/hosts';
 import type { IBoardState } from '../store/state';
 import { useHand } from './context';
 import { ChevronIcon } from './icons';
 import { useRoving } from './roving';
 import { WORKERS } from './hits';
+import { Legend } from './memory';
 import { type ITilesProps, Tiles } from './tiles';
 import { useTranslate } from './useTranslate';
 import { formatBytes, formatBytesOf } from './words';
@@ -64,6 +65,7 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
   const [opened, toggleChips] = useToggles();
   const rows = useMemo(() => toRows(state.hosts, columns, closed), [state.hosts, columns, closed]);
   const scale = useMemo(() => barScale(state.workers), [state.workers]);
+  const parts = useMemo(() => partsShown(state.workers), [state.workers]);
   const [holders] = useState(() => new Holders());
   const holdingsOf = useMemo(() => holders.of(state.variables), [holders, state.variables]);
   const isVirtual = state.workers.size > MAX_CARDS;
@@ -131,6 +133,7 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
         <span className="jp-Moorage-space" />
         {state.hosts.length > 1 ? <small>{trans.__('by host')}</small> : null}
       </h2>
+      {state.workers.size > 0 ? <Legend hasPlaced={state.variables.size > 0} parts={parts} /> : null}
       <Tiles state={state} {...targets} />
       <div ref={scroller} className="jp-Moorage-list" {...roving}>
         <ScrolledByDrag>

@@ -8,7 +8,7 @@ Only shapes stand here; only the standard library is used. The TypeScript side i
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from moorage.model import State, WorkerStatus
 from moorage.wire.scheduler import CountsChange, CountsDict, PlacementDict
@@ -66,6 +66,8 @@ class PanelWorker(TypedDict):
     managed: int  # of keys in memory; this, as `process`, without what its host shares
     process: int
     spilled: int
+    collections: int  # of ``managed``, those that are not placed
+    results: int  # of it, futures and results
     host_shared: int  # what the workers of its host share, each value once
     host_free: int  # what its host has left; -1: it has not said
     shares: bool | None  # whether it shares memory with others of its host; null: it has not said
@@ -98,6 +100,24 @@ class PanelCandidate(TypedDict):
     nbytes: int
 
 
+MemoryKind: TypeAlias = Literal["collection", "result", "dataset", "other", "task", "rest"]
+"""What a name on the cluster is of that is not placed: a collection, or futures and results, of a variable of this
+notebook; a published dataset; what others keep; what waiting and running tasks take; small names together."""
+
+
+class PanelNamedMemory(TypedDict):
+    """What fills the workers' memory without being placed, by name."""
+
+    name: str
+    kind: MemoryKind
+    owner: str  # empty for this notebook's own, and for what is nobody's
+    nkeys: int  # or tasks that run
+    nbytes: int  # in memory, of all workers
+    spilled: int  # on disk
+    nworkers: int  # that have something of it
+    most_on: list[str]  # the two of them that have most
+
+
 class PanelNotice(TypedDict):
     """Something that failed or that the user should know; stays until dismissed."""
 
@@ -123,6 +143,7 @@ class PanelState(TypedDict):
     workers: dict[str, PanelWorker]
     variables: dict[str, PanelVariable]
     candidates: dict[str, PanelCandidate]
+    ledger: dict[str, PanelNamedMemory]
     notices: dict[str, PanelNotice]
     limits: PanelLimits
     read_only: bool
@@ -139,6 +160,8 @@ class PanelWorkerColumns(TypedDict):
     managed: list[int]
     process: list[int]
     spilled: list[int]
+    collections: list[int]
+    results: list[int]
     host_shared: list[int]
     host_free: list[int]
     shares: list[bool | None]
@@ -165,6 +188,8 @@ class PanelWorkerChange(TypedDict, total=False):
     managed: int
     process: int
     spilled: int
+    collections: int
+    results: int
     host_shared: int
     host_free: int
     shares: bool | None
@@ -199,6 +224,7 @@ class PanelChanged(TypedDict):
     workers: NotRequired[dict[str, PanelWorkerChange]]
     variables: NotRequired[dict[str, PanelVariableChange]]
     candidates: NotRequired[dict[str, PanelCandidate]]
+    ledger: NotRequired[dict[str, PanelNamedMemory]]
     notices: NotRequired[dict[str, PanelNotice]]
     limits: NotRequired[PanelLimits]
     read_only: NotRequired[bool]
@@ -210,6 +236,7 @@ class PanelRemoved(TypedDict):
     workers: NotRequired[list[str]]
     variables: NotRequired[list[str]]
     candidates: NotRequired[list[str]]
+    ledger: NotRequired[list[str]]
     notices: NotRequired[list[str]]
 
 

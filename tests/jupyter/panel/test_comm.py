@@ -257,6 +257,23 @@ def test_what_cannot_be_answered_is_ignored(panel):
     assert panel.state["cluster"]["status"] == "connected"
 
 
+def test_what_is_on_the_cluster_without_being_placed_is_told_while_somebody_watches(panel):
+    panel.ask("watch", candidates=True, threshold=10**9)
+    panel.kernel.run("import dask.array\nx_far = dask.array.random.random((8, 10**6), chunks=(1, -1)).persist()")
+    state = panel.see(lambda state: any(row["nbytes"] == 64_000_000 for row in state["ledger"].values()))
+    (row,) = (row for row in state["ledger"].values() if row["name"] == "x_far")
+    assert (row["kind"], row["owner"], row["nkeys"]) == ("collection", "", 8)
+    assert sum(worker["collections"] for worker in state["workers"].values()) == 64_000_000
+    panel.kernel.run("del x_far")
+    panel.see(
+        lambda state: (
+            all(row["name"] != "x_far" for row in state["ledger"].values())
+            and not any(worker["collections"] for worker in state["workers"].values())
+        )
+    )
+    panel.ask("watch", candidates=False, threshold=0)
+
+
 def test_candidates_are_listed_only_while_somebody_watches(panel):
     panel.kernel.run("x = np.ones(1_000_000)\nx_small = np.ones(10)")
     assert panel.state["candidates"] == {}

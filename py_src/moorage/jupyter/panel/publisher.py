@@ -19,6 +19,7 @@ from moorage import config
 from moorage.controller import registry
 from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
+from moorage.jupyter.panel.ledger import PanelLedger
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
 from moorage.wire.panel import (
     PanelCluster,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.controller.cluster import ClusterController
+    from moorage.kernel.ledger.memory import Memory
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Panel:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.candidates = Candidates()
+        self._ledger = PanelLedger(self._memory, lambda: shell.user_ns, self.touch)
         self._lock = RLock()
         self._listeners: list[Listener] = []
         self._watchers: dict[Hashable, int] = {}  # who wants to see candidates -> from how many bytes on
@@ -87,6 +90,7 @@ class Panel:
             self._listeners.clear()
             self._watchers.clear()
             self._let_go()
+        self._ledger.close()
         self._closed.set()
         self._changed.set()
 
@@ -222,7 +226,7 @@ class Panel:
                 self._controller = controller
                 if controller is not None:
                     self._ended = None
-                    self._unsubscribe.append(controller.subscribe(lambda _: self.touch()))
+                    self._unsubscribe.append(controller.subscribe(lambda _: self._cluster_changed()))
         self.touch()
 
     def _let_go(self) -> None:
@@ -230,6 +234,19 @@ class Panel:
             unsubscribe()
         self._unsubscribe.clear()
         self._controller = None
+        self._ledger.forget()
+
+    def _cluster_changed(self) -> None:
+        self.touch()
+        if self._watchers:
+            self._ledger.ask()
+
+    def _memory(self) -> Memory | None:
+        controller = self._controller
+        if controller is None or controller.lost or controller.status != "connected":
+            return None
+        memory: Memory = controller.memory()
+        return memory
 
     def _facts(self) -> Facts:
         controller = self._controller
@@ -260,6 +277,8 @@ class Panel:
             },
             namespace=self.shell.user_ns,
             candidates=self.candidates.found,
+            ledger=self._ledger.rows,
+            named=self._ledger.named,
             notices=dict(controller.notices) | self._notices,
             read_only=self.read_only,
         )
@@ -275,7 +294,7 @@ class Panel:
             self.candidates.forget()
         elif not self.candidates.look(self.shell.user_ns, threshold, _LOOK, self.shell.user_ns_hidden):
             self._go_on_later()
-        self.touch()
+        self._cluster_changed()
 
     def _go_on_later(self) -> None:
         """Look at the rest of the variables when the kernel has nothing else to do."""

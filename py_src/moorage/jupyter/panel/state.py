@@ -18,6 +18,7 @@ from moorage.wire.panel import (
     PanelCandidate,
     PanelChanged,
     PanelCluster,
+    PanelNamedMemory,
     PanelNotice,
     PanelRemoved,
     PanelSnapshot,
@@ -52,6 +53,9 @@ class Facts:
     namespace : container of str
         Names that mean something in the notebook: others' variables of these are shown as ``name@owner``.
     candidates : mapping of str to PanelCandidate
+    ledger : mapping of str to PanelNamedMemory
+    named : mapping of str to (int, int)
+        Worker -> bytes of its collections, and of its futures and results.
     notices : mapping of str to PanelNotice
     read_only : bool
     """
@@ -64,6 +68,8 @@ class Facts:
     sending: Mapping[str, PanelVariable] = field(default_factory=dict)
     namespace: Container[str] = frozenset()
     candidates: Mapping[str, PanelCandidate] = field(default_factory=dict)
+    ledger: Mapping[str, PanelNamedMemory] = field(default_factory=dict)
+    named: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     read_only: bool = False
 
@@ -85,11 +91,14 @@ def snapshot_of(state: PanelState, version: int) -> PanelSnapshot:
     return {"type": "snapshot", "protocol": PROTOCOL_VERSION, "version": version, "state": message, "workers": columns}
 
 
+_NOTHING = (0, 0)
+
 EMPTY: PanelState = {
     "cluster": None,
     "workers": {},
     "variables": {},
     "candidates": {},
+    "ledger": {},
     "notices": {},
     "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
     "read_only": False,
@@ -105,7 +114,7 @@ class StateMaker:
 
     def __init__(self) -> None:
         self._variables: dict[str, tuple[VariableRecord, bool, PanelVariable]] = {}
-        self._workers: dict[str, tuple[WorkerDict, PanelWorker]] = {}
+        self._workers: dict[str, tuple[WorkerDict, tuple[int, int], PanelWorker]] = {}
 
     def __call__(self, facts: Facts) -> PanelState:
         """Return the state that follows from `facts`."""
@@ -121,13 +130,16 @@ class StateMaker:
             for name, vid in sorted(names.items(), key=lambda item: order[item[1]])
         }
         self._variables = {name: self._variables[name] for name in made}
-        workers = {name: self._worker(name, worker) for name, worker in facts.workers.items()}
+        workers = {
+            name: self._worker(name, worker, facts.named.get(name, _NOTHING)) for name, worker in facts.workers.items()
+        }
         self._workers = {name: self._workers[name] for name in workers}
         return {
             "cluster": facts.cluster,
             "workers": workers,
             "variables": {name: variable for name, variable in facts.sending.items() if name not in own} | made,
             "candidates": candidates,
+            "ledger": dict(facts.ledger),
             "notices": dict(facts.notices),
             "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
             "read_only": facts.read_only,
@@ -159,10 +171,10 @@ class StateMaker:
         self._variables[name] = (record, stale, variable)
         return variable
 
-    def _worker(self, name: str, worker: WorkerDict) -> PanelWorker:
+    def _worker(self, name: str, worker: WorkerDict, named: tuple[int, int]) -> PanelWorker:
         known = self._workers.get(name)
-        if known is not None and known[0] is worker:
-            return known[1]
+        if known is not None and known[0] is worker and known[1] == named:
+            return known[2]
         made: PanelWorker = {
             "name": worker["name"],
             "host": worker["host"],
@@ -172,11 +184,13 @@ class StateMaker:
             "managed": worker["managed"],
             "process": worker["process"],
             "spilled": worker["spilled"],
+            "collections": named[0],
+            "results": named[1],
             "host_shared": worker["host_shared"],
             "host_free": worker["host_free"],
             "shares": worker["shares"],
         }
-        self._workers[name] = (worker, made)
+        self._workers[name] = (worker, named, made)
         return made
 
 
@@ -208,9 +222,11 @@ def difference(before: PanelState, after: PanelState) -> tuple[PanelChanged, Pan
         changed["variables"] = variables
     if candidates := _changes(before["candidates"], after["candidates"], _whole):
         changed["candidates"] = candidates
+    if ledger := _changes(before["ledger"], after["ledger"], _whole):
+        changed["ledger"] = ledger
     if notices := _changes(before["notices"], after["notices"], _whole):
         changed["notices"] = notices
-    for part in ("workers", "variables", "candidates", "notices"):
+    for part in ("workers", "variables", "candidates", "ledger", "notices"):
         if missing := [name for name in before[part] if name not in after[part]]:
             removed[part] = missing
     return (changed, removed) if changed or removed else None

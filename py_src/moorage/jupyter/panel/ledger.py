@@ -1,0 +1,136 @@
+"""What fills the workers' memory without being placed, as the panel shows it: a row a name, and two sums a worker.
+
+`PanelLedger` asks the cluster at most once a second, when something has changed there and somebody looks. Nothing of
+the size of names times workers goes to a panel, however much is where.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+from typing import Any
+
+from dask.base import is_dask_collection
+
+from moorage.errors import MoorageError
+from moorage.kernel.ledger.memory import Memory, NamedMemory
+from moorage.wire.panel import MemoryKind, PanelNamedMemory
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL = 1.0  # seconds between two questions
+_MOST_ON = 2
+
+
+class PanelLedger:
+    """The ledger of the current cluster, as of the last answer.
+
+    Parameters
+    ----------
+    memory : callable
+        Asks the cluster; returns None if there is none to ask. Called in a thread of its own.
+    namespace : callable
+        Returns the notebook's variables.
+    on_change : callable
+        Called after each answer.
+
+    Attributes
+    ----------
+    rows : dict of str to PanelNamedMemory
+    named : dict of str to (int, int)
+        Worker -> bytes of its collections, and of its futures and results, none of them placed.
+    """
+
+    def __init__(
+        self,
+        memory: Callable[[], Memory | None],
+        namespace: Callable[[], Mapping[str, Any]],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._memory = memory
+        self._namespace = namespace
+        self._on_change = on_change
+        self._asked = Event()
+        self._closed = Event()
+        self._thread: Thread | None = None
+        self.forget()
+
+    def ask(self) -> None:
+        """Ask the cluster, soon. Cheap, for any thread."""
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="moorage-panel-ledger", daemon=True)
+            self._thread.start()
+        self._asked.set()
+
+    def forget(self) -> None:
+        """Drop everything, also what is being asked: it is of another cluster."""
+        self._of = object()
+        self.rows: dict[str, PanelNamedMemory] = {}
+        self.named: dict[str, tuple[int, int]] = {}
+
+    def close(self) -> None:
+        """Ask nothing any more."""
+        self._closed.set()
+        self._asked.set()
+
+    def _run(self) -> None:
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            if self._closed.is_set():
+                return
+            of = self._of
+            try:
+                memory = self._memory()
+                rows, named = ({}, {}) if memory is None else rows_of(memory, self._namespace())
+            except MoorageError:  # it does not answer, and the cluster's own state says so
+                rows, named = {}, {}
+            except Exception:
+                logger.exception("Could not ask what fills the workers' memory")
+                rows, named = {}, {}
+            if of is self._of:
+                self.rows, self.named = rows, named
+                self._on_change()
+            self._closed.wait(_INTERVAL)
+
+
+def rows_of(
+    memory: Memory, namespace: Mapping[str, Any]
+) -> tuple[dict[str, PanelNamedMemory], dict[str, tuple[int, int]]]:
+    """Return the rows of what is not placed, the largest first, and for each worker the bytes of two kinds."""
+    rows: dict[str, PanelNamedMemory] = {}
+    collections: dict[str, int] = {}
+    results: dict[str, int] = {}
+    for named in memory.names:
+        if named.kind == "placed" or not named.on:
+            continue
+        kind = _kind(named, namespace)
+        sums = collections if kind in ("collection", "dataset") else results if kind == "result" else None
+        total = named.total
+        if sums is not None:
+            for worker, nbytes in named.on.items():
+                sums[worker] = sums.get(worker, 0) + nbytes.memory
+        rows[f"{kind} {named.owner} {named.name}"] = {
+            "name": named.name,
+            "kind": kind,
+            "owner": "" if named.mine else named.owner,
+            "nkeys": named.keys,
+            "nbytes": total.memory,
+            "spilled": total.disk,
+            "nworkers": len(named.on),
+            "most_on": sorted(named.on, key=lambda worker: -sum(named.on[worker]))[:_MOST_ON],
+        }
+    both = collections.keys() | results.keys()
+    return rows, {worker: (collections.get(worker, 0), results.get(worker, 0)) for worker in both}
+
+
+def _kind(named: NamedMemory, namespace: Mapping[str, Any]) -> MemoryKind:
+    if named.kind in ("dataset", "rest"):
+        return "dataset" if named.kind == "dataset" else "rest"
+    if named.kind in ("intermediate", "running"):
+        return "task"
+    if not named.mine:
+        return "other"
+    value = namespace.get(named.name.partition(", ")[0])
+    return "collection" if type(value).__module__ != "__main__" and is_dask_collection(value) else "result"
