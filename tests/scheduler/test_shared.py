@@ -35,7 +35,7 @@ def report(key: Any, nbytes: int, segment: str, dask_worker: Any) -> None:
 
 
 def known(workers: Workers) -> set[Any]:
-    return workers.look(lambda s: set(s.plugins["moorage"].shared._nbytes))
+    return workers.look(lambda s: set(s.plugins["moorage"].shared.mapped))
 
 
 def use(workers: Workers, future: Any, on: str) -> str:

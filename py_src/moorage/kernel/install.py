@@ -74,6 +74,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
     "moorage.scheduler.turns",
+    "moorage.scheduler.validate",
 )
 
 _OF_A_CLASS = 6  # parts that cloudpickle gives for a class that goes by value

@@ -31,76 +31,77 @@ class Flights:
     """All copies on their way."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, dict[Address, _Flight]] = {}  # of each key the oldest first
+        #: Of each key, by target, the oldest first.
+        self.by_key: dict[Key, dict[Address, _Flight]] = {}
         #: Bytes on their way to each worker.
         self.incoming: Counter[Address] = Counter()
-        self._outgoing: Counter[Address] = Counter()  # copies that each worker is to send
+        self.outgoing: Counter[Address] = Counter()  # copies that each worker is to send
 
     def begin(self, key: Key, source: Address, targets: Sequence[Address], nbytes: int) -> None:
         """Take note of copies that are asked for."""
         now = monotonic()
         flight = _Flight(source, nbytes, now, now + patience(nbytes))
-        flights = self._by_key.get(key)
+        flights = self.by_key.get(key)
         if flights is not None and not flights.keys().isdisjoint(targets):
             for target in targets:
                 self.end(key, target)
-            flights = self._by_key.get(key)
+            flights = self.by_key.get(key)
         if flights is None:
-            flights = self._by_key[key] = {}
+            flights = self.by_key[key] = {}
         flights.update(dict.fromkeys(targets, flight))
         for target in targets:
             self.incoming[target] += nbytes
-        self._outgoing[source] += len(targets)
+        self.outgoing[source] += len(targets)
 
     def has(self, key: Key, target: Address) -> bool:
         """Whether a copy is on its way."""
-        return target in self._by_key.get(key, ())
+        return target in self.by_key.get(key, ())
 
     def to(self, target: Address) -> list[Key]:
         """Return what is on its way to a worker."""
-        return [key for key, flights in self._by_key.items() if target in flights]
+        return [key for key, flights in self.by_key.items() if target in flights]
 
     def of(self, key: Key) -> dict[Address, Address]:
         """Return target and source of each copy of `key` on its way."""
-        return {target: flight.source for target, flight in self._by_key.get(key, {}).items()}
+        return {target: flight.source for target, flight in self.by_key.get(key, {}).items()}
 
     def end(self, key: Key, target: Address) -> int:
         """Take note of a copy that has arrived, or never will; return how many others of the key are on their way."""
-        flights = self._by_key.get(key)
+        flights = self.by_key.get(key)
         if flights is None:
             return 0
         if (flight := flights.pop(target, None)) is not None:
             self.incoming[target] -= flight.nbytes
-            self._outgoing[flight.source] -= 1
+            self.outgoing[flight.source] -= 1
             if not flights:
-                del self._by_key[key]
+                del self.by_key[key]
         return len(flights)
 
     def end_from(self, key: Key, source: Address) -> None:
         """Cancel transfers of `key` from `source`, which dropped it."""
-        if self._outgoing[source]:
-            for target, flight in list(self._by_key.get(key, {}).items()):
+        if self.outgoing[source]:
+            for target, flight in list(self.by_key.get(key, {}).items()):
                 if flight.source == source:
                     self.end(key, target)
 
     def end_all(self, key: Key) -> None:
         """Take note that nothing of `key` is waited for any more."""
-        for target in list(self._by_key.get(key, ())):
+        for target in list(self.by_key.get(key, ())):
             self.end(key, target)
 
     def worker_gone(self, address: Address) -> None:
         """Cancel the transfers to and from a worker that has left."""
-        for key in list(self._by_key):
+        for key in list(self.by_key):
             self.end(key, address)
             self.end_from(key, address)
-        del self.incoming[address], self._outgoing[address]
+        del self.incoming[address], self.outgoing[address]
 
     def overdue(self) -> list[tuple[Key, Address]]:
         """Return keys and targets of transfers that are taking long."""
         begun = monotonic() - _OVERDUE
         return [
             (key, target)
-            for key, flights in self._by_key.items()
+            for key, flights in self.by_key.items()
             for target, _ in takewhile(lambda item: item[1].begun < begun, flights.items())
         ]
 
@@ -109,7 +110,7 @@ class Flights:
         now = monotonic()
         found = [
             (key, target)
-            for key, flights in self._by_key.items()
+            for key, flights in self.by_key.items()
             for target, _ in takewhile(lambda item: item[1].deadline < now, flights.items())
         ]
         for key, target in found:

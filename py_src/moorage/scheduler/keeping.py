@@ -87,7 +87,7 @@ class Keeper:
         self._dealer.forget(vid)
         self._orphaned(self._desired.remove(vid))
         self._let_go(vid, record.keys)
-        self._scheduler.clients.pop(_pseudo_client(vid), None)
+        self._scheduler.clients.pop(pseudo_client(vid), None)
         self._reconciler.mark(key for key in record.keys if key in self._desired.by_key)
         self._journal.mark([vid])
 
@@ -140,14 +140,14 @@ class Keeper:
 
     def _desire(self, record: Record, keys: Iterable[Key]) -> None:
         """Keep keys alive as long as the record, or as the futures of the client that placed it."""
-        desirer = _pseudo_client(record.vid) if record.hold else record.client or ""
+        desirer = pseudo_client(record.vid) if record.hold else record.client or ""
         known = [key for key in keys if key in self._scheduler.tasks]
         if known and (record.hold or desirer in self._scheduler.clients):
             desire(self._scheduler, known, desirer)
 
     def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
-        if _pseudo_client(vid) in self._scheduler.clients:
-            self._scheduler.client_releases_keys(list(keys), _pseudo_client(vid))
+        if pseudo_client(vid) in self._scheduler.clients:
+            self._scheduler.client_releases_keys(list(keys), pseudo_client(vid))
 
     def _orphaned(self, keys: Iterable[Key]) -> None:
         keys = list(keys)
@@ -169,6 +169,6 @@ class Keeper:
                 self.release(vid)
 
 
-def _pseudo_client(vid: str) -> str:
+def pseudo_client(vid: str) -> str:
     """Return the name of the pretended client that keeps a variable's keys alive."""
     return f"moorage-{vid}"

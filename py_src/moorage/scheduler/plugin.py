@@ -44,6 +44,7 @@ from moorage.scheduler.restrictions import Restrictions
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.turns import Turns
+from moorage.scheduler.validate import check
 from moorage.wire.images import SHARED_TOPIC
 from moorage.wire.scheduler import (
     PROTOCOL_VERSION,
@@ -51,7 +52,6 @@ from moorage.wire.scheduler import (
     Load,
     Placed,
     PlaceItem,
-    RestoreRequest,
     SchedulerSnapshot,
     UnknownWorker,
     VariableRecord,
@@ -183,10 +183,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         return {"status": "OK", "variables": variables, "revision": self.journal.revision, "lacking": lacking}
 
     async def release(self, vids: list[str]) -> int:
-        """Forget placements, and return the journal's revision.
-
-        Keys that nobody has futures of are forgotten by Dask.
-        """
+        """Forget placements; return the journal's revision. Dask forgets keys that nobody has futures of."""
         async for vid in in_slices(vids):
             self.keeper.release(vid)
         return self.journal.revision
@@ -196,6 +193,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for key in self.reconciler.marked:
             self._key_changed(key)
         self.journal.flush()
+        if self.scheduler.validate:
+            check(self)
         variables = {vid: record for vid in self.desired.records if (record := self._variable(vid)) is not None}
         return {
             "protocol": PROTOCOL_VERSION,
@@ -340,7 +339,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def _ask_origin(self, client: str, keys: list[Key]) -> None:
         holders = [self.origins.last_holder.get(key, "") for key in keys]
-        self.journal.send(client, RestoreRequest(type="restore", keys=keys, holders=holders))
+        self.journal.send(client, {"type": "restore", "keys": keys, "holders": holders})
 
     def _replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
         if not ts.who_has:

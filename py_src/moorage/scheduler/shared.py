@@ -40,16 +40,16 @@ class Shared:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._nbytes: dict[Key, dict[Address, int]] = {}
+        self.mapped: dict[Key, dict[Address, int]] = {}
         self._own: dict[Key, int] = {}  # bytes that each worker has for itself besides
         self._segments: dict[tuple[Key, Address], str] = {}
         # copies of which only a worker knows, or no longer: news, and what was no news at the last look
         self._missing: set[tuple[Key, Address]] = set()
         self._still_missing: set[tuple[Key, Address]] = set()
         # what is counted: copies that have been reported, of which the scheduler knows too
-        self._counted: dict[Address, int] = {}
-        self._of_hosts: dict[str, int] = {}
-        self._copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
+        self.counted: dict[Address, int] = {}
+        self.of_hosts: dict[str, int] = {}
+        self.copies: dict[tuple[str, Key], dict[Address, tuple[str, int]]] = {}  # on a host: segment and bytes
         self._uniting: dict[tuple[str, Key], asyncio.Task[None]] = {}
         self._undo = shadow_processing(scheduler, self.add_to_processing)
 
@@ -63,7 +63,7 @@ class Shared:
         """Take note of what a worker has got."""
         ws = self._scheduler.workers.get(report["worker"])
         for key, (nbytes, segment, own) in report["shared"].items():
-            self._nbytes.setdefault(key, {})[report["worker"]] = nbytes
+            self.mapped.setdefault(key, {})[report["worker"]] = nbytes
             self._own[key] = own
             self._segments[key, report["worker"]] = segment
             if ws is not None:
@@ -74,30 +74,30 @@ class Shared:
 
     def nbytes(self, key: Key, worker: WorkerState) -> int:
         """Return how many bytes of `key` lie in memory that `worker` shares, or would share if it had the key."""
-        there = (self._scheduler.workers.get(address) for address in self._nbytes.get(key, ()))
+        there = (self._scheduler.workers.get(address) for address in self.mapped.get(key, ()))
         if any(ws is not None and ws.host == worker.host for ws in there):
-            return max(self._nbytes[key].values())
+            return max(self.mapped[key].values())
         return 0
 
     def share(self, key: Key, worker: Address) -> int:
         """Return how many bytes of `key` a worker, by address, has in memory that its host shares."""
-        workers = self._nbytes.get(key)
+        workers = self.mapped.get(key)
         return workers.get(worker, 0) if workers else 0
 
     def size(self, key: Key) -> int:
         """Return how many bytes of `key` lie in memory that a host shares."""
-        return max(self._nbytes.get(key, {}).values(), default=0)
+        return max(self.mapped.get(key, {}).values(), default=0)
 
     def held_by(self, worker: WorkerState) -> int:
         """Return the bytes of what `worker` has that its host shares."""
-        return self._counted.get(worker.address, 0)
+        return self.counted.get(worker.address, 0)
 
     def on_host(self, host: str) -> int:
         """Return the bytes that the workers of a host share, each segment once."""
-        return self._of_hosts.get(host, 0)
+        return self.of_hosts.get(host, 0)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._nbytes
+        return key in self.mapped
 
     def changed(self, ts: TaskState, worker: WorkerState) -> None:
         """Take note that a worker has got or lost a key."""
@@ -109,15 +109,15 @@ class Shared:
         there = ts is not None and ts.who_has is not None and worker in ts.who_has
         if not there:
             self._missing.add((key, address))
-        now = self._nbytes.get(key, {}).get(address, 0) if there else 0
-        copies = self._copies.setdefault((host, key), {})
+        now = self.mapped.get(key, {}).get(address, 0) if there else 0
+        copies = self.copies.setdefault((host, key), {})
         before = sum(dict(copies.values()).values())
-        _add(self._counted, address, now - copies.pop(address, ("", 0))[1])
+        _add(self.counted, address, now - copies.pop(address, ("", 0))[1])
         if now:
             copies[address] = self._segments[key, address], now
-        _add(self._of_hosts, host, sum(dict(copies.values()).values()) - before)
+        _add(self.of_hosts, host, sum(dict(copies.values()).values()) - before)
         if not copies:
-            del self._copies[host, key]
+            del self.copies[host, key]
 
     def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
         """Return how many bytes of keys workers share, and have for themselves besides.
@@ -126,11 +126,11 @@ class Shared:
         """
         report: dict[Key, dict[Address, tuple[int, int]]] = {}
         for key in keys:
-            workers = [ws for address in self._nbytes.get(key, ()) if (ws := self._scheduler.workers.get(address))]
+            workers = [ws for address in self.mapped.get(key, ()) if (ws := self._scheduler.workers.get(address))]
             users = Counter((ws.host, self._segments[key, ws.address]) for ws in workers)
             segments = Counter(host for host, _ in users)
             report[key] = {
-                ws.address: (self._nbytes[key][ws.address], self._own[key])
+                ws.address: (self.mapped[key][ws.address], self._own[key])
                 for ws in workers
                 if segments[ws.host] == 1 or users[ws.host, self._segments[key, ws.address]] > 1
             }
@@ -139,22 +139,22 @@ class Shared:
     def prune(self) -> None:
         """Forget what is gone: not at once, since a worker may report a copy before the scheduler knows of it."""
         for key, address in self._still_missing:
-            if address in (workers := self._nbytes.get(key, {})) and not self._has(key, address):
+            if address in (workers := self.mapped.get(key, {})) and not self._has(key, address):
                 del workers[address], self._segments[key, address]
                 if not workers:
-                    del self._nbytes[key], self._own[key]
+                    del self.mapped[key], self._own[key]
         self._missing, self._still_missing = set(), self._missing
 
     def _look(self, host: str, key: Key) -> None:
         """Have the workers of a host use one segment if they have a key in several."""
-        used = {segment for segment, _ in self._copies.get((host, key), {}).values()}
+        used = {segment for segment, _ in self.copies.get((host, key), {}).values()}
         if len(used) > 1 and (host, key) not in self._uniting:
             task = self._uniting[host, key] = asyncio.ensure_future(self._unite(host, key))
             task.add_done_callback(lambda _: self._uniting.pop((host, key)))
 
     async def _unite(self, host: str, key: Key) -> None:
         await asyncio.sleep(_SOON)
-        segments = {address: segment for address, (segment, _) in self._copies.get((host, key), {}).items()}
+        segments = {address: segment for address, (segment, _) in self.copies.get((host, key), {}).items()}
         users = Counter(segments.values())
         best = max(users, key=lambda segment: (users[segment], segment), default="")
         keeper = next((address for address, segment in segments.items() if segment == best), "")
@@ -170,7 +170,7 @@ class Shared:
     def add_to_processing(self, original: Callable[..., Any], ts: TaskState, ws: WorkerState, stimulus_id: str) -> Any:
         """Do as `original`, which refuses what is more than the limit."""
         limit = ws.memory_limit
-        if limit and self._nbytes and sum(dep.nbytes for dep in ts.dependencies) > limit:
+        if limit and self.mapped and sum(dep.nbytes for dep in ts.dependencies) > limit:
             own = sum(max(0, dep.nbytes - self.nbytes(dep.key, ws)) for dep in ts.dependencies)
             if own <= limit:
                 ws.memory_limit = 0  # read by nothing else meanwhile: this does not wait

@@ -277,7 +277,7 @@ def test_a_large_value_is_not_asked_for_again_while_it_may_be_on_its_way(workers
         """Return the seconds until a variable would be asked for again."""
         key = notebook.key(name)
         eventually(lambda: any(key in event["keys"] for event in gate.asked))  # type: ignore[index]
-        return workers.look(lambda s: s.extensions["moorage"].origins._asked[key]) - time.monotonic()
+        return workers.look(lambda s: s.extensions["moorage"].origins.asked[key]) - time.monotonic()
 
     notebook.place("x", Anywhere(), VALUE, scatter=False, nbytes=1000)
     assert 20 < patience("x") < 60

@@ -88,15 +88,15 @@ class Reconciler:
         self._shared = shared
         #: Keys that are not where they should be, with what is still to do.
         self.unsettled: dict[Key, KeyPlan] = {}
-        self._in_use: set[Key] = set()
+        self.in_use: set[Key] = set()
         self._at_rest: set[tuple[tuple[Placement, ...], AbstractSet[Address]]] = set()  # of one key, as the workers are
-        self._dealt: dict[Key, str] = {}
+        self.assigned: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
-        self._flights = Flights()
+        self.flights = Flights()
         self._spreads = Spreads(scheduler, self._spread_ended)
         #: Of each key that should be everywhere, the present workers that lack it. Kept up to date by each event, so
         #: that such keys cost what changes, and not all workers again and again.
-        self._lacking: dict[Key, set[Address]] = {}
+        self.lacking: dict[Key, set[Address]] = {}
         #: What is still to be asked for: target -> keys, with sources and bytes.
         self._to_ask: dict[Address, dict[Key, tuple[Sequence[Address], int]]] = {}
         self._infos: dict[Address, WorkerInfo] = {}
@@ -126,7 +126,7 @@ class Reconciler:
         """Return the workers that should have a key and lack it, as of now."""
         if key not in self.unsettled:
             return frozenset()
-        return self._lacking.get(key, self.unsettled[key].pending)
+        return self.lacking.get(key, self.unsettled[key].pending)
 
     @property
     def marked(self) -> KeysView[Key]:
@@ -155,10 +155,10 @@ class Reconciler:
     def deal(self, hands: Mapping[Key, str | None]) -> None:
         """Assign each key an initial worker, by name, where its placements leave a choice; None leaves it open."""
         for key, worker in hands.items():
-            self._dealt.pop(key, None)
+            self.assigned.pop(key, None)
             ts = self._scheduler.tasks.get(key)
             if worker is not None and not (ts and ts.who_has and {str(ws.name) for ws in ts.who_has} == {worker}):
-                self._dealt[key] = worker
+                self.assigned[key] = worker
         self.mark(hands)
 
     def worker_changed(self, address: Address) -> None:
@@ -168,11 +168,11 @@ class Reconciler:
         self._infos.pop(address, None)
         tasks, ws = self._scheduler.tasks, self._scheduler.workers.get(address)
         if ws is None:
-            self._flights.worker_gone(address)
+            self.flights.worker_gone(address)
             self._spreads.worker_gone(address)
             self._to_ask.pop(address, None)
         present = ws is not None and address in self.view.present
-        for key, lacking in self._lacking.items():
+        for key, lacking in self.lacking.items():
             if present and not ((ts := tasks.get(key)) is not None and ws in (ts.who_has or ())):
                 lacking.add(address)
             else:
@@ -182,15 +182,15 @@ class Reconciler:
     def replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
         """Take note that a worker has got or lost a key."""
         key, address = ts.key, ws.address
-        others = self._flights.end(key, address)
-        lacking = self._lacking.get(key)
+        others = self.flights.end(key, address)
+        lacking = self.lacking.get(key)
         if ws in (ts.who_has or ()):
             if lacking is not None:
                 lacking.discard(address)
                 if others and (others == len(lacking) or ts.nbytes < SMALL):
                     return  # all that can be asked for is on its way
         else:
-            self._flights.end_from(key, address)
+            self.flights.end_from(key, address)
             if lacking is not None and self._scheduler.workers.get(address) is ws and address in self.view.present:
                 lacking.add(address)
         self.mark((key,))
@@ -200,15 +200,15 @@ class Reconciler:
         for key in keys:
             self._dirty.pop(key, None)
             self.unsettled.pop(key, None)
-            self._in_use.discard(key)
-            self._dealt.pop(key, None)
-            self._lacking.pop(key, None)
-            self._flights.end_all(key)
+            self.in_use.discard(key)
+            self.assigned.pop(key, None)
+            self.lacking.pop(key, None)
+            self.flights.end_all(key)
             self._spreads.forget(key)
 
     def coming(self, address: Address) -> list[Key]:
         """Return keys of which a copy is on its way to a worker."""
-        return [*self._flights.to(address), *self._spreads.to(address)]
+        return [*self.flights.to(address), *self._spreads.to(address)]
 
     def ask_again(self) -> list[tuple[Key, Address]]:
         """Ask once more for copies that do not arrive; return those keys and their targets.
@@ -216,7 +216,7 @@ class Reconciler:
         A worker that was fetching a key already ignores being asked for it, and when that fails it says nothing. One
         that is still fetching it ignores this question too.
         """
-        overdue = self._flights.overdue()[:_AGAIN]
+        overdue = self.flights.overdue()[:_AGAIN]
         for key, target in overdue:
             if (ts := self._scheduler.tasks.get(key)) is not None and ts.who_has:
                 sources = tuple(ws.address for ws in islice(ts.who_has, _SOURCES))
@@ -226,7 +226,7 @@ class Reconciler:
 
     def sweep(self) -> None:
         """Give up on copies that never arrived, and look again at all that is not settled or was in use."""
-        for key, target in self._flights.expire():
+        for key, target in self.flights.expire():
             ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(target)
             if ts is not None and ts.who_has and ws is not None and ws not in ts.who_has:
                 # It may have the key and never have said so, for instance after a transfer that was given up here. It
@@ -234,8 +234,8 @@ class Reconciler:
                 message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
                 self._scheduler.worker_send(target, message)
         self.mark(self.unsettled)
-        self.mark(self._in_use)
-        self._in_use.clear()
+        self.mark(self.in_use)
+        self.in_use.clear()
 
     def run(self) -> None:
         """Look at what is marked, for one slice of time."""
@@ -270,21 +270,21 @@ class Reconciler:
         placements = self._desired.placements(key)
         if ts is None or ts.actor or not placements:
             self.unsettled.pop(key, None)
-            self._lacking.pop(key, None)
+            self.lacking.pop(key, None)
             return None
-        if (hand := self._dealt.get(key)) is not None:
+        if (hand := self.assigned.get(key)) is not None:
             placements = (OnWorkers((hand,)), *placements)
         step = self._step(placements, self._observe(ts, placements))
         if step.pending and (verdict := self._casualties.verdict(key)):
             step = replace(step, replicate=(), moving=False, wait=(*step.wait, Wait(key, "", verdict)))
         there = step.settled and not step.in_use
         if hand is not None and (there or not self.view.resolve(hand) & self.view.running):
-            del self._dealt[key]  # from now on it may be anywhere
+            del self.assigned[key]  # from now on it may be anywhere
             return self._plan(key)
         if step.in_use:
-            self._in_use.add(key)
+            self.in_use.add(key)
         if step.settled:
-            self._flights.end_all(key)
+            self.flights.end_all(key)
             before = self.unsettled.pop(key, None)
         else:
             before = self.unsettled.get(key)
@@ -306,20 +306,20 @@ class Reconciler:
     def _load(self, address: Address) -> int:
         """Return the bytes that a worker has for itself, and that are on their way there."""
         ws = self._scheduler.workers[address]
-        return ws.nbytes - self._shared.held_by(ws) + self._flights.incoming[address]
+        return ws.nbytes - self._shared.held_by(ws) + self.flights.incoming[address]
 
     def _observe(self, ts: TaskState, placements: Iterable[Placement]) -> KeyView:
         key, who_has = ts.key, ts.who_has or set()
         if all(isinstance(placement, Everywhere) for placement in placements):
-            if key not in self._lacking:
-                self._lacking[key] = set(self.view.present).difference(ws.address for ws in who_has)
-            lacking = self._lacking[key]
+            if key not in self.lacking:
+                self.lacking[key] = set(self.view.present).difference(ws.address for ws in who_has)
+            lacking = self.lacking[key]
             holders: AbstractSet[Address] = Holders(who_has, self._scheduler.workers)
         else:
-            self._lacking.pop(key, None)
+            self.lacking.pop(key, None)
             lacking, holders = None, frozenset(ws.address for ws in who_has)
         spreading = self._spreads.of(key)
-        in_flight = self._flights.of(key) | spreading
+        in_flight = self.flights.of(key) | spreading
         return KeyView(
             key, ts.get_nbytes(), holders, in_flight, bool(ts.waiters), lacking,
             spreaders(ts), spreading.keys(), self._spreads.in_vain(key),
@@ -332,7 +332,7 @@ class Reconciler:
             self._spreads.begin(key, sources[0], action.targets)
             return
         nbytes = self._scheduler.tasks[key].get_nbytes()
-        self._flights.begin(key, sources[0], action.targets, nbytes)
+        self.flights.begin(key, sources[0], action.targets, nbytes)
         how = sources, nbytes
         for target in action.targets:
             if (asked := self._to_ask.get(target)) is None:
@@ -355,7 +355,7 @@ class Reconciler:
             who_has: dict[Key, list[Address]] = {}
             nbytes: dict[Key, int] = {}
             for key, (sources, size) in asked.items():
-                if self._flights.has(key, target):
+                if self.flights.has(key, target):
                     who_has[key], nbytes[key] = list(sources), size
             if who_has:
                 message = {"op": "acquire-replicas", "who_has": who_has, "nbytes": nbytes, "stimulus_id": stimulus_id}

@@ -90,10 +90,10 @@ class Restorer:
         self._casualties = casualties
         self._lives = lives
         self._history = history
-        self._clients: dict[Key, list[str]] = {}
-        self._asked: dict[Key, float] = {}
-        self._delivering: dict[Key, Address] = {}
-        self._avoid: dict[Key, Address] = {}
+        self.senders: dict[Key, list[str]] = {}
+        self.asked: dict[Key, float] = {}
+        self.delivering: dict[Key, Address] = {}
+        self.avoid: dict[Key, Address] = {}
         #: Why a key is lost.
         self.lost: dict[Key, str] = {}
         #: The worker that had the last copy of a key.
@@ -103,7 +103,7 @@ class Restorer:
         scheduler.handlers["update_data"] = scheduler.__dict__["update_data"] = self.update_data
 
     def __contains__(self, key: object) -> bool:
-        return key in self._clients
+        return key in self.senders
 
     def expect(self, keys: Iterable[Key], client: str | None) -> None:
         """Look after `keys`, whose values `client` has, and wait for those that no worker has.
@@ -114,13 +114,13 @@ class Restorer:
         new = []
         for key in keys:
             ts = self._scheduler.tasks.get(key)
-            known = self._clients.get(key, [])
+            known = self.senders.get(key, [])
             if ts is None:
                 if client is None and not known:
                     continue
                 ts = self._scheduler.new_task(key, None, "released")
-            if key not in self._clients or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
-                self._clients.pop(key, None)
+            if key not in self.senders or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
+                self.senders.pop(key, None)
                 computed = ts.run_spec is not None and not _is_ours(ts)
                 if computed or ts.actor or (client is None and not known and not ts.who_has):
                     continue
@@ -128,10 +128,10 @@ class Restorer:
                 ts.type = ts.type or "object"
                 ts.priority = ts.priority or (0, 0, 0)
                 self._rest(ts)
-                self._clients[key] = known
+                self.senders[key] = known
                 new.append(ts)
-            if client is not None and client not in self._clients[key]:
-                self._clients[key].append(client)
+            if client is not None and client not in self.senders[key]:
+                self.senders[key].append(client)
             if self.lost.pop(key, None) is not None:
                 self._transition(key, "released")
         if new:
@@ -149,8 +149,9 @@ class Restorer:
             self.lost.pop(key, None)
             self.try_again(key)
             self.last_holder.pop(key, None)
-            self._asked.pop(key, None)
-            if self._clients.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
+            self.asked.pop(key, None)
+            self.avoid.pop(key, None)
+            if self.senders.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
                 continue
             ts.worker_restrictions = ts.resource_restrictions = None
             if ts.state == "erred":
@@ -166,7 +167,7 @@ class Restorer:
 
     def coming(self, address: Address) -> list[Key]:
         """Return what is on its way to a worker."""
-        return [key for key, target in self._delivering.items() if target == address]
+        return [key for key, target in self.delivering.items() if target == address]
 
     def transitioned(self, key: Key, start: str, finish: str) -> None:
         """Take note of a transition of an expected key."""
@@ -174,8 +175,8 @@ class Restorer:
         if start == "processing" and ts is not None:
             self._rest(ts)
         if finish == "memory":
-            self._asked.pop(key, None)
-            self._avoid.pop(key, None)
+            self.asked.pop(key, None)
+            self.avoid.pop(key, None)
             self._casualties.made(key)
         elif finish == "erred":
             self.lost.setdefault(key, "its task failed")
@@ -184,16 +185,16 @@ class Restorer:
 
     def client_gone(self, client: str) -> None:
         """Stop relying on `client`."""
-        for clients in self._clients.values():
+        for clients in self.senders.values():
             if client in clients:
                 clients.remove(client)
-        self._asked.clear()
+        self.asked.clear()
         self.seek()
 
     def worker_gone(self, address: Address) -> None:
         """Ask again for what was being sent to a worker that has left; the connection may take long to notice."""
-        for key in [key for key, target in self._delivering.items() if target == address]:
-            del self._delivering[key]
+        for key in [key for key, target in self.delivering.items() if target == address]:
+            del self.delivering[key]
         self.seek()
 
     def seek(self) -> None:
@@ -204,13 +205,13 @@ class Restorer:
             return  # nowhere to put it; asked again when a worker runs
         now = monotonic()
         requests: dict[str, list[Key]] = {}
-        for key, clients in self._clients.items():
+        for key, clients in self.senders.items():
             ts = scheduler.tasks.get(key)
-            if ts is None or ts.state != "no-worker" or key in self._delivering:
+            if ts is None or ts.state != "no-worker" or key in self.delivering:
                 continue
             if verdict := self._casualties.verdict(key):
                 self._scheduler.loop.add_callback(self.give_up, key, verdict)
-            elif self._asked.get(key, 0.0) > now:
+            elif self.asked.get(key, 0.0) > now:
                 continue
             elif clients:
                 requests.setdefault(clients[-1], []).append(key)
@@ -218,7 +219,7 @@ class Restorer:
                 self._scheduler.loop.add_callback(self.give_up, key, "no notebook has its value any more")
         for client, keys in requests.items():
             nbytes = sum(max(0, scheduler.tasks[key].nbytes) for key in keys)  # they come together
-            self._asked.update(dict.fromkeys(keys, now + ANSWER_SECONDS + patience(nbytes)))
+            self.asked.update(dict.fromkeys(keys, now + ANSWER_SECONDS + patience(nbytes)))
             self._ask(client, keys)
 
     def _seek_soon(self) -> None:
@@ -242,10 +243,10 @@ class Restorer:
         scheduler = self._scheduler
         tasks = {key: ts for key in values if (ts := scheduler.tasks.get(key)) is not None and ts.state == "no-worker"}
         for key in values:
-            self._asked.pop(key, None)
+            self.asked.pop(key, None)
         if tasks and scheduler.running:
             loads: dict[Address, list[TaskState]] = {}
-            for key, address in targets({key: self._avoid.get(key, "") for key in tasks}).items():
+            for key, address in targets({key: self.avoid.get(key, "") for key in tasks}).items():
                 loads.setdefault(address, []).append(tasks[key])
             await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
         self.seek()
@@ -253,16 +254,16 @@ class Restorer:
 
     async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
         load = {ts.key: values[ts.key] for ts in tasks}
-        self._delivering.update(dict.fromkeys(load, address))
+        self.delivering.update(dict.fromkeys(load, address))
         try:
             with self._strays.sending(load):
                 seconds = ANSWER + patience(sum(max(0, ts.nbytes) for ts in tasks))
                 nbytes = await self._strays.put(address, list(load), load, seconds)
             if nbytes is None:
-                self._avoid.update(dict.fromkeys(load, address))
+                self.avoid.update(dict.fromkeys(load, address))
                 return
         except Exception as error:  # it cannot make one of them, or has died of it
-            self._avoid.update(dict.fromkeys(load, address))
+            self.avoid.update(dict.fromkeys(load, address))
             await asyncio.sleep(_DEATH_SHOWS if isinstance(error, Broken) else 0)
             if address in self._scheduler.workers and len(tasks) == 1:
                 self._casualties.refused(load, address, error)
@@ -271,8 +272,8 @@ class Restorer:
             return
         finally:
             for key in load:
-                if self._delivering.get(key) == address:
-                    del self._delivering[key]
+                if self.delivering.get(key) == address:
+                    del self.delivering[key]
         for ts in tasks:
             if self._scheduler.tasks.get(ts.key) is ts:
                 self._arrived(ts, address, nbytes[ts.key])
@@ -349,19 +350,19 @@ class Restorer:
         if ts is None or ts.state != "no-worker":
             return
         self.lost[key] = why
-        self._asked.pop(key, None)
+        self.asked.pop(key, None)
         if exception is None:
             exception = dumps(Lost(f"{key!r} is lost: {why}.", REMEDY))
         self._transition(key, "erred", cause=key, exception=exception, exception_text=why)
 
     def clear(self) -> None:
         """Forget all keys, as the scheduler has."""
-        for known in (self._clients, self._asked, self._delivering, self._avoid, self.lost, self.last_holder):
+        for known in (self.senders, self.asked, self.delivering, self.avoid, self.lost, self.last_holder):
             known.clear()
 
     def close(self) -> None:
         """Leave no trace on the scheduler."""
-        self.forget(list(self._clients))
+        self.forget(list(self.senders))
         self._scheduler.handlers["update_data"] = self._update_data
         del self._scheduler.__dict__["update_data"]
         for resource in _NOWHERE:
