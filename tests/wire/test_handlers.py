@@ -16,7 +16,7 @@ from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
-from moorage.scheduler.turns import Turns
+from moorage.scheduler.tasks.turns import Turns
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers

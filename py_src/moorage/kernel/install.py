@@ -52,7 +52,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.asked",
     "moorage.scheduler.desired",
     "moorage.scheduler.flights",
-    "moorage.scheduler.history",
+    "moorage.scheduler.tasks.history",
     "moorage.scheduler.journal",
     "moorage.scheduler.keeping",
     "moorage.scheduler.ledger",
@@ -70,10 +70,10 @@ SHIPPED_MODULES = (
     "moorage.scheduler.recovery.lost",
     "moorage.scheduler.recovery.restorer",
     "moorage.scheduler.recovery.strays",
-    "moorage.scheduler.restrictions",
+    "moorage.scheduler.tasks.restrictions",
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
-    "moorage.scheduler.turns",
+    "moorage.scheduler.tasks.turns",
     "moorage.scheduler.validate",
 )
 

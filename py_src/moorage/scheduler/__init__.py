@@ -9,10 +9,11 @@
 * ``flights``, ``shared``  copies on their way; which keys workers have in memory of their host
 * ``journal``, ``status``  tells subscribed clients what changed, and where a variable stands
 * ``adopt``         plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
-* ``turns``, ``restrictions``, ``history``  tasks: whose turn it is, where they may run, what is remembered of them
+* ``tasks``         whose turn it is, where tasks may run, what is remembered of them
+* ``validate``      all that is known of a key, side by side, and what must hold of it; checked while tests run
 
 These modules reach schedulers that have no moorage installed: the plugin is pickled by value, module by module. So
-they import only each other, ``model``, ``plan``, ``protocol``, and what Dask itself needs, and they keep no state in
+they import only each other, ``model``, ``plan``, ``wire``, and what Dask itself needs, and they keep no state in
 module globals.
 
 ``dask scheduler --preload moorage.scheduler`` puts the plugin on a scheduler from the start.

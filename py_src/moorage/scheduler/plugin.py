@@ -26,7 +26,6 @@ from moorage.plan import Address, Key
 from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.asked import is_there, named, refused, take_code_off
 from moorage.scheduler.desired import Desired, record_of
-from moorage.scheduler.history import History
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.ledger import Ledger
@@ -40,10 +39,11 @@ from moorage.scheduler.recovery.departed import Departed
 from moorage.scheduler.recovery.lives import Lives
 from moorage.scheduler.recovery.restorer import Restorer, is_value
 from moorage.scheduler.recovery.strays import Strays
-from moorage.scheduler.restrictions import Restrictions
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import Workers, standing_of
-from moorage.scheduler.turns import Turns
+from moorage.scheduler.tasks.history import History
+from moorage.scheduler.tasks.restrictions import Restrictions
+from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.validate import check
 from moorage.wire.images import SHARED_TOPIC
 from moorage.wire.scheduler import (

@@ -2,7 +2,7 @@
 
 Without it Dask opens a span of its own whenever a graph is submitted while nothing runs, and keeps it for ever, on the
 scheduler and in the metrics of each worker: some 10 kB a call. Of this one the scheduler plugin forgets what is long
-over (``scheduler/history.py``).
+over (``scheduler/tasks/history.py``).
 """
 
 from __future__ import annotations

@@ -331,7 +331,7 @@ class NotebookHandlers(Protocol):
 
 
 class WorkerHandlers(Protocol):
-    """What workers ask of the scheduler; see ``scheduler/turns.py``."""
+    """What workers ask of the scheduler; see ``scheduler/tasks/turns.py``."""
 
     async def moorage_acquire(self, limits: Mapping[str, int], lease: str, worker: str, timeout: float) -> Turn:
         """Take a lease of each limit, within `timeout` seconds."""

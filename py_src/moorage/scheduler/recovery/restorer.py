@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
-    from moorage.scheduler.history import History
     from moorage.scheduler.recovery.casualties import Casualties
     from moorage.scheduler.recovery.lives import Lives
     from moorage.scheduler.recovery.strays import Strays
+    from moorage.scheduler.tasks.history import History
 
 _NOWHERE = {"moorage: the notebook": 1.0}  # a resource that no worker has
 
