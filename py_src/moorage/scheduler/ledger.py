@@ -1,15 +1,16 @@
 """Bytes by name and worker: what fills the memory of the cluster.
 
-Nothing is counted as long as nobody asks. Then the keys of each worker are gone through in slices of time, and each is
-given to one name: to the variable that is placed; else to the published dataset; else to the variables of clients that
-keep it, as far as they have told (`Ledger.names`); else to the clients that want it; else to the function that made
-it, for a task that waits. What is in memory of a host is `Shared`; which keys are on disk only workers know, who are
-asked by the notebook.
+Nothing is counted as long as nobody asks. Then the keys of each worker on which something has changed since the last
+time are gone through in slices of time, and each is given to one name: to the variable that is placed; else to the
+published dataset; else to the variables of clients that keep it, as far as they have told (`Ledger.names`); else to the
+clients that want it; else to the function that made it, for a task that waits. What is in memory of a host is `Shared`;
+which keys are on disk only workers know, who are asked by the notebook.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import thread_time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from moorage.plan import Address, Key
@@ -48,6 +49,9 @@ class Ledger:
         self._shared = shared
         self._held: dict[str, dict[str, HeldName]] = {}  # client -> name
         self._owners: dict[str, str] = {}
+        self._told = 0  # times that a client has told names
+        self._signs: Any = None
+        self._counts: dict[WorkerState, OfWorker] = {}
         self._by_key: dict[Any, tuple[Label, ...]] = {}  # a key, or the name of a group -> clients and names
 
     async def names(self, client: str, owner: str, held: Mapping[str, HeldName], gone: Sequence[str]) -> int:
@@ -66,6 +70,7 @@ class Ledger:
             return 0
         self._owners[client] = owner
         known = self._held.setdefault(client, {})
+        self._told += bool(held or gone)
         self._forget(client, [*gone, *held])
         for name, what in held.items():
             known[name] = what
@@ -103,37 +108,73 @@ class Ledger:
         most : int
             So many names at most; the others, which are smaller, are one.
         """
+        begun = thread_time()
+        on_disk = {address: {_key(key): sizes for key, *sizes in keys} for address, keys in spilled.items()}
+        counts = self._counts = self._still_good(on_disk)
+        async for ws, ts in in_slices(self._uncounted(counts)):
+            self._count(counts[ws].entries, ws, ts, on_disk.get(ws.address, {}).get(ts.key))
         counted: dict[Entry, Counted] = {}
         workers: list[LedgerWorker] = []
-        for ws in list(self._scheduler.workers.values()):
-            mine = len(workers)
-            on_disk = {_key(key): (memory, disk) for key, memory, disk in spilled.get(ws.address, ())}
-            before = 0
-            async for ts in in_slices(list(ws.has_what)):
-                before += self._count(counted, mine, ws, ts, on_disk.get(ts.key))
+        for ws in self._scheduler.workers.values():
+            if ws not in counts:  # it has come meanwhile
+                continue
+            for entry, (keys, *nbytes) in counts[ws].entries.items():
+                counted.setdefault(entry, Counted()).add(len(workers), nbytes, keys)
+            _count_running(counted, len(workers), ws, sum(at[1] for at in counts[ws].entries.values()))
             workers.append(self._worker(ws))
-            _count_running(counted, mine, ws, before)
         names = [self._name(entry, what, client) for entry, what in counted.items()]
         names.sort(key=_size, reverse=True)
         return {
             "known": len(self._held.get(client, ())),
+            "seconds": thread_time() - begun,
             "workers": workers,
             "names": [*names[:most], *_together(names[most:])],
         }
 
+    def _still_good(self, on_disk: Mapping[Address, Any]) -> dict[WorkerState, OfWorker]:
+        """Return what was counted before of workers on which nothing has changed since.
+
+        That is seen by a few numbers: a worker that has got and lost keys of the same number and bytes in all, of which
+        no client and no name knows, would be taken for one that has not.
+        """
+        wanted = sum(len(cs.wants_what) for cs in self._scheduler.clients.values())
+        signs = self._told, frozenset(self._desired.records), len(self._desired.by_key), wanted
+        before, self._signs = self._signs, signs
+        if signs != before:
+            return {}
+        return {
+            ws: counts
+            for ws, counts in self._counts.items()
+            if ws.address not in on_disk
+            and self._scheduler.workers.get(ws.address) is ws
+            and counts.signs == self._signs_of(ws)
+        }
+
+    def _signs_of(self, ws: WorkerState) -> tuple[int, ...]:
+        return ws.nbytes, len(ws.has_what), ws.metrics["spilled_bytes"]["disk"], self._shared.held_by(ws)
+
+    def _uncounted(self, counts: dict[WorkerState, OfWorker]) -> Iterator[tuple[WorkerState, TaskState]]:
+        """Yield the copies on workers that have no place in `counts`, and make that."""
+        for ws in [ws for ws in self._scheduler.workers.values() if ws not in counts]:
+            counts[ws] = OfWorker(self._signs_of(ws))
+            for ts in list(ws.has_what):
+                yield ws, ts
+
     def _count(
-        self, counted: dict[Entry, Counted], worker: int, ws: WorkerState, ts: TaskState, disk: tuple[int, int] | None
-    ) -> int:
-        """Count a copy; return its bytes in the worker's own memory."""
+        self, entries: dict[Entry, list[int]], ws: WorkerState, ts: TaskState, disk: Sequence[int] | None
+    ) -> None:
+        """Count a copy."""
         entry = self._entry(ts)
-        what = counted.get(entry)
-        if what is None:
-            what = counted[entry] = Counted()
-        shared = min(max(ts.nbytes, 0), self._shared.share(ts.key, ws.address))
+        at = entries.get(entry)
+        if at is None:
+            at = entries[entry] = [0, 0, 0, 0]
+        holders = ts.who_has or ()
+        at[0] += len(holders) < 2 or next(iter(holders)) is ws  # a key counts once
+        shared = min(max(ts.nbytes, 0), self._shared.share(ts.key, ws.address)) if ts.key in self._shared else 0
         was, written = disk or (0, 0)
-        memory = max(0, ts.nbytes - shared - was)
-        what.add(worker, memory, written, shared, next(iter(ts.who_has or ()), ws) is ws)
-        return memory
+        at[1] += max(0, ts.nbytes - shared - was)
+        at[2] += written
+        at[3] += shared
 
     def _entry(self, ts: TaskState) -> Entry:
         """Return to what a key is given."""
@@ -179,6 +220,16 @@ class Ledger:
         }
 
 
+class OfWorker:
+    """What has been counted on a worker: of each entry keys, and bytes in memory, on disk, shared."""
+
+    __slots__ = ("entries", "signs")
+
+    def __init__(self, signs: tuple[int, ...]) -> None:
+        self.signs = signs
+        self.entries: dict[Entry, list[int]] = {}
+
+
 class Counted:
     """What has been counted of one entry: keys, and by position of the worker bytes in memory, on disk, shared."""
 
@@ -188,16 +239,11 @@ class Counted:
         self.keys = 0
         self.on: dict[int, list[int]] = {}
 
-    def add(self, worker: int, memory: int, disk: int, shared: int, first: bool = True) -> None:
-        """Add a copy; `first`: the key has not been counted before."""
-        self.keys += first
-        at = self.on.get(worker)
-        if at is None:
-            self.on[worker] = [memory, disk, shared]
-        else:
-            at[0] += memory
-            at[1] += disk
-            at[2] += shared
+    def add(self, worker: int, nbytes: Sequence[int], keys: int = 0) -> None:
+        """Add what is on a worker."""
+        self.keys += keys
+        before = self.on.get(worker, (0, 0, 0))
+        self.on[worker] = [one + more for one, more in zip(before, nbytes, strict=True)]
 
 
 def _count_running(counted: dict[Entry, Counted], worker: int, ws: WorkerState, named: int) -> None:
@@ -208,7 +254,7 @@ def _count_running(counted: dict[Entry, Counted], worker: int, ws: WorkerState, 
     lately = max(0, ws.memory.process - named - ws.memory.unmanaged_old)
     for ts in running:
         entry: Entry = "running", (("", str(ts.prefix.name)),)
-        counted.setdefault(entry, Counted()).add(worker, lately // len(running), 0, 0)
+        counted.setdefault(entry, Counted()).add(worker, (lately // len(running), 0, 0), 1)
 
 
 def _together(names: Iterable[LedgerName]) -> Iterator[LedgerName]:
@@ -216,9 +262,8 @@ def _together(names: Iterable[LedgerName]) -> Iterator[LedgerName]:
     rest = Counted()
     for name in names:
         rest.keys += name["keys"]
-        columns = zip(name["workers"], name["memory"], name["disk"], name["shared"], strict=True)
-        for worker, memory, disk, shared in columns:
-            rest.add(worker, memory, disk, shared, False)
+        for worker, *nbytes in zip(name["workers"], name["memory"], name["disk"], name["shared"], strict=True):
+            rest.add(worker, nbytes)
     if rest.on:
         on = rest.on.values()
         yield {

@@ -118,7 +118,8 @@ def _elements(value: Any) -> list[Any]:
 
 def _is_collection(value: Any) -> bool:
     """Whether it is one; no code of the notebook's own classes is run for that."""
-    return type(value).__module__ != "__main__" and bool(is_dask_collection(value))
+    kind = type(value)
+    return hasattr(kind, "__dask_graph__") and kind.__module__ != "__main__" and bool(is_dask_collection(value))
 
 
 def _of_collection(value: Any) -> list[Future[Any]]:
