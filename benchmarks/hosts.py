@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,7 +145,7 @@ def killed(hosts: Hosts, controller: Any, nbytes: int, rate: float) -> None:
         done, total = controller.placer.arriving.get("x", (0, 1)) if kind == "arriving" else (0, 1)
         if not gone and done > total / 2:
             gone.append(hosts.numbers[-1])
-            hosts.kill(gone[0])
+            threading.Thread(target=hosts.kill, args=(gone[0],)).start()  # it waits: not on the client's event loop
 
     controller.subscribe(halfway)
     begun = time.perf_counter()
