@@ -315,6 +315,34 @@ def test_where_the_notebook_does_not_send_to_workers_the_first_that_has_it_sends
     assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
 
 
+def die_while_sending(path, dask_worker):
+    """Have the first worker die that is to send something on."""
+    forward = dask_worker.handlers["moorage_forward"]
+
+    async def dies(**message):
+        sending = asyncio.ensure_future(forward(**message))
+        if path.exists():
+            return await sending
+        path.touch()
+        await asyncio.wait([sending], timeout=0.1)
+        os._exit(1)
+
+    dask_worker.handlers["moorage_forward"] = dies
+
+
+def test_a_worker_that_dies_while_it_sends_something_on_is_replaced_by_another_holder(cluster, workers, tmp_path):
+    x = random(21, 10_000_000)
+    cluster.pin("x", ["b1", "b2"], value=x, keep_origin=False)
+    before = workers.addresses()
+    cluster.client.run(die_while_sending, tmp_path / "died", workers=[before["b1"], before["b2"]])
+    cluster.pin("x", EVERYWHERE)
+    eventually(lambda: sorted(cluster.placement()["x"].holders) == EVERYWHERE, 60)
+    assert len(set(before.values()) - set(workers.addresses().values())) == 1
+    assert sums(cluster, "x") == [x.sum()] * 6
+    found = mapped(cluster)
+    assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
+
+
 def test_what_a_task_returned_is_left_to_dask(cluster):
     before, future = total_forwarded(cluster), cluster.client.submit(random, 19, workers=["b1"])
     cluster.pin("x", ["c1", "d1"], value=future)
