@@ -102,6 +102,35 @@ def test_parts_are_kept_with_those_of_another_collection(cluster):
         cluster.scatter([1, 2], "numbers", like="left")
 
 
+def received(cluster):
+    """Bytes that workers have got from each other so far."""
+
+    def nbytes(dask_worker):
+        return sum(entry["total"] for entry in dask_worker.transfer_incoming_log)
+
+    return sum(cluster.client.run(nbytes).values())
+
+
+def test_a_join_of_frames_whose_parts_are_together_moves_next_to_nothing(cluster):
+    left, right = (on(cluster, frame(rows=80_000).assign(**{name: 1}), "alice") for name in "cd")
+    cluster.scatter(left, "left", workers=["alice", "bob"])
+    cluster.scatter(right, "right", workers=["alice"])
+    settled(cluster, "left")
+    settled(cluster, "right")
+
+    def join():
+        before = received(cluster)
+        joined = left.merge(right, left_index=True, right_index=True)
+        assert joined.c.sum().compute(scheduler=cluster.client) == 80_000
+        return received(cluster) - before
+
+    apart = join()
+    cluster.scatter(right, "right", like=left)
+    settled(cluster, "right")
+    assert [part.workers for part in cluster["left"].parts] == [part.workers for part in cluster["right"].parts]
+    assert join() <= 0.05 * apart
+
+
 def opened(gate, i):
     assert Event(gate).wait(60)
     return bytes(100_000 + i)

@@ -23,7 +23,7 @@ from moorage.jupyter import display
 from moorage.jupyter.binding import bind, check_free, end_lost, notebook_names
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
-from moorage.jupyter.magics.collections.placing import counterpart, persisted, stays
+from moorage.jupyter.magics.collections.placing import counterpart, persisted, stays, wait_for_parts
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import Interrupted, reads, reported
 from moorage.kernel.waiting import gather, wait_for
@@ -206,6 +206,8 @@ class MoorageMagics(Magics):
             values = persisted(controller, values, self.shell.user_ns)
         with self._watched(controller, args.names):
             yield controller, values, [name for name in args.names if name not in values]
+            if args.persist:
+                wait_for_parts(controller, args.names, args.timeout)
 
     def _place_cell(
         self, args: arguments.PlacingArguments, cell: str, place: Callable[[ClusterController, str, Any, bool], None]

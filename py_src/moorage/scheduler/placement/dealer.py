@@ -8,7 +8,7 @@ has moved. The reconciler brings the parts there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from moorage.dealing import deal, with_others
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from moorage.scheduler.desired import Desired, Record
     from moorage.scheduler.placement.reconcile import Reconciler
 
+_RARELY = 5  # sweeps, between looks at what follows another collection and has nothing to follow
 _SOON = 0.02
 """Seconds after a change, so that a burst of them is one."""
 
@@ -44,11 +45,14 @@ class Dealer:
         self._vids: set[str] = set()
         self._due: set[str] = set()
         self._missing: dict[str, set[Key]] = {}
+        self._restless: set[str] = set()  # those that follow what has moved just before
+        self._sweeps = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, record: Record) -> None:
         """Take note of a record that is in force from now on; deal its parts, if they are to be dealt."""
         self.forget(record.vid)
+        self._restless.update(vid for vid in self._vids if self._desired.records[vid].like == record.keys)
         if record.spread or record.like:
             self._vids.add(record.vid)
             self._due.add(record.vid)
@@ -58,6 +62,7 @@ class Dealer:
         """Take note that a record is no longer in force."""
         self._vids.discard(vid)
         self._due.discard(vid)
+        self._restless.discard(vid)
         self._missing.pop(vid, None)
 
     def arrived(self, key: Key) -> None:
@@ -80,8 +85,10 @@ class Dealer:
         )
 
     def sweep(self) -> None:
-        """Look again at what follows another collection."""
-        self._look_soon([vid for vid in self._vids if self._desired.records[vid].like])
+        """Look again at what follows another collection; rarely, if that has not moved."""
+        self._sweeps += 1
+        followers = {vid for vid in self._vids if self._desired.records[vid].like}
+        self._look_soon(followers if self._sweeps % _RARELY == 0 else followers & self._restless)
 
     def close(self) -> None:
         """Deal no more."""
@@ -100,7 +107,7 @@ class Dealer:
             "states": [str(ts.state) if ts is not None else "absent" for ts in tasks],
         }
 
-    def _look_soon(self, vids: Sequence[str]) -> None:
+    def _look_soon(self, vids: Iterable[str]) -> None:
         self._due.update(vids)
         if self._due and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_SOON, self._look)
@@ -113,6 +120,7 @@ class Dealer:
         for vid in due:
             record = self._desired.records[vid]
             hands = self._beside(record) if record.like else self._evenly(record)
+            (self._restless.add if record.like and hands else self._restless.discard)(vid)
             # what belongs to another variable too is left where it is
             self._reconciler.deal({key: at for key, at in hands.items() if len(self._desired.vids(key)) == 1})
             tasks = self._scheduler.tasks
@@ -127,7 +135,9 @@ class Dealer:
             pool = frozenset(a for spec in record.placement.workers for a in view.resolve(spec) & pool)
         if not pool:
             return {}  # until a worker comes
-        holders = [self._holders(key) for key in record.keys]
+        # what is on its way counts as there: else it would be given away while it arrives
+        hands = map(self._reconciler.assigned.get, record.keys)
+        holders = [[hand] if hand else self._holders(key) for key, hand in zip(record.keys, hands, strict=True)]
         dealt = deal(self._sizes(record), holders, sorted(map(view.name, pool)))
         return dict(zip(record.keys, dealt, strict=True))
 

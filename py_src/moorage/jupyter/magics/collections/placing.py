@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from dask.base import is_dask_collection
 
+from moorage import config
 from moorage.controller.cluster import ClusterController
 from moorage.errors import NotPlaceableError
 from moorage.kernel.placement.structure import futures_in, has_parts
+from moorage.model import PlacementState
+
+COMPUTED = "it is still being computed"
+"""What the scheduler says of such parts."""
+_LOOK = 0.5  # seconds
 
 
 def persisted(controller: ClusterController, values: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +36,31 @@ def persisted(controller: ClusterController, values: dict[str, Any], namespace: 
     return values | kept
 
 
+def wait_for_parts(controller: ClusterController, names: Iterable[str], timeout: float | None) -> None:
+    """Wait until all parts of collections that are being computed are where they should be, within bounds.
+
+    Parameters
+    ----------
+    controller : ClusterController
+    names : iterable of str
+    timeout : float, optional
+        In seconds. By default as long as placing waits. After that they go on.
+    """
+    limit = config.seconds("wait-timeout", controller.wait_timeout if timeout is None else timeout)
+    deadline = time.monotonic() + limit
+    changed = threading.Event()
+    unsubscribe = controller.subscribe(lambda kind: changed.set())
+    try:
+        while time.monotonic() < deadline:
+            changed.clear()
+            states = controller.placer.states()
+            if all(_is_over(states[name]) for name in names if name in states):
+                return
+            changed.wait(_LOOK)
+    finally:
+        unsubscribe()
+
+
 def counterpart(name: str | None, controller: Iterable[str], namespace: dict[str, Any]) -> Any:
     """Return what ``--like`` names: a placed variable, or a collection of the notebook."""
     return name if name is None or name in controller else namespace.get(name, name)
@@ -36,6 +69,10 @@ def counterpart(name: str | None, controller: Iterable[str], namespace: dict[str
 def stays(value: Any) -> bool:
     """Whether the notebook keeps the value of a cell that is placed: a collection only refers to what is placed."""
     return is_dask_collection(value)
+
+
+def _is_over(state: PlacementState) -> bool:
+    return state.state in ("held", "lost") or (state.state == "waiting" and COMPUTED not in state.reason)
 
 
 def _is_lazy(value: Any) -> bool:

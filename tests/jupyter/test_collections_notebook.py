@@ -1,0 +1,28 @@
+"""The notebook about Dask collections, run as its readers run it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(300)
+def test_the_notebook_runs_to_its_end_and_shows_what_it_says():
+    command = [sys.executable, "notebooks/run.py", "notebooks/collections.ipynb"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    shown = done.stdout
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"flights \(DataFrame 12 partitions × 4 columns, .*spread over alice, bob, held", shown)
+    assert len(re.findall(r"^flights: 12 parts, .*alice: [567] parts, .*bob: [567] parts", shown, re.MULTILINE)) == 2
+    assert "with the flights of that month: True" in shown
+    assert "True     29.716298" in shown
+    assert "UA    19792" in shown
+    assert "OO    67.0" in shown
+    assert re.search(r"^x: 20 parts, .*carol: 10 parts, .*dave: 10 parts", shown, re.MULTILINE)
+    assert "269 minutes" in shown
+    assert re.search(r"^bob: [567] months before, [567] now$", shown, re.MULTILINE)
+    assert "336776 flights" in shown
