@@ -135,7 +135,7 @@ class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
         return handle
 
     async def _shut_down(self) -> None:
-        """End the cluster, whoever has started it, and leave the client to whoever closes that."""
+        """End the cluster, whoever started it; the client is closed by its owner."""
         if self.status == "stopped":
             return
         scheduler = self.client.scheduler

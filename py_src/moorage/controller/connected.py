@@ -115,7 +115,7 @@ class Connected(Configurable):
 
     @property
     def lost(self) -> bool:
-        """Whether there is no connection: it is being sought, or the client was closed."""
+        """Whether the connection is lost: it is being restored, or the client was closed."""
         return self.status == "lost" or (self.status == "connected" and self.client.status in ("closing", "closed"))
 
     @property

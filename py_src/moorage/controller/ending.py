@@ -1,4 +1,4 @@
-"""Ending a cluster that another process has started, when there is no connection to it any more."""
+"""Ending a cluster of another process after the connection to it was lost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def stop_host(address: str, security: Security, limit: float) -> None:
 
 
 def _is_gone(address: str, limit: float) -> bool:
-    """Whether nobody listens there any more."""
+    """Whether nobody listens there any longer."""
     try:
         socket.create_connection(parse_host_port(parse_address(address)[1]), timeout=limit).close()
     except ConnectionRefusedError:

@@ -41,7 +41,7 @@ class Start:
     requested: int = 0
 
     def progress(self, arrived: int, requested: int) -> None:
-        """Take note of how far it is."""
+        """Note how far it is."""
         self.arrived, self.requested = arrived, requested
         _tell()
 

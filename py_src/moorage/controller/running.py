@@ -182,7 +182,7 @@ class Running(Connected):
         UnknownWorkerError
             Nothing was computed.
         InputError
-            If `workers` or `allow_other_workers` are none of these, or name what is no part of `collections`.
+            If `workers` or `allow_other_workers` are none of these, or name what is not part of `collections`.
 
         Examples
         --------

@@ -28,10 +28,10 @@ class Scaling(Protocol):
         """Carry out one of the commands of ``moorage.deploy.host.control`` and return the state after it."""
 
     def now(self) -> HostInfo | None:
-        """Return the state after workers have come or gone; None if whoever decides on the size tells it anyway."""
+        """Return the state after workers have come or gone; None if whoever decides on the size reports it anyway."""
 
     def close(self) -> None:
-        """Decide on nothing any more."""
+        """Stop deciding on the size."""
 
 
 class RemoteScaling:

@@ -82,7 +82,7 @@ class Size:
             self._client.subscribe_topic(HOST_TOPIC, lambda event: self._take(event[1]))
 
     async def command(self, command: Command, **arguments: Any) -> None:
-        """Have whoever decides on the size carry out a command."""
+        """Pass a command to whoever decides on the size."""
         more = 2 * arguments.get("timeout", 0.0)  # for data to move, and then for workers to come
         self._take(await answer(self._client, self._scaling.command(command, **arguments), more))
         if command != "stop":
@@ -123,7 +123,7 @@ class Size:
         await self._telling(on_progress, wait())
 
     def close(self) -> None:
-        """Decide on nothing any more."""
+        """Stop deciding on the size."""
         self._scaling.close()
 
     async def _telling(self, on_progress: OnProgress | None, work: Coroutine[Any, Any, None]) -> None:

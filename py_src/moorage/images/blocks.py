@@ -68,12 +68,12 @@ class Distribution:
         return orders
 
     def took(self, receiver: str, pieces: Iterable[int]) -> None:
-        """Take note that a receiver has pieces."""
+        """Note that a receiver has pieces."""
         if receiver in self._has:
             self._has[receiver].update(pieces)
 
     def lost(self, receiver: str) -> Orders:
-        """Take note that a receiver is gone; return what others are to fetch besides."""
+        """Note that a receiver is gone; return what others are to fetch besides."""
         self._has.pop(receiver, None)
         self._from_source.pop(receiver, None)
         orders: Orders = {}
@@ -91,7 +91,7 @@ class Distribution:
         return orders
 
     def apart(self, receiver: str, other: str) -> Orders:
-        """Take note that a receiver cannot reach another one; return what it is to fetch besides."""
+        """Note that a receiver cannot reach another one; return what it is to fetch besides."""
         orders: Orders = {}
         if receiver not in self._has or (receiver, other) in self._apart:
             return orders

@@ -57,7 +57,7 @@ def wait_for(
     Raises
     ------
     UnreachableError
-        If the client is closed meanwhile, or the scheduler does not answer any more.
+        If the client is closed meanwhile, or the scheduler stops answering.
     TimeoutError
         If the time is up.
     """
@@ -153,7 +153,7 @@ async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T
 
 
 def unsubscribe(client: Client, topic: str) -> None:
-    """Call nobody any more upon events of a topic, on a client that may go on for other purposes."""
+    """Stop calling back upon events of a topic; the client may go on for other purposes."""
     if client.status == "running" and boundary.hears_of(client, topic):
         client.subscribe_topic(topic, _ignore)  # Dask keeps the handler for events that are on their way
         client.unsubscribe_topic(topic)

@@ -87,7 +87,7 @@ class Desired:
         self.by_key: dict[Key, dict[str, Record]] = {}
 
     def put(self, record: Record) -> set[Key]:
-        """Add `record`, in the place of one of the same ``vid``; return the keys that nobody wants any more."""
+        """Add `record`, or replace the one of that ``vid``; return the keys that nobody wants any longer."""
         orphans = self.remove(record.vid)
         self.records[record.vid] = record
         for key in record.keys:
@@ -95,7 +95,7 @@ class Desired:
         return orphans - set(record.keys)
 
     def remove(self, vid: str) -> set[Key]:
-        """Forget a record; return the keys that nobody wants any more."""
+        """Forget a record; return the keys that nobody wants any longer."""
         record = self.records.pop(vid, None)
         orphans: set[Key] = set()
         for key in record.keys if record else ():

@@ -38,7 +38,7 @@ class Flights:
         self.outgoing: Counter[Address] = Counter()  # copies that each worker is to send
 
     def begin(self, key: Key, source: Address, targets: Sequence[Address], nbytes: int) -> None:
-        """Take note of copies that are asked for."""
+        """Note copies that are asked for."""
         now = monotonic()
         flight = _Flight(source, nbytes, now, now + patience(nbytes))
         flights = self.by_key.get(key)
@@ -66,7 +66,7 @@ class Flights:
         return {target: flight.source for target, flight in self.by_key.get(key, {}).items()}
 
     def end(self, key: Key, target: Address) -> int:
-        """Take note of a copy that has arrived, or never will; return how many others of the key are on their way."""
+        """Note a copy that has arrived, or never will; return how many others of the key are on their way."""
         flights = self.by_key.get(key)
         if flights is None:
             return 0
@@ -85,7 +85,7 @@ class Flights:
                     self.end(key, target)
 
     def end_all(self, key: Key) -> None:
-        """Take note that nothing of `key` is waited for any more."""
+        """Stop waiting for copies of `key`."""
         for target in list(self.by_key.get(key, ())):
             self.end(key, target)
 

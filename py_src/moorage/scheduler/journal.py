@@ -113,11 +113,11 @@ class Journal:
             self._handle = loop.call_at(due, self._send_changes)
 
     def count(self) -> None:
-        """Take note that something is placed or released."""
+        """Note that something is placed or released."""
         self.revision += 1
 
     def look_at_workers(self) -> None:
-        """Take it that their memory has changed, if anybody is told of it."""
+        """Look at the workers' memory for the next event, if anybody listens."""
         if self.subscribers:
             self.mark_workers()
 
@@ -144,7 +144,7 @@ class Journal:
         self._send_changes(float("inf"))
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Stop sending."""
         self.subscribers.clear()
         if self._handle is not None:
             self._handle.cancel()

@@ -111,18 +111,18 @@ class Keeper:
             ts.set_nbytes(nbytes)
 
     def computed(self, key: Key) -> None:
-        """Take note that a placed key has come into memory where no worker had it."""
+        """Note that a placed key has come into memory where no worker had it."""
         self.size(key)
         self._dealer.arrived(key)
 
     def task_came(self, key: Key) -> None:
-        """Take note that the scheduler has got a task for a placed key just now."""
+        """Note that the scheduler has got a task for a placed key just now."""
         for record in self._desired.by_key[key].values():
             if record.hold:
                 self._desire(record, (key,))
 
     def forgotten(self, key: Key) -> None:
-        """Take note that Dask forgets a placed key; unless it comes back at once, so do records that do not hold it."""
+        """Note that Dask forgets a placed key; unless it comes back at once, so do records that do not hold it."""
         if not self._gone:
             self._scheduler.loop.add_callback(self._forget)
         self._gone.add(key)

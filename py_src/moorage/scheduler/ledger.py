@@ -55,7 +55,7 @@ class Ledger:
         self._by_key: dict[Any, tuple[Label, ...]] = {}  # a key, or the name of a group -> clients and names
 
     async def names(self, client: str, owner: str, held: Mapping[str, HeldName], gone: Sequence[str]) -> int:
-        """Take note of what a client's variables keep; return of how many names it is known.
+        """Note what a client's variables keep; return of how many names it is known.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Ledger:
         held : mapping of str to HeldName
             New names, and those that keep something else than before.
         gone : sequence of str
-            Names that keep nothing any more.
+            Names that no longer keep anything.
         """
         if client not in self._scheduler.clients:
             return 0

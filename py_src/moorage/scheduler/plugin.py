@@ -216,7 +216,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         return await self.state()
 
     async def leave(self, client: str) -> None:
-        """Take it that `client`, which goes on for other purposes, has left."""
+        """Forget `client`, as if it had left: it goes on for other purposes."""
         self.remove_client(self.scheduler, client)
 
     async def restore(
@@ -240,9 +240,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     async def sending(
         self, client: str, keys: Mapping[Address, list[Key]], broken_off: Iterable[Address] | None = None
     ) -> None:
-        """Take note of what a client is about to send to which worker; `broken_off`: to whom it could not.
+        """Note what a client is about to send to which worker; `broken_off`: to whom it could not.
 
-        With the answer it may send: of earlier lives of the keys nothing is on its way any more.
+        It may send once this answers: nothing of earlier lives of the keys is under way then.
         """
         self.strays.announce(client, keys)
         if client not in self.scheduler.clients:
@@ -269,7 +269,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     # Events of the scheduler
 
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
-        """Take note of a worker that registers; it is not running yet."""
+        """Note a worker that registers; it is not running yet."""
         self.casualties.came(ws := scheduler.workers[worker])
         self.departed.came(worker)
         self.departed.came(ws.nanny or "")
@@ -278,7 +278,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._worker_changed(worker)
 
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
-        """Take note of a worker that has left."""
+        """Note a worker that has left."""
         self.departed.left(worker)
         coming = [*self.reconciler.coming(worker), *self.origins.coming(worker), *self.strays.coming(worker)]
         given_up = self.casualties.left(worker, coming)
@@ -290,7 +290,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.lives.worker_gone(worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Take note of workers that begin or cease to run, and keep no record of what tasks print."""
+        """Note workers that begin or cease to run, and keep no record of what tasks print."""
         if topic == SHARED_TOPIC:
             self.shared.note(msg)
             for key in msg["shared"]:
@@ -304,7 +304,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.scheduler.loop.add_callback(self.origins.seek)
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
-        """Take note of a client that has left."""
+        """Note a client that has left."""
         self.journal.unsubscribe(client)
         self.origins.client_gone(client)
         self.strays.broken_off(client)
@@ -312,7 +312,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.memory.client_gone(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
-        """Take note of what happens to placed keys; called for every transition of every key."""
+        """Note what happens to placed keys; called for every transition of every key."""
         if finish in ("released", "forgotten") and is_value(self.scheduler.tasks[key]):
             self.lives.ended((key,))
         elif finish == "memory":

@@ -60,7 +60,7 @@ class Shared:
         self._undo()
 
     def note(self, report: SharedReport) -> None:
-        """Take note of what a worker has got."""
+        """Note what a worker has got."""
         ws = self._scheduler.workers.get(report["worker"])
         for key, (nbytes, segment, own) in report["shared"].items():
             self.mapped.setdefault(key, {})[report["worker"]] = nbytes
@@ -100,7 +100,7 @@ class Shared:
         return key in self.mapped
 
     def changed(self, ts: TaskState, worker: WorkerState) -> None:
-        """Take note that a worker has got or lost a key."""
+        """Note that a worker has got or lost a key."""
         self.count(ts.key, worker)
 
     def count(self, key: Key, worker: WorkerState) -> None:

@@ -109,7 +109,7 @@ class WorkerRuntime:
             raise
 
     def leave(self) -> None:
-        """Listen no longer; any thread."""
+        """Stop listening; any thread."""
         unsubscribe(self.client, self.topic)
 
     def uninstall(self) -> None:

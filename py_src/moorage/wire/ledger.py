@@ -63,7 +63,7 @@ class LedgerHandlers(Protocol):
     """What notebooks ask of the scheduler's ledger; see ``scheduler/ledger.py``."""
 
     async def moorage_names(self, client: str, owner: str, held: Mapping[str, HeldName], gone: Sequence[str]) -> int:
-        """Take note of what a client's variables keep; return of how many names it is known."""
+        """Note what a client's variables keep; return of how many names it is known."""
         ...
 
     async def moorage_ledger(

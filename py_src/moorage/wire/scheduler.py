@@ -310,7 +310,7 @@ class NotebookHandlers(Protocol):
     async def moorage_sending(
         self, client: str, keys: Mapping[str, Sequence[Any]], broken_off: Iterable[str] | None = None
     ) -> None:
-        """Take note of what goes straight to which workers, by address, and to whom it did not go after all."""
+        """Note what goes straight to which workers, by address, and to whom it did not go after all."""
         ...
 
     async def moorage_sharing(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:

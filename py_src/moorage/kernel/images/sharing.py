@@ -147,7 +147,7 @@ class Sharing:
         return OFF if not allowed() else self._answers.get(address, "")
 
     def close(self) -> None:
-        """Let go of what was for this client only; of all if there is no other."""
+        """Free what only this client used; everything if it was the last."""
         _open.discard(self)
         if self._trimming is not None:
             self._trimming.cancel()

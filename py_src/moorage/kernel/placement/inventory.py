@@ -322,7 +322,7 @@ class Inventory:
         return fingerprint(item) != self.origins.digest(key)
 
     def _gone(self, vid: str, keys: Iterable[Any]) -> None:
-        """Keep nothing any more for keys that are no longer of a variable, unless they are just coming back."""
+        """Forget keys that no longer belong to a variable, unless they are just coming back."""
         for key in keys:
             if self._under_way[vid, key]:
                 continue

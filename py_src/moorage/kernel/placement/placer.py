@@ -300,7 +300,7 @@ class Placer(Bringing):
                 return requests
 
     async def _recorded(self, names: Iterable[str | None]) -> None:
-        """Wait for earlier placements of variables, lest one that was broken off is recorded after what comes now."""
+        """Wait for earlier placements: one that was broken off must not be recorded after what comes now."""
         await self._recording.ended(f"{self.owner}:{name}" for name in names)
 
     async def _send_and_record(
@@ -334,7 +334,7 @@ class Placer(Bringing):
                     self.client.futures[life.key].finish(type=type(item))
                     one.futures[life.key] = life
         for one in requests:
-            # A future of a key that was not sent can be had only now: before, the scheduler did not know the key.
+            # Keys that were not sent get their futures only now: before, the scheduler did not know them.
             good = {key for key, future in one.futures.items() if future.status != "cancelled"}
             one.futures |= {key: self.future_of(key) for key in one.elements.keys if key not in good}
             one.lives.clear()

@@ -317,7 +317,7 @@ def _along(
 
 
 def let_go(requests: Sequence[PlacementRequest], work: asyncio.Future[None]) -> None:
-    """Let go of what nobody waits for any more, and take note of how that ended."""
+    """Let go of what nobody waits for any more, and note how that ended."""
     for one in requests:
         one.futures.clear()
         one.lives.clear()

@@ -158,7 +158,7 @@ async def known(
     Raises
     ------
     InputError
-        If it is no placement.
+        If it is not a placement.
     UnknownWorkerError
         If a worker is not one of these. As long as there are none at all, any name may be right.
     """

@@ -38,7 +38,7 @@ _UNITS = {str: "characters", bytes: "bytes", bytearray: "bytes"}
 
 
 def _parts(value: Any) -> str | None:
-    """Return what a Dask collection consists of, in words; None for what is none."""
+    """Return in words what a Dask collection consists of; None for anything else."""
     n, columns = _attribute(value, "npartitions"), _attribute(value, "columns")
     if not is_dask_collection(value) or not isinstance(n, int):
         return None

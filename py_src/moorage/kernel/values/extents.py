@@ -33,6 +33,6 @@ def extents_of(value: Any, image: Image) -> list[Extent]:
 
 
 def has_code(image: Image, extents: Iterable[Extent]) -> bool:
-    """Whether there is code in what is not the memory of the value."""
+    """Whether the stream, besides the memory of the value, has code in it."""
     rest = image.nbytes - sum(extent.stop - extent.start for extent in extents)
     return rest <= _LARGEST_CODE and b"CodeType" in image.stream

@@ -245,7 +245,7 @@ class ValueRegistry:
         Raises
         ------
         KeyError
-            If there is no value for `key`.
+            If it has no value for `key`.
         """
         return self.change(key) is None
 
@@ -255,7 +255,7 @@ class ValueRegistry:
         Raises
         ------
         KeyError
-            If there is no value for `key`.
+            If it has no value for `key`.
         """
         value = self.value(key)
         if never_changes(value):
@@ -268,7 +268,7 @@ class ValueRegistry:
         return self._change(origin, image_of(value))
 
     def again(self, key: Any) -> tuple[Any, Image]:
-        """Return the value of `key`, and the image that is to be sent now that the cluster has none any more.
+        """Return the value of `key`, and the image to send now that the cluster has lost it.
 
         Raises
         ------

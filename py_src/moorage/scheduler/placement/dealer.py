@@ -50,7 +50,7 @@ class Dealer:
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, record: Record) -> None:
-        """Take note of a record that is in force from now on; deal its parts, if they are to be dealt."""
+        """Note a record that is in force from now on; deal its parts, if they are to be dealt."""
         self.forget(record.vid)
         self._restless.update(vid for vid in self._vids if self._desired.records[vid].like == record.keys)
         if record.spread or record.like:
@@ -59,14 +59,14 @@ class Dealer:
             self._look()
 
     def forget(self, vid: str) -> None:
-        """Take note that a record is no longer in force."""
+        """Note that a record is no longer in force."""
         self._vids.discard(vid)
         self._due.discard(vid)
         self._restless.discard(vid)
         self._missing.pop(vid, None)
 
     def arrived(self, key: Key) -> None:
-        """Take note that a part has been computed."""
+        """Note that a part has been computed."""
         if not self._missing:
             return
         for vid in self._desired.vids(key):
@@ -77,7 +77,7 @@ class Dealer:
                     self._look_soon((vid,))
 
     def worker_changed(self, address: Address) -> None:
-        """Take note that a worker came, went or changed its status, and let the reconciler do so first."""
+        """Note that a worker came, went or changed its status, and let the reconciler do so first."""
         self._reconciler.worker_changed(address)
         records = self._desired.records
         self._look_soon(

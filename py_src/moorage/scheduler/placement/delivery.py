@@ -75,7 +75,7 @@ class Delivery:
             raise errors[0]
 
     async def withdraw(self, call: str) -> None:
-        """Take note that nobody wants any more what a call places; it may not have come yet."""
+        """Note that nobody wants what a call places any longer; the call may not have come yet."""
         self._withdrawn[call] = None
         if len(self._withdrawn) > _CALLS:
             del self._withdrawn[next(iter(self._withdrawn))]

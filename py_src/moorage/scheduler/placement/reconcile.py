@@ -162,7 +162,7 @@ class Reconciler:
         self.mark(hands)
 
     def worker_changed(self, address: Address) -> None:
-        """Take note that a worker came, went or changed its status: every key may be concerned."""
+        """Note that a worker came, went or changed its status: every key may be concerned."""
         self._view = None
         self._at_rest.clear()
         self._infos.pop(address, None)
@@ -180,7 +180,7 @@ class Reconciler:
         self.mark(self._desired.by_key)
 
     def replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
-        """Take note that a worker has got or lost a key."""
+        """Note that a worker has got or lost a key."""
         key, address = ts.key, ws.address
         others = self.flights.end(key, address)
         lacking = self.lacking.get(key)
@@ -211,7 +211,7 @@ class Reconciler:
         return [*self.flights.to(address), *self._spreads.to(address)]
 
     def ask_again(self) -> list[tuple[Key, Address]]:
-        """Ask once more for copies that do not arrive; return those keys and their targets.
+        """Ask again for copies that do not arrive; return those keys and their targets.
 
         A worker that was fetching a key already ignores being asked for it, and when that fails it says nothing. One
         that is still fetching it ignores this question too.
@@ -244,7 +244,7 @@ class Reconciler:
         self._run()
 
     def close(self) -> None:
-        """Do nothing any more."""
+        """Stop working."""
         self._spreads.close()
         if self._handle is not None:
             self._handle.cancel()

@@ -63,21 +63,21 @@ class Spreads:
         return self._in_vain.get(key, _NONE)
 
     def forget(self, key: Key) -> None:
-        """Wait for nothing of `key` any more."""
+        """Stop waiting for `key`."""
         self._in_vain.pop(key, None)
         if self._on_their_way.pop(key, None):
             for task in [task for task, of in self._tasks.items() if of == key]:
                 task.cancel()
 
     def worker_gone(self, address: Address) -> None:
-        """Take note that a worker has left. Whoever sends to it notices."""
+        """Note that a worker has left. Whoever sends to it notices."""
         for key in self.to(address):
             del self._on_their_way[key][address]
         for failed in self._in_vain.values():
             failed.discard(address)
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         for task in self._tasks:
             task.cancel()
 

@@ -56,17 +56,17 @@ class Casualties:
         self._refused: dict[Key, list[tuple[str, str]]] = {}  # workers, and what went wrong there
 
     def came(self, ws: WorkerState) -> None:
-        """Take note of a worker."""
+        """Note a worker."""
         self._workers[ws.address] = ws
 
     def took(self, ts: TaskState, ws: WorkerState) -> None:
-        """Take note that a worker takes a key, or has just taken it."""
+        """Note that a worker takes a key, or has just taken it."""
         if (taken := self._taken.get(ws.address)) is None:
             taken = self._taken[ws.address] = deque(maxlen=_LAST)
         taken.append((ts.key, monotonic()))
 
     def left(self, address: Address, coming: Iterable[Key]) -> list[Key]:
-        """Take note that a worker has left, and return the keys that are now given up.
+        """Note that a worker has left, and return the keys that are now given up.
 
         Parameters
         ----------
@@ -98,14 +98,14 @@ class Casualties:
         return max(-1 if ts is None else ts.nbytes, *said, -1)
 
     def refused(self, keys: Iterable[Key], address: Address, error: BaseException) -> None:
-        """Take note that a worker cannot make the values of keys."""
+        """Note that a worker cannot make the values of keys."""
         ws = self._workers.get(address)
         why = "the connection broke each time" if isinstance(error, Broken) else str(error)[:_LONGEST]
         for key in keys:
             self._refused.setdefault(key, []).append((str(ws.name) if ws is not None else address, why))
 
     def made(self, key: Key) -> None:
-        """Take note that a worker could make the value of `key`."""
+        """Note that a worker could make the value of `key`."""
         self._refused.pop(key, None)
 
     def verdict(self, key: Key) -> str:
@@ -120,7 +120,7 @@ class Casualties:
         return f"{' and '.join(died)} died when they took it: it needs workers with more memory"
 
     def forget(self, key: Key) -> None:
-        """Try again: it is placed anew, or not at all any more."""
+        """Give `key` another chance: it has been placed anew, or released."""
         self._died.pop(key, None)
         self._refused.pop(key, None)
 

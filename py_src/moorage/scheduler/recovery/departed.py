@@ -54,7 +54,7 @@ class Departed:
         return await self._connect(addr, timeout)
 
     def left(self, address: Address) -> None:
-        """Take note that a worker has left; attempts to connect to it end."""
+        """Note that a worker has left; attempts to connect to it end."""
         now = monotonic()
         self._until = {a: until for a, until in self._until.items() if until > now}
         self._until[address] = now + _REMEMBERED
@@ -63,7 +63,7 @@ class Departed:
             self._scheduler.loop.call_later(seconds, self._tell_workers, address)
 
     def came(self, address: Address) -> None:
-        """Take note that there is something at `address`."""
+        """Note that there is something at `address`."""
         self._until.pop(address, None)
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ class Lives:
         scheduler.stream_handlers[_OP] = self._told
 
     def ended(self, keys: Iterable[Key]) -> None:
-        """Take note that workers are told to let go of `keys`."""
+        """Note that workers are told to let go of `keys`."""
         self._ended.update(keys)
 
     async def settle(self, keys: Mapping[Address, Collection[Key]]) -> None:

@@ -48,7 +48,7 @@ _DEATH_SHOWS = 1.0
 
 
 def _absent(lost: str = "") -> NoReturn:
-    """Run only if the value has left its worker just before the task arrived there: ask for it once more."""
+    """Run only if the value has left its worker just before the task arrived there: ask for it again."""
     from distributed import Reschedule
 
     raise RuntimeError(lost) if lost else Reschedule
@@ -106,7 +106,7 @@ class Restorer:
         return key in self.senders
 
     def expect(self, keys: Iterable[Key], client: str | None) -> None:
-        """Look after `keys`, whose values `client` has, and wait for those that no worker has.
+        """Take charge of `keys`, whose values `client` has, and wait for those that no worker has.
 
         A key that Dask can compute again is left alone, and so is one that the scheduler does not know yet and that
         nobody can send: its task may be on its way.
@@ -170,7 +170,7 @@ class Restorer:
         return [key for key, target in self.delivering.items() if target == address]
 
     def transitioned(self, key: Key, start: str, finish: str) -> None:
-        """Take note of a transition of an expected key."""
+        """Note a transition of an expected key."""
         ts = self._scheduler.tasks.get(key)
         if start == "processing" and ts is not None:
             self._rest(ts)

@@ -72,7 +72,7 @@ class Strays:
         self._looking: asyncio.Task[None] | None = None
 
     def announce(self, client: str, keys: Mapping[Address, Collection[Key]]) -> None:
-        """Take note of what a client is about to send to which worker."""
+        """Note what a client is about to send to which worker."""
         announced = self._announced.setdefault(client, {})
         for address, sent in keys.items():
             fresh = set(sent) - announced.get(address, set())
@@ -80,7 +80,7 @@ class Strays:
             self._begin(fresh)
 
     def arrived(self, client: str | None, keys: Mapping[Key, Iterable[Address]]) -> None:
-        """Take note that a client has told where keys are."""
+        """Note that a client has told where keys are."""
         announced = self._announced.get(client or "", {})
         ended = []
         for key, addresses in keys.items():
@@ -170,7 +170,7 @@ class Strays:
         return [*announced, *self._suspected.get(address, ())]
 
     def worker_gone(self, address: Address) -> None:
-        """Look for nothing there any more."""
+        """Stop looking there."""
         self._suspected.pop(address, None)
         for announced in self._announced.values():
             self._end(announced.pop(address, ()))
@@ -181,7 +181,7 @@ class Strays:
             self._looking = asyncio.ensure_future(self._look())
 
     def close(self) -> None:
-        """Look for nothing any more."""
+        """Stop looking."""
         self._suspected.clear()
         self._let_die(self._held)
         if self._looking is not None:

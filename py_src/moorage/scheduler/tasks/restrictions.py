@@ -57,7 +57,7 @@ class Restrictions:
         self._told: set[Key] = set()
 
     def came(self, name: str, address: Address) -> None:
-        """Take note of a worker that registers, before it is known under `name`."""
+        """Note a worker that registers, before it is known under `name`."""
         before = self._seen.get(name)
         self._names[address] = name
         while len(self._names) > _REMEMBERED:

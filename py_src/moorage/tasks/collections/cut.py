@@ -32,7 +32,7 @@ def cut(collections: Sequence[Any], named: Sequence[Any]) -> tuple[list[Any], li
     list of Dask collections
         To be computed or persisted without optimization.
     list of sets of keys
-        Empty for what is no part of `collections`.
+        Empty for what is not part of `collections`.
     """
     result: list[Any] = list(collections)
     graph: dict[Any, Any] = {}

@@ -47,13 +47,13 @@ class BatchSizer:
         return self._seconds / self._items if self._items else None
 
     def observe(self, items: int, seconds: float) -> None:
-        """Take note that `items` took `seconds` to compute."""
+        """Note that `items` took `seconds` to compute."""
         if items:
             self._items = self._items * _FORGET + items
             self._seconds = self._seconds * _FORGET + max(seconds, 1e-7 * items)
 
     def observe_payload(self, items: int, nbytes: int) -> None:
-        """Take note that `items` were pickled into `nbytes` bytes."""
+        """Note that `items` were pickled into `nbytes` bytes."""
         if items:
             self._payload = max(nbytes / items, self._payload * 0.9)
 

@@ -46,7 +46,7 @@ class Feed(Protocol):
         ...
 
     def measured(self, seconds_per_item: float, waiting: int | None) -> None:
-        """Take note of how long an item takes, and how many have not ended, if that is known."""
+        """Note how long an item takes, and how many have not ended, if that is known."""
         ...
 
     def forget_workers(self) -> None:

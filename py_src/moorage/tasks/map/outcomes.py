@@ -80,7 +80,7 @@ class Outcomes:
         Raises
         ------
         KeyError
-            If no worker has its outcome any more.
+            If no worker has its outcome any longer.
         """
         return self._look(batch)["errors"]
 
@@ -90,7 +90,7 @@ class Outcomes:
         Raises
         ------
         KeyError
-            If no worker has its outcome any more.
+            If no worker has its outcome any longer.
         """
         told = self._look(batch)
         return {

@@ -233,7 +233,7 @@ class Results(Sequence[Any]):
         self._until(lambda: self._ledger.finished, LAST_WORD + 1)  # unless the iterable or the scheduler is stuck
 
     def wait_quietly(self) -> None:
-        """Wait until nothing happens any more, whatever ended it."""
+        """Wait until it has ended, however it did."""
         self._until(lambda: self._ledger.finished)
 
     def __repr__(self) -> str:
@@ -253,7 +253,7 @@ class Results(Sequence[Any]):
     # ---- inside
 
     def _until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait until `condition` holds; False if it cannot any more, or not in time."""
+        """Wait until `condition` holds; return False if it no longer can, or not in time."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._ledger.changed:
             while not condition():

@@ -93,7 +93,7 @@ class Forwarding:
         }
 
     def forget(self, key: Any) -> None:
-        """Take note that a value has left this worker."""
+        """Note that a value has left this worker."""
         for known in [known for known in self._ahead if known[0] == key]:
             del self._ahead[known]
 

@@ -35,7 +35,7 @@ class Lending:
         worker.handlers["moorage_lend"] = self.lend
 
     def close(self) -> None:
-        """Lend nothing more."""
+        """Stop lending."""
         if self._worker.handlers.get("moorage_lend") == self.lend:
             del self._worker.handlers["moorage_lend"]
 

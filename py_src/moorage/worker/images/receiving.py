@@ -162,7 +162,7 @@ class _Arrival:
 
     @contextlib.contextmanager
     def serving(self, comm: Any) -> Any:
-        """Take note of a connection over which another agent asks."""
+        """Note a connection over which another agent asks."""
         self._links.add(comm)
         try:
             yield

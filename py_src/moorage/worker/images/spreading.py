@@ -158,7 +158,7 @@ class Spreading:
         return cut(self._plan, self._buffers, *extent(piece, self._plan.nbytes))
 
     async def _listen(self, agent: _Agent) -> None:
-        """Take note of what an agent says, until all have the image; others may need pieces of it to the last."""
+        """Note what an agent says, until all have the image; others may need pieces of it to the last."""
         why = "it was lost on the way"
         try:
             while True:

@@ -18,7 +18,7 @@ def awaited(coroutine: Coroutine[Any, Any, Any], worker: Any, wanted: Callable[[
     Raises
     ------
     Cancelled
-        If it is not wanted any more.
+        If it is no longer wanted.
     """
     running = asyncio.run_coroutine_threadsafe(_guarded(coroutine), worker.loop.asyncio_loop)
     done, error = threading.Event(), None
