@@ -113,6 +113,15 @@ describe('a gap in the updates', () => {
     expect(model.state).toMatchObject({ version: 5, backlog: null, readOnly: true });
   });
 
+  it('is none when an update overtakes the snapshot that was asked for', async () => {
+    const { model, answer } = setUp();
+    const version = model.state.version ?? 0;
+    void model.resync();
+    model.receive({ type: 'update', version: version + 1, changed: { read_only: true }, removed: {} });
+    await answer(aSnapshot(aState(), version));
+    expect(model.state).toMatchObject({ version: version + 1, readOnly: true });
+  });
+
   it('is found again after a request that failed', async () => {
     const { model, asked, refuse } = setUp();
     model.receive({ type: 'update', version: 4, changed: {}, removed: {} });

@@ -56,8 +56,8 @@ export class PlacementModel implements IPlacementModel {
     }
     this._resyncing = true;
     try {
-      const snapshot = await this._requester.request('snapshot', {});
-      this._store.setState(state => apply(state, snapshot as PanelSnapshot));
+      const snapshot = (await this._requester.request('snapshot', {})) as PanelSnapshot;
+      this._store.setState(state => (isOvertaken(snapshot, state) ? state : apply(state, snapshot)));
     } catch {
       // The next update finds the gap again; a connection that is lost says so by itself.
     } finally {
@@ -169,4 +169,9 @@ export class PlacementModel implements IPlacementModel {
   private _resyncing = false;
   private _threshold: number | null = null;
   private _watched = false;
+}
+
+// Answers and updates come on comms of their own: an update that was told after a snapshot may be here before it.
+function isOvertaken(snapshot: PanelSnapshot, { version, backlog }: IBoardState): boolean {
+  return version !== null && backlog === null && snapshot.version < version;
 }
