@@ -12,7 +12,7 @@ import { decide, preview } from './store/preview';
 import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
 import type { IBoardOptions } from './view/context';
-import { previewWords, questionWords, stopWords, targetWords } from './view/words';
+import { agreeWords, previewWords, questionWords, stopWords, targetWords } from './view/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';
@@ -156,7 +156,7 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
     execute: async args => {
       const name = await askName(options, args, [...(state()?.variables.keys() ?? [])]);
       if (name !== null) {
-        placements.current?.perform([{ names: [name], placement: null }]);
+        await performAsked(options, { names: [name], from: null, move: false }, { kind: 'release' });
       }
     }
   });
@@ -193,7 +193,7 @@ async function askName(
 }
 
 async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSONObject): Promise<void> {
-  const { placements, trans } = options;
+  const { placements } = options;
   const model = placements.current;
   if (model === null) {
     return;
@@ -210,10 +210,21 @@ async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSON
   if (target === null) {
     return;
   }
-  const result = preview(state, carried, target);
+  await performAsked(options, carried, target);
+}
+
+// Does it, after a question where there is one.
+async function performAsked(options: ICommandOptions, carried: ICarried, target: Target): Promise<void> {
+  const { placements, trans } = options;
+  const model = placements.current;
+  if (model === null) {
+    return;
+  }
+  const result = preview(model.state, carried, target);
   if (decide(result, options.settings().confirmAbove) === 'ask') {
     const text = questionWords(trans, carried, target, result);
-    if (!(await confirm(trans, trans.__('Copy %1?', name), text, trans.__('Copy')))) {
+    const yes = agreeWords(trans, result);
+    if (!(await confirm(trans, trans.__('%1 %2?', yes, carried.names.join(', ')), text, yes))) {
       return;
     }
   }

@@ -126,6 +126,8 @@ export type PanelVariable = {
   state: State;
   reason: string;
   stale: boolean;
+  /** this notebook has no value of that name: to let go of it is to lose it */
+  only_on_cluster: boolean;
   /** keys that workers have, as confirmed by them */
   held: CountsDict;
   /** keys that they still lack */
@@ -252,6 +254,7 @@ export type PanelVariableChange = {
   state?: State;
   reason?: string;
   stale?: boolean;
+  only_on_cluster?: boolean;
   held?: CountsChange;
   pending?: CountsChange;
 };

@@ -379,6 +379,21 @@ describe('a large copy', () => {
   });
 });
 
+describe('what is only on the cluster', () => {
+  it('is let go of after a question', async () => {
+    const kernel = show(
+      aState({ variables: byName(aVariable('r', { only_on_cluster: true, held: { alice: 1 } })) })
+    );
+    fireEvent.contextMenu(row('r'), { clientX: 10, clientY: 10 });
+    await user.click(await screen.findByRole('menuitem', { name: /^Release/ }));
+    expect(kernel.asked).toEqual([]);
+    const question = await screen.findByRole('alertdialog');
+    expect(question.textContent).toContain('Release r? The notebook has no value of it.');
+    await user.click(within(question).getByRole('button', { name: 'Release' }));
+    expect(kernel.asked).toEqual([{ op: 'release', args: { names: ['r'] } }]);
+  });
+});
+
 describe('stopping the cluster', () => {
   const stop = async (): Promise<void> => {
     await user.click(screen.getByRole('button', { name: 'Cluster menu' }));

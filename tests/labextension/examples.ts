@@ -74,6 +74,7 @@ export function aVariable(name: string, fields: VariableFields = {}): PanelVaria
     state: 'held',
     reason: '',
     stale: false,
+    only_on_cluster: false,
     ...fields,
     held: counts(fields.held),
     pending: counts(fields.pending)

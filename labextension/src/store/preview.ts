@@ -40,17 +40,19 @@ export interface IPreview {
   readonly nbytes: number;
   /** Copies of variables that would be let go. */
   readonly drops: number;
+  /** Variables that would be let go of and that the notebook has no value of. */
+  readonly loses: readonly string[];
   /** Workers that get their copy only when they resume. */
   readonly paused: readonly string[];
   readonly refusal: Refusal | null;
 }
 
-/** What to do about a gesture: say why not, ask whether so much shall be copied, or just do it. */
+/** What to do about a gesture: say why not, ask whether so much shall be copied or lost, or just do it. */
 export type Decision = 'refuse' | 'ask' | 'perform';
 
 /** Decide about a gesture, where copies of more than `confirmAbove` bytes have to be confirmed. */
-export function decide({ refusal, nbytes }: IPreview, confirmAbove: number): Decision {
-  return refusal !== null ? 'refuse' : nbytes > confirmAbove ? 'ask' : 'perform';
+export function decide({ refusal, nbytes, loses }: IPreview, confirmAbove: number): Decision {
+  return refusal !== null ? 'refuse' : nbytes > confirmAbove || loses.length > 0 ? 'ask' : 'perform';
 }
 
 const NOTHING: IPreview = {
@@ -60,6 +62,7 @@ const NOTHING: IPreview = {
   shared: new Map(),
   nbytes: 0,
   drops: 0,
+  loses: [],
   paused: [],
   refusal: null
 };
@@ -115,6 +118,9 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
     ...amounts,
     nbytes: [...own.values(), ...shared.values()].reduce((total, nbytes) => total + nbytes, 0),
     drops,
+    loses: [...steps.values()].flatMap(({ names, placement }) =>
+      placement === null ? names.filter(name => state.variables.get(name)?.only_on_cluster === true) : []
+    ),
     paused: [...incoming.keys()].filter(worker => state.workers.get(worker)?.status === 'paused'),
     refusal:
       wanting && state.workers.size === 0 ? { reason: 'no-workers' } : firstThatDoesNotFit(state, own, shared)

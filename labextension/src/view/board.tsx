@@ -40,7 +40,7 @@ import { type ITranslate, TranslateProvider } from './useTranslate';
 import { useTravel } from './travel';
 import type { Select } from './variableRow';
 import { Variables } from './variableList';
-import { formatBytes, previewWords, questionWords, stopWords, variableNames } from './words';
+import { agreeWords, formatBytes, previewWords, questionWords, stopWords, variableNames } from './words';
 import { type IWorkersHandle, Workers } from './workerList';
 
 export interface IBoardProps {
@@ -80,7 +80,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
         case 'ask':
           setAsked({
             text: questionWords(trans, carried, target, result),
-            yes: trans.__('Copy'),
+            yes: agreeWords(trans, result),
             act: () => model.perform(result.steps)
           });
           return;

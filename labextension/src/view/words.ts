@@ -112,19 +112,27 @@ export function stateWords(trans: ITranslate, moves: IBoardState['moves'], varia
   }
 }
 
-/** What is asked before a large copy. */
+/** What is asked before a large copy, or before something is lost. */
 export function questionWords(
   trans: ITranslate,
   { names }: ICarried,
   target: Target,
-  { nbytes }: IPreview
+  { nbytes, loses }: IPreview
 ): string {
+  if (loses.length > 0) {
+    return trans.__('Release %1? The notebook has no value of it.', variableNames(trans, loses));
+  }
   return trans.__(
     '%1 to %2: copies %3.',
     variableNames(trans, names),
     targetWords(trans, target),
     formatBytes(nbytes)
   );
+}
+
+/** What the button says that agrees to it. */
+export function agreeWords(trans: ITranslate, { loses }: IPreview): string {
+  return loses.length > 0 ? trans.__('Release') : trans.__('Copy');
 }
 
 /** What is asked before the cluster is stopped; null: nothing would be lost, and nobody else has it. */
@@ -196,6 +204,9 @@ export function previewWords(
   }
   if (preview.drops > 0) {
     parts.push(trans._n('lets go of %1 copy', 'lets go of %1 copies', preview.drops));
+  }
+  if (preview.loses.length > 0) {
+    parts.push(trans.__('the notebook has no value of it'));
   }
   if (preview.paused.length > 0) {
     parts.push(trans.__('waits until %1 resumes', workerNames(trans, preview.paused)));

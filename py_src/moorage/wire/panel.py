@@ -87,6 +87,7 @@ class PanelVariable(TypedDict):
     state: State
     reason: str
     stale: bool
+    only_on_cluster: bool  # this notebook has no value of that name: to let go of it is to lose it
     held: CountsDict  # keys that workers have, as confirmed by them
     pending: CountsDict  # keys that they still lack
 
@@ -213,6 +214,7 @@ class PanelVariableChange(TypedDict, total=False):
     state: State
     reason: str
     stale: bool
+    only_on_cluster: bool
     held: CountsChange
     pending: CountsChange
 

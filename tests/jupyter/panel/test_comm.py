@@ -257,6 +257,18 @@ def test_what_cannot_be_answered_is_ignored(panel):
     assert panel.state["cluster"]["status"] == "connected"
 
 
+def test_it_is_told_what_the_notebook_has_no_value_of(panel):
+    panel.kernel.run("x = 1\n%broadcast x")
+    panel.kernel.run("get_ipython().run_cell_magic('broadcast', 'y', '[1]')")
+    panel.kernel.run("get_ipython().run_cell_magic('submit', '-o z --broadcast', '1')")
+    state = panel.see(lambda state: set(state["variables"]) >= {"x", "y", "z"})
+    told = {name: state["variables"][name]["only_on_cluster"] for name in "xyz"}
+    assert told == {"x": False, "y": True, "z": True}
+    panel.kernel.run("y = 5")
+    panel.see(lambda state: not state["variables"]["y"]["only_on_cluster"])
+    panel.kernel.run("%release x y z")
+
+
 def test_what_is_on_the_cluster_without_being_placed_is_told_while_somebody_watches(panel):
     panel.ask("watch", candidates=True, threshold=10**9)
     panel.kernel.run("import dask.array\nx_far = dask.array.random.random((8, 10**6), chunks=(1, -1)).persist()")

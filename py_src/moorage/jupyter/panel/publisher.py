@@ -21,6 +21,7 @@ from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.ledger import PanelLedger
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
+from moorage.kernel.placement.variable import Variable
 from moorage.wire.panel import (
     PanelCluster,
     PanelNotice,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NO_VALUE = (Variable, type(None))  # what a name means in the notebook of which only the cluster has the value
 _INTERVAL = 0.05  # seconds between updates
 _LOOK = 0.002  # seconds in which a look at the notebook's variables begins with no further one
 _PAUSE = 0.05  # seconds until it goes on
@@ -263,6 +265,7 @@ class Panel:
                 notices=dict(self._notices),
                 read_only=self.read_only,
             )
+        namespace = self.shell.user_ns
         variables, workers = controller.link.mirror.snapshot()
         placed, arriving = list(controller.placer.placed.items()), dict(controller.placer.arriving)
         return Facts(
@@ -271,11 +274,12 @@ class Panel:
             variables=variables,
             owner=controller.placer.owner,
             stale={name for name, known in placed if known.rebound or known.changed},
+            only_on_cluster={name for name, _ in placed if type(namespace.get(name)) in _NO_VALUE},
             sending={
                 name: {**variable, "reason": part_of(*arriving[name])} if name in arriving else variable
                 for name, variable in self._sending.items()
             },
-            namespace=self.shell.user_ns,
+            namespace=namespace,
             candidates=self.candidates.found,
             ledger=self._ledger.rows,
             named=self._ledger.named,

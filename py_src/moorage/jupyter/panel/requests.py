@@ -298,6 +298,7 @@ def _on_their_way(
             "state": "moving",
             "reason": "being sent from the notebook",
             "stale": False,
+            "only_on_cluster": False,
             "held": counts.none(),
             "pending": pending,
         }

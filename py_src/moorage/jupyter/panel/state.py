@@ -48,6 +48,8 @@ class Facts:
         What this notebook is called on the cluster.
     stale : collection of str
         Names of this notebook's variables whose value has changed since.
+    only_on_cluster : collection of str
+        Names of this notebook's variables of which it has no value.
     sending : mapping of str to PanelVariable
         Those that are being sent, and that the scheduler does not know yet.
     namespace : container of str
@@ -65,6 +67,7 @@ class Facts:
     variables: Mapping[str, VariableRecord] = field(default_factory=dict)
     owner: str = ""
     stale: Collection[str] = frozenset()
+    only_on_cluster: Collection[str] = frozenset()
     sending: Mapping[str, PanelVariable] = field(default_factory=dict)
     namespace: Container[str] = frozenset()
     candidates: Mapping[str, PanelCandidate] = field(default_factory=dict)
@@ -113,7 +116,7 @@ class StateMaker:
     """
 
     def __init__(self) -> None:
-        self._variables: dict[str, tuple[VariableRecord, bool, PanelVariable]] = {}
+        self._variables: dict[str, tuple[VariableRecord, tuple[bool, bool], PanelVariable]] = {}
         self._workers: dict[str, tuple[WorkerDict, tuple[int, int], PanelWorker]] = {}
 
     def __call__(self, facts: Facts) -> PanelState:
@@ -150,7 +153,8 @@ class StateMaker:
         stale = mine and record["name"] in facts.stale
         known = self._variables.get(name)
         placement = _named(record["placement"], addresses)
-        same = known is not None and known[0] is record and known[1] == stale
+        only_on_cluster = mine and record["name"] in facts.only_on_cluster
+        same = known is not None and known[0] is record and known[1] == (stale, only_on_cluster)
         if known is not None and same and known[2]["placement"] == placement:
             return known[2]
         variable: PanelVariable = {
@@ -165,10 +169,11 @@ class StateMaker:
             "state": record["state"],
             "reason": record["reason"],
             "stale": stale,
+            "only_on_cluster": only_on_cluster,
             "held": record["held"],
             "pending": record["pending"],
         }
-        self._variables[name] = (record, stale, variable)
+        self._variables[name] = (record, (stale, only_on_cluster), variable)
         return variable
 
     def _worker(self, name: str, worker: WorkerDict, named: tuple[int, int]) -> PanelWorker:
