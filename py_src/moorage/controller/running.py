@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from distributed import Future
@@ -16,6 +16,7 @@ from moorage.controller.connected import Connected
 from moorage.errors import UnknownWorkerError
 from moorage.kernel.ledger.asking import Asking
 from moorage.kernel.ledger.memory import Memory
+from moorage.kernel.ledger.watch import Watch
 from moorage.kernel.placement.targets import known
 from moorage.model import OnWorkers, WorkerInfo
 from moorage.plan import ClusterView
@@ -241,6 +242,15 @@ class Running(Connected):
         alice: 412.10 MiB: ddf 256.00 MiB, results 32.00 MiB, unmanaged 124.10 MiB
         """
         return self._run(lambda: self._memory(most), asynchronous)
+
+    async def _connect(self) -> None:
+        await super()._connect()
+        self._pressure = Watch(self._link, partial(self._memory, 1000))
+
+    async def _let_go(self) -> None:
+        if "_pressure" in vars(self):
+            self._pressure.close()
+        await super()._let_go()
 
     async def _memory(self, most: int) -> Memory:
         return await self._asking.memory(await self._link.workers(), most)

@@ -98,7 +98,7 @@ def test_a_worker_that_is_paused_or_has_spilled_says_so():
     full = Memory((worker(status="paused"), worker("bob", spilled=5 * MB)), (named("x", 80 * MB), named("x", 1)))
     assert [line.split(",")[0] for line in warnings(full, FRACTIONS)] == [
         "alice is paused",
-        "bob writes data to its disk",
+        "bob has written data to its disk",
     ]
 
 

@@ -24,37 +24,42 @@ def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> li
         ``spill``, ``pause`` and ``terminate``: at which part of its limit a worker does that; Dask's settings
         ``distributed.worker.memory``.
     """
-    return [
-        f"{worker.name} {what}: {_filled_by(memory, worker)}"
-        for worker in memory.workers
-        if (what := _about_to(worker, fractions))
-    ]
+    found = []
+    for worker in memory.workers:
+        what = about_to(worker.status, worker.process, worker.limit, fractions)
+        if not what and worker.spilled:
+            what = "has written data to its disk"
+        if what:
+            taken = f"at {format_bytes(worker.process)} of {format_bytes(worker.limit)}"
+            found.append(" ".join([f"{worker.name} {what}, {taken}:", *filter(None, filled_by(memory, worker))]))
+    return found
 
 
-def _about_to(worker: WorkerMemory, fractions: Mapping[str, float | bool | None]) -> str:
-    if not worker.limit:
+def about_to(status: str, process: int, limit: int, fractions: Mapping[str, float | bool | None]) -> str:
+    """Return what a worker is about to do for want of memory, such as ``is about to pause``; else nothing."""
+    if not limit:
         return ""
-    takes = f"at {format_bytes(worker.process)} of {format_bytes(worker.limit)}"
-    if worker.status == "paused":
-        return f"is paused, {takes}"
+    if status == "paused":
+        return "is paused"
     for verb, doing in (("terminate", "be killed"), ("pause", "pause"), ("spill", "write data to its disk")):
         at = fractions.get(verb)
-        if at and worker.process >= NEAR * float(at) * worker.limit:
-            return f"is about to {doing}, {takes}"
-    return f"writes data to its disk, {takes}" if worker.spilled else ""
+        if at and process >= NEAR * float(at) * limit:
+            return f"is about to {doing}"
+    return ""
 
 
-def _filled_by(memory: Memory, worker: WorkerMemory) -> str:
-    there = [(named, nbytes) for named, nbytes in memory.on(worker.name) if nbytes.memory + nbytes.disk > 0]
+def filled_by(memory: Memory, worker: WorkerMemory) -> tuple[str, str]:
+    """Return what fills a worker, and what would free it, each in a sentence or two."""
+    there = [(named, nbytes) for named, nbytes in memory.on(worker.name) if _own(nbytes)]
     largest = [one for one in there if _own(one[1]) >= worker.unmanaged][:_MOST]
     if not largest:
         return (
-            f"{format_bytes(worker.unmanaged)} are not data that Dask manages. "
-            f'cluster.client.restart_workers(["{worker.name}"]) begins anew; what is placed comes back.'
+            f"{format_bytes(worker.unmanaged)} are not data that Dask manages.",
+            f'cluster.client.restart_workers(["{worker.name}"]) begins anew; what is placed comes back.',
         )
     words = [f"{named.name} takes {format_bytes(_own(nbytes))}" for named, nbytes in largest]
     remedies = dict.fromkeys(filter(None, (remedy(named) for named, _ in largest)))
-    return f"{', '.join(words)}. {' '.join(remedies)}".strip()
+    return f"{', '.join(words)}.", " ".join(remedies)
 
 
 def _own(nbytes: Bytes) -> int:
