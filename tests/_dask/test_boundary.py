@@ -16,7 +16,7 @@ DOCUMENTED = {"_exit", "_fields", "_replace", "_esm", "_render_traceback_", "_re
 KNOWN = {
     "images/arrays.py: _fill_value",  # numpy's masked arrays: what their constructor takes can be read only there
     "images/arrays.py: _hardmask",
-    "jupyter/panel/comm.py: _reply_subshell_for",  # ipykernel; only if it is there
+    "jupyter/ipython.py: _reply_subshell_for",  # ipykernel; only if it is there
     "worker/unpickling/classes.py: _class_setstate",  # cloudpickle; only if it is there
     "worker/unpickling/classes.py: _DYNAMIC_CLASS_TRACKER_BY_ID",
 }

@@ -1,5 +1,13 @@
 """Loading moorage into a shell and taking it away again. No cluster."""
 
+import importlib
+
+import pytest
+
+from moorage.errors import VersionError
+from moorage.jupyter.extension import load
+from moorage.jupyter.ipython import PARTS
+
 MAGICS = {"cluster", "scatter", "broadcast", "pin", "release", "gather", "placement", "submit"}
 CELL_MAGICS = {"scatter", "broadcast", "pin", "submit"}
 
@@ -55,3 +63,23 @@ def test_every_magic_explains_itself(shell):
     for name in MAGICS:
         assert "usage: %" in shell.run(f"%{name} -h")
         assert "usage: %" in shell.ip.magics_manager.magics["line"][name].__doc__
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if not part.live], ids=str)
+def test_without_a_function_of_ipythons_nothing_is_put_into_the_shell(part, bare_shell, monkeypatch):
+    before = traces(bare_shell)
+    module, _, kind = part.owner.partition(":")
+    monkeypatch.setattr(getattr(importlib.import_module(module), kind), part.name, lambda self, another: None)
+    with pytest.raises(VersionError, match=f"IPython .* {kind}.{part.name} that takes"):
+        load(bare_shell.ip)
+    assert traces(bare_shell) == before
+
+
+@pytest.mark.parametrize("name", ["strdispatchers", "user_ns_hidden"])
+def test_without_a_part_of_the_shell_nothing_is_put_into_it(name, bare_shell, monkeypatch):
+    before = traces(bare_shell)
+    monkeypatch.delattr(bare_shell.ip, name)
+    with pytest.raises(VersionError, match=f"IPython .* has no InteractiveShell.{name}"):
+        load(bare_shell.ip)
+    monkeypatch.undo()
+    assert traces(bare_shell) == before

@@ -11,7 +11,7 @@ from moorage.errors import VersionError
 REMEDY = "Use a moorage that knows that version, or the version of Dask that this one was made for: 2026.8."
 
 
-def check(parts: Iterable[Part], *objects: Any) -> None:
+def check(parts: Iterable[Part], *objects: Any, remedy: str = REMEDY) -> None:
     """Refuse to go on, before anything is touched, if a part is missing or has changed.
 
     Raises
@@ -20,4 +20,4 @@ def check(parts: Iterable[Part], *objects: Any) -> None:
         Names the part.
     """
     if fault := changed(parts, *objects):
-        raise VersionError(f"{fault[:1].upper()}{fault[1:]}.", REMEDY)
+        raise VersionError(f"{fault[:1].upper()}{fault[1:]}.", remedy)

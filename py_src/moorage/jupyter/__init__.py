@@ -6,6 +6,7 @@
 * ``board``      the panel as a widget
 * ``display``, ``results_view``  what is shown as the output of a cell
 * ``binding``    the notebook's variable for a cluster
+* ``ipython``    the boundary to undocumented parts of IPython and ipykernel
 
 The panel itself is in ``labextension/``. Imported by nothing.
 """

@@ -16,7 +16,8 @@ from traitlets import Bool, observe
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, MoorageError
-from moorage.jupyter.panel.comm import PanelChannel, keep_shell, open_channel
+from moorage.jupyter.ipython import keep_shell
+from moorage.jupyter.panel.comm import PanelChannel, open_channel
 from moorage.jupyter.panel.state import as_read_only
 
 _STATIC = Path(__file__).parent / "static"

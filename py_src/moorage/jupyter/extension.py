@@ -17,6 +17,7 @@ from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.jupyter import board, display, memory_view, results_view
 from moorage.jupyter.binding import notebook_names
+from moorage.jupyter.ipython import check_shell
 from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
 from moorage.jupyter.magics.collections.commands import CollectionMagics
@@ -40,6 +41,7 @@ _MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, MemoryMagics)
 
 def load(shell: InteractiveShell) -> None:
     """Add moorage to `shell`."""
+    check_shell(shell)
     unload(shell)
     shell.register_magics(*_MAGICS)
     _set_configurables(shell, registry.all_controllers())

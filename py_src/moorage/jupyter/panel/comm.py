@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import comm
 
 from moorage.errors import MoorageError
+from moorage.jupyter.ipython import keep_shell
 from moorage.jupyter.panel.publisher import Panel
 from moorage.jupyter.panel.requests import Requests
 from moorage.jupyter.panel.shapes import check
@@ -37,15 +38,6 @@ HELLO = "moorage.hello"
 
 
 _UNLOADED: PanelClosed = {"reason": "unloaded", "message": ""}
-
-
-def keep_shell(channel: Any) -> None:
-    """Let what is sent to us on this comm be handled by the shell that it is addressed to.
-
-    Without that ipykernel hands it to the shell that has published on the comm last, which may be busy with a cell.
-    """
-    if hasattr(channel, "_reply_subshell_for"):  # since ipykernel 7.2
-        channel._reply_subshell_for = lambda _data, addressed: addressed
 
 
 @dataclass(eq=False, slots=True)
