@@ -407,3 +407,15 @@ def test_workers_of_a_host_that_got_the_same_in_two_segments_end_up_with_one(clu
     assert len(mapped(cluster)["alice"]) == 1
     totals = [cluster.client.submit(np.sum, cluster["x"].future, workers=[w], pure=False) for w in ("alice", "bob")]
     assert cluster.client.gather(totals) == [x.sum()] * 2
+
+
+def test_a_plain_task_that_fails_keeps_nothing_of_what_it_was_given(cluster):
+    def fail(x):
+        raise ValueError(f"no {x.sum()}")
+
+    future = cluster.client.submit(fail, cluster.broadcast(random(78), name="x"), workers=["alice"], pure=False)
+    with pytest.raises(ValueError, match="no"):
+        future.result()
+    del future
+    cluster.release("x")
+    eventually(lambda: not mapped(cluster)["alice"], 10)

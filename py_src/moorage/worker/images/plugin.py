@@ -8,7 +8,9 @@ or to its own disk, it sends as an image, too. Neither the scheduler nor the wor
 from __future__ import annotations
 
 import functools
+import gc
 import sys
+import time
 import traceback
 import types
 from collections.abc import Callable, Collection, Mapping
@@ -29,6 +31,8 @@ from moorage.worker.images.sharing import Sharing
 TICK = 1.0
 """Seconds between looks at what is no longer used."""
 
+_REST = 20  # times as long as it took passes at least before garbage is collected again
+
 
 class ImagesPlugin(WorkerPlugin):
     """Puts a `Table` into a worker process, as module `name`, and has the worker send what it knows as images.
@@ -46,6 +50,8 @@ class ImagesPlugin(WorkerPlugin):
     def __init__(self, name: str, share: bool = True) -> None:
         self.name = name
         self._share = share
+        self._failed = False  # a task has, since garbage was collected
+        self._collect_after = 0.0
 
     def setup(self, worker: Any) -> None:
         """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
@@ -84,6 +90,8 @@ class ImagesPlugin(WorkerPlugin):
             self._sharing.tell(key)
         elif start == "memory":
             self._forwarding.forget(key)
+        if finish == "error":
+            self._failed = True
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
@@ -105,7 +113,18 @@ class ImagesPlugin(WorkerPlugin):
     def _sweep(self) -> None:
         self._module.table.mappings.expire()
         self._forwarding.expire()
+        self._collect()
         self._module.table.sweep(self._in_memory)
+
+    def _collect(self) -> None:
+        """Let go of mapped memory that failed tasks were given.
+
+        Dask leaves it in a cycle: the error, its traceback, and the frame that had the error at hand.
+        """
+        if self._failed and len(self._module.table.mappings) and (begun := time.monotonic()) > self._collect_after:
+            self._failed = False
+            gc.collect()
+            self._collect_after = time.monotonic() + _REST * (time.monotonic() - begun)
 
     def _in_memory(self) -> Collection[int]:
         workers = list(self._module.workers.values())
