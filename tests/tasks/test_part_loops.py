@@ -9,7 +9,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import futures_of, get_worker, wait
+from distributed import Event, futures_of, get_worker, wait
 
 from moorage.errors import InputError
 
@@ -52,6 +52,27 @@ def test_what_is_not_computed_is_computed_first(cluster):
     assert cluster.map(sum, bag).gather() == [1, 5, 9, 13, 17]
     several = [dask.delayed(range)(n) for n in range(3)]
     assert cluster.map(len, several).gather() == [0, 1, 2]
+
+
+def opened(gate, i):
+    assert Event(gate).wait(60)
+    return i
+
+
+def test_parts_that_are_still_computed_run_where_they_come_to_be(cluster):
+    gate = Event("loop-gate", client=cluster.client)
+    parts = [cluster.persist(dask.delayed(opened)("loop-gate", i), workers=["alice", "bob"][i % 2]) for i in range(8)]
+    results = cluster.map(where, parts)
+    assert not results.wait(0.5)
+    gate.set()
+    assert results.gather() == [(["alice", "bob"][i % 2], i) for i in range(8)]
+
+
+def test_the_error_of_a_part_is_that_of_its_item(cluster):
+    results = cluster.map(where, [dask.delayed(divmod)(1, 0), dask.delayed(divmod)(1, 1)])
+    results.wait(30)
+    assert isinstance(results.errors[0].exception, ZeroDivisionError)
+    assert results[1][1] == (1, 0)
 
 
 def test_results_are_a_collection_again(cluster):

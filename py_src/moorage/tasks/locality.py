@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BANDWIDTH = 100e6
 """Bytes per second between workers, as Dask assumes before it has measured."""
+_LOOK = 0.1  # seconds between looks at parts that are being computed
 WORTH_IT = 0.5
 """Seconds that copying data to more workers has to save at least."""
 
@@ -179,19 +180,22 @@ class Locality:
 
 
 class Located:
-    """Items that are placed one by one: each runs where it is.
+    """Items that are placed one by one: each runs where it is, and not before it is somewhere.
 
     Parameters
     ----------
     backend : Backend
-    keys : sequence of key
-        Per item.
+    items : sequence of Future
+        While one is being computed, it is held back.
     """
 
-    def __init__(self, backend: Backend, keys: Sequence[Any]) -> None:
+    def __init__(self, backend: Backend, items: Sequence[Future[Any]]) -> None:
         self._backend = backend
-        self._keys = keys
-        self._left: set[int] = set(range(len(keys)))
+        self._items = items
+        self._keys = [item.key for item in items]
+        self._held_back = False
+        self._looked = 0.0
+        self._left: set[int] = set(range(len(items)))
         self._queues: dict[str, deque[int]] = {}
         self._lanes: list[Lane] | None = None
 
@@ -204,7 +208,7 @@ class Located:
 
     def lanes(self) -> list[Lane]:
         """Return one lane per worker that has items waiting."""
-        if self._lanes is None:
+        if self._lanes is None or (self._held_back and time.monotonic() - self._looked > _LOOK):
             self._assign()
         return [lane for lane in self._lanes or () if self._queues[lane.name]]
 
@@ -216,11 +220,16 @@ class Located:
         return taken
 
     def _assign(self) -> None:
+        self._looked, self._held_back = time.monotonic(), False
         workers = {worker.name: worker for worker in self._backend.workers()}
+        pending = {index for index in self._left if self._items[index].status == "pending"}
         holders = self._backend.holders(self._keys)
         self._queues = {name: deque() for name in ("", *workers)}
         for index in sorted(self._left):
             at = [name for name in holders.get(self._keys[index], ()) if name in workers]
+            if not at and index in pending:
+                self._held_back = True
+                continue
             best = min(at, key=lambda name: len(self._queues[name]) / workers[name].nthreads, default="")
             self._queues[best].append(index)
         everywhere = Lane("", (), sum(worker.nthreads for worker in workers.values()))

@@ -272,7 +272,7 @@ class Submitter:
         payload = self._prepare(program, options, notebook, everywhere=True)
         feed: Feed
         if one_by_one is not None and not options.workers and not options.near:
-            feed = WhereTheyAre(one_by_one, Located(backend, [future.key for future in one_by_one]))
+            feed = WhereTheyAre(one_by_one, Located(backend, one_by_one))
         else:
             feed = InOrder(source, Locality(backend, options, payload.keys))
         work = Work(payload, digest(payload), name, notebook, spread=len(iterables) > 1)

@@ -164,6 +164,7 @@ def test_a_picture_shows_each_block(cluster):
     cluster.scatter(kept, "kept", workers=["alice", "bob"])
     settled(cluster, "kept")
     parts = cluster["kept"].parts
+    assert repr(cluster["kept"]).endswith("12 blocks, held, alice: 6, bob: 6>")
     assert parts.shape == (3, 4)
     assert parts[5].block == (1, 1)
     picture = cluster["kept"].plot()

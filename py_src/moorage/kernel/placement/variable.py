@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 class _Inventory(Protocol):
     def record(self, name: str) -> VariableRecord: ...
+    def states(self, names: list[str]) -> Placements: ...
     def futures(self, name: str) -> Any: ...
     def future_of(self, key: Any, name: str) -> Future[Any]: ...
 
@@ -99,4 +100,8 @@ class Variable:
 
     def __repr__(self) -> str:
         record = self._placer.record(self.name)
-        return f"<Variable {self.name}: {record['typename']} {record['detail']}, {record['state']}>"
+        spread = ""
+        if record["structure"]["kind"] == "collection":
+            held = self._placer.states([self.name])[self.name].held
+            spread = "".join(f", {worker}: {n:,}" for worker, n in sorted(held.items()))
+        return f"<Variable {self.name}: {record['typename']} {record['detail']}, {record['state']}{spread}>"
