@@ -137,7 +137,7 @@ class Ledger:
         That is seen by a few numbers: a worker that has got and lost keys of the same number and bytes in all, of which
         no client and no name knows, would be taken for one that has not.
         """
-        wanted = sum(len(cs.wants_what) for cs in self._scheduler.clients.values())
+        wanted = tuple((client, len(cs.wants_what)) for client, cs in self._scheduler.clients.items())
         signs = self._told, frozenset(self._desired.records), len(self._desired.by_key), wanted
         before, self._signs = self._signs, signs
         if signs != before:

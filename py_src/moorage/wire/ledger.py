@@ -54,7 +54,7 @@ class LedgerReply(TypedDict):
     """The ledger as of now."""
 
     known: int  # number of names that the client has told, so that it can tell whether some are missing here
-    seconds: float  # of CPU that the answer has taken: who asks time and again should wait a hundred times that
+    seconds: float  # of CPU that the answer has taken
     workers: list[LedgerWorker]
     names: list[LedgerName]  # the largest first
 

@@ -2,7 +2,7 @@
 
 import dask.array as da
 
-from moorage.jupyter.panel.ledger import rows_of
+from moorage.jupyter.panel.ledger import pause_after, rows_of
 from moorage.kernel.ledger.memory import Bytes, Memory, NamedMemory
 
 
@@ -63,3 +63,9 @@ def test_a_published_dataset_counts_as_a_collection():
     rows, named = rows_of(memory(shared), {})
     assert rows["dataset  flights"]["kind"] == "dataset"
     assert named == {"alice": (10, 0)}
+
+
+def test_a_scheduler_for_which_an_answer_is_work_is_asked_less_often():
+    assert pause_after(None) == pause_after(Memory((), (), 0.001)) == 1
+    assert pause_after(Memory((), (), 0.01)) == 2
+    assert pause_after(Memory((), (), 1.0)) == 200

@@ -1,7 +1,7 @@
 """What fills the workers' memory without being placed, as the panel shows it: a row a name, and two sums a worker.
 
-`PanelLedger` asks the cluster at most once a second, when something has changed there and somebody looks. Nothing of
-the size of names times workers goes to a panel, however much is where.
+`PanelLedger` asks the cluster when something has changed there and somebody looks: at most once a second, and less
+often where that is work for the scheduler. Nothing of the size of names times workers goes to a panel.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from moorage.wire.panel import MemoryKind, PanelNamedMemory
 logger = logging.getLogger(__name__)
 
 _INTERVAL = 1.0  # seconds between two questions
+_SHARE = 200  # times what the scheduler takes for an answer
+_LONGEST = 600.0  # seconds
 _MOST_ON = 2
 
 
@@ -53,6 +55,7 @@ class PanelLedger:
         self._on_change = on_change
         self._asked = Event()
         self._closed = Event()
+        self._at_once = Event()
         self._thread: Thread | None = None
         self.forget()
 
@@ -66,23 +69,28 @@ class PanelLedger:
     def forget(self) -> None:
         """Drop everything, also what is being asked: it is of another cluster."""
         self._of = object()
+        self._at_once.set()
         self.rows: dict[str, PanelNamedMemory] = {}
         self.named: dict[str, tuple[int, int]] = {}
 
     def close(self) -> None:
         """Ask nothing any more."""
         self._closed.set()
+        self._at_once.set()
         self._asked.set()
 
     def _run(self) -> None:
         while True:
             self._asked.wait()
             self._asked.clear()
+            self._at_once.clear()
             if self._closed.is_set():
                 return
             of = self._of
+            pause = _INTERVAL
             try:
                 memory = self._memory()
+                pause = pause_after(memory)
                 rows, named = ({}, {}) if memory is None else rows_of(memory, self._namespace())
             except MoorageError:  # it does not answer, and the cluster's own state says so
                 rows, named = {}, {}
@@ -92,7 +100,12 @@ class PanelLedger:
             if of is self._of:
                 self.rows, self.named = rows, named
                 self._on_change()
-            self._closed.wait(_INTERVAL)
+            self._at_once.wait(pause)
+
+
+def pause_after(memory: Memory | None) -> float:
+    """Return the seconds until the next question: answers are to take the scheduler half a percent of a core."""
+    return max(_INTERVAL, min(_LONGEST, _SHARE * memory.seconds)) if memory is not None else _INTERVAL
 
 
 def rows_of(

@@ -117,6 +117,8 @@ class Memory:
         By name.
     names : tuple of NamedMemory
         The largest first.
+    seconds : float
+        CPU time that the scheduler has taken for it.
 
     Examples
     --------
@@ -128,6 +130,7 @@ class Memory:
 
     workers: tuple[WorkerMemory, ...]
     names: tuple[NamedMemory, ...]
+    seconds: float = 0.0
 
     def __getitem__(self, name: str) -> NamedMemory:
         """Return what is of that name; `KeyError` if nothing is."""
@@ -199,6 +202,7 @@ def memory_of(reply: LedgerReply, owner: str) -> Memory:
             for worker, unmanaged in sorted(zip(workers, left, strict=True), key=lambda one: _natural(one[0]["name"]))
         ),
         tuple(names),
+        reply["seconds"],
     )
 
 
