@@ -1,0 +1,24 @@
+"""What fills the workers' memory without being placed: a row for each name, and a part of each bar."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.panel.conftest import SCREENSHOTS
+
+
+def test_a_collection_is_a_row_and_a_part_of_the_bars_until_it_is_deleted(kernel, desk):
+    kernel.run(
+        "grid = np.zeros((1000, 5000))\n%broadcast grid\n"
+        "import dask.array\nddf = dask.array.random.random((8, 10**6), chunks=(1, -1)).persist()"
+    )
+    row = desk.board.locator('[data-moorage-named="ddf"]')
+    expect(row).to_contain_text("collection, 8 parts")
+    expect(row).to_contain_text("61 MiB")
+    legend = desk.board.get_by_role("list", name="Legend of the memory bars")
+    expect(legend).to_contain_text("collections")
+    expect(desk.worker("alice").get_by_role("img")).to_have_attribute("aria-label", re.compile("collections [1-9]"))
+    desk.page.screenshot(path=SCREENSHOTS / "ledger.png")
+    kernel.run("del ddf")
+    expect(row).to_have_count(0)
+    expect(legend).not_to_contain_text("collections")
