@@ -248,7 +248,7 @@ class Counted:
 
 def _count_running(counted: dict[Entry, Counted], worker: int, ws: WorkerState, named: int) -> None:
     """Give what a process has taken of late, beyond its keys, to the tasks that it runs, in equal parts."""
-    running = list(ws.executing)
+    running = [ts for ts in list(ws.executing) if ts.processing_on is ws]  # of the last heartbeat, those that still do
     if not running:
         return
     lately = max(0, ws.memory.process - named - ws.memory.unmanaged_old)

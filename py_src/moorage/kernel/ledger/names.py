@@ -24,6 +24,7 @@ _NOTHING = (
     *(int, float, complex, str, bytes, bytearray, type(None), type, range, slice),
     *(FunctionType, BuiltinFunctionType, MethodType, ModuleType),
 )
+_PLAIN = frozenset(_NOTHING)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
 Opener = Callable[[Any], Iterable[Future[Any]] | None]
@@ -50,8 +51,12 @@ class Names:
     def look(self, namespace: Mapping[str, Any]) -> dict[str, HeldName]:
         """Return them, and what they keep; from any thread."""
         seen: dict[str, tuple[Any, HeldName | None]] = {}
+        dull = set(_NOTHING)  # types of what keeps nothing, as far as that is seen by the type
         for name, value in _named(namespace):
-            if isinstance(value, _NOTHING):
+            if type(value) in dull:
+                continue
+            if self._is_dull(value):
+                dull.add(type(value))
                 continue
             mark = _mark(value)
             known = self._seen.get(name)
@@ -60,6 +65,14 @@ class Names:
             seen[name] = known
         self._seen = seen
         return {name: held for name, (_, held) in seen.items() if held is not None}
+
+    def _is_dull(self, value: Any) -> bool:
+        """Whether nothing of that type keeps keys."""
+        return not (
+            isinstance(value, (Future, *_CONTAINERS))
+            or hasattr(type(value), "__dask_graph__")
+            or self._opener(value) is not None
+        )
 
     def _held(self, value: Any) -> HeldName | None:
         keys = list(dict.fromkeys(future.key for future in self._futures(value, _DEEPEST)))
@@ -73,8 +86,12 @@ class Names:
         if isinstance(value, Future):
             yield value
         elif isinstance(value, _CONTAINERS):
-            for element in _elements(value) if depth else ():
-                if not isinstance(element, _NOTHING):
+            elements = _elements(value) if depth else []
+            kinds = set(map(type, elements))
+            if kinds == {Future}:
+                yield from elements
+            elif not kinds <= _PLAIN:
+                for element in elements:
                     yield from self._futures(element, depth - 1)
         elif (futures := self._opener(value)) is not None:
             yield from futures
@@ -111,7 +128,7 @@ def _elements(value: Any) -> list[Any]:
             continue
     else:
         return []
-    if len(elements) > _LONG and all(isinstance(one, _NOTHING) for one in elements[:: len(elements) // _SAMPLES]):
+    if len(elements) > _LONG and _PLAIN.issuperset(map(type, elements[:: len(elements) // _SAMPLES])):
         return []
     return elements
 
