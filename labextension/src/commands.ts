@@ -155,7 +155,10 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
     describedBy: ofVariable,
     execute: async args => {
       const name = await askName(options, args, [...(state()?.variables.keys() ?? [])]);
-      if (name !== null) {
+      if (name !== null && state()?.variables.has(name) === false) {
+        // Not known here: the kernel says why not.
+        placements.current?.perform([{ names: [name], placement: null }]);
+      } else if (name !== null) {
         await performAsked(options, { names: [name], from: null, move: false }, { kind: 'release' });
       }
     }
