@@ -61,19 +61,19 @@ def xyz() -> tuple[Any, Any, Any]:
 
 def places(workers: Workers, collection: Any) -> set[str]:
     """The workers that have the parts of a persisted collection."""
-    wait(futures_of(collection), 20)
+    wait(futures_of(collection), 60)
     keys = [future.key for future in futures_of(collection)]
     return set().union(*(workers.look(lambda s: {str(ws.name) for k in keys for ws in s.tasks[k].who_has}),))
 
 
 @pytest.mark.parametrize("where", ["carol", OTHER, ["carol"], [OTHER, "carol"]], ids=str)
 def test_submit_takes_an_alias_a_host_and_lists(cluster: ClusterController, where: Any) -> None:
-    assert cluster.submit(f, workers=where, pure=False).result(20) == ["carol"]
+    assert cluster.submit(f, workers=where, pure=False).result(60) == ["carol"]
 
 
 def test_submit_takes_host_and_port(cluster: ClusterController, port: str) -> None:
-    assert cluster.submit(f, workers=port, pure=False).result(20) == ["alice"]
-    assert cluster.submit(f, workers=[port], pure=False).result(20) == ["alice"]
+    assert cluster.submit(f, workers=port, pure=False).result(60) == ["alice"]
+    assert cluster.submit(f, workers=[port], pure=False).result(60) == ["alice"]
 
 
 @pytest.mark.parametrize("where", ["carol", OTHER, "port", ["bob"]], ids=str)
@@ -81,31 +81,31 @@ def test_submit_takes_host_and_port(cluster: ClusterController, port: str) -> No
 def test_z_on_a_host(cluster: ClusterController, port: str, where: Any, pairs: bool) -> None:
     where = port if where == "port" else where
     _, _, z = xyz()
-    ran, *_ = cluster.compute(z, workers=[(z, where)] if pairs else {z: where}).result(20)
+    ran, *_ = cluster.compute(z, workers=[(z, where)] if pairs else {z: where}).result(60)
     assert ran == {"carol": "carol", OTHER: "carol", port: "alice"}.get(str(where), "bob")
 
 
 def test_z_and_x_on_hosts_of_their_own(cluster: ClusterController, port: str) -> None:
     x, _, z = xyz()
-    ran, (of_x,), _ = cluster.compute(z, workers={z: port, x: OTHER}).result(20)
+    ran, (of_x,), _ = cluster.compute(z, workers={z: port, x: OTHER}).result(60)
     assert (ran, of_x) == ("alice", "carol")
 
 
 def test_a_tuple_groups_collections(cluster: ClusterController) -> None:
     x, y, z = xyz()
-    _, (of_x,), (of_y,) = cluster.compute(z, workers={(x, y): OTHER}).result(20)
+    _, (of_x,), (of_y,) = cluster.compute(z, workers={(x, y): OTHER}).result(60)
     assert of_x == of_y == "carol"
 
 
 def test_a_tuple_on_several_workers(cluster: ClusterController, port: str) -> None:
     x, y, z = xyz()
-    _, (of_x,), (of_y,) = cluster.compute(z, workers={(x, y): [port, "bob"]}).result(20)
+    _, (of_x,), (of_y,) = cluster.compute(z, workers={(x, y): [port, "bob"]}).result(60)
     assert {of_x, of_y} <= {"alice", "bob"}
 
 
 def test_loose_ones_run_where_it_is_said_as_long_as_that_is_there(cluster: ClusterController) -> None:
     x, y, z = xyz()
-    _, (of_x,), (of_y,) = cluster.compute(z, workers={(x, y): "carol"}, allow_other_workers=True).result(20)
+    _, (of_x,), (of_y,) = cluster.compute(z, workers={(x, y): "carol"}, allow_other_workers=True).result(60)
     assert of_x == of_y == "carol"
 
 
@@ -116,7 +116,7 @@ def test_loose_ones_run_elsewhere_when_it_is_needed_and_strict_ones_wait(
     workers.pause("carol")
     try:
         future = cluster.compute(z, workers={x: "carol", z: "alice"}, allow_other_workers=[x])
-        ran, (of_x,), _ = future.result(20)
+        ran, (of_x,), _ = future.result(60)
         assert ran == "alice"
         assert of_x in ("alice", "bob")
         x, _, z = xyz()
@@ -125,7 +125,7 @@ def test_loose_ones_run_elsewhere_when_it_is_needed_and_strict_ones_wait(
         assert not waiting.done()
     finally:
         workers.resume("carol")
-    assert waiting.result(20)[1] == ["carol"]
+    assert waiting.result(60)[1] == ["carol"]
 
 
 @pytest.mark.parametrize("where", ["carol", OTHER, "port"])
