@@ -171,7 +171,9 @@ def test_the_mirror_arrives_at_what_there_is(steps):
                 world.change(what[0], None)
                 late.append(({what[0]: None}, world.journal.revision))
             case "answer" if late:
-                mirror.put(*late.pop(0))
+                said, revision = late.pop(0)
+                mirror.put(said, revision)
+                answers = {vid: known for vid, known in answers.items() if vid not in said or known[1] > revision}
             case "worker":
                 name, status = what
                 world.worker(name, status)
