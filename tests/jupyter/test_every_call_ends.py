@@ -19,6 +19,7 @@ import dask.array
 import numpy as np
 import pytest
 from distributed import Client, Event
+from IPython.core.magic import Magics
 from traitlets.config import Configurable
 
 import moorage
@@ -26,8 +27,7 @@ from moorage.controller import start
 from moorage.controller.cluster import ClusterController
 from moorage.errors import MoorageError
 from moorage.jupyter.magics import cluster_line
-from moorage.jupyter.magics.commands import MoorageMagics
-from moorage.jupyter.magics.submit import SubmitMagics
+from moorage.jupyter.magics.memory.commands import MemoryMagics
 from moorage.jupyter.panel.publisher import Panel
 from moorage.jupyter.panel.requests import Requests
 from moorage.kernel import waiting
@@ -75,7 +75,7 @@ class Scene:
         self.attached = [moorage.attach(self.address, security=self.security) for _ in range(4)]
         start.registry.add(self.cluster)
         self.value = np.arange(1000)
-        shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value)
+        shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value, lazy=dask.array.ones(3))
         self.cluster.broadcast(self.value, "a")
         self.cluster.scatter([1, 2, 3], "parts")
         self.variable = self.cluster["a"]
@@ -144,6 +144,7 @@ CALLS = {
     "ClusterController.gather": lambda s: s.cluster.gather("a"),
     "ClusterController.placement": lambda s: s.cluster.placement(),
     "ClusterController.memory": lambda s: s.cluster.memory(),
+    "ClusterController.parts": lambda s: s.cluster.parts("parts"),
     "ClusterController.sharing": lambda s: s.cluster.sharing("a"),
     "ClusterController.submit": lambda s: s.cluster.submit(int, resources={"GPU": 1}),
     "ClusterController.map": lambda s: s.cluster.map(abs, [1, 2]).gather(),
@@ -155,6 +156,7 @@ CALLS = {
     "ClusterController.__iter__": lambda s: list(s.cluster),
     "ClusterController.__contains__": lambda s: "a" in s.cluster,
     "Variable.gather": lambda s: s.variable.gather(),
+    "Variable.plot": lambda s: s.variable.plot(),
     "Results.__getitem__": lambda s: s.running[0],
     "Results.__getitem__ | there": lambda s: s.there[0],
     "Results.__iter__": lambda s: list(s.running),
@@ -166,6 +168,8 @@ CALLS = {
     "Results.first_errors": lambda s: s.running.first_errors(1),
     "Results.gather": lambda s: s.running.gather(),
     "Results.gather | there": lambda s: s.there.gather(),
+    "Results.to_collection": lambda s: s.running.to_collection(),
+    "Results.to_collection | there": lambda s: s.there.to_collection(),
     "Results.retry": lambda s: s.running.retry(),
     "Results.subscribe": lambda s: s.running.subscribe(lambda: None)(),
     "Results.wait": lambda s: s.running.wait(),
@@ -204,6 +208,8 @@ CALLS = {
     "%gather | results": lambda s: s.line("gather", "running"),
     "%placement": lambda s: s.line("placement"),
     "%memory": lambda s: s.line("memory"),
+    "%compute": lambda s: s.line("compute", "lazy --on lazy=alice"),
+    "%persist": lambda s: s.line("persist", "lazy"),
     "%placement -v": lambda s: s.line("placement", "-v"),
     "%submit": lambda s: s.line("submit"),
     "%%scatter": lambda s: s.cell("scatter", "y", "[1, 2]"),
@@ -248,7 +254,9 @@ def public_calls():
     found -= {f"moorage.{name}" for name in moorage.__all__ if isinstance(getattr(moorage, name), type)}
     for kind in CLASSES:
         found |= {f"{kind.__name__}.{name}" for name, member in members(kind).items() if callable(member)}
-    for magics in (MoorageMagics, SubmitMagics):
+    ours = [kind for kind in Magics.__subclasses__() if kind.__module__.startswith("moorage.")]
+    assert MemoryMagics in ours
+    for magics in ours:
         found |= {f"%{name}" for name in magics.magics["line"]} | {f"%%{name}" for name in magics.magics["cell"]}
     found |= {f"%cluster {action}" for action in cluster_line._cluster_actions()}
     return found | {f"panel {op}" for op in PanelOps.__annotations__}
