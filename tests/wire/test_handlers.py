@@ -12,6 +12,7 @@ import pytest
 import moorage
 from moorage import wire
 from moorage.deploy.host.control import HANDLER, Control
+from moorage.scheduler.causes import Causes
 from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
@@ -21,6 +22,7 @@ from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
+from moorage.wire.why import WhyHandlers
 from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
@@ -34,6 +36,7 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
     LedgerHandlers: (("", Ledger),),
+    WhyHandlers: (("", Causes),),
 }
 #: Where a handler is a method of another name.
 METHODS = {"moorage_pieces": "give", HANDLER: "handle"}
@@ -73,7 +76,7 @@ def test_every_handler_that_is_named_anywhere_is_declared() -> None:
 
 def test_the_table_names_shapes_that_there_are() -> None:
     assert wire.__doc__ is not None
-    named = re.findall(r"`(scheduler|ledger|images|tasks|host|panel)\.(\w+)`", wire.__doc__)
+    named = re.findall(r"`(scheduler|ledger|images|tasks|host|panel|why)\.(\w+)`", wire.__doc__)
     assert len(named) > 10
     for module, name in named:
         assert hasattr(__import__(f"moorage.wire.{module}", fromlist=["x"]), name), f"{module}.{name}"

@@ -20,7 +20,11 @@ PARTS = (
     *parts_of(
         SUBJECT,
         "distributed.scheduler:Scheduler",
-        calls={"unregister_worker_plugin": ("comm", "name"), "unregister_nanny_plugin": ("comm", "name")},
+        calls={
+            "get_events": ("topic",),
+            "unregister_worker_plugin": ("comm", "name"),
+            "unregister_nanny_plugin": ("comm", "name"),
+        },
         live=(
             "_broker", "extensions", "handlers", "loop", "nanny_plugins", "periodic_callbacks", "plugins",
             "worker_plugins",

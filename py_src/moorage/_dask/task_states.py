@@ -20,21 +20,28 @@ PARTS = (
             "transition": ("key", "finish", "stimulus_id"),
             "transitions": ("recommendations", "stimulus_id"),
         },
-        live=("tasks", "workers", "running", "resources", "task_groups", "unrunnable", "host_info"),
+        live=(
+            "allowed_failures", "host_info", "queued", "resources", "running", "task_groups", "tasks", "unrunnable",
+            "workers",
+        ),
     ),
     *parts_of(
         SUBJECT,
         "distributed.scheduler:TaskState",
         has=(
-            "actor", "annotations", "dependencies", "dependents", "exception_text", "host_restrictions",
-            "loose_restrictions", "nbytes", "priority", "processing_on", "resource_restrictions", "run_spec", "state",
-            "suspicious", "type", "waiters", "who_has", "who_wants", "worker_restrictions",
+            "actor", "annotations", "dependencies", "dependents", "exception_blame", "exception_text",
+            "host_restrictions", "loose_restrictions", "nbytes", "prefix", "priority", "processing_on",
+            "resource_restrictions", "run_spec", "state", "suspicious", "type", "waiters", "waiting_on", "who_has",
+            "who_wants", "worker_restrictions",
         ),
         calls={"get_nbytes": (), "set_nbytes": ("nbytes",)},
     ),
     *parts_of(
         SUBJECT,
         "distributed.scheduler:WorkerState",
-        has=("has_what", "host", "memory", "memory_limit", "metrics", "nanny", "nbytes", "processing", "status"),
+        has=(
+            "executing", "has_what", "host", "memory", "memory_limit", "metrics", "nanny", "nbytes", "processing",
+            "status",
+        ),
     ),
 )  # fmt: skip

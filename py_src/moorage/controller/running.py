@@ -1,6 +1,7 @@
-"""The verbs of a `ClusterController` that run code: ``submit``, ``map``, ``compute``, ``persist``; and ``memory``.
+"""Verbs of a `ClusterController` that run code: ``submit``, ``map``, ``compute``, ``persist``; and ``memory``, ``why``.
 
-What fills the memory of workers is told with what runs: both are known by the names that the code has for them.
+What fills the memory of workers, and why something does not go on, is told with what runs: all of that is known by the
+names that the code has for it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from moorage.kernel.ledger.asking import Asking
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.ledger.watch import Watch
 from moorage.kernel.placement.targets import known
+from moorage.kernel.why.answer import Why
 from moorage.model import OnWorkers, WorkerInfo
 from moorage.plan import ClusterView
 from moorage.tasks.collections.compute import on_workers
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import as_dask_has_them
+from moorage.tasks.why import Explainer
 
 
 class Running(Connected):
@@ -251,6 +254,37 @@ class Running(Connected):
         if "_pressure" in vars(self):
             self._pressure.close()
         await super()._let_go()
+
+    def why(self, what: Any, asynchronous: bool | None = None) -> Any:
+        """Return why something is not as you want it: one cause, and what would help.
+
+        Parameters
+        ----------
+        what : str, Future, collection, Results, or container of futures
+            By name: a placed variable, a variable of the notebook, an element of it (``results[7]``), or a worker.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Returns
+        -------
+        Why
+            With ``state``, ``cause`` and ``remedy``; the last is empty if all is well.
+
+        Raises
+        ------
+        UnknownVariableError
+            Neither a variable nor a worker has that name.
+
+        Examples
+        --------
+        >>> cluster.pin("flights", workers=["bob"], value=flights)
+        >>> cluster.why("flights")
+        flights is held: on bob, as asked.
+        """
+        return self._run(lambda: self._why(what), asynchronous)
+
+    async def _why(self, what: Any) -> Why:
+        return await Explainer(self.placer, self._names, lambda: self._memory(1000)).why(what)
 
     async def _memory(self, most: int) -> Memory:
         return await self._asking.memory(await self._link.workers(), most)

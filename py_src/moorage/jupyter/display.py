@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moorage.errors import MoorageError
+from moorage.kernel.why.answer import Why
 from moorage.model import PlacementState, WorkerInfo, describe
 from moorage.wire.panel import PanelCluster
 
@@ -69,6 +70,12 @@ def table(grid: Grid, lines: Sequence[str] = ()) -> Bundle:
     """Return a table with lines of text above it."""
     text = "\n".join([*lines, _text(grid)] if grid.rows else lines)
     return {"text/plain": text, "text/html": _page(grid if grid.rows else "", "\n".join(lines))}
+
+
+def why(found: Why) -> Bundle:
+    """Return a cause and its remedy, a line each."""
+    lines = [printable(line) for line in str(found).splitlines()]
+    return table(Grid([], []), lines)
 
 
 def sentence(name: str, state: PlacementState, workers: int) -> str:

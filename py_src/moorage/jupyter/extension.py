@@ -24,9 +24,11 @@ from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics, show_cluster
 from moorage.jupyter.magics.memory.commands import MemoryMagics
 from moorage.jupyter.magics.submit import SubmitMagics
+from moorage.jupyter.magics.why.commands import WhyMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.placements import Placements
+from moorage.kernel.why.answer import Why
 from moorage.tasks.map.results import Results
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, MemoryMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, MemoryMagics, WhyMagics)
 
 
 def load(shell: InteractiveShell) -> None:
@@ -125,6 +127,7 @@ _RICH: dict[type, Callable[[Any], display.Bundle]] = {
     ClusterController: show_cluster,
     Placements: _show_placements,
     Memory: memory_view.by_worker,
+    Why: display.why,
 }
 
 

@@ -25,6 +25,7 @@ from moorage.collector import collecting_rarely
 from moorage.plan import Address, Key
 from moorage.scheduler.adopt import Adopter
 from moorage.scheduler.asked import is_there, named, refused, take_code_off
+from moorage.scheduler.causes import Causes
 from moorage.scheduler.desired import Desired, record_of
 from moorage.scheduler.journal import Journal, worker_dict
 from moorage.scheduler.keeping import Keeper
@@ -385,6 +386,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
+            Causes(self.scheduler, self.restrictions).why,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"
@@ -392,8 +394,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self._undo.append(partial(self.scheduler.handlers.pop, name))
 
     def _add_callback(self, name: str, callback: Callable[[], None], milliseconds: float) -> None:
-        periodic = PeriodicCallback(callback, milliseconds)
         callbacks = self.scheduler.periodic_callbacks
-        callbacks[f"moorage-{name}"] = periodic
+        callbacks[f"moorage-{name}"] = periodic = PeriodicCallback(callback, milliseconds)
         periodic.start()
         self._undo += [partial(callbacks.pop, f"moorage-{name}", None), periodic.stop]

@@ -10,9 +10,10 @@ from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.memory.line import memory
 from moorage.jupyter.magics.parser import HelpRequested, Reader
 from moorage.jupyter.magics.submit_line import submit
+from moorage.jupyter.magics.why.line import why
 
 READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
-READERS |= {"cluster": cluster_line.cluster, "submit": submit, "memory": memory}
+READERS |= {"cluster": cluster_line.cluster, "submit": submit, "memory": memory, "why": why}
 READERS |= {"compute": collections_line.compute, "persist": collections_line.persist}
 
 
@@ -34,6 +35,12 @@ def test_memory():
     assert (memory("--by name --all").by, memory("--by=name").all) == ("name", False)
     with pytest.raises(ArgumentError, match="one of worker, name"):
         memory("--by size")
+
+
+def test_why():
+    assert (why("x").what, why("results[7]").what) == ("x", "results[7]")
+    with pytest.raises(ArgumentError, match="NAME"):
+        why("")
 
 
 def test_cluster_alone_shows_the_status():

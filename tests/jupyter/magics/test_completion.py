@@ -35,6 +35,7 @@ KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["
         ("%%submit --near ", {"big"}, {"table"}),
         ("%memory ", {"--by", "--all"}, {"big"}),
         ("%memory --by ", {"worker", "name"}, {"cores"}),
+        ("%why ", {"big", "elsewhere", "alice"}, {"--by"}),
         ("%compute ", {"big", "table", "--on"}, {"elsewhere"}),
         ("%persist big --on ", {"table"}, {"alice"}),
         ("%persist big --on big=", {"alice"}, {"table"}),

@@ -16,6 +16,7 @@ from moorage.jupyter.magics.line import quote, words
 from moorage.jupyter.magics.memory.line import memory
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
+from moorage.jupyter.magics.why.line import why
 
 READERS: dict[str, Reader[Arguments]] = {
     "cluster": cluster_line.cluster,
@@ -26,6 +27,7 @@ READERS: dict[str, Reader[Arguments]] = {
     "gather": arguments.gather,
     "placement": arguments.placement,
     "memory": memory,
+    "why": why,
     "submit": submit,
     "compute": collections_line.compute,
     "persist": collections_line.persist,
@@ -96,6 +98,8 @@ def _names(magic: str, before: list[str], known: Names) -> list[str]:
             return known.notebook()
         case "broadcast" | "pin":
             return sorted({*known.notebook(), *known.placed()})
+        case "why":
+            return sorted({*known.notebook(), *known.placed(), *known.workers()})
         case "release" | "gather" | "placement":
             return known.placed()
         case "cluster" if before[0] == "attach":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from dask.utils import format_bytes
 
@@ -14,8 +15,33 @@ NEAR = 0.9
 _MOST = 2  # names in a warning
 
 
+class Shortage(NamedTuple):
+    """That a worker is short of memory.
+
+    Attributes
+    ----------
+    worker, what : str
+        Its name, and what it is about to do or does.
+    filled : str
+        What fills it, as a sentence.
+    remedy : str
+        What would free that; empty if it goes by itself.
+    """
+
+    worker: str
+    what: str
+    filled: str
+    remedy: str
+
+
 def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[str]:
-    """Return a sentence or two for each worker that is short of memory.
+    """Return a sentence or two for each worker that is short of memory; parameters as of `shortages`."""
+    found = shortages(memory, fractions)
+    return [f"{short.worker} {short.what}: {short.filled} {short.remedy}".strip() for short in found]
+
+
+def shortages(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[Shortage]:
+    """Return which workers are short of memory, and why.
 
     Parameters
     ----------
@@ -31,7 +57,7 @@ def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> li
             what = "has written data to its disk"
         if what:
             taken = f"at {format_bytes(worker.process)} of {format_bytes(worker.limit)}"
-            found.append(" ".join([f"{worker.name} {what}, {taken}:", *filter(None, filled_by(memory, worker))]))
+            found.append(Shortage(worker.name, f"{what}, {taken}", *filled_by(memory, worker)))
     return found
 
 

@@ -74,8 +74,12 @@ class Names:
             or self._opener(value) is not None
         )
 
+    def keys(self, value: Any) -> list[Any]:
+        """Return the keys that one value keeps."""
+        return list(dict.fromkeys(future.key for future in self._futures(value, _DEEPEST)))
+
     def _held(self, value: Any) -> HeldName | None:
-        keys = list(dict.fromkeys(future.key for future in self._futures(value, _DEEPEST)))
+        keys = self.keys(value)
         if not keys:
             return None
         if len(keys) > MANY_KEYS:

@@ -65,6 +65,14 @@ class Restrictions:
         if before is not None and before not in self._scheduler.workers:
             follow(self._scheduler, before, address)
 
+    def name_of(self, address: Address) -> str:
+        """Return the name of a worker that is or was at `address`; the address if none is known."""
+        return self._names.get(address, address)
+
+    def was_here(self, name: str) -> bool:
+        """Whether a worker of that name was ever here."""
+        return name in self._seen
+
     def sweep(self) -> None:
         """Look at the tasks that no worker can take: some were for a worker that has restarted; tell of the others."""
         waiting = self._scheduler.unrunnable
@@ -80,7 +88,7 @@ class Restrictions:
                 ts.worker_restrictions = {moved.get(a, a) for a in asked}
                 again.append(ts)
             elif ts.key not in self._told and now - since > PATIENCE_SECONDS and self._is_away(ts):
-                wanted = {self._names.get(a, a) for a in asked} | {str(host) for host in ts.host_restrictions or ()}
+                wanted = set(map(self.name_of, asked)) | {str(host) for host in ts.host_restrictions or ()}
                 stuck[tuple(sorted(wanted))].append(ts)
         if again:
             self._scheduler.transitions(dict.fromkeys([ts.key for ts in again], "waiting"), f"moorage-{uuid4().hex}")
@@ -91,7 +99,7 @@ class Restrictions:
         """Return the address that the worker at `address` has now."""
         if address in self._scheduler.workers:
             return address
-        now = self._seen.get(self._names.get(address, ""), address)
+        now = self._seen.get(self.name_of(address), address)
         return now if now in self._scheduler.workers else address
 
     def _is_away(self, ts: TaskState) -> bool:

@@ -186,6 +186,19 @@ class Results(Sequence[Any]):
         """Return the futures, of many items each, of what runs and of values that are on the cluster only."""
         return [future for batch in list(self._ledger.batches) if (future := batch.future) is not None]
 
+    def batch_of(self, index: int) -> tuple[Batch, int] | None:
+        """Return the task that item `index` is in, and its place there, without waiting; None if it is in none yet.
+
+        Raises
+        ------
+        IndexError
+        """
+        length = len(self)
+        at = index + length if index < 0 else index
+        if not 0 <= at < max(length, self._ledger.count):
+            raise IndexError(f"There are {length} items.")
+        return self._ledger.locate(at)
+
     @property
     def futures(self) -> list[Future[Any]]:
         """A Dask future per item, to be used as input of other tasks. Waits for all items.

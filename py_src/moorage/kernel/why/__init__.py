@@ -1,0 +1,11 @@
+"""Why something is not as it should be: one cause, and one remedy.
+
+* ``answer``     `Why`
+* ``tasks``      of futures and collections: what holds up a task
+* ``variables``  of placed variables
+* ``items``      of the items of a map
+* ``workers``    of workers
+* ``asking``     the question to the scheduler
+
+All but ``asking`` are pure: facts in, words out. What a name stands for is found in ``tasks/why.py``.
+"""

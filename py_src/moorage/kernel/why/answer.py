@@ -1,0 +1,46 @@
+"""What ``cluster.why(...)`` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why something is as it is.
+
+    Attributes
+    ----------
+    subject : str
+        What was asked about.
+    state : str
+        A word or two: ``held``, ``in memory``, ``running`` or ``lazy`` if all is well; else ``waiting``, ``moving``,
+        ``lost``, ``stale``, ``failed``, ``killed``, ``retried``, ``queued``, ``forgotten``, ``paused``, ``spilled``,
+        ``surplus``, ``gone``, ``restarted``, ``short of memory``.
+    cause : str
+        In a sentence.
+    remedy : str
+        What would help, in a sentence or two; empty if all is well.
+
+    Examples
+    --------
+    >>> cluster.why("flights")  # doctest: +SKIP
+    flights is waiting: no worker carol yet.
+    Start a worker of that name, or place it elsewhere: %pin flights --workers ...
+    """
+
+    subject: str
+    state: str
+    cause: str
+    remedy: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is the matter."""
+        return not self.remedy
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [f"{self.subject} is {self.state}: {self.cause}", self.remedy]))
+
+    def __repr__(self) -> str:
+        return str(self)

@@ -1,0 +1,38 @@
+"""Items of a map: why one has no value yet, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from moorage.kernel.why.answer import Why
+from moorage.kernel.why.tasks import why_tasks
+from moorage.wire.why import WhyReply
+
+
+def why_item(
+    subject: str, results: str, error: str, worker: str, attempt: int, keys: Collection[Any], reply: WhyReply
+) -> Why:
+    """Return why an item is not done, or that it is.
+
+    Parameters
+    ----------
+    subject, results : str
+        ``results[7]`` and ``results``.
+    error : str
+        What it raised, in a line; or that it was cancelled.
+    worker : str
+        That runs or ran it, if that is known.
+    attempt : int
+        How often it was sent again since its worker was lost.
+    keys : collection of Dask keys
+        Of the task it is in; none if its value is in the notebook, or it has not begun.
+    reply : WhyReply
+        What the scheduler said of them.
+    """
+    if error:
+        where = f" on {worker}" if worker else ""
+        return Why(subject, "failed", f"{error}{where}.", f"{results}.retry() runs what has failed again.")
+    if not keys:
+        return Why(subject, "in memory", "its value is in the notebook.")
+    return why_tasks(subject, keys, reply, attempt)

@@ -1,0 +1,127 @@
+"""Futures and collections: what holds up the task that is worst off, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from moorage.kernel.why.answer import Why
+from moorage.wire.why import TaskFacts, WhyReply
+
+_SHOWN = 5  # workers
+_LONGEST = 300  # characters of an error
+_OVER = ("erred", "killed", "lost", "absent")
+_UNDER_WAY = ("no-worker", "paused", "queued", "behind", "running")
+_MORE = "It begins by itself; more workers begin it sooner: %cluster scale N."
+_RETRIED = "It ends by itself; if it ends workers again and again, give it less data at a time or workers more memory."
+
+
+def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int = 0) -> Why:
+    """Return why a future, or a collection of such keys, is not done.
+
+    Parameters
+    ----------
+    subject : str
+    keys : collection of Dask keys
+        At least one.
+    reply : WhyReply
+        What the scheduler said of them.
+    again : int
+        How often it was sent again since its worker was lost, beyond what the scheduler knows.
+    """
+    task = reply["task"]
+    assert task is not None  # it was asked about keys
+    state, cause, remedy = _words(subject, task, reply)
+    if task["key"] not in keys:
+        verb = "needs" if task["fate"] in _OVER else "waits for"
+        cause = f"it {verb} {task['function'] or task['key']}: {cause}"
+    if (deaths := task["deaths"] + again) and task["fate"] in _UNDER_WAY:
+        state, remedy = "retried", remedy or _RETRIED
+        cause = f"{'a worker' if deaths == 1 else f'{deaths} workers'} ended with it, so that it begins again; {cause}"
+    if len(keys) > 1 and task["fate"] != "memory":
+        cause = f"{reply['away']} of {len(keys)} parts are not there; {cause}"
+    return Why(subject, state, f"{cause}.", remedy)
+
+
+def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, str]:
+    """Return state, cause and remedy."""
+    function, worker = task["function"], task["worker"]
+    again = f"cluster.client.retry({subject}) runs it again"
+    match task["fate"]:
+        case "memory":
+            return "in memory", f"on {_listed(task['on'])}", ""
+        case "running":
+            return "running", f"{function} runs on {worker}" + _since(task["seconds"]), ""
+        case "erred":
+            return (
+                "failed",
+                f"{function} raised {_error(task)}",
+                f"Put that right and run the cell again; {again} as it is.",
+            )
+        case "killed":
+            cause = f"the workers that ran {function} ended one after the other, as they do for want of memory"
+            return "killed", cause, f"Give it less data at a time, or workers more memory; {again}."
+        case "lost":
+            return "lost", _error(task), "Place it again with its value: %scatter, %broadcast or %pin."
+        case "absent":
+            cause = "the scheduler does not know it: it was cancelled, or the cluster is another one or was restarted"
+            return "forgotten", cause, "Run the cell again that makes it."
+        case "restoring":
+            cause = "its value is to come from the notebook that placed it"
+            return "waiting", cause, "It comes when that notebook answers; if that is gone, place it again."
+        case "no-worker":
+            return "waiting", *_no_worker(task, reply)
+        case "released":
+            return (
+                "waiting",
+                "the scheduler has let go of it, and nobody waits for it",
+                f"{again[0].upper()}{again[1:]}.",
+            )
+        case "paused":
+            return "waiting", f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."
+        case "queued":
+            busy = f"all {reply['threads']} threads of {reply['workers']} workers are busy"
+            return "queued", f"{busy}, and {_others(task['ahead'])} in the queue", _MORE
+        case "behind" if worker:
+            if task["ahead"]:
+                return "queued", f"{worker} has {_others(task['ahead'])} to do and has not begun it", _MORE
+            return "waiting", f"{worker} has not begun it: it fetches what the task needs first", "It begins by itself."
+        case "behind":
+            return "waiting", "the scheduler is about to give it to a worker", "It begins by itself."
+
+
+def _no_worker(task: TaskFacts, reply: WhyReply) -> tuple[str, str]:
+    """Return why there is no worker for a task, and what helps."""
+    if task["present"]:
+        names = _listed(task["present"])
+        return f"it may run only on {names}, which takes no tasks now", f"%why {task['present'][0]} says why."
+    if task["wanted"]:
+        names = _listed(task["wanted"])
+        return (
+            f"it may run only on {names}, and no such worker is here",
+            "It runs when one of that name comes; allow_other_workers=True lets others run it.",
+        )
+    if task["resources"]:
+        needed = ", ".join(f"{name}={number:g}" for name, number in task["resources"].items())
+        return f"no worker offers the resources {needed}", "Start workers with these resources, or run it without them."
+    if not reply["workers"]:
+        return "the cluster has no running workers", "Add some: %cluster scale 2."
+    return "no worker can take it", "%cluster shows the workers; %cluster scale N adds some."
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _others(n: int) -> str:
+    return f"{n:,} other task{'s' if n != 1 else ''}"
+
+
+def _since(seconds: float) -> str:
+    return f" for {seconds:.1f} s" if seconds else ""
+
+
+def _error(task: TaskFacts) -> str:
+    error = " ".join((task["error"] or "an error").split())
+    return error if len(error) <= _LONGEST else error[: _LONGEST - 3] + "..."

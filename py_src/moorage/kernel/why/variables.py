@@ -1,0 +1,87 @@
+"""Placed variables: why one is not as it was asked for, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from moorage.kernel.why.answer import Why
+from moorage.kernel.why.tasks import why_tasks
+from moorage.model import Anywhere, OnWorkers, PlacementState, describe
+from moorage.plan import ClusterView
+from moorage.wire.why import WhyReply
+
+_COMPUTED = ("erred", "killed", "absent", "no-worker", "released", "paused", "queued", "behind", "running")
+_SHOWN = 5
+
+
+def why_placed(subject: str, state: PlacementState, keys: list[object], reply: WhyReply, view: ClusterView) -> Why:
+    """Return why a placed variable is not as it was asked for.
+
+    Parameters
+    ----------
+    subject : str
+    state : PlacementState
+    keys : list of Dask keys
+    reply : WhyReply
+        What the scheduler said of its keys.
+    view : ClusterView
+        The workers.
+    """
+    task = reply["task"]
+    away = task is not None and task["fate"] in _COMPUTED
+    match state.state:
+        case "lost" if not away:
+            remedy = f"Place it again with its value: %scatter, %broadcast or %pin {state.name}."
+            return Why(subject, "lost", f"{state.reason}.", remedy)
+        case "lost" | "waiting" | "moving" if away and reply["workers"]:
+            return why_tasks(subject, keys, reply)
+        case "waiting" | "moving":
+            return Why(subject, state.state, f"{state.reason}.", _remedy(state, view))
+    if state.stale:
+        remedy = f"Place it again (%scatter, %broadcast or %pin), or take what is there: %gather {state.name}."
+        return Why(subject, "stale", "the notebook's value is not the one that was placed.", remedy)
+    if surplus := _surplus(state, view):
+        cause = f"{_listed(surplus)} {_has(surplus)} a copy that was not asked for: a task there uses it."
+        return Why(subject, "surplus", cause, "It goes when that task ends; %cluster shows what runs.")
+    where = "" if isinstance(state.placement, OnWorkers) else f"; {_listed(state.holders)} {_has(state.holders)} it"
+    return Why(subject, "held", f"{describe(state.placement)}, as asked{where}.")
+
+
+def _remedy(state: PlacementState, view: ClusterView) -> str:
+    """Return what helps a variable that waits or moves: the first obstacle counts."""
+    placement = state.placement
+    if not view.running:
+        return "Add workers: %cluster scale 2."
+    if isinstance(placement, OnWorkers):
+        gone = [spec for spec in placement.workers if not view.resolve(spec) & view.present]
+        if gone and (placement.each or len(gone) == len(placement.workers)):
+            here = _listed(sorted(map(view.name, view.running)))
+            elsewhere = f"place it elsewhere: %pin {state.name} --workers W... ({here})"
+            return f"Start a worker of that name, or {elsewhere}."
+    if isinstance(placement, Anywhere) and placement.copies > len(view.present):
+        return f"Add workers: %cluster scale {placement.copies}."
+    paused = sorted(view.name(a) for a in view.paused if view.name(a) in state.pending)
+    if paused:
+        return f"%why {paused[0]} says what fills its memory."
+    if state.state == "moving":
+        return f"It arrives by itself; %placement {state.name} shows how far it is."
+    return "It goes on by itself once that is no longer so; %memory says what fills the workers."
+
+
+def _surplus(state: PlacementState, view: ClusterView) -> list[str]:
+    """Return the workers that have a copy which was not asked for."""
+    if not isinstance(state.placement, OnWorkers):
+        return []
+    specs = (view.resolve(spec) for spec in state.placement.workers)
+    wanted = {view.name(address) for addresses in specs for address in addresses}
+    return [name for name in state.holders if name not in wanted]
+
+
+def _listed(names: Iterable[str]) -> str:
+    named = list(names)
+    more = len(named) - _SHOWN
+    return ", ".join(named[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _has(names: list[str]) -> str:
+    return "has" if len(names) == 1 else "have"

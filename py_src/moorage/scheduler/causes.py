@@ -1,0 +1,164 @@
+"""What holds up a task, and what became of a worker: facts for whoever asks. Nothing is recorded, nothing is changed.
+
+A task that waits for others is held up by the worst of those that can be reached from it. Of workers that have gone
+Dask's own events tell; it keeps the latest ten thousand.
+"""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from distributed.core import Status
+
+from moorage.plan import Address, Key
+from moorage.scheduler.recovery.restorer import is_value
+from moorage.wire.why import Ending, TaskFacts, TaskFate, WhyReply, WorkerFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState
+
+    from moorage.scheduler.tasks.restrictions import Restrictions
+
+_FATES: tuple[TaskFate, ...] = (
+    "erred", "killed", "lost", "absent", "restoring", "no-worker", "released", "paused", "queued", "behind", "running",
+    "memory",
+)  # fmt: skip
+_WORST = {fate: rank for rank, fate in enumerate(_FATES)}
+_MOST = 10_000  # tasks that are looked at beyond those that were asked about
+_SHOWN = 3  # functions
+
+
+class Causes:
+    """Answers what holds up tasks.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    restrictions : Restrictions
+        Knows the names of workers that are gone.
+    """
+
+    def __init__(self, scheduler: Scheduler, restrictions: Restrictions) -> None:
+        self._scheduler = scheduler
+        self._restrictions = restrictions
+
+    async def why(self, keys: list[Key], worker: str = "") -> WhyReply:
+        """Return what holds up the worst of `keys`, and what became of the worker of that name."""
+        tasks = self._scheduler.tasks
+        unknown = [key for key in keys if key not in tasks]
+        known = [tasks[key] for key in keys if key in tasks]
+        roots = self._roots(known)
+        task, away = (None, 0) if not keys else self._facts(known, roots, unknown)
+        running = self._scheduler.running
+        return {
+            "task": task,
+            "away": away,
+            "workers": len(running),
+            "threads": sum(ws.nthreads for ws in running),
+            "worker": self._worker(worker) if worker else None,
+        }
+
+    def _facts(
+        self, asked: list[TaskState], roots: dict[TaskState, TaskFate], unknown: list[Key]
+    ) -> tuple[TaskFacts, int]:
+        away = len(unknown) + sum(ts.state != "memory" for ts in asked)
+        worst = min(roots, key=lambda ts: _WORST[roots[ts]], default=None)
+        if worst is None or (unknown and _WORST[roots[worst]] > _WORST["absent"]):
+            return _absent(unknown[0]), away
+        return self._of(worst, roots[worst]), away
+
+    def _roots(self, asked: Iterable[TaskState]) -> dict[TaskState, TaskFate]:
+        """Return the tasks that can go on without others, or not at all, among `asked` and what these wait for."""
+        roots: dict[TaskState, TaskFate] = {}
+        work = list(asked)
+        seen, left = set(work), _MOST
+        while work:
+            ts = work.pop()
+            waits = [other for other in ts.waiting_on or () if other not in seen] if ts.state == "waiting" else []
+            if ts.state != "waiting" or not ts.waiting_on or left <= 0:
+                roots[ts] = self._fate(ts)
+            left -= len(waits)
+            seen.update(waits)
+            work += waits
+        return roots
+
+    def _fate(self, ts: TaskState) -> TaskFate:
+        match ts.state:
+            case "memory" | "queued":
+                return ts.state
+            case "erred":
+                blamed = ts.exception_blame or ts
+                if is_value(blamed):
+                    return "lost"
+                return "killed" if blamed.suspicious > self._scheduler.allowed_failures else "erred"
+            case "no-worker":
+                return "restoring" if is_value(ts) else "no-worker"
+            case "processing" if ts.processing_on is not None:
+                if ts in ts.processing_on.executing:
+                    return "running"
+                return "paused" if ts.processing_on.status == Status.paused else "behind"
+            case "waiting":
+                return "behind"
+        return "released"
+
+    def _of(self, ts: TaskState, fate: TaskFate) -> TaskFacts:
+        ts = ts.exception_blame or ts
+        ws = ts.processing_on
+        asked = ts.worker_restrictions or set()
+        workers = self._scheduler.workers
+        others = self._scheduler.queued if fate == "queued" else ws.processing if ws is not None else (ts,)
+        return {
+            "key": ts.key,
+            "function": str(ts.prefix.name),
+            "fate": fate,
+            "error": ts.exception_text or "",
+            "deaths": ts.suspicious,
+            "on": sorted(str(holder.name) for holder in ts.who_has or ()),
+            "worker": str(ws.name) if ws is not None else "",
+            "seconds": float(ws.executing.get(ts, 0.0)) if ws is not None else 0.0,
+            "ahead": len(others) - 1,
+            "wanted": sorted({*map(self._restrictions.name_of, asked), *map(str, ts.host_restrictions or ())}),
+            "present": sorted(str(workers[address].name) for address in asked if address in workers),
+            "resources": dict(ts.resource_restrictions or {}) if fate != "restoring" else {},
+        }
+
+    def _worker(self, name: str) -> WorkerFacts:
+        here = next((ws for ws in self._scheduler.workers.values() if str(ws.name) == name), None)
+        ending, seconds, lost = self._ending(name)
+        running = list(dict.fromkeys(str(ts.prefix.name) for ts in here.executing)) if here is not None else []
+        return {
+            "known": here is not None or self._restrictions.was_here(name),
+            "here": here is not None,
+            "ending": ending,
+            "seconds": seconds,
+            "lost": lost,
+            "tasks": len(here.processing) if here is not None else 0,
+            "running": running[:_SHOWN],
+        }
+
+    def _ending(self, name: str) -> tuple[Ending, float, int]:
+        """Return how the latest process of that name has gone, how long ago, and what was lost with it."""
+        for when, event in reversed(self._scheduler.get_events("all")):
+            if event.get("action") != "remove-worker" or not self._is_of(event.get("worker", ""), name):
+                continue
+            kinds = ("processing-tasks", "lost-computed-tasks", "lost-scattered-tasks")
+            lost = sum(len(event.get(kind, ())) for kind in kinds)
+            too_large = {told.get("worker") for _, told in self._scheduler.get_events("worker-restart-memory")}
+            if event["worker"] in too_large:
+                return "memory", time() - when, lost
+            return "asked" if event.get("expected") else "died", time() - when, lost
+        return "", 0.0, 0
+
+    def _is_of(self, address: Address, name: str) -> bool:
+        return self._restrictions.name_of(address) == name
+
+
+def _absent(key: Any) -> TaskFacts:
+    return {
+        "key": key, "function": "", "fate": "absent", "error": "", "deaths": 0, "on": [], "worker": "",
+        "seconds": 0.0, "ahead": 0, "wanted": [], "present": [], "resources": {},
+    }  # fmt: skip

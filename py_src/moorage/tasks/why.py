@@ -1,0 +1,193 @@
+"""What is asked about, by name or as an object, and why it is as it is; the words are of ``kernel/why``.
+
+A name is, in this order, a placed variable, a variable of the notebook, a worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import CancelledError
+from typing import Any
+
+import dask.config
+from dask.base import is_dask_collection
+from dask.utils import format_bytes
+from distributed import futures_of
+from distributed.utils import offload
+
+from moorage.errors import InputError, UnknownVariableError
+from moorage.kernel.ledger.advice import Shortage, shortages
+from moorage.kernel.ledger.memory import Memory
+from moorage.kernel.ledger.names import Names
+from moorage.kernel.placement.placer import Placer
+from moorage.kernel.placement.variable import Variable
+from moorage.kernel.why.answer import Why
+from moorage.kernel.why.asking import facts_of
+from moorage.kernel.why.items import why_item
+from moorage.kernel.why.tasks import why_tasks
+from moorage.kernel.why.variables import why_placed
+from moorage.kernel.why.workers import why_worker
+from moorage.model import WorkerInfo
+from moorage.plan import ClusterView
+from moorage.tasks.map.item_errors import ItemError, exception_at
+from moorage.tasks.map.results import Results
+
+_ELEMENT = re.compile(r"(.+?)\[(-?\d+)\]")
+
+
+class Explainer:
+    """Says why something on one cluster is as it is.
+
+    Parameters
+    ----------
+    placer : Placer
+    namespace : callable
+        Returns the notebook's variables.
+    memory : callable
+        Returns an awaitable of what fills the workers.
+    """
+
+    def __init__(
+        self, placer: Placer, namespace: Callable[[], Mapping[str, Any]], memory: Callable[[], Awaitable[Memory]]
+    ) -> None:
+        self._placer = placer
+        self._client = placer.client
+        self._namespace = namespace
+        self._memory = memory
+        self._names = Names()
+
+    async def why(self, what: Any) -> Why:
+        """Return why `what` is as it is.
+
+        Raises
+        ------
+        UnknownVariableError, InputError
+        """
+        if isinstance(what, Variable):
+            what = what.name
+        if not isinstance(what, str):
+            return await self._of_value(self._name_of(what), what)
+        if (element := _ELEMENT.fullmatch(what)) is not None:
+            return await self._of_element(what, element[1], int(element[2]))
+        infos = await self._placer.link.workers()
+        try:
+            return await self._of_placed(what, infos)
+        except UnknownVariableError as unknown:
+            value = self._namespace().get(what)
+            if value is not None:
+                return await self._of_value(what, value)
+            if (found := await self._of_worker(what, infos)) is not None:
+                return found
+            workers = [info.name for info in infos]
+            raise UnknownVariableError(what, {*self._placer.names(), *workers}, "or worker") from unknown
+
+    async def _of_placed(self, name: str, infos: list[WorkerInfo]) -> Why:
+        state = (await self._placer.look([name]))[name]
+        keys = list(self._placer.record(name)["keys"])
+        found = why_placed(name, state, keys, await facts_of(self._client, keys), ClusterView(infos))
+        return await self._unless_spilled(found, infos)
+
+    async def _of_value(self, name: str, value: Any) -> Why:
+        if isinstance(value, Results):
+            return await self._of_results(name, value)
+        if keys := await offload(self._names.keys, value):
+            found = why_tasks(name, keys, await facts_of(self._client, keys))
+            return await self._unless_spilled(found, await self._placer.link.workers())
+        if is_dask_collection(value):
+            try:
+                futures_of(value)
+            except CancelledError:
+                return Why(name, "forgotten", "it was cancelled.", "Run the cell again that makes it.")
+            return Why(name, "lazy", f"nothing of it is on the cluster until %persist {name} or %compute {name}.")
+        remedy = f"%scatter, %broadcast or %pin {name} places it."
+        return Why(name, "not placed", "it is in the notebook only.", remedy)
+
+    async def _of_element(self, subject: str, name: str, index: int) -> Why:
+        value = self._namespace().get(name)
+        try:
+            if isinstance(value, Results):
+                return await self._of_item(subject, name, value, index)
+            if isinstance(value, list | tuple):
+                return await self._of_value(subject, value[index])
+            keys = [self._placer.record(name)["keys"][index]]
+        except IndexError as error:
+            raise InputError(f"There is no {subject}.", f"{name} has {len(value or ())} elements.") from error
+        return why_tasks(subject, keys, await facts_of(self._client, keys))
+
+    async def _of_item(self, subject: str, name: str, results: Results, index: int) -> Why:
+        located = results.batch_of(index)
+        if located is None:
+            if results.done():
+                return Why(subject, "cancelled", "it was never started.", f"{name}.retry() runs it.")
+            return Why(
+                subject, "queued", "other items are before it.", "More workers begin it sooner: %cluster scale N."
+            )
+        batch, position = located
+        error = ""
+        if batch.status == "cancelled":
+            error = "it was cancelled"
+        elif batch.status == "failed" or position in batch.errors:
+            error = await offload(_in_words, batch, position, index)
+        keys = [batch.future.key] if batch.future is not None and not error else []
+        if not keys and not error and batch.status == "running":
+            return Why(subject, "waiting", "it is about to be sent.", "It begins by itself.")
+        reply = await facts_of(self._client, keys)
+        return why_item(subject, name, error, batch.worker, batch.attempt, keys, reply)
+
+    async def _of_results(self, name: str, results: Results) -> Why:
+        progress = results.progress
+        if errors := await offload(results.first_errors, 1):
+            first = errors[0]
+            cause = f"{progress.failed} items raised, item {first.index} on {first.worker or '?'}: {first.in_words}."
+            return Why(name, "failed", cause, f"{name}.errors has all; {name}.retry() runs them again.")
+        if results.failure is not None:
+            return Why(name, "failed", f"{results.failure}", f"{name}.retry() runs what has not ended.")
+        if progress.cancelled:
+            return Why(name, "cancelled", f"{progress.cancelled} items were cancelled.", f"{name}.retry() runs them.")
+        keys = [future.key for future in results.batches_on_cluster()]
+        if not keys:
+            done = f"{progress.done} items are done"
+            return Why(name, "in memory" if progress.finished else "running", f"{done}.")
+        found = why_tasks(name, keys, await facts_of(self._client, keys))
+        return await self._unless_spilled(found, await self._placer.link.workers())
+
+    async def _of_worker(self, name: str, infos: list[WorkerInfo]) -> Why | None:
+        info = next((info for info in infos if name in (info.name, info.address)), None)
+        name = info.name if info is not None else name
+        facts = (await facts_of(self._client, [], name))["worker"]
+        if info is None and (facts is None or not facts["known"]):
+            return None
+        assert facts is not None  # it was asked about a worker
+        short = _shortage(await self._memory(), name) if info is not None else None
+        return why_worker(name, facts, info, short)
+
+    async def _unless_spilled(self, found: Why, infos: list[WorkerInfo]) -> Why:
+        """Return `found`, unless all is well but for that some of it is on disk."""
+        if not found.well or not any(info.spilled for info in infos):
+            return found
+        memory = await self._memory()
+        named = next((one for one in memory.names if found.subject in one.name.split(", ")), None)
+        if named is None or not named.total.disk:
+            return found
+        where = max(named.on, key=lambda worker: named.on[worker].disk)
+        short = _shortage(memory, where)
+        size = f"{format_bytes(named.total.disk)} of {format_bytes(named.total.disk + named.total.memory)}"
+        cause = f"{size} are on disk, most of it of {where}, for want of memory."
+        if short is not None:
+            cause += f" {short.filled}"
+        remedy = (short.remedy if short is not None else "") or "It is read again when it is used; %memory says more."
+        return Why(found.subject, "spilled", cause, remedy)
+
+    def _name_of(self, value: Any) -> str:
+        named = (name for name, one in list(self._namespace().items()) if one is value and not name.startswith("_"))
+        return next(named, f"this {type(value).__name__}")
+
+
+def _shortage(memory: Memory, worker: str) -> Shortage | None:
+    fractions = dask.config.get("distributed.worker.memory", {})
+    return next((short for short in shortages(memory, fractions) if short.worker == worker), None)
+
+
+def _in_words(batch: Any, position: int, index: int) -> str:
+    return ItemError(index, None, batch.worker, exception_at(batch, position, index)).in_words

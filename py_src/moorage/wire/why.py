@@ -1,0 +1,73 @@
+"""What a notebook asks of tasks and workers that are not as they should be: the facts, not the words. Only shapes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+
+TaskFate: TypeAlias = Literal[
+    "erred",
+    "killed",
+    "lost",
+    "absent",
+    "restoring",
+    "no-worker",
+    "released",
+    "paused",
+    "queued",
+    "behind",
+    "running",
+    "memory",
+]
+"""What keeps a task from being done, the worst first. ``killed``: the workers that ran it died; ``lost``: a value of
+which there is no copy any more; ``absent``: the scheduler does not know it; ``restoring``: a value that is to come
+from a notebook; ``paused``: its worker is; ``behind``: its worker has not begun it; ``memory``: nothing."""
+
+Ending: TypeAlias = Literal["", "asked", "memory", "died"]
+"""How a worker has ended: not at all; it was told to; its nanny ended it for its memory; nobody knows why."""
+
+
+class TaskFacts(TypedDict):
+    """The task that holds up others, or one that is held up by none."""
+
+    key: Any
+    function: str
+    fate: TaskFate
+    error: str  # of the task
+    deaths: int  # workers that have ended while they had it
+    on: list[str]  # names of the workers that have it
+    worker: str  # that has to do it
+    seconds: float  # since it began there, as of the last heartbeat
+    ahead: int  # other tasks that this worker has to do; of a queued one, the length of the queue
+    wanted: list[str]  # workers and hosts that it may run on; empty: all
+    present: list[str]  # of these, the workers that are here, though not running
+    resources: dict[str, float]  # that it needs
+
+
+class WorkerFacts(TypedDict):
+    """What happened to a worker, and what it does."""
+
+    known: bool  # whether a worker of that name was ever here
+    here: bool
+    ending: Ending  # of the latest process that has gone
+    seconds: float  # since then
+    lost: int  # tasks whose only result it had, or which it ran
+    tasks: int  # that it has to do
+    running: list[str]  # their functions
+
+
+class WhyReply(TypedDict):
+    """The facts."""
+
+    task: TaskFacts | None  # None if none was asked about
+    away: int  # how many of the keys that were asked about are not in memory
+    workers: int  # that run
+    threads: int  # of these
+    worker: WorkerFacts | None
+
+
+class WhyHandlers(Protocol):
+    """What notebooks ask; see ``scheduler/causes.py``."""
+
+    async def moorage_why(self, keys: list[Any], worker: str = "") -> WhyReply:
+        """Return what holds up the worst of `keys`, and what became of the worker of that name."""
+        ...

@@ -1,0 +1,206 @@
+"""From facts to one cause and one remedy: nothing of a cluster is needed."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moorage.kernel.ledger.advice import Shortage
+from moorage.kernel.why.items import why_item
+from moorage.kernel.why.tasks import why_tasks
+from moorage.kernel.why.variables import why_placed
+from moorage.kernel.why.workers import LATELY, why_worker
+from moorage.model import Anywhere, Everywhere, OnWorkers, PlacementState, WorkerInfo
+from moorage.plan import ClusterView
+from moorage.wire.why import Ending, TaskFacts, TaskFate, WhyReply, WorkerFacts
+
+
+def task(fate, **facts):
+    task: TaskFacts = {
+        "key": "k", "function": "load", "fate": fate, "error": "", "deaths": 0, "on": [], "worker": "",
+        "seconds": 0.0, "ahead": 0, "wanted": [], "present": [], "resources": {},
+    }  # fmt: skip
+    return {**task, **facts}
+
+
+def reply(fate="memory", away=1, workers=2, **facts) -> WhyReply:
+    found = task(fate, **facts)
+    return {"task": found, "away": away, "workers": workers, "threads": 2 * workers, "worker": None}
+
+
+def worker_facts(**facts) -> WorkerFacts:
+    known: WorkerFacts = {
+        "known": True, "here": True, "ending": "", "seconds": 0.0, "lost": 0, "tasks": 0, "running": [],
+    }  # fmt: skip
+    return {**known, **facts}
+
+
+def info(name="alice", status="running", **more):
+    return WorkerInfo(name, f"tcp://h:{name}", "h", status=status, **more)
+
+
+VIEW = ClusterView([info("alice"), info("bob")])
+
+
+# Tasks
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "cause", "remedy"),
+    [
+        (reply("memory", on=["alice", "bob"]), "in memory", "on alice, bob.", ""),
+        (reply("running", worker="bob", seconds=3.21), "running", "load runs on bob for 3.2 s.", ""),
+        (reply("erred", error="ValueError(1)"), "failed", "load raised ValueError(1).", "cluster.client.retry(x)"),
+        (reply("killed"), "killed", "workers that ran load ended one after the other", "more memory"),
+        (reply("lost", error="its last copy went"), "lost", "its last copy went", "Place it again"),
+        (reply("absent"), "forgotten", "it was cancelled", "Run the cell again"),
+        (reply("restoring"), "waiting", "notebook that placed it", "place it again"),
+        (reply("no-worker", wanted=["carol"]), "waiting", "only on carol, and no such", "allow_other_workers"),
+        (reply("no-worker", wanted=["bob"], present=["bob"]), "waiting", "only on bob, which takes no", "%why bob"),
+        (reply("no-worker", resources={"GPU": 2.0}), "waiting", "resources GPU=2", "with these resources"),
+        (reply("no-worker", workers=0), "waiting", "no running workers", "%cluster scale 2"),
+        (reply("paused", worker="bob"), "waiting", "on bob, which is paused", "%why bob"),
+        (
+            reply("queued", ahead=7),
+            "queued",
+            "all 4 threads of 2 workers are busy, and 7 other tasks",
+            "%cluster scale",
+        ),
+        (reply("behind", worker="bob", ahead=1), "queued", "bob has 1 other task to do", "%cluster scale"),
+        (reply("behind", worker="bob"), "waiting", "it fetches what", "by itself"),
+        (reply("released"), "waiting", "nobody waits", "retry(x)"),
+    ],
+)
+def test_each_fate_of_a_task_has_its_cause_and_remedy(facts, state, cause, remedy):
+    found = why_tasks("x", ["k"], facts)
+    assert found.state == state
+    assert cause in found.cause
+    assert remedy in found.remedy
+    assert found.well == (not remedy)
+
+
+def test_what_waits_for_another_task_names_that():
+    assert "it needs load: load raised Oops" in why_tasks("x", ["other"], reply("erred", error="Oops")).cause
+    assert "it waits for load: load runs on" in why_tasks("x", ["other"], reply("running", worker="bob")).cause
+
+
+def test_a_task_whose_worker_has_ended_begins_again():
+    found = why_tasks("x", ["k"], reply("running", worker="bob", deaths=1))
+    assert (found.state, found.well) == ("retried", False)
+    assert found.cause == "a worker ended with it, so that it begins again; load runs on bob."
+    assert why_tasks("x", ["k"], reply("memory", on=["bob"], deaths=1)).well
+
+
+def test_of_a_collection_it_says_how_many_parts_are_not_there():
+    found = why_tasks("ddf", ["k", "l", "m"], reply("queued", away=2))
+    assert found.cause.startswith("2 of 3 parts are not there; ")
+
+
+@given(
+    fate=st.sampled_from(get_args(TaskFate)),
+    text=st.text(max_size=2000),
+    names=st.lists(st.text(min_size=1, max_size=5), max_size=9),
+    workers=st.integers(0, 3),
+)
+def test_every_fate_has_one_cause_and_what_is_not_well_has_a_remedy(fate, text, names, workers):
+    facts = reply(fate, workers=workers, error=text, wanted=names, present=names[:1], on=names, worker="w")
+    found = why_tasks("x", ["k"], facts)
+    assert found.cause.endswith(".")
+    assert len(found.cause) < 600
+    assert found.well == (fate in ("memory", "running"))
+    assert str(found).startswith("x is ")
+
+
+# Placed variables
+
+
+def placed(state="held", placement=None, **more):
+    return PlacementState("x", placement or Everywhere(), state, holders=["alice"], **more)
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "view", "says", "cause", "remedy"),
+    [
+        (placed(), reply(), VIEW, "held", "everywhere, as asked", ""),
+        (placed("lost", reason="gone with bob"), reply("lost"), VIEW, "lost", "gone with bob", "%pin x"),
+        (placed("lost", reason="failed"), reply("erred", error="E"), VIEW, "failed", "load raised E", "retry(x)"),
+        (placed(stale=True), reply(), VIEW, "stale", "not the one that was placed", "%gather x"),
+        (placed("waiting", OnWorkers(("carol",)), reason="no worker carol yet"), reply(), VIEW, "waiting",
+         "no worker carol yet", "place it elsewhere: %pin x --workers W... (alice, bob)"),
+        (placed("waiting", reason="the cluster has no running workers"), reply(workers=0), ClusterView([]), "waiting",
+         "no running workers", "%cluster scale 2"),
+        (placed("waiting", reason="worker bob is paused", pending={"bob": 1}), reply(),
+         ClusterView([info(), info("bob", "paused")]), "waiting", "worker bob is paused", "%why bob"),
+        (placed("waiting", Anywhere(3), reason="3 copies asked for, 2 workers there"), reply(), VIEW, "waiting",
+         "3 copies", "%cluster scale 3"),
+        (placed("waiting", reason="it is still being computed"), reply("queued", ahead=3), VIEW, "queued", "3 other",
+         "%cluster scale"),
+        (placed("waiting", reason="bob died when it took it"), reply(), VIEW, "waiting", "bob died", "%memory"),
+        (placed("moving", reason="1 of 2 copies are there"), reply(), VIEW, "moving", "1 of 2", "%placement x"),
+        (placed(placement=OnWorkers(("bob",))), reply(), VIEW, "surplus", "alice has a copy", "when that task ends"),
+    ],
+)  # fmt: skip
+def test_each_state_of_a_variable_has_its_cause_and_remedy(state, facts, view, says, cause, remedy):
+    found = why_placed("x", state, ["k"], facts, view)
+    assert (found.state, found.well) == (says, not remedy)
+    assert cause in found.cause
+    assert remedy in found.remedy
+
+
+# Items
+
+
+def test_an_item_that_raised_says_where_and_how_to_run_it_again():
+    found = why_item("r[7]", "r", "ZeroDivisionError: division by zero", "bob", 0, [], reply())
+    assert (
+        str(found)
+        == "r[7] is failed: ZeroDivisionError: division by zero on bob.\nr.retry() runs what has failed again."
+    )
+
+
+def test_an_item_that_was_sent_again_says_so():
+    found = why_item("r[7]", "r", "", "bob", 2, ["k"], reply("running", worker="alice"))
+    assert (found.state, found.well) == ("retried", False)
+    assert "2 workers ended with it" in found.cause
+    assert why_item("r[7]", "r", "", "bob", 2, ["k"], reply(on=["bob"])).state == "in memory"
+
+
+# Workers
+
+
+@pytest.mark.parametrize(
+    ("facts", "there", "short", "state", "cause"),
+    [
+        (worker_facts(ending="memory", seconds=12), None, None, "gone", "12 s ago since it took more memory"),
+        (worker_facts(ending="died", seconds=12, lost=3), None, None, "gone", "nobody had told it to. 3 tasks"),
+        (worker_facts(ending="asked", seconds=12), None, None, "gone", "told to leave 12 s ago"),
+        (worker_facts(), None, None, "gone", "has left"),
+        (worker_facts(ending="died", seconds=12), info(), None, "restarted", "nobody had told it to"),
+        (worker_facts(), info(status="init"), None, "waiting", "only just come"),
+        (worker_facts(), info(status="closing"), None, "closing", "about to leave"),
+        (worker_facts(), info(status="paused"), None, "paused", "takes no tasks"),
+        (worker_facts(), info(status="paused"), "is paused, at 1 of 2", "paused", "it is paused, at 1 of 2: big takes"),
+        (worker_facts(), info(spilled=5), "writes data to its disk", "spilled", "big takes"),
+        (worker_facts(), info(), "is about to pause", "short of memory", "it is about to pause"),
+    ],
+)
+def test_each_state_of_a_worker_has_its_cause_and_a_remedy(facts, there, short, state, cause):
+    shortage = Shortage("alice", short, "big takes 1 GB.", "`del big` frees that.") if short else None
+    found = why_worker("alice", facts, there, shortage)
+    assert found.state == state
+    assert cause in found.cause
+    assert not found.well
+    assert not short or found.remedy == "`del big` frees that."
+
+
+def test_a_worker_that_works_says_what_it_does():
+    found = why_worker("alice", worker_facts(tasks=3, running=["load"]), info(), None)
+    assert (str(found), found.well) == ("alice is running: it runs load; 3 tasks in all.", True)
+
+
+@given(ending=st.sampled_from(get_args(Ending)), seconds=st.floats(LATELY, 1e9))
+def test_a_restart_long_ago_is_not_spoken_of(ending, seconds):
+    assert why_worker("alice", worker_facts(ending=ending, seconds=seconds), info(), None).well
