@@ -144,6 +144,11 @@ def test_futures_that_run_that_wait_and_that_are_there(cluster, names, gate):
     assert cluster.why("behind").well
 
 
+def test_a_question_that_overtakes_its_task_is_asked_again(cluster):
+    for n in range(20):
+        assert cluster.why(cluster.client.submit(abs, n, pure=False)).state != "forgotten"
+
+
 def test_tasks_that_no_worker_has_room_for_are_queued(cluster, names, gate):
     names["many"] = cluster.client.map(lambda n: Event(gate.name).wait(60), range(20), pure=False)
     names["last"] = names["many"][-1]

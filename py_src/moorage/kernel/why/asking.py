@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from moorage.kernel.waiting import answer, scheduler_of
@@ -10,13 +11,29 @@ from moorage.wire.why import WhyHandlers, WhyReply
 if TYPE_CHECKING:
     from distributed import Client
 
+_TRIES = 20
+_PAUSE = 0.1  # seconds
+
 
 async def facts_of(client: Client, keys: list[Any], worker: str = "") -> WhyReply:
     """Return what holds up the worst of `keys`, and what became of a worker; on the event loop of `client`.
+
+    A question may overtake the tasks that it is about, which are sent by another connection: it is asked again.
 
     Raises
     ------
     UnreachableError
     """
     scheduler: WhyHandlers = scheduler_of(client)
-    return await answer(client, scheduler.moorage_why(keys=keys, worker=worker))
+    for _ in range(_TRIES):
+        reply: WhyReply = await answer(client, scheduler.moorage_why(keys=keys, worker=worker))
+        task = reply["task"]
+        if task is None or task["fate"] != "absent" or not _is_sent(client, task["key"]):
+            break
+        await asyncio.sleep(_PAUSE)
+    return reply
+
+
+def _is_sent(client: Client, key: Any) -> bool:
+    state = client.futures.get(key)
+    return state is not None and state.status == "pending"
