@@ -224,7 +224,7 @@ def test_a_future_that_has_failed_or_was_cancelled(cluster, refused):
 
 @pytest.mark.parametrize("by", ["bytes", "", None])
 def test_dealing_out_in_an_unknown_way(cluster, refused, by):
-    refused(lambda: cluster.scatter([1], "v", by=by), InputError, "cores, workers or memory")
+    refused(lambda: cluster.scatter([1], "v", by=by), InputError, "cores, workers, memory or blocks")
 
 
 def test_a_dict_whose_keys_dask_cannot_use(cluster, refused):

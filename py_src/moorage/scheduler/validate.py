@@ -8,9 +8,12 @@ column         what it says                                        kept by
 ``lacking``    who lacks it, if it should be everywhere            `Reconciler`, kept up to date by each event
 ``plan``       what is still to be done; None: all is as desired   `Reconciler`
 ``marked``     to be looked at again                               `Reconciler`
+``in_use``     a copy too many is kept for a task that uses it     `Reconciler`
 ``assigned``   the worker it was given to, as long as that counts  `Reconciler`
 ``in_flight``  copies asked for: target -> source                  `Flights`
 ``senders``    clients that can send it; None: it can get lost     `Restorer`
+``asked``      a client was asked to send it, until a time         `Restorer`
+``avoid``      the worker that could not take it                   `Restorer`
 ``delivered``  the worker that its value is being sent to again    `Restorer`
 ``lost``       why it is lost, or empty                            `Restorer`
 ``mapped``     who has it in shared memory, and how much of it     `Shared`
@@ -60,9 +63,12 @@ class KeyState:
     lacking: AbstractSet[Address] | None
     plan: KeyPlan | None
     marked: bool
+    in_use: bool
     assigned: str | None
     in_flight: Mapping[Address, Address]
     senders: tuple[str, ...] | None
+    asked: float | None
+    avoid: Address | None
     delivered: Address | None
     lost: str
     mapped: Mapping[Address, int]
@@ -80,9 +86,12 @@ def state_of(plugin: Plugin, key: Key) -> KeyState:
         lacking=reconciler.lacking.get(key),
         plan=reconciler.unsettled.get(key),
         marked=key in reconciler.marked,
+        in_use=key in reconciler.in_use,
         assigned=reconciler.assigned.get(key),
         in_flight=reconciler.flights.of(key),
         senders=None if senders is None else tuple(senders),
+        asked=origins.asked.get(key),
+        avoid=origins.avoid.get(key),
         delivered=origins.delivering.get(key),
         lost=origins.lost.get(key, ""),
         mapped=plugin.shared.mapped.get(key, {}),

@@ -260,10 +260,10 @@ class Restorer:
                 seconds = ANSWER + patience(sum(max(0, ts.nbytes) for ts in tasks))
                 nbytes = await self._strays.put(address, list(load), load, seconds)
             if nbytes is None:
-                self.avoid.update(dict.fromkeys(load, address))
+                self.avoid.update({key: address for key in load if key in self})  # not what has been released
                 return
         except Exception as error:  # it cannot make one of them, or has died of it
-            self.avoid.update(dict.fromkeys(load, address))
+            self.avoid.update({key: address for key in load if key in self})
             await asyncio.sleep(_DEATH_SHOWS if isinstance(error, Broken) else 0)
             if address in self._scheduler.workers and len(tasks) == 1:
                 self._casualties.refused(load, address, error)
