@@ -39,6 +39,8 @@ class Flights:
 
     def begin(self, key: Key, source: Address, targets: Sequence[Address], nbytes: int) -> None:
         """Note copies that are asked for."""
+        if not targets:
+            return
         now = monotonic()
         flight = _Flight(source, nbytes, now, now + patience(nbytes))
         flights = self.by_key.get(key)
