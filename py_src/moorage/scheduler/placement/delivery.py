@@ -4,7 +4,7 @@ They are small, or lie in memory of the workers' host, and only where that is is
 
 So there is one question and one answer between notebook and scheduler, and what the answer says is confirmed. What
 cannot be delivered now, because a worker is not there, hangs, or is one of very many, the reconciler brings there, or
-it is asked for again (``recovery/restorer.py``).
+it is asked for again (``scheduler/recovery/restorer.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `%compute` and `%persist` do: ``tasks/collections.py`` has the engine."""
+"""What `%compute` and `%persist` do: ``tasks/collections/`` has the engine."""
 
 from __future__ import annotations
 
