@@ -174,6 +174,7 @@ def test_small_names_are_put_together(cluster, names):
 
 def test_variables_that_change_meanwhile_do_no_harm(cluster, names):
     names["futures"] = cluster.client.map(make, [1000] * 20, pure=False)
+    wait(names["futures"])
     stop = threading.Event()
 
     def churn():
@@ -206,8 +207,8 @@ def test_another_notebook_sees_whose_variables_they_are(cluster, names):
 
 
 def test_what_is_spilled_is_told_apart(names):
-    with moorage.start(names=["carol"], threads_per_worker=1, memory_limit="300MB") as small:
-        names["big"] = small.client.map(make, [25 * MB] * 9, range(9), pure=False)
+    with moorage.start(names=["carol"], threads_per_worker=1, memory_limit="600MB") as small:
+        names["big"] = small.client.map(make, [25 * MB] * 18, range(18), pure=False)
         wait(names["big"])
         eventually(lambda: small.memory()["big"].total.disk > 0, 10)
 
