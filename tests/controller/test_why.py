@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import logging
 import os
 import signal
 import sys
+import traceback
 
 import dask.array as da
 import numpy as np
 import pytest
-from distributed import Event, wait
+from distributed import Event, KilledWorker, wait
 from distributed.client import FutureCancelledError
 from distributed.core import Status
 
 import moorage
 from moorage.errors import InputError, UnknownVariableError, WaitTimeoutError
+from moorage.worker.last_words import FILE
 from tests.deploy.tools import eventually
 
 MB = 1_000_000
@@ -227,7 +231,7 @@ def test_an_item_whose_worker_was_killed_was_sent_again(cluster, names, gate):
     names["results"] = cluster.map(work, [1], batch_size=1, workers=["alice"])
     says(cluster, "results[0]", "running")
     os.kill(cluster.client.run(os.getpid)[address(cluster, "alice")], signal.SIGKILL)
-    says(cluster, "alice", "restarted", "nobody had told it to", "get_worker_logs")
+    says(cluster, "alice", "restarted", "was killed", "by signal 9 (SIGKILL)")
     says(cluster, "results[0]", "retried", "a worker ended with it", "give it less data")
     gate.set()
 
@@ -281,10 +285,62 @@ def test_what_is_spilled_says_what_fills_the_worker(leaving, names):
     assert leaving.why("dan").state in ("spilled", "paused", "short of memory")
 
 
-def test_a_task_that_ends_its_workers_is_killed(leaving, names):
-    leaving.client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
-    names["deadly"] = leaving.client.submit(os._exit, 1, workers=["carol"], pure=False)
-    says(leaving, "deadly", "killed", "the workers that ran exit ended", "more memory")
+@pytest.fixture
+def one_try(leaving):
+    """Have a task fail with the first worker that ends under it."""
+
+    def allow(failures, dask_scheduler):
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, failures
+        return before
+
+    leaving.broadcast(1, "one")  # the code goes to workers and nannies with the first value
+    leaving.release("one")
+    before = leaving.client.run_on_scheduler(allow, 0)
+    eventually(lambda: leaving.why("carol").state in ("running", "restarted"), 20)
+    yield
+    leaving.client.run_on_scheduler(allow, before)
+
+
+def test_a_task_that_ends_its_workers_is_killed(leaving, names, one_try):
+    names["deadly"] = leaving.client.submit(os._exit, 3, workers=["carol"], pure=False)
+    says(leaving, "deadly", "killed", "the workers that ran exit ended", "carol: its process ended", "exit code 3")
+
+
+def test_a_task_that_takes_too_much_memory_says_how_much(leaving, names, one_try):
+    def take():
+        block = np.ones(400 * MB // 8)
+        Event("never").wait(60)
+        return block
+
+    names["greedy"] = leaving.client.submit(take, workers=["carol"], pure=False)
+    found = says(leaving, "greedy", "killed", "MiB, more memory than its limit", "workers more memory")
+    assert "the last was carol: its process was ended" in found.cause
+    says(leaving, "carol", "restarted", "MiB, more memory than its limit")
+
+
+def test_a_worker_that_crashes_leaves_what_it_logged_and_where_it_was(leaving, names, one_try):
+    def crash():
+        logging.getLogger("distributed.worker").warning("about to read at %d", 0)
+        ctypes.string_at(0)
+
+    names["results"] = leaving.map(lambda _: crash(), [0], workers=["carol"])
+    names["results"].wait()
+    found = says(leaving, "results[0]", "killed", "the last was carol: its process crashed", "signal 11 (SIGSEGV)")
+    assert any("WARNING about to read at 0" in line for line in found.log), found.log
+    assert any("string_at" in line for line in found.log), found.log
+    assert "signal 11 (SIGSEGV)" in repr(names["results"].errors[0])
+    with pytest.raises(KilledWorker) as raised:
+        names["results"][0]
+    assert "about to read at 0" in "".join(traceback.format_exception(raised.value))
+    says(leaving, "carol", "restarted", "signal 11", "about to read at 0")
+
+
+def test_the_file_of_last_words_is_the_owners_alone(leaving):
+    def look(dask_worker):
+        path = os.path.join(dask_worker.local_directory, FILE)
+        return os.stat(path).st_mode & 0o777
+
+    assert set(leaving.client.run(look).values()) == {0o600}
 
 
 def test_a_worker_that_has_left_holds_up_what_is_for_it_only(leaving, names):

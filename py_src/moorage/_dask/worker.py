@@ -1,14 +1,20 @@
-"""A worker: its data, its memory manager, and its handlers.
+"""A worker: its data, its memory manager, and its handlers; and its nanny, which sees it end.
 
 Relied on, as read in distributed 2026.8.0: ``handlers`` and ``periodic_callbacks`` are dicts that plugins may write to;
 ``get_data`` is the handler by which workers fetch from each other; ``state.tasks`` has what it knows of keys;
 ``monitor.get_process_memory`` is what all of its memory management measures by. A worker without these parts does not
-take the plugin, and what asked for it fails by a `VersionError`.
+take the plugin, and what asked for it fails by a `VersionError`. ``Nanny.instantiate`` starts a process and makes
+the ``WorkerProcess`` that all later ones have in common; that one's ``mark_stopped`` is called once when a process has
+ended, and then removes ``worker_dir``. Without these a worker's last words are lost with it.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
+
+from distributed.core import Status
 
 from moorage._dask.parts import parts_of
 
@@ -26,6 +32,55 @@ PARTS = (
     *parts_of(SUBJECT, "distributed.worker_state_machine:WorkerState", live=("tasks",)),
     *parts_of(SUBJECT, "distributed.system_monitor:SystemMonitor", calls={"get_process_memory": ()}),
 )
+
+NANNY_PARTS = (
+    *parts_of(
+        "last words of workers",
+        "distributed.nanny:Nanny",
+        calls={"instantiate": (), "log_event": ("topic", "msg")},
+        live=("process",),
+    ),
+    *parts_of(
+        "last words of workers",
+        "distributed.nanny:WorkerProcess",
+        calls={"mark_stopped": ()},
+        live=("process", "status", "worker_address", "worker_dir"),
+    ),
+)
+
+
+def watch_ends(nanny: Any, ended: Callable[[Any], None]) -> Callable[[], None]:
+    """Call `ended` with the `WorkerProcess` when a process has ended that nobody had told to; return the undoing."""
+
+    def watch() -> None:
+        process = nanny.process
+        if process is None or "mark_stopped" in vars(process):
+            return
+        stock = process.mark_stopped
+
+        def mark_stopped() -> None:
+            if process.status == nanny.status == Status.running:
+                with contextlib.suppress(Exception):  # Dask has to go on
+                    ended(process)
+            stock()
+
+        process.mark_stopped = mark_stopped
+
+    stock = nanny.instantiate
+
+    async def instantiate() -> Any:
+        status = await stock()
+        watch()
+        return status
+
+    def undo() -> None:
+        vars(nanny).pop("instantiate", None)
+        if nanny.process is not None:
+            vars(nanny.process).pop("mark_stopped", None)
+
+    nanny.instantiate = instantiate
+    watch()
+    return undo
 
 
 def spill_file(worker: Any) -> Any:

@@ -1,7 +1,7 @@
 """What holds up a task, and what became of a worker: facts for whoever asks. Nothing is recorded, nothing is changed.
 
 A task that waits for others is held up by the worst of those that can be reached from it. Of workers that have gone
-Dask's own events tell; it keeps the latest ten thousand.
+Dask's own events tell, of which it keeps the latest, and those of nannies (``worker/last_words.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from distributed.core import Status
 
 from moorage.plan import Address, Key
 from moorage.scheduler.recovery.restorer import is_value
-from moorage.wire.why import Ending, TaskFacts, TaskFate, WhyReply, WorkerFacts
+from moorage.wire.why import ENDED_TOPIC, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +30,7 @@ _FATES: tuple[TaskFate, ...] = (
 _WORST = {fate: rank for rank, fate in enumerate(_FATES)}
 _MOST = 10_000  # tasks that are looked at beyond those that were asked about
 _SHOWN = 3  # functions
+_SOON = 60.0  # seconds between what two processes say of the same end; later, another worker may have the address
 
 
 class Causes:
@@ -124,41 +125,50 @@ class Causes:
             "wanted": sorted({*map(self._restrictions.name_of, asked), *map(str, ts.host_restrictions or ())}),
             "present": sorted(str(workers[address].name) for address in asked if address in workers),
             "resources": dict(ts.resource_restrictions or {}) if fate != "restoring" else {},
+            "end": self._end(next(iter(ts.erred_on), "")) if fate == "killed" and ts.erred_on else None,
         }
 
     def _worker(self, name: str) -> WorkerFacts:
+        name = self._restrictions.name_of(name)
         here = next((ws for ws in self._scheduler.workers.values() if str(ws.name) == name), None)
-        ending, seconds, lost = self._ending(name)
         running = list(dict.fromkeys(str(ts.prefix.name) for ts in here.executing)) if here is not None else []
         return {
             "known": here is not None or self._restrictions.was_here(name),
             "here": here is not None,
-            "ending": ending,
-            "seconds": seconds,
-            "lost": lost,
+            "end": self._end(name),
             "tasks": len(here.processing) if here is not None else 0,
             "running": running[:_SHOWN],
         }
 
-    def _ending(self, name: str) -> tuple[Ending, float, int]:
-        """Return how the latest process of that name has gone, how long ago, and what was lost with it."""
+    def _end(self, name: str) -> WorkerEnd:
+        """Return how the latest process of a worker has gone, by its name, or how the one at an address has."""
         for when, event in reversed(self._scheduler.get_events("all")):
-            if event.get("action") != "remove-worker" or not self._is_of(event.get("worker", ""), name):
+            address = event.get("worker", "")
+            if event.get("action") != "remove-worker" or name not in (address, self._restrictions.name_of(address)):
                 continue
             kinds = ("processing-tasks", "lost-computed-tasks", "lost-scattered-tasks")
             lost = sum(len(event.get(kind, ())) for kind in kinds)
-            too_large = {told.get("worker") for _, told in self._scheduler.get_events("worker-restart-memory")}
-            if event["worker"] in too_large:
-                return "memory", time() - when, lost
-            return "asked" if event.get("expected") else "died", time() - when, lost
-        return "", 0.0, 0
+            told, too_much = (self._told(topic, address, when) for topic in (ENDED_TOPIC, "worker-restart-memory"))
+            return {
+                "worker": self._restrictions.name_of(address),
+                "how": "memory" if too_much else "asked" if event.get("expected") else "died",
+                "seconds": time() - when,
+                "lost": lost,
+                "code": told.get("code"),
+                "taken": too_much.get("rss", 0),
+                "lines": told.get("lines", []),
+            }
+        return {"worker": name, "how": "", "seconds": 0.0, "lost": 0, "code": None, "taken": 0, "lines": []}
 
-    def _is_of(self, address: Address, name: str) -> bool:
-        return self._restrictions.name_of(address) == name
+    def _told(self, topic: str, address: Address, when: float) -> dict[str, Any]:
+        """Return what a nanny told of the worker at an address at about that time."""
+        events = reversed(self._scheduler.get_events(topic))
+        of_it = (event for then, event in events if event.get("worker") == address and abs(then - when) < _SOON)
+        return next(of_it, {})
 
 
 def _absent(key: Any) -> TaskFacts:
     return {
         "key": key, "function": "", "fate": "absent", "error": "", "deaths": 0, "on": [], "worker": "",
-        "seconds": 0.0, "ahead": 0, "wanted": [], "present": [], "resources": {},
+        "seconds": 0.0, "ahead": 0, "wanted": [], "present": [], "resources": {}, "end": None,
     }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import dask.config
 from dask.base import is_dask_collection
 from dask.utils import format_bytes
-from distributed import futures_of
+from distributed import KilledWorker, futures_of
 from distributed.utils import offload
 
 from moorage.errors import InputError, UnknownVariableError
@@ -24,13 +24,14 @@ from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.why.answer import Why
 from moorage.kernel.why.asking import facts_of
-from moorage.kernel.why.items import why_item
+from moorage.kernel.why.items import why_item, why_killed
 from moorage.kernel.why.tasks import why_tasks
 from moorage.kernel.why.variables import why_placed
 from moorage.kernel.why.workers import why_worker
 from moorage.model import WorkerInfo
 from moorage.plan import ClusterView
 from moorage.tasks.map.item_errors import ItemError, exception_at
+from moorage.tasks.map.killed import end_of
 from moorage.tasks.map.results import Results
 
 _ELEMENT = re.compile(r"(.+?)\[(-?\d+)\]")
@@ -125,6 +126,8 @@ class Explainer:
             )
         batch, position = located
         error = ""
+        if isinstance(batch.error, KilledWorker):
+            return why_killed(subject, name, await end_of(self._client, batch.error))
         if batch.status == "cancelled":
             error = "it was cancelled"
         elif batch.status == "failed" or position in batch.errors:

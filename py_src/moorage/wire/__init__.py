@@ -9,6 +9,7 @@ notebook          scheduler      ``moorage_why``                                
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
+nanny             scheduler      events, `why.ENDED_TOPIC`                          `why.WorkerEnded`
 worker            scheduler      a metric of the heartbeat, `images.METRIC`         `images.Room`
 notebook          worker         options of tasks, in their graphs                  `tasks.CallOptions`, `BatchOptions`
 worker            notebook       events, `tasks.OUTPUT_TOPIC`                       `tasks.Report`

@@ -23,7 +23,30 @@ which there is no copy any more; ``absent``: the scheduler does not know it; ``r
 from a notebook; ``paused``: its worker is; ``behind``: its worker has not begun it; ``memory``: nothing."""
 
 Ending: TypeAlias = Literal["", "asked", "memory", "died"]
-"""How a worker has ended: not at all; it was told to; its nanny ended it for its memory; nobody knows why."""
+"""How a worker has ended: not at all; it was told to; its nanny ended it for its memory; nobody had told it to."""
+
+ENDED_TOPIC = "moorage-ended"
+"""Of the events by which nannies tell of workers that nobody had told to end."""
+
+
+class WorkerEnded(TypedDict):
+    """How a worker process has ended."""
+
+    worker: str  # its address
+    code: int  # exit code; negative: the signal that killed it
+    lines: list[str]  # what it logged last
+
+
+class WorkerEnd(TypedDict):
+    """The end of a worker's latest process that has gone."""
+
+    worker: str  # its name
+    how: Ending
+    seconds: float  # since then
+    lost: int  # tasks whose only result it had, or which it ran
+    code: int | None  # exit code; None: nobody has told
+    taken: int  # bytes of memory, if that was too much
+    lines: list[str]  # what it logged last
 
 
 class TaskFacts(TypedDict):
@@ -41,6 +64,7 @@ class TaskFacts(TypedDict):
     wanted: list[str]  # workers and hosts that it may run on; empty: all
     present: list[str]  # of these, the workers that are here, though not running
     resources: dict[str, float]  # that it needs
+    end: WorkerEnd | None  # of the last worker that it was killed with
 
 
 class WorkerFacts(TypedDict):
@@ -48,9 +72,7 @@ class WorkerFacts(TypedDict):
 
     known: bool  # whether a worker of that name was ever here
     here: bool
-    ending: Ending  # of the latest process that has gone
-    seconds: float  # since then
-    lost: int  # tasks whose only result it had, or which it ran
+    end: WorkerEnd
     tasks: int  # that it has to do
     running: list[str]  # their functions
 
@@ -69,5 +91,5 @@ class WhyHandlers(Protocol):
     """What notebooks ask; see ``scheduler/causes.py``."""
 
     async def moorage_why(self, keys: list[Any], worker: str = "") -> WhyReply:
-        """Return what holds up the worst of `keys`, and what became of the worker of that name."""
+        """Return what holds up the worst of `keys`, and what became of the worker of that name, or at that address."""
         ...

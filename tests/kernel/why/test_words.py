@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.kernel.ledger.advice import Shortage
-from moorage.kernel.why.items import why_item
+from moorage.kernel.why.items import why_item, why_killed
 from moorage.kernel.why.tasks import why_tasks
 from moorage.kernel.why.variables import why_placed
 from moorage.kernel.why.workers import LATELY, why_worker
 from moorage.model import Anywhere, Everywhere, OnWorkers, PlacementState, WorkerInfo
 from moorage.plan import ClusterView
-from moorage.wire.why import Ending, TaskFacts, TaskFate, WhyReply, WorkerFacts
+from moorage.wire.why import Ending, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
 
 
 def task(fate, **facts):
     task: TaskFacts = {
         "key": "k", "function": "load", "fate": fate, "error": "", "deaths": 0, "on": [], "worker": "",
-        "seconds": 0.0, "ahead": 0, "wanted": [], "present": [], "resources": {},
+        "seconds": 0.0, "ahead": 0, "wanted": [], "present": [], "resources": {}, "end": None,
     }  # fmt: skip
     return {**task, **facts}
 
@@ -31,11 +31,15 @@ def reply(fate="memory", away=1, workers=2, **facts) -> WhyReply:
     return {"task": found, "away": away, "workers": workers, "threads": 2 * workers, "worker": None}
 
 
-def worker_facts(**facts) -> WorkerFacts:
-    known: WorkerFacts = {
-        "known": True, "here": True, "ending": "", "seconds": 0.0, "lost": 0, "tasks": 0, "running": [],
+def end(how="", **facts) -> WorkerEnd:
+    known: WorkerEnd = {
+        "worker": "carol", "how": how, "seconds": 0.0, "lost": 0, "code": None, "taken": 0, "lines": [],
     }  # fmt: skip
     return {**known, **facts}
+
+
+def worker_facts(how="", tasks=0, running=(), **facts) -> WorkerFacts:
+    return {"known": True, "here": True, "end": end(how, **facts), "tasks": tasks, "running": list(running)}
 
 
 def info(name="alice", status="running", **more):
@@ -55,6 +59,12 @@ VIEW = ClusterView([info("alice"), info("bob")])
         (reply("running", worker="bob", seconds=3.21), "running", "load runs on bob for 3.2 s.", ""),
         (reply("erred", error="ValueError(1)"), "failed", "load raised ValueError(1).", "cluster.client.retry(x)"),
         (reply("killed"), "killed", "workers that ran load ended one after the other", "more memory"),
+        (
+            reply("killed", end=end("died", code=-9)),
+            "killed",
+            "the last was carol: its process was killed",
+            "more memory",
+        ),
         (reply("lost", error="its last copy went"), "lost", "its last copy went", "Place it again"),
         (reply("absent"), "forgotten", "it was cancelled", "Run the cell again"),
         (reply("restoring"), "waiting", "notebook that placed it", "place it again"),
@@ -174,11 +184,17 @@ def test_an_item_that_was_sent_again_says_so():
 @pytest.mark.parametrize(
     ("facts", "there", "short", "state", "cause"),
     [
-        (worker_facts(ending="memory", seconds=12), None, None, "gone", "12 s ago since it took more memory"),
-        (worker_facts(ending="died", seconds=12, lost=3), None, None, "gone", "nobody had told it to. 3 tasks"),
-        (worker_facts(ending="asked", seconds=12), None, None, "gone", "told to leave 12 s ago"),
+        (worker_facts("memory", seconds=12), None, None, "gone", "12 s ago since it took more memory"),
+        (worker_facts("died", seconds=12, lost=3), None, None, "gone", "nobody had told it to. 3 tasks"),
+        (worker_facts("asked", seconds=12), None, None, "gone", "told to leave 12 s ago"),
+        (worker_facts("memory", taken=2**20), None, None, "gone", "since it took 1.00 MiB, more memory than its limit"),
+        (worker_facts("died", code=-9), None, None, "gone", "killed 0 s ago by signal 9 (SIGKILL)"),
+        (worker_facts("died", code=-11), None, None, "gone", "crashed 0 s ago by signal 11 (SIGSEGV), as faults of"),
+        (worker_facts("died", code=-15), None, None, "gone", "killed 0 s ago by signal 15 (SIGTERM), by somebody"),
+        (worker_facts("died", code=-99), None, None, "gone", "signal 99"),
+        (worker_facts("died", code=3), None, None, "gone", "with exit code 3, and nobody had told it to"),
         (worker_facts(), None, None, "gone", "has left"),
-        (worker_facts(ending="died", seconds=12), info(), None, "restarted", "nobody had told it to"),
+        (worker_facts("died", seconds=12), info(), None, "restarted", "nobody had told it to"),
         (worker_facts(), info(status="init"), None, "waiting", "only just come"),
         (worker_facts(), info(status="closing"), None, "closing", "about to leave"),
         (worker_facts(), info(status="paused"), None, "paused", "takes no tasks"),
@@ -203,4 +219,17 @@ def test_a_worker_that_works_says_what_it_does():
 
 @given(ending=st.sampled_from(get_args(Ending)), seconds=st.floats(LATELY, 1e9))
 def test_a_restart_long_ago_is_not_spoken_of(ending, seconds):
-    assert why_worker("alice", worker_facts(ending=ending, seconds=seconds), info(), None).well
+    assert why_worker("alice", worker_facts(ending, seconds=seconds), info(), None).well
+
+
+def test_the_last_lines_of_a_log_stand_between_cause_and_remedy():
+    found = why_worker("carol", worker_facts("died", code=1, lines=["12:00:00 WARNING low", "Fatal"]), None, None)
+    assert str(found).splitlines()[1:4] == ["The last lines of its log:", "  12:00:00 WARNING low", "  Fatal"]
+    assert str(found).splitlines()[4] == found.remedy
+
+
+def test_an_item_whose_workers_ended_says_how_the_last_one_did():
+    found = why_killed("results[7]", "results", end("memory", lines=["full"]))
+    assert "the last was carol: its process was ended 0 s ago since it took more memory" in found.cause
+    assert "results.retry()" in found.remedy
+    assert found.log == ("full",)

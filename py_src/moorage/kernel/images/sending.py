@@ -27,6 +27,7 @@ from moorage.kernel.images.hosts import Hosts
 from moorage.kernel.install import pickled_by_value
 from moorage.kernel.versions import check_taken
 from moorage.kernel.waiting import reaching, scheduler_of
+from moorage.worker import last_words
 from moorage.worker.images import plugin as worker_side
 from moorage.worker.images.nanny import SharedMemoryNannyPlugin
 from moorage.worker.images.plugin import ImagesPlugin
@@ -47,6 +48,7 @@ MODULES = (
     "moorage.images.mappings",
     "moorage.images.segment",
     "moorage.images.texts",
+    "moorage.wire.why",
     "moorage.worker.images.forwarding",
     "moorage.worker.images.lending",
     "moorage.worker.images.memory_manager",
@@ -55,6 +57,7 @@ MODULES = (
     "moorage.worker.images.receiving",
     "moorage.worker.images.sharing",
     "moorage.worker.images.spreading",
+    "moorage.worker.last_words",
 )
 
 
@@ -154,6 +157,7 @@ def _hash_of_sources() -> str:
     for path in (
         *sorted(Path(images.__file__).parent.glob("*.py")),
         *sorted(Path(worker_side.__file__).parent.glob("*.py")),
+        Path(last_words.__file__),
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -5,6 +5,7 @@
 * ``variables``  of placed variables
 * ``items``      of the items of a map
 * ``workers``    of workers
+* ``endings``    how workers ended
 * ``asking``     the question to the scheduler
 
 All but ``asking`` are pure: facts in, words out. What a name stands for is found in ``tasks/why.py``.

@@ -21,6 +21,8 @@ class Why:
         In a sentence.
     remedy : str
         What would help, in a sentence or two; empty if all is well.
+    log : tuple of str
+        Of a worker that has ended: the last lines of its log, and of a crash where it was.
 
     Examples
     --------
@@ -33,6 +35,7 @@ class Why:
     state: str
     cause: str
     remedy: str = ""
+    log: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -40,7 +43,8 @@ class Why:
         return not self.remedy
 
     def __str__(self) -> str:
-        return "\n".join(filter(None, [f"{self.subject} is {self.state}: {self.cause}", self.remedy]))
+        log = ["The last lines of its log:", *(f"  {line}" for line in self.log)] if self.log else []
+        return "\n".join(filter(None, [f"{self.subject} is {self.state}: {self.cause}", *log, self.remedy]))
 
     def __repr__(self) -> str:
         return str(self)

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from moorage.kernel.why.answer import Why
-from moorage.kernel.why.tasks import why_tasks
-from moorage.wire.why import WhyReply
+from moorage.kernel.why.tasks import killed, why_tasks
+from moorage.wire.why import WhyReply, WorkerEnd
 
 
 def why_item(
@@ -36,3 +36,9 @@ def why_item(
     if not keys:
         return Why(subject, "in memory", "its value is in the notebook.")
     return why_tasks(subject, keys, reply, attempt)
+
+
+def why_killed(subject: str, results: str, end: WorkerEnd) -> Why:
+    """Return that the workers which ran an item ended, and how the last of them did."""
+    cause, remedy = killed("it", end)
+    return Why(subject, "killed", f"{cause}.", f"{remedy} {results}.retry() runs it again.", tuple(end["lines"]))

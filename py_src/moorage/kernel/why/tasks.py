@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from moorage.kernel.why.answer import Why
-from moorage.wire.why import TaskFacts, WhyReply
+from moorage.kernel.why.endings import how_it_ended
+from moorage.wire.why import TaskFacts, WhyReply, WorkerEnd
 
 _SHOWN = 5  # workers
 _LONGEST = 300  # characters of an error
@@ -40,13 +41,24 @@ def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int =
         cause = f"{'a worker' if deaths == 1 else f'{deaths} workers'} ended with it, so that it begins again; {cause}"
     if len(keys) > 1 and task["fate"] != "memory":
         cause = f"{reply['away']} of {len(keys)} parts are not there; {cause}"
-    return Why(subject, state, f"{cause}.", remedy)
+    return Why(subject, state, f"{cause}.", remedy, tuple(task["end"]["lines"]) if task["end"] is not None else ())
+
+
+def killed(function: str, end: WorkerEnd | None) -> tuple[str, str]:
+    """Return what became of the workers that ran a task, in a clause, and what helps."""
+    how, remedy = how_it_ended(end) if end is not None else ("", "")
+    if end is None or not how:
+        last, remedy = ", as they do for want of memory", "Give it less data at a time, or workers more memory."
+    else:
+        last = f"; the last was {end['worker']}: {how}"
+    return f"the workers that ran {function} ended one after the other{last}", remedy
 
 
 def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, str]:
     """Return state, cause and remedy."""
     function, worker = task["function"], task["worker"]
     again = f"cluster.client.retry({subject}) runs it again"
+    once_more = f"To run it again: cluster.client.retry({subject})"
     match task["fate"]:
         case "memory":
             return "in memory", f"on {_listed(task['on'])}", ""
@@ -59,8 +71,8 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
                 f"Put that right and run the cell again; {again} as it is.",
             )
         case "killed":
-            cause = f"the workers that ran {function} ended one after the other, as they do for want of memory"
-            return "killed", cause, f"Give it less data at a time, or workers more memory; {again}."
+            cause, remedy = killed(function, task["end"])
+            return "killed", cause, f"{remedy} {once_more}."
         case "lost":
             return "lost", _error(task), "Place it again with its value: %scatter, %broadcast or %pin."
         case "absent":
@@ -75,7 +87,7 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
             return (
                 "waiting",
                 "the scheduler has let go of it, and nobody waits for it",
-                f"{again[0].upper()}{again[1:]}.",
+                f"{once_more}.",
             )
         case "paused":
             return "waiting", f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."

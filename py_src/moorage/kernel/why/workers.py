@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from moorage.kernel.ledger.advice import Shortage
 from moorage.kernel.why.answer import Why
+from moorage.kernel.why.endings import how_it_ended
 from moorage.model import WorkerInfo
-from moorage.wire.why import WorkerFacts
+from moorage.wire.why import WorkerEnd, WorkerFacts
 
 LATELY = 600.0
 """Seconds: a worker that has restarted within these is said to have."""
@@ -25,8 +26,7 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
         If it is short of memory.
     """
     if info is None:
-        cause, remedy = _gone(facts)
-        return Why(name, "gone", cause, remedy)
+        return Why(name, "gone", *_gone(facts["end"]))
     match info.status:
         case "init":
             return Why(name, "waiting", "it has only just come.", "It runs in a moment.")
@@ -39,28 +39,16 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
         state = "paused" if info.status == "paused" else "spilled" if info.spilled else "short of memory"
         remedy = short.remedy or "It frees that by itself when what runs ends."
         return Why(name, state, f"it {short.what}: {short.filled}", remedy)
-    if facts["ending"] in ("died", "memory") and facts["seconds"] < LATELY:
-        cause, remedy = _gone(facts)
-        return Why(name, "restarted", cause, remedy)
+    if facts["end"]["how"] in ("died", "memory") and facts["end"]["seconds"] < LATELY:
+        return Why(name, "restarted", *_gone(facts["end"]))
     busy = f"it runs {', '.join(facts['running'])}" if facts["running"] else "it has nothing to run"
     return Why(name, "running", f"{busy}; {facts['tasks']:,} tasks in all." if facts["tasks"] else f"{busy}.")
 
 
-def _gone(facts: WorkerFacts) -> tuple[str, str]:
-    """Return why the latest process of a worker has gone, and what helps."""
-    ago = f"{facts['seconds']:.0f} s ago"
-    lost = f" {facts['lost']:,} tasks or values went with it." if facts["lost"] else ""
-    match facts["ending"]:
-        case "memory":
-            return (
-                f"its process was ended {ago} since it took more memory than its limit.{lost}",
-                "Give tasks less data at a time, or workers more memory: %cluster start --memory 8GB.",
-            )
-        case "died":
-            return (
-                f"its process ended {ago}, and nobody had told it to.{lost}",
-                "Its log says more: cluster.client.get_worker_logs(nanny=True). What is placed is brought back.",
-            )
-        case "asked":
-            return f"it was told to leave {ago}.", "To have another one: %cluster scale N."
-    return "it has left.", "To have another one: %cluster scale N."
+def _gone(end: WorkerEnd) -> tuple[str, str, tuple[str, ...]]:
+    """Return why the latest process of a worker has gone, what helps, and what it logged last."""
+    how, remedy = how_it_ended(end)
+    if not how:
+        return "it has left.", "To have another one: %cluster scale N.", ()
+    lost = f" {end['lost']:,} tasks or values went with it." if end["lost"] and end["how"] != "asked" else ""
+    return f"{how}.{lost}", remedy, tuple(end["lines"])

@@ -6,6 +6,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from distributed import KilledWorker
+
 from moorage.errors import MoorageError
 from moorage.tasks.map.ledger import Batch
 from moorage.tasks.map.outcomes import exception_of
@@ -35,6 +37,9 @@ class ItemError:
     @property
     def in_words(self) -> str:
         """The exception in one line."""
+        notes = getattr(self.exception, "__notes__", ())
+        if isinstance(self.exception, KilledWorker) and notes:
+            return f"the workers that ran it ended. {notes[0]}".split("\n")[0]
         return in_words(self.exception).split("\n")[0]
 
     @property

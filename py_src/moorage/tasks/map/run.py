@@ -27,6 +27,7 @@ from moorage.tasks.locality import Lane
 from moorage.tasks.map.batching import BatchSizer
 from moorage.tasks.map.dispatch import Sender, Work
 from moorage.tasks.map.feed import Feed
+from moorage.tasks.map.killed import with_reason
 from moorage.tasks.map.ledger import Batch, Ledger
 from moorage.tasks.map.outcomes import Outcomes, outcome_in, unpacked
 from moorage.tasks.options import Options
@@ -373,7 +374,7 @@ class Run:
             self._again.extend(
                 self.ledger.open_at([index], [item]) for index, item in zip(batch.indices, batch.items, strict=True)
             )
-        self.ledger.update(batch, status="failed", error=error, future=None)
+        self.ledger.update(batch, status="failed", error=with_reason(self.backend.client, error), future=None)
 
     def _send_again(self, batch: Batch) -> None:
         """Send a batch again that Dask has given up, since data that it needs was lost."""

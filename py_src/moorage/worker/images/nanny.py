@@ -1,4 +1,4 @@
-"""Keeps nannies from ending workers for memory that is not the worker's own.
+"""Keeps nannies from ending workers for memory that is not the worker's own, and has them tell how one ended.
 
 A nanny ends a worker that takes more than its limit, and counts pages that all workers of a host share as if each had
 them for itself. A filter before Dask's own check leaves them out. It reads what each piece of memory is only when the
@@ -16,6 +16,7 @@ import psutil
 from distributed.diagnostics.plugin import NannyPlugin
 
 from moorage.worker.images.memory_manager import shared_pages
+from moorage.worker.last_words import Witness
 
 NAME = "moorage_nanny"
 UNMAPPING = 2.0
@@ -25,7 +26,7 @@ _OURS = re.compile(r"/memfd:moorage-|/moorage-\d+-[0-9a-f]{32}")  # how the kern
 
 
 class SharedMemoryNannyPlugin(NannyPlugin):
-    """Puts the filter on a nanny, and takes it off again."""
+    """Puts the filter and a `Witness` on a nanny, and takes them off again."""
 
     name = NAME
     idempotent = True
@@ -35,12 +36,14 @@ class SharedMemoryNannyPlugin(NannyPlugin):
         monitor = nanny.periodic_callbacks.get("memory_monitor")
         if monitor is not None:
             monitor.callback = _Filter(monitor.callback, nanny)
+        self._witness = Witness(nanny)
 
     def teardown(self, nanny: Any) -> None:
         """Called by Dask when the plugin is removed, and when the nanny closes."""
         monitor = nanny.periodic_callbacks.get("memory_monitor")
         if monitor is not None and type(monitor.callback).__name__ == _Filter.__name__:
             monitor.callback = monitor.callback.original
+        self._witness.close()
 
 
 class _Filter:

@@ -27,6 +27,7 @@ from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
 from moorage.worker.images.sharing import Sharing
+from moorage.worker.last_words import Recorder
 
 TICK = 1.0
 """Seconds between looks at what is no longer used."""
@@ -78,6 +79,7 @@ class ImagesPlugin(WorkerPlugin):
             self._forwarding.close,
             Lending(worker, module.table).close,
             Receiving(worker, module.table, self._share).close,
+            Recorder(worker).close,
         ]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping
