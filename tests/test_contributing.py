@@ -4,6 +4,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from moorage.controller.cluster import ClusterController
+from moorage.controller.connected import Connected
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "py_src" / "moorage"
 PANEL = ROOT / "labextension" / "src"
@@ -35,3 +38,12 @@ def test_files_and_rooms_stay_small():
     assert [path for path in modules if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
     rooms = Counter(path.parent for path in modules)
     assert [room for room, count in rooms.items() if count > 14] == []
+
+
+def test_pages_of_the_controller_have_no_state_and_override_nothing():
+    pages = [
+        page for page in ClusterController.__mro__ if page.__module__.startswith("moorage.") and page is not Connected
+    ]
+    own = Counter(name for page in [*pages, Connected] for name, what in vars(page).items() if callable(what))
+    assert [page for page in pages if "__init__" in vars(page)] == []
+    assert [name for name, count in own.items() if count > 1] == []

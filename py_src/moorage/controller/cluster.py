@@ -1,7 +1,10 @@
 """A cluster as a notebook or a script holds it: what it can do, in one object, and how it ends.
 
-`start` and `attach` (``start.py``) make a `ClusterController`. Its verbs are in ``placing.py``, ``running.py`` and
-``resizing.py``, each a line that calls what does it; the connection is ``connected.py``.
+`start` and `attach` (``start.py``) make a `ClusterController`. It is a facade: what a method does belongs to a part it
+has, a placer, a submitter, an explainer, a size or a link, and the method hands on to that. Signatures and their
+documentation are most of it, more than one file should hold, so it is written in pages: ``placing.py``, ``running.py``,
+``resizing.py`` and ``dask_cluster.py``, on top of ``connected.py``, which makes the parts. A page has no state of its
+own and overrides nothing.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, answer, wait_for
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
+from moorage.tasks.why import Explainer
 from moorage.wire.host import TOPIC as HOST_TOPIC
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Connected(Configurable):
         self._link = SchedulerLink(client, ValueRegistry())
         self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._size = Size(client, self._link, cluster, self._on_size)
+        self._explainer = Explainer(self.placer)
         self._watch: PeriodicCallback | None = None
         self._comm: Any = None  # the connection on which all is subscribed to
         try:
@@ -254,6 +256,7 @@ class Connected(Configurable):
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
         self._watch.start()
         self._set_status("connected")
+        self._explainer.watch()
 
     async def _identity(self) -> Any:
         scheduler: Any = self.client.scheduler
@@ -310,6 +313,7 @@ class Connected(Configurable):
         if self._watch is not None:
             self._watch.stop()
         self._size.close()
+        self._explainer.close()
         self._link.images.sharing.close()
         if "_submitter" in vars(self):
             self._submitter.leave()

@@ -11,7 +11,6 @@ from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.placement.request import How
-from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.placement.targets import scatter_placement, worker_list
 from moorage.kernel.placement.variable import Variable
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
@@ -118,9 +117,9 @@ class Placing(Connected):
         if like is not None and (workers is not None or broadcast):
             raise InputError("like= says where the parts should be.", "Leave out workers= and broadcast=.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, self._keys_of(like))
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like)
         limit = self._limit(timeout)
-        return self._run(lambda: self.placer.place(data, name, placement, how, timeout=limit), asynchronous)
+        return self._run(lambda: self.placer.place(data, name, placement, how, limit), asynchronous)
 
     def broadcast(
         self,
@@ -166,7 +165,7 @@ class Placing(Connected):
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
         limit = self._limit(timeout)
-        return self._run(lambda: self.placer.place(value, name, placement, how, timeout=limit), asynchronous)
+        return self._run(lambda: self.placer.place(value, name, placement, how, limit), asynchronous)
 
     def pin(
         self,
@@ -212,14 +211,11 @@ class Placing(Connected):
         if not specs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
+        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
         limit = self._limit(timeout)
         if value is _MISSING:
-            how = How(force=force, rebind=rebind, writable=writable)
-            return self._run(
-                lambda: self.placer.place_together({}, [name], placement, how, timeout=limit), asynchronous
-            )
-        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
-        placed = self._run(lambda: self.placer.place(value, name, placement, how, timeout=limit), asynchronous)
+            return self._run(lambda: self.placer.place_together({}, [name], placement, how, limit), asynchronous)
+        placed = self._run(lambda: self.placer.place(value, name, placement, how, limit), asynchronous)
         return placed if asynchronous else None
 
     def place(
@@ -263,9 +259,7 @@ class Placing(Connected):
         names = [names] if isinstance(names, str) else list(names)
         how = How(whole, force=force, rebind=rebind, writable=writable)
         limit = self._limit(timeout)
-        return self._run(
-            lambda: self.placer.place_together(values or {}, names, placement, how, timeout=limit), asynchronous
-        )
+        return self._run(lambda: self.placer.place_together(values or {}, names, placement, how, limit), asynchronous)
 
     def release(self, *names: str, asynchronous: bool | None = None) -> Any:
         """Release variables: their copies are freed once no futures refer to them.
@@ -352,18 +346,6 @@ class Placing(Connected):
         UnknownVariableError
         """
         return self._run(lambda: self.placer.sharing(names or None))
-
-    def _keys_of(self, like: Any) -> tuple[Any, ...]:
-        """Return the keys of a variable, by name or as such, or of a persisted collection."""
-        if like is None:
-            return ()
-        if isinstance(like, Variable):
-            like = like.name
-        if isinstance(like, str):
-            return tuple(self._run(lambda: self.placer.find(like))["keys"])
-        if (futures := futures_in(like)) is None:
-            raise InputError(f"like={type(like).__name__} is not on the cluster.", "Name a collection that is.")
-        return tuple(future.key for future in futures)
 
     def _limit(self, timeout: str | float | None) -> str | float:
         """Return how long to wait until something is placed, by default as long as is set."""

@@ -6,26 +6,16 @@ names that the code has for it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
 from typing import Any
 
 from distributed import Future
 
 from moorage.controller.connected import Connected
-from moorage.errors import UnknownWorkerError
-from moorage.kernel.ledger.asking import Asking
-from moorage.kernel.ledger.memory import Memory
-from moorage.kernel.ledger.watch import Watch
-from moorage.kernel.placement.targets import known
-from moorage.kernel.why.answer import Why
-from moorage.model import OnWorkers, WorkerInfo
-from moorage.plan import ClusterView
+from moorage.kernel.placement.targets import addresses
 from moorage.tasks.collections.compute import on_workers
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import as_dask_has_them
-from moorage.tasks.why import Explainer
 
 
 class Running(Connected):
@@ -192,9 +182,8 @@ class Running(Connected):
         --------
         >>> cluster.compute(z, workers=[(x, "alice"), ((y, z), "bob")])  # doctest: +SKIP
         """
-        return on_workers(
-            self.client, self.client.compute, collections, workers, allow_other_workers, self._resolve, options
-        )
+        verb = self.client.compute
+        return on_workers(self.client, verb, collections, workers, allow_other_workers, self._resolve, options)
 
     def persist(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
         """Compute Dask collections and keep the parts on the workers, as ``Client.persist``.
@@ -218,9 +207,8 @@ class Running(Connected):
         UnknownWorkerError, InputError
             Nothing was computed.
         """
-        return on_workers(
-            self.client, self.client.persist, collections, workers, allow_other_workers, self._resolve, options
-        )
+        verb = self.client.persist
+        return on_workers(self.client, verb, collections, workers, allow_other_workers, self._resolve, options)
 
     def memory(self, most: int = 1000, asynchronous: bool | None = None) -> Any:
         """Return what fills the workers' memory, by name: what is placed, collections, futures, results, datasets.
@@ -244,16 +232,7 @@ class Running(Connected):
         >>> cluster.memory()  # doctest: +SKIP
         alice: 412.10 MiB: ddf 256.00 MiB, results 32.00 MiB, unmanaged 124.10 MiB
         """
-        return self._run(lambda: self._memory(most), asynchronous)
-
-    async def _connect(self) -> None:
-        await super()._connect()
-        self._pressure = Watch(self._link, partial(self._memory, 1000))
-
-    async def _let_go(self) -> None:
-        if "_pressure" in vars(self):
-            self._pressure.close()
-        await super()._let_go()
+        return self._run(lambda: self._explainer.memory(most), asynchronous)
 
     def why(self, what: Any, asynchronous: bool | None = None) -> Any:
         """Return why something is not as you want it: one cause, and what would help.
@@ -281,45 +260,7 @@ class Running(Connected):
         >>> cluster.why("flights")
         flights is held: on bob, as asked.
         """
-        return self._run(lambda: self._why(what), asynchronous)
-
-    async def _why(self, what: Any) -> Why:
-        return await Explainer(self.placer, self._names, lambda: self._memory(1000)).why(what)
-
-    async def _memory(self, most: int) -> Memory:
-        return await self._asking.memory(await self._link.workers(), most)
-
-    @cached_property
-    def _asking(self) -> Asking:
-        return Asking(self.client, self.placer.owner, self._names, _futures_of)
-
-    def _names(self) -> Mapping[str, Any]:
-        """Return the notebook's variables, or a script's."""
-        namespace = self.placer.namespace
-        return vars(sys.modules["__main__"]) if namespace is None else namespace
+        return self._run(lambda: self._explainer.why(what), asynchronous)
 
     def _resolve(self, specs: list[str]) -> list[str]:
-        """Return the addresses of workers, and hosts as they are, since workers that join later count too.
-
-        Raises
-        ------
-        UnknownWorkerError
-        """
-
-        async def resolve() -> list[str]:
-            view = ClusterView(await self._link.workers())
-
-            async def there() -> list[WorkerInfo]:
-                return list(view.by_address.values())
-
-            placement: Any = await known(OnWorkers(tuple(specs)), (), there)
-            found = {a for spec in placement.workers for a in ([spec] if spec in view.by_host else view.resolve(spec))}
-            if not found:
-                raise UnknownWorkerError(specs[0], view.by_name)
-            return sorted(found)
-
-        return self._run(resolve)
-
-
-def _futures_of(value: Any) -> list[Future[Any]] | None:
-    return value.batches_on_cluster() if isinstance(value, Results) else None
+        return self._run(lambda: addresses(specs, self._link.workers))

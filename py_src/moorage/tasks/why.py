@@ -6,20 +6,21 @@ A name is, in this order, a placed variable, a variable of the notebook, a worke
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError
 from typing import Any
 
 import dask.config
 from dask.base import is_dask_collection
 from dask.utils import format_bytes
-from distributed import KilledWorker, futures_of
+from distributed import Future, KilledWorker, futures_of
 from distributed.utils import offload
 
 from moorage.errors import InputError, UnknownVariableError
 from moorage.kernel.ledger.advice import Shortage, shortages
+from moorage.kernel.ledger.asking import Asking
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.ledger.names import Names
+from moorage.kernel.ledger.watch import Watch
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.why.answer import Why
@@ -38,25 +39,32 @@ _ELEMENT = re.compile(r"(.+?)\[(-?\d+)\]")
 
 
 class Explainer:
-    """Says why something on one cluster is as it is.
+    """Says why something on one cluster is as it is, and what fills its workers.
 
     Parameters
     ----------
     placer : Placer
-    namespace : callable
-        Returns the notebook's variables.
-    memory : callable
-        Returns an awaitable of what fills the workers.
     """
 
-    def __init__(
-        self, placer: Placer, namespace: Callable[[], Mapping[str, Any]], memory: Callable[[], Awaitable[Memory]]
-    ) -> None:
+    def __init__(self, placer: Placer) -> None:
         self._placer = placer
         self._client = placer.client
-        self._namespace = namespace
-        self._memory = memory
         self._names = Names()
+        self._asking = Asking(placer.client, placer.owner, placer.scope, _futures_of)
+        self._watch: Watch | None = None
+
+    def watch(self) -> None:
+        """Warn from now on of workers that are about to spill or pause."""
+        self._watch = Watch(self._placer.link, self.memory)
+
+    def close(self) -> None:
+        """Warn no longer."""
+        if self._watch is not None:
+            self._watch.close()
+
+    async def memory(self, most: int = 1000) -> Memory:
+        """Return what fills the workers' memory, with so many names at most."""
+        return await self._asking.memory(await self._placer.link.workers(), most)
 
     async def why(self, what: Any) -> Why:
         """Return why `what` is as it is.
@@ -75,7 +83,7 @@ class Explainer:
         try:
             return await self._of_placed(what, infos)
         except UnknownVariableError as unknown:
-            value = self._namespace().get(what)
+            value = self._placer.scope().get(what)
             if value is not None:
                 return await self._of_value(what, value)
             if (found := await self._of_worker(what, infos)) is not None:
@@ -105,7 +113,7 @@ class Explainer:
         return Why(name, "not placed", "it is in the notebook only.", remedy)
 
     async def _of_element(self, subject: str, name: str, index: int) -> Why:
-        value = self._namespace().get(name)
+        value = self._placer.scope().get(name)
         try:
             if isinstance(value, Results):
                 return await self._of_item(subject, name, value, index)
@@ -162,14 +170,14 @@ class Explainer:
         if info is None and (facts is None or not facts["known"]):
             return None
         assert facts is not None  # it was asked about a worker
-        short = _shortage(await self._memory(), name) if info is not None else None
+        short = _shortage(await self.memory(), name) if info is not None else None
         return why_worker(name, facts, info, short)
 
     async def _unless_spilled(self, found: Why, infos: list[WorkerInfo]) -> Why:
         """Return `found`, unless all is well but for that some of it is on disk."""
         if not found.well or not any(info.spilled for info in infos):
             return found
-        memory = await self._memory()
+        memory = await self.memory()
         named = next((one for one in memory.names if found.subject in one.name.split(", ")), None)
         if named is None or not named.total.disk:
             return found
@@ -183,8 +191,12 @@ class Explainer:
         return Why(found.subject, "spilled", cause, remedy)
 
     def _name_of(self, value: Any) -> str:
-        named = (name for name, one in list(self._namespace().items()) if one is value and not name.startswith("_"))
+        named = (name for name, one in list(self._placer.scope().items()) if one is value and not name.startswith("_"))
         return next(named, f"this {type(value).__name__}")
+
+
+def _futures_of(value: Any) -> list[Future[Any]] | None:
+    return value.batches_on_cluster() if isinstance(value, Results) else None
 
 
 def _shortage(memory: Memory, worker: str) -> Shortage | None:

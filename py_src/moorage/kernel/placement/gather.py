@@ -16,7 +16,6 @@ from moorage import config
 from moorage._dask import client as boundary
 from moorage.errors import InputError, LostError, NotMappableError, StaleError, WaitTimeoutError
 from moorage.images.format import Image
-from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.placement.inventory import Inventory
 from moorage.kernel.placement.structure import futures_in, take_apart
@@ -28,25 +27,11 @@ from moorage.wire.scheduler import VariableRecord
 from moorage.worker.images.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:
-    from distributed import Client
+    pass
 
 
 class Bringing(Inventory):
-    """What brings variables back.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    owner : str
-        Label of this notebook.
-    link : SchedulerLink
-    direct : bool
-        Whether this process can reach the workers.
-    """
-
-    def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
-        super().__init__(client, owner, link)
-        self.direct = direct
+    """What brings variables back."""
 
     async def gather(self, names: Sequence[str], timeout: str | float | None = None, *, map: bool = False) -> list[Any]:
         """Return the values of variables.
@@ -164,7 +149,7 @@ class Bringing(Inventory):
                 f"{name} is already on the cluster: the notebook has no value of it to replace.",
                 f"%gather --map {name} maps it.",
             )
-        if self._names().get(name, self) is not value:
+        if self.scope().get(name, self) is not value:
             raise InputError(
                 f"{name} is not a variable of the notebook that has this value, so it cannot be bound to another one.",
                 f"Assign it yourself: x = cluster.gather({name!r}, map=True).",
@@ -213,16 +198,16 @@ class Bringing(Inventory):
             image = mapped.with_digests(image, before.digests)
             new.append((key, there, image, await offload(fingerprint, there, name)))
         rebound = structure.put_together([item for _, item, _, _ in new])
-        if self._names().get(name, self) is not value:
+        if self.scope().get(name, self) is not value:
             return  # it means something else by now
         weak = self._are_large(image for _, _, image, _ in new)
         for key, item, image, own in new:
             self.origins.remember(key, item, image, record["vid"], weak=weak, equal=own)
         self._remember(name, rebound, keys, structure, record["nbytes"])
-        self._names()[name] = rebound
+        self.scope()[name] = rebound
         self.link.changed("variables")
 
-    def _names(self) -> dict[str, Any]:
+    def scope(self) -> dict[str, Any]:
         """Return the notebook's names, or those of a script."""
         return self.namespace if self.namespace is not None else vars(sys.modules["__main__"])
 

@@ -79,12 +79,15 @@ class Inventory:
     owner : str
         Label of this notebook.
     link : SchedulerLink
+    direct : bool
+        Whether this process can reach the workers.
     """
 
-    def __init__(self, client: Client, owner: str, link: SchedulerLink) -> None:
+    def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
         self.client = client
         self.owner = owner
         self.link = link
+        self.direct = direct
         self.origins = link.origins
         self.placed: dict[str, Placed] = {}
         self._futures: dict[Any, Future[Any]] = {}

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,9 @@ from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.loads import is_small, loads_of
 from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
+from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.placement.targets import ResolvedPlacement
+from moorage.kernel.placement.variable import Variable
 from moorage.kernel.placement.works import Works
 from moorage.kernel.values.keys import is_writable
 from moorage.model import Placement
@@ -44,17 +47,7 @@ _MANY = 10_000  # keys
 
 
 class Placer(Bringing):
-    """The variables of one notebook on one cluster.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    owner : str
-        Label of this notebook.
-    link : SchedulerLink
-    direct : bool
-        Whether this process can reach the workers.
-    """
+    """The variables of one notebook on one cluster; see `Inventory` for its parameters."""
 
     def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
         super().__init__(client, owner, link, direct)
@@ -68,7 +61,7 @@ class Placer(Bringing):
     # Placing
 
     async def place(
-        self, value: Any, name: str | None, placement: Placement, how: How, *, timeout: str | float | None = None
+        self, value: Any, name: str | None, placement: Placement, how: How, timeout: str | float | None = None
     ) -> Any:
         """Place `value` under `name` and wait, within bounds, until it is held.
 
@@ -94,6 +87,8 @@ class Placer(Bringing):
         DoesNotFitError
             If a worker that would take it has no room for it. Nothing has changed.
         """
+        if how.like is not None:
+            how = replace(how, like=await self._beside(how.like))
         if how.rebind:
             self.check_rebinding(name, value)
         await self._recorded([name])
@@ -108,7 +103,6 @@ class Placer(Bringing):
         names: Iterable[str],
         placement: Placement,
         how: How,
-        *,
         timeout: str | float | None = None,
     ) -> None:
         """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
@@ -168,6 +162,14 @@ class Placer(Bringing):
             await self.link.place(items)
 
     # Internals
+
+    async def _beside(self, like: Any) -> tuple[Any, ...]:
+        """Return the keys of a variable, by name or as such, or of a persisted collection."""
+        if isinstance(like, Variable | str):
+            return tuple((await self.find(like if isinstance(like, str) else like.name))["keys"])
+        if (futures := futures_in(like)) is None:
+            raise InputError(f"like={type(like).__name__} is not on the cluster.", "Name a collection that is.")
+        return tuple(future.key for future in futures)
 
     async def _prepare(
         self, values: Mapping[Any, Any], names: Iterable[str], placement: Placement, how: How, *, copy: bool

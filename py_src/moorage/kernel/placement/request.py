@@ -57,7 +57,7 @@ class How:
     keep_origin: bool = True
     rebind: bool = False
     writable: bool = False
-    like: tuple[Any, ...] = ()
+    like: Any = None  # its keys, once they are known
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ def _firsts(elements: Elements, to: ResolvedPlacement, by: By) -> list[str | Non
     return to.firsts(elements.nbytes, by, whole=elements.structure.kind == "value")
 
 
-def _check_like(like: Sequence[Any], elements: Elements) -> None:
+def _check_like(like: Sequence[Any] | None, elements: Elements) -> None:
     """Raise InputError unless what is placed can be kept beside the keys `like`, part by part."""
     if not like:
         return
@@ -200,7 +200,7 @@ def _spread(item: PlaceItem, placement: Placement, how: How) -> None:
     """Let the scheduler deal out the parts of a collection, unless the placement leaves nothing to deal."""
     if placement == Anywhere(1) or (isinstance(placement, OnWorkers) and not placement.each):
         item["spread"] = "blocks" if how.by in ("blocks", "workers") else "memory"
-        item["like"] = list(how.like)
+        item["like"] = list(how.like or ())
 
 
 async def send_all(

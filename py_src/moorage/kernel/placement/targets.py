@@ -181,6 +181,21 @@ async def known(
     return replace(placement, workers=tuple(dict.fromkeys(specs)))
 
 
+async def addresses(specs: Sequence[str], workers: Callable[[], Awaitable[Sequence[WorkerInfo]]]) -> list[str]:
+    """Return the addresses of workers, and hosts as they are, since workers that join later count too.
+
+    Raises
+    ------
+    UnknownWorkerError
+    """
+    view = ClusterView(infos := await workers())
+    placement: Any = await known(OnWorkers(tuple(specs)), (), workers)
+    found = {a for spec in placement.workers for a in ([spec] if spec in view.by_host else view.resolve(spec))}
+    if not found:
+        raise UnknownWorkerError(specs[0], [info.name for info in infos])
+    return sorted(found)
+
+
 async def _addresses(spec: str) -> list[str]:
     """Return ``host`` or ``host:port`` with the numeric addresses of the host."""
     host, colon, port = spec.split("://")[-1].partition(":")
