@@ -68,7 +68,6 @@ def most(worker: WorkerInfo, share: float | None = None) -> float:
 
     Parameters
     ----------
-    worker : WorkerInfo
     share : float, optional
         Of its limit; `usable` by default.
     """
@@ -105,7 +104,6 @@ def fits_as_shared(nbytes: int, worker: WorkerInfo, rooms: Mapping[str, float]) 
     ----------
     nbytes : int
         Of the value.
-    worker : WorkerInfo
     rooms : mapping of str to float
         From `together`.
     """
@@ -119,8 +117,6 @@ def check(label: str, needs: Needs, workers: Sequence[WorkerInfo]) -> None:
     ----------
     label : str
         What it is, for the error.
-    needs : Needs
-    workers : sequence of WorkerInfo
 
     Raises
     ------

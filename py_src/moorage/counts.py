@@ -36,14 +36,8 @@ def counts_of(
 ) -> CountsDict:
     """Count keys on workers.
 
-    Parameters
-    ----------
-    keys : sequence of sets
-        Of each key the workers that have it.
-    workers : set
-        All of them; others are not counted.
-    name : callable
-        What a worker is called.
+    `keys`: of each key the workers that have it. `workers`: all of them; others are not counted. `name`: what a worker
+    is called.
     """
     if 2 * sum(map(len, keys)) <= len(keys) * len(workers):
         return {"rest": 0, "others": Counter(name(w) for there in keys for w in there if w in workers)}

@@ -20,19 +20,9 @@ _STEPS = 1 << 14  # into which the share of a worker is divided, to choose what 
 def deal(nbytes: Sequence[int], holders: Sequence[Collection[str]], workers: Sequence[str]) -> list[str]:
     """Return the worker of each part.
 
-    Parameters
-    ----------
-    nbytes : sequence of int
-        Bytes of each part; 1 for each, to deal evenly by number.
-    holders : sequence of collection of str
-        Of each part, the workers that have it, others than `workers` included.
-    workers : sequence of str
-        That share the parts; at least one.
-
-    Returns
-    -------
-    list of str
-        One of `workers` for each part.
+    `nbytes`: bytes of each part; 1 for each, to deal evenly by number. `holders`: of each part, the workers that have
+    it, others than `workers` included. `workers`: that share the parts; at least one. Returns one of `workers` for each
+    part.
     """
     sizes = [max(0, size) for size in nbytes]
     chosen: list[str | None] = [None] * len(sizes)
@@ -79,11 +69,7 @@ def deal(nbytes: Sequence[int], holders: Sequence[Collection[str]], workers: Seq
 def keep(sizes: Sequence[int], room: float) -> set[int]:
     """Return positions in `sizes` of a selection that fills `room` as far as that can be, within a small rounding.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-    room : float
-        Not exceeded.
+    `room`: not exceeded.
     """
     if sum(sizes) <= room:
         return set(range(len(sizes)))
@@ -109,10 +95,7 @@ def keep(sizes: Sequence[int], room: float) -> set[int]:
 def with_others(others: Sequence[Collection[str]], holders: Sequence[Collection[str]]) -> list[str | None]:
     """Return for each part a worker that has its counterpart, one that has the part itself if there is such; or None.
 
-    Parameters
-    ----------
-    others, holders : sequence of collection of str
-        The workers that have the counterpart of each part, and that have the part.
+    `others`, `holders`: the workers that have the counterpart of each part, and that have the part.
     """
     pairs = zip(others, holders, strict=True)
     return [min(other, key=lambda worker: (worker not in mine, worker), default=None) for other, mine in pairs]

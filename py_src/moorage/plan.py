@@ -41,7 +41,6 @@ class ClusterView:
 
     Parameters
     ----------
-    workers : iterable of WorkerInfo
     load : callable, optional
         Address -> bytes it holds; the emptiest worker is chosen where there is a choice.
     """
@@ -84,7 +83,6 @@ class KeyView:
 
     Attributes
     ----------
-    key : Dask key
     nbytes : int
         Size of one copy in bytes.
     holders : set of str
@@ -178,8 +176,6 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
     ----------
     placements : sequence of Placement
         A key may belong to several variables; it should be wherever any of them wants it.
-    view : KeyView
-    cluster : ClusterView
     """
     if view.lacking is not None and cluster.present:
         wanted, waits, pending, surplus = cluster.present, list[Wait](), frozenset(view.lacking), _NONE

@@ -52,14 +52,7 @@ def desire(scheduler: Scheduler, keys: Iterable[Any], client: str) -> None:
 def enter(scheduler: Scheduler, sizes: Mapping[Any, int], workers: Iterable[str], client: str) -> None:
     """Take it that workers have values of keys that the scheduler does not know, for a client, and tell nobody.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    sizes : mapping of key to int
-        Bytes of each.
-    workers : iterable of str
-        Addresses of those that have all of them.
-    client : str
+    `sizes`: bytes of each. `workers`: addresses of those that have all of them.
     """
     holders = [scheduler.workers[address] for address in workers]
     for key, nbytes in sizes.items():

@@ -72,11 +72,8 @@ def parts_of(
 def changed(parts: Iterable[Part], *objects: Any) -> str:
     """Return what the first part is that is missing or another, in one sentence; nothing if all is as it was read.
 
-    Parameters
-    ----------
-    parts : iterable of Part
-    *objects
-        Instances, for the parts that only instances have. Without one of its owner such a part is not looked for.
+    `objects`: instances, for the parts that only instances have. Without one of its owner such a part is not looked
+    for.
     """
     for part in parts:
         if fault := _fault(part, objects):
@@ -88,10 +85,7 @@ def changed(parts: Iterable[Part], *objects: Any) -> str:
 def rely_on(parts: Iterable[Part], *objects: Any) -> None:
     """Raise unless all `parts` are there; where it runs there may be no moorage, hence no error of its own.
 
-    Raises
-    ------
-    RuntimeError
-        If a part is missing or has changed; the text names it.
+    Raises RuntimeError if a part is missing or has changed; the text names it.
     """
     if fault := changed(parts, *objects):
         raise RuntimeError(fault)

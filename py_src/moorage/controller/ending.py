@@ -17,19 +17,8 @@ from moorage.kernel.connection.client import in_thread
 def stop_host(address: str, security: Security, limit: float) -> None:
     """Let the host process of moorage's at `address` end, if there is one.
 
-    Parameters
-    ----------
-    address : str
-        Of its scheduler.
-    security : distributed.Security
-        Credentials of a client.
-    limit : float
-        Seconds.
-
-    Raises
-    ------
-    UnreachableError
-        If somebody listens there who does not answer in time.
+    `address`: of its scheduler. `security`: credentials of a client. `limit`: seconds. Raises UnreachableError if
+    somebody listens there who does not answer in time.
     """
 
     async def stop() -> None:

@@ -56,14 +56,8 @@ class RemoteScaling:
 class InProcessScaling:
     """A cluster object of this process, such as a ``LocalCluster`` or an ``SGECluster`` made in the notebook.
 
-    As long as this is open, lost jobs are submitted again, as in a host process.
-
-    Parameters
-    ----------
-    cluster : SpecCluster
-        `is_own` must hold for it. To be called on its event loop.
-    on_change : callable
-        Called when the size was changed otherwise than by a command.
+    As long as this is open, lost jobs are submitted again, as in a host process. `cluster`: `is_own` must hold for it.
+    To be called on its event loop. `on_change`: called when the size was changed otherwise than by a command.
     """
 
     def __init__(self, cluster: SpecCluster, on_change: Callable[[], None]) -> None:
@@ -105,14 +99,7 @@ class InProcessScaling:
 
 
 class FixedScaling:
-    """A cluster on whose size somebody else decides.
-
-    Parameters
-    ----------
-    link : SchedulerLink
-    cluster : Cluster, optional
-        The object of this process that it belongs to.
-    """
+    """A cluster on whose size somebody else decides. `cluster`: the object of this process that it belongs to."""
 
     def __init__(self, link: SchedulerLink, cluster: Cluster | None = None) -> None:
         self._link = link

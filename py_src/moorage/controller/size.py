@@ -26,19 +26,8 @@ OnProgress = Callable[[int, int], None]
 class Size:
     """The size of one cluster.
 
-    Parameters
-    ----------
-    client : Client
-    link : SchedulerLink
-    cluster : Cluster, optional
-        The object of this process that it belongs to.
-    on_change : callable
-        Called when it has changed.
-
-    Attributes
-    ----------
-    info : dict
-        What whoever decides on the size said last.
+    `cluster`: the object of this process that it belongs to. `on_change`: called when it has changed. `info`: what
+    whoever decides on the size said last.
     """
 
     def __init__(
@@ -102,13 +91,7 @@ class Size:
         await self._telling(on_progress, scale())
 
     async def wait_for_workers(self, n: int, timeout: float, on_progress: OnProgress | None) -> None:
-        """Wait until there are `n` workers.
-
-        Raises
-        ------
-        WaitTimeoutError
-            If they do not come within `timeout` seconds.
-        """
+        """Wait until there are `n` workers. Raises WaitTimeoutError if they do not come within `timeout` seconds."""
 
         async def wait() -> None:
             deadline = time.monotonic() + timeout

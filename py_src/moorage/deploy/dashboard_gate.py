@@ -41,18 +41,10 @@ COOKIE_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class Access:
-    """Who is let in.
+    """Who is let in."""
 
-    Attributes
-    ----------
-    token : str
-        The secret. Whoever has it may see all pages of the cluster.
-    hosts : tuple of str
-        What the pages may be called in the address bar, besides loopback.
-    """
-
-    token: str = field(repr=False)
-    hosts: tuple[str, ...] = ()
+    token: str = field(repr=False)  # the secret. Whoever has it may see all pages of the cluster.
+    hosts: tuple[str, ...] = ()  # what the pages may be called in the address bar, besides loopback
 
     @classmethod
     def new(cls) -> Access:
@@ -94,13 +86,7 @@ class Access:
 
 
 class Gate(Router):
-    """Lets requests through to `application`, or refuses them.
-
-    Parameters
-    ----------
-    application : tornado.web.Application
-    access : Access
-    """
+    """Lets requests through to `application`, or refuses them."""
 
     def __init__(self, application: Application, access: Access) -> None:
         self._application = application

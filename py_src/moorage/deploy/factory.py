@@ -29,19 +29,9 @@ _LOCAL_ONLY = {"threads_per_worker": None, "memory_limit": "auto", "names": ()}
 def deployment(using: str | None, options: Mapping[str, Any], **ours: Any) -> HostSpec:
     """Return the spec of the cluster that is asked for.
 
-    Parameters
-    ----------
-    using : str or None
-        A key of `CLASSES`, or the path of a class. None: the factory of the configuration, or a local cluster.
-    options : mapping
-        Arguments of the class.
-    **ours
-        Further fields of `HostSpec`.
-
-    Raises
-    ------
-    InputError
-        If there is no such deployment, or an option is not for it.
+    `using`: a key of `CLASSES`, or the path of a class. None: the factory of the configuration, or a local cluster.
+    `options`: arguments of the class. `ours`: further fields of `HostSpec`. Raises InputError if there is no such
+    deployment, or an option is not for it.
     """
     args: tuple[Any, ...] = ()
     if using is None:

@@ -54,39 +54,20 @@ class StartProgress:
 
 @dataclass(frozen=True)
 class HostInfo:
-    """A running host process.
+    """A running host process."""
 
-    Attributes
-    ----------
-    address : str
-        Of the scheduler, ``tls://host:port``.
-    security : distributed.Security
-        Credentials of a client.
-    dashboard_link : str
-        Empty if there is no dashboard.
-    pid : int
-    name : str
-        Name of the cluster.
-    scratch : str
-        Folder of its files, the log ``host.log`` among them.
-    """
-
-    address: str
-    security: Security
-    dashboard_link: str
+    address: str  # of the scheduler, ``tls://host:port``
+    security: Security  # credentials of a client
+    dashboard_link: str  # empty if there is no dashboard
     pid: int
-    name: str
-    scratch: str
+    name: str  # name of the cluster
+    scratch: str  # folder of its files, the log ``host.log`` among them
 
 
 class HostHandle:
     """Holds a host process. When this process ends, however that happens, the host ends, unless it is kept.
 
-    Attributes
-    ----------
-    info : HostInfo
-    kept : bool
-        Whether `close` leaves the cluster running. Whoever changes that at the host changes it here.
+    `kept`: whether `close` leaves the cluster running. Whoever changes that at the host changes it here.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], info: HostInfo, kept: bool) -> None:
@@ -106,11 +87,8 @@ class HostHandle:
     def close(self, timeout: float | None = None) -> None:
         """Stop the cluster, or only disconnect if it is kept. Does nothing the second time.
 
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds for it to end by itself; after that it is killed with all its workers. By default the setting
-            ``moorage.stop-timeout``.
+        `timeout`: seconds for it to end by itself; after that it is killed with all its workers. By default the setting
+        ``moorage.stop-timeout``.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
@@ -129,26 +107,9 @@ def launch(
 ) -> HostHandle:
     """Start a cluster in a process of its own and wait until it is ready.
 
-    An interrupt (``KeyboardInterrupt``) ends the wait and the half-started cluster.
-
-    Parameters
-    ----------
-    spec : HostSpec
-    timeout : float
-        Seconds.
-    on_progress : callable, optional
-        Called in this thread with each change of `StartProgress`.
-
-    Returns
-    -------
-    HostHandle
-
-    Raises
-    ------
-    StartError
-        If it does not start, or not in time. Nothing of it is left.
-    InputError
-        If the cluster class cannot be had, or refuses its arguments.
+    An interrupt (``KeyboardInterrupt``) ends the wait and the half-started cluster. `timeout`: seconds. `on_progress`:
+    called in this thread with each change of `StartProgress`. Raises StartError if it does not start, or not in time.
+    Nothing of it is left. Raises InputError if the cluster class cannot be had, or refuses its arguments.
     """
     if sys.platform == "win32":
         raise StartError(

@@ -16,13 +16,7 @@ def state_folder() -> Path:
 
 
 def only() -> KeptCluster | None:
-    """Return the one kept cluster, or None if there is none.
-
-    Raises
-    ------
-    InputError
-        If there are several. It lists them.
-    """
+    """Return the one kept cluster, or None if there is none. Raises InputError if there are several. It lists them."""
     clusters = kept_clusters(state_folder())
     if len(clusters) > 1:
         first = clusters[0].name
@@ -34,13 +28,7 @@ def only() -> KeptCluster | None:
 
 
 def named(name: str) -> KeptCluster:
-    """Return the kept cluster called `name`.
-
-    Raises
-    ------
-    InputError
-        If there is none. It lists those that there are.
-    """
+    """Return the kept cluster called `name`. Raises InputError if there is none. It lists those that there are."""
     clusters = kept_clusters(state_folder())
     for cluster in clusters:
         if cluster.name == name:

@@ -41,17 +41,7 @@ def members(group: int) -> list[psutil.Process]:
 def kill_group(group: int, timeout: float = 2.0) -> bool:
     """Kill all members of a process group, also those that they start meanwhile.
 
-    Parameters
-    ----------
-    group : int
-        Id of the process group.
-    timeout : float
-        Seconds to wait until they are gone.
-
-    Returns
-    -------
-    bool
-        Whether all are gone.
+    `group`: id of the process group. `timeout`: seconds to wait until they are gone. Returns whether all are gone.
     """
     for _ in range(5):
         processes = members(group)
@@ -67,10 +57,7 @@ def kill_group(group: int, timeout: float = 2.0) -> bool:
 def allow_open_files(n_workers: int) -> None:
     """Raise the soft limit of open files to what `n_workers` need.
 
-    Raises
-    ------
-    ScaleError
-        If the hard limit is below that.
+    Raises ScaleError if the hard limit is below that.
     """
     needed = FILES_AT_REST + FILES_PER_WORKER * n_workers
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

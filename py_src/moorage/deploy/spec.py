@@ -30,52 +30,28 @@ _OURS = {"asynchronous", "loop", "name", "security", "protocol", "start", "ip"}
 class HostSpec:
     """A cluster to be started in a process of its own.
 
-    Attributes
-    ----------
-    cluster_class : str
-        Path of a Dask cluster class whose scheduler runs in the process that creates it.
-    n_workers : int, optional
-        Default: one for each of `names`, or Dask's choice for this machine.
-    threads_per_worker : int, optional
-        Default: Dask's choice.
-    memory_limit : int, float, str, optional
-        Per worker: bytes, a string such as ``"2GB"``, or a fraction of this machine's memory. ``None`` and ``"auto"``
-        share the memory evenly, 0 sets no limit.
-    names : tuple of str
-        Names of the first workers; further ones are numbered. Local clusters only.
-    dashboard : bool
-        Whether to serve Dask's dashboard, on loopback. Without it the scheduler serves no page at all.
-    keep : bool
-        Whether the cluster outlives the process that starts it.
-    idle_timeout : float
-        Seconds after which a kept cluster ends while no client is connected and no task runs.
-    args : tuple
-        Positional arguments of the cluster class; JSON only.
-    options : dict
-        Further keyword arguments of the cluster class; JSON only.
-    insecure : bool
-        Whether to turn TLS off: anyone who can reach the scheduler may then run code on the cluster.
-    start_method : str
-        ``"forkserver"`` (quick) or ``"spawn"``: how local workers are started.
-
-    Raises
-    ------
-    InputError
-        If an option is invalid. The message names the option and what would work.
+    Raises InputError if an option is invalid. The message names the option and what would work.
     """
 
+    # path of a Dask cluster class whose scheduler runs in the process that creates it
     cluster_class: str = LOCAL_CLUSTER
-    n_workers: int | None = None
-    threads_per_worker: int | None = None
+    n_workers: int | None = None  # default: one for each of `names`, or Dask's choice for this machine
+    threads_per_worker: int | None = None  # default: Dask's choice
+    # per worker: bytes, a string such as ``"2GB"``, or a fraction of this machine's memory. ``None`` and ``"auto"``
+    # share the memory evenly, 0 sets no limit.
     memory_limit: int | float | str | None = "auto"
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # names of the first workers; further ones are numbered. Local clusters only.
+    # whether to serve Dask's dashboard, on loopback. Without it the scheduler serves no page at all.
     dashboard: bool = True
-    keep: bool = False
+    keep: bool = False  # whether the cluster outlives the process that starts it
+    # seconds after which a kept cluster ends while no client is connected and no task runs
     idle_timeout: float = 3600.0
-    args: tuple[Any, ...] = ()
+    args: tuple[Any, ...] = ()  # positional arguments of the cluster class; JSON only
+    # further keyword arguments of the cluster class; JSON only
     options: Mapping[str, Any] = field(default_factory=dict)
+    # whether to turn TLS off: anyone who can reach the scheduler may then run code on the cluster
     insecure: bool = False
-    start_method: str = "forkserver"
+    start_method: str = "forkserver"  # ``"forkserver"`` (quick) or ``"spawn"``: how local workers are started
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", _checked_names(self.names))
@@ -131,10 +107,7 @@ class HostSpec:
 def check_size(n_workers: int, memory_limit: int | float | str | None = None) -> None:
     """Refuse a number of local workers that this machine cannot even start.
 
-    Raises
-    ------
-    InputError
-        If so many bare worker processes do not fit in memory.
+    Raises InputError if so many bare worker processes do not fit in memory.
     """
     possible = int(MEMORY_LIMIT // BARE_WORKER)
     if n_workers > possible:

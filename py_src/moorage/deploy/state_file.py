@@ -51,14 +51,7 @@ class KeptCluster:
 
 
 class StateFile:
-    """The file of one host process.
-
-    Parameters
-    ----------
-    folder : Path
-        The user's folder of state files; made if need be.
-    cluster : KeptCluster
-    """
+    """The file of one host process. `folder`: the user's folder of state files; made if need be."""
 
     def __init__(self, folder: Path, cluster: KeptCluster) -> None:
         self.path = folder / (quote(cluster.name, safe="") + _SUFFIX)
@@ -68,10 +61,7 @@ class StateFile:
     def write(self) -> None:
         """Make the file, whole and locked from the first moment that it can be seen.
 
-        Raises
-        ------
-        StartError
-            If that is not possible.
+        Raises StartError if that is not possible.
         """
         if self._lock is not None:
             return

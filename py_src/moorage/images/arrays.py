@@ -52,13 +52,7 @@ class Bytes:
     """Some bytes as numpy reads them by its array interface: ``np.asarray`` makes an array of them, without a copy.
 
     Not a class made where it is needed: such a class is freed by the garbage collector only, and what it refers to.
-
-    Parameters
-    ----------
-    address, nbytes : int
-    owner : object
-        Keeps the memory.
-    readonly : bool
+    `owner`: keeps the memory.
     """
 
     def __init__(self, address: int, nbytes: int, owner: Any, *, readonly: bool) -> None:

@@ -34,14 +34,7 @@ Orders: TypeAlias = "dict[str, dict[str, list[int]]]"
 
 
 class Distribution:
-    """The pieces of one image on their way to its receivers.
-
-    Parameters
-    ----------
-    n_pieces : int
-    receivers : sequence of str
-        Addresses.
-    """
+    """The pieces of one image on their way to its receivers. `receivers`: addresses."""
 
     def __init__(self, n_pieces: int, receivers: Sequence[str]) -> None:
         self.n_pieces = n_pieces

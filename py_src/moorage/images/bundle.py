@@ -20,12 +20,7 @@ _ATOMS = (int, float, complex, str, bytes, bool, type(None))
 class Bundle:
     """Stands for a dict of values that Dask is to send, and arrives as that dict.
 
-    Parameters
-    ----------
-    values : iterable of (key, value, Image)
-        Nobody must write to the buffers of the images.
-    module : str
-        Name of the images module.
+    `values`: nobody must write to the buffers of the images. `module`: name of the images module.
     """
 
     def __init__(self, values: Iterable[tuple[Any, Any, Image]], module: str) -> None:

@@ -153,21 +153,9 @@ class _Entry:
 class Table:
     """Which objects of this process came out of which images. Thread-safe.
 
-    Parameters
-    ----------
-    module : str
-        Name of the images module.
-    clock : callable, optional
-        Seconds, monotonic.
-
-    Attributes
-    ----------
-    has_room : callable
-        Whether this process has room for so many more bytes.
-    mappings : Mappings
-        The memory of the host that this process has mapped.
-    bring : callable
-        Brings buffers that have just arrived to memory where they can stay; see `align`.
+    `module`: name of the images module. `clock`: seconds, monotonic. `has_room`: whether this process has room for so
+    many more bytes. `mappings`: the memory of the host that this process has mapped. `bring`: brings buffers that have
+    just arrived to memory where they can stay; see `align`.
     """
 
     def __init__(self, module: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -193,10 +181,7 @@ class Table:
     def map(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
         """Return the value of an image whose buffers lie in the memory of this host.
 
-        Raises
-        ------
-        SegmentError
-            If that cannot be mapped here.
+        Raises SegmentError if that cannot be mapped here.
         """
         return self._load(stream, layout(sizes).split(self.mappings.map(segment).memory))
 
@@ -285,18 +270,9 @@ class Table:
         """Return a buffer of the image that `value` was placed as; None if `value` does not have it.
 
         It is read-only. Of a value that tasks may write to it is the caller's own: what was placed, whatever has been
-        written to the value.
-
-        Parameters
-        ----------
-        value : object
-        digest : str
-            Of the image.
-        number : int
-            Of the buffer.
-        content : bytes
-            Digest of the buffer. By it the buffer is found in a value that came another way, or whose image was
-            forgotten meanwhile: what has the same content is as good.
+        written to the value. `digest`: of the image. `number`: of the buffer. `content`: digest of the buffer. By it
+        the buffer is found in a value that came another way, or whose image was forgotten meanwhile: what has the same
+        content is as good.
         """
         image, writable = self.image_of(value), self.is_writable(value)
         if image is None or image.digest != digest:
@@ -314,13 +290,7 @@ class Table:
     def carrier(self, value: Any, nbytes: int = 0, known: Container[bytes] = ()) -> Carrier:
         """Return what sends `value` on: as the image that it has come out of, or as the one that it makes now.
 
-        Parameters
-        ----------
-        value : object
-        nbytes : int
-            Of the image, as far as is known.
-        known : container of bytes
-            Segments, by nonce, that the receiver has mapped.
+        `nbytes`: of the image, as far as is known. `known`: segments, by nonce, that the receiver has mapped.
         """
         image, segment = self.image_of(value), self.segment_of(value)
         if segment is not None and segment.nonce not in known:
@@ -344,13 +314,8 @@ class Table:
     def outgoing(self, value: Any, known: Container[bytes] = (), *, changed: bool = False) -> Any:
         """Return what is given to Dask in the place of `value`, to be sent now.
 
-        Parameters
-        ----------
-        value : object
-        known : container of bytes
-            As in `carrier`.
-        changed : bool
-            It is not what has come out of its image any more, and is to be sent as it is now.
+        `known`: as in `carrier`. `changed`: it is not what has come out of its image any more, and is to be sent as it
+        is now.
         """
         try:
             if not self.as_image(value):
@@ -369,10 +334,7 @@ class Table:
     def sweep(self, in_use: Callable[[], Container[int]]) -> None:
         """Let go of values that nobody uses any more.
 
-        Parameters
-        ----------
-        in_use : callable
-            Returns the ids of the objects that are in use. Called if there is need to know.
+        `in_use`: returns the ids of the objects that are in use. Called if there is need to know.
         """
         old = self._clock() - ON_ITS_WAY
         with self._lock:

@@ -59,21 +59,11 @@ Read = Callable[[memoryview], bytes]
 
 
 class Layout(NamedTuple):
-    """How buffers lie in a block.
+    """How buffers lie in a block."""
 
-    Attributes
-    ----------
-    offsets : tuple of int
-        Where each buffer begins, bytes from the start of the block.
-    sizes : tuple of int
-        Of each buffer, bytes.
-    nbytes : int
-        Of the block.
-    """
-
-    offsets: tuple[int, ...]
-    sizes: tuple[int, ...]
-    nbytes: int
+    offsets: tuple[int, ...]  # where each buffer begins, bytes from the start of the block
+    sizes: tuple[int, ...]  # of each buffer, bytes
+    nbytes: int  # of the block
 
     def split(self, block: memoryview) -> list[memoryview]:
         """Return the buffers of a block."""
@@ -104,24 +94,13 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """A value as it is sent and kept.
+    """A value as it is sent and kept."""
 
-    Attributes
-    ----------
-    stream : bytes
-        With its trailer.
-    buffers : tuple of memoryview
-        Of bytes, contiguous. In an image that was just encoded they are the memory of the value itself.
-    lent : tuple of bool
-        Whether a buffer is memory of the value, rather than a copy that was made of it.
-    digests : tuple of bytes
-        Of each buffer.
-    """
-
-    stream: bytes
+    stream: bytes  # with its trailer
+    # of bytes, contiguous. In an image that was just encoded they are the memory of the value itself.
     buffers: tuple[memoryview, ...] = ()
-    lent: tuple[bool, ...] = ()
-    digests: tuple[bytes, ...] = ()
+    lent: tuple[bool, ...] = ()  # whether a buffer is memory of the value, rather than a copy that was made of it
+    digests: tuple[bytes, ...] = ()  # of each buffer
 
     @property
     def digest(self) -> str:
@@ -160,13 +139,8 @@ class Image:
 def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image:
     """Write `value` into an image. Its buffers are memory of the value: what is written there later is in the image.
 
-    Parameters
-    ----------
-    value : object
-    read : callable, optional
-        Takes a buffer and returns its xxh3-128; for who knows it without reading.
-    copy : bool
-        The buffers are copies, which nobody writes to.
+    `read`: takes a buffer and returns its xxh3-128; for who knows it without reading. `copy`: the buffers are copies,
+    which nobody writes to.
 
     Raises
     ------
@@ -185,13 +159,7 @@ def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image
 
 
 def fingerprint(value: Any, read: Read | None = None) -> str:
-    """Return the digest of the image of `value`, without keeping what is written.
-
-    Parameters
-    ----------
-    value, read
-        As for `encode`.
-    """
+    """Return the digest of the image of `value`, without keeping what is written. `value`, `read`: as for `encode`."""
     file, found = _HashingFile(), _Collector(read, "read")
     _Pickler(file.write, found).dump(value)
     return found.digest(file.hash.digest(), file.nbytes).hex()
@@ -223,10 +191,7 @@ def is_still(value: Any, image: Image) -> bool:
 def digest_of(stream: bytes | memoryview) -> str:
     """Return the digest that stands in the trailer of `stream`.
 
-    Raises
-    ------
-    ValueError
-        If it is not the stream of an image, or one of another version.
+    Raises ValueError if it is not the stream of an image, or one of another version.
     """
     return _trailer(stream)[-16:].hex()
 

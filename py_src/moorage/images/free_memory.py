@@ -24,12 +24,7 @@ def host_free() -> int:
 def groups_left(groups: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> Iterator[int]:
     """Yield what each control group of this process that has a limit has left, bytes.
 
-    Parameters
-    ----------
-    groups : str
-        File that lists the groups of the process.
-    root : str
-        Where the groups' files are.
+    `groups`: file that lists the groups of the process. `root`: where the groups' files are.
     """
     try:
         lines = Path(groups).read_text().splitlines()

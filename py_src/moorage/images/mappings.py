@@ -19,13 +19,7 @@ PATIENCE = 60.0
 
 
 class Mappings:
-    """What this process has mapped. Thread-safe.
-
-    Parameters
-    ----------
-    clock : callable, optional
-        Seconds, monotonic.
-    """
+    """What this process has mapped. Thread-safe. `clock`: seconds, monotonic."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,13 +29,7 @@ class Mappings:
         self._prepared: dict[bytes, tuple[float, Mapping]] = {}
 
     def map(self, handle: Handle | Sequence[Any]) -> Mapping:
-        """Return the segment that `handle` means.
-
-        Raises
-        ------
-        SegmentError
-            If it cannot be mapped here.
-        """
+        """Return the segment that `handle` means. Raises SegmentError if it cannot be mapped here."""
         nonce = handle[0]
         with self._lock:
             _, prepared = self._prepared.pop(nonce, (0.0, None))
@@ -53,10 +41,7 @@ class Mappings:
     def private(self, mapping: Mapping) -> Private:
         """Return the segment of `mapping` once more, so that this process can write to it for itself.
 
-        Raises
-        ------
-        SegmentError
-            If it cannot be mapped that way.
+        Raises SegmentError if it cannot be mapped that way.
         """
         private = attach_private(mapping.handle)
         with self._lock:
@@ -66,11 +51,7 @@ class Mappings:
     def prepare(self, handle: Handle | Sequence[Any], *, keep: bool = True) -> str:
         """Map a segment; return why that cannot be, or an empty text.
 
-        Parameters
-        ----------
-        handle : Handle
-        keep : bool
-            It is about to be sent. Otherwise this only tries.
+        `keep`: it is about to be sent. Otherwise this only tries.
         """
         try:
             mapping = self.map(handle)

@@ -65,14 +65,8 @@ class Lease:
 class Pool:
     """Segments of this process. Thread-safe.
 
-    Parameters
-    ----------
-    limit : int
-        Bytes that may be kept while nobody maps them. 0: nothing is kept, and segments cannot be written again.
-    directory : str, optional
-        Make files there rather than memfds.
-    clock : callable, optional
-        Seconds, monotonic.
+    `limit`: bytes that may be kept while nobody maps them. 0: nothing is kept, and segments cannot be written again.
+    `directory`: make files there rather than memfds. `clock`: seconds, monotonic.
     """
 
     def __init__(self, limit: int, directory: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -91,16 +85,8 @@ class Pool:
     ) -> Lease:
         """Return a lease of a segment that holds a block; it is written unless it is there.
 
-        Parameters
-        ----------
-        digest : str
-            Of the block: the same for the same content.
-        parts : iterable of (int, memoryview)
-            See `Segment.write`.
-        nbytes : int
-            Of the block.
-        check : callable, optional
-            Called with `Segment.get` when it is written, before anybody has it; raises what is wrong with it.
+        `digest`: of the block: the same for the same content. `parts`: see `Segment.write`. `nbytes`: of the block.
+        `check`: called with `Segment.get` when it is written, before anybody has it; raises what is wrong with it.
 
         Raises
         ------

@@ -56,21 +56,11 @@ class SegmentError(OSError):
 
 
 class Handle(NamedTuple):
-    """What it takes to find a segment on its host.
+    """What it takes to find a segment on its host."""
 
-    Attributes
-    ----------
-    nonce : bytes
-        16 random bytes that are in the header.
-    nbytes : int
-        Of the block.
-    paths : tuple of str
-        Where it can be opened, as long as one of its holders lives.
-    """
-
-    nonce: bytes
-    nbytes: int
-    paths: tuple[str, ...]
+    nonce: bytes  # 16 random bytes that are in the header
+    nbytes: int  # of the block
+    paths: tuple[str, ...]  # where it can be opened, as long as one of its holders lives
 
 
 Part = tuple[int, memoryview]
@@ -80,19 +70,8 @@ Part = tuple[int, memoryview]
 class Segment:
     """Memory that this process writes, and others map. To be written before its handle is given away.
 
-    Parameters
-    ----------
-    capacity : int
-        Bytes of the largest block it takes.
-    reusable : bool
-        Whether it can be written again once nobody maps it.
-    directory : str, optional
-        Make a file there rather than a memfd.
-
-    Raises
-    ------
-    OSError
-        If there is no room, or no file descriptor left.
+    `capacity`: bytes of the largest block it takes. `reusable`: whether it can be written again once nobody maps it.
+    `directory`: make a file there rather than a memfd. Raises OSError if there is no room, or no file descriptor left.
     """
 
     def __init__(self, capacity: int, *, reusable: bool = False, directory: str | None = None) -> None:
@@ -125,16 +104,7 @@ class Segment:
     def write(self, parts: Iterable[Part], nbytes: int) -> None:
         """Write a block, the first one or another. Nobody may have it mapped; see `is_free`.
 
-        Parameters
-        ----------
-        parts : iterable of (int, memoryview)
-        nbytes : int
-            Of the block; not more than `capacity`.
-
-        Raises
-        ------
-        OSError
-            If the system has no memory for it.
+        `nbytes`: of the block; not more than `capacity`. Raises OSError if the system has no memory for it.
         """
         if nbytes > self.capacity:
             raise ValueError(f"{nbytes} bytes do not fit into a segment of {self.capacity}")
@@ -162,10 +132,7 @@ class Segment:
     def put(self, offset: int, content: memoryview) -> None:
         """Write a part of the first block before it is whole; then call `write` with what is left, or without parts.
 
-        Raises
-        ------
-        OSError
-            If the system has no memory for it.
+        Raises OSError if the system has no memory for it.
         """
         _write_all(self.fd, content, HEADER + offset)
 
@@ -229,15 +196,9 @@ class Segment:
 
 
 class Mapping(mmap.mmap):
-    """The block of a segment, mapped read-only into this process as long as anything refers to it or a view into it.
+    """The block of a segment, mapped read-only into this process as long as anything refers to it or a view into it."""
 
-    Attributes
-    ----------
-    handle : Handle
-        By which others can map the segment as long as this lives.
-    """
-
-    handle: Handle
+    handle: Handle  # by which others can map the segment as long as this lives
 
     @property
     def memory(self) -> memoryview:
@@ -268,10 +229,8 @@ def handle_of(buffer: memoryview) -> Handle | None:
 def attach(handle: Handle | Sequence[Any]) -> Mapping:
     """Map the segment that a handle means.
 
-    Raises
-    ------
-    SegmentError
-        If none of its paths leads to it, or this process has no file descriptor or no address space left.
+    Raises SegmentError if none of its paths leads to it, or this process has no file descriptor or no address space
+    left.
     """
     return _attach_first(handle, Mapping)
 

@@ -41,12 +41,8 @@ _DECODE = (
 class Texts:
     """What a pickler writes to.
 
-    Parameters
-    ----------
-    write : callable
-        Takes the stream.
-    take : callable
-        Takes the content of a large object, which nobody writes to, and whether it is the object's own memory.
+    `write`: takes the stream. `take`: takes the content of a large object, which nobody writes to, and whether it is
+    the object's own memory.
     """
 
     def __init__(self, write: Callable[[Any], object], take: Callable[[bytes, bool], None]) -> None:

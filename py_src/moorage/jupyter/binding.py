@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 def check_free(namespace: dict[str, Any], name: str) -> None:
     """Refuse to bind a cluster to a name that means something else, or a cluster that can be used.
 
-    Raises
-    ------
-    ClusterError
+    Raises ClusterError.
     """
     held = namespace.get(name)
     if isinstance(held, ClusterController):

@@ -50,14 +50,8 @@ def placements(
 ) -> Bundle:
     """Return the table of variables by workers.
 
-    Parameters
-    ----------
-    states : mapping of str to PlacementState
-        By the name under which the notebook knows the variable.
-    workers : sequence of str
-        Names of the existing workers.
-    memory : mapping of str to str
-        Who shares the memory of a variable.
+    `states`: by the name under which the notebook knows the variable. `workers`: names of the existing workers.
+    `memory`: who shares the memory of a variable.
     """
     if not states:
         nothing = "Nothing is placed. Place a variable with %scatter, %broadcast or %pin."

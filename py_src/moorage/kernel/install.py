@@ -124,12 +124,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
 async def install_plugin(client: Client) -> SchedulerSnapshot:
     """Put the plugin on the scheduler of `client`, unless it is there, and return what it knows.
 
-    Raises
-    ------
-    VersionError
-        If the scheduler cannot run it, or a plugin of another version of moorage is there.
-    UnreachableError
-        If the scheduler does not answer.
+    Raises VersionError if the scheduler cannot run it, or a plugin of another version of moorage is there. Raises
+    UnreachableError if the scheduler does not answer.
     """
     return await answer(client, _install(client))
 

@@ -19,12 +19,7 @@ OLDEST = "2026.8"
 def check_scheduler(where: str, packages: Mapping[str, str | None]) -> None:
     """Refuse a scheduler with a `distributed` that is too old, or another Python.
 
-    Parameters
-    ----------
-    where : str
-        Its address.
-    packages : mapping of str to str or None
-        What it runs.
+    `where`: its address. `packages`: what it runs.
 
     Raises
     ------
@@ -59,10 +54,7 @@ def not_understood(where: str, packages: Mapping[str, str | None], error: Except
 def check_taken(answers: Iterable[tuple[str, Any]]) -> None:
     """Raise if what was sent to workers does not start on one of them.
 
-    Parameters
-    ----------
-    answers : iterable of (address, dict)
-        What each worker has said to a plugin.
+    `answers`: what each worker has said to a plugin.
 
     Raises
     ------

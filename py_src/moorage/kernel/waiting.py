@@ -42,24 +42,10 @@ def wait_for(
 ) -> T:
     """Return what ``await function(*args, **kwargs)`` gives on the loop of `client`.
 
-    As ``client.sync``, which waits for ever if the client is closed just then, or the scheduler stopped.
-
-    Parameters
-    ----------
-    client : Client
-    function : callable
-        Returns an awaitable when it is called on the loop; so do the methods of `client`.
-    *args, **kwargs
-        Of `function`.
-    within : float, optional
-        Seconds.
-
-    Raises
-    ------
-    UnreachableError
-        If the client is closed meanwhile, or the scheduler stops answering.
-    TimeoutError
-        If the time is up.
+    As ``client.sync``, which waits for ever if the client is closed just then, or the scheduler stopped. `function`:
+    returns an awaitable when it is called on the loop; so do the methods of `client`. `args`, `kwargs`: of `function`.
+    `within`: seconds. Raises UnreachableError if the client is closed meanwhile, or the scheduler stops answering.
+    Raises TimeoutError if the time is up.
     """
     loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop  # type: ignore[union-attr]
     if loop is _running_loop():
@@ -98,17 +84,8 @@ def result_of(future: Future[T], within: float | None = None) -> T:
 async def gather(client: Client, futures: Any, direct: bool | None = None) -> Any:
     """Return the values of Dask futures, as ``Client.gather``; on the event loop of `client`.
 
-    Parameters
-    ----------
-    client : Client
-    futures : Future, or container of them
-    direct : bool, optional
-        Fetch from the workers themselves, rather than through the scheduler.
-
-    Raises
-    ------
-    UnreachableError
-        If the connection is lost.
+    `direct`: fetch from the workers themselves, rather than through the scheduler. Raises UnreachableError if the
+    connection is lost.
     """
     with _told_apart(client, futures):
         return await boundary.gather(client, futures, direct=direct)
@@ -131,17 +108,8 @@ def _told_apart(client: Client, futures: Any) -> Iterator[None]:
 async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T:
     """Return the scheduler's answer to a question; on the event loop of `client`.
 
-    Parameters
-    ----------
-    client : Client
-    question : awaitable
-    more : float
-        Seconds that this may take more than an answer takes at most.
-
-    Raises
-    ------
-    UnreachableError
-        If there is none in time, or no connection.
+    `more`: seconds that this may take more than an answer takes at most. Raises UnreachableError if there is none in
+    time, or no connection.
     """
     with reaching(client):
         try:
@@ -164,13 +132,7 @@ def _ignore(event: Any) -> None:
 
 
 def scheduler_of(client: Client) -> Any:
-    """Return what asks the scheduler of `client`.
-
-    Raises
-    ------
-    UnreachableError
-        If the client is closed.
-    """
+    """Return what asks the scheduler of `client`. Raises UnreachableError if the client is closed."""
     if client.scheduler is None:
         raise _closed()
     return client.scheduler
@@ -180,9 +142,7 @@ def scheduler_of(client: Client) -> Any:
 def reaching(client: Client) -> Iterator[None]:
     """Turn a failure to reach the scheduler, or to hear from it in time, into an error that says so.
 
-    Raises
-    ------
-    UnreachableError
+    Raises UnreachableError.
     """
     try:
         yield
@@ -196,10 +156,7 @@ def reaching(client: Client) -> Iterator[None]:
 def check(client: Client) -> None:
     """See whether it makes sense to wait on; does not block. To be called about once a second while waiting.
 
-    Raises
-    ------
-    UnreachableError
-        If the client is closed, or the scheduler does not answer.
+    Raises UnreachableError if the client is closed, or the scheduler does not answer.
     """
     if client.status in ("closing", "closed"):
         raise _closed()

@@ -27,37 +27,20 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class CompiledCell:
-    """A body that can run on a worker.
-
-    Attributes
-    ----------
-    code : types.CodeType
-    reads : tuple of str
-        Names whose values it needs from the notebook, built-in functions among them.
-    binds : frozenset of str
-        Names that it assigns at top level.
-    has_value : bool
-        It ends with an expression.
-    """
+    """A body that can run on a worker."""
 
     code: types.CodeType
-    reads: tuple[str, ...]
-    binds: frozenset[str]
-    has_value: bool
+    reads: tuple[str, ...]  # names whose values it needs from the notebook, built-in functions among them
+    binds: frozenset[str]  # names that it assigns at top level
+    has_value: bool  # it ends with an expression
 
 
 def compile_cell(source: str, filename: str = "<cell>", *, first_line: int = 1, target: str = "") -> CompiledCell:
     """Compile the body of a cell.
 
-    Parameters
-    ----------
-    source : str
-    filename : str
-        What tracebacks name; where the notebook keeps the cell's source (IPython's compile cache).
-    first_line : int
-        Line of the cell on which the body begins: 2 below a cell magic.
-    target : str, optional
-        Of ``for TARGET in ...``: whatever Python allows there.
+    `filename`: what tracebacks name; where the notebook keeps the cell's source (IPython's compile cache).
+    `first_line`: line of the cell on which the body begins: 2 below a cell magic. `target`: of ``for TARGET in ...``:
+    whatever Python allows there.
 
     Raises
     ------

@@ -36,20 +36,11 @@ _CODE = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.
 
 
 class Capture(NamedTuple):
-    """A value that code takes along.
+    """A value that code takes along."""
 
-    Attributes
-    ----------
-    name : str
-        What the code calls it.
-    value : object
-    own : bool
-        It is the notebook's variable of that name.
-    """
-
-    name: str
+    name: str  # what the code calls it
     value: Any
-    own: bool = False
+    own: bool = False  # it is the notebook's variable of that name
 
 
 class Extended(dict[str, Any]):
@@ -62,18 +53,12 @@ class Notebook:
 
     Functions of other modules have others, also if a module calls itself ``__main__``, as one does that is run by
     ``%run``.
-
-    Attributes
-    ----------
-    namespace : dict
-    placed : callable
-        Returns what stands for a name that `namespace` does not have; raises KeyError if nothing does.
-    script : dict
-        The namespace of the script that runs the notebook's shell, if there is one.
     """
 
     namespace: dict[str, Any] = field(default_factory=dict)
+    # returns what stands for a name that `namespace` does not have; raises KeyError if nothing does
     placed: Callable[[str], Any] = dict[str, Any]().__getitem__
+    # the namespace of the script that runs the notebook's shell, if there is one
     script: dict[str, Any] = field(default_factory=dict)
 
     def owns(self, name: str, value: Any) -> bool:
@@ -95,14 +80,8 @@ class Notebook:
 class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     """Pickles code of the notebook; a subclass makes references to what is in `OURS`.
 
-    Parameters
-    ----------
-    file : file
-    notebook : Notebook
-    captured : list, optional
-        Takes what is met as globals, closures and defaults of functions and as attributes of classes.
-    buffer_callback : callable, optional
-        As of `pickle.Pickler`.
+    `captured`: takes what is met as globals, closures and defaults of functions and as attributes of classes.
+    `buffer_callback`: as of `pickle.Pickler`.
     """
 
     def __init__(

@@ -23,12 +23,8 @@ _WIDTH = 1000
 def unpicklable(named: Mapping[str, Any], error: BaseException) -> UnpicklableError:
     """Return the error that says which part of a value cannot be pickled.
 
-    Parameters
-    ----------
-    named : mapping
-        What was to be pickled, by what the notebook calls it; a name may be empty.
-    error : BaseException
-        What the pickler raised.
+    `named`: what was to be pickled, by what the notebook calls it; a name may be empty. `error`: what the pickler
+    raised.
     """
     if isinstance(error, UnpicklableError):
         return error

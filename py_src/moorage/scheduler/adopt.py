@@ -24,15 +24,7 @@ Handler = Callable[..., Awaitable[Any]]
 class Adopter:
     """Stands before three of the scheduler's handlers.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    adopt : callable
-        ``adopt(keys, placement)`` records a placement.
-    placed : collection of keys
-        Those that have one.
-    strays : Strays
-    lives : Lives
+    `adopt`: ``adopt(keys, placement)`` records a placement. `placed`: those that have one.
     """
 
     def __init__(

@@ -40,14 +40,7 @@ def refused(
 ) -> UnknownWorker | IsActor | None:
     """Return what is answered if there is something that cannot be placed.
 
-    Parameters
-    ----------
-    items : iterable of PlaceItem
-    placements : iterable of Placement
-    scheduler : Scheduler
-    view : ClusterView
-    known : collection of str, optional
-        Workers that were here or are asked for; None before there was any, when each name will do.
+    `known`: workers that were here or are asked for; None before there was any, when each name will do.
     """
     for placement in placements:
         if isinstance(placement, OnWorkers) and known is not None:

@@ -34,14 +34,7 @@ _SOON = 60.0  # seconds between what two processes say of the same end; later, a
 
 
 class Causes:
-    """Answers what holds up tasks.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    restrictions : Restrictions
-        Knows the names of workers that are gone.
-    """
+    """Answers what holds up tasks. `restrictions`: knows the names of workers that are gone."""
 
     def __init__(self, scheduler: Scheduler, restrictions: Restrictions) -> None:
         self._scheduler = scheduler

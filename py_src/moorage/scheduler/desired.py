@@ -21,9 +21,6 @@ class Record:
     ----------
     vid : str
         Unique on the scheduler.
-    name, owner : str
-    keys : tuple of Dask keys
-    placement : Placement
     structure, typename, detail
         What the notebook wants to remember of the value; not looked at here.
     nbytes : dict of key to int

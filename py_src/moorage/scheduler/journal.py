@@ -51,13 +51,8 @@ def worker_dict(worker: WorkerInfo) -> WorkerDict:
 class Journal:
     """What changed since the last event.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    record : callable
-        ``vid`` -> its `VariableRecord` as it stands, or None if there is none.
-    workers : callable
-        -> all workers with their memory.
+    `record`: ``vid`` -> its `VariableRecord` as it stands, or None if there is none. `workers`: -> all workers with
+    their memory.
     """
 
     def __init__(

@@ -27,18 +27,7 @@ if TYPE_CHECKING:
 
 
 class Keeper:
-    """Puts records in force, and ends them.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    desired : Desired
-        Its records are changed by nobody else.
-    reconciler : Reconciler
-    origins : Restorer
-    journal : Journal
-    dealer : Dealer
-    """
+    """Puts records in force, and ends them. `desired`: its records are changed by nobody else."""
 
     def __init__(
         self,

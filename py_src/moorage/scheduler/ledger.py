@@ -33,15 +33,7 @@ _OURS = "moorage-"  # clients in whose name placed keys are held
 
 
 class Ledger:
-    """Knows what clients call their keys, and counts when it is asked.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    desired : Desired
-        What is placed.
-    shared : Shared
-    """
+    """Knows what clients call their keys, and counts when it is asked. `desired`: what is placed."""
 
     def __init__(self, scheduler: Scheduler, desired: Desired, shared: Shared) -> None:
         self._scheduler = scheduler
@@ -57,14 +49,8 @@ class Ledger:
     async def names(self, client: str, owner: str, held: Mapping[str, HeldName], gone: Sequence[str]) -> int:
         """Note what a client's variables keep; return of how many names it is known.
 
-        Parameters
-        ----------
-        client, owner : str
-            The Dask client, and how its notebook is called.
-        held : mapping of str to HeldName
-            New names, and those that keep something else than before.
-        gone : sequence of str
-            Names that no longer keep anything.
+        `client`, `owner`: the Dask client, and how its notebook is called. `held`: new names, and those that keep
+        something else than before. `gone`: names that no longer keep anything.
         """
         if client not in self._scheduler.clients:
             return 0
@@ -99,14 +85,8 @@ class Ledger:
     async def ledger(self, client: str, spilled: Mapping[Address, Sequence[Spilled]], most: int = 1000) -> LedgerReply:
         """Return bytes by name and worker.
 
-        Parameters
-        ----------
-        client : str
-            Who asks.
-        spilled : mapping of str to sequence of Spilled
-            What workers, by address, have on disk.
-        most : int
-            So many names at most; the others, which are smaller, are one.
+        `client`: who asks. `spilled`: what workers, by address, have on disk. `most`: so many names at most; the
+        others, which are smaller, are one.
         """
         begun = thread_time()
         on_disk = {address: {_key(key): sizes for key, *sizes in keys} for address, keys in spilled.items()}

@@ -75,10 +75,7 @@ _ROUNDS = 100  # slices of time
 class PlacementSchedulerPlugin(SchedulerPlugin):
     """Keeps placed keys where they should be, and tells subscribers where they are.
 
-    Parameters
-    ----------
-    adopt : bool
-        Whether plain ``scatter(broadcast=)`` and ``replicate`` of any client become placements too.
+    `adopt`: whether plain ``scatter(broadcast=)`` and ``replicate`` of any client become placements too.
     """
 
     name = NAME
@@ -136,17 +133,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     ) -> Placed | UnknownWorker | IsActor | Withdrawn:
         """Record placements, in the place of those of the same variables, and begin to carry them out.
 
-        Parameters
-        ----------
-        items : list of PlaceItem
-        client : str
-            The Dask client that asks.
-        requested : iterable of str
-            Names of workers that may never have been here, but are asked for.
-        loads : sequence of Load
-            Values of keys of `items`, which have the same placement; they are delivered first.
-        call : str
-            By which it can be withdrawn.
+        `client`: the Dask client that asks. `requested`: names of workers that may never have been here, but are asked
+        for. `loads`: values of keys of `items`, which have the same placement; they are delivered first. `call`: by
+        which it can be withdrawn.
         """
         view, seen = self.reconciler.view, {*self._seen, *requested} if self._seen else None
         placements = [named(placement_from_dict(item["placement"]), view) for item in items]
@@ -226,12 +215,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Take values that a client was asked for, or the reasons why it no longer has them.
 
         Return the keys of those values that have reached no worker and are still waited for.
-
-        Parameters
-        ----------
-        values : mapping of key to serialized value
-        failed : mapping of key to (reason, pickled exception)
-        client : str
         """
         for key, (why, exception) in failed.items():
             self.origins.give_up(key, why, exception)

@@ -31,12 +31,7 @@ _ANSWER = 10.0  # seconds that a worker may take to change segments
 
 
 class Shared:
-    """What workers have mapped.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    """
+    """What workers have mapped."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

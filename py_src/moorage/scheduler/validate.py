@@ -99,12 +99,7 @@ def state_of(plugin: Plugin, key: Key) -> KeyState:
 
 
 def check(plugin: Plugin) -> None:
-    """Check what must hold between two callbacks of the event loop.
-
-    Raises
-    ------
-    AssertionError
-    """
+    """Check what must hold between two callbacks of the event loop. Raises AssertionError."""
     _check_desired(plugin)
     reconciler, origins = plugin.reconciler, plugin.origins
     known = {

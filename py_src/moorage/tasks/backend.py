@@ -34,14 +34,9 @@ class Backend(Protocol):
     def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:
         """Place a value that a task captures, and wait, within bounds, until it is held.
 
-        Parameters
-        ----------
-        value : object
-        name : str or None
-            The notebook's name for it. If a variable of that name is placed with another value, this one takes its
-            place, with the same placement. None: it has none, and is kept as long as the notebook has the value.
-        everywhere : bool
-            Many tasks will need it.
+        `name`: the notebook's name for it. If a variable of that name is placed with another value, this one takes its
+        place, with the same placement. None: it has none, and is kept as long as the notebook has the value.
+        `everywhere`: many tasks will need it.
         """
         ...
 
@@ -97,10 +92,5 @@ class Backend(Protocol):
         ...
 
     def wait_held(self, keys: Iterable[Any], timeout: float) -> None:
-        """Wait until each key is held somewhere.
-
-        Raises
-        ------
-        LostError, WaitTimeoutError
-        """
+        """Wait until each key is held somewhere. Raises LostError or WaitTimeoutError."""
         ...

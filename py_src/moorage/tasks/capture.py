@@ -39,8 +39,6 @@ def prepare(
 
     Parameters
     ----------
-    obj : callable or tuple
-    backend : Backend
     notebook : Notebook
         Where functions look for globals.
     everywhere : bool

@@ -32,30 +32,18 @@ WORTH_IT = 0.5
 
 
 class Lane(NamedTuple):
-    """Workers that tasks are sent to.
-
-    Attributes
-    ----------
-    name : str
-    addresses : tuple of str
-        Empty: whichever Dask chooses.
-    threads : int
-    fixed : bool
-        The user has named them: what waits for them does not go elsewhere.
-    """
+    """Workers that tasks are sent to."""
 
     name: str
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...]  # empty: whichever Dask chooses
     threads: int
-    fixed: bool = False
+    fixed: bool = False  # the user has named them: what waits for them does not go elsewhere
 
 
 def where(backend: Backend, options: Options, keys: Iterable[Any]) -> list[WorkerInfo]:
     """Return the workers that a task which uses `keys` has to run on; none: wherever it is best.
 
-    Raises
-    ------
-    UnknownWorkerError, UnknownVariableError
+    Raises UnknownWorkerError or UnknownVariableError.
     """
     workers = backend.workers()
     if options.workers:
@@ -75,12 +63,7 @@ def where(backend: Backend, options: Options, keys: Iterable[Any]) -> list[Worke
 class Locality:
     """Where the items of one map run.
 
-    Parameters
-    ----------
-    backend : Backend
-    options : Options
-    keys : collection of key
-        What every item uses.
+    `keys`: what every item uses.
 
     Raises
     ------
@@ -182,11 +165,7 @@ class Locality:
 class Located:
     """Items that are placed one by one: each runs where it is, and not before it is somewhere.
 
-    Parameters
-    ----------
-    backend : Backend
-    items : sequence of Future
-        While one is being computed, it is held back.
+    `items`: while one is being computed, it is held back.
     """
 
     def __init__(self, backend: Backend, items: Sequence[Future[Any]]) -> None:

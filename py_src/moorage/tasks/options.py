@@ -16,48 +16,22 @@ from moorage.wire.tasks import Report
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How tasks run. Names and meanings are those of `distributed.Client.submit` where it has them.
+    """How tasks run. Names and meanings are those of `distributed.Client.submit` where it has them."""
 
-    Attributes
-    ----------
-    workers : tuple of str
-        Names, hosts, ``host:port`` or addresses. Empty: wherever it is best.
-    allow_other_workers : bool
-        Prefer `workers`, or the holders of `near`, but use others when those are busy.
-    near : str
-        Run on the workers that hold this variable.
-    retries : int
-        How often an item, or the task, is tried again after it raised.
-    priority : int
-    resources : mapping of str to float
-    limits : mapping of str to int
-        Per name, how many items may run at once on the whole cluster: a `distributed.Semaphore` around each.
-    batch_size : int, optional
-        Items per task; by default as many as are worth a task, by their measured duration.
-    timeout : float, optional
-        Seconds that all items together may take; what has not ended by then is cancelled.
-    rerun : bool
-        Run again what ran on a worker that was lost. If not, each item is a task of its own.
-    auto : bool
-        Place large captured values rather than refuse them.
-    stale : {"refresh", "error"}
-        What to do about placed values that have changed.
-    on_report : callable, optional
-        Takes what tasks print and display, as it arrives: see `Report`. Called on the client's event loop.
-    """
-
-    workers: tuple[str, ...] = ()
-    allow_other_workers: bool = False
-    near: str = ""
-    retries: int = 0
+    workers: tuple[str, ...] = ()  # names, hosts, ``host:port`` or addresses. Empty: wherever it is best.
+    allow_other_workers: bool = False  # prefer `workers`, or the holders of `near`, but use others when those are busy
+    near: str = ""  # run on the workers that hold this variable
+    retries: int = 0  # how often an item, or the task, is tried again after it raised
     priority: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
+    # per name, how many items may run at once on the whole cluster: a `distributed.Semaphore` around each
     limits: Mapping[str, int] = field(default_factory=dict)
-    batch_size: int | None = None
-    timeout: float | None = None
-    rerun: bool = True
-    auto: bool = True
-    stale: Stale = "refresh"
+    batch_size: int | None = None  # items per task; by default as many as are worth a task, by their measured duration
+    timeout: float | None = None  # seconds that all items together may take; what has not ended by then is cancelled
+    rerun: bool = True  # run again what ran on a worker that was lost. If not, each item is a task of its own.
+    auto: bool = True  # place large captured values rather than refuse them
+    stale: Stale = "refresh"  # what to do about placed values that have changed
+    # takes what tasks print and display, as it arrives: see `Report`. Called on the client's event loop.
     on_report: Callable[[Report], None] | None = None
 
     def __post_init__(self) -> None:

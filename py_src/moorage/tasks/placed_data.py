@@ -35,12 +35,7 @@ _UNNAMED = 64
 
 
 class PlacedData:
-    """What a cluster keeps, as submitting sees it; see `Backend`.
-
-    Parameters
-    ----------
-    placer : Placer
-    """
+    """What a cluster keeps, as submitting sees it; see `Backend`."""
 
     def __init__(self, placer: Placer) -> None:
         self.placer = placer

@@ -32,23 +32,13 @@ _OURS = {Cell: "Cell"} | OURS
 
 
 class Payload(NamedTuple):
-    """Something pickled with references.
-
-    Attributes
-    ----------
-    data : bytes
-    keys : tuple
-        Dask keys it refers to; a reference names them by their position.
-    futures : dict
-        Of those keys, the ones that were met as futures: they must be kept until the task is known to the scheduler.
-    left_out : int
-        Bytes that are not in `data`. It cannot be loaded then.
-    """
+    """Something pickled with references."""
 
     data: bytes
-    keys: tuple[Any, ...]
+    keys: tuple[Any, ...]  # Dask keys it refers to; a reference names them by their position
+    # of those keys, the ones that were met as futures: they must be kept until the task is known to the scheduler
     futures: dict[Any, Future[Any]]
-    left_out: int = 0
+    left_out: int = 0  # bytes that are not in `data`. It cannot be loaded then.
 
     @property
     def nbytes(self) -> int:
@@ -84,6 +74,9 @@ def dumps(
 ) -> Payload:
     """Pickle `obj` with references.
 
+    Raises UnpicklableError if something in it cannot be pickled. Names the path to it. Raises InputError if it contains
+    a future of another client.
+
     Parameters
     ----------
     obj : object
@@ -101,13 +94,6 @@ def dumps(
         Takes what functions and classes take along.
     longest : int, optional
         Bytes. Leave buffers out that are longer, since something in the payload has to be placed first.
-
-    Raises
-    ------
-    UnpicklableError
-        If something in it cannot be pickled. Names the path to it.
-    InputError
-        If it contains a future of another client.
     """
     file = io.BytesIO()
     notebook = notebook or Notebook()
@@ -153,15 +139,13 @@ def dumps_items(
 ) -> tuple[Payload, bool]:
     """Pickle the items of a batch so that none of them can see what another one does.
 
+    Raises UnpicklableError or InputError.
+
     Returns
     -------
     Payload
     bool
         Whether each is pickled by itself: the payload is a list of bytes then. Those that nobody can change are not.
-
-    Raises
-    ------
-    UnpicklableError, InputError
     """
     if isinstance(items, range) or ATOMS.issuperset(map(type, items)):
         return dumps(items, origins, client=client, notebook=notebook, name="item"), False

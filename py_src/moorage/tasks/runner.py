@@ -43,13 +43,7 @@ from moorage.worker.unpickling.cell import Cell
 
 
 class Submitter:
-    """Runs code on one cluster.
-
-    Parameters
-    ----------
-    backend : Backend
-        The cluster.
-    """
+    """Runs code on one cluster. `backend`: the cluster."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -68,15 +62,8 @@ class Submitter:
     ) -> Future[Any]:
         """Run ``function(*args, **kwargs)`` as one task and return its future.
 
-        Parameters
-        ----------
-        function : callable
-        args, kwargs
-        options : Options, optional
-        key : str or tuple, optional
-            Dask key of the task.
-        pure : bool
-            The same call, made again while its future is alive, is the same task; but not with what tasks may write to.
+        `key`: Dask key of the task. `pure`: the same call, made again while its future is alive, is the same task; but
+        not with what tasks may write to.
 
         Raises
         ------
@@ -107,7 +94,6 @@ class Submitter:
             The body, below the line of the magic.
         namespace : dict
             The notebook's variables; only those that the body needs are taken along.
-        options : Options, optional
         filename, first_line
             For tracebacks; see `compile_cell`.
         names : tuple of str
@@ -133,15 +119,8 @@ class Submitter:
     ) -> Results:
         """Run ``function`` for each item of one or several iterables, as `map` does, in batches; do not wait.
 
-        Parameters
-        ----------
-        function : callable
-        *iterables : iterable
-            Consumed as needed, by another thread. A list that was placed by element, and a list of futures: each
-            item runs where it is.
-        options : Options, optional
-        kwargs : mapping, optional
-            Further arguments, the same for each call.
+        `iterables`: consumed as needed, by another thread. A list that was placed by element, and a list of futures:
+        each item runs where it is. `kwargs`: further arguments, the same for each call.
 
         Raises
         ------
@@ -166,14 +145,9 @@ class Submitter:
     ) -> Results:
         """Run the body of a cell ``for TARGET in ITERABLE``, one item per element; do not wait.
 
-        Parameters
-        ----------
-        source : str
-            The body, below the line of the magic.
-        target, iterable : str
-            Python, as in the head of a loop. The iterable is evaluated here, and may be what only the cluster has.
-        namespace, options, filename, first_line
-            As for `cell`.
+        `source`: the body, below the line of the magic. `target`, `iterable`: Python, as in the head of a loop. The
+        iterable is evaluated here, and may be what only the cluster has. `namespace`, `options`, `filename`,
+        `first_line`: as for `cell`.
         """
         items = self.evaluate(iterable, namespace, filename)
         cell = self.compile(source, namespace, filename=filename, first_line=first_line, target=target)
@@ -219,9 +193,7 @@ class Submitter:
     def evaluate(self, source: str, namespace: dict[str, Any], filename: str = "<cell>") -> Any:
         """Return the value of what a loop of the notebook runs over, in which placed variables may be named too.
 
-        Raises
-        ------
-        SyntaxError, and whatever the expression raises.
+        Raises SyntaxError, and whatever the expression raises.
         """
         code = compile(f"({source.strip()}\n)", filename, "eval", dont_inherit=True)
         absent = self._absent(global_names(code), namespace)

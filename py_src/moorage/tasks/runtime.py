@@ -63,16 +63,8 @@ logger = logging.getLogger(__name__)
 class WorkerRuntime:
     """The worker side, on one cluster, as seen by one client.
 
-    Parameters
-    ----------
-    client : Client
-
-    Attributes
-    ----------
-    name : str
-        Module on the workers, and name of the plugin; differs between versions of this code.
-    topic : str
-        Of the reports to this client.
+    `name`: module on the workers, and name of the plugin; differs between versions of this code. `topic`: of the
+    reports to this client.
     """
 
     def __init__(self, client: Client) -> None:

@@ -39,12 +39,7 @@ _ELEMENT = re.compile(r"(.+?)\[(-?\d+)\]")
 
 
 class Explainer:
-    """Says why something on one cluster is as it is, and what fills its workers.
-
-    Parameters
-    ----------
-    placer : Placer
-    """
+    """Says why something on one cluster is as it is, and what fills its workers."""
 
     def __init__(self, placer: Placer) -> None:
         self._placer = placer
@@ -67,12 +62,7 @@ class Explainer:
         return await self._asking.memory(await self._placer.link.workers(), most)
 
     async def why(self, what: Any) -> Why:
-        """Return why `what` is as it is.
-
-        Raises
-        ------
-        UnknownVariableError, InputError
-        """
+        """Return why `what` is as it is. Raises UnknownVariableError or InputError."""
         if isinstance(what, Variable):
             what = what.name
         if not isinstance(what, str):

@@ -50,13 +50,7 @@ def placement_to_dict(placement: Placement) -> PlacementDict:
 
 
 def placement_from_dict(wire: PlacementDict) -> Placement:
-    """Return the placement that `wire` stands for.
-
-    Raises
-    ------
-    ValueError
-        If the kind is unknown.
-    """
+    """Return the placement that `wire` stands for. Raises ValueError if the kind is unknown."""
     match wire["kind"]:
         case "anywhere":
             return Anywhere(copies=wire.get("copies", 1))

@@ -46,16 +46,7 @@ class _Plain:
 class Holdings:
     """What `obj` holds, as it is now.
 
-    Parameters
-    ----------
-    obj : object
-    shared : iterable
-        What belongs to others and is passed over.
-
-    Attributes
-    ----------
-    complete : bool
-        Whether every change can be seen.
+    `shared`: what belongs to others and is passed over. `complete`: whether every change can be seen.
     """
 
     def __init__(self, obj: Any, shared: Iterable[Any] = ()) -> None:

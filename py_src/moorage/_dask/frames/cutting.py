@@ -39,10 +39,7 @@ def can_cut() -> bool:
 def cut(frames: Sequence[Any], named: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:
     """Return frames equal to `frames`, optimized but for what lies across the end of a named one.
 
-    Parameters
-    ----------
-    frames, named : sequence of collections
-        For which `is_frame` holds. A named one need not be part of the others.
+    `frames`, `named`: for which `is_frame` holds. A named one need not be part of the others.
 
     Returns
     -------

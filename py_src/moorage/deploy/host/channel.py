@@ -12,13 +12,7 @@ from moorage.wire.host import Event, Order
 
 
 class Channel:
-    """The host's end.
-
-    Parameters
-    ----------
-    reading, writing : int
-        File descriptors of the two pipes.
-    """
+    """The host's end. `reading`, `writing`: file descriptors of the two pipes."""
 
     def __init__(self, reading: int, writing: int) -> None:
         self.reading = reading

@@ -34,14 +34,7 @@ HANDLER = "moorage_host"
 
 
 class Control(SchedulerPlugin):
-    """The handler, and the events.
-
-    Parameters
-    ----------
-    scaler : Scaler
-    lifetime : Lifetime
-    facts : Facts
-    """
+    """The handler, and the events."""
 
     name = TOPIC
 

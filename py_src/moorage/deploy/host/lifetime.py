@@ -22,18 +22,9 @@ class Lifetime:
 
     The starter is gone when the pipe that it holds the other end of reaches its end, or when this process has got
     another parent: what the starter has forked may hold the pipe open. The latter is watched in a thread, which also
-    sees to the end when the event loop is too busy for it.
-
-    Parameters
-    ----------
-    pipe : int
-        File descriptor of the reading end.
-    idle_timeout : float
-        Seconds without a client and without tasks after which a kept host ends.
-    grace : float
-        Seconds that the event loop has to end this process once the starter is gone.
-    overdue : callable
-        Ends this process after that; called in the thread.
+    sees to the end when the event loop is too busy for it. `pipe`: file descriptor of the reading end. `idle_timeout`:
+    seconds without a client and without tasks after which a kept host ends. `grace`: seconds that the event loop has to
+    end this process once the starter is gone. `overdue`: ends this process after that; called in the thread.
     """
 
     def __init__(self, pipe: int, idle_timeout: float, grace: float, overdue: Callable[[], object]) -> None:
@@ -63,12 +54,7 @@ class Lifetime:
     def set_keep(self, keep: bool) -> None:
         """Outlive the starter from now on, or no longer.
 
-        Raises
-        ------
-        InputError
-            If nothing would hold the cluster any more.
-        StartError
-            If it cannot be kept.
+        Raises InputError if nothing would hold the cluster any more. Raises StartError if it cannot be kept.
         """
         if self._orphaned and not keep:
             raise InputError(

@@ -35,10 +35,7 @@ def default_base(root: str | None = None) -> Path:
 def ensure_base(base: Path) -> None:
     """Create `base` with mode 0700, or check that it is ours and closed to others.
 
-    Raises
-    ------
-    StartError
-        If it cannot be made, or somebody else owns it or can enter it.
+    Raises StartError if it cannot be made, or somebody else owns it or can enter it.
     """
     remedy = "Set `temporary-directory` in the Dask configuration to a folder of your own."
     try:
@@ -56,10 +53,7 @@ def ensure_base(base: Path) -> None:
 class Scratch:
     """A folder of our own, locked until `remove` or the end of the process.
 
-    Parameters
-    ----------
-    base : Path
-        The user's base folder; made if need be.
+    `base`: the user's base folder; made if need be.
     """
 
     def __init__(self, base: Path) -> None:

@@ -32,21 +32,11 @@ from moorage.wire.images import METRIC
 
 @dataclass(frozen=True)
 class Job:
-    """One entry of a cluster's worker spec: what is started and ended as one.
+    """One entry of a cluster's worker spec: what is started and ended as one."""
 
-    Attributes
-    ----------
-    name : hashable
-        Its key in the worker spec.
-    size : int
-        Number of workers it starts; 1 except for jobs of several processes.
-    workers : tuple of WorkerState
-        Those of its workers that the scheduler knows.
-    """
-
-    name: Hashable
-    size: int
-    workers: tuple[WorkerState, ...]
+    name: Hashable  # its key in the worker spec
+    size: int  # number of workers it starts; 1 except for jobs of several processes
+    workers: tuple[WorkerState, ...]  # those of its workers that the scheduler knows
 
 
 def choose(scheduler: Scheduler, jobs: Sequence[Job], surplus: int, is_named: Callable[[Hashable], bool]) -> list[Job]:
@@ -91,14 +81,9 @@ def only_on(workers: Collection[WorkerState]) -> list[TaskState]:
 def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
     """Check that what only the leaving workers hold fits on the others without spilling to disk.
 
-    What a host shares stays where it is as long as workers of the host do: they map it.
-
-    Raises
-    ------
-    DoesNotFitError
-        If it does not. The numbers are in the message.
-    ScaleError
-        If there is data to move and no running worker stays, or an Actor, which cannot move, would have to.
+    What a host shares stays where it is as long as workers of the host do: they map it. Raises DoesNotFitError if it
+    does not. The numbers are in the message. Raises ScaleError if there is data to move and no running worker stays, or
+    an Actor, which cannot move, would have to.
     """
     for ws in leaving:
         if ws.actors:
@@ -134,17 +119,8 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
 async def evacuate(scheduler: Scheduler, addresses: Iterable[str], timeout: float) -> None:
     """Move all data away that only these workers hold, then take them off the scheduler and tell them to close.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    addresses : iterable of str
-    timeout : float
-        Seconds for the data to move.
-
-    Raises
-    ------
-    ScaleError
-        If the data does not move, or not in time. The workers go on as before.
+    `timeout`: seconds for the data to move. Raises ScaleError if the data does not move, or not in time. The workers go
+    on as before.
     """
     deadline = time.monotonic() + timeout
     before = {address: scheduler.workers[address].status for address in addresses if address in scheduler.workers}

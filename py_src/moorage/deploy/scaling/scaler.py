@@ -35,12 +35,7 @@ ADAPTIVE_OPTIONS = ("interval", "wait_count", "target_duration")
 class Scaler:
     """Sole owner of the size of a cluster.
 
-    Parameters
-    ----------
-    cluster : SpecCluster
-        A running cluster.
-    scheduler : Scheduler
-        Its scheduler, in this process.
+    `cluster`: a running cluster. `scheduler`: its scheduler, in this process.
     """
 
     def __init__(self, cluster: SpecCluster, scheduler: Scheduler) -> None:
@@ -90,6 +85,9 @@ class Scaler:
     ) -> None:
         """Bring the cluster to a size, or let chosen workers go. Adaptive scaling ends.
 
+        Raises InputError or UnknownWorkerError if the request is invalid. Raises DoesNotFitError or ScaleError if it
+        cannot be done without losing data or at all. The size stays as it was.
+
         Parameters
         ----------
         n : int, optional
@@ -105,13 +103,6 @@ class Scaler:
             or no worker stays (the data is lost).
         timeout : float
             Seconds for data to move, or for new workers to start. Workers that are later than that are pending.
-
-        Raises
-        ------
-        InputError, UnknownWorkerError
-            If the request is invalid.
-        DoesNotFitError, ScaleError
-            If it cannot be done without losing data or at all. The size stays as it was.
         """
         if sum(request is not None for request in (n, workers, cores, memory)) != 1:
             raise InputError(
@@ -139,17 +130,8 @@ class Scaler:
     async def adapt(self, minimum: int, maximum: int, **options: Any) -> None:
         """Let the scheduler choose the size from its load, within a range. Data is never lost by it.
 
-        Parameters
-        ----------
-        minimum, maximum : int
-            Workers.
-        **options
-            Those of `ADAPTIVE_OPTIONS`.
-
-        Raises
-        ------
-        InputError
-            If the range is empty or not one of whole numbers, or an option is none of these.
+        `minimum`, `maximum`: workers. `options`: those of `ADAPTIVE_OPTIONS`. Raises InputError if the range is empty
+        or not one of whole numbers, or an option is none of these.
         """
         if unknown := set(options) - set(ADAPTIVE_OPTIONS):
             raise InputError(

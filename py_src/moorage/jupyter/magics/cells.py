@@ -40,20 +40,8 @@ _MACHINERY = tuple(
 class ValueCell:
     """A cell that is run in the notebook's namespace for the value of its last expression.
 
-    Parameters
-    ----------
-    shell : InteractiveShell
-    cell : str
-
-    Attributes
-    ----------
-    waits : bool
-        Whether it awaits something at its top level: then `waited_for` runs it, else `value`.
-
-    Raises
-    ------
-    InputError
-        If the cell is not valid Python, or does not end with an expression. Nothing was run.
+    Raises InputError if the cell is not valid Python, or does not end with an expression. Nothing was run. `waits`:
+    whether it awaits something at its top level: then `waited_for` runs it, else `value`.
     """
 
     def __init__(self, shell: InteractiveShell, cell: str) -> None:

@@ -34,10 +34,7 @@ class Word(NamedTuple):
 def words(line: str) -> list[Word]:
     """Split a line at spaces and commas, outside quotes; ``#`` begins a comment, a final ``;`` is dropped.
 
-    Raises
-    ------
-    ArgumentError
-        If a quote is not closed.
+    Raises ArgumentError if a quote is not closed.
     """
     stream = StringIO(line)
     lexer = shlex.shlex(stream, posix=True)
@@ -68,12 +65,8 @@ def words(line: str) -> list[Word]:
 def split(line: str, namespace: Mapping[str, Any] | None = None) -> list[str]:
     """Split a line into arguments for a parser, with ``$name`` and ``{name}`` taken from `namespace`.
 
-    A list, tuple or set of strings or numbers in the namespace stands for several arguments.
-
-    Raises
-    ------
-    ArgumentError
-        If the line cannot be split or refers to something that cannot stand in a line.
+    A list, tuple or set of strings or numbers in the namespace stands for several arguments. Raises ArgumentError if
+    the line cannot be split or refers to something that cannot stand in a line.
     """
     return [argument for word in words(line) for argument in _arguments(word, namespace or {})]
 
@@ -113,10 +106,7 @@ def _from_namespace(raw: str, namespace: Mapping[str, Any]) -> list[str]:
 def quote(text: str) -> str:
     """Write `text` so that `split` reads it back as one word.
 
-    Raises
-    ------
-    ArgumentError
-        If it holds a line break or another control character, which no line of a magic can.
+    Raises ArgumentError if it holds a line break or another control character, which no line of a magic can.
     """
     if _SAFE.fullmatch(text):
         return text
@@ -131,10 +121,7 @@ def quote(text: str) -> str:
 def magic_for(names: Sequence[str], placement: Placement | None, *, force: bool = False) -> str:
     """Return the line that gives `names` that placement; None stands for release.
 
-    Raises
-    ------
-    ArgumentError
-        If no line says it, as for a name with a line break in it.
+    Raises ArgumentError if no line says it, as for a name with a line break in it.
     """
     variables = " ".join(quote(name) for name in names)
     forced = " --force" if force else ""

@@ -87,15 +87,7 @@ class Reader(Generic[A]):
         self.actions = dict(actions or {})
 
     def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> A:
-        """Read `line`.
-
-        Raises
-        ------
-        ArgumentError
-            If it cannot be read.
-        HelpRequested
-            If it asks for help.
-        """
+        """Read `line`. Raises ArgumentError if it cannot be read. Raises HelpRequested if it asks for help."""
         argv = split(line, namespace)
         parser = self.parser
         read = self.kind()

@@ -32,12 +32,7 @@ INTERVAL_SECONDS = 0.1
 class ProgressLine:
     """A line of progress; use as a context manager, call `update` from any thread.
 
-    Parameters
-    ----------
-    shell : InteractiveShell
-        Whose output it appears in.
-    patience_seconds : float
-        Time until the line appears.
+    `shell`: whose output it appears in. `patience_seconds`: time until the line appears.
     """
 
     def __init__(self, shell: InteractiveShell, patience_seconds: float) -> None:

@@ -12,12 +12,7 @@ from typing import Any
 class BackgroundThread:
     """Does one piece of work after another.
 
-    The thread is a daemon: a kernel that ends does not wait for a cluster that starts.
-
-    Parameters
-    ----------
-    name : str
-        Of the thread.
+    The thread is a daemon: a kernel that ends does not wait for a cluster that starts. `name`: of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,16 +23,7 @@ class BackgroundThread:
     def do(self, work: Callable[[], Any], seconds: float) -> Future[Any] | None:
         """Have `work` done, and wait a while for its end.
 
-        Parameters
-        ----------
-        work : callable
-        seconds : float
-            Of the wait.
-
-        Returns
-        -------
-        Future or None
-            What becomes of the work if it takes longer than that; None when it is done.
+        `seconds`: of the wait. Returns what becomes of the work if it takes longer than that; None when it is done.
 
         Raises
         ------

@@ -36,10 +36,7 @@ _CODE = _Known(())
 class Candidates:
     """Finds the variables of a namespace that are of at least so many bytes.
 
-    Attributes
-    ----------
-    found : dict of str to PanelCandidate
-        As of the last look; replaced as a whole, and only when it has changed.
+    `found`: as of the last look; replaced as a whole, and only when it has changed.
     """
 
     def __init__(self) -> None:
@@ -55,20 +52,8 @@ class Candidates:
     ) -> bool:
         """Bring `found` up to date: names not seen before come first, then those that the last look has not reached.
 
-        Parameters
-        ----------
-        namespace : mapping of str to object
-        threshold : int
-            Bytes.
-        seconds : float
-            After these no further value is looked at.
-        hidden : collection of str
-            Names that are not the user's.
-
-        Returns
-        -------
-        bool
-            Whether all was reached; if not, `go_on`.
+        `threshold`: bytes. `seconds`: after these no further value is looked at. `hidden`: names that are not the
+        user's. Returns whether all was reached; if not, `go_on`.
         """
         with self._lock:
             until = time.perf_counter() + seconds

@@ -53,12 +53,7 @@ class _Pusher:
 
 
 class PanelChannel:
-    """All comms of this kernel's panels.
-
-    Parameters
-    ----------
-    shell : InteractiveShell
-    """
+    """All comms of this kernel's panels."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.panel = Panel(shell)

@@ -28,20 +28,9 @@ _MOST_ON = 2
 class PanelLedger:
     """The ledger of the current cluster, as of the last answer.
 
-    Parameters
-    ----------
-    memory : callable
-        Asks the cluster; returns None if there is none to ask. Called in a thread of its own.
-    namespace : callable
-        Returns the notebook's variables.
-    on_change : callable
-        Called after each answer.
-
-    Attributes
-    ----------
-    rows : dict of str to PanelNamedMemory
-    named : dict of str to (int, int)
-        Worker -> bytes of its collections, and of its futures and results, none of them placed.
+    `memory`: asks the cluster; returns None if there is none to ask. Called in a thread of its own. `namespace`:
+    returns the notebook's variables. `on_change`: called after each answer. `named`: worker -> bytes of its
+    collections, and of its futures and results, none of them placed.
     """
 
     def __init__(

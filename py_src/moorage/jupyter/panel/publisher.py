@@ -53,13 +53,7 @@ class Listener(Protocol):
 
 
 class Panel:
-    """The state of one kernel as its panels show it.
-
-    Parameters
-    ----------
-    shell : InteractiveShell
-        Whose variables can be placed.
-    """
+    """The state of one kernel as its panels show it. `shell`: whose variables can be placed."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell

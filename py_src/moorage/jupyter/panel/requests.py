@@ -75,13 +75,7 @@ class Requests:
     def answer(self, request: Any, who: Hashable, read_only: bool) -> PanelReply | None:
         """Return the reply to a request; None if it has no ``id`` to reply to.
 
-        Parameters
-        ----------
-        request : PanelRequest, or whatever has come
-        who : hashable
-            Tells panels apart.
-        read_only : bool
-            Whether this panel has said that it may only look.
+        `who`: tells panels apart. `read_only`: whether this panel has said that it may only look.
         """
         try:
             check(request, PanelRequest, "The request")

@@ -36,42 +36,21 @@ from moorage.worker.images.sharing import SMALLEST_SHARED
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a `PanelState` is made of.
-
-    Attributes
-    ----------
-    cluster : PanelCluster or None
-    workers : mapping of str to WorkerDict
-    variables : mapping of str to VariableRecord
-        By ``vid``.
-    owner : str
-        What this notebook is called on the cluster.
-    stale : collection of str
-        Names of this notebook's variables whose value has changed since.
-    only_on_cluster : collection of str
-        Names of this notebook's variables of which it has no value.
-    sending : mapping of str to PanelVariable
-        Those that are being sent, and that the scheduler does not know yet.
-    namespace : container of str
-        Names that mean something in the notebook: others' variables of these are shown as ``name@owner``.
-    candidates : mapping of str to PanelCandidate
-    ledger : mapping of str to PanelNamedMemory
-    named : mapping of str to (int, int)
-        Worker -> bytes of its collections, and of its futures and results.
-    notices : mapping of str to PanelNotice
-    read_only : bool
-    """
+    """All that a `PanelState` is made of."""
 
     cluster: PanelCluster | None = None
     workers: Mapping[str, WorkerDict] = field(default_factory=dict)
-    variables: Mapping[str, VariableRecord] = field(default_factory=dict)
-    owner: str = ""
-    stale: Collection[str] = frozenset()
-    only_on_cluster: Collection[str] = frozenset()
+    variables: Mapping[str, VariableRecord] = field(default_factory=dict)  # by ``vid``
+    owner: str = ""  # what this notebook is called on the cluster
+    stale: Collection[str] = frozenset()  # names of this notebook's variables whose value has changed since
+    only_on_cluster: Collection[str] = frozenset()  # names of this notebook's variables of which it has no value
+    # those that are being sent, and that the scheduler does not know yet
     sending: Mapping[str, PanelVariable] = field(default_factory=dict)
+    # names that mean something in the notebook: others' variables of these are shown as ``name@owner``
     namespace: Container[str] = frozenset()
     candidates: Mapping[str, PanelCandidate] = field(default_factory=dict)
     ledger: Mapping[str, PanelNamedMemory] = field(default_factory=dict)
+    # worker -> bytes of its collections, and of its futures and results
     named: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     read_only: bool = False

@@ -31,10 +31,7 @@ _FIELDS = {"tls_ca": "tls_ca_file", "tls_cert": "tls_client_cert", "tls_key": "t
 def credentials(**files: str | None) -> Security | None:
     """Return the security of ``tls_ca``, ``tls_cert`` and ``tls_key``, paths of PEM files; None if none is given.
 
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or one of the three is missing.
+    Raises InputError if a file cannot be read, or one of the three is missing.
     """
     if not any(files.values()):
         return None
@@ -54,13 +51,7 @@ def credentials(**files: str | None) -> Security | None:
 
 
 def address_in(path: Path) -> str:
-    """Return the address that a scheduler file says.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
+    """Return the address that a scheduler file says. Raises InputError if it is none."""
     try:
         return str(json.loads(path.read_text())["address"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -72,13 +63,7 @@ def address_in(path: Path) -> str:
 def client_at(address: str, security: Security | None, limit: float) -> Client:
     """Return a client of the scheduler at `address`.
 
-    Parameters
-    ----------
-    address : str
-    security : distributed.Security, optional
-        Default: Dask's configuration.
-    limit : float
-        Seconds.
+    `security`: default: Dask's configuration. `limit`: seconds.
 
     Raises
     ------
@@ -117,10 +102,7 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
 def connected(target: Any, limit: float, **options: Any) -> Client:
     """Return a client of a scheduler that is sure to be one, by its address or by a cluster object.
 
-    Raises
-    ------
-    UnreachableError
-        If it does not answer in time.
+    Raises UnreachableError if it does not answer in time.
     """
     try:
         return Client(target, timeout=limit, **options)

@@ -63,12 +63,8 @@ class Mirror:
     def apply(self, event: Changes) -> set[str]:
         """Apply an event and return which kinds of things it changed: ``variables``, ``workers``.
 
-        What an answer has said of a variable later than this event is not undone.
-
-        Raises
-        ------
-        GapError
-            If the event is not the next one. Nothing has changed.
+        What an answer has said of a variable later than this event is not undone. Raises GapError if the event is not
+        the next one. Nothing has changed.
         """
         with self._lock:
             if event["seq"] <= self.seq:
@@ -166,14 +162,7 @@ def shown_names(
     """Return the name that a notebook uses for each variable: shown name -> ``vid``.
 
     Its own come first, under their plain names. Others' have theirs too where that is free, else ``name@owner``.
-
-    Parameters
-    ----------
-    variables : mapping of str to VariableRecord
-        By ``vid``.
-    owner : str
-    taken : container of str
-        Names that mean something else in the notebook.
+    `variables`: by ``vid``. `taken`: names that mean something else in the notebook.
     """
     names: dict[str, str] = {}
     for vid, record in sorted(variables.items(), key=lambda item: (item[1]["owner"] != owner, item[0])):

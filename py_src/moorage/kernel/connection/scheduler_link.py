@@ -59,14 +59,7 @@ class Notice(TypedDict):
 
 
 class SchedulerLink:
-    """Talks with the plugin on one scheduler.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    origins : ValueRegistry
-        The notebook's values, for when the scheduler has lost one.
-    """
+    """Talks with the plugin on one scheduler. `origins`: the notebook's values, for when the scheduler has lost one."""
 
     def __init__(self, client: Client, origins: ValueRegistry) -> None:
         self.client = client
@@ -88,10 +81,7 @@ class SchedulerLink:
     async def connect(self) -> None:
         """Put the plugin on the scheduler unless it is there, and subscribe to its events.
 
-        Raises
-        ------
-        VersionError
-            If another version of moorage is there.
+        Raises VersionError if another version of moorage is there.
         """
         self._tick = asyncio.Event()
         await install_plugin(self.client)
@@ -117,10 +107,7 @@ class SchedulerLink:
     async def place(self, items: list[PlaceItem], loads: Sequence[Load] = (), call: str = "") -> set[Any]:
         """Record placements on the scheduler, and have it deliver small values of theirs first.
 
-        Returns
-        -------
-        set of keys
-            Of `loads`, those that are on no worker.
+        Returns those of `loads` that are on no worker.
 
         Raises
         ------
@@ -195,11 +182,7 @@ class SchedulerLink:
         """Wait until the scheduler has dealt with all that this client has sent, and the client with all it said.
 
         Graphs, and futures that are made and let go, travel by Dask's stream of messages, requests by connections of
-        their own: without this they overtake each other.
-
-        Raises
-        ------
-        UnreachableError
+        their own: without this they overtake each other. Raises UnreachableError.
         """
         # Of a key that nobody knows Dask says that it is cancelled; question and answer keep to the stream.
         if self.client.status == "running":
@@ -216,10 +199,7 @@ class SchedulerLink:
     async def settled(self, vids: Iterable[str], timeout: float) -> None:
         """Wait until nothing moves of these variables, at most `timeout` seconds.
 
-        Raises
-        ------
-        UnreachableError
-            If the connection is lost meanwhile.
+        Raises UnreachableError if the connection is lost meanwhile.
         """
         deadline = time.monotonic() + timeout
         vids = list(vids)
@@ -229,10 +209,7 @@ class SchedulerLink:
     async def next_change(self, timeout: float) -> None:
         """Wait for the next change of anything, at most `timeout` seconds.
 
-        Raises
-        ------
-        UnreachableError
-            If the connection is lost.
+        Raises UnreachableError if the connection is lost.
         """
         assert self._tick is not None
         if self.client.status != "running":

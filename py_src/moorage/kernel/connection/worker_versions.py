@@ -42,14 +42,8 @@ def differences(
 ) -> dict[Difference, Sequence[str]]:
     """Return what workers have in another version or not at all, and which workers.
 
-    Parameters
-    ----------
-    ours : mapping of str to str or None
-        Package -> version in this process.
-    theirs : mapping of str to mapping
-        Worker -> the same there.
-    packages : iterable of str
-        Those to compare. One that is not here is not compared.
+    `ours`: package -> version in this process. `theirs`: worker -> the same there. `packages`: those to compare. One
+    that is not here is not compared.
     """
     found = defaultdict(list)
     for package in packages:
@@ -71,12 +65,7 @@ def in_words(found: Mapping[Difference, Sequence[str]]) -> str:
 
 
 class Environment:
-    """Compares this process with the workers of one cluster: with those that are there, and with those that come.
-
-    Parameters
-    ----------
-    link : SchedulerLink
-    """
+    """Compares this process with the workers of one cluster: with those that are there, and with those that come."""
 
     def __init__(self, link: SchedulerLink) -> None:
         self._link = link

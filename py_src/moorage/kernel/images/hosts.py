@@ -37,12 +37,7 @@ OnBytes = Callable[[int, int], None]
 
 
 class Hosts:
-    """How one client brings images to other hosts. On the client's event loop.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    """
+    """How one client brings images to other hosts. On the client's event loop."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -59,17 +54,9 @@ class Hosts:
     ) -> None:
         """Bring images to the hosts of workers, and note in `shared` where they lie there, as long as that is open.
 
-        Parameters
-        ----------
-        shared : Shared
-        images : iterable of Image
-            Small ones are left out.
-        addresses : collection of str
-            Of workers that should have each of them.
-        progress : callable, optional
-            Called with the bytes of all images together that a host has by now on average, and should have.
-        broken_off : Event, optional
-            Stop when it is set. What hosts have by then is gone when `shared` is released.
+        `images`: small ones are left out. `addresses`: of workers that should have each of them. `progress`: called
+        with the bytes of all images together that a host has by now on average, and should have. `broken_off`: stop
+        when it is set. What hosts have by then is gone when `shared` is released.
         """
         large = {image.digest: image for image in images if image.layout.nbytes >= SMALLEST_SPREAD}
         hosts: dict[str, list[str]] = {}

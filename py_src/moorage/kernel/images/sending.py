@@ -62,12 +62,7 @@ MODULES = (
 
 
 class Images:
-    """How one client sends images.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    """
+    """How one client sends images."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -116,15 +111,8 @@ class Images:
     def carry(self, value: Any, image: Image, segment: Handle | None = None, *, writable: bool = False) -> Any:
         """Return what is given to Dask in the place of `value`.
 
-        Parameters
-        ----------
-        value : object
-        image : Image
-            Of the value.
-        segment : Handle, optional
-            Where its buffers lie, if it goes to a worker that can map them.
-        writable : bool
-            Whether tasks may write to it.
+        `image`: of the value. `segment`: where its buffers lie, if it goes to a worker that can map them. `writable`:
+        whether tasks may write to it.
         """
         return value if self.in_process else Carrier(image, MODULE, segment=segment, writable=writable).frames()
 

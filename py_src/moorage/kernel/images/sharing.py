@@ -50,12 +50,7 @@ _open: weakref.WeakSet[Sharing] = weakref.WeakSet()
 
 
 class Sharing:
-    """How one client shares memory with workers. On the client's event loop.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    """
+    """How one client shares memory with workers. On the client's event loop."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -109,16 +104,8 @@ class Sharing:
     async def share(self, images: Iterable[Image], addresses: Iterable[str]) -> Shared:
         """Write images into shared memory for those workers that can map it. To be used in a ``with``.
 
-        Parameters
-        ----------
-        images : iterable of Image
-            Those for which it is not worth it, or for which there is no room, are left out.
-        addresses : iterable of str
-
-        Raises
-        ------
-        TornError
-            If a value was changed while it was written.
+        `images`: those for which it is not worth it, or for which there is no room, are left out. Raises TornError if a
+        value was changed while it was written.
         """
         large = {image.digest: image for image in images if worth_a_segment(image)}
         shared = Shared()
@@ -301,15 +288,8 @@ def shared_nbytes(image: Image) -> int:
 def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[str, str], own: int) -> str:
     """Return which of the holders of a variable share its memory, and why others do not.
 
-    Parameters
-    ----------
-    state : PlacementState
-    sharing : collection of str
-        Names of the workers that have it in memory which their host shares.
-    why_not : mapping of str to str
-        Why a worker cannot share what the notebook writes, by name.
-    own : int
-        Bytes of a key that each of those that share it has for itself besides.
+    `sharing`: names of the workers that have it in memory which their host shares. `why_not`: why a worker cannot share
+    what the notebook writes, by name. `own`: bytes of a key that each of those that share it has for itself besides.
     """
     shared = [name for name in state.holders if name in sharing]
     private: dict[str, list[str]] = {}

@@ -27,12 +27,7 @@ class TornError(Exception):
 
 
 class Witness:
-    """Knows of an image what was known before it was copied.
-
-    Parameters
-    ----------
-    image : Image
-    """
+    """Knows of an image what was known before it was copied."""
 
     def __init__(self, image: Image) -> None:
         self._image = image
@@ -41,16 +36,9 @@ class Witness:
     def check(self, get: Get | None = None) -> None:
         """Check what was copied since.
 
-        Parameters
-        ----------
-        get : callable, optional
-            Returns a copy of what lies in the copied block between two offsets. Without it the value itself is read
-            once more: a change that was taken back meanwhile is not seen then, where Linux does not know of it.
-
-        Raises
-        ------
-        TornError
-            If something else may have been copied than what the digest of the image says.
+        `get`: returns a copy of what lies in the copied block between two offsets. Without it the value itself is read
+        once more: a change that was taken back meanwhile is not seen then, where Linux does not know of it. Raises
+        TornError if something else may have been copied than what the digest of the image says.
         """
         image = self._image
         parts = zip(image.buffers, image.layout.offsets, image.digests, self._before, strict=True)
@@ -64,10 +52,7 @@ class Witness:
 def snapshot(image: Image) -> Image:
     """Return `image` with copies of its buffers, which nobody else writes to.
 
-    Raises
-    ------
-    TornError
-        If they are not what the digest of the image says.
+    Raises TornError if they are not what the digest of the image says.
     """
     copies = tuple(memoryview(bytes(buffer)) for buffer in image.buffers)
     if any(xxhash.xxh3_128_digest(c) != digest for c, digest in zip(copies, image.digests, strict=True)):

@@ -43,12 +43,8 @@ def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> li
 def shortages(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[Shortage]:
     """Return which workers are short of memory, and why.
 
-    Parameters
-    ----------
-    memory : Memory
-    fractions : mapping of str to float
-        ``spill``, ``pause`` and ``terminate``: at which part of its limit a worker does that; Dask's settings
-        ``distributed.worker.memory``.
+    `fractions`: ``spill``, ``pause`` and ``terminate``: at which part of its limit a worker does that; Dask's settings
+    ``distributed.worker.memory``.
     """
     found = []
     for worker in memory.workers:

@@ -31,15 +31,7 @@ _MOST_ON_DISK = 20_000
 class Asking:
     """Asks the ledger of one cluster.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    owner : str
-        Label of this notebook.
-    namespace : callable
-        Returns the notebook's variables.
-    opener : callable
-        See `Names`.
+    `owner`: label of this notebook. `namespace`: returns the notebook's variables. `opener`: see `Names`.
     """
 
     def __init__(

@@ -38,10 +38,7 @@ def opens_nothing(_: Any) -> None:
 class Names:
     """Finds the names of a namespace that keep keys on the cluster.
 
-    Parameters
-    ----------
-    opener : callable
-        Knows of further objects that have futures.
+    `opener`: knows of further objects that have futures.
     """
 
     def __init__(self, opener: Opener = opens_nothing) -> None:

@@ -26,11 +26,7 @@ _PAUSE = 1.0
 class Watch:
     """Watches the workers of one cluster, for as long as the connection tells of them.
 
-    Parameters
-    ----------
-    link : SchedulerLink
-    memory : callable
-        Returns an awaitable of the ledger as of now.
+    `memory`: returns an awaitable of the ledger as of now.
     """
 
     def __init__(self, link: SchedulerLink, memory: Callable[[], Awaitable[Memory]]) -> None:

@@ -31,23 +31,13 @@ _LOCKED = pickle.NEXT_BUFFER + pickle.READONLY_BUFFER  # in the stream of an arr
 
 
 def check_name(name: object) -> None:
-    """Check that a variable can have this name.
-
-    Raises
-    ------
-    InvalidNameError
-    """
+    """Check that a variable can have this name. Raises InvalidNameError."""
     if name is not None and not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
         raise InvalidNameError(name)
 
 
 def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
-    """Check that futures stand for something on the cluster of `client`.
-
-    Raises
-    ------
-    InputError
-    """
+    """Check that futures stand for something on the cluster of `client`. Raises InputError."""
     for future in futures:
         theirs = future.client
         if theirs is not client and theirs.scheduler_info().get("id") != client.scheduler_info().get("id"):
@@ -62,12 +52,7 @@ def check_futures(futures: Sequence[Future[Any]], client: Client) -> None:
 
 
 def check_writable(elements: Elements, *, in_process: bool) -> None:
-    """Check that tasks could write to a value, each worker for itself.
-
-    Raises
-    ------
-    InputError
-    """
+    """Check that tasks could write to a value, each worker for itself. Raises InputError."""
     if elements.futures:
         raise InputError(
             "Data that is already on the cluster cannot be made writable there.",
@@ -88,9 +73,7 @@ def check_writable(elements: Elements, *, in_process: bool) -> None:
 def check_labels(elements: Elements, origins: ValueRegistry) -> None:
     """Check labels of an unnamed dict, which are the keys, as Dask documents it: they must not mean another value.
 
-    Raises
-    ------
-    InputError
+    Raises InputError.
     """
     for key, image in zip(elements.keys, elements.images, strict=True):
         if key in origins and origins.digest(key) != image.digest:
@@ -101,12 +84,7 @@ def check_labels(elements: Elements, origins: ValueRegistry) -> None:
 
 
 async def check_room(requests: Sequence[PlacementRequest], to: ResolvedPlacement, link: SchedulerLink) -> None:
-    """Check that there is room; ask the workers about it only for what does not seem to fit.
-
-    Raises
-    ------
-    DoesNotFitError
-    """
+    """Check that there is room; ask the workers about it only for what does not seem to fit. Raises DoesNotFitError."""
     await _deal_out([one for one in requests if one.elements.structure.kind == "collection"], to, link)
     shared = {
         key: nbytes
@@ -145,16 +123,7 @@ async def _deal_out(requests: Sequence[PlacementRequest], to: ResolvedPlacement,
 def _check_fits(requests: Sequence[PlacementRequest], to: ResolvedPlacement, shared: Mapping[Any, int]) -> None:
     """Check that all requests together fit where they would go.
 
-    Parameters
-    ----------
-    requests : sequence of PlacementRequest
-    to : ResolvedPlacement
-    shared : mapping of key to int
-        Bytes of keys that lie in memory of their host where workers share it.
-
-    Raises
-    ------
-    DoesNotFitError
+    `shared`: bytes of keys that lie in memory of their host where workers share it. Raises DoesNotFitError.
     """
     needed = Needs()
     for request in requests:

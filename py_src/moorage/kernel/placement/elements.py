@@ -24,29 +24,14 @@ from moorage.model import OnePerHost
 
 @dataclass(slots=True)
 class Elements:
-    """A value taken apart.
-
-    Attributes
-    ----------
-    structure : Structure
-    items : list
-        The elements; empty if all of it is on the cluster already.
-    keys : list
-        The Dask key of each element, without repetition.
-    nbytes : list of int
-        Bytes of each element; -1 where only the cluster knows.
-    images : list of Image
-        Of each element.
-    futures : list of Future
-        Of what is on the cluster already.
-    """
+    """A value taken apart."""
 
     structure: Structure
-    items: list[Any]
-    keys: list[Any]
-    nbytes: list[int]
-    images: list[Image] = field(default_factory=list)
-    futures: list[Future[Any]] = field(default_factory=list)
+    items: list[Any]  # the elements; empty if all of it is on the cluster already
+    keys: list[Any]  # the Dask key of each element, without repetition
+    nbytes: list[int]  # bytes of each element; -1 where only the cluster knows
+    images: list[Image] = field(default_factory=list)  # of each element
+    futures: list[Future[Any]] = field(default_factory=list)  # of what is on the cluster already
 
 
 def pack(
@@ -56,12 +41,8 @@ def pack(
 
     Keys carry the digest of the content, so that a changed value gets a new key and the same value the same. With
     `hash` off they are random. The elements of an unnamed dict have its labels for keys, as Dask documents it. What is
-    sent is memory of the value, unless it is to be a `copy`. The keys of what is `writable` say so.
-
-    Raises
-    ------
-    InputError
-        If there is nothing to place, or it cannot be placed.
+    sent is memory of the value, unless it is to be a `copy`. The keys of what is `writable` say so. Raises InputError
+    if there is nothing to place, or it cannot be placed.
     """
     if (futures := futures_in(value)) is not None:
         by_element = isinstance(value, list | tuple | set | frozenset | dict) and not has_parts(value)
@@ -113,18 +94,9 @@ def needs(
 ) -> Needs:
     """Return what workers and hosts would get now; one that is paused gets nothing yet: the placement waits.
 
-    Parameters
-    ----------
-    elements : Elements
-    to : ResolvedPlacement
-    firsts : sequence of str or None
-        See `ResolvedPlacement.firsts`.
-    held : mapping of key to set of str
-        Addresses of those that have it.
-    dealt : bool
-        Keys go to the first workers also if others have them.
-    shared : mapping of key to int
-        Bytes of keys that lie in memory of their host where workers share it, unless `room.fits_as_shared` says no.
+    `firsts`: see `ResolvedPlacement.firsts`. `held`: addresses of those that have it. `dealt`: keys go to the first
+    workers also if others have them. `shared`: bytes of keys that lie in memory of their host where workers share it,
+    unless `room.fits_as_shared` says no.
     """
     view, rooms = to.view, together(to.infos)
     targets = to.each()

@@ -36,12 +36,7 @@ class Bringing(Inventory):
     async def gather(self, names: Sequence[str], timeout: str | float | None = None, *, map: bool = False) -> list[Any]:
         """Return the values of variables.
 
-        Parameters
-        ----------
-        names : sequence of str
-        timeout : str or float, optional
-        map : bool
-            Map what lies in memory of this host, rather than to copy it; read-only. What is small is copied.
+        `map`: map what lies in memory of this host, rather than to copy it; read-only. What is small is copied.
 
         Raises
         ------
@@ -97,9 +92,7 @@ class Bringing(Inventory):
     async def _mapped(self, name: str, keys: Sequence[Any]) -> dict[Any, tuple[Any, Image]]:
         """Return values by key, with their images, mapped from memory that workers of this host have; no small ones.
 
-        Raises
-        ------
-        NotMappableError
+        Raises NotMappableError.
         """
         if why := await self.why_not_mapped():
             raise _not_mappable(name, why)
@@ -136,12 +129,7 @@ class Bringing(Inventory):
     # The notebook's names
 
     def check_rebinding(self, name: str | None, value: Any) -> None:
-        """Check that there is a name of the notebook that can be bound to a mapping of `value`.
-
-        Raises
-        ------
-        InputError
-        """
+        """Check that there is a name of the notebook that can be bound to a mapping of `value`. Raises InputError."""
         if name is None:
             raise InputError("rebind needs a name to bind.", "Pass name=, the variable's name in the notebook.")
         if futures_in(value) is not None:
@@ -158,9 +146,7 @@ class Bringing(Inventory):
     async def check_shareable(self, name: str, images: Sequence[Image]) -> None:
         """Check before anything is sent that what is placed as `name` will lie in memory that can be mapped here.
 
-        Raises
-        ------
-        NotMappableError
+        Raises NotMappableError.
         """
         nbytes = sum(image.nbytes for image in images)
         if images and not any(map(shared_nbytes, images)):

@@ -41,29 +41,15 @@ _GONE = object()
 
 @dataclass(slots=True)
 class Placed:
-    """What this notebook knows of a variable that it placed.
+    """What this notebook knows of a variable that it placed."""
 
-    Attributes
-    ----------
-    identity : int
-        The id of the notebook's value.
-    value : callable or None
-        Returns that value, or None if it is gone. None: it is too large to be kept, and cannot be referred to weakly.
-    keys : list
-        One for each element.
-    structure : Structure
-    rebound : bool
-        The name means another object by now.
-    changed : bool
-        The content has been changed in place.
-    """
-
-    identity: int
+    identity: int  # the id of the notebook's value
+    # returns that value, or None if it is gone. None: it is too large to be kept, and cannot be referred to weakly.
     value: Callable[[], Any] | None
-    keys: list[Any]
+    keys: list[Any]  # one for each element
     structure: Structure
-    rebound: bool = False
-    changed: bool = False
+    rebound: bool = False  # the name means another object by now
+    changed: bool = False  # the content has been changed in place
 
     def is_of(self, value: Any) -> bool:
         """Whether `value` is the very object that was placed."""
@@ -73,14 +59,7 @@ class Placed:
 class Inventory:
     """What is on a cluster, and what this notebook knows of it.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    owner : str
-        Label of this notebook.
-    link : SchedulerLink
-    direct : bool
-        Whether this process can reach the workers.
+    `owner`: label of this notebook. `direct`: whether this process can reach the workers.
     """
 
     def __init__(self, client: Client, owner: str, link: SchedulerLink, direct: bool = False) -> None:
@@ -117,9 +96,7 @@ class Inventory:
     async def find(self, name: str) -> VariableRecord:
         """Return what the scheduler says of a variable; ask it if none is known by that name, for it may be new.
 
-        Raises
-        ------
-        UnknownVariableError
+        Raises UnknownVariableError.
         """
         with suppress(UnknownVariableError):
             return self.record(name)
@@ -132,12 +109,7 @@ class Inventory:
         return list(shown_names(variables, self.owner))
 
     def states(self, names: Iterable[str] | None = None) -> Placements:
-        """Return where variables stand as far as is known here, without asking.
-
-        Raises
-        ------
-        UnknownVariableError
-        """
+        """Return where variables stand as far as is known here, without asking. Raises UnknownVariableError."""
         variables, workers = self.link.mirror.snapshot()
         shown = shown_names(variables, self.owner)
         chosen = list(shown) if names is None else list(names)
@@ -160,9 +132,7 @@ class Inventory:
     async def sharing(self, names: Iterable[str] | None = None) -> dict[str, str]:
         """Return in words which workers share the memory of variables, and which have copies of their own, and why.
 
-        Raises
-        ------
-        UnknownVariableError
+        Raises UnknownVariableError.
         """
         states = self.states(names)
         addresses = {info.name: info.address for info in await self.link.workers()}
@@ -183,12 +153,7 @@ class Inventory:
         return told
 
     async def parts(self, name: str) -> Parts:
-        """Return the parts of a variable, with the workers that have them, as of now.
-
-        Raises
-        ------
-        UnknownVariableError
-        """
+        """Return the parts of a variable, with the workers that have them, as of now. Raises UnknownVariableError."""
         keys = list((await self.find(name))["keys"])
         return Parts(name, keys, await where_are(self.client, keys))
 
@@ -228,10 +193,7 @@ class Inventory:
     def value_of(self, name: str) -> Any:
         """Return the value that this notebook has placed as `name`, as long as it has it.
 
-        Raises
-        ------
-        KeyError
-            If it has placed none, or no longer has it.
+        Raises KeyError if it has placed none, or no longer has it.
         """
         placed = self.placed[name]
         for value in (placed.value and placed.value(), (self.namespace or {}).get(name)):

@@ -37,18 +37,8 @@ def is_small(elements: Elements) -> bool:
 def loads_of(requests: Iterable[PlacementRequest], to: ResolvedPlacement, *, in_process: bool) -> list[Load]:
     """Return what is in requests, for the same placement, and nobody has, by who gets it.
 
-    Parameters
-    ----------
-    requests : iterable of PlacementRequest
-        Small ones.
-    to : ResolvedPlacement
-    in_process : bool
-        Nothing is pickled.
-
-    Raises
-    ------
-    TornError
-        If a value was changed since it was packed.
+    `requests`: small ones. `in_process`: nothing is pickled. Raises TornError if a value was changed since it was
+    packed.
     """
     everywhere = to.each() is not None
     parts: dict[tuple[str | None, bool], list[tuple[Any, Any, Image]]] = {}

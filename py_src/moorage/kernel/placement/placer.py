@@ -65,27 +65,10 @@ class Placer(Bringing):
     ) -> Any:
         """Place `value` under `name` and wait, within bounds, until it is held.
 
-        Parameters
-        ----------
-        value : object
-        name : str or None
-            None: the placement lasts as long as somebody has the futures.
-        placement : Placement
-        how : How
-        timeout : str or float, optional
-            Of the wait. When it runs out the placement stays recorded.
-
-        Returns
-        -------
-        Future, or list, tuple, set, dict … of Futures
-            As ``Client.scatter``.
-
-        Raises
-        ------
-        InputError
-            If the value cannot be placed, or name or workers are wrong. Nothing has changed.
-        DoesNotFitError
-            If a worker that would take it has no room for it. Nothing has changed.
+        Without a `name`, the placement lasts as long as somebody has the futures, which are returned as by
+        ``Client.scatter``. `timeout`: of the wait. When it runs out the placement stays recorded. Raises InputError if
+        the value cannot be placed, or name or workers are wrong, and DoesNotFitError if a worker that would take it has
+        no room for it. Nothing has changed then.
         """
         if how.like is not None:
             how = replace(how, like=await self._beside(how.like))
@@ -107,16 +90,8 @@ class Placer(Bringing):
     ) -> None:
         """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
 
-        Parameters
-        ----------
-        values : mapping of str to object
-            Those that are what is placed under their name already, and unchanged, are only moved.
-        names : iterable of str
-            Variables that are placed already.
-        placement : Placement
-        how : How
-        timeout : str or float, optional
-            As in `place`.
+        `values`: those that are what is placed under their name already, and unchanged, are only moved. `names`:
+        variables that are placed already. `timeout`: as in `place`.
 
         Raises
         ------

@@ -62,44 +62,20 @@ class How:
 
 @dataclass(slots=True)
 class PlacementRequest:
-    """A variable that is ready to be placed or moved.
+    """A variable that is ready to be placed or moved."""
 
-    Attributes
-    ----------
-    item : PlaceItem
-        What is recorded on the scheduler.
-    label : str
-        What it is called in an error.
-    elements : Elements
-    firsts : list of str or None
-        The worker that each key is sent to.
-    held : dict of key to set of str
-        Addresses of those that have it already.
-    value : object
-        The notebook's value, or `NOTHING`.
-    keep_origin : bool
-        Remember it, to send it again if it is lost.
-    futures : dict of key to Future
-        Of what has been sent.
-    small : bool
-        It goes in the message that places it.
-    along : bool
-        In that message goes where it lies, in memory that all workers can map which should have it.
-    lives : list of Future
-        Of each key that is about to be placed: keep this client from letting go, meanwhile, of keys that somebody else
-        here lets go of.
-    """
-
-    item: PlaceItem
-    label: str
+    item: PlaceItem  # what is recorded on the scheduler
+    label: str  # what it is called in an error
     elements: Elements
-    firsts: list[str | None]
-    held: dict[Any, set[str]]
-    value: Any = NOTHING
-    keep_origin: bool = False
-    futures: dict[Any, Future[Any]] = field(default_factory=dict)
-    small: bool = False
-    along: bool = False
+    firsts: list[str | None]  # the worker that each key is sent to
+    held: dict[Any, set[str]]  # addresses of those that have it already
+    value: Any = NOTHING  # the notebook's value, or `NOTHING`
+    keep_origin: bool = False  # remember it, to send it again if it is lost
+    futures: dict[Any, Future[Any]] = field(default_factory=dict)  # of what has been sent
+    small: bool = False  # it goes in the message that places it
+    along: bool = False  # in that message goes where it lies, in memory that all workers can map which should have it
+    # of each key that is about to be placed: keep this client from letting go, meanwhile, of keys that somebody else
+    # here lets go of
     lives: list[Future[Any]] = field(default_factory=list)
 
 
@@ -236,14 +212,13 @@ async def send(
 
     What lies in memory that workers share costs nothing to send, so all that should have it get it at once: where all
     of them can map it, with the message that places it. What cannot be sent now, because no worker is there or one has
-    just left, is asked for by the scheduler later.
+    just left, is asked for by the scheduler later. Returns what goes with the message that places it; the request is
+    `along` then.
 
     Parameters
     ----------
-    request : PlacementRequest
     link : SchedulerLink
         Of the client that sends.
-    to : ResolvedPlacement
     direct : bool or None
         Send to the workers rather than through the scheduler; None: if it is much.
     reachable : bool
@@ -254,11 +229,6 @@ async def send(
         Nobody needs it any more: what is on its way to other hosts is stopped, and no more is sent.
     kept : ExitStack
         Keeps what is shared as it is until the placement is recorded.
-
-    Returns
-    -------
-    list of Load
-        What goes with the message that places it; the request is `along` then.
     """
     elements = request.elements
     if elements.futures:

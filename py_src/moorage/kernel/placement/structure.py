@@ -26,25 +26,14 @@ _BY_ELEMENT: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozen
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The shape of a scattered value.
+    """The shape of a scattered value."""
 
-    Attributes
-    ----------
-    kind : str
-        ``value`` (one key), ``list``, ``tuple``, ``set``, ``frozenset``, ``dict`` or ``namedtuple``; ``collection`` of
-        the parts of a Dask collection, whose futures are given as a list.
-    labels : tuple
-        Keys of a dict, field names of a namedtuple.
-    typename : str
-        Name of the namedtuple's class.
-    cls : type, optional
-        The namedtuple's class, where it is known; it does not travel.
-    """
-
+    # ``value`` (one key), ``list``, ``tuple``, ``set``, ``frozenset``, ``dict`` or ``namedtuple``; ``collection`` of
+    # the parts of a Dask collection, whose futures are given as a list
     kind: str = "value"
-    labels: tuple[Any, ...] = ()
-    typename: str = ""
-    cls: Any = field(default=None, compare=False)
+    labels: tuple[Any, ...] = ()  # keys of a dict, field names of a namedtuple
+    typename: str = ""  # name of the namedtuple's class
+    cls: Any = field(default=None, compare=False)  # the namedtuple's class, where it is known; it does not travel
 
     def to_dict(self) -> StructureDict:
         """Return the form in which it travels."""
@@ -78,11 +67,7 @@ class Structure:
 def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
     """Return the shape of `data` and its elements.
 
-    Parameters
-    ----------
-    data : object
-    whole : bool
-        Take it as one value whatever its type.
+    `whole`: take it as one value whatever its type.
 
     Raises
     ------

@@ -19,10 +19,7 @@ _LOOKUP_SECONDS = 3.0
 def worker_list(workers: Any) -> list[str] | None:
     """Return Dask's forms of `workers` as a list of strings: a name, host, address, ``(host, port)``, or several.
 
-    Raises
-    ------
-    InputError
-        If it is none of these.
+    Raises InputError if it is none of these.
     """
     if workers is None:
         return None
@@ -45,10 +42,7 @@ def _specs(workers: Any) -> list[str]:
 def scatter_placement(workers: Sequence[str] | None, broadcast: Any, others: bool = False) -> Placement:
     """Return the placement that ``Client.scatter``'s `workers` and `broadcast` ask for.
 
-    Raises
-    ------
-    InputError
-        If `broadcast` is neither a truth value nor a number.
+    Raises InputError if `broadcast` is neither a truth value nor a number.
     """
     if broadcast is not None and (not isinstance(broadcast, int) or broadcast < 0):
         raise InputError(
@@ -62,12 +56,7 @@ def scatter_placement(workers: Sequence[str] | None, broadcast: Any, others: boo
 
 
 def check_placement(placement: object) -> None:
-    """Check that a placement made by hand makes sense.
-
-    Raises
-    ------
-    InputError
-    """
+    """Check that a placement made by hand makes sense. Raises InputError."""
     match placement:
         case Everywhere() | OnePerHost():
             return
@@ -84,19 +73,7 @@ def check_placement(placement: object) -> None:
 class ResolvedPlacement:
     """A placement, and the workers that it means as they are now.
 
-    Parameters
-    ----------
-    placement : Placement
-    infos : sequence of WorkerInfo
-        The workers there are.
-
-    Attributes
-    ----------
-    placement, infos
-    view : ClusterView
-        Of these workers.
-    running : list of WorkerInfo
-        Those that may be given a key now.
+    `infos`: the workers there are. `view`: of these workers. `running`: those that may be given a key now.
     """
 
     def __init__(self, placement: Placement, infos: Sequence[WorkerInfo]) -> None:
@@ -147,20 +124,9 @@ async def known(
 ) -> Placement:
     """Return `placement`, checked, with the names of machines as the addresses that their workers go by.
 
-    Parameters
-    ----------
-    placement : Placement
-    seen : collection of str
-        Names of workers that were there at some time, or are asked for: they may come.
-    workers : callable
-        Asks for the workers there are, if that has to be known.
-
-    Raises
-    ------
-    InputError
-        If it is not a placement.
-    UnknownWorkerError
-        If a worker is not one of these. As long as there are none at all, any name may be right.
+    `seen`: names of workers that were there at some time, or are asked for: they may come. `workers`: asks for the
+    workers there are, if that has to be known. Raises InputError if it is not a placement. Raises UnknownWorkerError if
+    a worker is not one of these. As long as there are none at all, any name may be right.
     """
     check_placement(placement)
     if not isinstance(placement, OnWorkers) or set(placement.workers).issubset(seen):
@@ -184,9 +150,7 @@ async def known(
 async def addresses(specs: Sequence[str], workers: Callable[[], Awaitable[Sequence[WorkerInfo]]]) -> list[str]:
     """Return the addresses of workers, and hosts as they are, since workers that join later count too.
 
-    Raises
-    ------
-    UnknownWorkerError
+    Raises UnknownWorkerError.
     """
     view = ClusterView(infos := await workers())
     placement: Any = await known(OnWorkers(tuple(specs)), (), workers)

@@ -33,17 +33,10 @@ _DEEPEST = 300
 
 
 class Written(NamedTuple):
-    """What is kept of an image to compare with.
-
-    Attributes
-    ----------
-    stream : bytes
-    digests : tuple of bytes
-        Of its buffers.
-    """
+    """What is kept of an image to compare with."""
 
     stream: bytes
-    digests: tuple[bytes, ...]
+    digests: tuple[bytes, ...]  # of its buffers
 
 
 def written(image: Image) -> Written | None:
@@ -54,11 +47,7 @@ def written(image: Image) -> Written | None:
 def change(before: Written | None, after: Image) -> str | None:
     """Return where a value differs from what it was, such as ``.columns[2]``; None if only caches differ.
 
-    Parameters
-    ----------
-    before : Written or None
-    after : Image
-        Of the same object now.
+    `after`: of the same object now.
     """
     now = written(after)
     if before is None or now is None:

@@ -11,11 +11,8 @@ from distributed import Future
 def describe_value(value: Any) -> tuple[str, str]:
     """Return the name of the type, and shape or length in words.
 
-    Returns
-    -------
-    tuple of str
-        Such as ``("DataFrame", "336,776 × 19")``, ``("ndarray", "(8192, 8192) float64")``, ``("list", "64 items")``.
-        Of a future: empty, the scheduler will know once it is computed.
+    Such as ``("DataFrame", "336,776 × 19")``, ``("ndarray", "(8192, 8192) float64")``, ``("list", "64 items")``.
+    Of a future: empty, the scheduler will know once it is computed.
     """
     if isinstance(value, Future):
         return "", ""

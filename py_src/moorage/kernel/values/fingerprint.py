@@ -25,18 +25,8 @@ _ATOMS = (str, bytes, int, float, complex, bool, type(None))
 def image_of(value: Any, name: str = "", *, copy: bool = False) -> Image:
     """Return the image of `value`. Its buffers are memory of the value, unless it is to be a `copy`.
 
-    Parameters
-    ----------
-    value : object
-    name : str, optional
-        What the notebook calls it, for the error.
-    copy : bool
-        Whether the buffers are copied, before they are read.
-
-    Raises
-    ------
-    UnpicklableError
-        If the value, or something inside it, cannot be pickled. Names the path to it.
+    `name`: what the notebook calls it, for the error. `copy`: whether the buffers are copied, before they are read.
+    Raises UnpicklableError if the value, or something inside it, cannot be pickled. Names the path to it.
     """
     try:
         return images.encode(value, _read, copy=copy)

@@ -24,10 +24,7 @@ _digests: dict[tuple[int, int], bytes] = {}  # by address and size
 def load(stream: bytes, sizes: Sequence[int], handle: Sequence[Any]) -> tuple[Any, Image]:
     """Return the value of an image whose buffers lie in a segment of this host, and the image, without its digests.
 
-    Raises
-    ------
-    SegmentError
-        If it cannot be mapped here.
+    Raises SegmentError if it cannot be mapped here.
     """
     mapping = _mappings.map(handle)
     image = _image(stream, sizes, mapping)

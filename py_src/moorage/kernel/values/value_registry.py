@@ -37,27 +37,13 @@ KEPT = 64_000_000
 
 
 class Part(NamedTuple):
-    """Where an array lies inside a placed value.
+    """Where an array lies inside a placed value."""
 
-    Attributes
-    ----------
-    key : str or tuple
-        Dask key of the placed value.
-    digest : str
-        Of the image that it was placed as.
-    number : int
-        Of the buffer of that image.
-    content : bytes
-        Digest of the buffer.
-    offset : int
-        Bytes from the start of the buffer to the first element.
-    """
-
-    key: Any
-    digest: str
-    number: int
-    content: bytes
-    offset: int
+    key: Any  # Dask key of the placed value
+    digest: str  # of the image that it was placed as
+    number: int  # of the buffer of that image
+    content: bytes  # digest of the buffer
+    offset: int  # bytes from the start of the buffer to the first element
 
 
 @dataclass(eq=False)
@@ -126,7 +112,6 @@ class ValueRegistry:
         ----------
         key : str or tuple
             Dask key.
-        value : object
         image : Image
             What was placed. It is not kept.
         vid : str, optional
@@ -240,22 +225,15 @@ class ValueRegistry:
     def unchanged(self, key: Any) -> bool:
         """Whether the value of `key` is still what it was when it was placed, but for what it caches.
 
-        Takes the time of one pass over the value, about 0.1 s per GB for arrays.
-
-        Raises
-        ------
-        KeyError
-            If it has no value for `key`.
+        Takes the time of one pass over the value, about 0.1 s per GB for arrays. Raises KeyError if it has no value for
+        `key`.
         """
         return self.change(key) is None
 
     def change(self, key: Any) -> str | None:
         """Return where the value of `key` has changed, such as ``['a'][3]``, as far as that can be told; None: nowhere.
 
-        Raises
-        ------
-        KeyError
-            If it has no value for `key`.
+        Raises KeyError if it has no value for `key`.
         """
         value = self.value(key)
         if never_changes(value):
@@ -270,10 +248,7 @@ class ValueRegistry:
     def again(self, key: Any) -> tuple[Any, Image]:
         """Return the value of `key`, and the image to send now that the cluster has lost it.
 
-        Raises
-        ------
-        KeyError
-            If there is no value for `key`, or it has changed.
+        Raises KeyError if there is no value for `key`, or it has changed.
         """
         value = self.value(key)
         image = image_of(value)
@@ -297,13 +272,7 @@ class ValueRegistry:
         return where
 
     def value(self, key: Any) -> Any:
-        """Return the notebook's value of `key`.
-
-        Raises
-        ------
-        KeyError
-            If there is none, or no longer.
-        """
+        """Return the notebook's value of `key`. Raises KeyError if there is none, or no longer."""
         with self._lock:
             origin = self._by_key[key]
         value = origin.value()

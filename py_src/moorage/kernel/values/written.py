@@ -59,12 +59,7 @@ class WrittenMemory:
     def digest(self, content: Any, read: Callable[[Any], bytes]) -> bytes:
         """Return what `read` makes of a buffer, or has made of it if nobody has written to it since.
 
-        Parameters
-        ----------
-        content : np.ndarray
-            One-dimensional, of uint8, contiguous.
-        read : callable
-            Takes it and returns its digest.
+        `content`: one-dimensional, of uint8, contiguous. `read`: takes it and returns its digest.
         """
         with self._lock:
             linux = self._system() if content.nbytes >= SMALLEST else None

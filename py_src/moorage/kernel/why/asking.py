@@ -18,11 +18,8 @@ _PAUSE = 0.1  # seconds
 async def facts_of(client: Client, keys: list[Any], worker: str = "") -> WhyReply:
     """Return what holds up the worst of `keys`, and what became of a worker; on the event loop of `client`.
 
-    A question may overtake the tasks that it is about, which are sent by another connection: it is asked again.
-
-    Raises
-    ------
-    UnreachableError
+    A question may overtake the tasks that it is about, which are sent by another connection: it is asked again. Raises
+    UnreachableError.
     """
     scheduler: WhyHandlers = scheduler_of(client)
     for _ in range(_TRIES):

@@ -20,15 +20,8 @@ _RETRIED = "It ends by itself; if it ends workers again and again, give it less 
 def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int = 0) -> Why:
     """Return why a future, or a collection of such keys, is not done.
 
-    Parameters
-    ----------
-    subject : str
-    keys : collection of Dask keys
-        At least one.
-    reply : WhyReply
-        What the scheduler said of them.
-    again : int
-        How often it was sent again since its worker was lost, beyond what the scheduler knows.
+    `keys`: at least one. `reply`: what the scheduler said of them. `again`: how often it was sent again since its
+    worker was lost, beyond what the scheduler knows.
     """
     task = reply["task"]
     assert task is not None  # it was asked about keys

@@ -17,15 +17,7 @@ _SHOWN = 5
 def why_placed(subject: str, state: PlacementState, keys: list[object], reply: WhyReply, view: ClusterView) -> Why:
     """Return why a placed variable is not as it was asked for.
 
-    Parameters
-    ----------
-    subject : str
-    state : PlacementState
-    keys : list of Dask keys
-    reply : WhyReply
-        What the scheduler said of its keys.
-    view : ClusterView
-        The workers.
+    `reply`: what the scheduler said of its keys. `view`: the workers.
     """
     task = reply["task"]
     away = task is not None and task["fate"] in _COMPUTED

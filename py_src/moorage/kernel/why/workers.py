@@ -15,15 +15,7 @@ LATELY = 600.0
 def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Shortage | None) -> Why:
     """Return why a worker is not as it should be.
 
-    Parameters
-    ----------
-    name : str
-        Of a worker that is or was here.
-    facts : WorkerFacts
-    info : WorkerInfo or None
-        None if it is gone.
-    short : Shortage or None
-        If it is short of memory.
+    `name`: of a worker that is or was here. `info`: None if it is gone. `short`: if it is short of memory.
     """
     if info is None:
         return Why(name, "gone", *_gone(facts["end"]))

@@ -28,15 +28,7 @@ _SOON = 0.02
 
 
 class Dealer:
-    """Deals the parts of collections.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    desired : Desired
-        Its records have ``spread`` or ``like`` if they are to be dealt.
-    reconciler : Reconciler
-    """
+    """Deals the parts of collections. `desired`: its records have ``spread`` or ``like`` if they are to be dealt."""
 
     def __init__(self, scheduler: Scheduler, desired: Desired, reconciler: Reconciler) -> None:
         self._scheduler = scheduler

@@ -37,15 +37,7 @@ _SOME = 500  # keys that are registered without a break
 
 
 class Delivery:
-    """Hands loads to workers, and registers what has arrived.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    reconciler : Reconciler
-    origins : Restorer
-    strays : Strays
-    """
+    """Hands loads to workers, and registers what has arrived."""
 
     def __init__(self, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, strays: Strays) -> None:
         self._scheduler = scheduler
@@ -57,10 +49,7 @@ class Delivery:
     async def deliver(self, loads: Sequence[Load], placement: Placement, client: str) -> None:
         """Bring loads to where `placement` wants them first, for a client that will have futures of them.
 
-        Raises
-        ------
-        Exception
-            If a worker cannot make the values of what it was sent. None of the keys is registered then.
+        Raises Exception if a worker cannot make the values of what it was sent. None of the keys is registered then.
         """
         puts = [(address, load) for load in loads for address in self._targets(load, placement)]
         with self._strays.sending([key for load in loads for key in load["keys"]]):

@@ -30,11 +30,7 @@ if TYPE_CHECKING:
 def hide(scheduler: Scheduler, placed: Container[Key]) -> list[Callable[[], Any]]:
     """Make the memory manager's ``ReduceReplicas`` leave the placed keys alone, and return what undoes it.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    placed : container of keys
-        Looked at in each run; not copied.
+    `placed`: looked at in each run; not copied.
     """
     amm: ActiveMemoryManagerExtension | None = scheduler.extensions.get("amm")
     policies = amm.policies if amm is not None else ()

@@ -61,16 +61,8 @@ async def in_slices(items: Iterable[Item]) -> AsyncIterator[Item]:
 class Reconciler:
     """Brings placed keys to where they should be, a slice of time after the other.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    desired : Desired
-    changed : callable
-        Called with a key whenever its plan has changed.
-    casualties : Casualties
-        Keys that are not copied to any further workers.
-    shared : Shared
-        What workers have that is not theirs alone.
+    `changed`: called with a key whenever its plan has changed. `casualties`: keys that are not copied to any further
+    workers. `shared`: what workers have that is not theirs alone.
     """
 
     def __init__(

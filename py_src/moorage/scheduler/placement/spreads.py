@@ -28,11 +28,7 @@ _NONE: frozenset[Address] = frozenset()
 class Spreads:
     """What is being spread.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    ended : callable
-        ``ended(key, source, there)``: the value of a key is on the hosts of `there`, and nothing more will come.
+    `ended`: ``ended(key, source, there)``: the value of a key is on the hosts of `there`, and nothing more will come.
     """
 
     def __init__(self, scheduler: Scheduler, ended: Callable[[Key, Address, AbstractSet[Address]], None]) -> None:

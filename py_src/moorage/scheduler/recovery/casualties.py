@@ -37,13 +37,8 @@ _WHILE_TAKING = 2  # a value takes up so many times its size while it is read
 class Casualties:
     """Which workers have died of which values, as far as can be told.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    desired : Desired
-        Says how large values are that no worker has.
-    shared : Shared
-        Says what of them a worker does not take for itself.
+    `desired`: says how large values are that no worker has. `shared`: says what of them a worker does not take for
+    itself.
     """
 
     def __init__(self, scheduler: Scheduler, desired: Desired, shared: Shared) -> None:
@@ -68,11 +63,7 @@ class Casualties:
     def left(self, address: Address, coming: Iterable[Key]) -> list[Key]:
         """Note that a worker has left, and return the keys that are now given up.
 
-        Parameters
-        ----------
-        address : str
-        coming : iterable of keys
-            That were on their way to it.
+        `coming`: that were on their way to it.
         """
         if (ws := self._workers.pop(address, None)) is None:
             return []

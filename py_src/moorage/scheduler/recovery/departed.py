@@ -28,10 +28,7 @@ _REMEMBERED = 120.0  # seconds: who has looked up a holder has asked it by then,
 class Departed:
     """Refuses connections of the scheduler to workers that have left.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-        The ``connect`` of its ``rpc`` is shadowed until `close`.
+    `scheduler`: the ``connect`` of its ``rpc`` is shadowed until `close`.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:

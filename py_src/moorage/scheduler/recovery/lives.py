@@ -45,10 +45,6 @@ class Lives:
 
     Dask asks its workers only one question by the stream, whether they give up a task (``steal-request``). The answer
     tells the state of the key; it is asked of keys that the worker is not to compute, so nothing is given up.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -65,12 +61,7 @@ class Lives:
         self._ended.update(keys)
 
     async def settle(self, keys: Mapping[Address, Collection[Key]]) -> None:
-        """Wait until workers have dealt with earlier lives of keys that they are about to be sent.
-
-        Parameters
-        ----------
-        keys : mapping of address to collection of keys
-        """
+        """Wait until workers have dealt with earlier lives of keys that they are about to be sent."""
         if not self._ended and not self._ended_before:
             return
         doubtful = {

@@ -62,18 +62,7 @@ _absent.__module__ = "__main__"
 
 
 class Restorer:
-    """Who can send which key again.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    ask : callable
-        ``ask(client, keys)``: request these values of a client.
-    strays : Strays
-    casualties : Casualties
-    lives : Lives
-    history : History
-    """
+    """Who can send which key again. `ask`: ``ask(client, keys)``: request these values of a client."""
 
     def __init__(
         self,
@@ -232,13 +221,8 @@ class Restorer:
     ) -> list[Key]:
         """Put values that a client has sent into workers' memory and finish their tasks.
 
-        Return the keys of those that have reached no worker and are still waited for.
-
-        Parameters
-        ----------
-        values : mapping of key to serialized value
-        targets : callable
-            Key -> worker that should be avoided, or ""; it returns key -> address of who should have it first.
+        Return the keys of those that have reached no worker and are still waited for. `targets`: key -> worker that
+        should be avoided, or ""; it returns key -> address of who should have it first.
         """
         scheduler = self._scheduler
         tasks = {key: ts for key in values if (ts := scheduler.tasks.get(key)) is not None and ts.state == "no-worker"}
@@ -289,12 +273,8 @@ class Restorer:
     ) -> None:
         """As ``Scheduler.update_data``; values that were expected end the waiting, whoever has sent them.
 
-        Of a client that has died meanwhile nobody keeps what it has sent.
-
-        Raises
-        ------
-        KeyError
-            If a worker has left. Nothing has changed.
+        Of a client that has died meanwhile nobody keeps what it has sent. Raises KeyError if a worker has left. Nothing
+        has changed.
         """
         scheduler = self._scheduler
         known = {a: scheduler.coerce_address(a) for a in {a for addresses in who_has.values() for a in addresses}}
@@ -337,15 +317,7 @@ class Restorer:
         return ts.state != "no-worker"
 
     def give_up(self, key: Key, why: str, exception: Any = None) -> None:
-        """Fail `key` and all that waits for it.
-
-        Parameters
-        ----------
-        key : Dask key
-        why : str
-        exception : serialized exception, optional
-            What futures of it should raise.
-        """
+        """Fail `key` and all that waits for it. `exception`: what futures of it should raise."""
         ts = self._scheduler.tasks.get(key)
         if ts is None or ts.state != "no-worker":
             return

@@ -44,14 +44,8 @@ class Broken(Exception):
 class Strays:
     """What is being sent to workers, and what has to be looked for there.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    use : callable
-        ``use(task, worker)``: a worker has the value of a task; returns whether it was waited for.
-    let_go : callable
-        ``let_go(task, worker)``: a worker has been told to let go of a key that is still known.
-    lives : Lives
+    `use`: ``use(task, worker)``: a worker has the value of a task; returns whether it was waited for. `let_go`:
+    ``let_go(task, worker)``: a worker has been told to let go of a key that is still known.
     """
 
     def __init__(
@@ -116,26 +110,9 @@ class Strays:
     ) -> Mapping[Key, int] | None:
         """Put values into the memory of a worker, while they are `sending`, and return their sizes there.
 
-        Parameters
-        ----------
-        address : str
-        keys : collection of keys
-        values : object
-            A mapping of key to serialized value, or such a mapping serialized as one.
-        seconds : float
-            That it may take in all.
-
-        Returns
-        -------
-        mapping of key to int, or None
-            None: the worker cannot be reached, or hangs. What may have arrived is looked for.
-
-        Raises
-        ------
-        Broken
-            If the connection broke.
-        Exception
-            If the worker cannot make the values of what it was sent.
+        `values`: a mapping of key to serialized value, or such a mapping serialized as one. `seconds`: that it may take
+        in all. Returns None if the worker cannot be reached, or hangs; what may have arrived is looked for. Raises
+        Broken if the connection broke, and what the worker raised if it cannot make the values of what it was sent.
         """
         try:
             async with asyncio.timeout(seconds):

@@ -23,12 +23,7 @@ _LEFT = 50  # of them
 
 
 class History:
-    """What Dask remembers of moorage's tasks.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    """
+    """What Dask remembers of moorage's tasks."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

@@ -38,13 +38,8 @@ def follow(scheduler: Scheduler, old: str, new: str) -> None:
 class Restrictions:
     """Tasks that wait for workers which are not there.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    seen : mapping of str to str
-        Name -> last address of every worker that was ever here. Kept by its owner.
-    tell : callable
-        Called with the id of a client, and what it should know.
+    `seen`: name -> last address of every worker that was ever here. Kept by its owner. `tell`: called with the id of a
+    client, and what it should know.
     """
 
     def __init__(

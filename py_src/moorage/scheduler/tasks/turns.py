@@ -27,10 +27,7 @@ class Turns:
     async def acquire(self, limits: Mapping[str, int], lease: str, worker: Address, timeout: float) -> Turn:
         """Take a lease of each of `limits`, within `timeout` seconds.
 
-        Returns
-        -------
-        Turn
-            ``differs`` if what runs now has another limit of that name.
+        Returns ``differs`` if what runs now has another limit of that name.
         """
         end = asyncio.get_running_loop().time() + timeout
         while True:

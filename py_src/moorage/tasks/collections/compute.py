@@ -47,15 +47,9 @@ def on_workers(
 ) -> Any:
     """Call ``Client.compute`` or ``Client.persist`` with workers for each collection.
 
-    Parameters
-    ----------
-    client : Client
-    function : callable
-        Which of the two.
-    collections, workers, others, options
-        As in `ClusterController.compute`, where `others` is ``allow_other_workers``.
-    resolve : callable
-        Returns addresses and hosts for what workers are called, or raises `UnknownWorkerError`.
+    `function`: which of the two. `collections`, `workers`, `others`, `options`: as in `ClusterController.compute`,
+    where `others` is ``allow_other_workers``. `resolve`: returns addresses and hosts for what workers are called, or
+    raises `UnknownWorkerError`.
     """
     if options.pop("sync", False):
         futures = on_workers(client, function, collections, workers, others, resolve, options)
@@ -127,13 +121,7 @@ def _token(collection: Any) -> Any:
 
 
 def _each(collections: Any, argument: str) -> Iterable[Any]:
-    """Yield one or more collections.
-
-    Raises
-    ------
-    InputError
-        If something else is among them.
-    """
+    """Yield one or more collections. Raises InputError if something else is among them."""
     for collection in collections if isinstance(collections, _SEVERAL) else (collections,):
         if not is_dask_collection(collection):
             raise InputError(

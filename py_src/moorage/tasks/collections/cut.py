@@ -21,11 +21,7 @@ from moorage._dask.frames import cutting
 def cut(collections: Sequence[Any], named: Sequence[Any]) -> tuple[list[Any], list[set[Any]]]:
     """Return collections equal to `collections`, optimized, and the final keys that each of `named` has in them.
 
-    Parameters
-    ----------
-    collections : sequence of Dask collections
-    named : sequence of Dask collections
-        Whose final tasks are kept.
+    `named`: whose final tasks are kept.
 
     Returns
     -------

@@ -16,11 +16,6 @@ def parts_of(items: Any, client: Client) -> list[Future[Any]] | None:
     """Return the parts of ``ddf.partitions``, ``x.blocks``, a bag, or a list of delayed objects; None of other things.
 
     What is not computed is persisted on the cluster of `client`; nobody waits for it here.
-
-    Parameters
-    ----------
-    items : object
-    client : Client
     """
     whole = whole_of(items)
     if whole is None and (isinstance(items, Bag) or (isinstance(items, list | tuple) and has_parts(items))):

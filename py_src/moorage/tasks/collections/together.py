@@ -23,18 +23,8 @@ from moorage.kernel.waiting import gather, wait_for
 def together(client: Client, futures: Sequence[Future[Any]], origins: Sequence[Any] = ()) -> Any:
     """Return a persisted collection whose parts are `futures`, in this order.
 
-    Parameters
-    ----------
-    client : Client
-    futures : sequence of Future
-        At least one.
-    origins : sequence of key
-        Of the parts of which these were made: arrays made of the blocks of an array lie as these do.
-
-    Raises
-    ------
-    InputError
-        If the values do not make a collection together.
+    `futures`: at least one. `origins`: of the parts of which these were made: arrays made of the blocks of an array lie
+    as these do. Raises InputError if the values do not make a collection together.
     """
     if not futures:
         raise InputError("The loop had no items, so there are no parts of a collection.", "Leave out --collection.")

@@ -29,10 +29,7 @@ _FORGET = 0.7
 class BatchSizer:
     """Chooses batch sizes from the measured durations of earlier batches.
 
-    Parameters
-    ----------
-    fixed : int, optional
-        Always this many, whatever they take.
+    `fixed`: always this many, whatever they take.
     """
 
     def __init__(self, fixed: int | None = None) -> None:
@@ -60,14 +57,8 @@ class BatchSizer:
     def size(self, remaining: int | None, threads: int, room: int | None = None) -> int:
         """Return the number of items of the next batch, at least 1.
 
-        Parameters
-        ----------
-        remaining : int or None
-            Items that are not on the cluster yet; None if unknown.
-        threads : int
-            Threads that work on them.
-        room : int, optional
-            Tasks that can be sent now, this one included.
+        `remaining`: items that are not on the cluster yet; None if unknown. `threads`: threads that work on them.
+        `room`: tasks that can be sent now, this one included.
         """
         if self.fixed is not None:
             return self.fixed

@@ -37,40 +37,19 @@ LARGE_CODE = 64_000
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a map does with each item.
+    """What a map does with each item."""
 
-    Attributes
-    ----------
-    program : Payload
-        The pickled function or cell.
-    hash : str
-        Of the program.
-    name : str
-        For the dashboard.
-    notebook : Notebook
-        Where functions among the items look for globals.
-    spread : bool
-        An item is a tuple of arguments.
-    """
-
-    program: Payload
-    hash: str
-    name: str
-    notebook: Notebook
-    spread: bool = False
+    program: Payload  # the pickled function or cell
+    hash: str  # of the program
+    name: str  # for the dashboard
+    notebook: Notebook  # where functions among the items look for globals
+    spread: bool = False  # an item is a tuple of arguments
 
 
 class Sender:
     """Sends the batches of one map.
 
-    Parameters
-    ----------
-    backend, runtime
-        The cluster, and the worker side on it.
-    work : Work
-    options : Options
-    run : str
-        Of the map, for reports.
+    `backend`, `runtime`: the cluster, and the worker side on it. `run`: of the map, for reports.
     """
 
     def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, options: Options, run: str) -> None:
@@ -128,12 +107,8 @@ class Sender:
     def send(self, lane: Lane, batch: Batch, budget: float | None) -> Future[Any]:
         """Send a batch to the workers of `lane`, with its time budget, and return its future.
 
-        Each goes in a graph of its own: Dask runs graphs in the order in which they come, but the tasks of one graph
-        in an order of its own.
-
-        Raises
-        ------
-        UnpicklableError, StaleError, InputError
+        Each goes in a graph of its own: Dask runs graphs in the order in which they come, but the tasks of one graph in
+        an order of its own. Raises UnpicklableError, StaleError or InputError.
         """
         key = (self._prefix, batch.number, batch.attempt)
         with in_span():

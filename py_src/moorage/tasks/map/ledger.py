@@ -32,7 +32,6 @@ class Progress(NamedTuple):
         Of those, the ones with an error.
     running : int
         Items that are on the cluster and have not ended.
-    cancelled : int
     finished : bool
         Nothing more will happen by itself.
     """
@@ -51,7 +50,6 @@ class Batch:
 
     Attributes
     ----------
-    number : int
     indices : range or list of int
         Of the items.
     items : sequence, or dict by position
@@ -64,7 +62,6 @@ class Batch:
         None as long as they are on the cluster only.
     errors : dict of int to dict
         By position in the batch: see ``describe`` in ``worker/tasks/errors.py``.
-    error : BaseException or None
     nbytes : int
         Size of the values, bytes, as estimated on the worker.
     progress, progress_failed : int

@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 
 class Outcomes:
-    """The outcomes of one map.
-
-    Parameters
-    ----------
-    client : Client
-    """
+    """The outcomes of one map."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -51,10 +46,7 @@ class Outcomes:
     def gather(self, batches: list[Batch]) -> dict[Batch, Outcome | Exception]:
         """Return the outcomes of batches, but for those that are lost; of one that is there and cannot be had, why.
 
-        Raises
-        ------
-        UnreachableError
-            If the connection is lost.
+        Raises UnreachableError if the connection is lost.
         """
         if not batches:
             return {}
@@ -77,20 +69,14 @@ class Outcomes:
     def errors_of(self, batch: Batch) -> dict[int, Described]:
         """Return the errors of a batch whose values stay on the cluster.
 
-        Raises
-        ------
-        KeyError
-            If no worker has its outcome any longer.
+        Raises KeyError if no worker has its outcome any longer.
         """
         return self._look(batch)["errors"]
 
     def missed_report(self, batch: Batch, run: str) -> DoneReport:
         """Return what the worker reported while nobody could hear it. How large the values are is not known.
 
-        Raises
-        ------
-        KeyError
-            If no worker has its outcome any longer.
+        Raises KeyError if no worker has its outcome any longer.
         """
         told = self._look(batch)
         return {

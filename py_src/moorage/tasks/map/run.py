@@ -49,15 +49,8 @@ _LOOK = 0.5  # seconds between looks at clock and workers when nothing happens
 class Run:
     """One map on its way. `Results` is its public face.
 
-    Parameters
-    ----------
-    backend, runtime
-        The cluster, and the worker side on it.
-    work : Work
-        What is done with each item.
-    feed : Feed
-        The items.
-    options : Options
+    `backend`, `runtime`: the cluster, and the worker side on it. `work`: what is done with each item. `feed`: the
+    items.
     """
 
     def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, feed: Feed, options: Options) -> None:

@@ -24,18 +24,9 @@ PATIENCE = 0.1
 class Source:
     """Hands out the items of one or several iterables, in order.
 
-    What can be changed while it is used (lists, arrays) is copied first; iterators are consumed lazily, from the
-    thread that calls `take`.
-
-    Parameters
-    ----------
-    iterables : sequence of iterable
-        With several, an item is a tuple with an element of each, as in `zip`.
-
-    Raises
-    ------
-    InputError
-        If one cannot be iterated over, or if there is none.
+    What can be changed while it is used (lists, arrays) is copied first; iterators are consumed lazily, from the thread
+    that calls `take`. `iterables`: with several, an item is a tuple with an element of each, as in `zip`. Raises
+    InputError if one cannot be iterated over, or if there is none.
     """
 
     def __init__(self, iterables: Sequence[Iterable[Any]]) -> None:

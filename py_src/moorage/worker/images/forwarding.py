@@ -41,14 +41,7 @@ class _Ahead(NamedTuple):
 class Forwarding:
     """What one worker does about it, until it is closed. On the worker's event loop.
 
-    Parameters
-    ----------
-    worker : distributed.Worker
-    table : Table
-        The images of the process.
-    sharing : Sharing
-    allowed : bool
-        Whether memory is shared at all.
+    `table`: the images of the process. `allowed`: whether memory is shared at all.
     """
 
     def __init__(self, worker: Any, table: Table, sharing: Sharing, allowed: bool) -> None:

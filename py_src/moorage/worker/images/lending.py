@@ -20,14 +20,7 @@ from moorage.worker.images.sharing import SMALLEST_SHARED
 
 
 class Lending:
-    """What one worker does about it, until it is closed.
-
-    Parameters
-    ----------
-    worker : distributed.Worker
-    table : Table
-        The images of the process.
-    """
+    """What one worker does about it, until it is closed. `table`: the images of the process."""
 
     def __init__(self, worker: Any, table: Table) -> None:
         self._worker = worker

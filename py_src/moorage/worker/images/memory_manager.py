@@ -25,20 +25,11 @@ class SharedBuffer(SpillBuffer):
     """A buffer of Dask's with values beside it that are never spilled, and count for nothing.
 
     A worker's own buffer is turned into one and back (`share`, `unshare`): Dask refers to it from several places.
-
-    Attributes
-    ----------
-    beside : dict
-        Values by key.
-    is_shared : callable
-        Whether a value belongs there.
-    gone : callable
-        Called with a value that was there and has been deleted.
     """
 
-    beside: dict[Any, Any]
-    is_shared: IsShared
-    gone: Callable[[Any], None]
+    beside: dict[Any, Any]  # values by key
+    is_shared: IsShared  # whether a value belongs there
+    gone: Callable[[Any], None]  # called with a value that was there and has been deleted
 
     @classmethod
     def share(cls, data: Any, is_shared: IsShared, gone: Callable[[Any], None] = lambda value: None) -> bool:
@@ -145,15 +136,8 @@ class _Items(ItemsView[Any, Any]):
 class MemoryRules:
     """Makes a worker follow them.
 
-    Parameters
-    ----------
-    worker : distributed.Worker
-    is_shared : callable
-        Whether a value of the worker lies in shared memory, for the most part.
-    mapped : callable
-        How many bytes of shared memory the process has mapped.
-    gone : callable
-        Called with a shared value that the worker has let go of.
+    `is_shared`: whether a value of the worker lies in shared memory, for the most part. `mapped`: how many bytes of
+    shared memory the process has mapped. `gone`: called with a shared value that the worker has let go of.
     """
 
     def __init__(

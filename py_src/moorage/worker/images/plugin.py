@@ -38,12 +38,8 @@ _REST = 20  # times as long as it took passes at least before garbage is collect
 class ImagesPlugin(WorkerPlugin):
     """Puts a `Table` into a worker process, as module `name`, and has the worker send what it knows as images.
 
-    Parameters
-    ----------
-    name : str
-        Name of the module and of the plugin.
-    share : bool
-        Whether images lie in memory that all workers of a host share.
+    `name`: name of the module and of the plugin. `share`: whether images lie in memory that all workers of a host
+    share.
     """
 
     idempotent = True

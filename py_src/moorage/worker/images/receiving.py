@@ -45,13 +45,7 @@ _NEWS = 16  # pieces from others that are reported together
 class Receiving:
     """What one worker does about it, until it is closed. On the worker's event loop.
 
-    Parameters
-    ----------
-    worker : distributed.Worker
-    table : Table
-        The images of the process.
-    allowed : bool
-        Whether to take part at all.
+    `table`: the images of the process. `allowed`: whether to take part at all.
     """
 
     def __init__(self, worker: Any, table: Table, allowed: bool) -> None:
@@ -73,14 +67,8 @@ class Receiving:
     async def receive(self, comm: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> Any:
         """Receive the buffers of an image, and tell where they lie.
 
-        Answers are `News`: an ``error``, or ``ready``; then now and then what it has, at last the ``handle``.
-
-        Parameters
-        ----------
-        comm : Comm
-        transfer : str
-        sizes, digests : sequence
-            Of the buffers.
+        Answers are `News`: an ``error``, or ``ready``; then now and then what it has, at last the ``handle``. `sizes`,
+        `digests`: of the buffers.
         """
         try:
             if not self._allowed:
@@ -171,13 +159,7 @@ class _Arrival:
             comm.abort()
 
     async def content(self, piece: int) -> memoryview:
-        """Return a piece as soon as it is there.
-
-        Raises
-        ------
-        OSError
-            If it never will be.
-        """
+        """Return a piece as soon as it is there. Raises OSError if it never will be."""
         if piece in self._lacking:
             await self._waited_for.setdefault(piece, asyncio.Event()).wait()
         if piece in self._lacking or self._segment.closed:

@@ -35,13 +35,7 @@ _ASK_SECONDS = 5
 class Sharing:
     """What one worker does about it, until it is closed. On the worker's event loop.
 
-    Parameters
-    ----------
-    worker : distributed.Worker
-    table : Table
-        The images of the process.
-    allowed : bool
-        Whether to take part at all.
+    `table`: the images of the process. `allowed`: whether to take part at all.
     """
 
     def __init__(self, worker: Any, table: Table, allowed: bool) -> None:

@@ -15,10 +15,7 @@ _LOOK = 0.5  # seconds between looks at whether the value is still wanted
 def awaited(coroutine: Coroutine[Any, Any, Any], worker: Any, wanted: Callable[[], bool]) -> Any:
     """Return what `coroutine` returns, or raise what it raises. Called in the thread of a task.
 
-    Raises
-    ------
-    Cancelled
-        If it is no longer wanted.
+    Raises Cancelled if it is no longer wanted.
     """
     running = asyncio.run_coroutine_threadsafe(_guarded(coroutine), worker.loop.asyncio_loop)
     done, error = threading.Event(), None

@@ -32,18 +32,8 @@ SMALL = 64_000
 class Items:
     """The items of one task, on their way.
 
-    Parameters
-    ----------
-    options : BatchOptions
-    wanted : callable
-        Whether the notebook still wants them.
-    report : callable
-        Takes kind and content of a message to the notebook.
-    sink : Sink
-        Of what they print.
-    worker : distributed.Worker
-    explain : callable
-        Adds to an error what to do about it.
+    `wanted`: whether the notebook still wants them. `report`: takes kind and content of a message to the notebook.
+    `sink`: of what they print. `explain`: adds to an error what to do about it.
     """
 
     def __init__(

@@ -67,14 +67,8 @@ def in_words(error: BaseException) -> str:
 def explain(raised: BaseException, values: Iterable[Any], images: Table | None) -> None:
     """Add what to do to the error of who writes to placed data.
 
-    Parameters
-    ----------
-    raised : BaseException
-        It, or what it was the cause of.
-    values : iterable
-        What the task was given of placed data.
-    images : Table or None
-        By which it is known which of them lie in memory that others use, too.
+    `raised`: it, or what it was the cause of. `values`: what the task was given of placed data. `images`: by which it
+    is known which of them lie in memory that others use, too.
     """
     error: BaseException | None = raised
     with contextlib.suppress(Exception):

@@ -33,13 +33,7 @@ class Untakeable(Exception):
 
 
 def take_down(value: Any) -> Taken:
-    """Return `value` in a form that stays as it is.
-
-    Raises
-    ------
-    Untakeable
-        If it cannot be pickled.
-    """
+    """Return `value` in a form that stays as it is. Raises Untakeable if it cannot be pickled."""
     if type(value) in ATOMS:
         return value
     buffers: list[Any] = []

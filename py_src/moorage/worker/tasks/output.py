@@ -34,13 +34,7 @@ _INHERITED = "_moorage_sink"
 
 
 class Sink:
-    """Collects what one task prints.
-
-    Parameters
-    ----------
-    send : callable
-        Takes one message, a dict of plain values.
-    """
+    """Collects what one task prints. `send`: takes one message, a dict of plain values."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self.item: int | None = None
@@ -131,11 +125,7 @@ class Sinks:
 class Interception:
     """Catches what is printed and displayed in this process as long as tasks run in it, and no longer.
 
-    Parameters
-    ----------
-    sinks : Sinks
-    display : Display
-        What code finds as the builtin ``display`` meanwhile.
+    `display`: what code finds as the builtin ``display`` meanwhile.
     """
 
     def __init__(self, sinks: Sinks, display: Display) -> None:

@@ -18,12 +18,8 @@ from moorage.worker.unpickling.cell import Cell
 class Program:
     """A callable that is as it was sent each time it is asked for.
 
-    Parameters
-    ----------
-    load : callable
-        Unpickles it. Takes a list, to which it adds the placed values and parts of them that the callable refers to.
-    values : sequence
-        The placed values.
+    `load`: unpickles it. Takes a list, to which it adds the placed values and parts of them that the callable refers
+    to. `values`: the placed values.
     """
 
     def __init__(self, load: Callable[[list[Any]], Callable[..., Any]], values: Sequence[Any]) -> None:

@@ -166,12 +166,7 @@ class Runtime:
 class RuntimePlugin(WorkerPlugin):
     """Puts a `Runtime` into a worker process, as module `name`, before the worker takes its first task.
 
-    Parameters
-    ----------
-    name : str
-        Name of the module and of the plugin.
-    images : str
-        Name of the module that knows images.
+    `name`: name of the module and of the plugin. `images`: name of the module that knows images.
     """
 
     idempotent = True

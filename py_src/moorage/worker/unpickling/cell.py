@@ -19,14 +19,9 @@ VALUE = "__moorage_value__"  # what the code leaves the value of its last expres
 class Cell:
     """A compiled cell and what it captures.
 
-    Parameters
-    ----------
-    code : types.CodeType
-        The body. Reads `ITEM`, if it is the body of a loop, and leaves its value in `VALUE`.
-    namespace : dict
-        The captured globals. Functions that were pickled together with it have it as their globals.
-    names : tuple of str
-        Variables whose values are the result, in case the body does not end with an expression.
+    `code`: the body. Reads `ITEM`, if it is the body of a loop, and leaves its value in `VALUE`. `namespace`: the
+    captured globals. Functions that were pickled together with it have it as their globals. `names`: variables whose
+    values are the result, in case the body does not end with an expression.
     """
 
     def __init__(self, code: types.CodeType, namespace: dict[str, Any], names: tuple[str, ...] = ()) -> None:

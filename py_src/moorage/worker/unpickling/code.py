@@ -37,14 +37,8 @@ class Sources:
     def code(self, arguments: tuple[Any, ...], first: int, text: str) -> types.CodeType:
         """Make a code object, and keep its lines.
 
-        Parameters
-        ----------
-        arguments : tuple
-            Of `types.CodeType`.
-        first : int
-            Number of its first line in its file.
-        text : str
-            Its lines; empty if nobody has them.
+        `arguments`: of `types.CodeType`. `first`: number of its first line in its file. `text`: its lines; empty if
+        nobody has them.
         """
         code = types.CodeType(*arguments)
         if text:

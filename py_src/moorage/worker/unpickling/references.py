@@ -38,17 +38,9 @@ def loads(
 ) -> Any:
     """Return the object that `payload` stands for.
 
-    Parameters
-    ----------
-    payload : bytes
-    values : sequence
-        The placed values it refers to, by number.
-    ours : mapping
-        What there is of this package, by name.
-    images : Table, optional
-        Which of the values have come out of which images.
-    met : list, optional
-        Gets what the references stand for, that is, what others use too.
+    `values`: the placed values it refers to, by number. `ours`: what there is of this package, by name. `images`: which
+    of the values have come out of which images. `met`: gets what the references stand for, that is, what others use
+    too.
     """
     unpickler = _Unpickler(payload, values, ours, images or Table(""))
     obj = unpickler.load()

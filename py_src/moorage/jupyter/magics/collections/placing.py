@@ -23,12 +23,7 @@ _LOOK = 0.5  # seconds
 def persisted(controller: ClusterController, values: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
     """Return `values` with collections that are not computed persisted, and bind their names to these.
 
-    Parameters
-    ----------
-    controller : ClusterController
-    values : dict of str to object
-    namespace : dict
-        The notebook's variables.
+    `namespace`: the notebook's variables.
     """
     lazy = {name: value for name, value in values.items() if _is_lazy(value)}
     kept = {name: controller.persist(value) for name, value in lazy.items()}
@@ -39,12 +34,7 @@ def persisted(controller: ClusterController, values: dict[str, Any], namespace: 
 def wait_for_parts(controller: ClusterController, names: Iterable[str], timeout: float | None) -> None:
     """Wait until all parts of collections that are being computed are where they should be, within bounds.
 
-    Parameters
-    ----------
-    controller : ClusterController
-    names : iterable of str
-    timeout : float, optional
-        In seconds. By default as long as placing waits. After that they go on.
+    `timeout`: in seconds. By default as long as placing waits. After that they go on.
     """
     limit = config.seconds("wait-timeout", controller.wait_timeout if timeout is None else timeout)
     deadline = time.monotonic() + limit
