@@ -27,7 +27,7 @@ from moorage.controller import start
 from moorage.controller.cluster import ClusterController
 from moorage.errors import MoorageError
 from moorage.jupyter.magics import cluster_line
-from moorage.jupyter.magics.memory.commands import MemoryMagics
+from moorage.jupyter.magics.insight.commands import InsightMagics
 from moorage.jupyter.panel.publisher import Panel
 from moorage.jupyter.panel.requests import Requests
 from moorage.kernel import waiting
@@ -258,7 +258,7 @@ def public_calls():
     for kind in CLASSES:
         found |= {f"{kind.__name__}.{name}" for name, member in members(kind).items() if callable(member)}
     ours = [kind for kind in Magics.__subclasses__() if kind.__module__.startswith("moorage.")]
-    assert MemoryMagics in ours
+    assert InsightMagics in ours
     for magics in ours:
         found |= {f"%{name}" for name in magics.magics["line"]} | {f"%%{name}" for name in magics.magics["cell"]}
     found |= {f"%cluster {action}" for action in cluster_line._cluster_actions()}

@@ -22,9 +22,8 @@ from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
 from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics, show_cluster
-from moorage.jupyter.magics.memory.commands import MemoryMagics
+from moorage.jupyter.magics.insight.commands import InsightMagics
 from moorage.jupyter.magics.submit import SubmitMagics
-from moorage.jupyter.magics.why.commands import WhyMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.placements import Placements
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, MemoryMagics, WhyMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics)
 
 
 def load(shell: InteractiveShell) -> None:

@@ -7,10 +7,9 @@ import pytest
 from moorage.errors import ArgumentError, InvalidNameError
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
-from moorage.jupyter.magics.memory.line import memory
+from moorage.jupyter.magics.insight.line import memory, why
 from moorage.jupyter.magics.parser import HelpRequested, Reader
 from moorage.jupyter.magics.submit_line import submit
-from moorage.jupyter.magics.why.line import why
 
 READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
 READERS |= {"cluster": cluster_line.cluster, "submit": submit, "memory": memory, "why": why}

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from moorage.errors import ArgumentError
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
+from moorage.jupyter.magics.insight.line import memory, why
 from moorage.jupyter.magics.line import quote, words
-from moorage.jupyter.magics.memory.line import memory
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
-from moorage.jupyter.magics.why.line import why
 
 READERS: dict[str, Reader[Arguments]] = {
     "cluster": cluster_line.cluster,

@@ -1,10 +1,10 @@
-"""The line of `%memory`."""
+"""The lines of `%memory` and `%why`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader, one_of
+from moorage.jupyter.magics.parser import Arguments, Parser, Reader, one_of, text
 
 
 class MemoryArguments(Arguments):
@@ -14,7 +14,13 @@ class MemoryArguments(Arguments):
     all: bool
 
 
-def _parser() -> Parser:
+class WhyArguments(Arguments):
+    """The line of `%why`."""
+
+    what: str
+
+
+def _memory() -> Parser:
     parser = Parser(
         "%memory",
         usage="%(prog)s [--by worker|name] [--all]",
@@ -33,4 +39,22 @@ def _parser() -> Parser:
     return parser
 
 
-memory = Reader(MemoryArguments, _parser())
+def _why() -> Parser:
+    parser = Parser(
+        "%why",
+        usage="%(prog)s NAME|NAME[I]|WORKER",
+        description="Say why something is not as you want it, and what would help: it waits, moves, is lost, stale,\n"
+        "spilled, queued or failed; a worker is gone, paused or short of memory. `cluster.why()` returns it.",
+    )
+    parser.add_argument(
+        "what",
+        type=text,
+        metavar="NAME",
+        help="a placed variable; a variable that holds a collection, futures or results; an element of one, as\n"
+        "results[7]; or a worker",
+    )
+    return parser
+
+
+memory = Reader(MemoryArguments, _memory())
+why = Reader(WhyArguments, _why())
