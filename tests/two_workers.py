@@ -7,7 +7,7 @@ import pytest
 
 import moorage
 from moorage.errors import UnknownVariableError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,13 @@ def shared():
 def cluster(shared):
     """The cluster of this module, with both workers and nothing on it, before and after."""
     yield shared
-    eventually(lambda: not release_all(shared))
-    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"}, 30)
+    empty(shared)
+
+
+def empty(controller):
+    """Release what there is, and wait until nothing is left and both workers run."""
+    eventually(lambda: not release_all(controller))
+    eventually(lambda: {info.name for info in controller.workers() if info.status == "running"} == {"alice", "bob"})
 
 
 def release_all(controller):

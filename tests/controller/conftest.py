@@ -1,5 +1,21 @@
-"""The cluster of two workers that the tests of this folder share."""
+"""What the tests of this folder share: the cluster of two workers, and the variables of a script."""
+
+import sys
+
+import pytest
 
 from tests.two_workers import cluster, shared
 
 __all__ = ["cluster", "shared"]
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """The variables of the script."""
+
+    class Main:
+        pass
+
+    main = Main()
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    return vars(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 
@@ -16,18 +15,6 @@ import moorage
 from tests.deploy.tools import eventually
 
 MB = 1_000_000
-
-
-@pytest.fixture
-def names(monkeypatch):
-    """The variables of the script."""
-
-    class Main:
-        pass
-
-    main = Main()
-    monkeypatch.setitem(sys.modules, "__main__", main)
-    return vars(main)
 
 
 def make(nbytes, seed=1):

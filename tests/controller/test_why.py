@@ -7,7 +7,6 @@ import ctypes
 import logging
 import os
 import signal
-import sys
 import traceback
 
 import dask.array as da
@@ -23,18 +22,6 @@ from moorage.worker.last_words import FILE
 from tests.deploy.tools import eventually
 
 MB = 1_000_000
-
-
-@pytest.fixture
-def names(monkeypatch):
-    """The variables of the script."""
-
-    class Main:
-        pass
-
-    main = Main()
-    monkeypatch.setitem(sys.modules, "__main__", main)
-    return vars(main)
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,7 @@ from distributed import Client
 
 from moorage.deploy.host_process import HostHandle, HostSpec, launch
 from moorage.deploy.security import from_texts
-
-
-def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
-    """Return the first true value of `check`; fail with its last one after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not (value := check()):
-        assert time.monotonic() < deadline, f"not within {timeout} s: {value!r}"
-        time.sleep(0.02)
-    return value
+from tests.helpers import eventually
 
 
 def living(group: int) -> list[str]:

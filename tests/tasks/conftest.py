@@ -1,17 +1,13 @@
 """One cluster for all tests of running code: workers alice and bob of one thread each, and two ways to use it."""
 
-import contextlib
-import gc
-
 import numpy as np
 import pytest
 from distributed import Client
 
 import moorage
-from moorage.errors import UnknownVariableError
 from moorage.tasks.runner import Submitter
-from tests.deploy.tools import eventually
 from tests.tasks.plain_backend import PlainBackend
+from tests.two_workers import empty
 
 
 @pytest.fixture(scope="package")
@@ -24,17 +20,7 @@ def shared():
 def cluster(shared):
     """The cluster, with both workers and nothing on it, before and after."""
     yield shared
-    eventually(lambda: is_empty(shared))
-    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"}, 30)
-
-
-def is_empty(controller):
-    """Release what there is; return whether nothing is left."""
-    with contextlib.suppress(UnknownVariableError):  # gone by itself meanwhile
-        controller.release(*controller)
-    if controller.placement():
-        gc.collect()  # futures in the frames of a test
-    return not controller.placement()
+    empty(shared)
 
 
 @pytest.fixture(scope="package")

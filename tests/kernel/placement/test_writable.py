@@ -14,7 +14,7 @@ from dask.distributed import Client
 import moorage
 from moorage.errors import DoesNotFitError, InputError
 from tests.helpers import eventually, restart_worker
-from tests.two_workers import release_all
+from tests.two_workers import empty, release_all
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
@@ -32,10 +32,10 @@ def shared():
 def cluster(shared):
     yield shared
     eventually(lambda: not release_all(shared))
-    eventually(lambda: not any(shared.client.run(mapped).values()), 30)
     if len(shared.workers()) > 2:
         shared.scale(2)
-    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"}, 30)
+    empty(shared)
+    eventually(lambda: not any(shared.client.run(mapped).values()), 30)
 
 
 def mapped():
