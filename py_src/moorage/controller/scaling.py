@@ -71,14 +71,8 @@ class InProcessScaling:
     async def command(self, command: Command, **arguments: Any) -> HostInfo:
         """See `Scaling`."""
         match command:
-            case "scale":
-                await self._scaler.scale(**arguments)
-            case "adapt":
-                await self._scaler.adapt(**arguments)
-            case "fix":
-                self._scaler.stop_adapting()
-            case "info":
-                pass
+            case "info" | "scale" | "adapt" | "fix":
+                await self._scaler.command(command, **arguments)
             case "keep":
                 raise InputError(
                     "A cluster object created in this process ends with it and cannot be kept.",

@@ -195,16 +195,13 @@ class Journal:
             event["placed"][vid] = now
             return
         delta: VariableDelta = {
-            "state": now["state"],
-            "reason": now["reason"],
-            "nbytes": now["nbytes"],
-            "shared": now["shared"],
-        }
+            "state": now["state"], "reason": now["reason"], "nbytes": now["nbytes"], "shared": now["shared"],
+        }  # fmt: skip
+        same = delta.items() <= before.items()
         if held := difference(before["held"], now["held"]):
             delta["held"] = held
         if pending := difference(before["pending"], now["pending"]):
             delta["pending"] = pending
-        same = all(before[what] == now[what] for what in ("state", "reason", "nbytes", "shared"))
         if not same or held or pending:
             event["changed"][vid] = delta
 

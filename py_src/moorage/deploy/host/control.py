@@ -82,14 +82,8 @@ class Control(SchedulerPlugin):
     async def _carry_out(self, command: str, arguments: dict[str, Any]) -> None:
         try:
             match command:
-                case "info":
-                    pass
-                case "scale":
-                    await self._scaler.scale(**arguments)
-                case "adapt":
-                    await self._scaler.adapt(**arguments)
-                case "fix":
-                    self._scaler.stop_adapting()
+                case "info" | "scale" | "adapt" | "fix":
+                    await self._scaler.command(command, **arguments)
                 case "keep":
                     self._lifetime.set_keep(**arguments)
                 case "stop":

@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from dask.utils import parse_bytes
 from distributed import LocalCluster, Scheduler
@@ -73,6 +73,16 @@ class Scaler:
             jobs.append(Job(name, len(names), tuple(arrived[n] for n in names if n in arrived)))
         return jobs
 
+    async def command(self, command: Literal["info", "scale", "adapt", "fix"], **arguments: Any) -> None:
+        """Carry out what is asked of a cluster's size, from wherever."""
+        match command:
+            case "scale":
+                await self.scale(**arguments)
+            case "adapt":
+                await self.adapt(**arguments)
+            case "fix":
+                self.stop_adapting()
+
     async def scale(
         self,
         n: object = None,
@@ -86,23 +96,8 @@ class Scaler:
         """Bring the cluster to a size, or let chosen workers go. Adaptive scaling ends.
 
         Raises InputError or UnknownWorkerError if the request is invalid. Raises DoesNotFitError or ScaleError if it
-        cannot be done without losing data or at all. The size stays as it was.
-
-        Parameters
-        ----------
-        n : int, optional
-            Number of workers.
-        workers : sequence of str, optional
-            Names of workers to let go, instead of a size.
-        cores : int, optional
-            Number of threads, instead of a number of workers.
-        memory : int or str, optional
-            Bytes, instead of a number of workers.
-        force : bool
-            Whether to scale down even if the data does not fit in the memory of the workers that stay (they spill),
-            or no worker stays (the data is lost).
-        timeout : float
-            Seconds for data to move, or for new workers to start. Workers that are later than that are pending.
+        cannot be done without losing data or at all. The size stays as it was. The arguments are those of
+        `ClusterController.scale`. With `force` workers spill what does not fit, and what no worker stays for is lost.
         """
         if sum(request is not None for request in (n, workers, cores, memory)) != 1:
             raise InputError(

@@ -10,6 +10,8 @@ published on it last, so that with one comm for both a request would wait behind
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import RLock
@@ -38,6 +40,7 @@ HELLO = "moorage.hello"
 
 
 _UNLOADED: PanelClosed = {"reason": "unloaded", "message": ""}
+_REPLACED: PanelClosed = {"reason": "replaced", "message": ""}
 
 
 @dataclass(eq=False, slots=True)
@@ -82,36 +85,38 @@ class PanelChannel:
             self._answerers.clear()
 
     def _on_push(self, channel: BaseComm, message: dict[str, Any]) -> None:
-        opened = _welcome(channel, message)
-        if opened is None:
-            return
-        tab = opened["tab"]
-        with self._lock:
-            if self._closed:  # meanwhile: comms are opened on another thread
-                _close(channel, _UNLOADED)
+        with self._opened(channel, message) as opened:
+            if opened is None:
                 return
+            tab = opened["tab"]
             if (older := self._pushers.pop(tab, None)) is not None:
                 self.panel.leave(older)
-                _close(older.channel, {"reason": "replaced", "message": ""})
+                _close(older.channel, _REPLACED)
             pusher = self._pushers[tab] = _Pusher(channel, opened["read_only"])
             channel.on_close(partial(self._push_closed, tab, pusher))
             self.panel.join(pusher)
 
     def _on_rpc(self, channel: BaseComm, message: dict[str, Any]) -> None:
-        opened = _welcome(channel, message)
-        if opened is None:
-            return
-        tab = opened["tab"]
-        with self._lock:
-            if self._closed:  # meanwhile: comms are opened on another thread
-                _close(channel, _UNLOADED)
+        with self._opened(channel, message) as opened:
+            if opened is None:
                 return
+            tab = opened["tab"]
             if (older := self._answerers.pop(tab, None)) is not None:
                 self.panel.watch(tab, None)
-                _close(older, {"reason": "replaced", "message": ""})
+                _close(older, _REPLACED)
             self._answerers[tab] = channel
             channel.on_close(partial(self._rpc_closed, tab, channel))
             channel.on_msg(partial(self._on_request, channel, tab, opened["read_only"]))
+
+    @contextmanager
+    def _opened(self, channel: BaseComm, message: dict[str, Any]) -> Iterator[PanelOpen | None]:
+        """Give how a panel introduces itself, under the lock; None if nothing is opened."""
+        opened = _welcome(channel, message)
+        with self._lock:
+            if opened is not None and self._closed:  # meanwhile: comms are opened on another thread
+                _close(channel, _UNLOADED)
+                opened = None
+            yield opened
 
     def _on_request(self, channel: BaseComm, tab: str, read_only: bool, message: dict[str, Any]) -> None:
         reply = self.requests.answer(message["content"]["data"], tab, read_only)

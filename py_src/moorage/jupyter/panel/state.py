@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from moorage.capacity import unspilled, usable
 from moorage.counts import difference as counts_difference
@@ -27,7 +27,6 @@ from moorage.wire.panel import (
     PanelVariable,
     PanelVariableChange,
     PanelWorker,
-    PanelWorkerChange,
     PanelWorkerColumns,
 )
 from moorage.wire.scheduler import PROTOCOL_VERSION, PlacementDict, VariableRecord, WorkerDict
@@ -188,35 +187,21 @@ def _named(placement: PlacementDict, addresses: Mapping[str, str]) -> PlacementD
 
 def difference(before: PanelState, after: PanelState) -> tuple[PanelChanged, PanelRemoved] | None:
     """Return what an update has to say to lead from one state to another; None when they are the same."""
-    changed: PanelChanged = {}
+    changed: Any = {part: after[part] for part in _PARTS if before[part] != after[part]}
     removed: PanelRemoved = {}
-    if before["cluster"] != after["cluster"]:
-        changed["cluster"] = after["cluster"]
-    if before["limits"] != after["limits"]:
-        changed["limits"] = after["limits"]
-    if before["read_only"] != after["read_only"]:
-        changed["read_only"] = after["read_only"]
-    if workers := _changes(before["workers"], after["workers"], _worker_change):
-        changed["workers"] = workers
     come, gone = after["workers"].keys() - before["workers"].keys(), before["workers"].keys() - after["workers"].keys()
-    known = before["variables"]
     if come or gone:
-        known = {name: with_workers(variable, come, gone) for name, variable in known.items()}
-    if variables := _changes(known, after["variables"], _variable_change):
-        changed["variables"] = variables
-    if candidates := _changes(before["candidates"], after["candidates"], _whole):
-        changed["candidates"] = candidates
-    if ledger := _changes(before["ledger"], after["ledger"], _whole):
-        changed["ledger"] = ledger
-    if notices := _changes(before["notices"], after["notices"], _whole):
-        changed["notices"] = notices
-    for part in ("workers", "variables", "candidates", "ledger", "notices"):
-        if missing := [name for name in before[part] if name not in after[part]]:
-            removed[part] = missing
+        adjusted = {name: with_workers(variable, come, gone) for name, variable in before["variables"].items()}
+        before = {**before, "variables": adjusted}
+    for table, change in _TABLES.items():
+        if changes := _changes(before[table], after[table], change):
+            changed[table] = changes
+        if missing := [name for name in before[table] if name not in after[table]]:
+            removed[table] = missing
     return (changed, removed) if changed or removed else None
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any], change: Any) -> dict[str, Any]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], change: Callable[[Any, Any], Any]) -> dict[str, Any]:
     return {
         name: change(before.get(name), entry)
         for name, entry in after.items()
@@ -226,10 +211,6 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any], change: Any) -
 
 def _whole(_: Any, after: Any) -> Any:
     return after
-
-
-def _worker_change(before: PanelWorker | None, after: PanelWorker) -> PanelWorkerChange:
-    return _fields(before, after)  # type: ignore[return-value]
 
 
 def _variable_change(before: PanelVariable | None, after: PanelVariable) -> PanelVariableChange:
@@ -243,3 +224,11 @@ def _variable_change(before: PanelVariable | None, after: PanelVariable) -> Pane
 
 def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in after.items() if before is None or before[name] != value}
+
+
+_PARTS: tuple[Literal["cluster", "limits", "read_only"], ...] = ("cluster", "limits", "read_only")
+_Table: TypeAlias = Literal["workers", "variables", "candidates", "ledger", "notices"]
+_TABLES: dict[_Table, Callable[[Any, Any], Any]] = {
+    "workers": _fields, "variables": _variable_change, "candidates": _whole, "ledger": _whole, "notices": _whole,
+}  # fmt: skip
+"""What is told of by entry, and what is told of one that has changed."""
