@@ -6,6 +6,7 @@ import type { PanelCluster } from '../protocol';
 import type { IBoardActions } from '../store/actions';
 import { threads } from '../store/holdings';
 import type { IBoardState } from '../store/state';
+import { Mark, ProgressBar } from './elements';
 import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from './icons';
 import { type ITranslate, useTranslate } from './useTranslate';
 
@@ -54,24 +55,14 @@ export function ClusterStrip({ state, actions, disabled, onStop }: IStripProps):
           </span>
         )}
         {cluster.secure ? (
-          <span
-            className="jp-Moorage-mark"
-            role="img"
-            aria-label={trans.__('TLS')}
-            title={trans.__('Encrypted: TLS')}
-          >
+          <Mark label={trans.__('TLS')} title={trans.__('Encrypted: TLS')}>
             <LockIcon />
-          </span>
+          </Mark>
         ) : null}
         {cluster.kept ? (
-          <span
-            className="jp-Moorage-mark"
-            role="img"
-            aria-label={trans.__('kept')}
-            title={keptWords(trans, cluster)}
-          >
+          <Mark label={trans.__('kept')} title={keptWords(trans, cluster)}>
             <AnchorIcon size={13} />
-          </span>
+          </Mark>
         ) : null}
         <span className="jp-Moorage-space" />
         {isWebAddress(cluster.dashboard_link) ? (
@@ -102,16 +93,7 @@ export function ClusterStrip({ state, actions, disabled, onStop }: IStripProps):
         <p className={`jp-Moorage-detail jp-mod-${cluster.status}`}>{cluster.detail}</p>
       )}
       {cluster.pending > 0 ? (
-        <div
-          className="jp-Moorage-progress"
-          role="progressbar"
-          aria-label={trans.__('Workers')}
-          aria-valuemin={0}
-          aria-valuemax={cluster.requested}
-          aria-valuenow={cluster.arrived}
-        >
-          <i style={{ width: `${(100 * cluster.arrived) / Math.max(1, cluster.requested)}%` }} />
-        </div>
+        <ProgressBar label={trans.__('Workers')} now={cluster.arrived} max={cluster.requested} />
       ) : null}
     </header>
   );
@@ -303,16 +285,12 @@ function NumberField({ label, value, least, onCommit }: INumberProps): ReactElem
 }
 
 function statusWords(trans: ITranslate, { status }: PanelCluster): string {
-  switch (status) {
-    case 'starting':
-      return trans.__('starting');
-    case 'connected':
-      return trans.__('connected');
-    case 'lost':
-      return trans.__('connection lost');
-    case 'stopped':
-      return trans.__('stopped');
-  }
+  return {
+    starting: trans.__('starting'),
+    connected: trans.__('connected'),
+    lost: trans.__('connection lost'),
+    stopped: trans.__('stopped')
+  }[status];
 }
 
 function keptWords(trans: ITranslate, { idle_timeout }: PanelCluster): string {

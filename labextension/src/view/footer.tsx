@@ -3,6 +3,7 @@ import { type ReactElement, useEffect, useRef, useState } from 'react';
 
 import type { IBoardState, IVariable } from '../store/state';
 import { useNotebook } from './context';
+import { IconButton, ProgressBar } from './elements';
 import { CheckIcon, CopyIcon, InsertIcon } from './icons';
 import { useTranslate } from './useTranslate';
 import { formatBytesOf, moveBytes, progress, countedNames } from './words';
@@ -62,16 +63,7 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
               <span className="jp-Moorage-space" />
               <span className="jp-Moorage-dim">{formatBytesOf(trans, done, all)}</span>
             </div>
-            <div
-              className="jp-Moorage-progress"
-              role="progressbar"
-              aria-label={where}
-              aria-valuemin={0}
-              aria-valuemax={100}
-              aria-valuenow={Math.floor(100 * part)}
-            >
-              <i style={{ width: `${100 * part}%` }} />
-            </div>
+            <ProgressBar label={where} now={100 * part} max={100} />
           </div>
         );
       })}
@@ -133,25 +125,17 @@ function Magic({ lines, isHint }: { lines: readonly string[]; isHint: boolean })
       <code tabIndex={0}>{text}</code>
       {isHint ? null : (
         <>
-          <button
-            type="button"
-            className="jp-Moorage-button"
+          <IconButton
+            label={trans.__('Copy')}
             title={isCopied ? trans.__('Copied') : trans.__('Copy')}
-            aria-label={trans.__('Copy')}
             onClick={copy}
           >
             {isCopied ? <CheckIcon /> : <CopyIcon />}
-          </button>
+          </IconButton>
           {notebook === null ? null : (
-            <button
-              type="button"
-              className="jp-Moorage-button"
-              title={trans.__('Insert as a cell')}
-              aria-label={trans.__('Insert as a cell')}
-              onClick={() => notebook.insertCell(text)}
-            >
+            <IconButton label={trans.__('Insert as a cell')} onClick={() => notebook.insertCell(text)}>
               <InsertIcon />
-            </button>
+            </IconButton>
           )}
         </>
       )}

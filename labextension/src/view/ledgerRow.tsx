@@ -2,6 +2,7 @@
 import { type ReactElement, memo } from 'react';
 
 import type { PanelNamedMemory } from '../protocol';
+import { Name, Owner } from './elements';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes } from './words';
 
@@ -18,14 +19,8 @@ export const LedgerRow = memo(function LedgerRow({ named }: { named: PanelNamedM
     >
       <i className="jp-Moorage-pattern" />
       <span className="jp-Moorage-variable-head">
-        <span className="jp-Moorage-variable-name" title={name}>
-          {name}
-        </span>
-        {owner === '' ? null : (
-          <span className="jp-Moorage-badge" title={trans.__('Kept by %1', owner)}>
-            {owner}
-          </span>
-        )}
+        <Name name={name} />
+        <Owner owner={owner} title={trans.__('Kept by %1', owner)} />
       </span>{' '}
       <small className="jp-Moorage-dim jp-Moorage-ellipsis" title={words}>
         {words}
@@ -46,10 +41,9 @@ function kindWords(trans: ITranslate, { kind, nkeys }: PanelNamedMemory): string
       return trans._n('%1 result', '%1 results', nkeys);
     case 'dataset':
       return trans._n('dataset, %1 key', 'dataset, %1 keys', nkeys);
-    case 'other':
-      return trans._n('%1 key', '%1 keys', nkeys);
     case 'task':
       return trans._n('%1 task', '%1 tasks', nkeys);
+    case 'other':
     case 'rest':
       return trans._n('%1 key', '%1 keys', nkeys);
   }

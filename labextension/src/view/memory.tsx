@@ -104,16 +104,14 @@ export const Legend = memo(function Legend({
 });
 
 function partWords(trans: ITranslate, part: Part): readonly [string, string] {
-  switch (part) {
-    case 'collections':
-      return [trans.__('collections'), trans.__('Persisted collections and published datasets')];
-    case 'results':
-      return [trans.__('results'), trans.__('Futures and results of this notebook')];
-    case 'other':
-      return [trans.__('other data'), trans.__('Of other notebooks, and what tasks wait for')];
-    case 'unmanaged':
-      return [trans.__('process'), trans.__('The rest of the process: Python, modules, running tasks')];
-    case 'spilled':
-      return [trans.__('on disk'), trans.__('Spilled for want of memory')];
-  }
+  return {
+    collections: [trans.__('collections'), trans.__('Persisted collections and published datasets')] as const,
+    results: [trans.__('results'), trans.__('Futures and results of this notebook')] as const,
+    other: [trans.__('other data'), trans.__('Of other notebooks, and what tasks wait for')] as const,
+    unmanaged: [
+      trans.__('process'),
+      trans.__('The rest of the process: Python, modules, running tasks')
+    ] as const,
+    spilled: [trans.__('on disk'), trans.__('Spilled for want of memory')] as const
+  }[part];
 }

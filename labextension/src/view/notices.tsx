@@ -3,6 +3,7 @@ import type { ReactElement, ReactNode } from 'react';
 
 import type { IBoardActions } from '../store/actions';
 import type { IBoardState } from '../store/state';
+import { IconButton } from './elements';
 import { CloseIcon, NoticeIcon } from './icons';
 import { useTranslate } from './useTranslate';
 
@@ -84,15 +85,9 @@ function Notice({ id, level, message, remedy, onDismiss, children }: INoticeProp
         {children}
       </div>
       {onDismiss === undefined ? null : (
-        <button
-          type="button"
-          className="jp-Moorage-button"
-          aria-label={trans.__('Dismiss')}
-          title={trans.__('Dismiss')}
-          onClick={onDismiss}
-        >
+        <IconButton label={trans.__('Dismiss')} onClick={onDismiss}>
           <CloseIcon />
-        </button>
+        </IconButton>
       )}
     </div>
   );

@@ -13,6 +13,7 @@ import type { IBoardState, IVariable } from '../store/state';
 import { Cells } from './cells';
 import { colorStyle } from './colorStyle';
 import { CarriedContext, isCarried } from './context';
+import { Name, Owner } from './elements';
 import { MoreIcon } from './icons';
 import { useTranslate } from './useTranslate';
 import { formatBytes, plainName, stateWords } from './words';
@@ -60,11 +61,7 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
             {trans.__('changed')}
           </span>
         ) : null}
-        {variable.owner === '' ? null : (
-          <span className="jp-Moorage-badge" title={trans.__('Placed by %1', variable.owner)}>
-            {variable.owner}
-          </span>
-        )}
+        <Owner owner={variable.owner} title={trans.__('Placed by %1', variable.owner)} />
       </span>{' '}
       <span className="jp-Moorage-variable-where">
         <Cells variable={variable} workers={workers} total={workerCount} />
@@ -99,14 +96,6 @@ export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps
     </Row>
   );
 });
-
-function Name({ name }: { name: string }): ReactElement {
-  return (
-    <span className="jp-Moorage-variable-name" title={name}>
-      {name}
-    </span>
-  );
-}
 
 interface IRowFrameProps extends IRowProps {
   name: string;

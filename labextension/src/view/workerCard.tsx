@@ -158,16 +158,12 @@ function amountWords(trans: ITranslate, worker: PanelWorker, used: number, comin
 }
 
 function statusWords(trans: ITranslate, { status }: PanelWorker): string {
-  switch (status) {
-    case 'init':
-      return trans.__('starting');
-    case 'running':
-      return trans.__('running');
-    case 'paused':
-      return trans.__('paused');
-    case 'closing':
-      return trans.__('closing');
-  }
+  return {
+    init: trans.__('starting'),
+    running: trans.__('running'),
+    paused: trans.__('paused'),
+    closing: trans.__('closing')
+  }[status];
 }
 
 function statusTitle(trans: ITranslate, { status }: PanelWorker): string {
