@@ -22,7 +22,6 @@ Each error says what was asked and why it cannot be (``message``) and what would
         * UnreachableError       a cluster cannot be reached, or the connection was lost
         * VersionError           the versions of scheduler and notebook do not work together
         * ScaleError             a cluster cannot be scaled as asked
-    * TaskError                  the user's code raised on a worker
 """
 
 from __future__ import annotations
@@ -168,10 +167,6 @@ class VersionError(ClusterError):
 
 class ScaleError(ClusterError):
     """A cluster cannot be scaled as asked. No worker was closed."""
-
-
-class TaskError(MoorageError):
-    """The user's code raised on a worker."""
 
 
 def _choices(kind: str, asked: str, names: Sequence[str]) -> str:

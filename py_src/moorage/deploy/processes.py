@@ -38,10 +38,10 @@ def members(group: int) -> list[psutil.Process]:
     return found
 
 
-def kill_group(group: int, timeout: float = 2.0) -> bool:
+def kill_group(group: int) -> bool:
     """Kill all members of a process group, also those that they start meanwhile.
 
-    `group`: id of the process group. `timeout`: seconds to wait until they are gone. Returns whether all are gone.
+    Returns whether all are gone within some seconds.
     """
     for _ in range(5):
         processes = members(group)
@@ -50,7 +50,7 @@ def kill_group(group: int, timeout: float = 2.0) -> bool:
         for process in processes:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(processes, timeout / 5)
+        psutil.wait_procs(processes, 0.4)
     return not members(group)
 
 
