@@ -166,7 +166,7 @@ def test_two_tabs_see_the_same(panel):
 def test_a_reloaded_page_replaces_its_comms_and_leaks_none(panel):
     counts = "import threading, comm\nprint(len(comm.get_comm_manager().comms), threading.active_count())"
     assert panel.ask("snapshot")["ok"]  # its comms are open, both of them
-    before = panel.kernel.run(counts)
+    comms, threads = panel.kernel.run(counts).split()
     with panel.kernel.running(SLEEP):  # so that the comm_close of an old panel comes late
         for _ in range(10):
             older, panel.push_before = Page(panel.kernel, "reloaded"), panel.push
@@ -176,7 +176,9 @@ def test_a_reloaded_page_replaces_its_comms_and_leaks_none(panel):
             assert younger.ask("snapshot")["ok"]
             older.leave()
             younger.leave()
-    eventually(lambda: panel.kernel.run(counts) == before)
+    eventually(lambda: panel.kernel.run(counts).split()[:1] == [comms])
+    # half as many as there were pages: a pool has more threads the more happens at once
+    eventually(lambda: int(panel.kernel.run(counts).split()[1]) < int(threads) + 10)
     assert panel.ask("snapshot")["ok"]
 
 
