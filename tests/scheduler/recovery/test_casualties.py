@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,24 @@ class Needy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _make, (self.path, self.error)
+
+
+class Doubtful:
+    """Cannot be made, which shows once there is a file; another one tells that it is being tried."""
+
+    def __init__(self, begun: Path, decided: Path) -> None:
+        self.begun = str(begun)
+        self.decided = str(decided)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _doubt, (self.begun, self.decided)
+
+
+def _doubt(begun: str, decided: str) -> None:
+    Path(begun).touch()
+    while not os.path.exists(decided):
+        time.sleep(0.01)
+    raise ValueError("it cannot be made")
 
 
 def _make(path: str, error: type[Exception]) -> Needy:
@@ -144,3 +163,18 @@ def test_a_value_that_no_worker_can_make_any_more_is_lost_after_some_tries(
     path.touch()
     notebook.place("x", Anywhere(), Needy(str(path), error), scatter=False)  # placed again, it is sent again
     notebook.until("x")
+
+
+def test_nothing_is_kept_of_what_is_released_before_a_worker_refuses_it(
+    workers: Workers, notebook: Notebook, tmp_path: Path
+) -> None:
+    begun, decided = tmp_path / "begun", tmp_path / "decided"
+    notebook.place("x", Anywhere(), Doubtful(begun, decided), scatter=False)
+    key = notebook.key("x")
+    eventually(begun.exists)
+    notebook.release("x")
+    decided.touch()
+    plugin: Any = workers.look(lambda s: s.extensions["moorage"])
+    eventually(lambda: not plugin.origins.delivering)
+    assert workers.look(lambda s: key not in plugin.origins.avoid)
+    assert workers.look(lambda s: key not in plugin.casualties._refused)

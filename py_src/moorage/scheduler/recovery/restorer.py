@@ -250,7 +250,7 @@ class Restorer:
             self.avoid.update({key: address for key in load if key in self})
             await asyncio.sleep(_DEATH_SHOWS if isinstance(error, Broken) else 0)
             if address in self._scheduler.workers and len(tasks) == 1:
-                self._casualties.refused(load, address, error)
+                self._casualties.refused(load.keys() & self.senders.keys(), address, error)
             elif address in self._scheduler.workers:
                 await asyncio.gather(*(self._send(address, [ts], values) for ts in tasks))
             return
