@@ -1,9 +1,11 @@
 """A cluster whose connection is gone, for whatever reason: it can be found again, ended, and replaced."""
 
+import asyncio
 import contextlib
 import os
 import signal
 
+import dask.config
 import pytest
 
 import moorage
@@ -128,3 +130,42 @@ def test_a_kept_cluster_that_another_notebook_has_stopped_is_no_obstacle(start):
     mine.stop()
     assert mine.status == "stopped"
     assert registry.all_controllers() == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken in a new way"), None], ids=["listening failed", "no answer"])
+def test_leaving_ends_cleanly_whatever_has_become_of_the_connection(start, monkeypatch, error):
+    cluster = start()
+    host, client, loop = host_of(cluster), cluster.client, cluster.client.loop.asyncio_loop
+    future = client.submit(sum, [1, 2])
+
+    async def failing(*_, **__):
+        raise error
+
+    async def endless(*_, **__):
+        await asyncio.Event().wait()
+
+    if error is not None:
+        monkeypatch.setattr(client, "_ensure_connected", failing)
+        loop.call_soon_threadsafe(client.scheduler_comm.abort)
+        eventually(client._handle_report_task.done)
+    else:
+        monkeypatch.setattr(client, "_close", endless)
+    with dask.config.set({"moorage.stop-timeout": "2s"}):
+        cluster.close()
+    assert (cluster.status, client.status, future.status) == ("stopped", "closed", "cancelled")
+    assert loop.is_closed()
+    eventually(lambda: nothing_is_left(host))
+    with pytest.raises(UnreachableError):
+        cluster.placement()
+    client.close()  # as it does when it is collected
+
+
+def test_a_client_that_gave_up_by_itself_leaves_no_thread(start):
+    cluster = start()
+    loop = cluster.client.loop.asyncio_loop
+    cluster.client._timeout = 0.5
+    os.killpg(host_of(cluster), signal.SIGKILL)
+    eventually(lambda: cluster.client.status == "closed")
+    assert not loop.is_closed()
+    cluster.close()
+    assert loop.is_closed()

@@ -2,43 +2,111 @@
 
 Relied on, as read in distributed 2026.8.0: ``_gather`` and ``_scatter`` are what ``gather`` and ``scatter`` run on the
 client's event loop; ``_send_to_scheduler`` puts a message into the client's stream, in order with all that the client
-says itself; a future has a state that is shared by all futures of its key. Without these parts no client is connected.
+says itself; a future has a state that is shared by all futures of its key. ``_ensure_connected`` is what seeks a lost
+connection, again if it raises an OSError; ``_handle_report_task`` listens to the scheduler, ``_loop_runner`` has the
+thread of the event loop. Without these parts no client is connected.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import sys
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from moorage._dask import graphs
+from moorage._dask import graphs, transfers
 from moorage._dask.parts import parts_of
 
 if TYPE_CHECKING:
     from distributed import Actor, Client, Future
 
+logger = logging.getLogger(__name__)
+
 SUBJECT = "connection of the notebook"
+
+_LAST = 2.0  # seconds for what cannot be closed to be dropped
 
 PARTS = (
     *parts_of(
         SUBJECT,
         "distributed.client:Client",
         calls={
+            "_ensure_connected": ("timeout",),
             "_gather": ("futures", "direct"),
+            "_release_key": ("key",),
             "_scatter": ("data", "hash"),
             "_send_to_scheduler": ("msg",),
             "unregister_worker_plugin": ("name",),
         },
         has=("loop",),
         live=(
-            "_asynchronous", "_event_handlers", "futures", "generation", "id", "rpc", "scheduler",
-            "scheduler_comm", "status",
+            "_asynchronous", "_event_handlers", "_handle_report_task", "_loop_runner", "_refcount_lock", "futures",
+            "generation", "id", "rpc", "scheduler", "scheduler_comm", "status",
         ),
     ),
     *parts_of(SUBJECT, "distributed.client:Future", calls={"_result": ("raiseit",)}),
     *parts_of(SUBJECT, "distributed.client:FutureState", calls={"reset": (), "wait": ("timeout",)}),
     *parts_of(SUBJECT, "distributed.core:", calls={"send_recv": ("comm",)}),
+    *transfers.CONNECTIONS,
     *graphs.PARTS,
 )  # fmt: skip
+
+
+def keep_trying(client: Client) -> None:
+    """Have a client seek a lost connection again, too, when an attempt ends before TLS has begun; see ``transfers``."""
+    if "_ensure_connected" in vars(client):
+        return
+    original = client._ensure_connected
+
+    async def ensure_connected(timeout: float | None = None) -> None:
+        with transfers.connecting():
+            await original(timeout=timeout)  # type: ignore[no-untyped-call]
+
+    vars(client)["_ensure_connected"] = ensure_connected
+    transfers.mend(client.rpc)
+
+
+def close(client: Client, within: float) -> None:
+    """Close a client, whatever has become of its connection, and end its thread; not on its event loop.
+
+    ``Client.close`` raises if nobody answers, and what has ended the client's listening. It is open then, and tries
+    again when it is collected.
+
+    Parameters
+    ----------
+    client : Client
+    within : float
+        Seconds.
+    """
+    try:
+        client.close(timeout=within)
+    except Exception as error:
+        logger.info("A client could not say farewell: %s", str(error) or type(error).__name__)
+        _drop(client)
+    if not sys.is_finalizing():
+        client._loop_runner.stop()  # which Dask does not if it gave up by itself
+
+
+def _drop(client: Client) -> None:
+    """Let a client be closed, and tell nobody."""
+    client.status = "closed"
+
+    async def drop() -> None:
+        if (listening := client._handle_report_task) is not None:
+            listening.cancel()
+            await asyncio.wait([listening])
+            listening.cancelled() or listening.exception()  # seen, or asyncio would report it
+        if client.scheduler_comm is not None:
+            client.scheduler_comm.abort()
+        client.scheduler = None
+        for key in list(client.futures):
+            client._release_key(key)
+        await client.rpc.close()
+
+    with suppress(Exception):  # the loop may be over
+        asyncio.run_coroutine_threadsafe(drop(), client.loop.asyncio_loop).result(_LAST)  # type: ignore[union-attr]
 
 
 async def gather(client: Client, futures: Any, *, direct: bool | None = None) -> Any:
@@ -70,6 +138,14 @@ async def settled(future: Future[Any]) -> None:
     """Wait until a future has a value, or an error."""
     assert future._state is not None
     await future._state.wait()
+
+
+def known_future(client: Client, key: Any) -> Future[Any] | None:
+    """Return a future of a key of which the client has one, unless that is being let go of."""
+    from distributed import Future
+
+    with client._refcount_lock:  # else the last one might go between question and answer
+        return Future(key, client) if key in client.futures else None
 
 
 def is_of(client: Client, future: Future[Any]) -> bool:

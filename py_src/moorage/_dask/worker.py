@@ -17,6 +17,7 @@ from typing import Any
 from distributed.core import Status
 
 from moorage._dask.parts import parts_of
+from moorage._dask.transfers import CONNECTIONS
 
 SUBJECT = "code on workers"
 
@@ -29,6 +30,7 @@ PARTS = (
         live=("handlers", "loop", "memory_manager", "monitor", "periodic_callbacks", "rpc", "state"),
         entries={"handlers": ("get_data",)},
     ),
+    *CONNECTIONS,
     *parts_of(SUBJECT, "distributed.worker_state_machine:WorkerState", live=("tasks",)),
     *parts_of(SUBJECT, "distributed.system_monitor:SystemMonitor", calls={"get_process_memory": ()}),
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import cached_property
 from typing import Any, Literal, TypeVar, overload
 
@@ -21,6 +20,7 @@ from traitlets import Bool, Enum, Int, Set, Unicode
 from traitlets.config import Configurable
 
 from moorage import config
+from moorage._dask import client as boundary
 from moorage.controller import forks
 from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
 from moorage.controller.size import Size
@@ -244,6 +244,7 @@ class Connected(Configurable):
             raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
 
     async def _connect(self) -> None:
+        boundary.keep_trying(self.client)
         await self._link.connect()
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         await self._size.begin()
@@ -305,8 +306,7 @@ class Connected(Configurable):
         self._loop.add_callback(self._let_go)
         self._link.changed("cluster")
         if self._owns_client:
-            with suppress(TimeoutError):  # nobody listens
-                self.client.close(timeout=config.seconds("stop-timeout"))
+            boundary.close(self.client, config.seconds("stop-timeout"))
 
     async def _let_go(self) -> None:
         """Follow the cluster no longer. On the event loop, after what an interrupt has cancelled there."""

@@ -10,6 +10,7 @@ from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import connect
 from distributed.core import send_recv
 
+from moorage._dask.transfers import connecting
 from moorage.errors import UnreachableError
 from moorage.kernel.connection.client import in_thread
 
@@ -22,7 +23,8 @@ def stop_host(address: str, security: Security, limit: float) -> None:
     """
 
     async def stop() -> None:
-        comm = await connect(address, timeout=limit, **security.get_connection_args("client"))
+        with connecting():
+            comm = await connect(address, timeout=limit, **security.get_connection_args("client"))
         try:
             await send_recv(comm, op="moorage_host", command="stop")
         finally:

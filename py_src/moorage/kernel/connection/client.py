@@ -20,6 +20,7 @@ from distributed.comm.core import connect
 from distributed.core import send_recv
 from distributed.utils import LoopRunner
 
+from moorage._dask.transfers import connecting
 from moorage.errors import InputError, UnreachableError
 from moorage.kernel.versions import check_scheduler
 
@@ -81,8 +82,6 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
     except (OSError, TimeoutError) as error:
         raise UnreachableError(*_diagnosis(address, limit, error)) from error
     except (ValueError, TypeError, RuntimeError) as error:
-        if "IOStream" in str(error):  # plain text came where TLS was to begin; tornado's word for it
-            raise UnreachableError(*_diagnosis(address, limit, error)) from error
         raise InputError(
             f"Cannot attach to {address!r}: {error}.",
             "An address looks like tcp://host:port. For tls:// say --tls-ca, --tls-cert and --tls-key, or name the"
@@ -105,7 +104,8 @@ def connected(target: Any, limit: float, **options: Any) -> Client:
     Raises UnreachableError if it does not answer in time.
     """
     try:
-        return Client(target, timeout=limit, **options)
+        with connecting():
+            return Client(target, timeout=limit, **options)
     except (OSError, TimeoutError) as error:
         raise UnreachableError(
             f"The scheduler at {target} has gone silent: {error}.", "Try again, or start another cluster."
@@ -136,7 +136,8 @@ async def _ask(address: str, security: Security, limit: float) -> tuple[dict[str
     """Return who is at `address` and which versions it runs."""
 
     async def dialogue() -> tuple[dict[str, Any], dict[str, Any]]:
-        comm = await connect(address, timeout=limit, **security.get_connection_args("client"))
+        with connecting():
+            comm = await connect(address, timeout=limit, **security.get_connection_args("client"))
         try:
             return await send_recv(comm, op="identity"), await send_recv(comm, op="versions")
         finally:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "moorage._dask.parts",
+    "moorage._dask.transfers",
     "moorage._dask.worker",
     "moorage.images.altered",
     "moorage.images.arrays",

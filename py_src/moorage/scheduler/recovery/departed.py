@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from distributed.comm.core import CommClosedError
 
+from moorage._dask.transfers import connecting
 from moorage.plan import Address
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Departed:
         """
         if self._until.get(addr, 0.0) > monotonic():
             raise CommClosedError(f"The worker at {addr} has left.")
-        return await self._connect(addr, timeout)
+        with connecting():
+            return await self._connect(addr, timeout)
 
     def left(self, address: Address) -> None:
         """Note that a worker has left; attempts to connect to it end."""

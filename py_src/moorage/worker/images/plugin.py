@@ -21,6 +21,7 @@ from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
 from moorage._dask.parts import rely_on
+from moorage._dask.transfers import mend
 from moorage._dask.worker import PARTS, spill_file
 from moorage.images.carrier import Table, writable_module
 from moorage.worker.images.forwarding import Forwarding
@@ -76,6 +77,7 @@ class ImagesPlugin(WorkerPlugin):
             Lending(worker, module.table).close,
             Receiving(worker, module.table, self._share).close,
             Recorder(worker).close,
+            mend(worker.rpc),
         ]
         sweeping = PeriodicCallback(self._sweep, TICK * 1000)
         worker.periodic_callbacks[self.name] = sweeping

@@ -24,6 +24,7 @@ from distributed.core import Status
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
+from moorage._dask.transfers import connecting
 from moorage.images.blocks import extent, n_pieces
 from moorage.images.carrier import Table
 from moorage.images.format import damaged, layout
@@ -198,7 +199,8 @@ class _Arrival:
         comm = None
         try:
             await asyncio.sleep(0)  # the queue is filled now
-            comm = await connect(giver, timeout=_CONNECT, **self._worker.connection_args)
+            with connecting():
+                comm = await connect(giver, timeout=_CONNECT, **self._worker.connection_args)
             await comm.write({"op": "moorage_pieces", "transfer": self._transfer, "reply": False})
             asked = 0
             while queue or asked:

@@ -20,6 +20,7 @@ from uuid import uuid4
 from distributed.comm.core import connect
 from distributed.protocol.serialize import to_serialize
 
+from moorage._dask.transfers import connecting
 from moorage.images.blocks import PIECE, SOURCE, Distribution, Orders, cut, extent, n_pieces
 from moorage.images.format import layout
 from moorage.images.segment import Handle
@@ -109,7 +110,8 @@ class Spreading:
         answer: News
         try:
             async with asyncio.timeout(_OPEN):
-                comm = await connect(address, timeout=_OPEN, **self._connection_args)
+                with connecting():
+                    comm = await connect(address, timeout=_OPEN, **self._connection_args)
                 sizes = [buffer.nbytes for buffer in self._buffers]
                 message = {"transfer": self._transfer, "sizes": sizes, "digests": list(self._digests)}
                 await comm.write({"op": "moorage_receive", "reply": False, **message})
