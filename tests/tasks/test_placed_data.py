@@ -1,10 +1,17 @@
-"""What is remembered of the mirror is never older than the last change."""
+"""What is remembered of the mirror is never older than the last change, and what is captured is there while needed."""
 
 import asyncio
+import contextlib
+import types
 
+import numpy as np
 import pytest
 
 from moorage.errors import LostError
+from moorage.kernel.values.fingerprint import image_of
+from moorage.kernel.values.value_registry import ValueRegistry
+from moorage.model import Anywhere
+from moorage.tasks import placed_data
 from moorage.tasks.placed_data import PlacedData
 
 
@@ -58,3 +65,28 @@ def test_what_has_just_been_placed_is_not_taken_for_lost():
     assert placer.refreshed == 1
     with pytest.raises(LostError, match="y-1 is lost: it was let go"):
         asyncio.run(data._wait_held(["y-1"], 5.0))
+
+
+def test_a_captured_value_is_there_although_an_equal_one_was_about_to_be_let_go_of(monkeypatch):
+    monkeypatch.setattr(placed_data, "_UNNAMED", 2)
+    placer = Placer()
+    placer.origins = ValueRegistry()
+    data = PlacedData(placer)
+    meanwhile = [lambda: None]
+
+    def place(value, *args, **kwargs):
+        key = f"k-{value[0]}"
+        placer.origins.remember(key, value, image_of(value))
+        meanwhile[0]()
+        return types.SimpleNamespace(key=key)
+
+    monkeypatch.setattr(data, "_place", place)
+    values, equal = [np.full(1000, i) for i in range(3)], np.full(1000, 0)
+    with contextlib.ExitStack() as another_thread:
+        another_thread.enter_context(data.keeping())
+        for value in values:
+            data._place_unnamed(value, Anywhere())
+        meanwhile[0] = another_thread.close
+        assert data._place_unnamed(equal, Anywhere()) == "k-0"
+    assert placer.origins.value("k-0") is equal
+    assert list(data._unnamed) == ["k-2", "k-0"]

@@ -144,8 +144,8 @@ class PlacedData:
 
     def future(self, key: Any) -> Future[Any]:
         """See `Backend`."""
-        if key in self._unnamed:
-            return self._unnamed[key]  # type: ignore[no-any-return]
+        if (future := self._unnamed.get(key)) is not None:
+            return future  # type: ignore[no-any-return]
         record = self._record(key)
         return self.placer.future_of(key, record["name"] if record is not None else "")
 
@@ -225,20 +225,22 @@ class PlacedData:
         return self._run(self.placer.place, value, name, placement, How(whole, writable=writable))
 
     def _place_unnamed(self, value: Any, placement: Placement, *, writable: bool = False) -> Any:
-        future = self._place(value, None, placement, whole=True, writable=writable)
-        key = future.key
-        self.origins.weaken(key, self._drop)
-        self._unnamed[key] = future
-        self._unnamed.move_to_end(key)
-        self._let_go_of_the_oldest()
+        with self.keeping():  # equal values have one key: it may be the oldest, of which another thread lets go
+            future = self._place(value, None, placement, whole=True, writable=writable)
+            key = future.key
+            self.origins.weaken(key, self._drop)
+            self._unnamed[key] = future
+            self._unnamed.move_to_end(key)
         return key
 
     def _let_go_of_the_oldest(self) -> None:
-        while not self._keeping and len(self._unnamed) > _UNNAMED:
-            oldest, _ = self._unnamed.popitem(last=False)
-            self.origins.forget(oldest)
+        with self._lock:
+            while not self._keeping and len(self._unnamed) > _UNNAMED:
+                oldest, _ = self._unnamed.popitem(last=False)
+                self.origins.forget(oldest)
 
     def _drop(self, key: Any) -> None:
+        """Let go of a key whose value is gone, while nobody can place an equal one: under the lock of `origins`."""
         self._unnamed.pop(key, None)
 
     def _own(self, name: str) -> VariableRecord | None:

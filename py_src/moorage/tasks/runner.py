@@ -16,6 +16,7 @@ from typing import Any
 import xxhash
 from distributed import Future
 
+from moorage._dask import client as boundary
 from moorage.errors import InputError, StaleError
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.values.keys import is_writable
@@ -333,8 +334,8 @@ class Submitter:
         if key is None:
             key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
         client = self.backend.client
-        if pure and key in client.futures:
-            return Future(key, client)
+        if pure and (known := boundary.known_future(client, key)) is not None:
+            return known
         workers = [worker.address for worker in where(self.backend, options, payload.keys)]
         run = uuid.uuid4().hex
         wire: CallOptions = {

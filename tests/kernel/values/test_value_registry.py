@@ -1,4 +1,5 @@
 import gc
+import threading
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,27 @@ def test_a_weakly_kept_value_goes_with_the_notebooks():
     assert len(origins) == 0
     with pytest.raises(KeyError):
         origins.value("array")
+
+
+def test_a_key_is_let_go_of_before_an_equal_value_can_have_it():
+    origins, order = ValueRegistry(), []
+    value, equal = np.arange(5000), np.arange(5000)
+
+    def place():
+        remember(origins, "k", equal)
+        order.append("placed")
+
+    def let_go(key):
+        meanwhile.start()
+        meanwhile.join(0.2)
+        order.append("let go")
+
+    meanwhile = threading.Thread(target=place)
+    remember(origins, "k", value, weak=True, on_gone=let_go)
+    del value
+    meanwhile.join()
+    assert order == ["let go", "placed"]
+    assert origins.lookup(equal) == "k"
 
 
 VIEWS = {

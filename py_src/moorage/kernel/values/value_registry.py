@@ -124,7 +124,7 @@ class ValueRegistry:
         equal : str, optional
             The value is one of a mapping, read-only, so that its own image has this digest. `image` is kept then.
         on_gone : callable, optional
-            Called with the key once a weakly kept value is gone.
+            Called with the key once a weakly kept value is gone, before the key can be another's: it must be quick.
         """
         extents = extents_of(value, image) if parts else []
         with self._lock:
@@ -298,8 +298,8 @@ class ValueRegistry:
                 if origin is None or origin.value is not reference:
                     return
                 self._drop(key)
-            if on_gone is not None:
-                on_gone(key)
+                if on_gone is not None:
+                    on_gone(key)
 
         if weak:
             try:
