@@ -14,10 +14,7 @@ REMEDY = "Use a moorage that knows that version, or the version of Dask that thi
 def check(parts: Iterable[Part], *objects: Any, remedy: str = REMEDY) -> None:
     """Refuse to go on, before anything is touched, if a part is missing or has changed.
 
-    Raises
-    ------
-    VersionError
-        Names the part.
+    Raises VersionError, which names the part.
     """
     if fault := changed(parts, *objects):
         raise VersionError(f"{fault[:1].upper()}{fault[1:]}.", remedy)

@@ -140,12 +140,7 @@ def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image
     """Write `value` into an image. Its buffers are memory of the value: what is written there later is in the image.
 
     `read`: takes a buffer and returns its xxh3-128; for who knows it without reading. `copy`: the buffers are copies,
-    which nobody writes to.
-
-    Raises
-    ------
-    Exception
-        What the pickler raises if something in `value` cannot be pickled.
+    which nobody writes to. Raises what the pickler raises if something in `value` cannot be pickled.
     """
     found = _Collector(read, "copied" if copy else "kept")
     if type(value) in _PLAIN:  # they come in lists of ten thousand

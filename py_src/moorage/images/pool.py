@@ -87,13 +87,7 @@ class Pool:
 
         `digest`: of the block: the same for the same content. `parts`: see `Segment.write`. `nbytes`: of the block.
         `check`: called with `Segment.get` when it is written, before anybody has it; raises what is wrong with it.
-
-        Raises
-        ------
-        OSError
-            If there is no room, or no file descriptor left.
-        Exception
-            What `check` raises.
+        Raises OSError if there is no room, or no file descriptor left. Raises what `check` raises.
         """
         while True:
             with self._lock:

@@ -44,13 +44,7 @@ PARTS: tuple[Part, ...] = (
 
 
 def check_shell(shell: InteractiveShell) -> None:
-    """Refuse a shell that lacks something, before anything is put into it.
-
-    Raises
-    ------
-    VersionError
-        Names it.
-    """
+    """Refuse a shell that lacks something, before anything is put into it. Raises VersionError, which names it."""
     dispatchers = getattr(shell, "strdispatchers", {}).values()
     check(PARTS, shell, getattr(shell, "magics_manager", None), *dispatchers, remedy=REMEDY)
 

@@ -19,12 +19,7 @@ OLDEST = "2026.8"
 def check_scheduler(where: str, packages: Mapping[str, str | None]) -> None:
     """Refuse a scheduler with a `distributed` that is too old, or another Python.
 
-    `where`: its address. `packages`: what it runs.
-
-    Raises
-    ------
-    VersionError
-        Names both versions.
+    `where`: its address. `packages`: what it runs. Raises VersionError, which names both versions.
     """
     theirs, ours = packages.get("distributed"), version("distributed")
     if not theirs or _is_old(theirs):
@@ -54,12 +49,8 @@ def not_understood(where: str, packages: Mapping[str, str | None], error: Except
 def check_taken(answers: Iterable[tuple[str, Any]]) -> None:
     """Raise if what was sent to workers does not start on one of them.
 
-    `answers`: what each worker has said to a plugin.
-
-    Raises
-    ------
-    VersionError
-        Says what the worker says, for instance which part of Dask it lacks.
+    `answers`: what each worker has said to a plugin. Raises VersionError with what the worker says, for
+    instance which part of Dask it lacks.
     """
     for address, answer in answers:
         if answer["status"] == "error":

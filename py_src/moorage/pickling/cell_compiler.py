@@ -40,15 +40,8 @@ def compile_cell(source: str, filename: str = "<cell>", *, first_line: int = 1, 
 
     `filename`: what tracebacks name; where the notebook keeps the cell's source (IPython's compile cache).
     `first_line`: line of the cell on which the body begins: 2 below a cell magic. `target`: of ``for TARGET in ...``:
-    whatever Python allows there.
-
-    Raises
-    ------
-    SyntaxError
-        With file, line and column as in the notebook, and the reason if the statement is one that a cell of this kind
-        cannot have.
-    ArgumentError
-        If the target cannot be assigned to.
+    whatever Python allows there. Raises SyntaxError with file, line and column as in the notebook, and the reason if
+    the statement is one that a cell of this kind cannot have. Raises ArgumentError if the target cannot be assigned to.
     """
     padded = "\n" * (first_line - 1) + source
     try:

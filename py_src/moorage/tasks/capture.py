@@ -37,6 +37,9 @@ def prepare(
 ) -> Payload:
     """Pickle a callable, or a call as a tuple (function, args, kwargs), for workers.
 
+    Raises UnpicklableError with the path to what cannot be pickled. Raises StaleError if ``stale="error"`` and a
+    placed value has changed. Raises InputError if ``auto=False`` and a large value would have to be copied.
+
     Parameters
     ----------
     notebook : Notebook
@@ -49,15 +52,6 @@ def prepare(
         What to do about placed values that have changed since.
     say : callable
         Takes a line for the user.
-
-    Raises
-    ------
-    UnpicklableError
-        Names the path to what cannot be pickled.
-    StaleError
-        If ``stale="error"`` and a placed value has changed.
-    InputError
-        If ``auto=False`` and a large value would have to be copied.
     """
     threshold = parse_bytes(config.get("submit.auto-place"))
     given = _given(obj, notebook)

@@ -63,12 +63,8 @@ def where(backend: Backend, options: Options, keys: Iterable[Any]) -> list[Worke
 class Locality:
     """Where the items of one map run.
 
-    `keys`: what every item uses.
-
-    Raises
-    ------
-    UnknownWorkerError, UnknownVariableError
-        As of now. Workers that are named and go later are waited for; those of a pin are not.
+    `keys`: what every item uses. Raises UnknownWorkerError or UnknownVariableError, as of now. Workers that are named
+    and go later are waited for; those of a pin are not.
     """
 
     def __init__(self, backend: Backend, options: Options, keys: Collection[Any]) -> None:

@@ -64,12 +64,7 @@ class Submitter:
         """Run ``function(*args, **kwargs)`` as one task and return its future.
 
         `key`: Dask key of the task. `pure`: the same call, made again while its future is alive, is the same task; but
-        not with what tasks may write to.
-
-        Raises
-        ------
-        InputError, StaleError, LostError
-            Nothing was run.
+        not with what tasks may write to. Raises InputError, StaleError or LostError; nothing was run then.
         """
         check_key(key)
         check_callable(function)
@@ -89,6 +84,9 @@ class Submitter:
     ) -> Future[Any]:
         """Run the body of a cell as one task and return the future of its value.
 
+        Raises SyntaxError as the notebook shows it, at the right line. Raises InputError, StaleError or LostError;
+        nothing was run then.
+
         Parameters
         ----------
         source : str
@@ -100,13 +98,6 @@ class Submitter:
         names : tuple of str
             The variables that should get the result. If the body does not end with an expression, their values as
             it leaves them are the result; of several, the result is a tuple.
-
-        Raises
-        ------
-        SyntaxError
-            As the notebook shows it, at the right line.
-        InputError, StaleError, LostError
-            Nothing was run.
         """
         cell = self.compile(source, namespace, filename=filename, first_line=first_line, names=names)
         return self._task((cell, (), {}), "cell", options or Options(), pure=False, notebook=self._notebook(namespace))
@@ -121,12 +112,8 @@ class Submitter:
         """Run ``function`` for each item of one or several iterables, as `map` does, in batches; do not wait.
 
         `iterables`: consumed as needed, by another thread. A list that was placed by element, and a list of futures:
-        each item runs where it is. `kwargs`: further arguments, the same for each call.
-
-        Raises
-        ------
-        InputError, StaleError, LostError
-            Nothing was run.
+        each item runs where it is. `kwargs`: further arguments, the same for each call. Raises InputError, StaleError
+        or LostError; nothing was run then.
         """
         check_callable(function)
         program = functools.partial(function, **kwargs) if kwargs else function

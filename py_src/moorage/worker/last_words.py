@@ -31,13 +31,7 @@ LIMIT = 64 << 10
 
 
 class Recorder(logging.Handler):
-    """Writes to a file what a worker logs, until it is closed.
-
-    Parameters
-    ----------
-    worker : Worker
-        Without a nanny nothing is written.
-    """
+    """Writes to a file what a worker logs, until it is closed. `worker`: without a nanny nothing is written."""
 
     def __init__(self, worker: Any) -> None:
         super().__init__()
@@ -80,10 +74,7 @@ class Recorder(logging.Handler):
 class Witness:
     """Tells the scheduler how the worker of a nanny ended, and what it logged before.
 
-    Parameters
-    ----------
-    nanny : Nanny
-        One that lacks what is relied on is not touched.
+    `nanny`: one that lacks what is relied on is not touched.
     """
 
     def __init__(self, nanny: Any) -> None:

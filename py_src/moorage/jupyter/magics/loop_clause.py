@@ -40,13 +40,7 @@ def split_loop(line: str) -> tuple[str, str]:
 
 
 def read_loop(clause: str) -> Loop:
-    """Take the head of a loop apart.
-
-    Raises
-    ------
-    ArgumentError
-        With Python's own reason, if it is none.
-    """
+    """Take the head of a loop apart. Raises ArgumentError with Python's own reason, if it is none."""
     head = _without_comment(clause).rstrip().removesuffix("\\").rstrip()
     source = f"{head} pass" if head.endswith(":") else f"{head}: pass"
     shown = repr(clause.strip())

@@ -24,11 +24,7 @@ class BackgroundThread:
         """Have `work` done, and wait a while for its end.
 
         `seconds`: of the wait. Returns what becomes of the work if it takes longer than that; None when it is done.
-
-        Raises
-        ------
-        Exception
-            What `work` has raised in that time.
+        Raises what `work` has raised in that time.
         """
         if self._thread is None:
             self._thread = Thread(target=self._run, name=self._name, daemon=True)

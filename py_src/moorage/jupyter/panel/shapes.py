@@ -10,10 +10,7 @@ from moorage.errors import InputError
 def check(message: Any, shape: type, what: str) -> None:
     """Check that `message` is of `shape`, a ``TypedDict`` of ``wire/panel.py``. Further fields are let through.
 
-    Raises
-    ------
-    InputError
-        Names the field.
+    Raises InputError, which names the field.
     """
     if wrong := _wrong(message, shape, what):
         raise InputError(wrong, "Panel and kernel may be of different versions: update moorage, and reload the page.")

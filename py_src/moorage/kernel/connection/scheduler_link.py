@@ -107,16 +107,9 @@ class SchedulerLink:
     async def place(self, items: list[PlaceItem], loads: Sequence[Load] = (), call: str = "") -> set[Any]:
         """Record placements on the scheduler, and have it deliver small values of theirs first.
 
-        Returns those of `loads` that are on no worker.
-
-        Raises
-        ------
-        UnknownWorkerError
-            If a placement names a worker that was never there and is not asked for. Nothing has changed.
-        NotPlaceableError
-            If a key is that of an actor. Nothing has changed.
-        CancelledError
-            If `withdraw` came first. Nothing has changed.
+        Returns those of `loads` that are on no worker. Raises UnknownWorkerError if a placement names a worker that was
+        never there and is not asked for. Nothing has changed. Raises NotPlaceableError if a key is that of an actor.
+        Nothing has changed. Raises CancelledError if `withdraw` came first. Nothing has changed.
         """
         asking = self._scheduler.moorage_place(
             items=items, client=self.client.id, requested=list(self.requested), loads=loads, call=call

@@ -159,12 +159,8 @@ class Bringing(Inventory):
     async def rebind(self, name: str, value: Any) -> None:
         """Bind the notebook's `name`, which has `value`, to the same value in memory that the host shares.
 
-        Nothing is stale by that: it is what was placed. Whoever else refers to `value` keeps it.
-
-        Raises
-        ------
-        NotMappableError, StaleError
-            It is placed, and the name has what it had.
+        Nothing is stale by that: it is what was placed. Whoever else refers to `value` keeps it. Raises
+        NotMappableError or StaleError: then it is placed, and the name has what it had.
         """
         record = self.record(name)
         structure, keys = self._structure(record), list(record["keys"])

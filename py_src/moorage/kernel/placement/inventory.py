@@ -77,13 +77,7 @@ class Inventory:
     # Names and states
 
     def record(self, name: str) -> VariableRecord:
-        """Return what the scheduler said last of a variable.
-
-        Raises
-        ------
-        UnknownVariableError
-            Names those there are.
-        """
+        """Return what the scheduler said last of a variable. Raises UnknownVariableError, which names all."""
         variables, _ = self.link.mirror.snapshot()
         names = shown_names(variables, self.owner)
         if name in names:

@@ -91,12 +91,8 @@ class Placer(Bringing):
         """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
 
         `values`: those that are what is placed under their name already, and unchanged, are only moved. `names`:
-        variables that are placed already. `timeout`: as in `place`.
-
-        Raises
-        ------
-        InputError, DoesNotFitError
-            Nothing has changed.
+        variables that are placed already. `timeout`: as in `place`. Raises InputError or DoesNotFitError; nothing has
+        changed then.
         """
         moved = list(names)
         if how.rebind:
@@ -115,10 +111,7 @@ class Placer(Bringing):
     async def release(self, names: Iterable[str]) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
 
-        Raises
-        ------
-        UnknownVariableError
-            Nothing has changed.
+        Raises UnknownVariableError; nothing has changed then.
         """
         await self._recorded(names := list(names))
         await self.link.release([(await self.find(name))["vid"] for name in names])

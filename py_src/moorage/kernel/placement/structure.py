@@ -67,14 +67,8 @@ class Structure:
 def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
     """Return the shape of `data` and its elements.
 
-    `whole`: take it as one value whatever its type.
-
-    Raises
-    ------
-    NotPlaceableError
-        For an iterator, which can be read once only, and for an Actor, which lives on its worker.
-    InputError
-        For a dict with keys that Dask cannot use.
+    `whole`: take it as one value whatever its type. Raises NotPlaceableError for an iterator, which can be read once
+    only, and for an Actor, which lives on its worker. Raises InputError for a dict with keys that Dask cannot use.
     """
     _check_placeable(data)
     if whole:
@@ -135,12 +129,8 @@ def futures_in(value: Any) -> list[Future[Any]] | None:
     """Return the futures of a value that is on the cluster already, or None.
 
     That is a future, a list, tuple, set or dict of nothing but futures, or a persisted Dask collection, or a list of
-    delayed objects that are. They are in the order of the parts.
-
-    Raises
-    ------
-    NotPlaceableError
-        For a Dask collection that is not persisted.
+    delayed objects that are. They are in the order of the parts. Raises NotPlaceableError for a Dask collection that
+    is not persisted.
     """
     if isinstance(value, Future):
         return [value]

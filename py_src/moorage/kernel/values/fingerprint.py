@@ -35,13 +35,7 @@ def image_of(value: Any, name: str = "", *, copy: bool = False) -> Image:
 
 
 def fingerprint(value: Any, name: str = "") -> str:
-    """Return the digest of the image of `value`: 32 hexadecimal digits.
-
-    Raises
-    ------
-    UnpicklableError
-        As `image_of`.
-    """
+    """Return the digest of the image of `value`: 32 hexadecimal digits. Raises UnpicklableError as `image_of` does."""
     try:
         return images.fingerprint(value, _read)
     except Exception as error:

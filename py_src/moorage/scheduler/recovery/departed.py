@@ -40,13 +40,7 @@ class Departed:
         self._pool.__dict__["connect"] = self.connect
 
     async def connect(self, addr: Address, timeout: float | None = None) -> Comm:
-        """As ``ConnectionPool.connect``.
-
-        Raises
-        ------
-        CommClosedError
-            At once, if a worker at `addr` has left.
-        """
+        """As ``ConnectionPool.connect``. Raises CommClosedError at once if a worker at `addr` has left."""
         if self._until.get(addr, 0.0) > monotonic():
             raise CommClosedError(f"The worker at {addr} has left.")
         with connecting():

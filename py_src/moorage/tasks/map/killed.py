@@ -23,12 +23,7 @@ _PAUSE = 0.1  # seconds: the nanny's word may come after Dask's
 
 
 async def end_of(client: Client, error: KilledWorker) -> WorkerEnd:
-    """Return how the last worker of a task has ended; on the event loop of `client`.
-
-    Raises
-    ------
-    UnreachableError
-    """
+    """Return how the last worker of a task has ended; on the event loop of `client`. Raises UnreachableError."""
     tries = _TRIES if error.last_worker.nanny is not None else 1
     while True:
         facts = (await facts_of(client, [], error.last_worker.address))["worker"]
