@@ -25,18 +25,10 @@ from moorage.model import WorkerInfo
 
 @dataclass(slots=True)
 class Needs:
-    """Bytes that something would take.
+    """Bytes that something would take."""
 
-    Attributes
-    ----------
-    private : dict of str to int
-        Worker name -> bytes that the worker would have for itself.
-    shared : dict of str to int
-        Host -> bytes that its workers would share.
-    """
-
-    private: dict[str, int] = field(default_factory=dict)
-    shared: dict[str, int] = field(default_factory=dict)
+    private: dict[str, int] = field(default_factory=dict)  # worker name -> bytes that the worker would have for itself
+    shared: dict[str, int] = field(default_factory=dict)  # host -> bytes that its workers would share
 
     def add(self, other: Needs) -> None:
         """Add what something else would take."""
@@ -66,10 +58,7 @@ def unspilled() -> float:
 def most(worker: WorkerInfo, share: float | None = None) -> float:
     """Return the bytes that a worker can have for itself; infinite without a limit.
 
-    Parameters
-    ----------
-    share : float, optional
-        Of its limit; `usable` by default.
+    `share`: of its limit; `usable` by default.
     """
     return (usable() if share is None else share) * worker.memory_limit if worker.memory_limit else math.inf
 
@@ -100,12 +89,7 @@ def host_free(workers: Iterable[WorkerInfo]) -> dict[str, float]:
 def fits_as_shared(nbytes: int, worker: WorkerInfo, rooms: Mapping[str, float]) -> bool:
     """Whether memory of its host may be taken for a value that `worker` maps; see the module's text.
 
-    Parameters
-    ----------
-    nbytes : int
-        Of the value.
-    rooms : mapping of str to float
-        From `together`.
+    `nbytes`: of the value. `rooms`: from `together`.
     """
     return nbytes <= max(most(worker), rooms.get(worker.host, 0.0))
 
@@ -113,15 +97,8 @@ def fits_as_shared(nbytes: int, worker: WorkerInfo, rooms: Mapping[str, float]) 
 def check(label: str, needs: Needs, workers: Sequence[WorkerInfo]) -> None:
     """Check that each worker and each host can take what it would get.
 
-    Parameters
-    ----------
-    label : str
-        What it is, for the error.
-
-    Raises
-    ------
-    DoesNotFitError
-        Names each worker that cannot take its part, with what it has, and who could; or the host.
+    `label`: what it is, for the error. Raises DoesNotFitError, which names each worker that cannot take its part, with
+    what it has, and who could; or the host.
     """
     rooms = {worker.name: max(0.0, free(worker)) for worker in workers}
     short = [name for name, need in needs.private.items() if need > rooms.get(name, math.inf)]

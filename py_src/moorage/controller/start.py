@@ -210,10 +210,8 @@ def attach(
             if is_asynchronous(target):
                 raise InputError("Cannot attach to an asynchronous Client.", "Attach to the address of its scheduler.")
             # Two on one client would take each other's events away.
-            for controller in registry.all_controllers():
-                if controller.client is target and _is_there(controller):
-                    registry.add(controller)
-                    return controller
+            if (known := _known(lambda one: one.client is target)) is not None:
+                return known
             return _controller(target, name=_short(target), kind="attached", cluster=target.cluster, owns_client=False)
         case Cluster():
             return _attach_object(target, limit)
@@ -240,10 +238,8 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
         )
     if cluster.status != Status.running:
         raise UnreachableError(f"The {kind} {cluster.name} is {cluster.status.name}.", "Create a new one.")
-    for controller in registry.all_controllers():
-        if controller.dask_cluster is cluster and _is_there(controller):
-            registry.add(controller)
-            return controller
+    if (known := _known(lambda one: one.dask_cluster is cluster)) is not None:
+        return known
     controller = _controller(connected(cluster, limit), name=str(cluster.name), kind=kind, cluster=cluster)
     if (adaptive := adaptive_of(cluster)) is not None and adaptive.periodic_callback is not None:
         controller.link.notice(
@@ -262,10 +258,8 @@ def _attach_again(lost: ClusterController, security: Security | None, limit: flo
 
 
 def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
-    for controller in registry.all_controllers():
-        if controller.address == cluster.address and _is_there(controller):
-            registry.add(controller)
-            return controller
+    if (known := _known(lambda one: one.address == cluster.address)) is not None:
+        return known
     client = client_at(cluster.address, security or (from_texts(cluster.tls) if cluster.tls else None), limit)
     controller = _controller(client, name=cluster.name, kind=cluster.kind)
     controller.placer.direct = cluster.kind == "local" and cluster.host == socket.gethostname()
@@ -304,8 +298,13 @@ def _controller(client: Client, same_environment: bool = False, **facts: Any) ->
     return controller
 
 
-def _is_there(controller: ClusterController) -> bool:
-    return controller.status == "connected" and not controller.lost
+def _known(is_it: Callable[[ClusterController], bool]) -> ClusterController | None:
+    """Return the controller that is connected to a cluster already, and make it the current one."""
+    for controller in registry.all_controllers():
+        if is_it(controller) and controller.status == "connected" and not controller.lost:
+            registry.add(controller)
+            return controller
+    return None
 
 
 def _is_host_and_port(text: str) -> bool:

@@ -40,14 +40,9 @@ PRELOADABLE = ("numpy", "pandas")
 
 @dataclass(frozen=True)
 class StartProgress:
-    """How far a start has come.
+    """How far a start has come."""
 
-    Attributes
-    ----------
-    arrived, requested : int
-        Workers.
-    """
-
+    # `arrived`, `requested`: workers
     arrived: int
     requested: int
 

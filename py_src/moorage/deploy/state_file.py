@@ -27,27 +27,16 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True)
 class KeptCluster:
-    """What there is to know of a kept cluster.
+    """What there is to know of a kept cluster."""
 
-    Attributes
-    ----------
-    name, kind, address, dashboard_link : str
-        As in `Control.info`.
-    pid : int
-        Of its host process.
-    host : str
-        Name of the machine of its host process.
-    tls : dict of str to str
-        Credentials, as `to_texts` makes them.
-    """
-
+    # `name`, `kind`, `address`, `dashboard_link`: as in `Control.info`
     name: str
     kind: str
     address: str
     dashboard_link: str
-    pid: int
-    host: str
-    tls: dict[str, str]
+    pid: int  # of its host process
+    host: str  # name of the machine of its host process
+    tls: dict[str, str]  # credentials, as `to_texts` makes them
 
 
 class StateFile:

@@ -71,25 +71,14 @@ class Layout(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """Where a buffer of an image lies in the memory of the value it was made of.
+    """Where a buffer of an image lies in the memory of the value it was made of."""
 
-    Attributes
-    ----------
-    start, stop : int
-        Addresses.
-    number : int
-        Of the buffer.
-    content : bytes
-        Digest of the buffer.
-    memory : memoryview
-        Keeps the address from being used again.
-    """
-
+    # `start`, `stop`: addresses
     start: int
     stop: int
-    number: int
-    content: bytes
-    memory: memoryview
+    number: int  # of the buffer
+    content: bytes  # digest of the buffer
+    memory: memoryview  # keeps the address from being used again
 
 
 @dataclass(frozen=True, slots=True, eq=False)

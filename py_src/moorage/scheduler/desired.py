@@ -15,39 +15,23 @@ def _one_value() -> StructureDict:
 
 @dataclass(slots=True)
 class Record:
-    """A variable and its placement.
+    """A variable and its placement."""
 
-    Attributes
-    ----------
-    vid : str
-        Unique on the scheduler.
-    structure, typename, detail
-        What the notebook wants to remember of the value; not looked at here.
-    nbytes : dict of key to int
-        Bytes of each key as the notebook has sent it; -1 where only the workers know.
-    client : str or None
-        The Dask client that can send the values again.
-    hold : bool
-        The keys live as long as this record, and not only as long as somebody has futures of them.
-    spread : str
-        ``memory`` or ``blocks``: the keys are dealt evenly, by bytes or by number. Empty: they are not.
-    like : tuple of Dask keys
-        If there are any: each key is kept beside its counterpart.
-    """
-
-    vid: str
+    vid: str  # unique on the scheduler
     name: str
     owner: str
     keys: tuple[Key, ...]
     placement: Placement
+    # `structure`, `typename`, `detail`: what the notebook wants to remember of the value; not looked at here
     structure: StructureDict = field(default_factory=_one_value)
     typename: str = ""
     detail: str = ""
+    # bytes of each key as the notebook has sent it; -1 where only the workers know
     nbytes: dict[Key, int] = field(default_factory=dict)
-    client: str | None = None
-    hold: bool = True
-    spread: str = ""
-    like: tuple[Key, ...] = ()
+    client: str | None = None  # the Dask client that can send the values again
+    hold: bool = True  # the keys live as long as this record, and not only as long as somebody has futures of them
+    spread: str = ""  # ``memory`` or ``blocks``: the keys are dealt evenly, by bytes or by number. Empty: they are not.
+    like: tuple[Key, ...] = ()  # if there are any: each key is kept beside its counterpart
 
 
 def record_of(item: PlaceItem, placement: Placement, client: str, before: Record | None) -> Record:

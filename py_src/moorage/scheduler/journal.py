@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import fields
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -31,21 +32,8 @@ _HOST_STEP = 0.05  # of what a host has left, which changes all the time
 
 
 def worker_dict(worker: WorkerInfo) -> WorkerDict:
-    """Return the wire form of a worker."""
-    return {
-        "name": worker.name,
-        "address": worker.address,
-        "host": worker.host,
-        "nthreads": worker.nthreads,
-        "memory_limit": worker.memory_limit,
-        "status": worker.status,
-        "managed": worker.managed,
-        "process": worker.process,
-        "spilled": worker.spilled,
-        "host_shared": worker.host_shared,
-        "host_free": worker.host_free,
-        "shares": worker.shares,
-    }
+    """Return the wire form of a worker, which has the same fields."""
+    return {field.name: getattr(worker, field.name) for field in fields(worker)}  # type: ignore[return-value]
 
 
 class Journal:

@@ -158,23 +158,10 @@ class StateMaker:
         known = self._workers.get(name)
         if known is not None and known[0] is worker and known[1] == named:
             return known[2]
-        made: PanelWorker = {
-            "name": worker["name"],
-            "host": worker["host"],
-            "nthreads": worker["nthreads"],
-            "status": worker["status"],
-            "memory_limit": worker["memory_limit"],
-            "managed": worker["managed"],
-            "process": worker["process"],
-            "spilled": worker["spilled"],
-            "collections": named[0],
-            "results": named[1],
-            "host_shared": worker["host_shared"],
-            "host_free": worker["host_free"],
-            "shares": worker["shares"],
-        }
+        made: Any = {**worker, "collections": named[0], "results": named[1]}
+        del made["address"]
         self._workers[name] = (worker, named, made)
-        return made
+        return made  # type: ignore[no-any-return]
 
 
 def _named(placement: PlacementDict, addresses: Mapping[str, str]) -> PlacementDict:

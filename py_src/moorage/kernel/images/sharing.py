@@ -214,16 +214,9 @@ class Sharing:
 class Shared:
     """Images that lie in shared memory, which stays as it is until they are released. A context manager.
 
-    Attributes
-    ----------
-    leases : dict of str to Lease
-        By digest.
-    private : dict of str to str
-        Why a worker cannot map them, by address; an empty text if it can.
-    elsewhere : set of str
-        Addresses of workers of other hosts.
-    far : dict of (str, str) to Handle
-        Where an image, by digest, lies on the host of a worker, by address, that is not this one.
+    `leases`: by digest. `private`: why a worker cannot map them, by address; an empty text if it can. `elsewhere`:
+    addresses of workers of other hosts. `far`: where an image, by digest, lies on the host of a worker, by address,
+    that is not this one.
     """
 
     def __init__(self) -> None:

@@ -16,22 +16,13 @@ _MOST = 2  # names in a warning
 
 
 class Shortage(NamedTuple):
-    """That a worker is short of memory.
+    """That a worker is short of memory."""
 
-    Attributes
-    ----------
-    worker, what : str
-        Its name, and what it is about to do or does.
-    filled : str
-        What fills it, as a sentence.
-    remedy : str
-        What would free that; empty if it goes by itself.
-    """
-
+    # `worker`, `what`: its name, and what it is about to do or does
     worker: str
     what: str
-    filled: str
-    remedy: str
+    filled: str  # what fills it, as a sentence
+    remedy: str  # what would free that; empty if it goes by itself
 
 
 def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[str]:

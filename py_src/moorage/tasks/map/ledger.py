@@ -46,53 +46,27 @@ class Progress(NamedTuple):
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Batch:
-    """Items that are one task.
-
-    Attributes
-    ----------
-    indices : range or list of int
-        Of the items.
-    items : sequence, or dict by position
-        Kept until they have ended well and are here; of a batch with errors, those of the errors are kept.
-    status : str
-        ``failed``: as a whole, with `error`; single items fail with `errors`.
-    future : Future or None
-        None once the values are here.
-    values : list or None
-        None as long as they are on the cluster only.
-    errors : dict of int to dict
-        By position in the batch: see ``describe`` in ``worker/tasks/errors.py``.
-    nbytes : int
-        Size of the values, bytes, as estimated on the worker.
-    progress, progress_failed : int
-        Items that have ended, as reported meanwhile.
-    report : dict or None
-        What the worker said when it was through.
-    worker : str
-        Name of the worker that runs or ran it.
-    attempt : int
-        How often it was sent again.
-    alone : bool
-        Nothing else of its map was on the cluster since it was sent.
-    superseded : set of int
-        Positions of items that were sent again in a batch of their own, which counts instead.
-    """
+    """Items that are one task."""
 
     number: int
-    indices: range | list[int]
+    indices: range | list[int]  # of the items
+    # kept until they have ended well and are here; of a batch with errors, those of the errors are kept
     items: Sequence[Any] | dict[int, Any] = ()
-    status: Status = "running"
-    future: Future[Any] | None = None
-    values: list[Any] | None = None
+    status: Status = "running"  # ``failed``: as a whole, with `error`; single items fail with `errors`
+    future: Future[Any] | None = None  # None once the values are here
+    values: list[Any] | None = None  # None as long as they are on the cluster only
+    # by position in the batch: see ``describe`` in ``worker/tasks/errors.py``
     errors: dict[int, Described] = field(default_factory=dict)
     error: BaseException | None = None
-    nbytes: int = 0
+    nbytes: int = 0  # size of the values, bytes, as estimated on the worker
+    # `progress`, `progress_failed`: items that have ended, as reported meanwhile
     progress: int = 0
     progress_failed: int = 0
-    report: DoneReport | None = None
-    worker: str = ""
-    attempt: int = 0
-    alone: bool = False
+    report: DoneReport | None = None  # what the worker said when it was through
+    worker: str = ""  # name of the worker that runs or ran it
+    attempt: int = 0  # how often it was sent again
+    alone: bool = False  # nothing else of its map was on the cluster since it was sent
+    # positions of items that were sent again in a batch of their own, which counts instead
     superseded: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
