@@ -153,5 +153,5 @@ def test_names_of_workers_and_collections_that_mean_nothing_are_refused(cluster:
     x, y, _ = xyz()
     with pytest.raises(UnknownWorkerError, match="no worker 'carl'"):
         cluster.compute(x, workers={x: "carl"})
-    with pytest.raises(InputError, match="Delayed that is no part of what should be computed"):
+    with pytest.raises(InputError, match="Delayed that is not part of what is computed"):
         cluster.compute(x, workers={y: "carol"})

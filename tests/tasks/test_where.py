@@ -126,6 +126,6 @@ def test_a_variable_can_be_looped_over_by_element(cluster):
 
 def test_resources_that_no_worker_offers_are_told_and_waited_for(cluster, capsys):
     future = cluster.submit(lambda: 1, resources={"GPU": 2})
-    assert "No worker offers GPU=2: this waits until one comes that does." in capsys.readouterr().out
+    assert "No worker offers GPU=2: waiting for one that does." in capsys.readouterr().out
     assert not future.done()
     future.release()

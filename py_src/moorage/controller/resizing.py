@@ -97,7 +97,7 @@ class Resizing(Connected):
         if minimum is None and maximum is None:
             return self._run(lambda: self._size.command("fix"), asynchronous)
         if maximum is None:
-            raise InputError(f"From {minimum} to how many workers?", "Give a maximum as well.")
+            raise InputError(f"Adaptive scaling from {minimum} workers has no maximum.", "Give one as well.")
         return self._run(lambda: self._adapt(minimum or 0, maximum, options), asynchronous)
 
     async def _adapt(self, minimum: int, maximum: int, options: dict[str, Any]) -> Adapting:

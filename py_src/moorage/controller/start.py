@@ -244,7 +244,7 @@ def _attach_object(cluster: Cluster, limit: float) -> ClusterController:
     if (adaptive := adaptive_of(cluster)) is not None and adaptive.periodic_callback is not None:
         controller.link.notice(
             "warning",
-            f"The {kind} adapts its size as Dask does, which closes workers also when their data cannot be moved.",
+            f"The {kind} adapts its size as Dask does, which closes workers even when their data cannot be moved.",
             "%cluster adapt MIN MAX does it without losing data.",
         )
     return controller

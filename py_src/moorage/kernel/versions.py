@@ -40,7 +40,7 @@ def check_scheduler(where: str, packages: Mapping[str, str | None]) -> None:
 def not_understood(where: str, packages: Mapping[str, str | None], error: Exception) -> VersionError:
     """Return the error that says that placement does not start on a scheduler, for instance one that is too new."""
     return VersionError(
-        f"Placement does not start on the scheduler at {where} ({type(error).__name__}: {error}). It runs distributed"
+        f"Placement cannot start on the scheduler at {where} ({type(error).__name__}: {error}). It runs distributed"
         f" {packages.get('distributed')}, this notebook {version('distributed')}.",
         "Use the same version on both sides, or a version of moorage that supports it.",
     )
@@ -57,8 +57,7 @@ def check_taken(answers: Iterable[tuple[str, Any]]) -> None:
             _, error, traceback = clean_exception(answer["exception"], answer["traceback"])
             assert error is not None
             raise VersionError(
-                f"What moorage runs on workers does not start on the one at {address}"
-                f" ({type(error).__name__}: {error}).",
+                f"What moorage runs on workers cannot start on the one at {address} ({type(error).__name__}: {error}).",
                 "Use the same versions there as in this notebook, or a moorage that knows those versions.",
             ) from error.with_traceback(traceback)
 

@@ -33,14 +33,14 @@ def unpicklable(named: Mapping[str, Any], error: BaseException) -> UnpicklableEr
     if any(isinstance(one, RecursionError) for one in (error, error.__cause__, error.__context__)):
         return UnpicklableError(
             f"{name or _own_name(value) or type(value).__name__} cannot leave the notebook: it is nested too deeply.",
-            "Keep what is linked side by side, in a list or an array, with positions in the place of links.",
+            "Keep the linked objects in a list or an array, and refer to them by position.",
         )
     path, culprit, user = _find(value, name or _own_name(value))
     what = type(culprit).__name__
     where = f" It is used by {user!r}." if user else ""
     return UnpicklableError(
         f"{path or what} (of type {what}) cannot leave the notebook: {error}",
-        f"Make it where it is needed, inside the code that runs on the worker, or leave it out.{where}",
+        f"Create it where it is needed, inside the code that runs on the worker, or leave it out.{where}",
     )
 
 

@@ -36,12 +36,12 @@ def check_key(key: Any) -> None:
 def check_callable(function: Any) -> None:
     """Raise InputError if `function` cannot be run on a worker, whatever it is given."""
     if not callable(function):
-        raise InputError(f"A {type(function).__name__} cannot be called.", "Give a function and its arguments.")
+        raise InputError(f"A {type(function).__name__} is not callable.", "Give a function and its arguments.")
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isasyncgenfunction(function):
         raise InputError(
-            f"{name_of(function)} is an async generator function: what it makes cannot leave the worker step by step.",
+            f"{name_of(function)} is an async generator function: its items cannot leave the worker one by one.",
             "Return a list from a coroutine function: [item async for item in ...]",
         )
 

@@ -115,7 +115,7 @@ class OnEach(Mapping[str, Any]):
         """
         if not self.wait(timeout):
             raise WaitTimeoutError(
-                f"{self!r} within {timeout:g} s.", "It continues: gather again, or allow more time with timeout=."
+                f"{self!r} within {timeout:g} s.", "It goes on: gather again, or allow more time with timeout=."
             )
         return {worker: self[worker] for worker in self}
 

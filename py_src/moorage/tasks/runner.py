@@ -258,7 +258,7 @@ class Submitter:
         workers = identity["workers"].values()
         if not any(all(worker["resources"].get(name, 0) >= n for name, n in asked.items()) for worker in workers):
             wanted = ", ".join(f"{name}={n:g}" for name, n in asked.items())
-            options.say(f"No worker offers {wanted}: this waits until one comes that does.")
+            options.say(f"No worker offers {wanted}: waiting for one that does.")
 
     def _notebook(self, namespace: dict[str, Any] | None = None) -> Notebook:
         """Return what functions of the notebook, or of a plain script, see as their globals."""

@@ -97,7 +97,7 @@ class Explainer:
             try:
                 futures_of(value)
             except CancelledError:
-                return Why(name, "forgotten", "it was cancelled.", "Run the cell again that makes it.")
+                return Why(name, "forgotten", "it was cancelled.", "Run the cell that makes it again.")
             return Why(name, "lazy", f"nothing of it is on the cluster until %persist {name} or %compute {name}.")
         remedy = f"%scatter, %broadcast or %pin {name} places it."
         return Why(name, "not placed", "it is in the notebook only.", remedy)
@@ -120,7 +120,7 @@ class Explainer:
             if results.done():
                 return Why(subject, "cancelled", "it was never started.", f"{name}.retry() runs it.")
             return Why(
-                subject, "queued", "other items are before it.", "More workers begin it sooner: %cluster scale N."
+                subject, "queued", "other items are before it.", "More workers would start it sooner: %cluster scale N."
             )
         batch, position = located
         error = ""
@@ -132,7 +132,7 @@ class Explainer:
             error = await offload(_in_words, batch, position, index)
         keys = [batch.future.key] if batch.future is not None and not error else []
         if not keys and not error and batch.status == "running":
-            return Why(subject, "waiting", "it is about to be sent.", "It begins by itself.")
+            return Why(subject, "waiting", "it is about to be sent.", "It starts by itself.")
         reply = await facts_of(self._client, keys)
         return why_item(subject, name, error, batch.worker, batch.attempt, keys, reply)
 

@@ -40,7 +40,7 @@ def test_what_cannot_be_computed_is_told(notebook):
         ("%compute nothing", UnknownVariableError, "nothing"),
         ("%compute word", InputError, "word is a str, which is not a Dask collection"),
         ("%compute x --on x=carol", UnknownWorkerError, "'carol'"),
-        ("%compute x --on y=bob", InputError, "no part of what should be computed"),
+        ("%compute x --on y=bob", InputError, "not part of what is computed"),
     ):
         error, _ = notebook.fail(line)
         assert isinstance(error, kind)

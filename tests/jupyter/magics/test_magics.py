@@ -362,7 +362,7 @@ def test_of_two_clusters_the_one_attached_last_is_meant(notebook, running):
         assert list(notebook.names["second"]) == ["x"]
         assert list(running) == []
         shown = notebook.run("%cluster")
-        assert f"The magics mean {notebook.names['second'].name}" in shown
+        assert f"The magics use {notebook.names['second'].name}" in shown
         notebook.run("%cluster attach cluster\n%broadcast x")
         assert list(running) == ["x"]
         notebook.run("%cluster attach second")

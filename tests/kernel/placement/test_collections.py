@@ -96,7 +96,7 @@ def test_parts_are_kept_with_those_of_another_collection(cluster):
     assert [part.workers for part in cluster["right"].parts] == where
     cluster.pin("left", ["bob"])
     eventually(lambda: shares(cluster, "right") == {"bob": 8}, 10)
-    with pytest.raises(InputError, match="It has 8 parts, and what it should be like has 4"):
+    with pytest.raises(InputError, match="It has 8 parts, and the collection that it should be like has 4"):
         cluster.scatter(right, "right", like=on(cluster, frame(4), "alice"))
     with pytest.raises(InputError, match="Only a Dask collection"):
         cluster.scatter([1, 2], "numbers", like="left")

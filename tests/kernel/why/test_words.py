@@ -195,7 +195,7 @@ def test_an_item_that_was_sent_again_says_so():
         (worker_facts("died", code=3), None, None, "gone", "with exit code 3, and nobody had told it to"),
         (worker_facts(), None, None, "gone", "has left"),
         (worker_facts("died", seconds=12), info(), None, "restarted", "nobody had told it to"),
-        (worker_facts(), info(status="init"), None, "waiting", "only just come"),
+        (worker_facts(), info(status="init"), None, "waiting", "just joined"),
         (worker_facts(), info(status="closing"), None, "closing", "about to leave"),
         (worker_facts(), info(status="paused"), None, "paused", "takes no tasks"),
         (worker_facts(), info(status="paused"), "is paused, at 1 of 2", "paused", "it is paused, at 1 of 2: big takes"),

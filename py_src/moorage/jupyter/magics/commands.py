@@ -53,11 +53,11 @@ class MoorageMagics(Magics):
     def _cluster_status(self, _: cluster_line.ClusterArguments) -> None:
         controllers = registry.all_controllers()
         if not controllers:
-            print("No cluster. %cluster start starts one, %cluster attach uses one that runs.")
+            print("No cluster: start one with %cluster start, or attach to a running one with %cluster attach.")
         for controller in controllers:
             publish(show_cluster(controller), raw=True)
         if len(controllers) > 1:
-            print(f"The magics mean {controllers[-1].name}; %cluster attach VARIABLE chooses another one.")
+            print(f"The magics use {controllers[-1].name}; %cluster attach VARIABLE switches to another.")
 
     def _cluster_start(self, args: cluster_line.ClusterArguments) -> None:
         check_free(self.shell.user_ns, args.variable)
@@ -118,7 +118,7 @@ class MoorageMagics(Magics):
     def _cluster_leave(self, _: cluster_line.ClusterArguments) -> None:
         controller = registry.current()
         controller.leave()
-        print(f"{controller.name}: left; it goes on")
+        print(f"{controller.name}: left; it keeps running")
 
     def _cluster_stop(self, _: cluster_line.ClusterArguments) -> None:
         held = [value for value in self.shell.user_ns.values() if isinstance(value, ClusterController)]
@@ -311,7 +311,7 @@ class MoorageMagics(Magics):
             show_from_users_code(self.shell, error)
             raise
         raise WaitTimeoutError(
-            f"{name} was not complete within {timeout:g} s.", "It continues: wait again, or longer with --timeout."
+            f"{name} was not complete within {timeout:g} s.", "It goes on: wait again, or allow more with --timeout."
         )
 
     @line_magic

@@ -113,7 +113,7 @@ def quote(text: str) -> str:
     if not all(char.isprintable() for char in text):
         raise ArgumentError(
             f"{text!r} cannot be written in the line of a magic: it has unprintable characters.",
-            "Use the same verb in Python, such as cluster.pin('x', workers=[...]).",
+            "Use the Python method instead, such as cluster.pin('x', workers=[...]).",
         )
     return "'" + text.replace("'", "'\"'\"'") + "'"
 

@@ -61,7 +61,7 @@ def read_loop(clause: str) -> Loop:
         compile(ast.Expression(loop.iter), "", "eval")
     except SyntaxError as error:
         raise ArgumentError(
-            f"{shown} cannot be run over here: {error.msg}.", "Make a list of the items in a cell before this one."
+            f"{shown} cannot be looped over here: {error.msg}.", "Make a list of the items in a cell before this one."
         ) from None
     target, iterable = (ast.get_source_segment(source, part) or "" for part in (loop.target, loop.iter))
     return Loop(target, iterable)

@@ -65,7 +65,7 @@ def check_writable(elements: Elements, *, in_process: bool) -> None:
         )
     if any(_LOCKED in image.stream and any(map(is_mapped, image.buffers)) for image in elements.images):
         raise InputError(
-            "It has arrays that are mapped from what the workers have, read-only, and would be read-only there, too.",
+            "It contains arrays that are mapped read-only from the workers' memory, and would be read-only there, too.",
             "Place a copy: x.copy(), or copy.deepcopy(x).",
         )
 

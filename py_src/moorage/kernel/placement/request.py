@@ -167,8 +167,8 @@ def _check_like(like: Sequence[Any] | None, elements: Elements) -> None:
         )
     if len(like) != len(elements.keys):
         raise InputError(
-            f"It has {len(elements.keys)} parts, and what it should be like has {len(like)}.",
-            "Repartition or rechunk one of them first, so that part belongs to part.",
+            f"It has {len(elements.keys)} parts, and the collection that it should be like has {len(like)}.",
+            "Repartition or rechunk one of them first, so that their parts match.",
         )
 
 

@@ -70,7 +70,7 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
             return "lost", _error(task), "Place it again with its value: %scatter, %broadcast or %pin."
         case "absent":
             cause = "the scheduler does not know it: it was cancelled, or the cluster is another one or was restarted"
-            return "forgotten", cause, "Run the cell again that makes it."
+            return "forgotten", cause, "Run the cell that makes it again."
         case "restoring":
             cause = "its value is to come from the notebook that placed it"
             return "waiting", cause, "It comes when that notebook answers; if that is gone, place it again."
@@ -90,9 +90,9 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
         case "behind" if worker:
             if task["ahead"]:
                 return "queued", f"{worker} has {_others(task['ahead'])} to do and has not begun it", _MORE
-            return "waiting", f"{worker} has not begun it: it fetches what the task needs first", "It begins by itself."
+            return "waiting", f"{worker} has not begun it: it fetches what the task needs first", "It starts by itself."
         case "behind":
-            return "waiting", "the scheduler is about to give it to a worker", "It begins by itself."
+            return "waiting", "the scheduler is about to give it to a worker", "It starts by itself."
 
 
 def _no_worker(task: TaskFacts, reply: WhyReply) -> tuple[str, str]:

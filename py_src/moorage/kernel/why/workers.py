@@ -21,7 +21,7 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
         return Why(name, "gone", *_gone(facts["end"]))
     match info.status:
         case "init":
-            return Why(name, "waiting", "it has only just come.", "It runs in a moment.")
+            return Why(name, "waiting", "it has just joined.", "It will be running in a moment.")
         case "closing":
             return Why(name, "closing", "it is about to leave; its data moves first.", "To keep it: %cluster scale N.")
         case "paused" if short is None:

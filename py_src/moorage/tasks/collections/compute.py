@@ -73,7 +73,7 @@ def on_workers(
     for one, own in zip(asked, keys, strict=True):
         if not own:
             raise InputError(
-                f"workers= names a {type(one.collection).__name__} that is no part of what should be computed.",
+                f"workers= names a {type(one.collection).__name__} that is not part of what is computed.",
                 "Name the collection itself, or those that it was made of.",
             )
         restrictions.update(dict.fromkeys(own, one.workers))

@@ -27,7 +27,7 @@ def together(client: Client, futures: Sequence[Future[Any]], origins: Sequence[A
     as these do. Raises InputError if the values do not make a collection together.
     """
     if not futures:
-        raise InputError("The loop had no items, so there are no parts of a collection.", "Leave out --collection.")
+        raise InputError("The loop had no items, so there is nothing to collect.", "Leave out --collection.")
     about = client.map(_about, futures, pure=False)
     said: list[tuple[str, Any]] = wait_for(client, gather, client, about)
     kinds = {kind for kind, _ in said}
@@ -70,7 +70,8 @@ def _array(
     ndim = len(shapes[0])
     if ndim == 0 or any(len(shape) != ndim for shape in shapes):
         raise InputError(
-            "The arrays have different numbers of axes, or none.", "Return arrays of as many axes, or no --collection."
+            "The arrays have different numbers of axes, or none.",
+            "Return arrays that agree, or leave out --collection.",
         )
     grid = [key[1:] if isinstance(key, tuple) else () for key in origins]
     if len(grid) != len(futures) or any(len(at) != ndim for at in grid) or len(set(grid)) != len(grid):
@@ -80,7 +81,7 @@ def _array(
         for axis, (i, size) in enumerate(zip(at, shape, strict=True)):
             if sizes[axis].setdefault(i, size) != size:
                 raise InputError(
-                    f"Blocks side by side have {sizes[axis][i]} and {size} rows or columns: they make no array.",
+                    f"Neighboring blocks have {sizes[axis][i]} and {size} rows or columns: they form no array.",
                     "Return blocks that fit together, or leave out --collection.",
                 )
     chunks = tuple(tuple(axis[i] for i in sorted(axis)) for axis in sizes)

@@ -376,7 +376,7 @@ class Run:
         batch.attempt += 1
         error: MoorageError | None = None
         if batch.attempt > ATTEMPTS:
-            error = LostError("Data that this item needs was lost repeatedly.", "See .placement() of the cluster.")
+            error = LostError("Data that this item needs was lost repeatedly.", "See cluster.placement().")
         else:
             try:
                 self.backend.wait_held(keys, config.seconds("wait-timeout"))

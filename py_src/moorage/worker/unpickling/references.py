@@ -95,7 +95,7 @@ class _Unpickler(pickle.Unpickler):
             found = self.images.buffer(self.values[index], digest, number, content)
             if found is None:
                 raise pickle.UnpicklingError(
-                    f"a part of a placed {type(self.values[index]).__name__} cannot be told in this worker's copy: "
+                    f"a part of a placed {type(self.values[index]).__name__} cannot be found in this worker's copy: "
                     "it did not come here as it was placed, or code that ran here has changed it; place it again"
                 )
             self.buffers[place] = found
