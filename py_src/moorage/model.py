@@ -158,3 +158,8 @@ def describe(placement: Placement) -> str:
             return "one per host"
         case OnWorkers(workers=workers, each=each):
             return ("on " if each else "spread over ") + ", ".join(workers)
+
+
+def natural(name: str) -> tuple[bool, int, str]:
+    """Return by what to sort the names of workers: numbers come first, in the order of numbers."""
+    return (False, int(name), "") if name.isdecimal() else (True, 0, name)

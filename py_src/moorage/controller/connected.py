@@ -29,7 +29,7 @@ from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
-from moorage.kernel.waiting import RECONNECT, answer, wait_for
+from moorage.kernel.waiting import RECONNECT, answer, running_loop, wait_for
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.why import Explainer
@@ -206,10 +206,7 @@ class Connected(Configurable):
     @property
     def on_loop(self) -> bool:
         """Whether this is called on the client's event loop, where nothing can be waited for."""
-        try:
-            return asyncio.get_running_loop() is self._loop.asyncio_loop
-        except RuntimeError:
-            return False
+        return running_loop() is self._loop.asyncio_loop
 
     @overload
     def _run(self, work: Callable[[], Coroutine[Any, Any, T]], asynchronous: Literal[False] | None = None) -> T: ...

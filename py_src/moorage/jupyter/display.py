@@ -24,7 +24,7 @@ from rich.text import Text
 
 from moorage.errors import MoorageError
 from moorage.kernel.why.answer import Why
-from moorage.model import PlacementState, WorkerInfo, describe
+from moorage.model import PlacementState, WorkerInfo, describe, natural
 from moorage.wire.panel import PanelCluster
 
 Bundle: TypeAlias = dict[str, str]
@@ -56,7 +56,7 @@ def placements(
     if not states:
         nothing = "Nothing is placed. Place a variable with %scatter, %broadcast or %pin."
         return {"text/plain": nothing, "text/html": _page("", nothing)}
-    grid = placement_grid(states, sorted(workers, key=_natural), memory)
+    grid = placement_grid(states, sorted(workers, key=natural), memory)
     return {"text/plain": _text(grid), "text/html": _page(grid, "")}
 
 
@@ -124,10 +124,6 @@ def placement_grid(
     return Grid([printable(title) for title in header], rows, frozenset({2}))
 
 
-def _natural(name: str) -> tuple[bool, int, str]:
-    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
-
-
 def _reason(state: PlacementState) -> str:
     stale = "the notebook's value has changed since it was placed" if state.stale else ""
     return "; ".join(part for part in (state.reason, stale) if part)
@@ -154,7 +150,7 @@ def _holders(state: PlacementState, workers: int) -> str:
 
 def cluster(info: PanelCluster, workers: Sequence[WorkerInfo]) -> Bundle:
     """Return what `%cluster` shows: how the cluster is, and its workers."""
-    workers = sorted(workers, key=lambda worker: _natural(worker.name))
+    workers = sorted(workers, key=lambda worker: natural(worker.name))
     headline = printable(_headline(info, workers))
     # Without the token: what is shown is saved with the notebook, which others may read.
     link = info["dashboard_link"].partition("?")[0]

@@ -48,7 +48,7 @@ def wait_for(
     Raises TimeoutError if the time is up.
     """
     loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop  # type: ignore[union-attr]
-    if loop is _running_loop():
+    if loop is running_loop():
         raise RuntimeError("A blocking call on the client's event loop would deadlock.")
 
     async def run() -> T:
@@ -213,7 +213,8 @@ def _closed() -> UnreachableError:
     return UnreachableError("The connection to the cluster was closed in the meantime.", "See %cluster.")
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop of this thread, if one runs."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from threading import RLock
 
 from moorage.counts import changed, expand, with_workers
-from moorage.model import PlacementState, WorkerInfo
+from moorage.model import PlacementState, WorkerInfo, natural
 from moorage.wire.scheduler import (
     Changes,
     SchedulerSnapshot,
@@ -186,4 +186,4 @@ def _merged(record: VariableRecord, delta: VariableDelta) -> VariableRecord:
 
 def by_name(workers: Iterable[WorkerInfo]) -> list[WorkerInfo]:
     """Return workers by name, numbers in the order of numbers."""
-    return sorted(workers, key=lambda w: (0, int(w.name), "") if w.name.isdecimal() else (1, 0, w.name))
+    return sorted(workers, key=lambda worker: natural(worker.name))

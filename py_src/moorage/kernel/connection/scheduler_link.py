@@ -30,7 +30,7 @@ from moorage.kernel.images.steady import TornError, snapshot
 from moorage.kernel.install import install_plugin
 from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
-from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, scheduler_of, unsubscribe
+from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, running_loop, scheduler_of, unsubscribe
 from moorage.model import WorkerInfo
 from moorage.wire.scheduler import TOPIC, Event, Load, NotebookHandlers, PlaceItem, VariableRecord
 
@@ -219,7 +219,7 @@ class SchedulerLink:
     def changed(self, *kinds: Kind) -> None:
         """Tell those who wait and those who subscribed; from any thread."""
         loop: Any = self.client.loop
-        if _running_loop() is not loop.asyncio_loop:
+        if running_loop() is not loop.asyncio_loop:
             loop.add_callback(self.changed, *kinds)
             return
         if self._tick is not None:
@@ -361,10 +361,3 @@ class SchedulerLink:
 
     def _variable_of(self, key: Any) -> VariableRecord | None:
         return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

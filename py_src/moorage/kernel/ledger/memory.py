@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.utils import format_bytes
 
+from moorage.model import natural
 from moorage.wire.ledger import LedgerName, LedgerReply
 
 if TYPE_CHECKING:
@@ -199,15 +200,11 @@ def memory_of(reply: LedgerReply, owner: str) -> Memory:
                 host_shared=worker["host_shared"],
                 unmanaged=unmanaged,
             )
-            for worker, unmanaged in sorted(zip(workers, left, strict=True), key=lambda one: _natural(one[0]["name"]))
+            for worker, unmanaged in sorted(zip(workers, left, strict=True), key=lambda one: natural(one[0]["name"]))
         ),
         tuple(names),
         reply["seconds"],
     )
-
-
-def _natural(name: str) -> tuple[bool, int, str]:
-    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
 
 
 def _label(name: LedgerName, owner: str) -> tuple[str, str]:
