@@ -159,7 +159,7 @@ def test_a_future_that_failed_names_the_task_that_raised(cluster, names):
 def test_a_future_that_was_cancelled_is_forgotten(cluster, names):
     names["gone"] = cluster.client.submit(make, 8, pure=False)
     cluster.client.cancel(names["gone"])
-    says(cluster, "gone", "forgotten", "cancelled", "Run the cell again")
+    says(cluster, "gone", "forgotten", "cancelled", "Run the cell that makes it")
     with pytest.raises(FutureCancelledError):
         names["gone"].result()
 

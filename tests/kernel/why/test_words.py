@@ -66,7 +66,7 @@ VIEW = ClusterView([info("alice"), info("bob")])
             "more memory",
         ),
         (reply("lost", error="its last copy went"), "lost", "its last copy went", "Place it again"),
-        (reply("absent"), "forgotten", "it was cancelled", "Run the cell again"),
+        (reply("absent"), "forgotten", "it was cancelled", "Run the cell that makes it"),
         (reply("restoring"), "waiting", "notebook that placed it", "place it again"),
         (reply("no-worker", wanted=["carol"]), "waiting", "only on carol, and no such", "allow_other_workers"),
         (reply("no-worker", wanted=["bob"], present=["bob"]), "waiting", "only on bob, which takes no", "%why bob"),
