@@ -18,15 +18,18 @@ from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.scheduler.tasks.turns import Turns
+from moorage.scheduler.transfers import Transfers as Naming
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
+from moorage.wire.transfers import LogHandlers, NamingHandlers
 from moorage.wire.why import WhyHandlers
 from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
 from moorage.worker.images.sharing import Sharing
+from moorage.worker.images.transfers import Transfers
 
 SOURCES = Path(moorage.__file__).parent
 #: Whose methods answer.
@@ -37,6 +40,8 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     HostHandlers: (("", Control),),
     LedgerHandlers: (("", Ledger),),
     WhyHandlers: (("", Causes),),
+    NamingHandlers: (("", Naming),),
+    LogHandlers: (("", Transfers),),
 }
 #: Where a handler is a method of another name.
 METHODS = {"moorage_pieces": "give", HANDLER: "handle"}
@@ -76,7 +81,7 @@ def test_every_handler_that_is_named_anywhere_is_declared() -> None:
 
 def test_the_table_names_shapes_that_there_are() -> None:
     assert wire.__doc__ is not None
-    named = re.findall(r"`(scheduler|ledger|images|tasks|host|panel|why)\.(\w+)`", wire.__doc__)
+    named = re.findall(r"`(scheduler|ledger|images|tasks|host|panel|why|transfers)\.(\w+)`", wire.__doc__)
     assert len(named) > 10
     for module, name in named:
         assert hasattr(__import__(f"moorage.wire.{module}", fromlist=["x"]), name), f"{module}.{name}"

@@ -6,7 +6,7 @@ for before anything is touched; its functions are the only place where private n
 * ``parts``           how a part is named and looked for
 * ``scheduler``       all that must be there on a scheduler; each subject of it is a module:
   ``replicas`` ``task_states`` ``kept_keys`` ``transfers`` ``memory_manager`` ``events``
-* ``worker``          all that must be there on a worker
+* ``worker``          all that must be there on a worker; ``moved``: its logs of transfers, and shuffles
 * ``client``          what is relied on of the notebook's client and its futures
 * ``graphs``          tasks of a graph
 * ``scaling``         cluster objects of Dask, of dask-jobqueue too

@@ -148,6 +148,20 @@ def known_future(client: Client, key: Any) -> Future[Any] | None:
         return Future(key, client) if key in client.futures else None
 
 
+def pending(client: Client) -> dict[Any, Any]:
+    """Return the states of futures that have neither a value nor an error yet, by key."""
+    return {key: state for key, state in list(client.futures.items()) if state.status == "pending"}
+
+
+async def ended(state: Any, seconds: float) -> bool:
+    """Wait until one of these is no longer pending; return whether it is so after so many seconds."""
+    try:
+        await state.wait(timeout=seconds)
+    except TimeoutError:
+        return bool(state.status != "pending")
+    return True
+
+
 def is_of(client: Client, future: Future[Any]) -> bool:
     """Whether a future was made since the client was last restarted."""
     return bool(future._generation == client.generation)

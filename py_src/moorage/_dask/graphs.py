@@ -1,7 +1,8 @@
 """Tasks of a graph.
 
 Relied on, as read in dask 2026.8.0: ``dask._task_spec`` has ``Task(key, func, *args)``, whose ``func`` can be read
-again, and ``TaskRef(key)``, which stands for the value of a key. Without them the scheduler plugin does not start, and
+again, ``TaskRef(key)``, which stands for the value of a key, and ``Alias``, a task that does nothing but give the value
+of its ``target``. Without them the scheduler plugin does not start, and
 no client is connected.
 """
 
@@ -21,6 +22,7 @@ SUBJECT = "tasks"
 PARTS = (
     *parts_of(SUBJECT, "dask._task_spec:Task", has=("func",), calls={"__init__": ("key", "func")}),
     *parts_of(SUBJECT, "dask._task_spec:TaskRef", calls={"__init__": ("key",)}),
+    *parts_of(SUBJECT, "dask._task_spec:Alias", has=("target",)),
 )
 
 
@@ -36,3 +38,10 @@ def reference(key: Any) -> TaskRef:
     from dask._task_spec import TaskRef
 
     return TaskRef(key)
+
+
+def stands_for(spec: Any) -> Any:
+    """Return the key whose value a task just passes on; None for any other task."""
+    from dask._task_spec import Alias
+
+    return spec.target if isinstance(spec, Alias) else None

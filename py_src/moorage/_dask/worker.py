@@ -16,6 +16,7 @@ from typing import Any
 
 from distributed.core import Status
 
+from moorage._dask.moved import logs, shuffles
 from moorage._dask.parts import parts_of
 from moorage._dask.transfers import CONNECTIONS
 
@@ -33,6 +34,8 @@ PARTS = (
     *CONNECTIONS,
     *parts_of(SUBJECT, "distributed.worker_state_machine:WorkerState", live=("tasks",)),
     *parts_of(SUBJECT, "distributed.system_monitor:SystemMonitor", calls={"get_process_memory": ()}),
+    *logs.PARTS,
+    *shuffles.PARTS,
 )
 
 NANNY_PARTS = (

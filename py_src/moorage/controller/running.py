@@ -1,7 +1,7 @@
-"""Verbs of a `ClusterController` that run code: ``submit``, ``map``, ``compute``, ``persist``; and ``memory``, ``why``.
+"""Verbs of a `ClusterController` that run code, as ``submit``, ``map``; and ``memory``, ``transfers``, ``why``.
 
-What fills the memory of workers, and why something does not go on, is told with what runs: all of that is known by the
-names that the code has for it.
+What fills the memory of workers, what has moved between them, and why something does not go on, is told with what runs:
+all of that is known by the names that the code has for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 from distributed import Future
 
 from moorage.controller.connected import Connected
+from moorage.errors import InputError
 from moorage.kernel.placement.targets import addresses
+from moorage.kernel.transfers.moved import Moment, Transfers
 from moorage.tasks.collections.compute import on_workers
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import as_dask_has_them
@@ -233,6 +235,63 @@ class Running(Connected):
         alice: 412.10 MiB: ddf 256.00 MiB, results 32.00 MiB, unmanaged 124.10 MiB
         """
         return self._run(lambda: self._explainer.memory(most), asynchronous)
+
+    def transfers(
+        self, since: Transfers | Moment | None = None, settle: float = 0.0, asynchronous: bool | None = None
+    ) -> Any:
+        """Return what has moved between workers, by name, from their own logs, and what a placement would have saved.
+
+        Images that workers of a host map instead of copying count as mapped.
+
+        Parameters
+        ----------
+        since : Transfers or Moment, optional
+            What was returned before, or `moment`: count from then on. By default all that the logs still have, without
+            what would have saved it.
+        settle : float
+            Seconds that what is on its way is waited for at most; what is then is not in it.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Returns
+        -------
+        Transfers
+            With ``to_frame()``.
+
+        Raises
+        ------
+        UnreachableError
+            If the workers are threads of one process, between which nothing moves.
+
+        Examples
+        --------
+        >>> before = cluster.transfers()
+        >>> cluster.transfers(since=before).nbytes
+        0
+        """
+        start = since.moment if isinstance(since, Transfers) else since
+        if not isinstance(start, Moment | None):
+            raise InputError(
+                f"A {type(since).__name__} is no moment to count transfers from.",
+                "Give what cluster.transfers() or cluster.moment() has returned before.",
+            )
+        return self._run(lambda: self._explainer.transfers(start, settle), asynchronous)
+
+    def moment(self, asynchronous: bool | None = None) -> Any:
+        """Return this moment, for ``transfers(since=...)``.
+
+        As long as it is kept, the scheduler notes which tasks use which keys: microseconds for each task.
+
+        Parameters
+        ----------
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Returns
+        -------
+        Moment
+        """
+        return self._run(lambda: self._explainer.moment(), asynchronous)
 
     def why(self, what: Any, asynchronous: bool | None = None) -> Any:
         """Return why something is not as you want it: one cause, and what would help.

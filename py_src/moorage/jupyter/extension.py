@@ -15,7 +15,7 @@ from IPython import get_ipython
 
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
-from moorage.jupyter import board, display, memory_view, results_view
+from moorage.jupyter import board, display, memory_view, results_view, transfers_view
 from moorage.jupyter.binding import notebook_names
 from moorage.jupyter.ipython import check_shell
 from moorage.jupyter.magics import completion
@@ -23,10 +23,12 @@ from moorage.jupyter.magics.cells import await_placing
 from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics, show_cluster
 from moorage.jupyter.magics.insight.commands import InsightMagics
+from moorage.jupyter.magics.insight.locality import LocalityMagics
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.placements import Placements
+from moorage.kernel.transfers.moved import Transfers
 from moorage.kernel.why.answer import Why
 from moorage.tasks.map.results import Results
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics, LocalityMagics)
 
 
 def load(shell: InteractiveShell) -> None:
@@ -126,6 +128,7 @@ _RICH: dict[type, Callable[[Any], display.Bundle]] = {
     ClusterController: show_cluster,
     Placements: _show_placements,
     Memory: memory_view.by_worker,
+    Transfers: transfers_view.report,
     Why: display.why,
 }
 

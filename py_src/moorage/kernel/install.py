@@ -48,6 +48,7 @@ SHIPPED_MODULES = (
     "moorage.plan",
     "moorage.wire.ledger",
     "moorage.wire.scheduler",
+    "moorage.wire.transfers",
     "moorage.wire.why",
     "moorage.scheduler.adopt",
     "moorage.scheduler.asked",
@@ -76,6 +77,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
     "moorage.scheduler.tasks.turns",
+    "moorage.scheduler.transfers",
     "moorage.scheduler.validate",
 )
 

@@ -11,7 +11,7 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -89,6 +89,19 @@ async def gather(client: Client, futures: Any, direct: bool | None = None) -> An
     """
     with _told_apart(client, futures):
         return await boundary.gather(client, futures, direct=direct)
+
+
+def pending(client: Client) -> set[Any]:
+    """Return the keys of the client's futures that have neither a value nor an error yet."""
+    return set(boundary.pending(client))
+
+
+async def until_ended(client: Client, but: Collection[Any]) -> None:
+    """Wait until all futures of `client` have a value or an error, but for those of some keys; on its event loop."""
+    while waited_for := {key: state for key, state in boundary.pending(client).items() if key not in but}:
+        for key, state in waited_for.items():
+            while key in client.futures and not await boundary.ended(state, LOOK):
+                check(client)
 
 
 @contextmanager

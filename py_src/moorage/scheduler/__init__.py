@@ -10,6 +10,7 @@
 * ``journal``, ``status``  tells subscribed clients what changed, and where a variable stands
 * ``adopt``         plain ``client.scatter(broadcast=)`` and ``client.replicate`` become placements too
 * ``causes``        what holds up a task, and what became of a worker, for who asks
+* ``transfers``     what keys are called, and which tasks used together, for who asks what has moved
 * ``tasks``         whose turn it is, where tasks may run, what is remembered of them
 * ``validate``      all that is known of a key, side by side, and what must hold of it; checked while tests run
 

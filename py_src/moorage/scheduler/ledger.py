@@ -89,7 +89,7 @@ class Ledger:
         others, which are smaller, are one.
         """
         begun = thread_time()
-        on_disk = {address: {_key(key): sizes for key, *sizes in keys} for address, keys in spilled.items()}
+        on_disk = {address: {plain_key(key): sizes for key, *sizes in keys} for address, keys in spilled.items()}
         counts = self._counts = self._still_good(on_disk)
         async for ws, ts in in_slices(self._uncounted(counts)):
             self._count(counts[ws].entries, ws, ts, on_disk.get(ws.address, {}).get(ts.key))
@@ -173,6 +173,28 @@ class Ledger:
             return "client", tuple((name, "") for name in others)
         return "intermediate", (("", str(ts.prefix.name)),)
 
+    def placed(self) -> Iterable[Key]:
+        """Return the keys that are placed."""
+        return self._desired.by_key.keys()
+
+    def entry_of(self, key: Key) -> Entry | None:
+        """Return to what a key is given, or a group of tasks by its name; None if there is no such thing."""
+        if (ts := self._scheduler.tasks.get(key)) is not None:
+            return self._entry(ts)
+        labels = self._by_key.get(key)
+        return ("variable", labels) if labels else None
+
+    def labels(self, entry: Entry, client: str) -> tuple[tuple[Label, ...], bool]:
+        """Return whose an entry is, under which names, and whether it is of `client`, which asks."""
+        kind, labels = entry
+        mine = any(label[0] == client for label in labels)
+        if mine and kind == "variable":
+            labels = tuple(label for label in labels if label[0] == client)
+        if kind in ("variable", "client"):
+            labels = tuple((self._owners.get(whose, "") or whose, name) for whose, name in labels)
+        ours = kind == "placed" and self._owners.get(client, "") in {owner for owner, _ in labels}
+        return labels, mine or ours
+
     def _worker(self, ws: WorkerState) -> LedgerWorker:
         info = worker_info(ws, memory=True, shared=self._shared)
         return {
@@ -182,16 +204,11 @@ class Ledger:
         }  # fmt: skip
 
     def _name(self, entry: Entry, what: Counted, client: str) -> LedgerName:
-        kind, labels = entry
-        mine = any(label[0] == client for label in labels)
-        if mine and kind == "variable":
-            labels = tuple(label for label in labels if label[0] == client)
-        if kind in ("variable", "client"):
-            labels = tuple((self._owners.get(whose, "") or whose, name) for whose, name in labels)
+        labels, mine = self.labels(entry, client)
         return {
-            "kind": kind,
+            "kind": entry[0],
             "labels": list(labels),
-            "mine": mine or (kind == "placed" and self._owners.get(client, "") in {owner for owner, _ in labels}),
+            "mine": mine,
             "keys": what.keys,
             "workers": list(what.on),
             "memory": [at[0] for at in what.on.values()],
@@ -257,9 +274,9 @@ def _size(name: LedgerName) -> int:
 
 
 def _keys(held: HeldName | None) -> list[Any]:
-    return [] if held is None else [*map(_key, held["keys"]), *held["groups"]]
+    return [] if held is None else [*map(plain_key, held["keys"]), *held["groups"]]
 
 
-def _key(key: Any) -> Key:
+def plain_key(key: Any) -> Key:
     """Return a key as it was before Dask's messages made lists of tuples."""
-    return tuple(map(_key, key)) if isinstance(key, list) else key
+    return tuple(map(plain_key, key)) if isinstance(key, list) else key

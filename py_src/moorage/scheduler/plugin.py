@@ -45,6 +45,7 @@ from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.tasks.history import History
 from moorage.scheduler.tasks.restrictions import Restrictions
 from moorage.scheduler.tasks.turns import Turns
+from moorage.scheduler.transfers import Transfers
 from moorage.scheduler.validate import check
 from moorage.wire.images import SHARED_TOPIC
 from moorage.wire.scheduler import (
@@ -94,6 +95,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.lives = Lives(scheduler)
         self.history = History(scheduler)
         self.memory = Ledger(scheduler, self.desired, self.shared)
+        self.transfers = Transfers(scheduler, self.memory)
         self.strays = Strays(
             scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed, self.lives
         )
@@ -109,12 +111,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
-            self.strays.close, self.lives.close, self.dealer.close,
+            self.strays.close, self.lives.close, self.dealer.close, self.transfers.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped = self.desired.by_key, self.shared
-        copies = watch_replicas(scheduler, (placed, self._replica_changed), (mapped, mapped.changed))
-        self._undo.append(copies)
+        self._undo.append(watch_replicas(scheduler, (placed, self._replica_changed), (mapped, mapped.changed)))
         self._add_handlers()
         self._add_callback("sweep", self._sweep, _SWEEP_MS)
         self._add_callback("memory", self.journal.look_at_workers, _MEMORY_MS)
@@ -265,8 +266,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         """Note a worker that has left."""
         self.departed.left(worker)
         coming = [*self.reconciler.coming(worker), *self.origins.coming(worker), *self.strays.coming(worker)]
-        given_up = self.casualties.left(worker, coming)
-        self.reconciler.mark(key for key in given_up if key in self.desired.by_key)
+        self.reconciler.mark(key for key in self.casualties.left(worker, coming) if key in self.desired.by_key)
         self._worker_changed(worker)
         self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
@@ -369,7 +369,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
-            Causes(self.scheduler, self.restrictions).why,
+            Causes(self.scheduler, self.restrictions).why, self.transfers.watch, self.transfers.named,
         )  # fmt: skip
         for handler in ours:
             name = f"moorage_{handler.__name__}"

@@ -23,6 +23,8 @@ from moorage.kernel.ledger.names import Names
 from moorage.kernel.ledger.watch import Watch
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.variable import Variable
+from moorage.kernel.transfers.asking import Asking as AskingTransfers
+from moorage.kernel.transfers.moved import Moment, Transfers
 from moorage.kernel.why.answer import Why
 from moorage.kernel.why.asking import facts_of
 from moorage.kernel.why.items import why_item, why_killed
@@ -39,13 +41,14 @@ _ELEMENT = re.compile(r"(.+?)\[(-?\d+)\]")
 
 
 class Explainer:
-    """Says why something on one cluster is as it is, and what fills its workers."""
+    """Says why something on one cluster is as it is, what fills its workers, and what has moved between them."""
 
     def __init__(self, placer: Placer) -> None:
         self._placer = placer
         self._client = placer.client
         self._names = Names()
         self._asking = Asking(placer.client, placer.owner, placer.scope, _futures_of)
+        self._transfers = AskingTransfers(placer.client, placer.link, self._asking, placer.owner)
         self._watch: Watch | None = None
 
     def watch(self) -> None:
@@ -60,6 +63,14 @@ class Explainer:
     async def memory(self, most: int = 1000) -> Memory:
         """Return what fills the workers' memory, with so many names at most."""
         return await self._asking.memory(await self._placer.link.workers(), most)
+
+    async def moment(self) -> Moment:
+        """Return this moment, to count from."""
+        return await self._transfers.moment()
+
+    async def transfers(self, since: Moment | None, settle: float) -> Transfers:
+        """Return what has moved since a moment."""
+        return await self._transfers.transfers(since, await self._placer.look(None), settle)
 
     async def why(self, what: Any) -> Why:
         """Return why `what` is as it is. Raises UnknownVariableError or InputError."""

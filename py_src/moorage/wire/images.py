@@ -72,7 +72,15 @@ class ImageHandlers(Protocol):
         """Use the segment in which another worker of this host has a value, in place of one with the same content."""
         ...
 
-    async def moorage_receive(self, comm: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> Any:
+    async def moorage_receive(
+        self,
+        comm: Any,
+        transfer: str,
+        sizes: Sequence[int],
+        digests: Sequence[bytes],
+        image: str = "",
+        sender: str = "",
+    ) -> Any:
         """Receive an image as the agent of the host: `Piece` after `Piece`, answered by `News`."""
         ...
 

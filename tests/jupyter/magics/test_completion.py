@@ -33,6 +33,7 @@ KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["
         ("%release big ", {"elsewhere"}, {"big"}),
         ("%placement ", {"big"}, {"table"}),
         ("%%submit --near ", {"big"}, {"table"}),
+        ("%%locality ", {"--no-wait", "--all"}, {"big"}),
         ("%memory ", {"--by", "--all"}, {"big"}),
         ("%memory --by ", {"worker", "name"}, {"cores"}),
         ("%why ", {"big", "elsewhere", "alice"}, {"--by"}),

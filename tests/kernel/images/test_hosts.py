@@ -97,7 +97,7 @@ def progress_of(cluster, name, tell):
 
 
 def refuse(dask_worker):
-    async def receive(comm, transfer, sizes, digests):
+    async def receive(comm, transfer, sizes, digests, **_):
         await comm.write({"error": "it does not take part"})
 
     dask_worker.handlers["moorage_receive_"] = dask_worker.handlers["moorage_receive"]
@@ -451,3 +451,26 @@ def test_an_interrupt_stops_what_is_on_its_way_and_leaves_nothing(cluster, worke
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
     cluster.broadcast(x, name="x")
     assert sums(cluster, "x") == [x.sum()] * 6
+
+
+def test_what_hosts_get_in_pieces_is_counted_once_for_each(cluster):
+    value = random(31)
+    before = cluster.moment()
+    cluster.broadcast(value, "x")
+    moved = cluster.transfers(before, settle=2)
+    pieces = [row for row in moved.rows if row.how == "pieces"]
+    assert {row.name for row in pieces} == {"x"}
+    assert {row.receiver[0] for row in pieces} == set(HOSTS)
+    assert sum(row.nbytes for row in pieces) == pytest.approx(len(HOSTS) * value.nbytes, rel=0.01)
+    assert sum(row.nbytes for row in pieces if row.sender == "client") == pytest.approx(value.nbytes, rel=0.01)
+    assert moved.nbytes == pytest.approx(len(HOSTS) * value.nbytes, rel=0.01)
+
+
+def test_what_a_worker_passes_on_in_pieces_is_counted_as_pieces_alone(cluster):
+    value = random(32)
+    cluster.pin("x", workers=["b1"], value=value)
+    before = cluster.moment()
+    cluster.place(["x"], Everywhere())
+    moved = cluster.transfers(before, settle=2)
+    assert moved.nbytes == pytest.approx(2 * value.nbytes, rel=0.01)
+    assert {row.how for row in moved.rows if row.nbytes > 0.01 * value.nbytes} == {"pieces"}

@@ -40,11 +40,12 @@ _MACHINERY = tuple(
 class ValueCell:
     """A cell that is run in the notebook's namespace for the value of its last expression.
 
-    Raises InputError if the cell is not valid Python, or does not end with an expression. Nothing was run. `waits`:
-    whether it awaits something at its top level: then `waited_for` runs it, else `value`.
+    Raises InputError if the cell is not valid Python, or does not end with an expression although it `needs_value`;
+    otherwise that is None. Nothing was run. `waits`: whether it awaits something at its top level: then `waited_for`
+    runs it, else `value`.
     """
 
-    def __init__(self, shell: InteractiveShell, cell: str) -> None:
+    def __init__(self, shell: InteractiveShell, cell: str, *, needs_value: bool = True) -> None:
         self._shell = shell
         # The line of the magic is line 1 of the cell as the user sees it.
         source = "\n" + shell.transform_cell(cell)
@@ -54,10 +55,13 @@ class ValueCell:
             tree = ast.parse(source, filename)
             last = tree.body[-1] if tree.body else None
             if not isinstance(last, ast.Expr):
-                raise InputError(
-                    "The cell has no value: it does not end with an expression. It was not run.",
-                    "End it with what you want to place, such as the name of a variable.",
-                )
+                if needs_value:
+                    raise InputError(
+                        "The cell has no value: it does not end with an expression. It was not run.",
+                        "End it with what you want to place, such as the name of a variable.",
+                    )
+                tree.body.append(ast.Expr(ast.Constant(None), lineno=1, col_offset=0))
+                ast.fix_missing_locations(tree)
             *body, last = shell.transform_ast(tree).body
             statements = compile(ast.Module(body, []), filename, "exec", flags)
             expression = compile(ast.Expression(last.value), filename, "eval", flags)
@@ -94,11 +98,11 @@ def _waits(code: CodeType) -> bool:
     return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
-_AWAITABLE = re.compile(r"get_ipython\(\)\.run_cell_magic\('(scatter|broadcast|pin)', ")
+_AWAITABLE = re.compile(r"get_ipython\(\)\.run_cell_magic\('(scatter|broadcast|pin|locality)', ")
 
 
 def await_placing(lines: list[str]) -> list[str]:
-    """Await a cell that places its value if its body does: for ``shell.input_transformers_post``.
+    """Await a cell that places its value, or is measured, if its body does: for ``shell.input_transformers_post``.
 
     IPython gives a cell magic no way to wait, but awaits what a cell says is to be awaited.
     """

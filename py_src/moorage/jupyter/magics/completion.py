@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from moorage.errors import ArgumentError
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
-from moorage.jupyter.magics.insight.line import memory, why
+from moorage.jupyter.magics.insight.line import locality, memory, why
 from moorage.jupyter.magics.line import quote, words
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
@@ -26,6 +26,7 @@ READERS: dict[str, Reader[Arguments]] = {
     "gather": arguments.gather,
     "placement": arguments.placement,
     "memory": memory,
+    "locality": locality,
     "why": why,
     "submit": submit,
     "compute": collections_line.compute,

@@ -90,7 +90,8 @@ class Hosts:
         self, shared: Shared, image: Image, hosts: Mapping[str, Collection[str]], progress: OnBytes
     ) -> None:
         neighbours = {next(iter(members)): members for members in hosts.values()}
-        spreading = Spreading(image.buffers, image.digests, list(neighbours), self._client.connection_args, progress)
+        agents, args = list(neighbours), self._client.connection_args
+        spreading = Spreading(image.buffers, image.digests, agents, args, progress, image.digest)
         shared.enclose(spreading.close)
         await spreading.run()
         until = time.monotonic() + _AGAIN

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
+    "moorage._dask.moved.logs",
+    "moorage._dask.moved.shuffles",
     "moorage._dask.parts",
     "moorage._dask.transfers",
     "moorage._dask.worker",
@@ -58,6 +60,7 @@ MODULES = (
     "moorage.worker.images.receiving",
     "moorage.worker.images.sharing",
     "moorage.worker.images.spreading",
+    "moorage.worker.images.transfers",
     "moorage.worker.last_words",
 )
 

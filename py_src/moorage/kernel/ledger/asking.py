@@ -46,18 +46,18 @@ class Asking:
 
     async def memory(self, workers: list[WorkerInfo], most: int) -> Memory:
         """Return the ledger as of now, with so many names at most."""
-        async with self._turn:
-            await self._tell()
+        await self.tell()
         spilled = await self._spilled([info.address for info in workers if info.spilled])
         asking = self._scheduler.moorage_ledger(client=self._client.id, spilled=spilled, most=most)
         return memory_of(await answer(self._client, asking), self._owner)
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
         """Tell the scheduler which keys the names keep now."""
-        held = await offload(self._names.look, self._namespace())
-        if await self._tell_change(self._told, held) != len(held):  # to this scheduler it is another client
-            await self._tell_change({}, held)
-        self._told = held
+        async with self._turn:
+            held = await offload(self._names.look, self._namespace())
+            if await self._tell_change(self._told, held) != len(held):  # to this scheduler it is another client
+                await self._tell_change({}, held)
+            self._told = held
 
     async def _tell_change(self, before: Mapping[str, HeldName], now: Mapping[str, HeldName]) -> int:
         changed = {name: what for name, what in now.items() if before.get(name) != what}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.utils import format_bytes
 
 from moorage.model import natural
-from moorage.wire.ledger import LedgerName, LedgerReply
+from moorage.wire.ledger import LedgerReply
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +185,7 @@ def memory_of(reply: LedgerReply, owner: str) -> Memory:
         for at, *nbytes in columns:
             left[at] -= nbytes[0]
             on[labels[at]] = Bytes(*nbytes)
-        shown, whose = _label(name, owner)
+        shown, whose = label(name["kind"], name["labels"], name["mine"], owner)
         names.append(NamedMemory(shown, name["kind"], whose, name["mine"], name["keys"], on))
     return Memory(
         tuple(
@@ -207,17 +207,17 @@ def memory_of(reply: LedgerReply, owner: str) -> Memory:
     )
 
 
-def _label(name: LedgerName, owner: str) -> tuple[str, str]:
-    """Return how a name is shown, and whose it is."""
-    if name["kind"] == "rest":
+def label(kind: str, names: Iterable[tuple[str, str]], mine: bool, owner: str) -> tuple[str, str]:
+    """Return how what the scheduler has counted under `names` is shown to the notebook `owner`, and whose it is."""
+    if kind == "rest":
         return "smaller names", ""
-    labels = [(str(whose), str(what)) for whose, what in name["labels"]]
-    mine = [label for label in labels if label[0] == owner] if name["mine"] else []
-    shown = mine or labels
+    labels = [(str(whose), str(what)) for whose, what in names]
+    own = [one for one in labels if one[0] == owner] if mine else []
+    shown = own or labels
     owners = ", ".join(dict.fromkeys(whose for whose, _ in shown if whose))
-    if name["kind"] == "client":
-        return "without a name" if mine else f"keys of {owners}", owners
-    words = [what if mine or not whose else f"{what}@{whose}" for whose, what in shown]
+    if kind == "client":
+        return "without a name" if own else f"keys of {owners}", owners
+    words = [what if own or not whose else f"{what}@{whose}" for whose, what in shown]
     more = len(words) - _SHOWN_LABELS
     text = ", ".join(words[:_SHOWN_LABELS]) + (f" and {more} more" if more > 0 else "")
-    return f"{text}()" if name["kind"] in ("running", "intermediate") else text, owners
+    return f"{text}()" if kind in ("running", "intermediate") else text, owners

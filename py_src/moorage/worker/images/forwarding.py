@@ -102,7 +102,8 @@ class Forwarding:
         if image is None:
             return dict.fromkeys(agents, "there is no memory to share in it")
         digests = image.digests or await offload(digests_of, image.buffers)
-        with Spreading(image.buffers, digests, agents, self._worker.connection_args) as spreading:
+        told = {"image": image.digest, "sender": self._worker.address}
+        with Spreading(image.buffers, digests, agents, self._worker.connection_args, **told) as spreading:
             running = asyncio.ensure_future(spreading.run())
             try:
                 while not running.done():

@@ -16,6 +16,7 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
@@ -28,6 +29,7 @@ from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
 from moorage.worker.images.sharing import Sharing
+from moorage.worker.images.transfers import Transfers
 from moorage.worker.last_words import Recorder
 
 TICK = 1.0
@@ -69,13 +71,15 @@ class ImagesPlugin(WorkerPlugin):
         module.table.has_room = functools.partial(_has_room, worker)
         self._sharing = Sharing(worker, module.table, self._share)
         self._forwarding = Forwarding(worker, module.table, self._sharing, self._share)
+        transfers = Transfers(worker)
         self._undo = [
-            _send_as_images(worker, module.table, self._sharing, self._forwarding),
+            _send_as_images(worker, module.table, self._sharing, self._forwarding, transfers),
             _spill_as_images(worker, module.table),
             self._sharing.close,
             self._forwarding.close,
             Lending(worker, module.table).close,
-            Receiving(worker, module.table, self._share).close,
+            Receiving(worker, module.table, self._share, transfers).close,
+            transfers.close,
             Recorder(worker).close,
             mend(worker.rpc),
         ]
@@ -172,26 +176,34 @@ class _Outgoing:
         return self._outgoing[key] if key in self._outgoing else self._worker.data[key]
 
 
-def _send_as_images(worker: Any, table: Table, sharing: Sharing, forwarding: Forwarding) -> Callable[[], None]:
+def _send_as_images(
+    worker: Any, table: Table, sharing: Sharing, forwarding: Forwarding, transfers: Transfers
+) -> Callable[[], None]:
     """Have `worker` answer requests for data with images; return how to end that."""
     original = worker.handlers["get_data"]
 
     @functools.wraps(original)
     async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
         outgoing: dict[Any, Any] = {}
+        mapped: dict[Any, int] = {}
         if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
-            outgoing = await as_images(keys, who)
+            outgoing, mapped = await as_images(keys, who)
         sending: Any = _Sending(worker, outgoing)
         try:
-            return await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+            answer = await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+            if answer is Status.dont_reply:  # it was sent, and logged just now
+                transfers.mapped(who or "", mapped)
+            return answer
         except OSError as error:
             _forget_frames(error)  # Dask's log keeps it
             raise
         finally:
             outgoing.clear()  # the connection, which stays, remembers the context in which it was written to
 
-    async def as_images(keys: Any, who: Any) -> dict[Any, Any]:
+    async def as_images(keys: Any, who: Any) -> tuple[dict[Any, Any], dict[Any, int]]:
+        """Return what is sent in the place of values, and how many bytes of each the other side maps."""
         outgoing: dict[Any, Any] = await forwarding.carriers(who, keys)
+        mapped = {key: shareable(key) for key in outgoing}
         keys = [key for key in keys if key not in outgoing]
         changed = set()  # of these the other worker must not map what lies in memory: that is what was placed
         for key in filter(is_result, keys):
@@ -203,9 +215,15 @@ def _send_as_images(worker: Any, table: Table, sharing: Sharing, forwarding: For
             value = worker.data.get(key)
             if table.image_of(value) is not None and key not in changed:
                 outgoing[key] = table.outgoing(value, known)
+                if (segment := table.segment_of(value)) is not None and segment.nonce in known:
+                    mapped[key] = shareable(key)
             elif table.as_image(value):  # to be written first
                 outgoing[key] = await offload(functools.partial(table.outgoing, value, changed=key in changed))
-        return outgoing
+        return outgoing, mapped
+
+    def shareable(key: Any) -> int:
+        image, task = table.image_of(sharing.in_memory(key)), worker.state.tasks.get(key)
+        return min(image.shareable, task.nbytes or 0) if image is not None and task is not None else 0
 
     def is_result(key: Any) -> bool:
         """Whether a task has returned it: that may be something placed, which the task was given and has changed."""

@@ -16,11 +16,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from distributed.comm.core import connect
 from distributed.core import Status
+from distributed.metrics import time
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
@@ -31,6 +33,7 @@ from moorage.images.format import damaged, layout
 from moorage.images.segment import Segment
 from moorage.wire.images import Give, News, Piece
 from moorage.worker.images.sharing import OFF
+from moorage.worker.images.transfers import Transfers
 
 SIGN_OF_LIFE = 1.0
 """Seconds between signs of life, both ways."""
@@ -46,13 +49,14 @@ _NEWS = 16  # pieces from others that are reported together
 class Receiving:
     """What one worker does about it, until it is closed. On the worker's event loop.
 
-    `table`: the images of the process. `allowed`: whether to take part at all.
+    `table`: the images of the process. `allowed`: whether to take part at all. `transfers`: notes what has come.
     """
 
-    def __init__(self, worker: Any, table: Table, allowed: bool) -> None:
+    def __init__(self, worker: Any, table: Table, allowed: bool, transfers: Transfers) -> None:
         self._worker = worker
         self._table = table
         self._allowed = allowed
+        self._transfers = transfers
         self._arrivals: dict[str, _Arrival] = {}
         self._handlers = {"moorage_receive": self.receive, "moorage_pieces": self.give}
         worker.handlers.update(self._handlers)
@@ -65,16 +69,25 @@ class Receiving:
         for arrival in list(self._arrivals.values()):
             arrival.close()
 
-    async def receive(self, comm: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> Any:
+    async def receive(
+        self,
+        comm: Any,
+        transfer: str,
+        sizes: Sequence[int],
+        digests: Sequence[bytes],
+        image: str = "",
+        sender: str = "",
+    ) -> Any:
         """Receive the buffers of an image, and tell where they lie.
 
         Answers are `News`: an ``error``, or ``ready``; then now and then what it has, at last the ``handle``. `sizes`,
-        `digests`: of the buffers.
+        `digests`: of the buffers. `image`: its digest, by which it is told what has moved. `sender`: address of the
+        worker that spreads it; empty for a notebook.
         """
         try:
             if not self._allowed:
                 raise OSError(OFF)
-            arrival = _Arrival(self._worker, transfer, sizes, digests)
+            arrival = _Arrival(self._worker, transfer, sizes, digests, sender, partial(self._note, image, time()))
         except OSError as error:
             refusal: News = {"error": f"no memory to share: {error.strerror or error}"}
             await comm.write(refusal)
@@ -89,6 +102,9 @@ class Receiving:
             arrival.close()
             comm.abort()
         return Status.dont_reply
+
+    def _note(self, image: str, begun: float, giver: str, nbytes: int) -> None:
+        self._transfers.note("pieces", giver, {f"image-{image}": nbytes}, begun, time())
 
     async def give(self, comm: Any, transfer: str) -> Any:
         """Give another agent the pieces that it asks for with ``{"give": piece}``, in that order."""
@@ -108,8 +124,19 @@ class Receiving:
 class _Arrival:
     """An image on its way to this host."""
 
-    def __init__(self, worker: Any, transfer: str, sizes: Sequence[int], digests: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        worker: Any,
+        transfer: str,
+        sizes: Sequence[int],
+        digests: Sequence[bytes],
+        sender: str,
+        note: Callable[[str, int], None],
+    ) -> None:
         self._worker = worker
+        self._sender = sender
+        self._note = note
+        self._came: dict[str, int] = {}  # bytes that are not noted yet, by giver
         self._transfer = transfer
         self._plan = layout(sizes)
         self._digests = digests
@@ -134,7 +161,7 @@ class _Arrival:
         while True:
             message: Piece = await asyncio.wait_for(comm.read(), SILENCE)
             if "piece" in message:
-                self._take(message["piece"], message["data"], urgent=True)
+                self._take(message["piece"], message["data"], self._sender, urgent=True)
             for giver, pieces in message.get("orders", {}).items():
                 self._fetch_from(giver, pieces)
 
@@ -148,6 +175,13 @@ class _Arrival:
             event.set()
         self._mapping = None
         self._segment.close()
+        self._note_all()
+
+    def _note_all(self) -> None:
+        """Note what has come."""
+        for giver, nbytes in self._came.items():
+            self._note(giver, nbytes)
+        self._came.clear()
 
     @contextlib.contextmanager
     def serving(self, comm: Any) -> Any:
@@ -172,8 +206,9 @@ class _Arrival:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _take(self, piece: int, content: Any, *, urgent: bool = False) -> None:
+    def _take(self, piece: int, content: Any, giver: str, *, urgent: bool = False) -> None:
         """Keep a piece that has come; `urgent`: whoever sent it waits to hear of that."""
+        self._came[giver] = self._came.get(giver, 0) + content.nbytes
         start, stop = extent(piece, self._plan.nbytes)
         if piece not in self._lacking or content.nbytes != stop - start:
             return
@@ -211,7 +246,7 @@ class _Arrival:
                         asked += 1
                 if asked:
                     message: Piece = await asyncio.wait_for(comm.read(), _PATIENCE)
-                    self._take(message["piece"], message["data"])
+                    self._take(message["piece"], message["data"], giver)
                     asked -= 1
         except (OSError, TimeoutError):
             self._apart.append(giver)
@@ -235,6 +270,7 @@ class _Arrival:
     async def _finish(self, comm: Any, table: Table) -> None:
         """Check and seal what has come, and tell where it lies."""
         await self._complete.wait()
+        self._note_all()  # before the other side hears that it is there
         try:
             self._segment.write([], self._plan.nbytes)
             mapping = table.mappings.map(self._segment.handle)

@@ -48,6 +48,10 @@ class Spreading:
         As of a client or worker.
     progress : callable, optional
         Called with the bytes that have arrived, and with all that should.
+    image : str
+        Its digest, under which the agents note what has moved.
+    sender : str
+        Address of the worker that this is; empty for a notebook.
 
     Attributes
     ----------
@@ -66,6 +70,8 @@ class Spreading:
         agents: Sequence[str],
         connection_args: Mapping[str, Any],
         progress: Callable[[int, int], None] = lambda done, total: None,
+        image: str = "",
+        sender: str = "",
     ) -> None:
         self.handles: dict[str, Handle] = {}
         self.failed: dict[str, str] = {}
@@ -76,6 +82,7 @@ class Spreading:
         self._addresses = agents
         self._connection_args = connection_args
         self._progress = progress
+        self._told = {"image": image, "sender": sender}
         self._agents: dict[str, _Agent] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._over = asyncio.Event()
@@ -113,7 +120,7 @@ class Spreading:
                 with connecting():
                     comm = await connect(address, timeout=_OPEN, **self._connection_args)
                 sizes = [buffer.nbytes for buffer in self._buffers]
-                message = {"transfer": self._transfer, "sizes": sizes, "digests": list(self._digests)}
+                message = {"transfer": self._transfer, "sizes": sizes, "digests": list(self._digests), **self._told}
                 await comm.write({"op": "moorage_receive", "reply": False, **message})
                 answer = await comm.read()
         except (OSError, TimeoutError) as error:

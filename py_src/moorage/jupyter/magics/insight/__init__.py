@@ -1,5 +1,6 @@
-"""The magics `%memory` and `%why`: what fills the workers' memory by name, what is the matter with something.
+"""The magics `%memory`, `%why` and `%%locality`: what fills memory, what is the matter, what a cell has moved.
 
 * ``line``      what their lines say
-* ``commands``  what they do
+* ``commands``  what `%memory` and `%why` do
+* ``locality``  what `%%locality` does
 """

@@ -1,4 +1,4 @@
-"""The lines of `%memory` and `%why`."""
+"""The lines of `%memory`, `%why` and `%%locality`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ class WhyArguments(Arguments):
     """The line of `%why`."""
 
     what: str
+
+
+class LocalityArguments(Arguments):
+    """The line of `%%locality`."""
+
+    no_wait: bool
+    all: bool
 
 
 def _memory() -> Parser:
@@ -56,5 +63,19 @@ def _why() -> Parser:
     return parser
 
 
+def _locality() -> Parser:
+    parser = Parser(
+        "%%locality",
+        usage="%(prog)s [--no-wait] [--all]",
+        description="Run the cell, and show what moved between workers meanwhile: bytes and seconds by name and by\n"
+        "worker, from the workers' own logs, and which placement would have saved most. What the cell has started\n"
+        "and not waited for is waited for. `cluster.transfers()` returns the same.",
+    )
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for what the cell has started")
+    parser.add_argument("--all", action="store_true", help="also what is small")
+    return parser
+
+
 memory = Reader(MemoryArguments, _memory())
 why = Reader(WhyArguments, _why())
+locality = Reader(LocalityArguments, _locality())

@@ -1,0 +1,153 @@
+"""How a notebook asks what has moved: workers for their logs, the scheduler for names. On the client's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from distributed.utils import offload
+
+from moorage.errors import MoorageError, UnreachableError
+from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.kernel.ledger.asking import Asking as Ledger
+from moorage.kernel.placement.placements import Placements
+from moorage.kernel.transfers.moved import Moment, Transfers
+from moorage.kernel.transfers.sums import rows_of, transfers_of
+from moorage.kernel.waiting import answer, scheduler_of
+from moorage.model import Everywhere, OnePerHost, OnWorkers
+from moorage.wire.transfers import AskTransfers, NamingHandlers, WorkerLogs
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_ANSWER_SECONDS = 3.0  # for all workers together, then for each
+
+
+class Asking:
+    """Asks what has moved on one cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    link : SchedulerLink
+    ledger : Ledger
+        Tells the scheduler the notebook's names.
+    owner : str
+        Label of this notebook.
+    """
+
+    def __init__(self, client: Client, link: SchedulerLink, ledger: Ledger, owner: str) -> None:
+        self._client = client
+        self._link = link
+        self._ledger = ledger
+        self._owner = owner
+        self._moments = 0  # for which the scheduler notes what tasks use
+
+    async def moment(self) -> Moment:
+        """Return this moment; tasks are watched as long as it is kept."""
+        await self._ledger.tell()
+        now, _, _ = await self._ask("", 0.0)
+        await self._watched(now)
+        return now
+
+    async def transfers(self, since: Moment | None, placements: Placements, settle: float = 0.0) -> Transfers:
+        """Return what has moved since a moment, by default all that is known.
+
+        Parameters
+        ----------
+        since : Moment, optional
+        placements : Placements
+            Where the notebook's variables should be.
+        settle : float
+            Seconds that what is on its way is waited for at most.
+
+        Raises
+        ------
+        UnreachableError
+            If the workers are threads of this process.
+        """
+        now, logs, silent = await self._ask(since.name if since is not None else "", settle)
+        rows = await offload(rows_of, logs)
+        keys = {key: at for at, key in enumerate(dict.fromkeys(row.key for row in rows))}
+        await self._ledger.tell()
+        named = await answer(self._client, self._scheduler.moorage_named(client=self._client.id, keys=list(keys)))
+        await self._watched(now)
+        settled = _settled(placements)
+        return await offload(
+            transfers_of, rows, logs, named, keys, self._owner, now, since, silent=silent, settled=settled
+        )
+
+    async def _ask(self, since: str, settle: float) -> tuple[Moment, dict[str, WorkerLogs], Collection[str]]:
+        """Return this moment, what workers know of transfers, and which workers have not answered."""
+        images = self._link.images
+        if images.in_process:
+            raise UnreachableError(
+                "The workers are threads of one process: nothing moves between them.",
+                "Measure on a cluster whose workers are processes: %cluster start.",
+            )
+        await images.install()
+        mark = uuid4().hex
+        message: AskTransfers = {"op": "moorage_transfers", "mark": mark, "since": since, "settle": settle}
+        told = await self._told(message, _ANSWER_SECONDS + settle)
+        logs: dict[str, Any] = {
+            address: log for address, log in told.items() if isinstance(log, dict) and "rows" in log
+        }
+        workers = {address: (log["name"], log["process"]) for address, log in logs.items()}
+        return Moment(mark, time.time(), workers), logs, told.keys() - logs.keys()
+
+    async def _told(self, message: AskTransfers, seconds: float) -> dict[str, Any]:
+        """Return what workers answer in time, by address."""
+
+        async def ask(workers: list[str] | None = None) -> dict[str, Any]:
+            asking = scheduler_of(self._client).broadcast(msg=message, workers=workers, on_error="return")
+            answers: dict[str, Any] = await asyncio.wait_for(asking, seconds)
+            return answers
+
+        async def ask_one(worker: str) -> Any:
+            with suppress(OSError, TimeoutError):
+                return (await ask([worker])).get(worker)
+
+        try:
+            return await ask()
+        except (OSError, TimeoutError):  # somebody does not answer: who?
+            workers = [info.address for info in await self._link.workers()]
+            return dict(zip(workers, await asyncio.gather(*map(ask_one, workers)), strict=True))
+
+    async def _watched(self, moment: Moment) -> None:
+        """Have the scheduler note what tasks use, as long as a moment is kept."""
+        self._moments += 1
+        weakref.finalize(moment, partial(_call_soon, self._client, self._let_go)).atexit = False
+        if self._moments == 1:
+            await answer(self._client, self._scheduler.moorage_watch(client=self._client.id, watch=True))
+
+    async def _let_go(self) -> None:
+        self._moments -= 1
+        if not self._moments and self._client.status == "running":
+            with suppress(MoorageError, OSError):
+                await answer(self._client, self._scheduler.moorage_watch(client=self._client.id, watch=False))
+
+    @property
+    def _scheduler(self) -> NamingHandlers:
+        return scheduler_of(self._client)  # type: ignore[no-any-return]
+
+
+def _call_soon(client: Client, function: Any) -> None:
+    """Call a coroutine function on the client's event loop, from the garbage collector of any thread."""
+    with suppress(RuntimeError, AttributeError):  # the loop has ended
+        client.loop.add_callback(function)  # type: ignore[union-attr]
+
+
+def _settled(placements: Placements) -> Mapping[str, Collection[str]]:
+    """Return which workers have been given a copy on purpose, by name."""
+    found = {}
+    for name, state in placements.items():
+        match state.placement:
+            case Everywhere() | OnePerHost() | OnWorkers(each=True):
+                found[name] = state.holders
+    return found
