@@ -17,6 +17,7 @@ import psutil
 import pytest
 from distributed import Client, Security
 
+from moorage.deploy import host_process
 from moorage.deploy.host.scratch import default_base
 from moorage.deploy.host_process import HostSpec, StartProgress, launch
 from moorage.deploy.security import MemorySecurity, to_texts
@@ -363,6 +364,17 @@ def test_a_kept_cluster_that_nobody_uses_ends():
 def test_a_start_that_takes_too_long_is_given_up(root):
     with pytest.raises(StartError, match=r"within 0\.1 s"):
         launch(HostSpec(n_workers=2), timeout=0.1)
+    assert not [path for path in root.glob("moorage-*/*") if path.is_dir()]
+
+
+def test_a_host_that_dies_before_it_has_told_of_its_folder_leaves_none(root, monkeypatch):
+    def die(dialogue, event):
+        dialogue._process.kill()
+        raise StartError("It was killed.", "")
+
+    monkeypatch.setattr(host_process._Dialogue, "_take", die)
+    with pytest.raises(StartError, match="killed"):
+        launch(HostSpec(n_workers=1))
     assert not [path for path in root.glob("moorage-*/*") if path.is_dir()]
 
 

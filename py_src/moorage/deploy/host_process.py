@@ -26,7 +26,7 @@ from distributed import Security
 
 from moorage import config
 from moorage.deploy.host.channel import to_error
-from moorage.deploy.host.scratch import LOG, default_base, ensure_base, remove_stale
+from moorage.deploy.host.scratch import LOG, default_base, ensure_base, remove_stale, sweep
 from moorage.deploy.kept import state_folder
 from moorage.deploy.processes import kill_group
 from moorage.deploy.security import MemorySecurity, to_texts
@@ -131,6 +131,8 @@ def launch(
         except BaseException as error:
             log = dialogue.log() or _tail_of(errors)
             _abort(process, dialogue.scratch)
+            if dialogue.scratch is None:  # it may have made its folder, and not have come to say so
+                sweep(base)
             if isinstance(error, _SilenceError) and log:
                 raise StartError(error.message, f"{error.remedy}\nThe last lines of its log:\n{log}".strip()) from None
             raise

@@ -364,6 +364,7 @@ def test_the_cluster_is_scaled_and_adapts_by_request(panel):
 
 
 def test_unloading_closes_and_loading_says_hello(panel):
+    assert panel.ask("snapshot")["ok"]  # its comms are open, both of them
     hellos = panel.kernel.hellos
     panel.kernel.run("%unload_ext moorage")
     assert panel.closed()["reason"] == "unloaded"

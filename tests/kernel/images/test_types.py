@@ -49,8 +49,9 @@ def frame():
 
 
 def dataset():
-    array = xr.DataArray(GRID, dims=("y", "x"), coords={"y": TIMES[:1000]}, attrs={"unit": "m"})
-    return xr.Dataset({"height": array, "when": (("t",), TIMES)})
+    times = TIMES.astype("M8[ns]")  # an xarray of 2024 takes no others without a warning
+    array = xr.DataArray(GRID, dims=("y", "x"), coords={"y": times[:1000]}, attrs={"unit": "m"})
+    return xr.Dataset({"height": array, "when": (("t",), times)})
 
 
 def fitted():
