@@ -29,16 +29,13 @@ def get(name: str) -> Any:
 def seconds(name: str, given: str | float | None = None) -> float:
     """Return `given`, or else the setting ``moorage.<name>``, in seconds.
 
+    Raises InputError if it is not a duration.
+
     Parameters
     ----------
     name : str
     given : str or float, optional
         As in Dask: a number of seconds or a string such as ``"30s"``.
-
-    Raises
-    ------
-    InputError
-        If it is not a duration.
     """
     value = get(name) if given is None else given
     try:

@@ -39,10 +39,7 @@ _NONE: frozenset[str] = frozenset()
 class ClusterView:
     """The workers of a cluster, with what `plan` looks up in them.
 
-    Parameters
-    ----------
-    load : callable, optional
-        Address -> bytes it holds; the emptiest worker is chosen where there is a choice.
+    `load`: address -> bytes it holds; the emptiest worker is chosen where there is a choice.
     """
 
     __slots__ = ("by_address", "by_host", "by_name", "load", "paused", "present", "running")
@@ -79,38 +76,22 @@ class ClusterView:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A key as observed.
-
-    Attributes
-    ----------
-    nbytes : int
-        Size of one copy in bytes.
-    holders : set of str
-        Addresses of the workers that have confirmed it. Where `lacking` is given it is only looked up and iterated in.
-    in_flight : mapping of str to str
-        Target -> source of the copies that were asked for and are not confirmed yet.
-    in_use : bool
-        Tasks are waiting for it, wherever copies of it are.
-    lacking : set of str or None
-        For a key that should be everywhere and nothing else: the present workers that do not have it. With it a plan
-        takes time for these, not for all workers. None: to be found out.
-    spreaders : sequence of str
-        Holders that can send it to several hosts at once.
-    spreading : set of str
-        Those of `in_flight` to which it is being sent that way; their sources have links to spare.
-    whole : set of str
-        Workers that did not get it that way, and get it whole.
-    """
+    """A key as observed."""
 
     key: Key
-    nbytes: int
+    nbytes: int  # size of one copy in bytes
+    # addresses of the workers that have confirmed it. Where `lacking` is given it is only looked up and iterated in.
     holders: AbstractSet[Address]
+    # target -> source of the copies that were asked for and are not confirmed yet
     in_flight: Mapping[Address, Address] = field(default_factory=dict)
-    in_use: bool = False
+    in_use: bool = False  # tasks are waiting for it, wherever copies of it are
+    # for a key that should be everywhere and nothing else: the present workers that do not have it. With it a plan
+    # takes time for these, not for all workers. None: to be found out.
     lacking: AbstractSet[Address] | None = None
-    spreaders: Sequence[Address] = ()
+    spreaders: Sequence[Address] = ()  # holders that can send it to several hosts at once
+    # those of `in_flight` to which it is being sent that way; their sources have links to spare
     spreading: AbstractSet[Address] = _NONE
-    whole: AbstractSet[Address] = _NONE
+    whole: AbstractSet[Address] = _NONE  # workers that did not get it that way, and get it whole
 
 
 class Replicate(NamedTuple):
@@ -139,29 +120,16 @@ class Wait(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KeyPlan:
-    """What is to be done about one key, and how far it is from where it should be.
+    """What is to be done about one key, and how far it is from where it should be."""
 
-    Attributes
-    ----------
-    replicate, drop, wait : tuple
-        The actions. Copies that are in flight already are not asked for again.
-    pending : frozenset of str
-        Addresses that want the key and lack it.
-    surplus : frozenset of str
-        Addresses that have it and are not wanted.
-    in_use : bool
-        Surplus copies stay as long as tasks may use them; ask again later.
-    moving : bool
-        A copy is on its way, or can be at once.
-    """
-
+    # `replicate`, `drop`, `wait`: the actions. Copies that are in flight already are not asked for again.
     replicate: tuple[Replicate, ...] = ()
     drop: tuple[Drop, ...] = ()
     wait: tuple[Wait, ...] = ()
-    pending: frozenset[Address] = _NONE
-    surplus: frozenset[Address] = _NONE
-    in_use: bool = False
-    moving: bool = False
+    pending: frozenset[Address] = _NONE  # addresses that want the key and lack it
+    surplus: frozenset[Address] = _NONE  # addresses that have it and are not wanted
+    in_use: bool = False  # surplus copies stay as long as tasks may use them; ask again later
+    moving: bool = False  # a copy is on its way, or can be at once
 
     @property
     def settled(self) -> bool:
@@ -172,10 +140,7 @@ class KeyPlan:
 def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterView) -> KeyPlan:
     """Return what to do next about one key.
 
-    Parameters
-    ----------
-    placements : sequence of Placement
-        A key may belong to several variables; it should be wherever any of them wants it.
+    `placements`: a key may belong to several variables; it should be wherever any of them wants it.
     """
     if view.lacking is not None and cluster.present:
         wanted, waits, pending, surplus = cluster.present, list[Wait](), frozenset(view.lacking), _NONE
@@ -211,12 +176,8 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
 def standing(plans: Iterable[KeyPlan], copies: tuple[int, int]) -> tuple[State, str]:
     """Return the state that the plans of a variable's keys add up to, and its reason.
 
-    Parameters
-    ----------
-    plans : iterable of KeyPlan
-        Those that are not settled.
-    copies : tuple of int
-        Confirmed wanted copies, and wanted copies, over all keys; only for the wording.
+    `plans`: those that are not settled. `copies`: confirmed wanted copies, and wanted copies, over all keys; only for
+    the wording.
     """
     unsettled = list(plans)
     reasons = list(dict.fromkeys(w.reason for p in unsettled for w in p.wait))

@@ -72,13 +72,7 @@ def close(client: Client, within: float) -> None:
     """Close a client, whatever has become of its connection, and end its thread; not on its event loop.
 
     ``Client.close`` raises if nobody answers, and what has ended the client's listening. It is open then, and tries
-    again when it is collected.
-
-    Parameters
-    ----------
-    client : Client
-    within : float
-        Seconds.
+    again when it is collected. `within`: seconds.
     """
     try:
         client.close(timeout=within)

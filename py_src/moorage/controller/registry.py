@@ -25,18 +25,12 @@ os.register_at_fork(after_in_child=_controllers.clear)  # they are the parent's
 
 @dataclass(slots=True)
 class Start:
-    """A cluster that is starting, or is being attached to.
+    """A cluster that is starting, or is being attached to."""
 
-    Attributes
-    ----------
-    name, kind : str
-        As far as they are known.
-    arrived, requested : int
-        Workers.
-    """
-
+    # `name`, `kind`: as far as they are known
     name: str
     kind: str
+    # `arrived`, `requested`: workers
     arrived: int = 0
     requested: int = 0
 
@@ -106,13 +100,7 @@ def _tell() -> None:
 
 
 def current() -> ClusterController:
-    """Return the cluster that was started or attached last.
-
-    Raises
-    ------
-    NoClusterError
-        If there is none.
-    """
+    """Return the cluster that was started or attached last. Raises NoClusterError if there is none."""
     if not (controllers := all_controllers()):
         raise NoClusterError(
             "There is no cluster.",

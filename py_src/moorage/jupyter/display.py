@@ -134,13 +134,9 @@ def _share(state: PlacementState, worker: str) -> str:
     pending = state.pending.get(worker, 0) if state.state != "lost" else 0
     if state.nkeys == 1:
         return format_bytes(state.nbytes) if held else "coming" if pending else "-"
-    have = _keys(held) if held else ""
+    have = _count(held, "key") if held else ""
     come = f"{pending} coming" if pending else ""
     return ", ".join(part for part in (have, come) if part) or "-"
-
-
-def _keys(count: int) -> str:
-    return f"{count} key" if count == 1 else f"{count} keys"
 
 
 def _holders(state: PlacementState, workers: int) -> str:

@@ -7,6 +7,7 @@ often where that is work for the scheduler. Nothing of the size of names times w
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any
@@ -102,8 +103,7 @@ def rows_of(
 ) -> tuple[dict[str, PanelNamedMemory], dict[str, tuple[int, int]]]:
     """Return the rows of what is not placed, the largest first, and for each worker the bytes of two kinds."""
     rows: dict[str, PanelNamedMemory] = {}
-    collections: dict[str, int] = {}
-    results: dict[str, int] = {}
+    collections, results = Counter[str](), Counter[str]()
     for named in memory.names:
         if named.kind == "placed" or not named.on:
             continue
@@ -111,8 +111,7 @@ def rows_of(
         sums = collections if kind in ("collection", "dataset") else results if kind == "result" else None
         total = named.total
         if sums is not None:
-            for worker, nbytes in named.on.items():
-                sums[worker] = sums.get(worker, 0) + nbytes.memory
+            sums.update({worker: nbytes.memory for worker, nbytes in named.on.items()})
         rows[f"{kind} {named.owner} {named.name}"] = {
             "name": named.name,
             "kind": kind,
@@ -124,7 +123,7 @@ def rows_of(
             "most_on": sorted(named.on, key=lambda worker: -sum(named.on[worker]))[:_MOST_ON],
         }
     both = collections.keys() | results.keys()
-    return rows, {worker: (collections.get(worker, 0), results.get(worker, 0)) for worker in both}
+    return rows, {worker: (collections[worker], results[worker]) for worker in both}
 
 
 def _kind(named: NamedMemory, namespace: Mapping[str, Any]) -> MemoryKind:
