@@ -1,14 +1,20 @@
-"""What tests of several parts share: waiting with a deadline."""
+"""What tests of several parts share: waiting with a deadline, running our notebooks."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from distributed import Client
 
 T = TypeVar("T")
+
+ROOT = Path(__file__).parents[1]
 
 
 def eventually(check: Callable[[], T], timeout: float = 30.0) -> T:
@@ -33,6 +39,15 @@ def restart_worker(client: Client, worker: str) -> None:
     before = now()[worker]
     client.restart_workers([before])
     eventually(lambda: now().get(worker, before) != before)
+
+
+def shown_by(notebook: str, timeout: float, **environment: str) -> str:
+    """Run one of our notebooks to its end, as its readers do, and return what it shows."""
+    command = [sys.executable, "notebooks/run.py", f"notebooks/{notebook}.ipynb"]
+    variables = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=variables)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def all_along(check: Callable[[], Any], until: Callable[[], Any], timeout: float = 30.0) -> None:

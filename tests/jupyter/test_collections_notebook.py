@@ -1,21 +1,15 @@
 """The notebook about Dask collections, run as its readers run it."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers import shown_by
 
 
 @pytest.mark.timeout(300)
 def test_the_notebook_runs_to_its_end_and_shows_what_it_says():
-    command = [sys.executable, "notebooks/run.py", "notebooks/collections.ipynb"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
-    shown = done.stdout
-    assert done.returncode == 0, done.stderr
+    shown = shown_by("collections", 280)
     assert re.search(r"flights \(DataFrame 12 partitions × 4 columns, .*spread over alice, bob, held", shown)
     assert len(re.findall(r"^flights: 12 parts, .*alice: [567] parts, .*bob: [567] parts", shown, re.MULTILINE)) == 2
     assert "with the flights of that month: True" in shown

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 from jupyter_client.manager import KernelManager
+
+from tests.helpers import shown_by
 
 ROOT = Path(__file__).parents[2]
 
@@ -236,10 +236,8 @@ def test_attach_takes_dask_s_own_cluster_and_client(kernel):
 @pytest.mark.timeout(240)
 def test_the_quickstart_runs_to_its_end_and_shows_what_it_says():
     """What `npm run demo` does."""
-    command = [sys.executable, "notebooks/run.py", "notebooks/quickstart.ipynb"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=230)
-    assert done.returncode == 0, done.stderr
-    assert "336,776 flights" in done.stdout
-    assert "moorage:    4 of 4 workers\nplain Dask: 1 of 4 workers" in done.stdout
-    assert "moorage:    6 of 6 workers\nplain Dask: 1 of 6 workers" in done.stdout
-    assert "equal to what was placed: True" in done.stdout
+    shown = shown_by("quickstart", 230)
+    assert "336,776 flights" in shown
+    assert "moorage:    4 of 4 workers\nplain Dask: 1 of 4 workers" in shown
+    assert "moorage:    6 of 6 workers\nplain Dask: 1 of 6 workers" in shown
+    assert "equal to what was placed: True" in shown

@@ -1,21 +1,15 @@
 """The notebook about `%%submit`, run as its readers run it."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers import shown_by
 
 
 @pytest.mark.timeout(300)
 def test_the_notebook_runs_to_its_end_and_shows_what_it_says():
-    command = [sys.executable, "notebooks/run.py", "notebooks/submit.ipynb"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
-    shown = done.stdout
-    assert done.returncode == 0, done.stderr
+    shown = shown_by("submit", 280)
     assert shown.count("Placed flights") == 1
     assert "EV    6803" in shown
     assert re.search(r"later: +<Results: 1000 of 1000 done>", shown)
