@@ -15,6 +15,8 @@ export type MemoryKind = 'collection' | 'result' | 'dataset' | 'other' | 'task' 
 export type PlacementDict = {
   kind: PlacementKind;
   copies?: number;
+  /** what it is kept with, part by part, as the user calls it */
+  beside?: string;
   workers?: string[];
   each?: boolean;
   allow_other_workers?: boolean;

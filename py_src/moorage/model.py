@@ -26,9 +26,12 @@ class Anywhere:
     ----------
     copies : int
         Copies of each key, at least 1. Copies avoid sharing a host as long as there are other hosts.
+    beside : str
+        The collection whose parts these are kept with, if there is such. Only told: it is asked for by its keys.
     """
 
     copies: int = 1
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,8 @@ class PlacementState:
 def describe(placement: Placement) -> str:
     """Return a placement in words: ``everywhere``, ``on alice, bob``, ``2 copies anywhere``."""
     match placement:
-        case Anywhere(copies=1):
-            return "anywhere"
+        case Anywhere(copies=1, beside=beside):
+            return f"with {beside}" if beside else "anywhere"
         case Anywhere(copies=n):
             return f"{n} copies anywhere"
         case Everywhere():

@@ -57,7 +57,8 @@ describe('a placement in words', () => {
     [{ placement: workers(['alice', 'bob'], false) }, 'spread over alice, bob'],
     [{ placement: { kind: 'anywhere' }, held: { bob: 1 } }, 'on bob'],
     [{ placement: { kind: 'anywhere' }, held: { alice: 2, bob: 1, carol: 1 }, nkeys: 4 }, 'spread over 3'],
-    [{ placement: { kind: 'anywhere' } }, 'anywhere']
+    [{ placement: { kind: 'anywhere' } }, 'anywhere'],
+    [{ placement: { kind: 'anywhere', beside: 'left' }, held: { alice: 2, bob: 2 }, nkeys: 4 }, 'with left']
   ] as [VariableFields, string][])('%o', (fields, words) => {
     expect(placementWords(english, only(fields).x)).toBe(words);
   });

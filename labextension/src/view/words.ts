@@ -68,6 +68,9 @@ export function placementWords(trans: ITranslate, variable: IVariable): string {
         ? trans.__('spread over %1', workerNames(trans, placement.workers ?? []))
         : trans.__('pinned to %1', workerNames(trans, placement.workers ?? []));
     case 'anywhere':
+      if (placement.beside !== undefined && placement.beside !== '') {
+        return trans.__('with %1', placement.beside);
+      }
       return held.size > 1
         ? trans.__('spread over %1', held.size)
         : held.size === 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from moorage.model import Placement
+from moorage.model import Anywhere, Placement
 from moorage.plan import Key
 from moorage.wire.scheduler import PlaceItem, StructureDict
 
@@ -39,6 +39,8 @@ def record_of(item: PlaceItem, placement: Placement, client: str, before: Record
     sender = client if item["origin"] else None
     if sender is None and before is not None and before.keys == tuple(item["keys"]):
         sender = before.client  # another notebook only moves what this one has placed
+    if isinstance(placement, Anywhere):  # also one that was taken from what is told of another variable
+        placement = replace(placement, beside=item.get("beside", "") if item.get("like") else "")
     sizes = before.nbytes if before is not None else {}
     return Record(
         vid=item["vid"],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dask.utils import key_split
 
 from moorage._dask.kept_keys import desire
-from moorage.model import Placement
+from moorage.model import Anywhere, Placement
 from moorage.plan import Key
 from moorage.scheduler.desired import Desired, Record
 
@@ -88,6 +88,14 @@ class Keeper:
                 if ts.run_spec is not None or typename == name:  # only keys of scattered values begin with their type
                     typename = ""
                 self.put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, typename, hold=False))
+
+    def sweep(self) -> None:
+        """Deal again what has to be; what has followed a collection that is gone stays where it is."""
+        self._dealer.sweep()
+        for vid in self._dealer.astray():
+            self._dealer.forget(vid)
+            self._desired.put(replace(self._desired.records[vid], placement=Anywhere(), like=(), spread=""))
+            self._journal.mark([vid], placed=True)
 
     def size(self, key: Key) -> None:
         """Let the scheduler count the bytes of a placed key as the notebook has: those that are sent.

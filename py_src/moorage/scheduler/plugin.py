@@ -354,7 +354,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.casualties.sweep()
         self.lives.sweep()
         self.restrictions.sweep()
-        self.dealer.sweep()
+        self.keeper.sweep()
         self.history.sweep()
         self.shared.prune()
 

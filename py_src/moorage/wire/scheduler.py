@@ -31,6 +31,7 @@ class PlacementDict(TypedDict):
 
     kind: PlacementKind
     copies: NotRequired[int]
+    beside: NotRequired[str]  # what it is kept with, part by part, as the user calls it
     workers: NotRequired[list[str]]
     each: NotRequired[bool]
     allow_other_workers: NotRequired[bool]
@@ -39,8 +40,10 @@ class PlacementDict(TypedDict):
 def placement_to_dict(placement: Placement) -> PlacementDict:
     """Return the wire form of `placement`."""
     match placement:
-        case Anywhere(copies=copies):
+        case Anywhere(copies=copies, beside=""):
             return {"kind": "anywhere", "copies": copies}
+        case Anywhere(copies=copies, beside=beside):
+            return {"kind": "anywhere", "copies": copies, "beside": beside}
         case Everywhere():
             return {"kind": "everywhere"}
         case OnePerHost():
@@ -53,7 +56,7 @@ def placement_from_dict(wire: PlacementDict) -> Placement:
     """Return the placement that `wire` stands for. Raises ValueError if the kind is unknown."""
     match wire["kind"]:
         case "anywhere":
-            return Anywhere(copies=wire.get("copies", 1))
+            return Anywhere(copies=wire.get("copies", 1), beside=wire.get("beside", ""))
         case "everywhere":
             return Everywhere()
         case "hosts":
@@ -92,6 +95,7 @@ class PlaceItem(TypedDict):
     dealt: NotRequired[list[str | None]]  # the worker that gets each key where the placement leaves that open
     spread: NotRequired[Literal["", "memory", "blocks"]]  # dealt evenly, by bytes or by number, and kept so
     like: NotRequired[list[Any]]  # keys beside which these are kept, one by one
+    beside: NotRequired[str]  # what these are called
 
 
 class Load(TypedDict):

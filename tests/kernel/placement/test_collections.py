@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import dask
 import dask.array as da
 import dask.bag as db
@@ -13,6 +15,7 @@ import xarray as xr
 from distributed import Event, futures_of, wait
 
 from moorage.errors import InputError, NotPlaceableError
+from moorage.model import describe
 from tests.deploy.tools import eventually
 
 
@@ -100,6 +103,35 @@ def test_parts_are_kept_with_those_of_another_collection(cluster):
         cluster.scatter(right, "right", like=on(cluster, frame(4), "alice"))
     with pytest.raises(InputError, match="Only a Dask collection"):
         cluster.scatter([1, 2], "numbers", like="left")
+
+
+def placed(cluster, name):
+    return describe(cluster.placement(name)[name].placement)
+
+
+def test_what_is_kept_with_another_says_so_until_that_is_gone(cluster):
+    left = on(cluster, frame(), "alice")
+    right = on(cluster, frame().assign(c=1), "bob")
+    cluster.scatter(left, "left", workers=["alice", "bob"])
+    cluster.scatter(right, "right", like="left")
+    settled(cluster, "left")
+    settled(cluster, "right")
+    assert placed(cluster, "right") == "with left"
+    assert " with left, held" in repr(cluster.placement())
+    assert str(cluster.why("right")).startswith("right is held: with left, as asked")
+    cluster.release("left")
+    assert placed(cluster, "right") == "with left"  # whose parts the notebook keeps
+    where = [part.workers for part in cluster["right"].parts]
+    del left
+    gc.collect()
+    eventually(lambda: placed(cluster, "right") == "anywhere", 10)
+    assert [part.workers for part in cluster["right"].parts] == where
+    assert cluster.placement("right")["right"].state == "held"
+    other = on(cluster, frame().assign(d=1), "bob")
+    cluster.scatter(right, "right", like=other)
+    assert placed(cluster, "right") == "with another DataFrame"
+    cluster.scatter(right, "right")
+    assert placed(cluster, "right") == "anywhere"
 
 
 def received(cluster):

@@ -71,7 +71,8 @@ class Placer(Bringing):
         no room for it. Nothing has changed then.
         """
         if how.like is not None:
-            how = replace(how, like=await self._beside(how.like))
+            like, beside = await self._beside(how.like)
+            how = replace(how, like=like, beside=beside)
         if how.rebind:
             self.check_rebinding(name, value)
         await self._recorded([name])
@@ -131,13 +132,16 @@ class Placer(Bringing):
 
     # Internals
 
-    async def _beside(self, like: Any) -> tuple[Any, ...]:
-        """Return the keys of a variable, by name or as such, or of a persisted collection."""
+    async def _beside(self, like: Any) -> tuple[tuple[Any, ...], str]:
+        """Return the keys of a variable, by name or as such, or of a persisted collection; and what it is called."""
         if isinstance(like, Variable | str):
-            return tuple((await self.find(like if isinstance(like, str) else like.name))["keys"])
+            name = like if isinstance(like, str) else like.name
+            return tuple((await self.find(name))["keys"]), name
         if (futures := futures_in(like)) is None:
             raise InputError(f"like={type(like).__name__} is not on the cluster.", "Name a collection that is.")
-        return tuple(future.key for future in futures)
+        namespace = list((self.namespace or {}).items())
+        named = (name for name, value in namespace if value is like and not name.startswith("_"))
+        return tuple(future.key for future in futures), next(named, f"another {type(like).__name__}")
 
     async def _prepare(
         self, values: Mapping[Any, Any], names: Iterable[str], placement: Placement, how: How, *, copy: bool

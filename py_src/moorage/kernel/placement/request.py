@@ -58,6 +58,7 @@ class How:
     rebind: bool = False
     writable: bool = False
     like: Any = None  # its keys, once they are known
+    beside: str = ""  # what these are called
 
 
 @dataclass(slots=True)
@@ -159,13 +160,11 @@ def _firsts(elements: Elements, to: ResolvedPlacement, by: By) -> list[str | Non
 
 def _check_like(like: Sequence[Any] | None, elements: Elements) -> None:
     """Raise InputError unless what is placed can be kept beside the keys `like`, part by part."""
-    if not like:
-        return
-    if elements.structure.kind != "collection":
+    if like and elements.structure.kind != "collection":
         raise InputError(
             "Only a Dask collection has parts that can be kept beside those of another one.", "Leave out --like, like=."
         )
-    if len(like) != len(elements.keys):
+    if like and len(like) != len(elements.keys):
         raise InputError(
             f"It has {len(elements.keys)} parts, and the collection that it should be like has {len(like)}.",
             "Repartition or rechunk one of them first, so that their parts match.",
@@ -174,9 +173,11 @@ def _check_like(like: Sequence[Any] | None, elements: Elements) -> None:
 
 def _spread(item: PlaceItem, placement: Placement, how: How) -> None:
     """Let the scheduler deal out the parts of a collection, unless the placement leaves nothing to deal."""
-    if placement == Anywhere(1) or (isinstance(placement, OnWorkers) and not placement.each):
+    each_once = isinstance(placement, Anywhere) and placement.copies == 1
+    if each_once or (isinstance(placement, OnWorkers) and not placement.each):
         item["spread"] = "blocks" if how.by in ("blocks", "workers") else "memory"
         item["like"] = list(how.like or ())
+        item["beside"] = how.beside
 
 
 async def send_all(

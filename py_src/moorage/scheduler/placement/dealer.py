@@ -82,6 +82,16 @@ class Dealer:
         followers = {vid for vid in self._vids if self._desired.records[vid].like}
         self._look_soon(followers if self._sweeps % _RARELY == 0 else followers & self._restless)
 
+    def astray(self) -> list[str]:
+        """Return what follows another collection that is no longer on the cluster, nor about to come back."""
+        followed = {vid: like for vid in self._vids if (like := self._desired.records[vid].like)}
+        return [vid for vid, like in followed.items() if not any(map(self._is_wanted, like))]
+
+    def _is_wanted(self, key: Key) -> bool:
+        """Whether a key is there, will be, or is to come back; others may be known only for what is made of them."""
+        ts = self._scheduler.tasks.get(key)
+        return key in self._desired.by_key or (ts is not None and bool(ts.who_wants or ts.who_has))
+
     def close(self) -> None:
         """Deal no more."""
         if self._timer is not None:
