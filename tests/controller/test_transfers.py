@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections import deque
 
 import dask.array as da
@@ -18,18 +17,6 @@ from moorage.kernel.transfers.moved import Moment
 from tests.deploy.tools import eventually
 
 MB = 1_000_000
-
-
-@pytest.fixture
-def names(monkeypatch):
-    """The variables of the script."""
-
-    class Main:
-        pass
-
-    main = Main()
-    monkeypatch.setitem(sys.modules, "__main__", main)
-    return vars(main)
 
 
 def make(nbytes, seed=1):

@@ -64,7 +64,7 @@ def address_in(path: Path) -> str:
 def client_at(address: str, security: Security | None, limit: float) -> Client:
     """Return a client of the scheduler at `address`.
 
-    `security`: default: Dask's configuration. `limit`: seconds. Raises InputError if this is not an address, or not
+    `security`: by default Dask's configuration. `limit`: seconds. Raises InputError if this is not an address, or not
     that of a scheduler. Raises UnreachableError if nobody answers there in time, or not with these credentials. Raises
     VersionError if the scheduler runs a Dask that is too old, or another Python.
     """
