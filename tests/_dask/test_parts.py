@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Nanny
 
 from moorage._dask import client as of_clients
+from moorage._dask import nanny as of_nannies
 from moorage._dask import scaling
 from moorage._dask import scheduler as of_schedulers
 from moorage._dask import worker as of_workers
@@ -21,6 +22,7 @@ from moorage.kernel import install
 from moorage.kernel.images.sending import MODULE
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.tasks.runtime import WorkerRuntime
+from moorage.worker.images.nanny import SharedMemoryNannyPlugin
 from moorage.worker.images.plugin import ImagesPlugin
 from moorage.worker.tasks.runtime import RuntimePlugin
 
@@ -35,6 +37,17 @@ def cluster() -> Iterator[LocalCluster]:
 def client(cluster: LocalCluster) -> Iterator[Client]:
     with Client(cluster) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def nanny(cluster: LocalCluster) -> Nanny:
+    """A nanny that starts no worker."""
+
+    async def make() -> Nanny:
+        return Nanny(cluster.scheduler_address)
+
+    made: Nanny = cluster.sync(make)
+    return made
 
 
 def on_loop(cluster: LocalCluster, call: Callable[[], Any]) -> Any:
@@ -95,12 +108,13 @@ def anatomy(server: Any) -> dict[str, Any]:
     return {name: dict(value) if isinstance(value, dict) else value for name, value in vars(server).items()}
 
 
-def objects_of(cluster: LocalCluster, client: Client) -> tuple[Any, ...]:
-    worker = cluster.workers[0]
-    return cluster, cluster.scheduler, cluster.scheduler.rpc, client, worker, worker.state, worker.monitor
+def objects_of(cluster: LocalCluster, client: Client, nanny: Nanny) -> tuple[Any, ...]:
+    worker = of_workers.objects_of(cluster.workers[0])
+    return cluster, cluster.scheduler, cluster.scheduler.rpc, client, *worker, nanny, nanny.memory_manager
 
 
-ALL = tuple(dict.fromkeys((*of_schedulers.PARTS, *of_clients.PARTS, *of_workers.PARTS, *scaling.PARTS)))
+SERVERS = (*of_schedulers.PARTS, *of_workers.PARTS, *of_nannies.PARTS)
+ALL = tuple(dict.fromkeys((*SERVERS, *of_clients.PARTS, *scaling.PARTS)))
 
 
 def is_removable(part: Part) -> bool:
@@ -113,8 +127,8 @@ CALLED = [part for part in ALL if part.takes is not None]
 
 
 @pytest.mark.parametrize("part", [*filter(is_removable, ALL)], ids=str)
-def test_a_missing_part_is_named(part: Part, cluster: LocalCluster, client: Client) -> None:
-    objects = objects_of(cluster, client)
+def test_a_missing_part_is_named(part: Part, cluster: LocalCluster, client: Client, nanny: Nanny) -> None:
+    objects = objects_of(cluster, client, nanny)
 
     def look() -> str:
         assert not changed([part], *objects)
@@ -161,7 +175,7 @@ def test_a_worker_is_not_touched_without(part: Part, plugin: Any, cluster: Local
     worker = cluster.workers[0]
 
     def set_up() -> None:
-        with without(part, worker, worker.state):
+        with without(part, *of_workers.objects_of(worker)):
             before = anatomy(worker)
             with pytest.raises(RuntimeError) as caught:
                 plugin.setup(worker)
@@ -169,6 +183,21 @@ def test_a_worker_is_not_touched_without(part: Part, plugin: Any, cluster: Local
         assert str(part) in str(caught.value)
 
     on_loop(cluster, set_up)
+
+
+@pytest.mark.parametrize("part", of_nannies.PARTS, ids=str)
+def test_a_nanny_is_not_touched_without(part: Part, cluster: LocalCluster, nanny: Nanny) -> None:
+    plugin = SharedMemoryNannyPlugin()
+
+    def set_up() -> None:
+        with without(part, nanny, nanny.memory_manager):
+            before = anatomy(nanny)
+            with pytest.raises(RuntimeError, match="on which moorage's care for nannies rests"):
+                plugin.setup(nanny)
+            assert anatomy(nanny) == before
+
+    on_loop(cluster, set_up)
+    plugin.teardown(nanny)
 
 
 def part_named(parts: tuple[Part, ...], name: str, entry: str = "") -> Part:

@@ -70,7 +70,7 @@ def test_a_handler_takes_what_is_declared(protocol: type, name: str) -> None:
 
 def test_every_handler_that_is_named_anywhere_is_declared() -> None:
     code = "".join(path.read_text() for path in SOURCES.rglob("*.py") if "wire" not in path.parts)
-    named = set(re.findall(r"""(?:["']|scheduler(?:_of\([^)]*\))?\.|rpc\(\w+\)\.)(moorage_[a-z]+)\b""", code))
+    named = set(re.findall(r"""(?:["'(]|, |(?:scheduler|worker|other)(?:_of\([^)]*\))?\.)(moorage_[a-z]+)\b""", code))
     plugin = inspect.getsource(PlacementSchedulerPlugin._add_handlers)
     named |= {f"moorage_{name}" for name in re.findall(r"self\.(?:turns\.|delivery\.)?([a-z]+)[,)]", plugin)} & {
         name for _, name in HANDLERS

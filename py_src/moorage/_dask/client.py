@@ -2,9 +2,11 @@
 
 Relied on, as read in distributed 2026.8.0: ``_gather`` and ``_scatter`` are what ``gather`` and ``scatter`` run on the
 client's event loop; ``_send_to_scheduler`` puts a message into the client's stream, in order with all that the client
-says itself; a future has a state that is shared by all futures of its key. ``_ensure_connected`` is what seeks a lost
-connection, again if it raises an OSError; ``_handle_report_task`` listens to the scheduler, ``_loop_runner`` has the
-thread of the event loop. Without these parts no client is connected.
+says itself; ``scheduler`` asks the scheduler, whose handlers are its methods, and is None when the client is closed;
+``scheduler_comm`` is another one after each reconnection; a future has a state, in ``futures``, that is shared by all
+futures of its key. ``_ensure_connected`` is what seeks a lost connection, again if it raises an OSError;
+``_handle_report_task`` listens to the scheduler, ``_loop_runner`` has the thread of the event loop. Without these parts
+no client is connected.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from moorage._dask import graphs, transfers
+from moorage._dask import connecting, graphs
 from moorage._dask.parts import parts_of
 
 if TYPE_CHECKING:
@@ -36,36 +38,38 @@ PARTS = (
             "_ensure_connected": ("timeout",),
             "_gather": ("futures", "direct"),
             "_release_key": ("key",),
-            "_scatter": ("data", "hash"),
+            "_scatter": ("data", "workers", "direct", "timeout", "hash"),
             "_send_to_scheduler": ("msg",),
             "unregister_worker_plugin": ("name",),
         },
         has=("loop",),
         live=(
-            "_asynchronous", "_event_handlers", "_handle_report_task", "_loop_runner", "_refcount_lock", "futures",
-            "generation", "id", "rpc", "scheduler", "scheduler_comm", "status",
+            "_asynchronous", "_event_handlers", "_handle_report_task", "_loop_runner", "_refcount_lock",
+            "connection_args", "futures", "generation", "id", "rpc", "scheduler", "scheduler_comm", "status",
         ),
     ),
     *parts_of(SUBJECT, "distributed.client:Future", calls={"_result": ("raiseit",)}),
-    *parts_of(SUBJECT, "distributed.client:FutureState", calls={"reset": (), "wait": ("timeout",)}),
+    *parts_of(
+        SUBJECT, "distributed.client:FutureState", calls={"finish": ("type",), "reset": (), "wait": ("timeout",)}
+    ),
     *parts_of(SUBJECT, "distributed.core:", calls={"send_recv": ("comm",)}),
-    *transfers.CONNECTIONS,
+    *connecting.PARTS,
     *graphs.PARTS,
 )  # fmt: skip
 
 
 def keep_trying(client: Client) -> None:
-    """Have a client seek a lost connection again, too, when an attempt ends before TLS has begun; see ``transfers``."""
+    """Have a client seek a lost connection again, too, when an attempt ends before TLS begins; see ``connecting``."""
     if "_ensure_connected" in vars(client):
         return
     original = client._ensure_connected
 
     async def ensure_connected(timeout: float | None = None) -> None:
-        with transfers.connecting():
+        with connecting.connecting():
             await original(timeout=timeout)  # type: ignore[no-untyped-call]
 
     vars(client)["_ensure_connected"] = ensure_connected
-    transfers.mend(client.rpc)
+    connecting.mend(client.rpc)
 
 
 def close(client: Client, within: float) -> None:
@@ -111,6 +115,51 @@ async def gather(client: Client, futures: Any, *, direct: bool | None = None) ->
 async def scatter(client: Client, data: Any) -> Any:
     """Return futures of `data`, each value under a key of its own; on the client's event loop."""
     return await client._scatter(data, hash=False)
+
+
+async def scatter_to(
+    client: Client, data: Mapping[Any, Any], worker: str, *, direct: bool | None, timeout: float
+) -> dict[Any, Future[Any]]:
+    """Send values to one worker, and return their futures by key; on the client's event loop."""
+    sent = await client._scatter(data, workers=[worker], direct=direct, timeout=timeout, hash=False)
+    futures: dict[Any, Future[Any]] = sent
+    return futures
+
+
+def has_future(client: Client, key: Any) -> bool:
+    """Whether there is a future of a key."""
+    return key in client.futures
+
+
+def is_pending(client: Client, key: Any) -> bool:
+    """Whether there is a future of a key of which nothing has been said yet."""
+    return (state := client.futures.get(key)) is not None and state.status == "pending"
+
+
+def finish(client: Client, key: Any, kind: type) -> None:
+    """Let the futures of a key be finished, with a value of that type."""
+    client.futures[key].finish(type=kind)
+
+
+def scheduler_of(client: Client) -> Any:
+    """Return what asks the scheduler; None if the client is closed."""
+    return client.scheduler
+
+
+def connection_of(client: Client) -> object:
+    """Return what is another object after the client has been reconnected; None without a connection."""
+    return client.scheduler_comm
+
+
+def connection_args(client: Client) -> Mapping[str, Any]:
+    """Return what a connection to a worker needs, for ``distributed.comm.connect``."""
+    arguments: Mapping[str, Any] = client.connection_args
+    return arguments
+
+
+def cut_off_from(client: Client, address: str) -> None:
+    """End the client's connections to a worker, and attempts to connect."""
+    client.rpc.remove(address)
 
 
 def desire(client: Client, keys: Collection[Any]) -> None:

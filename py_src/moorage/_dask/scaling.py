@@ -2,21 +2,26 @@
 
 Relied on, as read in distributed 2026.8.0 and dask-jobqueue 0.9.0: ``SpecCluster`` starts what ``worker_spec`` names
 and keeps it in ``workers``; ``_update_worker_status`` of the instance hears of each worker that comes and goes;
-``_adaptive`` is its adaptive scaling; a job's ``worker_processes`` says how many workers it starts. Without these parts
-moorage starts no cluster.
+``_adaptive`` is its adaptive scaling; a job's ``worker_processes`` says how many workers it starts. A worker is told by
+``worker-status-change`` in its stream that it is to go on, and `RetireWorker` is the policy of the memory manager that
+moves its data away. Without these parts moorage starts no cluster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import parts_of
 
 if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.core import Status
     from distributed.deploy.adaptive import Adaptive
     from distributed.deploy.cluster import Cluster
     from distributed.deploy.spec import SpecCluster
+    from distributed.scheduler import WorkerState
 
 SUBJECT = "scaling"
 
@@ -32,7 +37,8 @@ PARTS = (
             "scale_down": ("workers",),
             "new_worker_spec": (),
         },
-        live=("_adaptive", "new_spec", "scheduler_info", "worker_spec", "workers"),
+        has=("dashboard_link", "scheduler_address"),
+        live=("_adaptive", "new_spec", "scheduler_info", "scheduler_spec", "status", "worker_spec", "workers"),
     ),
     *parts_of(SUBJECT, "distributed.deploy.adaptive:Adaptive", calls={"scale_up": ("n",), "scale_down": ("workers",)}),
     *parts_of(
@@ -42,6 +48,13 @@ PARTS = (
             "remove_worker": ("address", "stimulus_id", "expected", "close"),
             "retire_workers": ("workers", "close_workers", "remove"),
         },
+        live=("client_comms", "extensions", "handlers", "plugins", "services", "stream_comms"),
+    ),
+    *parts_of(SUBJECT, "distributed.active_memory_manager:RetireWorker", calls={"__init__": ("address",)}),
+    *parts_of(
+        SUBJECT,
+        "distributed.diagnostics.plugin:SchedulerPlugin",
+        calls={"valid_workers_downscaling": ("scheduler", "workers")},
     ),
 )
 
@@ -91,6 +104,52 @@ def watch_workers(cluster: Any, heard: Callable[[str, Any], None]) -> Callable[[
             del cluster._update_worker_status
 
     return end
+
+
+def expendable(scheduler: Scheduler, workers: Iterable[WorkerState]) -> set[WorkerState]:
+    """Return those of workers that no plugin of the scheduler wants to keep when a cluster gets smaller."""
+    left = set(workers)
+    for plugin in list(scheduler.plugins.values()):
+        left &= set(plugin.valid_workers_downscaling(scheduler, list(left)))
+    return left
+
+
+def reprieve(scheduler: Scheduler, before: Mapping[str, Status]) -> None:
+    """Undo what ``retire_workers`` does to workers, as it does itself when it finds no recipient.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    before : mapping of str to Status
+        What workers were, by address.
+    """
+    from distributed.active_memory_manager import RetireWorker
+
+    amm: Any = scheduler.extensions.get("amm")
+    for policy in list(amm.policies) if amm else ():
+        if isinstance(policy, RetireWorker) and policy.address in before:
+            amm.policies.discard(policy)
+    for address, status in before.items():
+        if address in scheduler.workers:
+            scheduler.stream_comms[address].send(
+                {"op": "worker-status-change", "status": status.name, "stimulus_id": f"moorage-stay-{time.time()}"}
+            )
+
+
+def is_used(scheduler: Scheduler) -> bool:
+    """Whether there is a client, or a task on a worker."""
+    return bool(scheduler.client_comms) or any(ws.processing for ws in scheduler.workers.values())
+
+
+def plugin_of(scheduler: Scheduler, name: str) -> Any:
+    """Return the scheduler's plugin of that name, or None."""
+    return scheduler.plugins.get(name)
+
+
+def pages_of(scheduler: Scheduler) -> tuple[str, int] | None:
+    """Return the address and port at which a scheduler serves its dashboard; None if it has none."""
+    server: Any = scheduler
+    return (server.http_server.address, server.http_server.port) if "dashboard" in server.services else None
 
 
 async def close(cluster: Any) -> None:

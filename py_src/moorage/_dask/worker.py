@@ -1,96 +1,142 @@
-"""A worker: its data, its memory manager, and its handlers; and its nanny, which sees it end.
+"""A worker: what it knows of keys, sends to others, writes to its disk, measures and tells.
 
-Relied on, as read in distributed 2026.8.0: ``handlers`` and ``periodic_callbacks`` are dicts that plugins may write to;
-``get_data`` is the handler by which workers fetch from each other; ``state.tasks`` has what it knows of keys;
-``monitor.get_process_memory`` is what all of its memory management measures by. A worker without these parts does not
-take the plugin, and what asked for it fails by a `VersionError`. ``Nanny.instantiate`` starts a process and makes
-the ``WorkerProcess`` that all later ones have in common; that one's ``mark_stopped`` is called once when a process has
-ended, and then removes ``worker_dir``. Without these a worker's last words are lost with it.
+Relied on, as read in distributed 2026.8.0: ``get_data`` is the handler by which workers fetch from each other, and a
+method that looks at ``data`` of what it is called on; ``state.tasks`` has what a worker knows of keys;
+``monitor.get_process_memory`` is what all of its memory management measures by; ``metrics`` are told with each
+heartbeat; ``connection_args`` are for connections to other workers; ``scheduler`` asks the scheduler. A worker without
+these parts does not take the plugin, and what asked for it fails by a `VersionError`.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
-from distributed.core import Status
+from distributed.utils import sync
 
+from moorage._dask import connecting, server, spilling
 from moorage._dask.moved import logs, shuffles
 from moorage._dask.parts import parts_of
-from moorage._dask.transfers import CONNECTIONS
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SUBJECT = "code on workers"
 
 PARTS = (
+    *server.parts(SUBJECT, "distributed.worker:Worker"),
     *parts_of(
         SUBJECT,
         "distributed.worker:Worker",
-        has=("data",),
+        has=("data", "heartbeat"),
         calls={"get_data": ("comm", "keys"), "log_event": ("topic", "msg")},
-        live=("handlers", "loop", "memory_manager", "monitor", "periodic_callbacks", "rpc", "state"),
+        live=("connection_args", "contact_address", "memory_manager", "metrics", "monitor", "scheduler", "state"),
         entries={"handlers": ("get_data",)},
     ),
-    *CONNECTIONS,
+    *connecting.PARTS,
     *parts_of(SUBJECT, "distributed.worker_state_machine:WorkerState", live=("tasks",)),
+    *parts_of(SUBJECT, "distributed.worker_state_machine:TaskState", has=("nbytes", "run_spec", "state")),
     *parts_of(SUBJECT, "distributed.system_monitor:SystemMonitor", calls={"get_process_memory": ()}),
     *logs.PARTS,
     *shuffles.PARTS,
-)
-
-NANNY_PARTS = (
     *parts_of(
-        "last words of workers",
-        "distributed.nanny:Nanny",
-        calls={"instantiate": (), "log_event": ("topic", "msg")},
-        live=("process",),
+        SUBJECT, "distributed.worker_memory:WorkerMemoryManager", live=("memory_limit", "memory_target_fraction")
     ),
-    *parts_of(
-        "last words of workers",
-        "distributed.nanny:WorkerProcess",
-        calls={"mark_stopped": ()},
-        live=("process", "status", "worker_address", "worker_dir"),
-    ),
+    *spilling.PARTS,
 )
 
 
-def watch_ends(nanny: Any, ended: Callable[[Any], None]) -> Callable[[], None]:
-    """Call `ended` with the `WorkerProcess` when a process has ended that nobody had told to; return the undoing."""
+def objects_of(worker: Any) -> tuple[Any, ...]:
+    """Return the objects of which a worker consists, so far as parts of them are relied on."""
+    names = ("state", "monitor", "memory_manager", "data")
+    return (worker, *(part for name in names if (part := getattr(worker, name, None)) is not None))
 
-    def watch() -> None:
-        process = nanny.process
-        if process is None or "mark_stopped" in vars(process):
-            return
-        stock = process.mark_stopped
 
-        def mark_stopped() -> None:
-            if process.status == nanny.status == Status.running:
-                with contextlib.suppress(Exception):  # Dask has to go on
-                    ended(process)
-            stock()
+def connection_args(worker: Any) -> Mapping[str, Any]:
+    """Return what a connection to another worker needs, for ``distributed.comm.connect``."""
+    arguments: Mapping[str, Any] = worker.connection_args
+    return arguments
 
-        process.mark_stopped = mark_stopped
 
-    stock = nanny.instantiate
+def is_result(worker: Any, key: Any) -> bool:
+    """Whether a task has returned the value of a key, rather than that somebody has sent it."""
+    task = worker.state.tasks.get(key)
+    return task is not None and task.run_spec is not None
 
-    async def instantiate() -> Any:
-        status = await stock()
-        watch()
-        return status
+
+def nbytes_of(worker: Any, key: Any) -> int:
+    """Return the bytes of a key as the worker counts them; 0 if it does not know the key."""
+    task = worker.state.tasks.get(key)
+    return (task.nbytes or 0) if task is not None else 0
+
+
+def is_wanted(worker: Any, key: Any) -> bool:
+    """Whether the scheduler still wants a task that runs."""
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state not in ("cancelled", "released", "forgotten")
+
+
+def has_room(worker: Any, nbytes: int) -> bool:
+    """Whether a worker can take so many bytes more without having to spill."""
+    manager = worker.memory_manager
+    if not manager.memory_limit:
+        return True
+    target = manager.memory_target_fraction or 1.0
+    return bool(worker.monitor.get_process_memory() + nbytes < target * manager.memory_limit)
+
+
+def beat_soon(worker: Any) -> None:
+    """Have a worker send a heartbeat at once: it has something new to tell."""
+    worker.loop.add_callback(worker.heartbeat)
+
+
+def add_metric(worker: Any, name: str, measure: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Have a worker tell ``measure(worker)`` with each heartbeat; return what ends that."""
+    worker.metrics[name] = measure
+    return lambda: worker.metrics.pop(name) if worker.metrics.get(name) == measure else None
+
+
+def shadow_memory(worker: Any, instead: Callable[[], int]) -> tuple[Callable[[], int], Callable[[], Any]]:
+    """Measure a worker's memory by ``instead()``; return the original, and what undoes it."""
+    original: Callable[[], int] = worker.monitor.get_process_memory
+    worker.monitor.get_process_memory = instead
+    return original, lambda: vars(worker.monitor).pop("get_process_memory", None)
+
+
+def shadow_log_event(worker: Any, carried: Callable[[Any], Any]) -> Callable[[], None]:
+    """Have a worker tell ``carried(message)`` instead of each message that tasks tell; return what undoes it."""
+    original = worker.log_event
+
+    def log_event(topic: Any, msg: Any) -> Any:
+        return original(topic, carried(msg))
+
+    worker.log_event = log_event
 
     def undo() -> None:
-        vars(nanny).pop("instantiate", None)
-        if nanny.process is not None:
-            vars(nanny.process).pop("mark_stopped", None)
+        if worker.log_event is log_event:
+            del worker.log_event
 
-    nanny.instantiate = instantiate
-    watch()
     return undo
 
 
-def spill_file(worker: Any) -> Any:
-    """Return what writes a worker's values to its disk, by ``dump``, or None if nothing does."""
-    return getattr(worker.data, "_slow_uncached", None)
+def shadow_spilling(worker: Any, instead: Callable[[Callable[[Any], Any], Any], Any]) -> Callable[[], None]:
+    """Call ``instead(original, value)`` to pickle what a worker writes to its disk; return what undoes it."""
+    slow = getattr(worker.data, "_slow_uncached", None)
+    if slow is None:
+        return lambda: None
+    original = slow.dump
+
+    def dump(value: Any) -> Any:
+        return instead(original, value)
+
+    slow.dump = dump
+
+    def undo() -> None:
+        if slow.dump is dump:
+            slow.dump = original
+
+    return undo
 
 
 def spilled_keys(most: int, dask_worker: Any) -> list[tuple[Any, int, int]]:
@@ -99,3 +145,46 @@ def spilled_keys(most: int, dask_worker: Any) -> list[tuple[Any, int, int]]:
     spilled = [(key, size.memory, size.disk) for key, size in list(weights.items())]
     spilled.sort(key=lambda one: -one[2])
     return spilled[:most]
+
+
+async def send(worker: Any, comm: Any, instead: Mapping[Any, Any], **asked: Any) -> Any:
+    """Answer a request for data as the worker does, but send some values instead of those that it has."""
+    sending: Any = _Sending(worker, instead)
+    return await type(worker).get_data(sending, comm, **asked)
+
+
+def scheduler_of(worker: Any) -> Any:
+    """Return what asks the scheduler: its methods are the scheduler's handlers."""
+    return worker.scheduler
+
+
+def on_loop(worker: Any, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what ``await function(...)`` gives on the event loop of a worker; in the thread of a task."""
+    answer: T = sync(worker.loop, partial(function, *args, **kwargs))
+    return answer
+
+
+class _Sending:
+    """A worker as its ``get_data`` sees it: some values as what is sent in their place."""
+
+    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
+        object.__setattr__(self, "_worker", worker)
+        object.__setattr__(self, "data", _Outgoing(worker, outgoing))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._worker, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._worker, name, value)
+
+
+class _Outgoing:
+    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
+        self._worker = worker
+        self._outgoing = outgoing
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._worker.data
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._outgoing[key] if key in self._outgoing else self._worker.data[key]

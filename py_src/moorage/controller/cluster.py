@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from moorage import config
+from moorage._dask import client as boundary
 from moorage.controller.dask_cluster import LikeDasksCluster
 from moorage.controller.ending import stop_host
 from moorage.controller.placing import Placing
@@ -141,7 +142,7 @@ class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
         """End the cluster, whoever started it; the client is closed by its owner."""
         if self.status == "stopped":
             return
-        scheduler = self.client.scheduler
+        scheduler = boundary.scheduler_of(self.client)
         self._owns_client = False
         self._leave()
         if self._handle is not None:

@@ -29,7 +29,7 @@ from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
-from moorage.kernel.waiting import RECONNECT, answer, running_loop, wait_for
+from moorage.kernel.waiting import RECONNECT, address_of, answer, dask_scheduler_of, running_loop, wait_for
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.why import Explainer
@@ -77,7 +77,7 @@ class Connected(Configurable):
         self._loop: Any = client.loop
         self.name = name
         self.kind = kind
-        self.address = str(client.scheduler.address) if client.scheduler is not None else ""
+        self.address = address_of(client)
         self.dashboard_link = handle.info.dashboard_link if handle is not None else ""
         self._handle = handle
         self._cluster = cluster
@@ -250,18 +250,17 @@ class Connected(Configurable):
                 self._size.info[key] for key in ("name", "kind", "dashboard_link")
             )
         self._seen = SchedulerInfo(await self._identity())
-        self._comm = self.client.scheduler_comm
+        self._comm = boundary.connection_of(self.client)
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
         self._watch.start()
         self._set_status("connected")
         self._explainer.watch()
 
     async def _identity(self) -> Any:
-        scheduler: Any = self.client.scheduler
-        return await answer(self.client, scheduler.identity(n_workers=-1))
+        return await answer(self.client, dask_scheduler_of(self.client).identity(n_workers=-1))
 
     async def _look_at_connection(self) -> None:
-        comm = self.client.scheduler_comm if self.client.status == "running" else None
+        comm = boundary.connection_of(self.client) if self.client.status == "running" else None
         if self.status == "stopped" or (comm is self._comm and self.status == "connected"):
             return
         self._set_status("lost")

@@ -15,6 +15,7 @@ from distributed import Client, Security
 from distributed.objects import SchedulerInfo
 from distributed.utils import Log, Logs
 
+from moorage._dask.client import scheduler_of
 from moorage.controller.connected import Connected
 from moorage.kernel.waiting import answer
 from moorage.model import WorkerInfo
@@ -133,7 +134,7 @@ class LikeDasksCluster(Connected):
     @property
     def scheduler_comm(self) -> Any:
         """What asks the scheduler, on the client's event loop; None once the client is closed."""
-        return self.client.scheduler
+        return scheduler_of(self.client)
 
     @property
     def scheduler_info(self) -> SchedulerInfo:

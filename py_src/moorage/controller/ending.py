@@ -10,7 +10,7 @@ from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import connect
 from distributed.core import send_recv
 
-from moorage._dask.transfers import connecting
+from moorage._dask.connecting import connecting
 from moorage.errors import UnreachableError
 from moorage.kernel.connection.client import in_thread
 

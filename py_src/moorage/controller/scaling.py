@@ -13,6 +13,7 @@ from distributed.deploy.spec import SpecCluster
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.deploy.scaling.supervisor import Supervisor
 from moorage.errors import InputError, ScaleError
+from moorage.kernel.waiting import scheduler_of
 from moorage.wire.host import Command, HostInfo
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class RemoteScaling:
 
     async def command(self, command: Command, **arguments: Any) -> HostInfo:
         """See `Scaling`."""
-        assert self._client.scheduler is not None
-        info: HostInfo = await self._client.scheduler.moorage_host(command=command, **arguments)
-        return info
+        return await scheduler_of(self._client).moorage_host(command=command, **arguments)
 
     def now(self) -> None:
         """See `Scaling`: the host tells."""

@@ -27,7 +27,7 @@ from moorage.errors import InputError, NoClusterError, UnreachableError
 from moorage.kernel.connection.client import address_in, client_at, connected, credentials, is_open
 from moorage.kernel.connection.worker_versions import Environment
 from moorage.kernel.install import install_plugin
-from moorage.kernel.waiting import wait_for
+from moorage.kernel.waiting import address_of, wait_for
 
 
 def start(
@@ -277,7 +277,7 @@ def _controller(client: Client, same_environment: bool = False, **facts: Any) ->
     It says by notices that the cluster is open, and that its workers run other versions than this process. If the same
     cluster was lost before, this controller takes its place.
     """
-    address = client.scheduler.address if client.scheduler is not None else ""
+    address = address_of(client)
     lost = [
         controller for controller in registry.all_controllers() if controller.lost and controller.address == address
     ]
@@ -357,4 +357,4 @@ def install(client: Client) -> Any:
 
 
 def _short(client: Client) -> str:
-    return str(client.scheduler.address).split("://")[-1] if client.scheduler is not None else "cluster"
+    return address_of(client, "cluster").split("://")[-1]

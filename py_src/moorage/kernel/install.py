@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import importlib
 import io
+import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+import xxhash
 
 from moorage import config
 from moorage._dask.client import PARTS
@@ -24,7 +27,7 @@ from moorage._dask.refusal import check
 from moorage.errors import VersionError
 from moorage.images.code import reduce_code
 from moorage.kernel.versions import check_scheduler, not_understood
-from moorage.kernel.waiting import answer
+from moorage.kernel.waiting import address_of, answer, dask_scheduler_of, scheduler_of
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
 from moorage.wire.scheduler import PROTOCOL_VERSION, SchedulerSnapshot
 
@@ -32,15 +35,21 @@ if TYPE_CHECKING:
     from distributed import Client
 
 SHIPPED_MODULES = (
-    "moorage._dask.events",
+    "moorage._dask.connecting",
     "moorage._dask.graphs",
-    "moorage._dask.kept_keys",
-    "moorage._dask.memory_manager",
     "moorage._dask.parts",
-    "moorage._dask.replicas",
     "moorage._dask.scheduler",
-    "moorage._dask.task_states",
-    "moorage._dask.transfers",
+    "moorage._dask.scheduler.connections",
+    "moorage._dask.scheduler.events",
+    "moorage._dask.scheduler.kept_keys",
+    "moorage._dask.scheduler.memory_manager",
+    "moorage._dask.scheduler.plugins",
+    "moorage._dask.scheduler.questions",
+    "moorage._dask.scheduler.replicas",
+    "moorage._dask.scheduler.spans",
+    "moorage._dask.scheduler.task_states",
+    "moorage._dask.scheduler.transfers",
+    "moorage._dask.server",
     "moorage.collector",
     "moorage.counts",
     "moorage.dealing",
@@ -61,9 +70,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.ledger",
     "moorage.scheduler.placement.delivery",
     "moorage.scheduler.placement.observed",
-    "moorage.scheduler.placement.policy",
     "moorage.scheduler.placement.reconcile",
-    "moorage.scheduler.placement.replicas",
     "moorage.scheduler.placement.dealer",
     "moorage.scheduler.placement.spreads",
     "moorage.scheduler.plugin",
@@ -110,6 +117,14 @@ def pickled_by_value(plugin: Any, modules: tuple[str, ...] = SHIPPED_MODULES) ->
     return file.getvalue()
 
 
+def hash_of_sources(modules: tuple[str, ...]) -> str:
+    """Return what tells versions of modules apart, and versions of Python that compiled them."""
+    digest = xxhash.xxh3_64(sys.version.encode())
+    for name in modules:
+        digest.update(Path(importlib.import_module(name).__file__ or "").read_bytes())
+    return digest.hexdigest()
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, types.CodeType):
@@ -133,18 +148,18 @@ async def install_plugin(client: Client) -> SchedulerSnapshot:
 
 
 async def _install(client: Client) -> SchedulerSnapshot:
-    assert client.scheduler is not None
     check(PARTS, client)
-    where, packages = str(client.scheduler.address), (await client.scheduler.versions())["packages"]
+    scheduler = dask_scheduler_of(client)
+    where, packages = address_of(client), (await scheduler.versions())["packages"]
     check_scheduler(where, packages)
     plugin = pickled_by_value(PlacementSchedulerPlugin(adopt=config.get("adopt")))
     try:
-        await client.scheduler.register_scheduler_plugin(plugin=plugin, name=NAME, idempotent=True)
+        await scheduler.register_scheduler_plugin(plugin=plugin, name=NAME, idempotent=True)
     except (OSError, TimeoutError):
         raise
     except Exception as error:
         raise not_understood(where, packages, error) from error
-    snapshot: SchedulerSnapshot = await client.scheduler.moorage_state()
+    snapshot = await scheduler_of(client).moorage_state()
     if snapshot["protocol"] != PROTOCOL_VERSION:
         raise VersionError(
             f"The scheduler at {where} runs version {snapshot['protocol']} of moorage's protocol, "

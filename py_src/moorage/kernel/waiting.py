@@ -11,7 +11,7 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from distributed import futures_of
 from moorage import config
 from moorage._dask import client as boundary
 from moorage.errors import MoorageError, UnreachableError
+from moorage.wire.handlers import SchedulerHandlers
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -100,7 +101,7 @@ async def until_ended(client: Client, but: Collection[Any]) -> None:
     """Wait until all futures of `client` have a value or an error, but for those of some keys; on its event loop."""
     while waited_for := {key: state for key, state in boundary.pending(client).items() if key not in but}:
         for key, state in waited_for.items():
-            while key in client.futures and not await boundary.ended(state, LOOK):
+            while boundary.has_future(client, key) and not await boundary.ended(state, LOOK):
                 check(client)
 
 
@@ -128,7 +129,7 @@ async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T
         try:
             return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
         except AttributeError:  # of Dask's own code, which asks for more than one thing
-            if client.scheduler is None:
+            if boundary.scheduler_of(client) is None:
                 raise _closed() from None
             raise
 
@@ -144,11 +145,27 @@ def _ignore(event: Any) -> None:
     """Do nothing."""
 
 
-def scheduler_of(client: Client) -> Any:
-    """Return what asks the scheduler of `client`. Raises UnreachableError if the client is closed."""
-    if client.scheduler is None:
+def scheduler_of(client: Client) -> SchedulerHandlers:
+    """Return what asks the scheduler for what moorage answers there. Raises UnreachableError if `client` is closed."""
+    handlers: SchedulerHandlers = dask_scheduler_of(client)
+    return handlers
+
+
+def dask_scheduler_of(client: Client) -> Any:
+    """Return what asks the scheduler for what Dask answers. Raises UnreachableError if `client` is closed."""
+    if (scheduler := boundary.scheduler_of(client)) is None:
         raise _closed()
-    return client.scheduler
+    return scheduler
+
+
+async def ask_workers(client: Client, message: Mapping[str, Any], addresses: Collection[str]) -> dict[str, Any]:
+    """Return the answers of workers, by address, to a message; without those of workers that break off.
+
+    Raises UnreachableError if the client is closed, and KeyError if one of the workers has left.
+    """
+    asking = dask_scheduler_of(client).broadcast(msg=message, workers=list(addresses), on_error="ignore")
+    answers: dict[str, Any] = await asking
+    return answers
 
 
 @contextmanager
@@ -163,7 +180,8 @@ def reaching(client: Client) -> Iterator[None]:
         if isinstance(error, MoorageError):
             raise
         why = str(error) or type(error).__name__
-        raise UnreachableError(f"The scheduler at {_address(client)} does not answer: {why}.", RECONNECT) from error
+        where = address_of(client, "its address")
+        raise UnreachableError(f"The scheduler at {where} does not answer: {why}.", RECONNECT) from error
 
 
 def check(client: Client) -> None:
@@ -178,7 +196,7 @@ def check(client: Client) -> None:
     silence, limit = pulse.silence(client), config.seconds("answer-timeout")
     if silence > limit:
         raise UnreachableError(
-            f"The scheduler at {_address(client)} has not answered for {silence:.0f} s.",
+            f"The scheduler at {address_of(client, 'its address')} has not answered for {silence:.0f} s.",
             "It may be stopped, very busy or out of reach. Work there continues if it can: ask again, or allow more "
             "time with the setting moorage.answer-timeout.",
         )
@@ -215,11 +233,13 @@ _lock = threading.Lock()
 
 
 async def _sign_of_life(client: Client) -> None:
-    await scheduler_of(client).echo(data=0)
+    await dask_scheduler_of(client).echo(data=0)
 
 
-def _address(client: Client) -> str:
-    return str(client.scheduler.address) if client.scheduler is not None else "its address"
+def address_of(client: Client, otherwise: str = "") -> str:
+    """Return the address of the scheduler of `client`, or `otherwise` if that is closed."""
+    scheduler = boundary.scheduler_of(client)
+    return str(scheduler.address) if scheduler is not None else otherwise
 
 
 def _closed() -> UnreachableError:

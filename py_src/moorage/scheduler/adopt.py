@@ -6,9 +6,11 @@ moves only keys that are not placed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from moorage._dask.server import answer_instead, handler_of
 from moorage.model import Anywhere, Everywhere, OnWorkers, Placement
 from moorage.plan import Key
 
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
     from moorage.scheduler.recovery.lives import Lives
     from moorage.scheduler.recovery.strays import Strays
 
-Handler = Callable[..., Awaitable[Any]]
+_REPLACED = ("scatter", "replicate", "rebalance")
 
 
 class Adopter:
-    """Stands before three of the scheduler's handlers.
+    """Stands before three of the scheduler's handlers, until it is uninstalled.
 
     `adopt`: ``adopt(keys, placement)`` records a placement. `placed`: those that have one.
     """
@@ -40,17 +42,9 @@ class Adopter:
         self._placed = placed
         self._strays = strays
         self._lives = lives
-        self._scatter: Handler = scheduler.handlers["scatter"]
-        self._replicate: Handler = scheduler.handlers["replicate"]
-        self._rebalance: Handler = scheduler.handlers["rebalance"]
-
-    def install(self) -> None:
-        """Take the place of the handlers."""
-        self._scheduler.handlers.update(scatter=self.scatter, replicate=self.replicate, rebalance=self.rebalance)
-
-    def uninstall(self) -> None:
+        self._scatter, self._replicate, self._rebalance = map(partial(handler_of, scheduler), _REPLACED)
+        self.uninstall = answer_instead(scheduler, **{name: getattr(self, name) for name in _REPLACED})
         """Put the handlers back."""
-        self._scheduler.handlers.update(scatter=self._scatter, replicate=self._replicate, rebalance=self._rebalance)
 
     async def scatter(
         self,

@@ -1,9 +1,7 @@
-"""What is asked of the plugin, looked at before anything changes; and what it has put on workers, taken off again."""
+"""What is asked of the plugin, looked at before anything changes."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -13,10 +11,6 @@ from moorage.wire.scheduler import IsActor, PlaceItem, UnknownWorker
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-
-ON_WORKERS = ("moorage_images_", "moorage_worker_", "moorage_nanny")
-"""What the names of our worker plugins begin with."""
-_ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
 
 
 def named(placement: Placement, view: ClusterView) -> Placement:
@@ -58,14 +52,3 @@ def is_there(key: Key, scheduler: Scheduler) -> bool:
     """Whether a worker has `key`."""
     ts = scheduler.tasks.get(key)
     return ts is not None and bool(ts.who_has)
-
-
-async def take_code_off(scheduler: Scheduler) -> None:
-    """Take our plugins off workers and nannies."""
-    for plugins, unregister in (
-        (scheduler.worker_plugins, scheduler.unregister_worker_plugin),
-        (scheduler.nanny_plugins, scheduler.unregister_nanny_plugin),
-    ):
-        for plugin in [name for name in plugins if name.startswith(ON_WORKERS)]:
-            with contextlib.suppress(OSError, TimeoutError):  # a worker that is leaving, or stuck
-                await asyncio.wait_for(unregister(None, plugin), _ANSWER_SECONDS)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from distributed.core import Status
 
-from moorage.plan import Address, Key
+from moorage._dask.scheduler.events import TOO_MUCH_MEMORY, departures, told_of
+from moorage._dask.scheduler.task_states import has_killed
+from moorage.plan import Key
 from moorage.scheduler.recovery.restorer import is_value
 from moorage.wire.why import ENDED_TOPIC, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
 
@@ -30,7 +32,6 @@ _FATES: tuple[TaskFate, ...] = (
 _WORST = {fate: rank for rank, fate in enumerate(_FATES)}
 _MOST = 10_000  # tasks that are looked at beyond those that were asked about
 _SHOWN = 3  # functions
-_SOON = 60.0  # seconds between what two processes say of the same end; later, another worker may have the address
 
 
 class Causes:
@@ -88,7 +89,7 @@ class Causes:
                 blamed = ts.exception_blame or ts
                 if is_value(blamed):
                     return "lost"
-                return "killed" if blamed.suspicious > self._scheduler.allowed_failures else "erred"
+                return "killed" if has_killed(self._scheduler, blamed) else "erred"
             case "no-worker":
                 return "restoring" if is_value(ts) else "no-worker"
             case "processing" if ts.processing_on is not None:
@@ -135,29 +136,21 @@ class Causes:
 
     def _end(self, name: str) -> WorkerEnd:
         """Return how the latest process of a worker has gone, by its name, or how the one at an address has."""
-        for when, event in reversed(self._scheduler.get_events("all")):
-            address = event.get("worker", "")
-            if event.get("action") != "remove-worker" or name not in (address, self._restrictions.name_of(address)):
-                continue
-            kinds = ("processing-tasks", "lost-computed-tasks", "lost-scattered-tasks")
-            lost = sum(len(event.get(kind, ())) for kind in kinds)
-            told, too_much = (self._told(topic, address, when) for topic in (ENDED_TOPIC, "worker-restart-memory"))
-            return {
-                "worker": self._restrictions.name_of(address),
-                "how": "memory" if too_much else "asked" if event.get("expected") else "died",
-                "seconds": time() - when,
-                "lost": lost,
-                "code": told.get("code"),
-                "taken": too_much.get("rss", 0),
-                "lines": told.get("lines", []),
-            }
+        for left in departures(self._scheduler):
+            known = self._restrictions.name_of(left.worker)
+            if name in (left.worker, known):
+                told = told_of(self._scheduler, ENDED_TOPIC, left)
+                too_much = told_of(self._scheduler, TOO_MUCH_MEMORY, left)
+                return {
+                    "worker": known,
+                    "how": "memory" if too_much else "asked" if left.expected else "died",
+                    "seconds": time() - left.when,
+                    "lost": left.lost,
+                    "code": told.get("code"),
+                    "taken": too_much.get("rss", 0),
+                    "lines": told.get("lines", []),
+                }
         return {"worker": name, "how": "", "seconds": 0.0, "lost": 0, "code": None, "taken": 0, "lines": []}
-
-    def _told(self, topic: str, address: Address, when: float) -> dict[str, Any]:
-        """Return what a nanny told of the worker at an address at about that time."""
-        events = reversed(self._scheduler.get_events(topic))
-        of_it = (event for then, event in events if event.get("worker") == address and abs(then - when) < _SOON)
-        return next(of_it, {})
 
 
 def _absent(key: Any) -> TaskFacts:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dask.utils import key_split
 
-from moorage._dask.kept_keys import desire
+from moorage._dask.scheduler.kept_keys import desire, forget_client, release
 from moorage.model import Anywhere, Placement
 from moorage.plan import Key
 from moorage.scheduler.desired import Desired, Record
@@ -76,7 +76,7 @@ class Keeper:
         self._dealer.forget(vid)
         self._orphaned(self._desired.remove(vid))
         self._let_go(vid, record.keys)
-        self._scheduler.clients.pop(pseudo_client(vid), None)
+        forget_client(self._scheduler, pseudo_client(vid))
         self._reconciler.mark(key for key in record.keys if key in self._desired.by_key)
         self._journal.mark([vid])
 
@@ -144,7 +144,7 @@ class Keeper:
 
     def _let_go(self, vid: str, keys: Iterable[Key]) -> None:
         if pseudo_client(vid) in self._scheduler.clients:
-            self._scheduler.client_releases_keys(list(keys), pseudo_client(vid))
+            release(self._scheduler, keys, pseudo_client(vid))
 
     def _orphaned(self, keys: Iterable[Key]) -> None:
         keys = list(keys)

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
-from tornado.ioloop import PeriodicCallback
 
-from moorage._dask.events import forget_events
 from moorage._dask.parts import rely_on
 from moorage._dask.scheduler import PARTS
+from moorage._dask.scheduler.events import forget_events
+from moorage._dask.scheduler.memory_manager import hide
+from moorage._dask.scheduler.plugins import extend, take_code_off, take_out
+from moorage._dask.scheduler.replicas import watch_replicas
+from moorage._dask.server import answer, answers, every
 from moorage.collector import collecting_rarely
 from moorage.plan import Address, Key
 from moorage.scheduler.adopt import Adopter
-from moorage.scheduler.asked import is_there, named, refused, take_code_off
+from moorage.scheduler.asked import is_there, named, refused
 from moorage.scheduler.causes import Causes
 from moorage.scheduler.desired import Desired, record_of
 from moorage.scheduler.journal import Journal, worker_dict
@@ -32,9 +34,7 @@ from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
-from moorage.scheduler.placement.policy import hide
 from moorage.scheduler.placement.reconcile import Reconciler, in_slices
-from moorage.scheduler.placement.replicas import watch_replicas
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
 from moorage.scheduler.recovery.lives import Lives
@@ -68,9 +68,11 @@ if TYPE_CHECKING:
     from distributed.scheduler import TaskState, WorkerState
 
 NAME = "moorage"
-_SWEEP_MS = 2000
-_MEMORY_MS = 1000
+_SWEEP = 2.0  # seconds
+_MEMORY = 1.0  # seconds, between looks at that of the workers
 _ROUNDS = 100  # slices of time
+_ON_WORKERS = ("moorage_images_", "moorage_worker_", "moorage_nanny")  # what the names of our plugins there begin with
+_ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
 
 
 class PlacementSchedulerPlugin(SchedulerPlugin):
@@ -117,10 +119,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         placed, mapped = self.desired.by_key, self.shared
         self._undo.append(watch_replicas(scheduler, (placed, self._replica_changed), (mapped, mapped.changed)))
         self._add_handlers()
-        self._add_callback("sweep", self._sweep, _SWEEP_MS)
-        self._add_callback("memory", self.journal.look_at_workers, _MEMORY_MS)
-        scheduler.extensions[NAME] = self
-        self._undo.append(partial(scheduler.extensions.pop, NAME))
+        self._undo += [
+            every(scheduler, _SWEEP, "moorage-sweep", self._sweep),
+            every(scheduler, _MEMORY, "moorage-memory", self.journal.look_at_workers),
+            extend(scheduler, NAME, self),
+        ]
 
     # Handlers
 
@@ -194,7 +197,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             "variables": variables,
             "workers": {worker.name: worker_dict(worker) for worker in self._workers()},
             "seen": sorted(self._seen),
-            "hosted": "moorage_host" in self.scheduler.handlers,
+            "hosted": answers(self.scheduler, "moorage_host"),
         }
 
     async def workers(self) -> list[WorkerDict]:
@@ -248,8 +251,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.origins.close()
         for undo in reversed(self._undo):
             undo()
-        self.scheduler.plugins.pop(NAME, None)
-        await take_code_off(self.scheduler)
+        take_out(self.scheduler, NAME)
+        await take_code_off(self.scheduler, _ON_WORKERS, _ANSWER_SECONDS)
 
     # Events of the scheduler
 
@@ -362,22 +365,11 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def _add_handlers(self) -> None:
         adopt = self.keeper.adopt if self._adopts else lambda keys, placement: None
-        adopter = Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives)
-        adopter.install()
-        self._undo.append(adopter.uninstall)
+        self._undo.append(Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives).uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.turns.acquire, self.turns.free, self.turns.claim, self.turns.unclaim,
             Causes(self.scheduler, self.restrictions).why, self.transfers.watch, self.transfers.named,
         )  # fmt: skip
-        for handler in ours:
-            name = f"moorage_{handler.__name__}"
-            self.scheduler.handlers[name] = handler
-            self._undo.append(partial(self.scheduler.handlers.pop, name))
-
-    def _add_callback(self, name: str, callback: Callable[[], None], milliseconds: float) -> None:
-        callbacks = self.scheduler.periodic_callbacks
-        callbacks[f"moorage-{name}"] = periodic = PeriodicCallback(callback, milliseconds)
-        periodic.start()
-        self._undo += [partial(callbacks.pop, f"moorage-{name}", None), periodic.stop]
+        self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from moorage._dask.replicas import shadow_processing
+from moorage._dask.scheduler.replicas import shadow_processing
+from moorage._dask.server import ask
 from moorage.plan import Address, Key
-from moorage.wire.images import SharedReport
+from moorage.wire.images import ImageHandlers, SharedReport
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -155,8 +156,9 @@ class Shared:
         keeper = next((address for address, segment in segments.items() if segment == best), "")
         for address in [address for address, segment in segments.items() if segment != best]:
             with contextlib.suppress(OSError, TimeoutError):
-                asking = self._scheduler.rpc(address).moorage_unite(key=key, source=keeper)
-                await asyncio.wait_for(asking, _ANSWER)  # it reports that it has another segment now
+                worker: ImageHandlers = ask(self._scheduler, address)
+                # it reports that it has another segment now
+                await asyncio.wait_for(worker.moorage_unite(key=key, source=keeper), _ANSWER)
 
     def _has(self, key: Key, address: Address) -> bool:
         ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(address)

@@ -20,7 +20,7 @@ from moorage._dask import client as boundary
 from moorage.errors import InputError, StaleError
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.values.keys import is_writable
-from moorage.kernel.waiting import answer, scheduler_of, wait_for
+from moorage.kernel.waiting import answer, dask_scheduler_of, wait_for
 from moorage.pickling.cell_compiler import compile_cell
 from moorage.pickling.code_pickler import Extended, Notebook
 from moorage.pickling.functions import bound_names, global_names
@@ -254,8 +254,8 @@ class Submitter:
         if not asked:
             return
         client = self.backend.client
-        identity: dict[str, Any] = wait_for(client, lambda: answer(client, scheduler_of(client).identity(n_workers=-1)))
-        workers = identity["workers"].values()
+        scheduler = dask_scheduler_of(client)
+        workers = wait_for(client, lambda: answer(client, scheduler.identity(n_workers=-1)))["workers"].values()
         if not any(all(worker["resources"].get(name, 0) >= n for name, n in asked.items()) for worker in workers):
             wanted = ", ".join(f"{name}={n:g}" for name, n in asked.items())
             options.say(f"No worker offers {wanted}: waiting for one that does.")

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import operator
 import pickle
-import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
-import xxhash
 
 from moorage import config
 from moorage._dask import graphs
 from moorage.errors import VersionError
 from moorage.kernel.images import sending
-from moorage.kernel.install import pickled_by_value
+from moorage.kernel.install import hash_of_sources, pickled_by_value
 from moorage.kernel.versions import check_taken
-from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
+from moorage.kernel.waiting import dask_scheduler_of, scheduler_of, unsubscribe, wait_for
 from moorage.wire.tasks import OUTPUT_TOPIC, Report
 from moorage.worker.tasks.runtime import RuntimePlugin
 
@@ -43,7 +39,10 @@ MODULES = (
         for name in ("awaiting", "batch", "errors", "outcome", "output", "program", "runtime")
     ),
     *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
+    "moorage._dask.connecting",
     "moorage._dask.parts",
+    "moorage._dask.server",
+    "moorage._dask.spilling",
     "moorage._dask.worker",
     "moorage.worker.holdings",
     "moorage.worker.text",
@@ -69,7 +68,7 @@ class WorkerRuntime:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.name = f"moorage_worker_{_hash_of_sources()}"
+        self.name = f"moorage_worker_{hash_of_sources(MODULES)}"
         self.topic = OUTPUT_TOPIC + client.id
         self._lock = threading.Lock()
         self._installed = False
@@ -90,14 +89,14 @@ class WorkerRuntime:
             self._installed = True
 
     async def _register(self, plugin: bytes) -> None:
-        sent = scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=self.name, idempotent=True)
+        sent = dask_scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=self.name, idempotent=True)
         answers: dict[str, Any] = {}
         with contextlib.suppress(TimeoutError):  # a worker that is stuck takes it when it goes on
             answers = await asyncio.wait_for(sent, config.seconds("answer-timeout"))
         try:
             check_taken(answers.items())
         except VersionError:  # a worker that comes would fail to start
-            await scheduler_of(self.client).unregister_worker_plugin(name=self.name)
+            await dask_scheduler_of(self.client).unregister_worker_plugin(name=self.name)
             raise
 
     def leave(self) -> None:
@@ -125,7 +124,8 @@ class WorkerRuntime:
         """Let the scheduler forget what has begun of a run that has ended. Does not wait."""
         client: Any = self.client
         if client.status == "running":
-            client.loop.add_callback(_quietly, client.scheduler.moorage_unclaim, client=client.id, run=run)
+            unclaim = scheduler_of(client).moorage_unclaim
+            client.loop.add_callback(_quietly, unclaim, client=client.id, run=run)
 
     def _deliver(self, event: tuple[float, Report]) -> None:
         report = event[1]
@@ -149,10 +149,3 @@ class ReportListener:
 async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
     with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten
         await ask(**kwargs)
-
-
-def _hash_of_sources() -> str:
-    digest = xxhash.xxh3_64(sys.version.encode())
-    for name in MODULES:
-        digest.update(Path(importlib.import_module(name).__file__ or "").read_bytes())
-    return digest.hexdigest()

@@ -6,6 +6,7 @@ from              to             by                                             
 notebook          scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.NotebookHandlers`
 notebook          scheduler      ``moorage_names``, ``moorage_ledger``              `ledger.LedgerHandlers`
 notebook          scheduler      ``moorage_why``                                    `why.WhyHandlers`
+notebook          scheduler      all of these together                              `handlers.SchedulerHandlers`
 notebook          scheduler      ``moorage_named``, ``moorage_watch``               `transfers.NamingHandlers`
 notebook          worker         ``moorage_transfers``, by the scheduler            `transfers.LogHandlers`
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`

@@ -52,7 +52,7 @@ class Forwarded(TypedDict):
 class ImageHandlers(Protocol):
     """What others ask of a worker; those that take a connection go on as a conversation of their own."""
 
-    def moorage_map(self, handles: Iterable[HandleTuple], keep: bool = True) -> list[str]:
+    async def moorage_map(self, handles: Iterable[HandleTuple], keep: bool = True) -> list[str]:
         """Map segments, to `keep` them for what is about to be sent; return of each why that cannot be, or ""."""
         ...
 

@@ -14,8 +14,8 @@ import logging
 import os
 from typing import Any
 
+from moorage._dask.nanny import ENDS_PARTS, watch_ends
 from moorage._dask.parts import changed
-from moorage._dask.worker import NANNY_PARTS, watch_ends
 from moorage.wire.why import ENDED_TOPIC, WorkerEnded
 
 FILE = "moorage-last-words.log"
@@ -79,7 +79,7 @@ class Witness:
 
     def __init__(self, nanny: Any) -> None:
         self._nanny = nanny
-        self.close = _nothing if changed(NANNY_PARTS, nanny, nanny.process) else watch_ends(nanny, self._ended)
+        self.close = _nothing if changed(ENDS_PARTS, nanny, nanny.process) else watch_ends(nanny, self._ended)
 
     def _ended(self, process: Any) -> None:
         ended: WorkerEnded = {

@@ -55,21 +55,21 @@ def test_the_only_copy_comes_back_under_its_key_with_all_that_depends_on_it(clus
 def test_what_is_asked_for_again_while_it_is_on_its_way_is_sent_once(cluster, monkeypatch):
     future = cluster.scatter(np.ones(1000), "v", workers="alice")
     link, asked, go = cluster._link, [], asyncio.Event()
-    send = link._send_again
+    send = link._restoring._send_again
 
     async def send_when_told(pairs):
         asked.append([key for key, _ in pairs])
         await go.wait()
         await send(pairs)
 
-    monkeypatch.setattr(link, "_send_again", send_when_told)
+    monkeypatch.setattr(link._restoring, "_send_again", send_when_told)
     kill(cluster, "alice")
     eventually(lambda: asked)
     again = {"type": "restore", "keys": [future.key], "holders": ["alice"]}
     cluster.client.loop.add_callback(link._on_event, again)
     cluster.client.loop.add_callback(go.set)
     until(cluster, "v", "held")
-    eventually(lambda: not link._restoring)
+    eventually(lambda: not link._restoring._on_their_way)
     assert asked == [[future.key]]
 
 

@@ -91,6 +91,16 @@ def incoming(worker: Any, since: Position) -> tuple[list[Entry], bool]:
     return _since(worker.transfer_incoming_log, since.incoming)
 
 
+def delay_of(worker: Any) -> float:
+    """Return the seconds by which the scheduler's clock is ahead of the worker's."""
+    return float(worker.scheduler_delay)
+
+
+def process_of(worker: Any) -> str:
+    """Return what tells the processes of a worker apart that restarts."""
+    return str(worker.id)
+
+
 def under_way(worker: Any) -> bool:
     """Whether something is on its way to the worker or from it."""
     return bool(worker.transfer_outgoing_count or worker.state.transfer_incoming_count)

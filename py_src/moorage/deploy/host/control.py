@@ -25,6 +25,7 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin
 from distributed.core import error_message
 
+from moorage._dask.server import answer
 from moorage.deploy.host.lifetime import Lifetime
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.errors import InputError, MoorageError
@@ -48,7 +49,7 @@ class Control(SchedulerPlugin):
     def install(self, scheduler: Scheduler) -> None:
         """Register handler and events on `scheduler`."""
         self._scheduler = scheduler
-        scheduler.handlers[HANDLER] = self.handle
+        answer(scheduler, **{HANDLER: self.handle})
         scheduler.add_plugin(self)
         self.publish()
 

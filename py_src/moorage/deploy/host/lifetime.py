@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from distributed import Scheduler
 
+from moorage._dask.scaling import is_used
 from moorage.errors import InputError
 
 TICK = 0.5
@@ -75,7 +76,7 @@ class Lifetime:
     async def watch(self, scheduler: Scheduler) -> None:
         """Keep track of whether the cluster is used, until there is a reason to end."""
         while not self._ended.is_set():
-            if scheduler.client_comms or any(ws.processing for ws in scheduler.workers.values()):
+            if is_used(scheduler):
                 self._idle_since = time.monotonic()
             elif self.keep and self.idle_seconds() > self.idle_timeout:
                 self.end("idle")

@@ -22,7 +22,7 @@ from distributed.deploy.spec import SpecCluster
 from distributed.utils import format_dashboard_link, import_term
 
 from moorage._dask.refusal import check
-from moorage._dask.scaling import PARTS, close
+from moorage._dask.scaling import PARTS, close, pages_of
 from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
@@ -215,12 +215,11 @@ def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> Facts:
 
 def _dashboard_link(cluster: SpecCluster) -> str:
     """Return where Dask's dashboard is: it may be on loopback though the scheduler is not, which Dask leaves out."""
-    scheduler: Any = cluster.scheduler
-    if "dashboard" not in scheduler.services or importlib.util.find_spec("bokeh") is None:
+    pages = pages_of(cluster.scheduler)  # type: ignore[arg-type]  # it runs
+    if pages is None or importlib.util.find_spec("bokeh") is None:
         return ""
-    pages = scheduler.http_server
-    if ipaddress.ip_address(pages.address).is_loopback:
-        return str(format_dashboard_link(pages.address, pages.port))
+    if ipaddress.ip_address(pages[0]).is_loopback:
+        return str(format_dashboard_link(*pages))
     return str(cluster.dashboard_link)
 
 

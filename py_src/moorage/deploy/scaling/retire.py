@@ -13,16 +13,14 @@ import math
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import dask.config
 from dask.utils import format_bytes
 from distributed import Scheduler
-from distributed.active_memory_manager import RetireWorker
-from distributed.core import Status
 from distributed.scheduler import TaskState, WorkerState
 
 from moorage import capacity
+from moorage._dask import scaling as boundary
 from moorage.errors import DoesNotFitError, ScaleError
 from moorage.model import WorkerInfo
 from moorage.scheduler.placement.observed import own_nbytes, worker_info
@@ -46,10 +44,8 @@ def choose(scheduler: Scheduler, jobs: Sequence[Job], surplus: int, is_named: Ca
     that submits tasks, or that a scheduler plugin wants to keep; then by tasks, by bytes that would have to move; of
     equals the numbered before the named, and the newest first.
     """
-    keepable = {ws for job in jobs for ws in job.workers if not ws.long_running and not ws.actors}
-    for plugin in list(scheduler.plugins.values()):
-        keepable &= set(plugin.valid_workers_downscaling(scheduler, list(keepable)))
-
+    idle = [ws for job in jobs for ws in job.workers if not ws.long_running and not ws.actors]
+    expendable = boundary.expendable(scheduler, idle)
     shared = _shared(scheduler)
 
     def cost(item: tuple[int, Job]) -> tuple[bool, int, int, int, bool, int]:
@@ -57,7 +53,7 @@ def choose(scheduler: Scheduler, jobs: Sequence[Job], surplus: int, is_named: Ca
         others = scheduler.running.difference(job.workers)
         return (
             bool(job.workers),
-            len(set(job.workers) - keepable),
+            len(set(job.workers) - expendable),
             sum(len(ws.processing) for ws in job.workers),
             sum(_own(ts, others, shared) for ts in only_on(job.workers)),
             is_named(job.name),
@@ -141,7 +137,7 @@ async def evacuate(scheduler: Scheduler, addresses: Iterable[str], timeout: floa
             if not only_on(leaving):
                 break
     except BaseException as error:
-        _reprieve(scheduler, before)
+        boundary.reprieve(scheduler, before)
         if isinstance(error, TimeoutError):
             raise ScaleError(
                 f"The data of the leaving workers did not move within {timeout:g} s.",
@@ -153,22 +149,9 @@ async def evacuate(scheduler: Scheduler, addresses: Iterable[str], timeout: floa
         await scheduler.remove_worker(address, expected=True, close=False, stimulus_id=f"moorage-leave-{time.time()}")
 
 
-def _reprieve(scheduler: Scheduler, before: dict[str, Status]) -> None:
-    """Undo what ``retire_workers`` does to a worker, as it does itself when it finds no recipient."""
-    amm: Any = scheduler.extensions.get("amm")
-    for policy in list(amm.policies) if amm else ():
-        if isinstance(policy, RetireWorker) and policy.address in before:
-            amm.policies.discard(policy)
-    for address, status in before.items():
-        if address in scheduler.workers:
-            scheduler.stream_comms[address].send(
-                {"op": "worker-status-change", "status": status.name, "stimulus_id": f"moorage-stay-{time.time()}"}
-            )
-
-
 def _shared(scheduler: Scheduler) -> Shared | None:
     """Return what is known of memory that hosts share, if moorage is on the scheduler."""
-    return getattr(scheduler.plugins.get("moorage"), "shared", None)
+    return getattr(boundary.plugin_of(scheduler, "moorage"), "shared", None)
 
 
 def _info(ws: WorkerState, shared: Shared | None) -> WorkerInfo:

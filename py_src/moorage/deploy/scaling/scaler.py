@@ -18,7 +18,8 @@ from distributed.core import Status
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import SpecCluster
 
-from moorage._dask.scaling import end_adaptive, memory_per_worker, processes_per_job, threads_per_worker
+from moorage._dask.refusal import check
+from moorage._dask.scaling import PARTS, end_adaptive, memory_per_worker, processes_per_job, threads_per_worker
 from moorage.deploy.processes import allow_open_files
 from moorage.deploy.reasons import failure
 from moorage.deploy.scaling.retire import Job, check_fit, choose, evacuate
@@ -35,10 +36,12 @@ ADAPTIVE_OPTIONS = ("interval", "wait_count", "target_duration")
 class Scaler:
     """Sole owner of the size of a cluster.
 
-    `cluster`: a running cluster. `scheduler`: its scheduler, in this process.
+    `cluster`: a running cluster. `scheduler`: its scheduler, in this process. Raises VersionError if Dask lacks
+    something that is relied on.
     """
 
     def __init__(self, cluster: SpecCluster, scheduler: Scheduler) -> None:
+        check(PARTS, cluster, scheduler)
         self.cluster: Any = cluster  # most of it has no types
         self.scheduler = scheduler
         self.trouble = ""

@@ -20,7 +20,7 @@ from distributed.comm.core import connect
 from distributed.core import send_recv
 from distributed.utils import LoopRunner
 
-from moorage._dask.transfers import connecting
+from moorage._dask.connecting import connecting
 from moorage.errors import InputError, UnreachableError
 from moorage.kernel.versions import check_scheduler
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping
 from threading import RLock
+from typing import Any
 
 from moorage.counts import changed, expand, with_workers
 from moorage.model import PlacementState, WorkerInfo, natural
@@ -124,6 +125,10 @@ class Mirror:
         """Return copies of both tables that belong together."""
         with self._lock:
             return dict(self.variables), dict(self.workers)
+
+    def variable_of(self, key: Any) -> VariableRecord | None:
+        """Return a variable that a key is of."""
+        return next((record for record in list(self.variables.values()) if key in record["keys"]), None)
 
     def addresses(self) -> set[str]:
         """Return the addresses of the workers."""

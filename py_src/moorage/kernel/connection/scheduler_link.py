@@ -17,22 +17,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from uuid import uuid4
 
 from distributed import Future
-from distributed.protocol.pickle import dumps
-from distributed.protocol.serialize import to_serialize
-from distributed.utils import offload
 
 from moorage._dask import client as boundary
-from moorage.errors import LostError, MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
-from moorage.images.format import Image
+from moorage.errors import NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name
+from moorage.kernel.connection.restoring import Restoring
 from moorage.kernel.images.sending import Images
-from moorage.kernel.images.steady import TornError, snapshot
 from moorage.kernel.install import install_plugin
-from moorage.kernel.values.keys import is_writable
-from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
-from moorage.kernel.waiting import RECONNECT, SLOWEST_LINK, answer, running_loop, scheduler_of, unsubscribe
+from moorage.kernel.values.value_registry import ValueRegistry
+from moorage.kernel.waiting import (
+    RECONNECT,
+    SLOWEST_LINK,
+    answer,
+    dask_scheduler_of,
+    running_loop,
+    scheduler_of,
+    unsubscribe,
+)
 from moorage.model import WorkerInfo
-from moorage.wire.scheduler import TOPIC, Event, Load, NotebookHandlers, PlaceItem, VariableRecord
+from moorage.wire.handlers import SchedulerHandlers
+from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -73,8 +77,7 @@ class SchedulerLink:
         self.on_gone: Callable[[str, list[Any]], None] = lambda vid, keys: None
         self._ids = count(1)
         self._callbacks: list[Callable[[Kind], None]] = []
-        self._restoring: set[Any] = set()
-        self._asked_again: dict[Any, str] = {}  # while they were on their way -> last holder
+        self._restoring = Restoring(client, origins, self.images, self.mirror, self.workers, self.notice)
         self._tick: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -157,7 +160,7 @@ class SchedulerLink:
 
     async def who_has(self, keys: list[Any]) -> dict[Any, set[str]]:
         """Return the addresses of the workers that have each key, as Dask knows."""
-        known = await answer(self.client, scheduler_of(self.client).who_has(keys=keys))
+        known = await answer(self.client, dask_scheduler_of(self.client).who_has(keys=keys))
         return {key: set(addresses) for key, addresses in known.items()}
 
     async def shared(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
@@ -249,8 +252,8 @@ class SchedulerLink:
         return record is not None and record["state"] == "moving"
 
     @property
-    def _scheduler(self) -> NotebookHandlers:
-        return scheduler_of(self.client)  # type: ignore[no-any-return]
+    def _scheduler(self) -> SchedulerHandlers:
+        return scheduler_of(self.client)
 
     @contextmanager
     def _noticing_what_goes(self) -> Iterator[None]:
@@ -268,11 +271,11 @@ class SchedulerLink:
     def _cut_off(self, address: str) -> None:
         """Do not wait for connections to a worker that has left; see ``scheduler/recovery/departed.py``."""
         for seconds in _CUT_AGAIN:
-            asyncio.get_running_loop().call_later(seconds, self.client.rpc.remove, address)
+            asyncio.get_running_loop().call_later(seconds, boundary.cut_off_from, self.client, address)
 
     def _on_event(self, event: Event) -> None:
         if event["type"] == "restore":
-            self._background(self._restore(event["keys"], event["holders"]))
+            self._background(self._restoring.restore(event["keys"], event["holders"]))
             return
         if event["type"] == "notice":
             self.notice(event["level"], event["message"], event["remedy"])
@@ -294,70 +297,3 @@ class SchedulerLink:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and self.client.status == "running":
             logger.error("Could not answer the scheduler: %s", error, exc_info=error)
-
-    async def _restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
-        """Send the values of `keys` again, as far as the notebook has them unchanged and they are not on their way."""
-        pairs = dict(zip(keys, holders, strict=True))
-        self._asked_again |= {key: holder for key, holder in pairs.items() if key in self._restoring}
-        asked = {key: holder for key, holder in pairs.items() if key not in self._restoring}
-        while asked:
-            self._restoring.update(asked)
-            try:
-                missing = await self._send_as_it_was(list(asked.items()))
-            finally:
-                self._restoring.difference_update(asked)
-                again = {key: self._asked_again.pop(key) for key in asked if key in self._asked_again}
-            # the worker it was sent to may have left before it arrived
-            asked = {key: holder for key, holder in again.items() if key in missing}
-
-    async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> list[Any]:
-        """Send values; those that are being changed are found to have changed when they are looked at again."""
-        try:
-            return await self._send_again(asked)
-        except TornError:
-            if tries == 1:
-                raise
-            return await self._send_as_it_was(asked, tries - 1)
-
-    async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> list[Any]:
-        """Send values, given by key and last holder; return the keys of those that have not arrived."""
-        images: dict[Any, tuple[Any, Image]] = {}
-        failed: dict[Any, tuple[str, bytes]] = {}
-        for key, holder in asked:
-            record = self._variable_of(key)
-            name = record["name"] if record else str(key)
-            try:
-                value, image = await offload(self.origins.again, key)
-                why = ""
-            except ChangedError:
-                why = "the notebook's value has changed since it was placed"
-            except KeyError:
-                why = "the notebook does not have its value any more"
-            except MoorageError as error:
-                why = f"the notebook's value cannot be sent any more: {error.message}"
-            if why:
-                last = f"The last copy of {name} is gone with worker {holder}" if holder else f"{name} is on no worker"
-                lost = LostError(
-                    f"{last}, and {why}.",
-                    f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
-                )
-                failed[key] = (why, dumps(lost))
-                self.notice("error", lost.message, lost.remedy, name)
-            else:
-                images[key] = value, image
-        running: list[str] = []
-        if images:
-            await self.images.install()
-            running = [worker.address for worker in await self.workers() if worker.status == "running"]
-        async with self.images.for_any([image for _, image in images.values()], running) as segment:
-            values = {}
-            for key, (value, image) in images.items():
-                shared = segment(image)
-                steady = image if shared is not None or self.images.in_process else await offload(snapshot, image)
-                values[key] = to_serialize(self.images.carry(value, steady, shared, writable=is_writable(key)))
-            more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
-            restoring = self._scheduler.moorage_restore(values=values, failed=failed, client=self.client.id)
-            return await answer(self.client, restoring, more)
-
-    def _variable_of(self, key: Any) -> VariableRecord | None:
-        return next((r for r in list(self.mirror.variables.values()) if key in r["keys"]), None)

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from distributed.utils import offload
 from distributed.versions import get_versions
 
+from moorage.kernel.waiting import ask_workers
+
 if TYPE_CHECKING:
     from moorage.kernel.connection.scheduler_link import SchedulerLink
 
@@ -116,11 +118,8 @@ class Environment:
         packages = sorted(packages)
         asked = [package for package in packages if package != "python"]  # which is told anyway
         message = {"op": "versions", "packages": asked}
-        scheduler: Any = self._link.client.scheduler
         with suppress(TimeoutError, OSError):
-            answers = await asyncio.wait_for(
-                scheduler.broadcast(msg=message, workers=list(addresses), on_error="ignore"), _SECONDS
-            )
+            answers = await asyncio.wait_for(ask_workers(self._link.client, message, addresses), _SECONDS)
             ours = await offload(get_versions, asked)
             names = self._addresses()
             theirs = {names.get(address, address): told["packages"] for address, told in answers.items()}

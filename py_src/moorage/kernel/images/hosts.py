@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from distributed.comm.addressing import get_address_host
 
+from moorage._dask.client import connection_args
 from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel.images.sharing import Shared
+from moorage.kernel.waiting import ask_workers
 from moorage.wire.images import AskImages
 from moorage.worker.images.spreading import Spreading
 
@@ -90,7 +92,7 @@ class Hosts:
         self, shared: Shared, image: Image, hosts: Mapping[str, Collection[str]], progress: OnBytes
     ) -> None:
         neighbours = {next(iter(members)): members for members in hosts.values()}
-        agents, args = list(neighbours), self._client.connection_args
+        agents, args = list(neighbours), connection_args(self._client)
         spreading = Spreading(image.buffers, image.digests, agents, args, progress, image.digest)
         shared.enclose(spreading.close)
         await spreading.run()
@@ -108,12 +110,10 @@ class Hosts:
 
     async def _mapped(self, handle: Handle, addresses: Collection[str]) -> dict[str, tuple[Handle, str]]:
         """Let workers map a segment of their host; return why that cannot be, by address."""
-        assert self._client.scheduler is not None
         message: AskImages = {"op": "moorage_map", "handles": [tuple(handle)]}
         answers: dict[str, Any] = {}
         with suppress(OSError, KeyError, TimeoutError):
-            asking = self._client.scheduler.broadcast(msg=message, workers=list(addresses), on_error="ignore")
-            answers = await asyncio.wait_for(asking, _ASK_SECONDS)
+            answers = await asyncio.wait_for(ask_workers(self._client, message, addresses), _ASK_SECONDS)
         return {address: (handle, (answers.get(address) or ["it does not answer"])[0]) for address in addresses}
 
 

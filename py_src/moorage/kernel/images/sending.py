@@ -9,26 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import xxhash
 from distributed.comm.core import CommClosedError
 
-from moorage import config, images
+from moorage import config
+from moorage._dask.client import connection_of
 from moorage.errors import VersionError
 from moorage.images.carrier import Carrier
 from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel.images import sharing
 from moorage.kernel.images.hosts import Hosts
-from moorage.kernel.install import pickled_by_value
+from moorage.kernel.install import hash_of_sources, pickled_by_value
 from moorage.kernel.versions import check_taken
-from moorage.kernel.waiting import reaching, scheduler_of
-from moorage.worker import last_words
-from moorage.worker.images import plugin as worker_side
+from moorage.kernel.waiting import address_of, dask_scheduler_of, reaching
 from moorage.worker.images.nanny import SharedMemoryNannyPlugin
 from moorage.worker.images.plugin import ImagesPlugin
 
@@ -36,10 +32,13 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
+    "moorage._dask.connecting",
     "moorage._dask.moved.logs",
     "moorage._dask.moved.shuffles",
+    "moorage._dask.nanny",
     "moorage._dask.parts",
-    "moorage._dask.transfers",
+    "moorage._dask.server",
+    "moorage._dask.spilling",
     "moorage._dask.worker",
     "moorage.images.altered",
     "moorage.images.arrays",
@@ -80,7 +79,7 @@ class Images:
         """Put the code on all workers, unless it is there. Quick when called again; on the client's event loop."""
         self._installing = self._installing or asyncio.Lock()
         async with self._installing:
-            connection = self.client.scheduler_comm
+            connection = connection_of(self.client)
             if self._installed_on is connection or self.in_process:
                 return
             plugin = pickled_by_value(ImagesPlugin(MODULE, sharing.allowed()), MODULES)
@@ -97,14 +96,14 @@ class Images:
                 check_taken(answers)
             except VersionError:  # a worker that comes would fail to start
                 with reaching(self.client):
-                    await scheduler_of(self.client).unregister_worker_plugin(name=MODULE)
-                    await scheduler_of(self.client).unregister_nanny_plugin(name=SharedMemoryNannyPlugin.name)
+                    await dask_scheduler_of(self.client).unregister_worker_plugin(name=MODULE)
+                    await dask_scheduler_of(self.client).unregister_nanny_plugin(name=SharedMemoryNannyPlugin.name)
                 raise
             self._installed_on = connection
 
     async def _register(self, how: str, plugin: bytes, name: str) -> Any:
         """Return the workers' answers; none of them the second time: the scheduler has it, and has told them."""
-        register = functools.partial(getattr(scheduler_of(self.client), how), plugin=plugin, name=name)
+        register = functools.partial(getattr(dask_scheduler_of(self.client), how), plugin=plugin, name=name)
         try:
             return await register(idempotent=True)
         except CommClosedError:  # if a worker dies just then, the scheduler ends the connection without a word
@@ -141,19 +140,8 @@ class Images:
     @property
     def in_process(self) -> bool:
         """Whether the workers are in this process: then nothing is pickled."""
-        return self.client.scheduler is not None and str(self.client.scheduler.address).startswith("inproc")
+        return address_of(self.client).startswith("inproc")
 
 
-def _hash_of_sources() -> str:
-    digest = xxhash.xxh3_64(sys.version.encode())
-    for path in (
-        *sorted(Path(images.__file__).parent.glob("*.py")),
-        *sorted(Path(worker_side.__file__).parent.glob("*.py")),
-        Path(last_words.__file__),
-    ):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-MODULE = f"moorage_images_{_hash_of_sources()}"
+MODULE = f"moorage_images_{hash_of_sources(MODULES)}"
 """Name of the module that workers have; differs between versions of this code."""

@@ -25,6 +25,7 @@ from moorage.images.free_memory import host_free
 from moorage.images.pool import Lease, Pool
 from moorage.images.segment import Handle, Segment, shared_directory, sweep
 from moorage.kernel.images.steady import Witness
+from moorage.kernel.waiting import ask_workers
 from moorage.model import PlacementState, WorkerInfo
 from moorage.wire.images import AskImages
 from moorage.worker.images.sharing import OFF, SMALLEST_SHARED
@@ -190,15 +191,12 @@ class Sharing:
 
     async def _broadcast(self, message: AskImages, addresses: list[str]) -> dict[str, Any] | None:
         """Return the answers of workers to a message, or None if one of them does not answer in time."""
-        assert self._client.scheduler is not None
         try:
-            asking = self._client.scheduler.broadcast(msg=message, workers=addresses, on_error="ignore")
-            answers: dict[str, Any] = await asyncio.wait_for(asking, _ASK_SECONDS)
+            return await asyncio.wait_for(ask_workers(self._client, message, addresses), _ASK_SECONDS)
         except TimeoutError:
             return None
         except (OSError, KeyError):
             return {}
-        return answers
 
     def _trim_later(self) -> None:
         self._trimming = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)

@@ -16,8 +16,8 @@ from moorage._dask.worker import spilled_keys
 from moorage.kernel.install import by_value
 from moorage.kernel.ledger.memory import Memory, memory_of
 from moorage.kernel.ledger.names import Names, Opener, opens_nothing
-from moorage.kernel.waiting import answer, scheduler_of
-from moorage.wire.ledger import HeldName, LedgerHandlers, Spilled
+from moorage.kernel.waiting import answer, ask_workers, scheduler_of
+from moorage.wire.ledger import HeldName, Spilled
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -48,7 +48,7 @@ class Asking:
         """Return the ledger as of now, with so many names at most."""
         await self.tell()
         spilled = await self._spilled([info.address for info in workers if info.spilled])
-        asking = self._scheduler.moorage_ledger(client=self._client.id, spilled=spilled, most=most)
+        asking = scheduler_of(self._client).moorage_ledger(client=self._client.id, spilled=spilled, most=most)
         return memory_of(await answer(self._client, asking), self._owner)
 
     async def tell(self) -> None:
@@ -62,7 +62,8 @@ class Asking:
     async def _tell_change(self, before: Mapping[str, HeldName], now: Mapping[str, HeldName]) -> int:
         changed = {name: what for name, what in now.items() if before.get(name) != what}
         gone = [name for name in before if name not in now]
-        telling = self._scheduler.moorage_names(client=self._client.id, owner=self._owner, held=changed, gone=gone)
+        scheduler, me = scheduler_of(self._client), self._client.id
+        telling = scheduler.moorage_names(client=me, owner=self._owner, held=changed, gone=gone)
         return await answer(self._client, telling)
 
     async def _spilled(self, addresses: list[str]) -> dict[str, list[Spilled]]:
@@ -73,10 +74,5 @@ class Asking:
             function = dumps(spilled_keys)
         arguments = {"args": dumps((_MOST_ON_DISK,)), "kwargs": dumps({})}
         question = {"op": "run", "function": function, **arguments, "wait": True}
-        asking = scheduler_of(self._client).broadcast(msg=question, workers=addresses, on_error="ignore")
-        told = await answer(self._client, asking)
+        told = await answer(self._client, ask_workers(self._client, question, addresses))
         return {address: said["result"] for address, said in told.items() if said and said.get("status") == "OK"}
-
-    @property
-    def _scheduler(self) -> LedgerHandlers:
-        return scheduler_of(self._client)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from typing import Any
 from distributed import Client
 
 from moorage.kernel.waiting import answer, scheduler_of
-from moorage.wire.scheduler import NotebookHandlers, PartsTable
+from moorage.wire.scheduler import PartsTable
 
 
 async def where_are(client: Client, keys: list[Any]) -> PartsTable:
@@ -17,5 +17,5 @@ async def where_are(client: Client, keys: list[Any]) -> PartsTable:
     ------
     UnreachableError
     """
-    scheduler: NotebookHandlers = scheduler_of(client)
+    scheduler = scheduler_of(client)
     return await answer(client, scheduler.moorage_parts(keys=keys))

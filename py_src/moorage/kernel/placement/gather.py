@@ -21,7 +21,7 @@ from moorage.kernel.placement.inventory import Inventory
 from moorage.kernel.placement.structure import futures_in, take_apart
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
-from moorage.kernel.waiting import SLOWEST_LINK, answer, gather, scheduler_of
+from moorage.kernel.waiting import SLOWEST_LINK, answer, ask_workers, gather
 from moorage.wire.images import AskImages, Loan
 from moorage.wire.scheduler import VariableRecord
 from moorage.worker.images.sharing import SMALLEST_SHARED
@@ -119,9 +119,9 @@ class Bringing(Inventory):
         more = max(record["nbytes"], 0) / SLOWEST_LINK
         for who in near:
             message: AskImages = {"op": "moorage_lend", "keys": [key]}
-            asking = scheduler_of(self.client).broadcast(msg=message, workers=[who], on_error="ignore")
             with suppress(KeyError):  # it has just left
-                told: dict[str, list[Loan | None]] = await answer(self.client, asking, more)
+                told: dict[str, list[Loan | None]]
+                told = await answer(self.client, ask_workers(self.client, message, [who]), more)
                 if (loans := told.get(who)) and loans[0] is not None:
                     return loans[0]
         raise _not_mappable(name, "it is being moved")

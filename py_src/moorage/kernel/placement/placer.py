@@ -21,6 +21,7 @@ from distributed import Future
 from distributed.utils import offload
 
 from moorage import config
+from moorage._dask.client import finish, has_future
 from moorage.collector import collecting_rarely
 from moorage.errors import InputError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
@@ -205,7 +206,7 @@ class Placer(Bringing):
         lives = [Future[Any](key, self.client) for key in keys]
         if earlier or len(self._earlier) > _MANY:
             await self.link.flush()
-            self._earlier = {key for key in self._earlier if key in self.client.futures}
+            self._earlier = {key for key in self._earlier if has_future(self.client, key)}
         self._earlier.update(keys)
         return lives
 
@@ -221,7 +222,7 @@ class Placer(Bringing):
 
     def _has_had(self, key: Any) -> bool:
         """Whether this client may have had `key` on the cluster."""
-        return key in self._earlier or key in self.client.futures or key in self.origins
+        return key in self._earlier or has_future(self.client, key) or key in self.origins
 
     async def _is_placed(self, name: str, value: Any, how: How) -> bool:
         """Whether `value` is what is placed as `name`, as `how` asks for it."""
@@ -305,7 +306,7 @@ class Placer(Bringing):
         for one in (one for one in requests if one.small or one.along):
             for life, item in zip(one.lives, one.elements.items, strict=True):
                 if life.key not in lacking:
-                    self.client.futures[life.key].finish(type=type(item))
+                    finish(self.client, life.key, type(item))
                     one.futures[life.key] = life
         for one in requests:
             # Keys that were not sent get their futures only now: before, the scheduler did not know them.

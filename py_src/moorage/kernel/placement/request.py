@@ -16,6 +16,7 @@ from distributed.comm.core import CommClosedError
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
+from moorage._dask.client import finish, scatter_to
 from moorage.errors import InputError, UnreachableError
 from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
 from moorage.kernel.placement.assign import By
@@ -349,9 +350,9 @@ class _Sending:
         direct = self.reachable and nbytes > _DIRECT if self.direct is None else self.direct
         if direct:
             await self.link.sending({address: list(data)})
-        sent = client._scatter(data, workers=[address], direct=direct, timeout=_SEND_SECONDS, hash=False)
+        sent = scatter_to(client, data, address, direct=direct, timeout=_SEND_SECONDS)
         try:
-            futures: dict[Any, Future[Any]] = await answer(client, sent, _SEND_SECONDS + nbytes / SLOWEST_LINK)
+            futures = await answer(client, sent, _SEND_SECONDS + nbytes / SLOWEST_LINK)
         except BaseException:
             if direct:
                 self.link.broken_off([address])
@@ -359,7 +360,7 @@ class _Sending:
         for witness in witnesses:
             await offload(witness.check)
         for one in load:
-            client.futures[one.key].finish(type=type(one.value))  # rather than that of a carrier
+            finish(client, one.key, type(one.value))  # rather than that of a carrier
         return futures
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from moorage._dask.client import is_pending
 from moorage.kernel.waiting import answer, scheduler_of
-from moorage.wire.why import WhyHandlers, WhyReply
+from moorage.wire.why import WhyReply
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -21,16 +22,11 @@ async def facts_of(client: Client, keys: list[Any], worker: str = "") -> WhyRepl
     A question may overtake the tasks that it is about, which are sent by another connection: it is asked again. Raises
     UnreachableError.
     """
-    scheduler: WhyHandlers = scheduler_of(client)
+    scheduler = scheduler_of(client)
     for _ in range(_TRIES):
-        reply: WhyReply = await answer(client, scheduler.moorage_why(keys=keys, worker=worker))
+        reply = await answer(client, scheduler.moorage_why(keys=keys, worker=worker))
         task = reply["task"]
-        if task is None or task["fate"] != "absent" or not _is_sent(client, task["key"]):
+        if task is None or task["fate"] != "absent" or not is_pending(client, task["key"]):
             break
         await asyncio.sleep(_PAUSE)
     return reply
-
-
-def _is_sent(client: Client, key: Any) -> bool:
-    state = client.futures.get(key)
-    return state is not None and state.status == "pending"

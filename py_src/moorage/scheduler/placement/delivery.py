@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from moorage._dask.kept_keys import enter
+from moorage._dask.scheduler.kept_keys import desire_and_tell, enter
 from moorage.model import Placement
 from moorage.plan import Address, Key, KeyView, plan_key
 from moorage.scheduler.recovery.strays import Broken
@@ -111,7 +111,7 @@ class Delivery:
                 if there:
                     self._arrived({key: mine[0][1][key] for key in some}, there, client)
                 elif client in self._scheduler.clients:
-                    self._scheduler.client_desires_keys(list(filter(self._scheduler.tasks.get, some)), client)
+                    desire_and_tell(self._scheduler, filter(self._scheduler.tasks.get, some), client)
                 if start + _SOME < len(load["keys"]):
                     await asyncio.sleep(0)
 

@@ -14,14 +14,14 @@ from dataclasses import replace
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
-from uuid import uuid4
 
+from moorage._dask.scheduler.memory_manager import let_go
+from moorage._dask.scheduler.replicas import acquire, drop
 from moorage.model import Everywhere, OnWorkers, Placement, WorkerInfo
 from moorage.plan import SMALL, Address, ClusterView, Drop, Key, KeyPlan, KeyView, Replicate, Wait, plan_key
 from moorage.scheduler.desired import Desired
 from moorage.scheduler.flights import Flights
 from moorage.scheduler.placement.observed import Holders, spreaders, worker_info
-from moorage.scheduler.placement.policy import let_go
 from moorage.scheduler.placement.spreads import Spreads
 
 if TYPE_CHECKING:
@@ -223,8 +223,7 @@ class Reconciler:
             if ts is not None and ts.who_has and ws is not None and ws not in ts.who_has:
                 # It may have the key and never have said so, for instance after a transfer that was given up here. It
                 # would ignore being asked again; told to let go, it either does or answers that it has the key.
-                message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
-                self._scheduler.worker_send(target, message)
+                drop(self._scheduler, target, [key])
         self.mark(self.unsettled)
         self.mark(self.in_use)
         self.in_use.clear()
@@ -244,16 +243,16 @@ class Reconciler:
     def _run(self) -> None:
         self._handle = None
         begun = perf_counter()
-        drop: list[Drop] = []
-        while self._dirty and perf_counter() < begun + _PLANNING * SLICE and len(drop) < _DROPS:
+        surplus: list[Drop] = []
+        while self._dirty and perf_counter() < begun + _PLANNING * SLICE and len(surplus) < _DROPS:
             key = next(iter(self._dirty))
             del self._dirty[key]
             if (step := self._plan(key)) is not None:
                 for action in step.replicate:
                     self._want(action)
-                drop += step.drop
-        if drop:
-            let_go(self._scheduler, drop)
+                surplus += step.drop
+        if surplus:
+            let_go(self._scheduler, surplus)
         self._ask(begun + SLICE)
         self.mark(())
 
@@ -341,7 +340,6 @@ class Reconciler:
 
     def _ask(self, until: float) -> None:
         """Ask targets for what is still wanted of them."""
-        stimulus_id = f"moorage-{uuid4().hex}"
         while self._to_ask:
             target, asked = self._to_ask.popitem()
             who_has: dict[Key, list[Address]] = {}
@@ -350,8 +348,7 @@ class Reconciler:
                 if self.flights.has(key, target):
                     who_has[key], nbytes[key] = list(sources), size
             if who_has:
-                message = {"op": "acquire-replicas", "who_has": who_has, "nbytes": nbytes, "stimulus_id": stimulus_id}
-                self._scheduler.worker_send(target, message)
+                acquire(self._scheduler, target, who_has, nbytes)
             if perf_counter() > until:
                 return
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from moorage._dask.server import ask
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
-from moorage.wire.images import Forwarded
+from moorage.wire.images import ImageHandlers
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -83,8 +84,8 @@ class Spreads:
         there: set[Address] = set()
         try:
             async with asyncio.timeout(seconds):
-                worker = self._scheduler.rpc(source)
-                answer: Forwarded = await worker.moorage_forward(key=key, agents=list(targets), seconds=seconds)
+                worker: ImageHandlers = ask(self._scheduler, source)
+                answer = await worker.moorage_forward(key=key, agents=list(targets), seconds=seconds)
                 there = set(answer["there"])
                 if answer["why"]:
                     logger.info("%r did not go to hosts block-wise: %s", key, answer["why"])

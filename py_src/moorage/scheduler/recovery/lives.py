@@ -23,9 +23,10 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from moorage._dask.scheduler.questions import ask_states, take_answers
 from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
@@ -34,18 +35,14 @@ if TYPE_CHECKING:
 _LATELY = 30.0  # seconds, up to twice as many: no stream is as late as that
 _AGAIN = 0.02  # seconds between questions, while the worker is busy with the key
 _AT_REST = (None, "memory", "released", "error", "forgotten")  # states of a key with which a worker does nothing
-_OP = "steal-response"
+_QUESTION = "moorage-"  # what the names of questions begin with
 ANSWER = 10.0
 """Seconds that a worker may take to answer; one that hangs is not waited for any longer."""
 _NOTHING = "moorage-nothing"  # a key that no worker has
 
 
 class Lives:
-    """Which keys have ended lately, and whether workers have done with them.
-
-    Dask asks its workers only one question by the stream, whether they give up a task (``steal-request``). The answer
-    tells the state of the key; it is asked of keys that the worker is not to compute, so nothing is given up.
-    """
+    """Which keys have ended lately, and whether workers have done with them."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -53,8 +50,7 @@ class Lives:
         self._ended_before: set[Key] = set()
         self._since = monotonic()
         self._asked: dict[str, _Question] = {}
-        self._stealing = scheduler.stream_handlers.get(_OP)
-        scheduler.stream_handlers[_OP] = self._told
+        self._end_answers = take_answers(scheduler, self._told)
 
     def ended(self, keys: Iterable[Key]) -> None:
         """Note that workers are told to let go of `keys`."""
@@ -87,10 +83,7 @@ class Lives:
         """Leave no trace on the scheduler."""
         for question in self._asked.values():
             question.end()
-        if self._stealing is None:
-            self._scheduler.stream_handlers.pop(_OP, None)
-        else:
-            self._scheduler.stream_handlers[_OP] = self._stealing
+        self._end_answers()
 
     async def _settle_at(self, address: Address, keys: Collection[Key]) -> None:
         with contextlib.suppress(TimeoutError):  # it hangs: so will what is sent to it
@@ -104,27 +97,24 @@ class Lives:
 
     async def _ask(self, address: Address, keys: Collection[Key]) -> dict[Key, str | None]:
         """Return the states of keys on a worker, after it has dealt with all that it was sent by the stream."""
-        if not keys or address not in self._scheduler.stream_comms:
+        if not keys:
             return {}
-        name = f"moorage-{uuid4().hex}"
+        name = f"{_QUESTION}{uuid4().hex}"
         question = self._asked[name] = _Question(address, len(keys))
         try:
-            for key in keys:
-                self._scheduler.worker_send(address, {"op": "steal-request", "key": key, "stimulus_id": name})
-            await question.answered.wait()
+            if ask_states(self._scheduler, address, keys, name):
+                await question.answered.wait()
         finally:
             del self._asked[name]
         return question.states
 
-    def _told(self, *, key: Key, state: str | None, stimulus_id: str, **more: Any) -> Any:
-        """Take an answer, or hand it on to who has asked."""
-        if (question := self._asked.get(stimulus_id)) is not None:
+    def _told(self, key: Key, state: str | None, name: str) -> bool:
+        """Take an answer, if it is to a question of ours."""
+        if (question := self._asked.get(name)) is not None:
             question.states[key] = state
             if len(question.states) == question.n:
                 question.end()
-        elif self._stealing is not None and not stimulus_id.startswith("moorage-"):
-            return self._stealing(key=key, state=state, stimulus_id=stimulus_id, **more)
-        return None
+        return name.startswith(_QUESTION)
 
     def _is_at_rest(self, key: Key, state: str | None) -> bool:
         """Whether a worker does nothing with a key that could undo what it is sent.

@@ -18,12 +18,23 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
-from uuid import uuid4
 
 from distributed.core import Status
 from distributed.protocol.pickle import dumps
 
-from moorage._dask.graphs import task
+from moorage._dask.scheduler.kept_keys import desire_and_tell
+from moorage._dask.scheduler.replicas import drop
+from moorage._dask.scheduler.task_states import (
+    forget_resources,
+    function_of,
+    make_task,
+    make_value,
+    move,
+    move_all,
+    new_value,
+    restrict,
+)
+from moorage._dask.scheduler.transfers import shadow_update_data
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
 from moorage.scheduler.recovery.lives import ANSWER
@@ -88,8 +99,7 @@ class Restorer:
         #: The worker that had the last copy of a key.
         self.last_holder: dict[Key, str] = {}
         self._seeking = False
-        self._update_data: Callable[..., None] = scheduler.handlers["update_data"]
-        scheduler.handlers["update_data"] = scheduler.__dict__["update_data"] = self.update_data
+        self._update_data, self._unshadow = shadow_update_data(scheduler, self.update_data)
 
     def __contains__(self, key: object) -> bool:
         return key in self.senders
@@ -107,22 +117,20 @@ class Restorer:
             if ts is None:
                 if client is None and not known:
                     continue
-                ts = self._scheduler.new_task(key, None, "released")
+                ts = new_value(self._scheduler, key)
             if key not in self.senders or not _is_ours(ts):  # Dask may have forgotten it meanwhile, and its run_spec
                 self.senders.pop(key, None)
                 computed = ts.run_spec is not None and not _is_ours(ts)
                 if computed or ts.actor or (client is None and not known and not ts.who_has):
                     continue
-                ts.run_spec = task(key, _absent)
-                ts.type = ts.type or "object"
-                ts.priority = ts.priority or (0, 0, 0)
-                self._rest(ts)
+                make_task(ts, _absent)
+                restrict(ts, _NOWHERE)
                 self.senders[key] = known
                 new.append(ts)
             if client is not None and client not in self.senders[key]:
                 self.senders[key].append(client)
             if self.lost.pop(key, None) is not None:
-                self._transition(key, "released")
+                move(self._scheduler, key, "released")
         if new:
             self._history.count(new)
 
@@ -130,7 +138,7 @@ class Restorer:
         """Let an expected key that nobody has wait for its value. Somebody must desire it already."""
         ts = self._scheduler.tasks[key]
         if ts.state == "released":
-            self._transition(key, "waiting")
+            move(self._scheduler, key, "waiting")
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Make `keys` plain scattered data again; futures of those that nobody has are cancelled."""
@@ -142,13 +150,13 @@ class Restorer:
             self.avoid.pop(key, None)
             if self.senders.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
                 continue
-            ts.worker_restrictions = ts.resource_restrictions = None
+            restrict(ts)
             if ts.state == "erred":
-                ts.run_spec = task(key, _absent, f"{key!r} is lost.")  # should somebody retry it
+                make_task(ts, _absent, f"{key!r} is lost.")  # should somebody retry it
                 continue
-            ts.run_spec = None
+            make_value(ts)
             if ts.state != "memory":
-                self._transition(key, "released", then="forgotten")
+                move(self._scheduler, key, "released", then="forgotten")
 
     def try_again(self, key: Key) -> None:
         """Send `key` to workers although others have died when they took it."""
@@ -162,7 +170,7 @@ class Restorer:
         """Note a transition of an expected key."""
         ts = self._scheduler.tasks.get(key)
         if start == "processing" and ts is not None:
-            self._rest(ts)
+            restrict(ts, _NOWHERE)
         if finish == "memory":
             self.asked.pop(key, None)
             self.avoid.pop(key, None)
@@ -265,8 +273,7 @@ class Restorer:
             # released meanwhile, or back from somewhere else: the worker has what nobody knows of
             strays = [ts.key for ts in tasks if ts.processing_on is None]
             self._lives.ended(strays)
-            message = {"op": "remove-replicas", "keys": strays, "stimulus_id": f"moorage-{uuid4().hex}"}
-            self._scheduler.worker_send(address, message)
+            drop(self._scheduler, address, strays)
 
     def update_data(
         self, *, who_has: dict[Key, list[Address]], nbytes: dict[Key, int], client: str | None = None
@@ -300,14 +307,14 @@ class Restorer:
         self._history.count_ours(scheduler.tasks[key] for key in others)
         for key in expected:
             if self.lost.pop(key, None) is not None:
-                self._transition(key, "released")
+                move(self._scheduler, key, "released")
             if client is not None:
-                scheduler.client_desires_keys([key], client)
+                desire_and_tell(scheduler, [key], client)
             self.wait_for(key)
             self._arrived(scheduler.tasks[key], who_has[key][0], nbytes.get(key, -1))
         if not alive:
             unwanted = [key for key in others if not (ts := scheduler.tasks[key]).who_wants and not ts.dependents]
-            scheduler.transitions(dict.fromkeys(unwanted, "forgotten"), f"moorage-{uuid4().hex}")
+            move_all(scheduler, unwanted, "forgotten")
 
     def found(self, ts: TaskState, address: Address) -> bool:
         """Take a worker's word that it has a value which is waited for; return whether it is."""
@@ -325,7 +332,7 @@ class Restorer:
         self.asked.pop(key, None)
         if exception is None:
             exception = dumps(Lost(f"{key!r} is lost: {why}.", REMEDY))
-        self._transition(key, "erred", cause=key, exception=exception, exception_text=why)
+        move(self._scheduler, key, "erred", cause=key, exception=exception, exception_text=why)
 
     def clear(self) -> None:
         """Forget all keys, as the scheduler has."""
@@ -335,10 +342,8 @@ class Restorer:
     def close(self) -> None:
         """Leave no trace on the scheduler."""
         self.forget(list(self.senders))
-        self._scheduler.handlers["update_data"] = self._update_data
-        del self._scheduler.__dict__["update_data"]
-        for resource in _NOWHERE:
-            self._scheduler.resources.pop(resource, None)
+        self._unshadow()
+        forget_resources(self._scheduler, _NOWHERE)
 
     def _arrived(self, ts: TaskState, address: Address, nbytes: int) -> None:
         """Let a task that waits for its value end on the worker which has just got it."""
@@ -347,24 +352,13 @@ class Restorer:
             return
         ts.set_nbytes(nbytes)
         ts.suspicious = 0
-        ts.resource_restrictions = None
-        ts.worker_restrictions = {address}
-        self._transition(ts.key, "processing")
-
-    def _rest(self, ts: TaskState) -> None:
-        ts.worker_restrictions = None
-        ts.resource_restrictions = dict(_NOWHERE)
-
-    def _transition(self, key: Key, finish: Any, then: Any = None, **kwargs: Any) -> None:
-        stimulus_id = f"moorage-{uuid4().hex}"
-        recommendations = self._scheduler.transition(key, finish, stimulus_id=stimulus_id, **kwargs)
-        if then is not None:
-            recommendations[key] = then
-        self._scheduler.transitions(recommendations, stimulus_id)
+        restrict(ts, workers=[address])
+        move(self._scheduler, ts.key, "processing")
 
 
 def _is_ours(ts: TaskState) -> bool:
-    return getattr(ts.run_spec, "func", None) is _absent or hasattr(getattr(ts.run_spec, "func", None), _MARK)
+    function = function_of(ts)
+    return function is _absent or hasattr(function, _MARK)
 
 
 def is_value(ts: TaskState) -> bool:

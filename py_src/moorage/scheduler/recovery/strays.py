@@ -17,10 +17,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from distributed.comm.core import CommClosedError
 
+from moorage._dask.scheduler.kept_keys import desire_and_tell, desires_nothing, forget_client, release
+from moorage._dask.scheduler.replicas import drop
+from moorage._dask.scheduler.transfers import keys_on, put
 from moorage.plan import Address, Key
 
 if TYPE_CHECKING:
@@ -117,20 +119,19 @@ class Strays:
         try:
             async with asyncio.timeout(seconds):
                 await self._lives.settle({address: keys})
-                answer = await self._scheduler.rpc(address).update_data(data=values)
+                return await put(self._scheduler, address, values)
         except (OSError, TimeoutError) as error:
             self.suspect(address, keys)
             if isinstance(error, CommClosedError):
                 raise Broken(str(error)) from None
             return None
-        return answer["nbytes"]  # type: ignore[no-any-return]
 
     def hold(self, keys: Iterable[Key], senders: int = 1) -> None:
         """Keep those of `keys` alive that are there and on their way from at least so many senders."""
         known = [key for key in keys if self._under_way.get(key, 0) >= senders and key in self._scheduler.tasks]
         if known:
             self._held.update(known)
-            self._scheduler.client_desires_keys(known, _HOLDER)
+            desire_and_tell(self._scheduler, known, _HOLDER)
 
     def suspect(self, address: Address, keys: Iterable[Key]) -> None:
         """Look for `keys` at a worker."""
@@ -172,8 +173,7 @@ class Strays:
         if ts is None or not self._use(ts, address):
             # not taken for a copy that is there: the worker may be letting go of it this very moment
             self._lives.ended([key])
-            message = {"op": "remove-replicas", "keys": [key], "stimulus_id": f"moorage-{uuid4().hex}"}
-            self._scheduler.worker_send(address, message)
+            drop(self._scheduler, address, [key])
             if ts is not None:
                 self._let_go(ts, ws)
 
@@ -192,17 +192,17 @@ class Strays:
     def _let_die(self, keys: Iterable[Key]) -> None:
         keys = list(keys)
         self._held.difference_update(keys)
-        if keys and (holder := self._scheduler.clients.get(_HOLDER)) is not None:
-            self._scheduler.client_releases_keys(keys, _HOLDER)
-            if not holder.wants_what:
-                self._scheduler.clients.pop(_HOLDER, None)
+        if keys and _HOLDER in self._scheduler.clients:
+            release(self._scheduler, keys, _HOLDER)
+            if desires_nothing(self._scheduler, _HOLDER):
+                forget_client(self._scheduler, _HOLDER)
 
     async def _look(self) -> None:
         await asyncio.gather(*(self._look_at(address) for address in list(self._suspected)), return_exceptions=True)
 
     async def _look_at(self, address: Address) -> None:
         async with asyncio.timeout(_ANSWER):
-            there = set(await self._scheduler.rpc(address).keys())
+            there = await keys_on(self._scheduler, address)
         suspected, now = self._suspected.get(address, {}), monotonic()
         for key, until in list(suspected.items()):
             if self._under_way[key]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moorage._dask.events import forget_totals
+from moorage._dask.scheduler.spans import count, prune
 from moorage.wire.scheduler import SPAN
 
 if TYPE_CHECKING:
@@ -27,14 +27,10 @@ class History:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._spans = scheduler.extensions.get("spans")
 
     def count(self, tasks: Collection[TaskState]) -> None:
         """Count values among moorage's tasks: workers measure what has no span, but cannot say."""
-        if self._spans is not None:
-            for ts in tasks:
-                ts.annotations = {**(ts.annotations or {}), "span": {"name": (SPAN,), "ids": (SPAN,)}}
-            self._spans.observe_tasks(tasks, code=(), span_metadata={"collections": []})
+        count(self._scheduler, tasks, SPAN)
 
     def count_ours(self, tasks: Iterable[TaskState]) -> None:
         """Count those of scattered values that moorage has sent for purposes of its own."""
@@ -43,11 +39,4 @@ class History:
 
     def sweep(self) -> None:
         """Forget what is long over."""
-        if self._spans is None or (span := self._spans.spans.get(SPAN)) is None:
-            return
-        groups = self._scheduler.task_groups
-        over = [group for group in span.groups if groups.get(group.name) is not group]
-        if len(over) > _MOST:
-            over.sort(key=lambda group: group.stop)
-            span.groups.difference_update(over[:-_LEFT])
-            forget_totals(span)
+        prune(self._scheduler, SPAN, _MOST, _LEFT)

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
+from moorage._dask.scheduler.task_states import move_all
 from moorage.plan import Address, Key
 from moorage.wire.scheduler import NoticeEvent
 
@@ -86,7 +86,7 @@ class Restrictions:
                 wanted = set(map(self.name_of, asked)) | {str(host) for host in ts.host_restrictions or ()}
                 stuck[tuple(sorted(wanted))].append(ts)
         if again:
-            self._scheduler.transitions(dict.fromkeys([ts.key for ts in again], "waiting"), f"moorage-{uuid4().hex}")
+            move_all(self._scheduler, [ts.key for ts in again], "waiting")
         for workers, tasks in stuck.items():
             self._say(workers, tasks)
 

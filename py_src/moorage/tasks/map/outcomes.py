@@ -15,7 +15,7 @@ from distributed.protocol.pickle import dumps
 from moorage import config
 from moorage.errors import UnpicklableError, UnreachableError
 from moorage.kernel.install import by_value
-from moorage.kernel.waiting import answer, gather, scheduler_of, wait_for
+from moorage.kernel.waiting import answer, ask_workers, dask_scheduler_of, gather, wait_for
 from moorage.wire.tasks import Described, DoneReport, Outcome, OutcomeInBrief
 from moorage.worker.tasks.errors import in_words
 from moorage.worker.tasks.outcome import load
@@ -103,13 +103,11 @@ class Outcomes:
         return wait_for(self._client, self._ask_holders, batch.future.key)
 
     async def _ask_holders(self, key: Any) -> OutcomeInBrief:
-        scheduler = scheduler_of(self._client)
         with by_value((__name__,)):
             function = dumps(_without_values)
         question = {"op": "run", "function": function, "args": dumps((key,)), "kwargs": dumps({}), "wait": True}
-        for address in (await answer(self._client, scheduler.who_has(keys=[key])))[key]:
-            asked = scheduler.broadcast(msg=question, workers=[address], on_error="ignore")
-            told = (await answer(self._client, asked)).get(address)
+        for address in (await answer(self._client, dask_scheduler_of(self._client).who_has(keys=[key])))[key]:
+            told = (await answer(self._client, ask_workers(self._client, question, [address]))).get(address)
             if told is not None and told["status"] == "OK":  # else it has just left, or let go of it
                 return told["result"]  # type: ignore[no-any-return]
         raise KeyError(key)

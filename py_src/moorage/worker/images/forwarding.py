@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 
 from distributed.utils import offload
 
+from moorage._dask.server import answer, ask
+from moorage._dask.worker import connection_args
 from moorage.images.altered import ATOMS
 from moorage.images.carrier import Carrier, Table
 from moorage.images.format import Image, digests_of, encode
 from moorage.images.mappings import PATIENCE
 from moorage.images.segment import Handle
-from moorage.wire.images import Forwarded
+from moorage.wire.images import Forwarded, ImageHandlers
 from moorage.worker.images.sharing import OFF, SMALLEST_SHARED, Sharing
 from moorage.worker.images.spreading import Spreading
 
@@ -51,12 +53,11 @@ class Forwarding:
         self._allowed = allowed
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._ahead: dict[tuple[Any, str], _Ahead] = {}  # by key, and address of a worker
-        worker.handlers["moorage_forward"] = self.forward
+        self._end_answers = answer(worker, moorage_forward=self.forward)
 
     def close(self) -> None:
         """Send nothing more that way."""
-        if self._worker.handlers.get("moorage_forward") == self.forward:
-            del self._worker.handlers["moorage_forward"]
+        self._end_answers()
         self._ahead.clear()
 
     async def forward(self, key: Any, agents: Sequence[str], seconds: float) -> Forwarded:
@@ -103,7 +104,7 @@ class Forwarding:
             return dict.fromkeys(agents, "there is no memory to share in it")
         digests = image.digests or await offload(digests_of, image.buffers)
         told = {"image": image.digest, "sender": self._worker.address}
-        with Spreading(image.buffers, digests, agents, self._worker.connection_args, **told) as spreading:
+        with Spreading(image.buffers, digests, agents, connection_args(self._worker), **told) as spreading:
             running = asyncio.ensure_future(spreading.run())
             try:
                 while not running.done():
@@ -137,8 +138,8 @@ class Forwarding:
 
     async def _mapped(self, address: str, handles: Sequence[Handle]) -> Sequence[str]:
         """Let a worker map segments of its host; return of each why that cannot be, or an empty text."""
-        asking = self._worker.rpc(address).moorage_map(handles=[tuple(handle) for handle in handles])
+        other: ImageHandlers = ask(self._worker, address)
         with contextlib.suppress(OSError, TimeoutError):
-            answers: Sequence[str] = await asyncio.wait_for(asking, _ASK_SECONDS)
-            return answers
+            asking = other.moorage_map(handles=[tuple(handle) for handle in handles])
+            return await asyncio.wait_for(asking, _ASK_SECONDS)
         return ["it does not answer"] * len(handles)

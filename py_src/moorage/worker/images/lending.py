@@ -12,6 +12,8 @@ from typing import Any
 
 from distributed.utils import offload
 
+from moorage._dask.server import answer
+from moorage._dask.worker import is_result
 from moorage.images.carrier import Table
 from moorage.images.format import Image, encode, is_still
 from moorage.images.segment import Handle, Segment, handle_of
@@ -25,19 +27,14 @@ class Lending:
     def __init__(self, worker: Any, table: Table) -> None:
         self._worker = worker
         self._table = table
-        worker.handlers["moorage_lend"] = self.lend
-
-    def close(self) -> None:
+        self.close = answer(worker, moorage_lend=self.lend)
         """Stop lending."""
-        if self._worker.handlers.get("moorage_lend") == self.lend:
-            del self._worker.handlers["moorage_lend"]
 
     async def lend(self, keys: Iterable[Any]) -> list[Loan | None]:
         """Return where the values of `keys` lie; None if a value is not here."""
         loans: list[Loan | None] = []
         for key in keys:
-            task = self._worker.state.tasks.get(key)
-            result = task is not None and task.run_spec is not None
+            result = is_result(self._worker, key)
             here = key in self._worker.data
             lend = functools.partial(self._lend, self._worker.data[key], result=result) if here else None
             loans.append(await offload(lend) if lend is not None else None)

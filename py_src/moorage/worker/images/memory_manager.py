@@ -4,7 +4,7 @@ Dask knows two kinds of memory: what a value takes, and what the process takes. 
 ``images/segment.py``) neither is the worker's own. Writing it to disk would free nothing, and reading it back would
 make a private copy; and pages that several processes have mapped count in each of them. So, for these values only:
 
-* `SharedBuffer` keeps them beside those that Dask spills.
+* `SharedBuffer` keeps them beside those that Dask spills (``_dask/spilling.py``).
 * The worker's memory is reported, and judged by, without the pages that it shares.
 
 Shipped by value: the standard library and distributed only.
@@ -12,125 +12,11 @@ Shipped by value: the standard library and distributed only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, ValuesView
-from itertools import chain
+from collections.abc import Callable
 from typing import Any
 
-from distributed.spill import SpillBuffer
-
-IsShared = Callable[[Any], bool]
-
-
-class SharedBuffer(SpillBuffer):
-    """A buffer of Dask's with values beside it that are never spilled, and count for nothing.
-
-    A worker's own buffer is turned into one and back (`share`, `unshare`): Dask refers to it from several places.
-    """
-
-    beside: dict[Any, Any]  # values by key
-    is_shared: IsShared  # whether a value belongs there
-    gone: Callable[[Any], None]  # called with a value that was there and has been deleted
-
-    @classmethod
-    def share(cls, data: Any, is_shared: IsShared, gone: Callable[[Any], None] = lambda value: None) -> bool:
-        """Turn a worker's data into one; False if there is no need to, or it is of another kind."""
-        if type(data) is not SpillBuffer:
-            return False
-        with data.lock:
-            data.beside = {}  # type: ignore[attr-defined]
-            data.is_shared = is_shared  # type: ignore[attr-defined]
-            data.gone = gone  # type: ignore[attr-defined]
-            data.__class__ = cls
-            for key in [key for key, value in data.fast.items() if is_shared(value)]:
-                data[key] = data.fast[key]
-        return True
-
-    def unshare(self) -> None:
-        """Turn it back into what it was. Values that were beside may be spilled from now on, when room is needed."""
-        with self.lock:
-            beside = self.beside
-            del self.beside, self.is_shared, self.gone
-            self.__class__ = SpillBuffer  # type: ignore[assignment]
-            for key, value in beside.items():
-                self.set_noevict(key, value)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        with self.lock:
-            shared = self.is_shared(value)
-            if shared:
-                self._discard(key)
-                self.beside[key] = value
-            else:
-                self.beside.pop(key, None)
-        if not shared:
-            super().__setitem__(key, value)
-
-    def set_noevict(self, key: Any, value: Any) -> None:
-        """As `SpillBuffer.set_noevict`."""
-        with self.lock:
-            if not self.is_shared(value):
-                self.beside.pop(key, None)
-                super().set_noevict(key, value)
-                return
-        self[key] = value
-
-    def __getitem__(self, key: Any) -> Any:
-        try:
-            return self.beside[key]
-        except KeyError:
-            return super().__getitem__(key)
-
-    def __delitem__(self, key: Any) -> None:
-        with self.lock:
-            if key in self.beside:
-                self.gone(self.beside.pop(key))
-                return
-        super().__delitem__(key)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.beside or super().__contains__(key)
-
-    def __len__(self) -> int:
-        return len(self.beside) + super().__len__()
-
-    def __iter__(self) -> Iterator[Any]:
-        return chain(list(self.beside), super().__iter__())
-
-    def values(self) -> ValuesView[Any]:
-        """As `Mapping.values`: nothing is brought back from disk to stay."""
-        return _Values(self)
-
-    def items(self) -> ItemsView[Any, Any]:
-        """As `Mapping.items`: nothing is brought back from disk to stay."""
-        return _Items(self)
-
-    def __str__(self) -> str:
-        return f"SharedBuffer<{self.beside}, {super().__str__()}>"
-
-    __repr__ = __str__
-
-    def _discard(self, key: Any) -> None:
-        if super().__contains__(key):
-            super().__delitem__(key)
-
-
-class _Values(ValuesView[Any]):
-    _mapping: SharedBuffer
-    __slots__ = ()
-
-    def __contains__(self, value: object) -> bool:
-        return any(value is own or value == own for own in self)
-
-    def __iter__(self) -> Iterator[Any]:
-        return chain(list(self._mapping.beside.values()), super(SharedBuffer, self._mapping).values())
-
-
-class _Items(ItemsView[Any, Any]):
-    _mapping: SharedBuffer
-    __slots__ = ()
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        return chain(list(self._mapping.beside.items()), super(SharedBuffer, self._mapping).items())
+from moorage._dask.spilling import IsShared, SharedBuffer
+from moorage._dask.worker import shadow_memory
 
 
 class MemoryRules:
@@ -150,14 +36,13 @@ class MemoryRules:
         self._worker = worker
         self._mapped = mapped
         SharedBuffer.share(worker.data, is_shared, gone)
-        self._measure = worker.monitor.get_process_memory
-        worker.monitor.get_process_memory = self.process_memory
+        self._measure, self._unshadow = shadow_memory(worker, self.process_memory)
 
     def undo(self) -> None:
         """Let Dask's own rules hold again."""
         if isinstance(self._worker.data, SharedBuffer):
             self._worker.data.unshare()
-        vars(self._worker.monitor).pop("get_process_memory", None)
+        self._unshadow()
 
     def process_memory(self) -> int:
         """Return the bytes that the process takes, without those that it shares."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
 from distributed.diagnostics.plugin import NannyPlugin
 
+from moorage._dask.nanny import PARTS, most_memory, pid_of_worker, shadow_memory_check
+from moorage._dask.parts import rely_on
 from moorage.worker.images.memory_manager import shared_pages
 from moorage.worker.last_words import Witness
 
@@ -30,36 +32,30 @@ class SharedMemoryNannyPlugin(NannyPlugin):
 
     name = NAME
     idempotent = True
+    _undo: Sequence[Callable[[], None]] = ()
 
     def setup(self, nanny: Any) -> None:
         """Called by Dask on each nanny, newcomers included."""
-        monitor = nanny.periodic_callbacks.get("memory_monitor")
-        if monitor is not None:
-            monitor.callback = _Filter(monitor.callback, nanny)
-        self._witness = Witness(nanny)
+        rely_on(PARTS, nanny, getattr(nanny, "memory_manager", None))
+        self._undo = [shadow_memory_check(nanny, _Filter(nanny)), Witness(nanny).close]
 
     def teardown(self, nanny: Any) -> None:
         """Called by Dask when the plugin is removed, and when the nanny closes."""
-        monitor = nanny.periodic_callbacks.get("memory_monitor")
-        if monitor is not None and type(monitor.callback).__name__ == _Filter.__name__:
-            monitor.callback = monitor.callback.original
-        self._witness.close()
+        for undo in self._undo:
+            undo()
 
 
 class _Filter:
     """Calls Dask's check unless the worker is within its limit without what it shares."""
 
-    def __init__(self, original: Callable[[], Any], nanny: Any) -> None:
-        self.original = original
+    def __init__(self, nanny: Any) -> None:
         self._nanny = nanny
         self._suspect, self._since = 0, 0.0
 
-    def __call__(self) -> Any:
-        manager, process = self._nanny.memory_manager, self._nanny.process
-        pid = process.process.pid if process is not None and process.process is not None else None
-        if pid is None:
-            return self.original()
-        most = manager.memory_terminate_fraction * manager.memory_limit
+    def __call__(self, original: Callable[[], Any]) -> Any:
+        if (pid := pid_of_worker(self._nanny)) is None:
+            return original()
+        most = most_memory(self._nanny)
         try:
             taken = psutil.Process(pid).memory_info().rss
         except psutil.Error:
@@ -73,7 +69,7 @@ class _Filter:
                 self._suspect, self._since = pid, time.monotonic()
             if time.monotonic() - self._since < UNMAPPING:
                 return None
-        return self.original()
+        return original()
 
 
 def shared_by_us(pid: int) -> int:

@@ -13,17 +13,18 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
-from tornado.ioloop import PeriodicCallback
 
+from moorage._dask.connecting import mend
 from moorage._dask.parts import rely_on
-from moorage._dask.transfers import mend
-from moorage._dask.worker import PARTS, spill_file
+from moorage._dask.server import answer_instead, every, handler_of, loop_of
+from moorage._dask.spilling import in_memory
+from moorage._dask.worker import PARTS, beat_soon, has_room, is_result, nbytes_of, objects_of, send, shadow_spilling
 from moorage.images.carrier import Table, writable_module
 from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
@@ -52,10 +53,11 @@ class ImagesPlugin(WorkerPlugin):
         self._share = share
         self._failed = False  # a task has, since garbage was collected
         self._collect_after = 0.0
+        self._undo: list[Callable[[], Any]] = []
 
     def setup(self, worker: Any) -> None:
         """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
-        rely_on(PARTS, worker, getattr(worker, "state", None))
+        rely_on(PARTS, *objects_of(worker))
         module = sys.modules.get(self.name)
         if module is None:
             module = types.ModuleType(self.name, "The images that moorage has brought to this process.")
@@ -68,7 +70,7 @@ class ImagesPlugin(WorkerPlugin):
             sys.modules[writable.__name__] = writable
         self._module = module
         module.workers[worker.address] = worker
-        module.table.has_room = functools.partial(_has_room, worker)
+        module.table.has_room = functools.partial(has_room, worker)
         self._sharing = Sharing(worker, module.table, self._share)
         self._forwarding = Forwarding(worker, module.table, self._sharing, self._share)
         transfers = Transfers(worker)
@@ -82,11 +84,9 @@ class ImagesPlugin(WorkerPlugin):
             transfers.close,
             Recorder(worker).close,
             mend(worker.rpc),
+            every(worker, TICK, self.name, self._sweep),
         ]
-        sweeping = PeriodicCallback(self._sweep, TICK * 1000)
-        worker.periodic_callbacks[self.name] = sweeping
-        sweeping.start()
-        worker.loop.add_callback(worker.heartbeat)  # the scheduler is to know soon what this worker can do
+        beat_soon(worker)  # the scheduler is to know soon what this worker can do
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Called by Dask whenever a task of the worker changes its state."""
@@ -99,15 +99,14 @@ class ImagesPlugin(WorkerPlugin):
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
-        sweeping = worker.periodic_callbacks.pop(self.name, None)
-        if sweeping is None:
+        if not self._undo:
             return  # it was not set up: the worker lacks what is relied on
-        sweeping.stop()
         for undo in self._undo:
             undo()
+        self._undo = []
         self._module.workers.pop(worker.address, None)
         # Dask takes a plugin away before it puts it there once more: what is known of values is not to be lost by that
-        worker.loop.call_later(TICK, self._clean_up)
+        loop_of(worker).call_later(TICK, self._clean_up)
 
     def _clean_up(self) -> None:
         if not self._module.workers and sys.modules.get(self.name) is self._module:
@@ -132,65 +131,22 @@ class ImagesPlugin(WorkerPlugin):
 
     def _in_memory(self) -> Collection[int]:
         workers = list(self._module.workers.values())
-        return {id(value) for worker in workers for part in _in_memory(worker.data) for value in list(part.values())}
-
-
-def _in_memory(data: Any) -> list[Any]:
-    """Return what is in memory, as plain dicts: looking at it is not to count as use."""
-    fast = getattr(data, "fast", data)
-    return [getattr(fast, "d", fast), getattr(data, "beside", {})]
-
-
-def _has_room(worker: Any, nbytes: int) -> bool:
-    """Whether a worker can take so many bytes more without having to spill."""
-    manager = worker.memory_manager
-    if not manager.memory_limit:
-        return True
-    target = manager.memory_target_fraction or 1.0
-    return bool(worker.monitor.get_process_memory() + nbytes < target * manager.memory_limit)
-
-
-class _Sending:
-    """A worker as its ``get_data`` sees it: some values as what is sent in their place."""
-
-    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
-        object.__setattr__(self, "_worker", worker)
-        object.__setattr__(self, "data", _Outgoing(worker, outgoing))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._worker, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._worker, name, value)
-
-
-class _Outgoing:
-    def __init__(self, worker: Any, outgoing: Mapping[Any, Any]) -> None:
-        self._worker = worker
-        self._outgoing = outgoing
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._worker.data
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._outgoing[key] if key in self._outgoing else self._worker.data[key]
+        return {id(value) for worker in workers for part in in_memory(worker.data) for value in list(part.values())}
 
 
 def _send_as_images(
     worker: Any, table: Table, sharing: Sharing, forwarding: Forwarding, transfers: Transfers
 ) -> Callable[[], None]:
     """Have `worker` answer requests for data with images; return how to end that."""
-    original = worker.handlers["get_data"]
 
-    @functools.wraps(original)
+    @functools.wraps(handler_of(worker, "get_data"))
     async def get_data(comm: Any, keys: Any, who: Any = None, serializers: Any = None) -> Any:
         outgoing: dict[Any, Any] = {}
         mapped: dict[Any, int] = {}
         if not comm.peer_address.startswith("inproc") and (serializers is None or "pickle" in serializers):
             outgoing, mapped = await as_images(keys, who)
-        sending: Any = _Sending(worker, outgoing)
         try:
-            answer = await type(worker).get_data(sending, comm, keys=keys, who=who, serializers=serializers)
+            answer = await send(worker, comm, outgoing, keys=keys, who=who, serializers=serializers)
             if answer is Status.dont_reply:  # it was sent, and logged just now
                 transfers.mapped(who or "", mapped)
             return answer
@@ -206,7 +162,7 @@ def _send_as_images(
         mapped = {key: shareable(key) for key in outgoing}
         keys = [key for key in keys if key not in outgoing]
         changed = set()  # of these the other worker must not map what lies in memory: that is what was placed
-        for key in filter(is_result, keys):
+        for key in [key for key in keys if is_result(worker, key)]:
             value = worker.data.get(key)
             if table.image_of(value) is not None and await offload(table.has_changed, value):
                 changed.add(key)
@@ -222,21 +178,10 @@ def _send_as_images(
         return outgoing, mapped
 
     def shareable(key: Any) -> int:
-        image, task = table.image_of(sharing.in_memory(key)), worker.state.tasks.get(key)
-        return min(image.shareable, task.nbytes or 0) if image is not None and task is not None else 0
+        image = table.image_of(sharing.in_memory(key))
+        return min(image.shareable, nbytes_of(worker, key)) if image is not None else 0
 
-    def is_result(key: Any) -> bool:
-        """Whether a task has returned it: that may be something placed, which the task was given and has changed."""
-        task = worker.state.tasks.get(key)
-        return task is not None and task.run_spec is not None
-
-    worker.handlers["get_data"] = get_data
-
-    def undo() -> None:
-        if worker.handlers.get("get_data") is get_data:
-            worker.handlers["get_data"] = original
-
-    return undo
+    return answer_instead(worker, get_data=get_data)
 
 
 def _forget_frames(error: BaseException) -> None:
@@ -248,22 +193,12 @@ def _forget_frames(error: BaseException) -> None:
 
 def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
     """Have `worker` write images to its disk, so that they are images when they come back; return how to end that."""
-    slow = spill_file(worker)
-    if slow is None:
-        return lambda: None
-    original = slow.dump
 
-    def dump(value: Any) -> Any:
+    def dump(original: Callable[[Any], Any], value: Any) -> Any:
         if value not in table:
             return original(value)
         written = original(table.as_it_is(value))
         table.forget(value)
         return written
 
-    slow.dump = dump
-
-    def undo() -> None:
-        if slow.dump is dump:
-            slow.dump = original
-
-    return undo
+    return shadow_spilling(worker, dump)

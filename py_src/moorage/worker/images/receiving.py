@@ -26,7 +26,9 @@ from distributed.metrics import time
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
-from moorage._dask.transfers import connecting
+from moorage._dask.connecting import connecting
+from moorage._dask.server import answer
+from moorage._dask.worker import connection_args
 from moorage.images.blocks import extent, n_pieces
 from moorage.images.carrier import Table
 from moorage.images.format import damaged, layout
@@ -58,14 +60,11 @@ class Receiving:
         self._allowed = allowed
         self._transfers = transfers
         self._arrivals: dict[str, _Arrival] = {}
-        self._handlers = {"moorage_receive": self.receive, "moorage_pieces": self.give}
-        worker.handlers.update(self._handlers)
+        self._end_answers = answer(worker, moorage_receive=self.receive, moorage_pieces=self.give)
 
     def close(self) -> None:
         """Stop taking part."""
-        for name, handler in self._handlers.items():
-            if self._worker.handlers.get(name) == handler:
-                del self._worker.handlers[name]
+        self._end_answers()
         for arrival in list(self._arrivals.values()):
             arrival.close()
 
@@ -235,7 +234,7 @@ class _Arrival:
         try:
             await asyncio.sleep(0)  # the queue is filled now
             with connecting():
-                comm = await connect(giver, timeout=_CONNECT, **self._worker.connection_args)
+                comm = await connect(giver, timeout=_CONNECT, **connection_args(self._worker))
             await comm.write({"op": "moorage_pieces", "transfer": self._transfer, "reply": False})
             asked = 0
             while queue or asked:

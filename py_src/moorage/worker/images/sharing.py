@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 from distributed.comm.addressing import get_address_host
 from distributed.utils import offload
 
+from moorage._dask.server import answer, ask
+from moorage._dask.spilling import in_memory
+from moorage._dask.worker import add_metric
 from moorage.images.carrier import Table
 from moorage.images.format import digest_of, layout
 from moorage.images.free_memory import host_free
 from moorage.images.segment import Handle, Segment, sweep
-from moorage.wire.images import METRIC, SHARED_TOPIC, HandleTuple, Room, SharedReport
-from moorage.worker.images.memory_manager import MemoryRules, SharedBuffer
+from moorage.wire.images import METRIC, SHARED_TOPIC, HandleTuple, ImageHandlers, Room, SharedReport
+from moorage.worker.images.memory_manager import MemoryRules
 
 SMALLEST_SHARED = 100_000
 """Bytes of the buffers of an image for which a segment is worth it."""
@@ -42,28 +45,22 @@ class Sharing:
         self._worker = worker
         self._table = table
         self._allowed = allowed
-        self._rules = MemoryRules(worker, table.is_shared, lambda: table.mappings.nbytes, table.forget)
-        worker.handlers["moorage_map"] = self.map
-        worker.handlers["moorage_room"] = self.room
-        worker.handlers["moorage_unite"] = self.unite
-        worker.metrics[METRIC] = self.room
+        rules = MemoryRules(worker, table.is_shared, lambda: table.mappings.nbytes, table.forget)
+        self._undo = [
+            rules.undo,
+            answer(worker, moorage_map=self.map, moorage_room=self.room, moorage_unite=self.unite),
+            add_metric(worker, METRIC, self.room),
+        ]
         if allowed:
             sweep()
             table.bring = self.bring
 
     def close(self) -> None:
         """Let Dask's own rules hold again."""
-        self._rules.undo()
-        for table, name, ours in (
-            (self._worker.handlers, "moorage_map", self.map),
-            (self._worker.handlers, "moorage_room", self.room),
-            (self._worker.handlers, "moorage_unite", self.unite),
-            (self._worker.metrics, METRIC, self.room),
-        ):
-            if table.get(name) == ours:
-                del table[name]
+        for undo in self._undo:
+            undo()
 
-    def map(self, handles: Iterable[HandleTuple], keep: bool = True) -> list[str]:
+    async def map(self, handles: Iterable[HandleTuple], keep: bool = True) -> list[str]:
         """Map segments, to `keep` them for what is about to be sent; return of each why that cannot be, or ""."""
         prepare = self._table.mappings.prepare
         return [prepare(handle, keep=keep) if self._allowed else OFF for handle in handles]
@@ -84,7 +81,8 @@ class Sharing:
         if not handles:
             return set()
         try:
-            asking = self._worker.rpc(who).moorage_map(handles=[tuple(handle) for handle in handles])
+            other: ImageHandlers = ask(self._worker, who)
+            asking = other.moorage_map(handles=[tuple(handle) for handle in handles])
             answers = await asyncio.wait_for(asking, _ASK_SECONDS)
         except (OSError, TimeoutError):
             return set()
@@ -96,9 +94,9 @@ class Sharing:
         image, writable = self._table.image_of(value), self._table.is_writable(value)
         if image is None or writable or self._table.segment_of(value) is None:  # what was written must stay
             return False
-        asking = self._worker.rpc(source).moorage_lend(keys=[key])
+        other: ImageHandlers = ask(self._worker, source)
         try:
-            (loan,) = await asyncio.wait_for(asking, _ASK_SECONDS)
+            (loan,) = await asyncio.wait_for(other.moorage_lend(keys=[key]), _ASK_SECONDS)
             if not loan or "handle" not in loan or digest_of(loan["stream"]) != image.digest:
                 return False
             found = await offload(self._table.map, loan["stream"], loan["sizes"], loan["handle"])
@@ -136,13 +134,10 @@ class Sharing:
 
     def in_memory(self, key: Any) -> Any:
         """Return the value of `key`, or None if it is not in memory; looking is not to count as use."""
-        data = self._worker.data
-        if isinstance(data, SharedBuffer) and key in data.beside:
-            return data.beside[key]
-        fast = getattr(data, "fast", data)
-        return getattr(fast, "d", fast).get(key)
+        memory, beside = in_memory(self._worker.data)
+        return beside[key] if key in beside else memory.get(key)
 
-    def _is_near(self, who: str | None) -> bool:
+    def _is_near(self, who: str | None) -> TypeGuard[str]:
         """Whether `who` may be a worker of this host."""
         return (
             who is not None and "://" in who and get_address_host(who) == get_address_host(self._worker.contact_address)

@@ -20,7 +20,7 @@ from uuid import uuid4
 from distributed.comm.core import connect
 from distributed.protocol.serialize import to_serialize
 
-from moorage._dask.transfers import connecting
+from moorage._dask.connecting import connecting
 from moorage.images.blocks import PIECE, SOURCE, Distribution, Orders, cut, extent, n_pieces
 from moorage.images.format import layout
 from moorage.images.segment import Handle

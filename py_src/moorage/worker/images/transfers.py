@@ -18,8 +18,20 @@ from typing import Any, NamedTuple
 
 from distributed.utils import key_split_group
 
-from moorage._dask.moved.logs import BEGIN, Entry, Position, incoming, lengthen, outgoing, position, under_way
+from moorage._dask.moved.logs import (
+    BEGIN,
+    Entry,
+    Position,
+    delay_of,
+    incoming,
+    lengthen,
+    outgoing,
+    position,
+    process_of,
+    under_way,
+)
 from moorage._dask.moved.shuffles import count
+from moorage._dask.server import answer
 from moorage.wire.transfers import Rows, Way, WorkerLogs
 
 LONGEST = 20_000
@@ -55,19 +67,20 @@ class Transfers:
         self._notes: deque[Note] = deque(maxlen=LONGEST)
         self._noted = 0
         self._moments: dict[str, _Moment] = {}
-        self._undo = [lengthen(worker, LONGEST), count(worker, self._shuffled)]
-        worker.handlers["moorage_transfers"] = self.transfers
+        self._undo = [
+            lengthen(worker, LONGEST),
+            count(worker, self._shuffled),
+            answer(worker, moorage_transfers=self.transfers),
+        ]
 
     def close(self) -> None:
         """Note nothing more."""
-        if self._worker.handlers.get("moorage_transfers") == self.transfers:
-            del self._worker.handlers["moorage_transfers"]
         for undo in self._undo:
             undo()
 
     def note(self, way: Way, other: str, keys: Mapping[Any, int], start: float, stop: float) -> None:
         """Note what Dask does not log."""
-        delay = float(self._worker.scheduler_delay)  # of the scheduler's clock, by which Dask logs
+        delay = delay_of(self._worker)  # of the scheduler's clock, by which Dask logs
         self._notes.append(Note(way, Entry(start + delay, stop + delay, other, dict(keys))))
         self._noted += 1
 
@@ -109,7 +122,7 @@ class Transfers:
         found = [*(Note("sent", entry) for entry in sent), *(Note("received", entry) for entry in received), *notes]
         return {
             "name": str(self._worker.name),
-            "process": str(self._worker.id),
+            "process": process_of(self._worker),
             "known": known,
             "overflown": bool(lacking) or not whole or len(notes) < new,
             "lacking": lacking,

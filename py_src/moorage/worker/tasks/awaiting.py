@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from moorage._dask.server import loop_of
 from moorage.worker.tasks.errors import Cancelled
 
 _LOOK = 0.5  # seconds between looks at whether the value is still wanted
@@ -17,7 +18,7 @@ def awaited(coroutine: Coroutine[Any, Any, Any], worker: Any, wanted: Callable[[
 
     Raises Cancelled if it is no longer wanted.
     """
-    running = asyncio.run_coroutine_threadsafe(_guarded(coroutine), worker.loop.asyncio_loop)
+    running = asyncio.run_coroutine_threadsafe(_guarded(coroutine), loop_of(worker))
     done, error = threading.Event(), None
     running.add_done_callback(lambda _: done.set())
     try:

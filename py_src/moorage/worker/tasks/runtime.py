@@ -23,11 +23,11 @@ from typing import Any
 
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
-from distributed.utils import sync
-from tornado.ioloop import PeriodicCallback
 
 from moorage._dask.parts import rely_on
-from moorage._dask.worker import PARTS
+from moorage._dask.server import every
+from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
+from moorage.wire.scheduler import Turn, WorkerHandlers
 from moorage.wire.tasks import OUTPUT_TOPIC, BatchOptions, CallOptions, Outcome
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
@@ -76,7 +76,7 @@ class Runtime:
                 with leases_of(options["limits"], worker, key):
                     result = function(*args, **kwargs)
                     if isinstance(result, types.CoroutineType):
-                        result = awaited(result, worker, lambda: wanted(worker, key))
+                        result = awaited(result, worker, lambda: is_wanted(worker, key))
                 self.display.figures(figures)
                 try_to_pickle(result)
                 return result
@@ -110,7 +110,7 @@ class Runtime:
         report("progress", done=0, failed=0)
         with self.output(worker, options["topic"], options["run"]) as sink:
             explained = functools.partial(explain, values=values, images=self.images)
-            running = Items(options, lambda: wanted(worker, key), report, sink, worker, explained)
+            running = Items(options, lambda: is_wanted(worker, key), report, sink, worker, explained)
             try:
                 if options["once"]:
                     claim(worker, options, options["batch"].partition(".")[0])
@@ -174,10 +174,11 @@ class RuntimePlugin(WorkerPlugin):
     def __init__(self, name: str, images: str) -> None:
         self.name = name
         self._images = images
+        self._undo: list[Callable[[], Any]] = []
 
     def setup(self, worker: Any) -> None:
         """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
-        rely_on(PARTS, worker, getattr(worker, "state", None))
+        rely_on(PARTS, *objects_of(worker))
         module = sys.modules.get(self.name)
         if module is None:
             runtime = Runtime(self._images)
@@ -191,21 +192,19 @@ class RuntimePlugin(WorkerPlugin):
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
                 os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
         module.users.add(worker.address)
-        stock = worker.log_event
-        # A message that cannot be encoded breaks the connection, and with it the worker.
-        self._log_event = worker.log_event = lambda topic, msg: stock(topic, carried(msg))
-        ticking = PeriodicCallback(module.runtime.tick, TICK * 1000)
-        worker.periodic_callbacks[self.name] = ticking
-        ticking.start()
+        self._undo = [
+            # A message that cannot be encoded breaks the connection, and with it the worker.
+            shadow_log_event(worker, carried),
+            every(worker, TICK, self.name, module.runtime.tick),
+        ]
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""
-        ticking = worker.periodic_callbacks.pop(self.name, None)
-        if ticking is None:
+        if not self._undo:
             return  # it was not set up: the worker lacks what is relied on
-        ticking.stop()
-        if worker.log_event is self._log_event:
-            del worker.log_event
+        for undo in self._undo:
+            undo()
+        self._undo = []
         module = sys.modules.get(self.name)
         if module is None:
             return
@@ -224,16 +223,11 @@ def each_item(batch: Outcome, index: int) -> Any:
     return load(batch["values"][index])
 
 
-def wanted(worker: Any, key: Any) -> bool:
-    """Whether the scheduler still wants the task that runs now."""
-    task = worker.state.tasks.get(key)
-    return task is not None and task.state not in ("cancelled", "released", "forgotten")
-
-
 def claim(worker: Any, options: CallOptions | BatchOptions, part: str) -> None:
     """Raise if that part of a run has begun before, on a worker that was lost."""
     client = options["topic"].removeprefix(OUTPUT_TOPIC)
-    if not sync(worker.loop, worker.scheduler.moorage_claim, client=client, run=options["run"], part=part):
+    scheduler: WorkerHandlers = scheduler_of(worker)
+    if not on_loop(worker, scheduler.moorage_claim, client=client, run=options["run"], part=part):
         raise RuntimeError("the worker that ran this was lost, and it is not to run twice")
 
 
@@ -244,17 +238,28 @@ def leases_of(limits: Mapping[str, int], worker: Any, key: Any) -> Iterator[None
         yield
         return
     lease = uuid.uuid4().hex
-    asked = {"limits": dict(limits), "lease": lease, "worker": worker.address, "timeout": PATIENCE}
-    while (answer := sync(worker.loop, worker.scheduler.moorage_acquire, **asked))["status"] != "OK":
+    scheduler: WorkerHandlers = scheduler_of(worker)
+
+    def turn() -> Turn:
+        return on_loop(
+            worker,
+            scheduler.moorage_acquire,
+            limits=dict(limits),
+            lease=lease,
+            worker=worker.address,
+            timeout=PATIENCE,
+        )
+
+    while (answer := turn())["status"] != "OK":
         if answer["status"] == "differs":
             name, most = answer["name"], answer["most"]
             raise ValueError(
                 f"The limit {name} is {most} for what runs now, and {limits[name]} was asked for: "
                 "wait until that has ended, or give the limit another name."
             )
-        if not wanted(worker, key):
+        if not is_wanted(worker, key):
             raise Cancelled
     try:
         yield
     finally:
-        sync(worker.loop, worker.scheduler.moorage_free, lease=lease)
+        on_loop(worker, scheduler.moorage_free, lease=lease)

@@ -61,3 +61,23 @@ def enter(scheduler: Scheduler, sizes: Mapping[Any, int], workers: Iterable[str]
         for holder in holders:
             scheduler.add_replica(ts, holder)
     desire(scheduler, sizes, client)
+
+
+def release(scheduler: Scheduler, keys: Iterable[Any], client: str) -> None:
+    """Let go of keys in the name of a client."""
+    scheduler.client_releases_keys(list(keys), client)
+
+
+def desire_and_tell(scheduler: Scheduler, keys: Iterable[Any], client: str) -> None:
+    """Keep `keys` alive in the name of a client, as if it had asked for them: it is told how they are."""
+    scheduler.client_desires_keys(list(keys), client)
+
+
+def desires_nothing(scheduler: Scheduler, client: str) -> bool:
+    """Whether a client that the scheduler knows desires no key."""
+    return not scheduler.clients[client].wants_what
+
+
+def forget_client(scheduler: Scheduler, client: str) -> None:
+    """Forget a client that is none."""
+    scheduler.clients.pop(client, None)

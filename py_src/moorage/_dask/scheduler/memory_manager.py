@@ -1,9 +1,13 @@
-"""What the Active Memory Manager (AMM) knows of placement.
+"""The Active Memory Manager (AMM): hiding placed keys from its policy, and dropping copies past its guards.
 
-``hide`` hides placed keys from ``ReduceReplicas`` for as long as moorage is on the scheduler. ``LetGo`` lives
-for a single run of a throw-away manager, so that surplus copies go at once rather than at the next cycle, yet only past
-the manager's own guards: never the last copy, never one that a running task depends on, never an actor's.
-``RetireWorker`` is left alone.
+``hide`` hides placed keys from ``ReduceReplicas`` for as long as moorage is on the scheduler. ``let_go`` is a single
+run of a throw-away manager, so that surplus copies go at once rather than at the next cycle, yet only past the
+manager's own guards: never the last copy, never one that a running task depends on, never an actor's. ``RetireWorker``
+is left alone.
+
+Relied on, as read in distributed 2026.8.0: the manager runs its ``policies`` by ``run()``; ``ReduceReplicas`` looks at
+``manager.scheduler.replicated_tasks`` and ``manager.pending`` only; a manager can be made for a single ``run_once``
+without being registered. Without these parts the scheduler plugin does not start.
 """
 
 from __future__ import annotations
@@ -20,11 +24,27 @@ from distributed.active_memory_manager import (
     Suggestion,
 )
 
+from moorage._dask.parts import parts_of
 from moorage.plan import Drop, Key
 
 if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.active_memory_manager import SuggestionGenerator
+
+SUBJECT = "truce with the Active Memory Manager"
+_AMM = "distributed.active_memory_manager:"
+
+PARTS = (
+    *parts_of(
+        SUBJECT,
+        f"{_AMM}ActiveMemoryManagerExtension",
+        calls={"__init__": ("scheduler", "policies", "register", "start"), "run_once": ()},
+    ),
+    *parts_of(SUBJECT, f"{_AMM}ReduceReplicas", calls={"run": ()}),
+    *parts_of(SUBJECT, f"{_AMM}RetireWorker", has=("run",)),
+    *parts_of(SUBJECT, f"{_AMM}", has=("Suggestion", "ActiveMemoryManagerPolicy")),
+    *parts_of(SUBJECT, "distributed.scheduler:Scheduler", live=("extensions", "replicated_tasks")),
+)
 
 
 def hide(scheduler: Scheduler, placed: Container[Key]) -> list[Callable[[], Any]]:
@@ -54,7 +74,7 @@ def _keep_placed(policy: ReduceReplicas, placed: Container[Key]) -> Callable[[],
     return partial(policy.__dict__.pop, "run", None)
 
 
-class LetGo(ActiveMemoryManagerPolicy):
+class _LetGo(ActiveMemoryManagerPolicy):
     """Suggest exactly the given drops."""
 
     def __init__(self, drops: Iterable[Drop]) -> None:
@@ -71,4 +91,4 @@ class LetGo(ActiveMemoryManagerPolicy):
 
 def let_go(scheduler: Scheduler, drops: Iterable[Drop]) -> None:
     """Let go of surplus copies now, as far as the memory manager's guards allow."""
-    ActiveMemoryManagerExtension(scheduler, policies={LetGo(drops)}, register=False, start=False).run_once()
+    ActiveMemoryManagerExtension(scheduler, policies={_LetGo(drops)}, register=False, start=False).run_once()

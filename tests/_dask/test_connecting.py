@@ -12,7 +12,7 @@ import cloudpickle
 import pytest
 from distributed import Worker
 
-from moorage._dask.transfers import connecting
+from moorage._dask.connecting import connecting
 from tests.deploy.tools import eventually
 from tests.two_workers import cluster, shared
 

@@ -1,0 +1,61 @@
+"""Events that the scheduler keeps: what they tell of workers that have left, and those that are not to be kept.
+
+Relied on, as read in distributed 2026.8.0: the event broker keeps the last messages of each topic until it is told to
+truncate them; each worker that leaves is a ``remove-worker`` on the topic ``all``, with the tasks that went with it,
+and one that its nanny ended for its memory is told of on ``worker-restart-memory``. Without these parts the scheduler
+plugin does not start; without such events nobody can say how a worker has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moorage._dask.parts import parts_of
+from moorage.plan import Address
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+SUBJECT = "account of what happened"
+
+PARTS = (
+    *parts_of(SUBJECT, "distributed.scheduler:Scheduler", calls={"get_events": ("topic",)}, live=("_broker",)),
+    *parts_of(SUBJECT, "distributed.broker:Broker", calls={"truncate": ("topic",)}),
+)
+
+TOO_MUCH_MEMORY = "worker-restart-memory"
+"""Topic on which nannies tell of workers that they end for their memory."""
+_SOON = 60.0  # seconds between what two processes say of the same end; later, another worker may have the address
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How a worker has left: when, in seconds since the epoch, and how many tasks' results or runs went with it."""
+
+    worker: Address
+    when: float
+    expected: bool
+    lost: int
+
+
+def departures(scheduler: Scheduler) -> Iterator[Departure]:
+    """Yield the workers that have left, the latest first."""
+    kinds = ("processing-tasks", "lost-computed-tasks", "lost-scattered-tasks")
+    for when, event in reversed(scheduler.get_events("all")):
+        if event.get("action") == "remove-worker":
+            lost = sum(len(event.get(kind, ())) for kind in kinds)
+            yield Departure(event.get("worker", ""), when, bool(event.get("expected")), lost)
+
+
+def told_of(scheduler: Scheduler, topic: str, left: Departure) -> dict[str, Any]:
+    """Return what an event of a topic told of a worker at about the time when it left; nothing if there is none."""
+    events = reversed(scheduler.get_events(topic))
+    of_it = (event for when, event in events if event.get("worker") == left.worker and abs(when - left.when) < _SOON)
+    return next(of_it, {})
+
+
+def forget_events(scheduler: Scheduler, topic: str) -> None:
+    """Let go of the messages of a topic, which have been sent: Dask would keep the last thousand."""
+    scheduler._broker.truncate(topic)

@@ -1,0 +1,125 @@
+"""Sends values again that the scheduler has lost, as far as the notebook has them unchanged.
+
+When they are lost, and who is asked, is the scheduler's business (``scheduler/recovery/restorer.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from distributed.protocol.pickle import dumps
+from distributed.protocol.serialize import to_serialize
+from distributed.utils import offload
+
+from moorage.errors import LostError, MoorageError
+from moorage.images.format import Image
+from moorage.kernel.connection.mirror import Mirror
+from moorage.kernel.images.sending import Images
+from moorage.kernel.images.steady import TornError, snapshot
+from moorage.kernel.values.keys import is_writable
+from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
+from moorage.kernel.waiting import SLOWEST_LINK, answer, scheduler_of
+from moorage.model import WorkerInfo
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class Restoring:
+    """Values of one notebook that are asked for.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    origins : ValueRegistry
+    images : Images
+    mirror : Mirror
+        Knows which variable a key is of.
+    workers : callable
+        Returns an awaitable of the workers as they are now.
+    notice : callable
+        ``notice(level, message, remedy, variable)``: tell the user.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        origins: ValueRegistry,
+        images: Images,
+        mirror: Mirror,
+        workers: Callable[[], Awaitable[Iterable[WorkerInfo]]],
+        notice: Callable[[Any, str, str, str], None],
+    ) -> None:
+        self._client = client
+        self._origins = origins
+        self._images = images
+        self._mirror = mirror
+        self._workers = workers
+        self._notice = notice
+        self._on_their_way: set[Any] = set()
+        self._asked_again: dict[Any, str] = {}  # while they were on their way -> last holder
+
+    async def restore(self, keys: Iterable[Any], holders: Iterable[str]) -> None:
+        """Send the values of `keys` again, as far as the notebook has them unchanged and they are not on their way."""
+        pairs = dict(zip(keys, holders, strict=True))
+        self._asked_again |= {key: holder for key, holder in pairs.items() if key in self._on_their_way}
+        asked = {key: holder for key, holder in pairs.items() if key not in self._on_their_way}
+        while asked:
+            self._on_their_way.update(asked)
+            try:
+                missing = await self._send_as_it_was(list(asked.items()))
+            finally:
+                self._on_their_way.difference_update(asked)
+                again = {key: self._asked_again.pop(key) for key in asked if key in self._asked_again}
+            # the worker it was sent to may have left before it arrived
+            asked = {key: holder for key, holder in again.items() if key in missing}
+
+    async def _send_as_it_was(self, asked: Sequence[tuple[Any, str]], tries: int = 3) -> list[Any]:
+        """Send values; those that are being changed are found to have changed when they are looked at again."""
+        try:
+            return await self._send_again(asked)
+        except TornError:
+            if tries == 1:
+                raise
+            return await self._send_as_it_was(asked, tries - 1)
+
+    async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> list[Any]:
+        """Send values, given by key and last holder; return the keys of those that have not arrived."""
+        images: dict[Any, tuple[Any, Image]] = {}
+        failed: dict[Any, tuple[str, bytes]] = {}
+        for key, holder in asked:
+            record = self._mirror.variable_of(key)
+            name = record["name"] if record else str(key)
+            try:
+                value, image = await offload(self._origins.again, key)
+                why = ""
+            except ChangedError:
+                why = "the notebook's value has changed since it was placed"
+            except KeyError:
+                why = "the notebook does not have its value any more"
+            except MoorageError as error:
+                why = f"the notebook's value cannot be sent any more: {error.message}"
+            if why:
+                last = f"The last copy of {name} is gone with worker {holder}" if holder else f"{name} is on no worker"
+                lost = LostError(
+                    f"{last}, and {why}.",
+                    f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
+                )
+                failed[key] = (why, dumps(lost))
+                self._notice("error", lost.message, lost.remedy, name)
+            else:
+                images[key] = value, image
+        running: list[str] = []
+        if images:
+            await self._images.install()
+            running = [worker.address for worker in await self._workers() if worker.status == "running"]
+        async with self._images.for_any([image for _, image in images.values()], running) as segment:
+            values = {}
+            for key, (value, image) in images.items():
+                shared = segment(image)
+                steady = image if shared is not None or self._images.in_process else await offload(snapshot, image)
+                values[key] = to_serialize(self._images.carry(value, steady, shared, writable=is_writable(key)))
+            more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
+            restoring = scheduler_of(self._client).moorage_restore(values=values, failed=failed, client=self._client.id)
+            return await answer(self._client, restoring, more)
