@@ -17,7 +17,7 @@ from typing import Any
 from distributed.core import Status
 
 from moorage._dask import server
-from moorage._dask.parts import parts_of
+from moorage._dask.parts import changed, parts_of
 
 SUBJECT = "care for nannies"
 
@@ -77,7 +77,12 @@ def most_memory(nanny: Any) -> float:
 
 
 def watch_ends(nanny: Any, ended: Callable[[Any], None]) -> Callable[[], None]:
-    """Call `ended` with the `WorkerProcess` when a process has ended that nobody had told to; return the undoing."""
+    """Call `ended` with the `WorkerProcess` when a process has ended that nobody had told to; return the undoing.
+
+    A nanny that lacks what is relied on is not touched.
+    """
+    if changed(ENDS_PARTS, nanny, nanny.process):
+        return lambda: None
 
     def watch() -> None:
         process = nanny.process

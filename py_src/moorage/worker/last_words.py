@@ -14,8 +14,7 @@ import logging
 import os
 from typing import Any
 
-from moorage._dask.nanny import ENDS_PARTS, watch_ends
-from moorage._dask.parts import changed
+from moorage._dask.nanny import watch_ends
 from moorage.wire.why import ENDED_TOPIC, WorkerEnded
 
 FILE = "moorage-last-words.log"
@@ -79,7 +78,7 @@ class Witness:
 
     def __init__(self, nanny: Any) -> None:
         self._nanny = nanny
-        self.close = _nothing if changed(ENDS_PARTS, nanny, nanny.process) else watch_ends(nanny, self._ended)
+        self.close = watch_ends(nanny, self._ended)
 
     def _ended(self, process: Any) -> None:
         ended: WorkerEnded = {
@@ -88,10 +87,6 @@ class Witness:
             "lines": last_lines(process.worker_dir),
         }
         self._nanny.log_event(ENDED_TOPIC, ended)
-
-
-def _nothing() -> None:
-    pass
 
 
 def last_lines(folder: str) -> list[str]:
