@@ -69,7 +69,7 @@ def keep_trying(client: Client) -> None:
             await original(timeout=timeout)  # type: ignore[no-untyped-call]
 
     vars(client)["_ensure_connected"] = ensure_connected
-    connecting.mend(client.rpc)
+    connecting.mend(client)
 
 
 def close(client: Client, within: float) -> None:

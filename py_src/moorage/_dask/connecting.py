@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import parts_of
 
@@ -42,8 +42,9 @@ def connecting() -> Iterator[None]:
         raise ConnectionResetError("the connection ended, or spoke no TLS, before TLS began") from error
 
 
-def mend(pool: ConnectionPool) -> Callable[[], None]:
-    """Have a pool raise an OSError where a connection cannot be had; return how to end that."""
+def mend(owner: Any) -> Callable[[], None]:
+    """Have the connections of a worker or client raise an OSError where one cannot be had; return how to end that."""
+    pool: ConnectionPool = owner.rpc
     original = pool.connect
 
     async def connect(addr: str, timeout: float | None = None) -> Comm:

@@ -83,7 +83,7 @@ class ImagesPlugin(WorkerPlugin):
             Receiving(worker, module.table, self._share, transfers).close,
             transfers.close,
             Recorder(worker).close,
-            mend(worker.rpc),
+            mend(worker),
             every(worker, TICK, self.name, self._sweep),
         ]
         beat_soon(worker)  # the scheduler is to know soon what this worker can do
