@@ -7,8 +7,9 @@ from typing import Protocol
 from moorage.wire.host import HostHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.scheduler import NotebookHandlers
+from moorage.wire.transfers import NamingHandlers
 from moorage.wire.why import WhyHandlers
 
 
-class SchedulerHandlers(NotebookHandlers, LedgerHandlers, WhyHandlers, HostHandlers, Protocol):
+class SchedulerHandlers(NotebookHandlers, LedgerHandlers, WhyHandlers, NamingHandlers, HostHandlers, Protocol):
     """The scheduler as a notebook asks it; what belongs to the host only if a host process runs it."""

@@ -19,9 +19,10 @@ from moorage.kernel.ledger.asking import Asking as Ledger
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.transfers.moved import Moment, Transfers
 from moorage.kernel.transfers.sums import rows_of, transfers_of
-from moorage.kernel.waiting import answer, scheduler_of
+from moorage.kernel.waiting import answer, dask_scheduler_of, scheduler_of
 from moorage.model import Everywhere, OnePerHost, OnWorkers
-from moorage.wire.transfers import AskTransfers, NamingHandlers, WorkerLogs
+from moorage.wire.handlers import SchedulerHandlers
+from moorage.wire.transfers import AskTransfers, WorkerLogs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -105,7 +106,7 @@ class Asking:
         """Return what workers answer in time, by address."""
 
         async def ask(workers: list[str] | None = None) -> dict[str, Any]:
-            asking = scheduler_of(self._client).broadcast(msg=message, workers=workers, on_error="return")
+            asking = dask_scheduler_of(self._client).broadcast(msg=message, workers=workers, on_error="return")
             answers: dict[str, Any] = await asyncio.wait_for(asking, seconds)
             return answers
 
@@ -133,8 +134,8 @@ class Asking:
                 await answer(self._client, self._scheduler.moorage_watch(client=self._client.id, watch=False))
 
     @property
-    def _scheduler(self) -> NamingHandlers:
-        return scheduler_of(self._client)  # type: ignore[no-any-return]
+    def _scheduler(self) -> SchedulerHandlers:
+        return scheduler_of(self._client)
 
 
 def _call_soon(client: Client, function: Any) -> None:
