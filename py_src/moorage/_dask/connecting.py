@@ -30,9 +30,7 @@ PARTS = parts_of(
 def connecting() -> Iterator[None]:
     """Turn what Tornado raises of a connection that has ended before TLS began into an OSError.
 
-    Raises
-    ------
-    ConnectionResetError
+    Raises ConnectionResetError.
     """
     try:
         yield

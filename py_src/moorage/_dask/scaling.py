@@ -117,11 +117,7 @@ def expendable(scheduler: Scheduler, workers: Iterable[WorkerState]) -> set[Work
 def reprieve(scheduler: Scheduler, before: Mapping[str, Status]) -> None:
     """Undo what ``retire_workers`` does to workers, as it does itself when it finds no recipient.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    before : mapping of str to Status
-        What workers were, by address.
+    `before`: what workers were, by address.
     """
     from distributed.active_memory_manager import RetireWorker
 

@@ -30,14 +30,7 @@ _NAMED = ("placed", "variable", "dataset")
 
 
 class Transfers:
-    """Answers what keys are called.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-    ledger : Ledger
-        Knows what keys are given to.
-    """
+    """Answers what keys are called. `ledger`: knows what keys are given to."""
 
     def __init__(self, scheduler: Scheduler, ledger: Ledger) -> None:
         self._scheduler = scheduler

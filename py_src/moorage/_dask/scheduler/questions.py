@@ -37,14 +37,7 @@ _ANSWER = "steal-response"
 def ask_states(scheduler: Scheduler, worker: Address, keys: Collection[Key], name: str) -> bool:
     """Ask a worker for the states of keys that it is not to compute; return whether it can be asked.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    worker : str
-    keys : collection of keys
-        There is an answer for each.
-    name : str
-        Of the question, which the answers have too.
+    `keys`: there is an answer for each. `name`: of the question, which the answers have too.
     """
     if worker not in scheduler.stream_comms:
         return False

@@ -59,11 +59,7 @@ def shadow_processing(scheduler: Scheduler, instead: Callable[..., Any]) -> Call
 def watch_replicas(scheduler: Scheduler, *watches: tuple[Container[Key], Changed]) -> Callable[[], Any]:
     """Call functions after a worker has got or lost a key that they are about, and return what ends that.
 
-    Parameters
-    ----------
-    scheduler : Scheduler
-    *watches : pair of container and callable
-        The keys, looked at each time and not copied; and what is called with the task and the worker.
+    `watches`: the keys, looked at each time and not copied; and what is called with the task and the worker.
     """
     add, remove, remove_all = scheduler.add_replica, scheduler.remove_replica, scheduler.remove_all_replicas
 

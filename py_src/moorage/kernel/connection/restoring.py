@@ -29,17 +29,8 @@ if TYPE_CHECKING:
 class Restoring:
     """Values of one notebook that are asked for.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    origins : ValueRegistry
-    images : Images
-    mirror : Mirror
-        Knows which variable a key is of.
-    workers : callable
-        Returns an awaitable of the workers as they are now.
-    notice : callable
-        ``notice(level, message, remedy, variable)``: tell the user.
+    `mirror`: knows which variable a key is of. `workers`: returns an awaitable of the workers as they are now.
+    `notice`: ``notice(level, message, remedy, variable)``: tell the user.
     """
 
     def __init__(

@@ -34,16 +34,8 @@ def savings(
 ) -> list[Saving]:
     """Return what would have saved most, the best of each variable.
 
-    Parameters
-    ----------
-    fetched : iterable of Fetched
-    named : Named
-    shown : sequence of str
-        What the names are called here.
-    workers : mapping of str to str
-        Names by address.
-    settled : mapping of str to collection of str
-        Of placed variables: workers that have been given a copy on purpose.
+    `shown`: what the names are called here. `workers`: names by address. `settled`: of placed variables: workers that
+    have been given a copy on purpose.
     """
     moved: dict[tuple[int, str], int] = {}
     for one in fetched:

@@ -33,14 +33,7 @@ _ANSWER_SECONDS = 3.0  # for all workers together, then for each
 class Asking:
     """Asks what has moved on one cluster.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    link : SchedulerLink
-    ledger : Ledger
-        Tells the scheduler the notebook's names.
-    owner : str
-        Label of this notebook.
+    `ledger`: tells the scheduler the notebook's names. `owner`: label of this notebook.
     """
 
     def __init__(self, client: Client, link: SchedulerLink, ledger: Ledger, owner: str) -> None:
@@ -60,18 +53,8 @@ class Asking:
     async def transfers(self, since: Moment | None, placements: Placements, settle: float = 0.0) -> Transfers:
         """Return what has moved since a moment, by default all that is known.
 
-        Parameters
-        ----------
-        since : Moment, optional
-        placements : Placements
-            Where the notebook's variables should be.
-        settle : float
-            Seconds that what is on its way is waited for at most.
-
-        Raises
-        ------
-        UnreachableError
-            If the workers are threads of this process.
+        `placements`: where the notebook's variables should be. `settle`: seconds that what is on its way is waited for
+        at most. Raises UnreachableError if the workers are threads of this process.
         """
         now, logs, silent = await self._ask(since.name if since is not None else "", settle)
         rows = await offload(rows_of, logs)

@@ -36,13 +36,7 @@ class Row(NamedTuple):
 
 
 def rows_of(logs: Mapping[str, WorkerLogs]) -> list[Row]:
-    """Return what has moved, each transfer once.
-
-    Parameters
-    ----------
-    logs : mapping of str to WorkerLogs
-        By the worker's address.
-    """
+    """Return what has moved, each transfer once. `logs`: by the worker's address."""
     mapped: dict[tuple[str, str, Any], int] = {}
     for address, way, other, key, nbytes, *_ in _told(logs):
         if way == "mapped":
@@ -78,8 +72,6 @@ def transfers_of(
 
     Parameters
     ----------
-    rows : iterable of Row
-    logs : mapping of str to WorkerLogs
     named : Named
         What the scheduler says of keys.
     keys : mapping of key to int

@@ -55,12 +55,7 @@ class _Moment(NamedTuple):
 
 
 class Transfers:
-    """What one worker knows of transfers, until it is closed. On the worker's event loop.
-
-    Parameters
-    ----------
-    worker : distributed.Worker
-    """
+    """What one worker knows of transfers, until it is closed. On the worker's event loop."""
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
@@ -92,14 +87,8 @@ class Transfers:
     async def transfers(self, mark: str = "", since: str = "", settle: float = 0.0) -> WorkerLogs:
         """Return what has moved since a moment, and mark this one.
 
-        Parameters
-        ----------
-        mark : str, optional
-            Remember this moment by that name.
-        since : str, optional
-            The moment; by default all that is known.
-        settle : float
-            Seconds that what is on its way is waited for at most.
+        `mark`: remember this moment by that name. `since`: the moment; by default all that is known. `settle`: seconds
+        that what is on its way is waited for at most.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settle):
