@@ -37,7 +37,9 @@ def test_the_file_stays_small_and_keeps_the_latest(folder):
     assert "line 2999" in last_lines(str(folder))[-1]
 
 
-def test_what_cannot_be_written_fails_nobody(folder):
+def test_what_cannot_be_written_fails_nobody(folder, monkeypatch):
+    # pytest would put it into its report, which cannot be sent between its processes then
+    monkeypatch.setattr(logging.getLogger("distributed"), "propagate", False)
     LOGGER.warning("\udcff")
     assert len(last_lines(str(folder))) == 1
 
