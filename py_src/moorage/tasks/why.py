@@ -129,7 +129,9 @@ class Explainer:
         located = results.batch_of(index)
         if located is None:
             if results.done():
-                return Why(subject, "cancelled", "it was never started.", f"{name}.retry() runs it.")
+                return Why(
+                    subject, "cancelled", "it was never started.", f"{name}.retry() runs it.", line=f"{name}.retry()"
+                )
             return Why(
                 subject, "queued", "other items are before it.", "More workers would start it sooner: %cluster scale N."
             )
@@ -152,11 +154,16 @@ class Explainer:
         if errors := await offload(results.first_errors, 1):
             first = errors[0]
             cause = f"{progress.failed} items raised, item {first.index} on {first.worker or '?'}: {first.in_words}."
-            return Why(name, "failed", cause, f"{name}.errors has all; {name}.retry() runs them again.")
+            return Why(
+                name, "failed", cause, f"{name}.errors has all; {name}.retry() runs them again.", line=f"{name}.errors"
+            )
         if results.failure is not None:
-            return Why(name, "failed", f"{results.failure}", f"{name}.retry() runs what has not ended.")
+            return Why(
+                name, "failed", f"{results.failure}", f"{name}.retry() runs what has not ended.", line=f"{name}.retry()"
+            )
         if progress.cancelled:
-            return Why(name, "cancelled", f"{progress.cancelled} items were cancelled.", f"{name}.retry() runs them.")
+            remedy = f"{name}.retry() runs them."
+            return Why(name, "cancelled", f"{progress.cancelled} items were cancelled.", remedy, line=f"{name}.retry()")
         keys = [future.key for future in results.batches_on_cluster()]
         if not keys:
             done = f"{progress.done} items are done"
@@ -188,8 +195,11 @@ class Explainer:
         cause = f"{size} are on disk, most of it of {where}, for want of memory."
         if short is not None:
             cause += f" {short.filled}"
-        remedy = (short.remedy if short is not None else "") or "It is read again when it is used; %memory says more."
-        return Why(found.subject, "spilled", cause, remedy)
+        if short is not None and short.remedy:
+            return Why(found.subject, "spilled", cause, short.remedy, line=short.line)
+        return Why(
+            found.subject, "spilled", cause, "It is read again when it is used; %memory says more.", line="%memory"
+        )
 
     def _name_of(self, value: Any) -> str:
         named = (name for name, one in list(self._placer.scope().items()) if one is value and not name.startswith("_"))

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from moorage.errors import ArgumentError, MoorageError
 from moorage.jupyter.magics import arguments, cluster_line
-from moorage.jupyter.magics.line import QUOTED, magic_for, quote, split, words
+from moorage.jupyter.magics.line import QUOTED, split, words
 from moorage.jupyter.magics.parser import HelpRequested
 from moorage.jupyter.magics.submit_line import submit
+from moorage.magic import magic_for, quote
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
 
 printable = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"], include_characters=" "), min_size=1)

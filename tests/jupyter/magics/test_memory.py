@@ -120,7 +120,7 @@ def test_without_a_limit_or_with_spilling_switched_off_nothing_is_about_to_happe
         (named("x", 1, "placed"), "%release x"),
         (named("x", 1), "`del x`"),
         (named("Out[3]", 1), "%reset -f out"),
-        (named("d", 1, "dataset", mine=False), "unpublish_dataset"),
+        (named("d", 1, "dataset", mine=False), "unpublish_dataset('d')"),
         (named("x@her", 1, "placed", mine=False, owner="her"), "of her"),
         (named("f()", 1, "running", mine=False, owner=""), ""),
     ],

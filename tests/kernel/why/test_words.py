@@ -160,6 +160,35 @@ def test_each_state_of_a_variable_has_its_cause_and_remedy(state, facts, view, s
     assert remedy in found.remedy
 
 
+# The line of a remedy
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (why_placed("x", placed("waiting", OnWorkers(("erin",))), [], reply(), VIEW), "%pin x --workers alice"),
+        (why_placed("x", placed("lost"), [], reply(), VIEW), "%broadcast x"),
+        (
+            why_placed("x", placed(placement=OnWorkers(("my worker",)), stale=True), [], reply(), VIEW),
+            "%pin x --workers 'my worker'",
+        ),
+        (why_placed("x", placed("waiting"), [], reply(), ClusterView([])), "%cluster scale 2"),
+        (why_placed("x", placed("moving"), [], reply(), VIEW), "%placement x"),
+        (why_tasks("x", ["k"], reply("erred", error="E")), "cluster.client.retry(x)"),
+        (why_tasks("x", ["k"], reply("paused", worker="al ice")), "%why 'al ice'"),
+        (why_tasks("x", ["k"], reply("absent")), ""),
+        (why_item("r[7]", "r", "E", "bob", 0, [], reply()), "r.retry()"),
+    ],
+)
+def test_a_remedy_has_a_line_that_can_be_run(found, line):
+    assert found.line == line
+
+
+def test_a_name_that_no_line_can_hold_has_none():
+    state = PlacementState("two\nlines", Everywhere(), "moving", reason="1 of 2")
+    assert why_placed("it", state, [], reply(), VIEW).line == ""
+
+
 # Items
 
 

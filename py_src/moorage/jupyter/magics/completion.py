@@ -13,9 +13,10 @@ from moorage.errors import ArgumentError
 from moorage.jupyter.magics import arguments, cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.insight.line import locality, memory, why
-from moorage.jupyter.magics.line import quote, words
+from moorage.jupyter.magics.line import words
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
+from moorage.magic import quote
 
 READERS: dict[str, Reader[Arguments]] = {
     "cluster": cluster_line.cluster,

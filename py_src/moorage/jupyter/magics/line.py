@@ -1,4 +1,4 @@
-"""The words of a magic's line: how it is split, how it is quoted, how a placement is written as one.
+"""The words of a magic's line: how it is split. How one is written is ``moorage/magic.py``.
 
 Pure text. A word comes from the notebook only where it is wholly ``$name`` or ``{name}``; nothing is ever
 evaluated. What the words mean is ``arguments.py``.
@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any, NamedTuple
 
 from moorage.errors import ArgumentError
-from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 
 # Prefix of a quoted word: it is text even when it begins with a dash; argparse must not take it
 # for an option.
 QUOTED = "\0"
-_SAFE = re.compile(r"[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*")
 _VARIABLE = re.compile(r"\$(\w+)|\{(\w+)\}")
 _OPTION_WITH_VALUE = re.compile(r"(--[a-z][a-z-]*)=")
 
@@ -101,42 +99,3 @@ def _from_namespace(raw: str, namespace: Mapping[str, Any]) -> list[str]:
             "Only strings, numbers and lists of them can stand in the line of a magic.",
         )
     return [QUOTED + str(one) for one in values]
-
-
-def quote(text: str) -> str:
-    """Write `text` so that `split` reads it back as one word.
-
-    Raises ArgumentError if it holds a line break or another control character, which no line of a magic can.
-    """
-    if _SAFE.fullmatch(text):
-        return text
-    if not all(char.isprintable() for char in text):
-        raise ArgumentError(
-            f"{text!r} cannot be written in the line of a magic: it has unprintable characters.",
-            "Use the Python method instead, such as cluster.pin('x', workers=[...]).",
-        )
-    return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
-def magic_for(names: Sequence[str], placement: Placement | None, *, force: bool = False) -> str:
-    """Return the line that gives `names` that placement; None stands for release.
-
-    Raises ArgumentError if no line says it, as for a name with a line break in it.
-    """
-    variables = " ".join(quote(name) for name in names)
-    forced = " --force" if force else ""
-    match placement:
-        case None:
-            return f"%release {variables}"
-        case Everywhere():
-            return f"%broadcast {variables}{forced}"
-        case OnePerHost():
-            return f"%broadcast {variables} --per-host{forced}"
-        case Anywhere(copies=1):
-            return f"%scatter {variables}{forced}"
-        case Anywhere(copies=copies):
-            return f"%scatter {variables} --copies {copies}{forced}"
-        case OnWorkers(workers=workers, each=each, allow_other_workers=others):
-            where = " ".join(quote(worker) for worker in workers)
-            loose = " --allow-other-workers" if others else ""
-            return f"%{'pin' if each else 'scatter'} {variables} --workers {where}{loose}{forced}"

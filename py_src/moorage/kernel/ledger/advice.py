@@ -23,6 +23,7 @@ class Shortage(NamedTuple):
     what: str
     filled: str  # what fills it, as a sentence
     remedy: str  # what would free that; empty if it goes by itself
+    line: str = ""  # the same as lines for a cell; empty if none do
 
 
 def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[str]:
@@ -61,18 +62,18 @@ def about_to(status: str, process: int, limit: int, fractions: Mapping[str, floa
     return ""
 
 
-def filled_by(memory: Memory, worker: WorkerMemory) -> tuple[str, str]:
-    """Return what fills a worker, and what would free it, each in a sentence or two."""
+def filled_by(memory: Memory, worker: WorkerMemory) -> tuple[str, str, str]:
+    """Return what fills a worker and what would free it, each in a sentence or two, and lines that do."""
     there = [(named, nbytes) for named, nbytes in memory.on(worker.name) if _own(nbytes)]
     largest = [one for one in there if _own(one[1]) >= worker.unmanaged][:_MOST]
     if not largest:
-        return (
-            f"{format_bytes(worker.unmanaged)} are not data that Dask manages.",
-            f'cluster.client.restart_workers(["{worker.name}"]) begins anew; what is placed comes back.',
-        )
+        line = f"cluster.client.restart_workers([{worker.name!r}])"
+        filled = f"{format_bytes(worker.unmanaged)} are not data that Dask manages."
+        return filled, f"{line} begins anew; what is placed comes back.", line
     words = [f"{named.name} takes {format_bytes(_own(nbytes))}" for named, nbytes in largest]
     remedies = dict.fromkeys(filter(None, (remedy(named) for named, _ in largest)))
-    return f"{', '.join(words)}.", " ".join(remedies)
+    lines = dict.fromkeys(filter(None, (line_that_frees(named) for named, _ in largest)))
+    return f"{', '.join(words)}.", " ".join(remedies), "\n".join(lines)
 
 
 def _own(nbytes: Bytes) -> int:
@@ -83,15 +84,27 @@ def remedy(named: NamedMemory) -> str:
     """Return what would free the memory of a name, in a sentence; nothing if it goes by itself."""
     match named.kind:
         case "placed" if named.mine:
-            return f"%release {named.name} frees that."
+            return f"{line_that_frees(named)} frees that."
         case "variable" if named.mine and named.name.startswith("Out["):
-            return "%reset -f out frees that: IPython keeps what a cell has shown."
+            return f"{line_that_frees(named)} frees that: IPython keeps what a cell has shown."
         case "variable" if named.mine:
-            return f"`del {named.name}` frees that."
+            return f"`{line_that_frees(named)}` frees that."
         case "client" if named.mine:
             return "An object of the notebook that is not a variable keeps that: an attribute, a closure, a traceback."
         case "dataset":
-            return f'cluster.client.unpublish_dataset("{named.name}") frees that.'
+            return f"{line_that_frees(named)} frees that."
         case "placed" | "variable" | "client":
             return f"It is of {named.owner or 'another client'}, who can free it."
+    return ""
+
+
+def line_that_frees(named: NamedMemory) -> str:
+    """Return a line for a cell that frees the memory of a name; nothing if none does."""
+    match named.kind:
+        case "placed" if named.mine:
+            return f"%release {named.name}"
+        case "variable" if named.mine:
+            return "%reset -f out" if named.name.startswith("Out[") else f"del {named.name}"
+        case "dataset":
+            return f"cluster.client.unpublish_dataset({named.name!r})"
     return ""

@@ -68,7 +68,7 @@ class Watch:
             return
         for worker in memory.workers:
             if worker.name in new:
-                said, remedy = filled_by(memory, worker)
+                said, remedy, _ = filled_by(memory, worker)
                 what = self._told[worker.name] = new[worker.name]
                 self._link.notices[_notice_id(worker.name)] = {
                     "id": _notice_id(worker.name),

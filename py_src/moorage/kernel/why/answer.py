@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from moorage.errors import ArgumentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Why:
         What would help, in a sentence or two; empty if all is well.
     log : tuple of str
         Of a worker that has ended: the last lines of its log, and of a crash where it was.
+    line : str
+        A line for a cell that does it, a magic or Python; empty if no line does as it stands.
 
     Examples
     --------
@@ -36,6 +41,7 @@ class Why:
     cause: str
     remedy: str = ""
     log: tuple[str, ...] = ()
+    line: str = ""
 
     @property
     def well(self) -> bool:
@@ -48,3 +54,11 @@ class Why:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def line(make: Callable[[], str]) -> str:
+    """Return the line that `make` writes; an empty one if a name in it can stand in none."""
+    try:
+        return make()
+    except ArgumentError:
+        return ""

@@ -32,7 +32,13 @@ def why_item(
     """
     if error:
         where = f" on {worker}" if worker else ""
-        return Why(subject, "failed", f"{error}{where}.", f"{results}.retry() runs what has failed again.")
+        return Why(
+            subject,
+            "failed",
+            f"{error}{where}.",
+            f"{results}.retry() runs what has failed again.",
+            line=f"{results}.retry()",
+        )
     if not keys:
         return Why(subject, "in memory", "its value is in the notebook.")
     return why_tasks(subject, keys, reply, attempt)
@@ -41,4 +47,5 @@ def why_item(
 def why_killed(subject: str, results: str, end: WorkerEnd) -> Why:
     """Return that the workers which ran an item ended, and how the last of them did."""
     cause, remedy = killed("it", end)
-    return Why(subject, "killed", f"{cause}.", f"{remedy} {results}.retry() runs it again.", tuple(end["lines"]))
+    retry = f"{results}.retry()"
+    return Why(subject, "killed", f"{cause}.", f"{remedy} {retry} runs it again.", tuple(end["lines"]), retry)

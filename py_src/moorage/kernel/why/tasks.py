@@ -6,7 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from moorage.kernel.why.answer import Why
+from moorage.kernel.why.answer import line as written
 from moorage.kernel.why.endings import how_it_ended
+from moorage.magic import quote
 from moorage.wire.why import TaskFacts, WhyReply, WorkerEnd
 
 _SHOWN = 5  # workers
@@ -25,7 +27,7 @@ def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int =
     """
     task = reply["task"]
     assert task is not None  # it was asked about keys
-    state, cause, remedy = _words(subject, task, reply)
+    state, cause, remedy, line = _words(subject, task, reply)
     if task["key"] not in keys:
         verb = "needs" if task["fate"] in _OVER else "waits for"
         cause = f"it {verb} {task['function'] or task['key']}: {cause}"
@@ -34,7 +36,8 @@ def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int =
         cause = f"{'a worker' if deaths == 1 else f'{deaths} workers'} ended with it, so that it begins again; {cause}"
     if len(keys) > 1 and task["fate"] != "memory":
         cause = f"{reply['away']} of {len(keys)} parts are not there; {cause}"
-    return Why(subject, state, f"{cause}.", remedy, tuple(task["end"]["lines"]) if task["end"] is not None else ())
+    log = tuple(task["end"]["lines"]) if task["end"] is not None else ()
+    return Why(subject, state, f"{cause}.", remedy, log, line)
 
 
 def killed(function: str, end: WorkerEnd | None) -> tuple[str, str]:
@@ -47,33 +50,35 @@ def killed(function: str, end: WorkerEnd | None) -> tuple[str, str]:
     return f"the workers that ran {function} ended one after the other{last}", remedy
 
 
-def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, str]:
-    """Return state, cause and remedy."""
+def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, str, str]:
+    """Return state, cause, remedy and its line."""
     function, worker = task["function"], task["worker"]
-    again = f"cluster.client.retry({subject}) runs it again"
-    once_more = f"To run it again: cluster.client.retry({subject})"
+    retry = f"cluster.client.retry({subject})"
+    again = f"{retry} runs it again"
+    once_more = f"To run it again: {retry}"
     match task["fate"]:
         case "memory":
-            return "in memory", f"on {_listed(task['on'])}", ""
+            return "in memory", f"on {_listed(task['on'])}", "", ""
         case "running":
-            return "running", f"{function} runs on {worker}" + _since(task["seconds"]), ""
+            return "running", f"{function} runs on {worker}" + _since(task["seconds"]), "", ""
         case "erred":
             return (
                 "failed",
                 f"{function} raised {_error(task)}",
                 f"Put that right and run the cell again; {again} as it is.",
+                retry,
             )
         case "killed":
             cause, remedy = killed(function, task["end"])
-            return "killed", cause, f"{remedy} {once_more}."
+            return "killed", cause, f"{remedy} {once_more}.", retry
         case "lost":
-            return "lost", _error(task), "Place it again with its value: %scatter, %broadcast or %pin."
+            return "lost", _error(task), "Place it again with its value: %scatter, %broadcast or %pin.", ""
         case "absent":
             cause = "the scheduler does not know it: it was cancelled, or the cluster is another one or was restarted"
-            return "forgotten", cause, "Run the cell that makes it again."
+            return "forgotten", cause, "Run the cell that makes it again.", ""
         case "restoring":
             cause = "its value is to come from the notebook that placed it"
-            return "waiting", cause, "It comes when that notebook answers; if that is gone, place it again."
+            return "waiting", cause, "It comes when that notebook answers; if that is gone, place it again.", ""
         case "no-worker":
             return "waiting", *_no_worker(task, reply)
         case "released":
@@ -81,37 +86,43 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
                 "waiting",
                 "the scheduler has let go of it, and nobody waits for it",
                 f"{once_more}.",
+                retry,
             )
         case "paused":
-            return "waiting", f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."
+            cause, remedy = f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."
+            return "waiting", cause, remedy, written(lambda: f"%why {quote(worker)}")
         case "queued":
             busy = f"all {reply['threads']} threads of {reply['workers']} workers are busy"
-            return "queued", f"{busy}, and {_others(task['ahead'])} in the queue", _MORE
+            return "queued", f"{busy}, and {_others(task['ahead'])} in the queue", _MORE, ""
         case "behind" if worker:
             if task["ahead"]:
-                return "queued", f"{worker} has {_others(task['ahead'])} to do and has not begun it", _MORE
-            return "waiting", f"{worker} has not begun it: it fetches what the task needs first", "It starts by itself."
+                return "queued", f"{worker} has {_others(task['ahead'])} to do and has not begun it", _MORE, ""
+            cause = f"{worker} has not begun it: it fetches what the task needs first"
+            return "waiting", cause, "It starts by itself.", ""
         case "behind":
-            return "waiting", "the scheduler is about to give it to a worker", "It starts by itself."
+            return "waiting", "the scheduler is about to give it to a worker", "It starts by itself.", ""
 
 
-def _no_worker(task: TaskFacts, reply: WhyReply) -> tuple[str, str]:
-    """Return why there is no worker for a task, and what helps."""
+def _no_worker(task: TaskFacts, reply: WhyReply) -> tuple[str, str, str]:
+    """Return why there is no worker for a task, what helps, and its line."""
     if task["present"]:
-        names = _listed(task["present"])
-        return f"it may run only on {names}, which takes no tasks now", f"%why {task['present'][0]} says why."
+        names, first = _listed(task["present"]), task["present"][0]
+        cause = f"it may run only on {names}, which takes no tasks now"
+        return cause, f"%why {first} says why.", written(lambda: f"%why {quote(first)}")
     if task["wanted"]:
         names = _listed(task["wanted"])
         return (
             f"it may run only on {names}, and no such worker is here",
             "It runs when one of that name comes; allow_other_workers=True lets others run it.",
+            "",
         )
     if task["resources"]:
         needed = ", ".join(f"{name}={number:g}" for name, number in task["resources"].items())
-        return f"no worker offers the resources {needed}", "Start workers with these resources, or run it without them."
+        remedy = "Start workers with these resources, or run it without them."
+        return f"no worker offers the resources {needed}", remedy, ""
     if not reply["workers"]:
-        return "the cluster has no running workers", "Add some: %cluster scale 2."
-    return "no worker can take it", "%cluster shows the workers; %cluster scale N adds some."
+        return "the cluster has no running workers", "Add some: %cluster scale 2.", "%cluster scale 2"
+    return "no worker can take it", "%cluster shows the workers; %cluster scale N adds some.", "%cluster"
 
 
 def _listed(names: list[str]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from moorage.kernel.why.answer import Why
+from moorage.kernel.why.answer import Why, line
 from moorage.kernel.why.tasks import why_tasks
+from moorage.magic import magic_for, quote
 from moorage.model import Anywhere, OnWorkers, PlacementState, describe
 from moorage.plan import ClusterView
 from moorage.wire.why import WhyReply
@@ -24,40 +25,48 @@ def why_placed(subject: str, state: PlacementState, keys: list[object], reply: W
     match state.state:
         case "lost" if not away:
             remedy = f"Place it again with its value: %scatter, %broadcast or %pin {state.name}."
-            return Why(subject, "lost", f"{state.reason}.", remedy)
+            return Why(subject, "lost", f"{state.reason}.", remedy, line=_again(state))
         case "lost" | "waiting" | "moving" if away and reply["workers"]:
             return why_tasks(subject, keys, reply)
         case "waiting" | "moving":
-            return Why(subject, state.state, f"{state.reason}.", _remedy(state, view))
+            remedy, line_of_it = _remedy(state, view)
+            return Why(subject, state.state, f"{state.reason}.", remedy, line=line_of_it)
     if state.stale:
         remedy = f"Place it again (%scatter, %broadcast or %pin), or take what is there: %gather {state.name}."
-        return Why(subject, "stale", "the notebook's value is not the one that was placed.", remedy)
+        return Why(subject, "stale", "the notebook's value is not the one that was placed.", remedy, line=_again(state))
     if surplus := _surplus(state, view):
         cause = f"{_listed(surplus)} {_has(surplus)} a copy that was not asked for: a task there uses it."
-        return Why(subject, "surplus", cause, "It goes when that task ends; %cluster shows what runs.")
+        return Why(subject, "surplus", cause, "It goes when that task ends; %cluster shows what runs.", line="%cluster")
     where = "" if isinstance(state.placement, OnWorkers) else f"; {_listed(state.holders)} {_has(state.holders)} it"
     return Why(subject, "held", f"{describe(state.placement)}, as asked{where}.")
 
 
-def _remedy(state: PlacementState, view: ClusterView) -> str:
-    """Return what helps a variable that waits or moves: the first obstacle counts."""
+def _again(state: PlacementState) -> str:
+    return line(lambda: magic_for([state.name], state.placement))
+
+
+def _remedy(state: PlacementState, view: ClusterView) -> tuple[str, str]:
+    """Return what helps a variable that waits or moves, and its line: the first obstacle counts."""
     placement = state.placement
     if not view.running:
-        return "Add workers: %cluster scale 2."
+        return "Add workers: %cluster scale 2.", "%cluster scale 2"
     if isinstance(placement, OnWorkers):
         gone = [spec for spec in placement.workers if not view.resolve(spec) & view.present]
         if gone and (placement.each or len(gone) == len(placement.workers)):
-            here = _listed(sorted(map(view.name, view.running)))
-            elsewhere = f"place it elsewhere: %pin {state.name} --workers W... ({here})"
-            return f"Start a worker of that name, or {elsewhere}."
+            here = sorted(map(view.name, view.running))
+            elsewhere = f"place it elsewhere: %pin {state.name} --workers W... ({_listed(here)})"
+            remedy = f"Start a worker of that name, or {elsewhere}."
+            return remedy, line(lambda: magic_for([state.name], OnWorkers((here[0],))))
     if isinstance(placement, Anywhere) and placement.copies > len(view.present):
-        return f"Add workers: %cluster scale {placement.copies}."
+        scale = f"%cluster scale {placement.copies}"
+        return f"Add workers: {scale}.", scale
     paused = sorted(view.name(a) for a in view.paused if view.name(a) in state.pending)
     if paused:
-        return f"%why {paused[0]} says what fills its memory."
+        return f"%why {paused[0]} says what fills its memory.", line(lambda: f"%why {quote(paused[0])}")
     if state.state == "moving":
-        return f"It arrives by itself; %placement {state.name} shows how far it is."
-    return "It goes on by itself once that is no longer so; %memory says what fills the workers."
+        remedy = f"It arrives by itself; %placement {state.name} shows how far it is."
+        return remedy, line(lambda: f"%placement {quote(state.name)}")
+    return "It goes on by itself once that is no longer so; %memory says what fills the workers.", "%memory"
 
 
 def _surplus(state: PlacementState, view: ClusterView) -> list[str]:

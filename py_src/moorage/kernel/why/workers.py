@@ -26,11 +26,17 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
             return Why(name, "closing", "it is about to leave; its data moves first.", "To keep it: %cluster scale N.")
         case "paused" if short is None:
             remedy = f"%memory says what fills the workers; cluster.client.restart_workers([{name!r}]) begins anew."
-            return Why(name, "paused", "it takes no tasks: its memory is full, or somebody has paused it.", remedy)
+            return Why(
+                name,
+                "paused",
+                "it takes no tasks: its memory is full, or somebody has paused it.",
+                remedy,
+                line="%memory",
+            )
     if short is not None:
         state = "paused" if info.status == "paused" else "spilled" if info.spilled else "short of memory"
         remedy = short.remedy or "It frees that by itself when what runs ends."
-        return Why(name, state, f"it {short.what}: {short.filled}", remedy)
+        return Why(name, state, f"it {short.what}: {short.filled}", remedy, line=short.line)
     if facts["end"]["how"] in ("died", "memory") and facts["end"]["seconds"] < LATELY:
         return Why(name, "restarted", *_gone(facts["end"]))
     busy = f"it runs {', '.join(facts['running'])}" if facts["running"] else "it has nothing to run"
