@@ -1,4 +1,4 @@
-"""Writes labextension/src/protocol.ts from py_src/moorage/wire/panel.py: ``python .ci/protocol_ts.py``.
+"""Writes labextension/src/protocol.ts from py_src/moorage/wire/panel*.py: ``python .ci/protocol_ts.py``.
 
 Covers what the kernel and the panel say to each other: the TypedDicts whose name begins with Panel, the placement,
 and the literals that they use, each with its docstring and the comments of its fields. Reads the source rather than
@@ -12,7 +12,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCES = [ROOT / f"py_src/moorage/{name}.py" for name in ("model", "wire/scheduler", "wire/panel")]
+SOURCES = [
+    ROOT / f"py_src/moorage/{name}.py" for name in ("model", "wire/scheduler", "wire/panel", "wire/panel_requests")
+]
 TARGET = ROOT / "labextension/src/protocol.ts"
 COMMAND = "python .ci/protocol_ts.py"
 
@@ -20,7 +22,7 @@ WORDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean",
 SHAPES = {"CountsChange", "CountsDict", "PlacementDict"}
 LITERALS = {"MemoryKind", "State", "WorkerStatus", "PlacementKind"}
 HEADER = f"""\
-// GENERATED from py_src/moorage/wire/panel.py by `{COMMAND}`; do not edit.
+// GENERATED from py_src/moorage/wire/panel*.py by `{COMMAND}`; do not edit.
 // What the kernel and the panel say to each other. Names are those of Python; sizes are in bytes.
 """
 

@@ -1,4 +1,4 @@
-// GENERATED from py_src/moorage/wire/panel.py by `python .ci/protocol_ts.py`; do not edit.
+// GENERATED from py_src/moorage/wire/panel*.py by `python .ci/protocol_ts.py`; do not edit.
 // What the kernel and the panel say to each other. Names are those of Python; sizes are in bytes.
 
 export const PROTOCOL_VERSION = 2;
@@ -124,6 +124,8 @@ export type PanelVariable = {
   /** of these, bytes that lie in memory which a host shares */
   shared: number;
   nkeys: number;
+  /** its keys are parts of a Dask collection */
+  collection: boolean;
   placement: PlacementDict;
   state: State;
   reason: string;
@@ -252,6 +254,7 @@ export type PanelVariableChange = {
   nbytes?: number;
   shared?: number;
   nkeys?: number;
+  collection?: boolean;
   placement?: PlacementDict;
   state?: State;
   reason?: string;
@@ -337,6 +340,68 @@ export type PanelAdaptArgs = {
   maximum?: number;
 };
 
+/** Say why something is as it is; answered with a `PanelWhy`. */
+export type PanelWhyArgs = {
+  /** a variable, placed or of the notebook, or a worker */
+  kind: 'name' | 'worker';
+  name: string;
+};
+
+/** One cause and one remedy, as `%why` says them. */
+export type PanelWhy = {
+  subject: string;
+  state: string;
+  cause: string;
+  /** empty when all is well */
+  remedy: string;
+  /** for a cell, that does it; empty when none does */
+  line: string;
+  /** of a worker that has ended: the last lines of its log */
+  log: string[];
+};
+
+/**
+ * Say where the parts of a variable of many keys are; answered with a `PanelParts`.
+ *
+ * What begins at 0 is looked at anew, the next pages are of the same moment.
+ */
+export type PanelPartsArgs = {
+  name: string;
+  start: number;
+  count: number;
+};
+
+/** Some of a variable's parts, and what each worker has of all. */
+export type PanelParts = {
+  name: string;
+  /** number of blocks by axis; of what is no array, of parts */
+  shape: number[];
+  /** of the picture that `cluster[name].plot()` draws */
+  columns: number;
+  /** parts */
+  total: number;
+  /** parts that no worker has */
+  nowhere: number;
+  /** those that have some, in the order of their names */
+  workers: string[];
+  /** theirs, in that picture */
+  colors: string[];
+  /** parts that they have */
+  counts: number[];
+  /** bytes of these */
+  sizes: number[];
+  /** the first of the parts that follow, column by column */
+  start: number;
+  /** its square in the picture, line by line */
+  cells: number[];
+  /** of one copy; -1: not known yet */
+  nbytes: number[];
+  /** numbers of workers in the list of them */
+  on: number[][];
+  /** as Dask's scheduler has it */
+  states: string[];
+};
+
 /** Take a notice away. */
 export type PanelDismissArgs = {
   id: string;
@@ -356,6 +421,10 @@ export type PanelOps = {
   leave: PanelNoArgs;
   stop: PanelNoArgs;
   dismiss: PanelDismissArgs;
+  /** the reply's result is a PanelParts */
+  parts: PanelPartsArgs;
+  /** the reply's result is a PanelWhy */
+  why: PanelWhyArgs;
 };
 
 /** What the panel asks, upon an act of the user. */

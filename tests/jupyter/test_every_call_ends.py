@@ -36,7 +36,7 @@ from moorage.model import Everywhere
 from moorage.tasks.each import OnEach
 from moorage.tasks.map.results import Results
 from moorage.tasks.runner import Submitter
-from moorage.wire.panel import PanelOps
+from moorage.wire.panel_requests import PanelOps
 from tests.helpers import eventually
 
 LIMITS = {

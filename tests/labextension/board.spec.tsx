@@ -1,13 +1,8 @@
-import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
-import userEvent, { type UserEvent } from '@testing-library/user-event';
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import axe from 'axe-core';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import type { PanelState } from '../../labextension/src/protocol';
-import type { IConnection } from '../../labextension/src/store/state';
-import { Board } from '../../labextension/src/view/board';
-import type { IBoardOptions } from '../../labextension/src/view/context';
-import { english } from '../../labextension/src/view/useTranslate';
 import {
   GB,
   MB,
@@ -20,58 +15,7 @@ import {
   atWork,
   byName
 } from './examples';
-import { PretendKernel } from './pretend';
-
-let user: UserEvent;
-const insertCell = vi.fn();
-
-beforeEach(() => {
-  user = userEvent.setup();
-  Element.prototype.scrollIntoView = () => undefined;
-});
-
-afterEach(() => {
-  cleanup();
-  insertCell.mockReset();
-});
-
-function show(state: PanelState, options: Partial<IBoardOptions> = {}): PretendKernel {
-  const kernel = new PretendKernel(state, 1);
-  render(
-    <Board
-      model={kernel.model}
-      trans={english}
-      options={{ threshold: 0, confirmAbove: 2 * GB, ...options }}
-      notebook={{ insertCell, isAt: () => false, dropAt: () => undefined }}
-    />
-  );
-  return kernel;
-}
-
-function connection(kernel: PretendKernel, fields: Partial<IConnection>): void {
-  const { model } = kernel;
-  fireEvent(document.body, new Event('change')); // flush
-  model.connectionChanged({ status: 'connected', message: '', concurrent: true, ...fields }, true);
-}
-
-const worker = (name: string): HTMLElement => {
-  const found = document.querySelector<HTMLElement>(`[data-moorage-worker="${name}"]`);
-  if (found === null) {
-    throw new Error(`no worker ${name}`);
-  }
-  return found;
-};
-const heldOn = (name: string): (string | undefined)[] =>
-  [...worker(name).querySelectorAll<HTMLElement>('[data-moorage-held]')].map(
-    chip => chip.dataset['moorageHeld']
-  );
-const row = (name: string): HTMLElement =>
-  within(screen.getByRole('region', { name: 'Variables' })).getByRole('button', {
-    name: new RegExp(`^${name} `)
-  });
-const said = (): string | null | undefined => document.querySelector('[data-moorage-said]')?.textContent;
-const magic = (): string | null | undefined =>
-  document.querySelector('[data-moorage-magic] code')?.textContent;
+import { connection, heldOn, insertCell, magic, row, said, show, user, worker } from './onBoard';
 
 describe('the board', () => {
   it('shows what each worker holds, and what is on its way to it', () => {
@@ -405,7 +349,7 @@ describe('stopping the cluster', () => {
     await stop();
     expect(kernel.asked).toEqual([]);
     const question = screen.getByRole('alertdialog');
-    expect(question.textContent).toContain('Its workers hold 5 variables');
+    expect(question.textContent).toContain('Its workers hold flights, model, grid, parts and 2 more.');
     const cancel = within(question).getByRole('button', { name: 'Cancel' });
     await waitFor(() => expect(document.activeElement).toBe(cancel));
     await user.click(within(question).getByRole('button', { name: 'Stop' }));
@@ -417,6 +361,15 @@ describe('stopping the cluster', () => {
     await stop();
     expect(kernel.asked).toEqual([]);
     expect(screen.getByRole('alertdialog').textContent).toContain('ends for all notebooks');
+  });
+
+  it('names those who have data on it', async () => {
+    const kernel = show(aQueueCluster());
+    await stop();
+    expect(kernel.asked).toEqual([]);
+    expect(screen.getByRole('alertdialog').textContent).toContain(
+      'Stop sge? Data of other.ipynb is on it, too. Its workers hold flights, coeffs.'
+    );
   });
 
   it('is just done where nothing is lost', async () => {

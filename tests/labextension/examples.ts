@@ -70,6 +70,7 @@ export function aVariable(name: string, fields: VariableFields = {}): PanelVaria
     nbytes: 8 * MB,
     shared: 0,
     nkeys: 1,
+    collection: false,
     placement: { kind: 'anywhere', copies: 1 },
     state: 'held',
     reason: '',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { PanelUpdate } from '../../labextension/src/protocol';
 import { Holders, foremost, holdings, memory, partsShown } from '../../labextension/src/store/holdings';
+import { placedBytes } from '../../labextension/src/store/placedBytes';
 import { INITIAL, apply } from '../../labextension/src/store/state';
 import { MB, aLargeCluster, aSnapshot, aVariable, aWorker, aState, atWork, byName, counts } from './examples';
 
@@ -98,5 +99,48 @@ describe('the memory of a worker', () => {
       'unmanaged',
       'spilled'
     ]);
+  });
+});
+
+describe('bytes on the cluster', () => {
+  const everywhere = { alice: 1, bob: 1, carol: 1, dave: 1 };
+  const twoHosts = (shares: boolean | null) =>
+    byName(
+      aWorker('alice', { host: 'one', shares }),
+      aWorker('bob', { host: 'one', shares }),
+      aWorker('carol', { host: 'two', shares }),
+      aWorker('dave', { host: 'two', shares })
+    );
+  const total = (shares: boolean | null, ...variables: ReturnType<typeof aVariable>[]): number =>
+    placedBytes(
+      apply(INITIAL, aSnapshot(aState({ workers: twoHosts(shares), variables: byName(...variables) }), 0))
+    );
+
+  it('are counted once for each host where its workers share them', () => {
+    const x = aVariable('x', { nbytes: 10 * MB, shared: 10 * MB, held: everywhere });
+    expect(total(true, x)).toBe(20 * MB);
+    expect(total(null, x)).toBe(20 * MB);
+  });
+
+  it('are counted for each worker where they share nothing', () => {
+    expect(total(true, aVariable('x', { nbytes: 10 * MB, held: everywhere }))).toBe(40 * MB);
+    expect(total(false, aVariable('x', { nbytes: 10 * MB, shared: 10 * MB, held: everywhere }))).toBe(
+      40 * MB
+    );
+  });
+
+  it('are of a copy what is its own, and of a host what is shared', () => {
+    const x = aVariable('x', { nbytes: 10 * MB, shared: 6 * MB, held: { alice: 1, bob: 1 } });
+    expect(total(true, x)).toBe(14 * MB);
+  });
+
+  it('are the same as of one copy where elements are spread', () => {
+    const x = aVariable('x', {
+      nbytes: 10 * MB,
+      shared: 10 * MB,
+      nkeys: 10,
+      held: { alice: 3, bob: 2, carol: 5 }
+    });
+    expect(total(true, x)).toBe(10 * MB);
   });
 });

@@ -2,6 +2,7 @@
 // another, so that the view can be looked at and driven without Jupyter. Not a model of what the real one decides.
 import type {
   PanelOps,
+  PanelParts,
   PanelState,
   PanelVariable,
   PanelVariableChange,
@@ -35,6 +36,21 @@ export class PretendKernel implements IRequester {
       case 'dismiss':
         this.tell({}, { notices: [(args as PanelOps['dismiss']).id] });
         return Promise.resolve({});
+      case 'why':
+        return Promise.resolve({
+          subject: (args as PanelOps['why']).name,
+          state: 'waiting',
+          cause: 'no worker erin yet.',
+          remedy: 'Start a worker of that name, or place it elsewhere.',
+          line: `%pin ${(args as PanelOps['why']).name} --workers alice`,
+          log: []
+        });
+      case 'parts':
+        return (args as PanelOps['parts']).name === 'gone'
+          ? Promise.reject(
+              new RequestError({ kind: 'UnknownVariableError', message: 'There is no gone.', remedy: '' })
+            )
+          : Promise.resolve(someParts(args as PanelOps['parts']));
       case 'snapshot':
         return Promise.resolve(aSnapshot(this._state, this._version));
       default:
@@ -135,6 +151,28 @@ export class PretendKernel implements IRequester {
   }
 
   private _version = 0;
+}
+
+/** Of an array of six by eight blocks, on three workers; the last block is on two of them, the first is on none yet. */
+function someParts({ name, start, count }: PanelOps['parts']): PanelParts & Record<string, unknown> {
+  const all = Array.from({ length: 48 }, (_, cell) => cell);
+  const page = all.slice(start, start + count);
+  return {
+    name,
+    shape: [6, 8],
+    columns: 8,
+    total: 48,
+    nowhere: 1,
+    workers: ['alice', 'bob', 'carol'],
+    colors: ['#4c78a8', '#f58518', '#54a24b'],
+    counts: [15, 16, 17],
+    sizes: [150e6, 160e6, 170e6],
+    start,
+    cells: page,
+    nbytes: page.map(cell => (cell === 0 ? -1 : 1e7)),
+    on: page.map(cell => (cell === 0 ? [] : cell === 47 ? [1, 2] : [cell % 3])),
+    states: page.map(cell => (cell === 0 ? 'processing' : 'memory'))
+  };
 }
 
 function without<Value>(record: Record<string, Value>, keys: readonly string[]): Record<string, Value> {

@@ -8,17 +8,8 @@ from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hin
 
 import pytest
 
-from moorage.wire.panel import (
-    PanelClosed,
-    PanelHello,
-    PanelOpen,
-    PanelOps,
-    PanelReply,
-    PanelRequest,
-    PanelSnapshot,
-    PanelState,
-    PanelUpdate,
-)
+from moorage.wire.panel import PanelClosed, PanelHello, PanelOpen, PanelSnapshot, PanelState, PanelUpdate
+from moorage.wire.panel_requests import PanelOps, PanelReply, PanelRequest
 
 ROOT = Path(__file__).parent.parent.parent
 MESSAGES = ROOT / "tests/protocol"

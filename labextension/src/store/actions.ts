@@ -1,4 +1,5 @@
 // What a board shows and what can be done there: `PlacementModel`, as the view and other extensions see it.
+import type { PanelParts, PanelWhyArgs } from '../protocol';
 import type { IStep } from './gestures';
 import type { IBoardState } from './state';
 
@@ -15,6 +16,12 @@ export interface IBoardActions {
   stop(): void;
   /** Take away a notice of the kernel. */
   dismiss(notice: string): void;
+  /** Ask why something is as it is. */
+  explain(about: PanelWhyArgs): void;
+  /** Ask for some of a variable's parts; rejects with an error in words, since only whoever asks has a place for it. */
+  parts(name: string, start: number, count: number): Promise<PanelParts>;
+  /** Take the answer away. */
+  dismissExplanation(): void;
   /** Take away a failure of a request. */
   dismissFailure(failure: number): void;
 }

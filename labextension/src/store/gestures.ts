@@ -3,11 +3,13 @@
 import type { PlacementDict, PanelWorker } from '../protocol';
 import { workersOn } from './hosts';
 import type { IBoardState, IVariable } from './state';
+import { canBeSpread } from './unplaced';
 
 /** Where variables can be dropped. */
 export type Target =
   | { readonly kind: 'all-workers' }
   | { readonly kind: 'one-per-host' }
+  | { readonly kind: 'spread' }
   | { readonly kind: 'release' }
   | { readonly kind: 'worker'; readonly worker: string }
   | { readonly kind: 'host'; readonly host: string };
@@ -28,7 +30,7 @@ export interface IStep {
 }
 
 /** Why a target takes a variable no further: it is there already, or cannot be. */
-export type NoStep = 'already' | 'not-placed';
+export type NoStep = 'already' | 'not-placed' | 'no-parts';
 
 /** A text that differs for different targets. */
 export function targetId(target: Target): string {
@@ -39,6 +41,7 @@ export function targetId(target: Target): string {
       return `host:${target.host}`;
     case 'all-workers':
     case 'one-per-host':
+    case 'spread':
     case 'release':
       return target.kind;
   }
@@ -57,6 +60,12 @@ export function placementAt(
       return variable?.placement.kind === 'everywhere' ? 'already' : { kind: 'everywhere' };
     case 'one-per-host':
       return variable?.placement.kind === 'hosts' ? 'already' : { kind: 'hosts' };
+    case 'spread':
+      return !canBeSpread(state, name)
+        ? 'no-parts'
+        : variable?.placement.kind === 'anywhere'
+          ? 'already'
+          : { kind: 'anywhere', copies: 1 };
     case 'release':
       return variable === undefined ? 'not-placed' : releaseAt(state, variable, carried);
     case 'worker':

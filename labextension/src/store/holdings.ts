@@ -239,15 +239,6 @@ export function partsShown(workers: ReadonlyMap<string, PanelWorker>): readonly 
   return PARTS.filter(part => found.has(part));
 }
 
-/** Bytes of all copies of all placed variables. */
-export function placedBytes(variables: ReadonlyMap<string, IVariable>): number {
-  let total = 0;
-  for (const { held, nbytes, nkeys } of variables.values()) {
-    total += (nbytes * held.total) / Math.max(1, nkeys);
-  }
-  return total;
-}
-
 /** Whether a request about `name` is under way. */
 export function isAsked(intents: readonly IIntent[], name: string): boolean {
   return intents.some(({ names }) => names.includes(name));

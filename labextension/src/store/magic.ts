@@ -1,4 +1,4 @@
-// The lines that do what a gesture does. Pure text; the same words as moorage/jupyter/magics/line.py, which is held to the same
+// The lines that do what a gesture does. Pure text; the same words as moorage/magic.py, which is held to the same
 // examples (tests/protocol/magics.json).
 import type { PlacementDict } from '../protocol';
 
@@ -48,6 +48,11 @@ function placementLine(variables: string, placement: PlacementDict | null): stri
 function quoteAll(words: readonly string[]): string | null {
   const quoted = words.map(quote);
   return quoted.includes(null) ? null : quoted.join(' ');
+}
+
+export function whyMagic(name: string): string | null {
+  const word = quote(name);
+  return word === null ? null : `%why ${word}`;
 }
 
 export function gatherMagic(names: readonly string[]): string | null {

@@ -2,11 +2,20 @@
 // travels. Every act leaves its magic behind.
 import { createStore } from 'zustand/vanilla';
 
-import type { PanelError, PanelOps, PanelSnapshot, PanelUpdate, PlacementDict } from '../protocol';
+import type {
+  PanelError,
+  PanelOps,
+  PanelParts,
+  PanelSnapshot,
+  PanelUpdate,
+  PanelWhy,
+  PanelWhyArgs,
+  PlacementDict
+} from '../protocol';
 import type { IPlacementModel } from './actions';
 import type { IStep } from './gestures';
 import { adaptMagic, attachMagic, leaveMagic, magicFor, scaleMagic, startMagic, stopMagic } from './magic';
-import { type IBoardState, type IConnection, INITIAL, apply, forget } from './state';
+import { type IBoardState, type IConnection, type IExplanation, INITIAL, apply, forget } from './state';
 
 /** Asks the kernel. */
 export interface IRequester {
@@ -65,6 +74,11 @@ export class PlacementModel implements IPlacementModel {
     }
   }
 
+  /** Resolves when what was asked last about variables that are not placed is answered: they have been told of. */
+  get listed(): Promise<void> {
+    return this._listing;
+  }
+
   /** Have the kernel list variables that are not placed, of at least `threshold` bytes; null: no longer. */
   listCandidates(threshold: number | null): void {
     if (threshold === this._threshold) {
@@ -120,6 +134,34 @@ export class PlacementModel implements IPlacementModel {
     void this._settle(this._requester.request('dismiss', { id }));
   }
 
+  explain(about: PanelWhyArgs): void {
+    const explanation: IExplanation = { about, answer: null };
+    this._store.setState({ explanation });
+    const isStillAsked = (): boolean => this.state.explanation === explanation;
+    const asked = this._requester.request('why', about).then(
+      answer => {
+        if (isStillAsked()) {
+          this._store.setState({ explanation: { about, answer: answer as PanelWhy } });
+        }
+      },
+      (reason: unknown) => {
+        if (isStillAsked()) {
+          this._store.setState({ explanation: null });
+        }
+        throw reason;
+      }
+    );
+    void this._settle(asked);
+  }
+
+  async parts(name: string, start: number, count: number): Promise<PanelParts> {
+    return (await this._requester.request('parts', { name, start, count })) as PanelParts;
+  }
+
+  dismissExplanation(): void {
+    this._store.setState({ explanation: null });
+  }
+
   dismissFailure(id: number): void {
     this._store.setState(state => ({ failures: state.failures.filter(failure => failure.id !== id) }));
   }
@@ -161,7 +203,10 @@ export class PlacementModel implements IPlacementModel {
     this._watched = this._threshold !== null;
     const args = { candidates: this._threshold !== null, threshold: this._threshold ?? 0 };
     // Not an act of the user: without the list the board is poorer, and that is all.
-    this._requester.request('watch', args).catch(() => (this._watched = false));
+    this._listing = this._requester.request('watch', args).then(
+      () => undefined,
+      () => void (this._watched = false)
+    );
   }
 
   private readonly _store = createStore(() => INITIAL);
@@ -169,6 +214,7 @@ export class PlacementModel implements IPlacementModel {
   private _resyncing = false;
   private _threshold: number | null = null;
   private _watched = false;
+  private _listing = Promise.resolve();
 }
 
 // Answers and updates come on comms of their own: an update that was told after a snapshot may be here before it.

@@ -13,6 +13,7 @@ import {
 } from './gestures';
 import { workersOn } from './hosts';
 import type { IBoardState, IVariable } from './state';
+import { bytesOf, collectionNamed } from './unplaced';
 
 export type Refusal =
   | { readonly reason: 'read-only' }
@@ -44,6 +45,8 @@ export interface IPreview {
   readonly loses: readonly string[];
   /** Workers that get their copy only when they resume. */
   readonly paused: readonly string[];
+  /** Some may be where they would go already: of a collection that is not placed the kernel alone knows. */
+  readonly isAtMost: boolean;
   readonly refusal: Refusal | null;
 }
 
@@ -64,6 +67,7 @@ const NOTHING: IPreview = {
   drops: 0,
   loses: [],
   paused: [],
+  isAtMost: false,
   refusal: null
 };
 
@@ -112,6 +116,9 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
     return { ...NOTHING, refusal: { reason: no } };
   }
   const { incoming, own, shared } = amounts;
+  const isAtMost = carried.names.some(
+    name => !state.variables.has(name) && collectionNamed(state, name) !== undefined
+  );
   const wanting = [...steps.values()].some(({ placement }) => placement !== null);
   return {
     steps: [...steps.values()],
@@ -122,8 +129,13 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
       placement === null ? names.filter(name => state.variables.get(name)?.only_on_cluster === true) : []
     ),
     paused: [...incoming.keys()].filter(worker => state.workers.get(worker)?.status === 'paused'),
+    isAtMost,
     refusal:
-      wanting && state.workers.size === 0 ? { reason: 'no-workers' } : firstThatDoesNotFit(state, own, shared)
+      wanting && state.workers.size === 0
+        ? { reason: 'no-workers' }
+        : isAtMost
+          ? null
+          : firstThatDoesNotFit(state, own, shared)
   };
 }
 
@@ -146,13 +158,17 @@ function account(
   { incoming, own, shared }: IAmounts
 ): number {
   const variable = state.variables.get(name);
-  const nbytes = variable?.nbytes ?? state.candidates.get(name)?.nbytes ?? 0;
+  const nbytes = bytesOf(state, name);
   if (placement === null) {
     return variable?.held.size ?? 0;
   }
-  const wanted = wantedWorkers(state, variable, placement);
-  const share = placement.kind === 'workers' && placement.each === false ? 1 / Math.max(1, wanted.size) : 1;
-  const sharable = sharableBytes(state, variable, nbytes);
+  const isCollection = variable?.collection ?? collectionNamed(state, name) !== undefined;
+  // The parts of a collection are spread evenly over all workers, even where nobody says over which.
+  const isSpread = isCollection && placement.kind === 'anywhere';
+  const wanted = isSpread ? accepting(state) : wantedWorkers(state, variable, placement);
+  const isShared = isSpread || (placement.kind === 'workers' && placement.each === false);
+  const share = isShared ? 1 / Math.max(1, wanted.size) : 1;
+  const sharable = isCollection ? 0 : sharableBytes(state, variable, nbytes);
   const hosts = new Map<string, number>();
   const hostOf = sharingHosts(state, variable);
   let kept = 0;
@@ -249,7 +265,7 @@ function wantedWorkers(
 ): ReadonlySet<string> {
   switch (placement.kind) {
     case 'everywhere':
-      return new Set([...state.workers].filter(([, worker]) => accepts(worker)).map(([name]) => name));
+      return accepting(state);
     case 'hosts':
       return new Set(state.hosts.map(({ workers }) => best(state, variable, workers)).filter(isSome));
     case 'workers':
@@ -259,6 +275,10 @@ function wantedWorkers(
       return new Set(variable?.held.size ? variable.held.workers() : isSome(one) ? [one] : []);
     }
   }
+}
+
+function accepting({ workers }: IBoardState): ReadonlySet<string> {
+  return new Set([...workers].filter(([, worker]) => accepts(worker)).map(([name]) => name));
 }
 
 // The one of `workers` that has most of the variable already, or else is the emptiest: as in moorage/plan.py.

@@ -19,6 +19,8 @@ import type {
   PanelVariable,
   PanelVariableChange,
   PanelWorker,
+  PanelWhy,
+  PanelWhyArgs,
   PanelWorkerColumns,
   PlacementDict
 } from '../protocol';
@@ -67,6 +69,12 @@ export interface IFailure {
   readonly retry: { readonly names: readonly string[]; readonly placement: PlacementDict } | null;
 }
 
+/** Why something is as it is: what the user has asked, and the kernel's answer once it is there. */
+export interface IExplanation {
+  readonly about: PanelWhyArgs;
+  readonly answer: PanelWhy | null;
+}
+
 export interface IBoardState {
   readonly connection: IConnection;
   /** Of the last message applied; null before the first snapshot. */
@@ -95,6 +103,7 @@ export interface IBoardState {
 
   readonly intents: readonly IIntent[];
   readonly failures: readonly IFailure[];
+  readonly explanation: IExplanation | null;
   /** Lines that do what the last gesture did. */
   readonly magic: readonly string[];
 }
@@ -120,6 +129,7 @@ export const INITIAL: IBoardState = {
   moves: new Map(),
   intents: [],
   failures: [],
+  explanation: null,
   magic: []
 };
 
@@ -160,6 +170,7 @@ function applySnapshot(
     notices: toMap(panel.notices),
     limits: panel.limits,
     readOnly: panel.read_only,
+    explanation: stillTrue(state, { variables, workers }),
     roster,
     hosts: groupByHost(workers),
     colors: assignColors([...variables.keys()], state.colors),
@@ -200,11 +211,29 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
     limits: changed.limits ?? state.limits,
     readOnly: changed.read_only ?? state.readOnly,
+    explanation: stillTrue(state, { variables, workers }),
     roster,
     hosts: regroup ? groupByHost(workers) : state.hosts,
     colors: recolor ? assignColors([...variables.keys()], state.colors) : state.colors,
     moves: movesAfter(state.moves, variables, touched)
   };
+}
+
+// What was said of something no longer holds once that is in another state.
+function stillTrue(
+  before: IBoardState,
+  after: Pick<IBoardState, 'variables' | 'workers'>
+): IExplanation | null {
+  const { explanation } = before;
+  if (explanation === null) {
+    return null;
+  }
+  const { kind, name } = explanation.about;
+  if (kind === 'worker') {
+    return before.workers.get(name)?.status === after.workers.get(name)?.status ? explanation : null;
+  }
+  const [then, now] = [before.variables.get(name), after.variables.get(name)];
+  return then?.state === now?.state && then?.stale === now?.stale ? explanation : null;
 }
 
 function rows({ name: names, ...columns }: PanelWorkerColumns): PanelWorker[] {

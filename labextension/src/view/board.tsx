@@ -10,6 +10,8 @@ import {
   useSensors
 } from '@dnd-kit/core';
 import {
+  type KeyboardEvent,
+  type MouseEvent,
   type ReactElement,
   type ReactNode,
   useCallback,
@@ -20,23 +22,35 @@ import {
 } from 'react';
 import { createPortal } from 'react-dom';
 
+import type { PanelWhyArgs } from '../protocol';
 import type { IPlacementModel } from '../store/actions';
 import type { ICarried, Target } from '../store/gestures';
 import { magicFor } from '../store/magic';
 import { type IPreview, decide, preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
+import { bytesOf } from '../store/unplaced';
 import { ClusterStrip } from './cluster';
 import { colorStyle } from './colorStyle';
-import { CarriedContext, HandContext, type IBoardOptions, type INotebook, NotebookProvider } from './context';
+import {
+  CarriedContext,
+  HandContext,
+  type IBoardOptions,
+  type INotebook,
+  NotebookProvider,
+  PartsProvider,
+  type PartsSource
+} from './context';
 import { type ITaken, useTakeableArea } from './draggable';
 import { Empty, isEmpty } from './empty';
 import { Footer, type IQuestion } from './footer';
 import { type IHandState, useHandState } from './hand';
 import { useAnnouncer } from './live';
-import { VariableMenu } from './menu';
+import { Explanation } from './explanation';
+import { BoardMenu } from './menu';
 import { Notices } from './notices';
 import { useHits } from './hits';
 import { type ITranslate, TranslateProvider } from './useTranslate';
+import { isQuestionable, subjectAt } from './subject';
 import { useTravel } from './travel';
 import type { Select } from './variableRow';
 import { Variables } from './variableList';
@@ -98,6 +112,8 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
       setAsked({ text, yes: trans.__('Stop'), act: () => model.stop() });
     }
   };
+  const parts = useCallback<PartsSource>((name, start, count) => model.parts(name, start, count), [model]);
+  const explain = useCallback((about: PanelWhyArgs) => model.explain(about), [model]);
   const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
   const focusHand = useCallback(() => grip.current?.focus(), []);
   const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
@@ -149,30 +165,38 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                 {isEmpty(state) ? (
                   <Empty state={state} actions={model} disabled={state.readOnly} />
                 ) : (
-                  <VariableMenu state={state} selection={selection} perform={perform}>
+                  <BoardMenu state={state} selection={selection} perform={perform} explain={explain}>
                     <Body
                       disabled={state.readOnly}
                       isLost={state.cluster?.status === 'lost'}
                       pickUp={holding.pickUp}
+                      explain={explain}
+                      isQuestionable={about => isQuestionable(model.state, about)}
                     >
-                      <Variables
-                        state={state}
-                        candidates={candidates}
-                        selection={selection}
-                        disabled={state.readOnly}
-                        onSelect={select}
-                      />
+                      <PartsProvider value={parts}>
+                        <Variables
+                          state={state}
+                          candidates={candidates}
+                          selection={selection}
+                          disabled={state.readOnly}
+                          onSelect={select}
+                        />
+                      </PartsProvider>
                       <Workers
                         state={state}
                         disabled={state.readOnly}
                         handle={workers}
+                        selection={selection}
                         canPress={holding.canPress}
                         onPress={holding.press}
                       />
                     </Body>
-                  </VariableMenu>
+                  </BoardMenu>
                 )}
                 <Notices state={state} actions={model} disabled={state.readOnly} />
+                {state.explanation === null ? null : (
+                  <Explanation explanation={state.explanation} actions={model} announce={announce} />
+                )}
                 {isEmpty(state) ? null : <Footer state={state} question={question} hint={hint} />}
                 {createPortal(
                   <DragOverlay
@@ -206,17 +230,44 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   );
 }
 
-// The two lists, out of which variables are taken up.
+// The two lists, out of which variables are taken up, and of whose entries one can ask why they are as they are: with "?", or
+// by a click on what is not as it should be.
 function Body(props: {
   disabled: boolean;
   /** Nobody knows whether what is shown still holds. */
   isLost: boolean;
   pickUp(taken: ITaken, source: HTMLElement): void;
+  explain(about: PanelWhyArgs): void;
+  isQuestionable(about: PanelWhyArgs): boolean;
   children: ReactNode;
 }): ReactElement {
   const { ref, props: takeable } = useTakeableArea(props.disabled, props.pickUp);
+  const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
+    const about = event.key === '?' ? subjectAt(event.target as Element) : null;
+    if (about === null) {
+      takeable.onKeyDown(event);
+    } else {
+      event.preventDefault();
+      event.stopPropagation();
+      props.explain(about);
+    }
+  };
+  const onClick = (event: MouseEvent): void => {
+    const element = event.target as Element;
+    const isPlain = !event.shiftKey && !event.ctrlKey && !event.metaKey && element.closest('button') === null;
+    const about = isPlain ? subjectAt(element) : null;
+    if (about !== null && props.isQuestionable(about)) {
+      props.explain(about);
+    }
+  };
   return (
-    <div ref={ref} className={`jp-Moorage-body${props.isLost ? ' jp-mod-lost' : ''}`} {...takeable}>
+    <div
+      ref={ref}
+      className={`jp-Moorage-body${props.isLost ? ' jp-mod-lost' : ''}`}
+      {...takeable}
+      onKeyDown={onKeyDown}
+      onClick={onClick}
+    >
       {props.children}
     </div>
   );
@@ -236,10 +287,7 @@ function InHand({
 }): ReactElement {
   const { names } = carried;
   const [first = ''] = names;
-  const nbytes = names.reduce(
-    (total, name) => total + (state.variables.get(name)?.nbytes ?? state.candidates.get(name)?.nbytes ?? 0),
-    0
-  );
+  const nbytes = names.reduce((total, name) => total + bytesOf(state, name), 0);
   const result = hand.over === null ? null : hand.previewAt(hand.over);
   const words =
     hand.over !== null && result !== null

@@ -1,6 +1,7 @@
 // What all parts of the board share: what the user may do, and what is in the hand.
 import { createContext, useContext } from 'react';
 
+import type { PanelParts } from '../protocol';
 import type { ICarried, Target } from '../store/gestures';
 import type { IPreview } from '../store/preview';
 
@@ -41,6 +42,17 @@ export const HandContext = createContext<IHand>({ carried: null, over: null, pre
 
 export function useHand(): IHand {
   return useContext(HandContext);
+}
+
+/** Asks the kernel for some of a variable's parts; rejects where it refuses. */
+export type PartsSource = (name: string, start: number, count: number) => Promise<PanelParts>;
+
+const PartsContext = createContext<PartsSource>(() => Promise.reject(new Error('nobody to ask')));
+
+export const PartsProvider = PartsContext.Provider;
+
+export function usePartsSource(): PartsSource {
+  return useContext(PartsContext);
 }
 
 /** What is in the hand, for those to whom it makes no difference where that is. */

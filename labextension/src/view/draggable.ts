@@ -3,7 +3,7 @@
 import { useDraggable } from '@dnd-kit/core';
 import type { KeyboardEvent, SyntheticEvent } from 'react';
 
-const TAKEABLE = '[data-roving]:not([aria-disabled="true"])';
+const TAKEABLE = '[data-roving]:not([aria-disabled="true"], button)';
 
 /** Something taken up, or clicked on. */
 export interface ITaken {
@@ -20,7 +20,8 @@ export function variableAt(element: Element): ITaken | null {
     const card = chip.closest<HTMLElement>('[data-moorage-worker]');
     return { name, from: card?.dataset['moorageWorker'] ?? null };
   }
-  const name = element.closest<HTMLElement>('[data-moorage-variable]')?.dataset['moorageVariable'];
+  const row = element.closest<HTMLElement>('[data-moorage-variable], [data-moorage-collection]')?.dataset;
+  const name = row?.['moorageVariable'] ?? row?.['moorageCollection'];
   return name === undefined ? null : { name, from: null };
 }
 

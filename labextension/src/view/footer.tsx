@@ -1,18 +1,14 @@
 // The last lines: what is on its way and how far, a question before a large copy, and the magic of the last gesture.
-import { type ReactElement, useEffect, useRef, useState } from 'react';
+import { type ReactElement, useEffect, useRef } from 'react';
 
 import type { IBoardState, IVariable } from '../store/state';
-import { useNotebook } from './context';
-import { IconButton, ProgressBar } from './elements';
-import { CheckIcon, CopyIcon, InsertIcon } from './icons';
+import { ProgressBar } from './elements';
+import { MagicLine } from './magicLine';
 import { useTranslate } from './useTranslate';
-import { formatBytesOf, moveBytes, progress, countedNames } from './words';
+import { countedNames, moveWords, progress } from './words';
 
 /** Moves that are shown one by one. */
 const MAX_MOVES = 2;
-
-/** Milliseconds for which "copied" is shown. */
-const COPIED = 1500;
 
 export interface IQuestion {
   readonly text: string;
@@ -36,7 +32,9 @@ export function Footer({ state, question, hint }: IFooterProps): ReactElement {
     <footer className="jp-Moorage-footer">
       {question === null ? <Moves state={state} moving={moving} /> : <Question question={question} />}
       {lines.length > 0 ? (
-        <Magic lines={lines} isHint={hint !== null} />
+        <div data-moorage-magic="">
+          <MagicLine key={lines.join()} text={lines.join('\n')} isHint={hint !== null} />
+        </div>
       ) : (
         <p className="jp-Moorage-dim jp-Moorage-tip">
           {state.readOnly
@@ -53,7 +51,6 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
   return (
     <>
       {moving.slice(0, MAX_MOVES).map(variable => {
-        const { done, all } = moveBytes(state.moves, variable);
         const part = progress(state.moves, variable) ?? 0;
         const where = trans.__('%1 → %2', variable.name, countedNames(trans, variable.pending));
         return (
@@ -61,7 +58,7 @@ function Moves({ state, moving }: { state: IBoardState; moving: readonly IVariab
             <div>
               <span className="jp-Moorage-ellipsis">{where}</span>
               <span className="jp-Moorage-space" />
-              <span className="jp-Moorage-dim">{formatBytesOf(trans, done, all)}</span>
+              <span className="jp-Moorage-dim">{moveWords(trans, state.moves, variable)}</span>
             </div>
             <ProgressBar label={where} now={100 * part} max={100} />
           </div>
@@ -105,40 +102,6 @@ function Question({ question }: { question: IQuestion }): ReactElement {
       <button type="button" className="jp-Moorage-secondary" ref={no} onClick={() => question.onNo()}>
         {trans.__('Cancel')}
       </button>
-    </div>
-  );
-}
-
-function Magic({ lines, isHint }: { lines: readonly string[]; isHint: boolean }): ReactElement {
-  const trans = useTranslate();
-  const notebook = useNotebook();
-  const [isCopied, setCopied] = useState(false);
-  const text = lines.join('\n');
-  const copy = (): void => {
-    void navigator.clipboard.writeText(text).then(() => {
-      setCopied(true);
-      setTimeout(() => setCopied(false), COPIED);
-    });
-  };
-  return (
-    <div className={`jp-Moorage-magic${isHint ? ' jp-mod-hint' : ''}`} data-moorage-magic="">
-      <code tabIndex={0}>{text}</code>
-      {isHint ? null : (
-        <>
-          <IconButton
-            label={trans.__('Copy')}
-            title={isCopied ? trans.__('Copied') : trans.__('Copy')}
-            onClick={copy}
-          >
-            {isCopied ? <CheckIcon /> : <CopyIcon />}
-          </IconButton>
-          {notebook === null ? null : (
-            <IconButton label={trans.__('Insert as a cell')} onClick={() => notebook.insertCell(text)}>
-              <InsertIcon />
-            </IconButton>
-          )}
-        </>
-      )}
     </div>
   );
 }

@@ -9,7 +9,7 @@ import type { IBoardState } from '../store/state';
 import type { IHand, INotebook } from './context';
 import { type ITaken, together, variableAt } from './draggable';
 import { hitOf } from './hits';
-import { TILES } from './tiles';
+import { tilesFor } from './tiles';
 import type { ITranslate } from './useTranslate';
 import { previewWords, targetWords, variableNames } from './words';
 
@@ -139,7 +139,7 @@ export function useHandState(options: IHandOptions): IHandState {
     }
     const step = STEPS[event.key];
     if (step !== undefined) {
-      const order = targets(state);
+      const order = targets(state, held.names);
       const at =
         held.over === null ? -1 : order.findIndex(other => targetId(other) === targetIdOf(held.over));
       const next = order[Math.min(order.length - 1, Math.max(0, at + step))];
@@ -222,9 +222,9 @@ const STEPS: Readonly<Record<string, number>> = {
 };
 
 /** All targets in the order of the page. */
-function targets(state: IBoardState): readonly Target[] {
+function targets(state: IBoardState, names: readonly string[]): readonly Target[] {
   return [
-    ...TILES,
+    ...tilesFor(state, names),
     ...state.hosts.flatMap(({ host, workers }): Target[] => [
       ...(state.hosts.length > 1 ? [{ kind: 'host', host } as const] : []),
       ...workers.map(worker => ({ kind: 'worker', worker }) as const)

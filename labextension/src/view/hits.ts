@@ -18,7 +18,7 @@ function targetOf(element: Element | null): Target | null {
     ? { kind: 'worker', worker }
     : host !== undefined
       ? { kind: 'host', host }
-      : tile === 'all-workers' || tile === 'one-per-host' || tile === 'release'
+      : tile === 'all-workers' || tile === 'one-per-host' || tile === 'spread' || tile === 'release'
         ? { kind: tile }
         : null;
 }

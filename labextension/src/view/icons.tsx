@@ -43,6 +43,15 @@ export const HostIcon = (): ReactElement => (
     <path d="M4.5 4.8h.01M4.5 11.2h.01" strokeWidth="1.9" />
   </Icon>
 );
+export const SpreadIcon = (): ReactElement => (
+  <Icon>
+    <rect x="2" y="2" width="3.6" height="3.6" rx=".7" />
+    <path d="M7.6 3.8h1.6M3.8 7.6v1.6M6.4 6.4l3 3" />
+    <rect x="10.4" y="2" width="3.6" height="3.6" rx=".7" />
+    <rect x="2" y="10.4" width="3.6" height="3.6" rx=".7" />
+    <rect x="10.4" y="10.4" width="3.6" height="3.6" rx=".7" />
+  </Icon>
+);
 export const ReleaseIcon = (): ReactElement => (
   <Icon>
     <path d="M8 2v7M5.2 6.4 8 9.2l2.8-2.8" />

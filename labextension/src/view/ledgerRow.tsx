@@ -1,34 +1,76 @@
-// What fills the workers' memory without being placed: a collection, results, another notebook's data. It cannot be taken up.
-import { type ReactElement, memo } from 'react';
+// What fills the workers' memory without being placed: a collection, results, another notebook's data. A collection of this
+// notebook can be taken up, and opened into its parts.
+import { type ReactElement, memo, useContext } from 'react';
 
 import type { PanelNamedMemory } from '../protocol';
+import { nameInNotebook } from '../store/unplaced';
+import { CarriedContext, isCarried } from './context';
 import { Name, Owner } from './elements';
+import { type IOpenable, Opener, toggledByKey } from './opener';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes } from './words';
 
-export const LedgerRow = memo(function LedgerRow({ named }: { named: PanelNamedMemory }): ReactElement {
+interface ILedgerRowProps extends IOpenable {
+  named: PanelNamedMemory;
+  disabled: boolean;
+  /** The user has just asked for a placement, and the kernel has not answered yet. */
+  isAsked: boolean;
+}
+
+export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactElement {
+  const { named, disabled, isAsked } = props;
   const trans = useTranslate();
+  const carried = useContext(CarriedContext);
   const { name, owner, nbytes, spilled, kind } = named;
-  const words = [kindWords(trans, named), whereWords(trans, named)].join(' · ');
+  const own = nameInNotebook(named);
+  const collection = kind === 'collection' ? own : null;
+  const words = isAsked
+    ? trans.__('asking…')
+    : [kindWords(trans, named), whereWords(trans, named)].join(' · ');
+  const isInHand = collection !== null && isCarried(carried, collection, null);
+  const asButton =
+    collection === null
+      ? {}
+      : {
+          role: 'button',
+          'aria-disabled': disabled,
+          'aria-expanded': props.isOpen ?? undefined,
+          'aria-roledescription': trans.__('draggable collection')
+        };
   return (
     <li
-      className={`jp-Moorage-named jp-mod-${kind}`}
+      className={`jp-Moorage-named-row${isInHand ? ' jp-mod-carried' : ''}`}
       data-moorage-named={name}
-      data-roving={`named ${kind} ${owner} ${name}`}
-      tabIndex={-1}
+      data-moorage-explains={own ?? undefined}
+      data-moorage-collection={collection ?? undefined}
     >
-      <i className="jp-Moorage-pattern" />
-      <span className="jp-Moorage-variable-head">
-        <Name name={name} />
-        <Owner owner={owner} title={trans.__('Kept by %1', owner)} />
-      </span>{' '}
-      <small className="jp-Moorage-dim jp-Moorage-ellipsis" title={words}>
-        {words}
-      </small>{' '}
-      <span className="jp-Moorage-dim jp-Moorage-size">
-        {formatBytes(nbytes)}
-        {spilled > 0 ? <small>{` ${trans.__('+ %1 on disk', formatBytes(spilled))}`}</small> : null}
-      </span>
+      <div
+        className={`jp-Moorage-named jp-mod-${kind}`}
+        data-roving={`named ${kind} ${owner} ${name}`}
+        tabIndex={-1}
+        {...asButton}
+        onKeyDown={event => {
+          if (collection !== null) {
+            toggledByKey(event, collection, props);
+          }
+        }}
+      >
+        <i className="jp-Moorage-pattern" />
+        <span className="jp-Moorage-variable-head">
+          <Name name={name} />
+          <Owner owner={owner} title={trans.__('Kept by %1', owner)} />
+        </span>{' '}
+        <small className="jp-Moorage-dim jp-Moorage-ellipsis" title={words}>
+          {words}
+        </small>{' '}
+        <span className="jp-Moorage-dim jp-Moorage-size">
+          {formatBytes(nbytes)}
+          {spilled > 0 ? <small>{` ${trans.__('+ %1 on disk', formatBytes(spilled))}`}</small> : null}
+        </span>
+      </div>
+      {collection === null ? null : (
+        <Opener name={collection} isOpen={props.isOpen} onToggle={props.onToggle} />
+      )}
     </li>
   );
 });

@@ -1,14 +1,18 @@
-// The context menu of a variable, wherever it is shown: the same acts as by dragging.
+// The context menu of a variable, wherever it is shown: the same acts as by dragging; and of whatever one can ask why it is
+// as it is.
 import * as Menu from '@radix-ui/react-context-menu';
 import { type MouseEvent, type ReactElement, type ReactNode, useState } from 'react';
 
+import type { PanelWhyArgs } from '../protocol';
 import { type ICarried, type Target, targetId } from '../store/gestures';
-import { gatherMagic } from '../store/magic';
+import { gatherMagic, whyMagic } from '../store/magic';
 import { preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
+import { canBeSpread } from '../store/unplaced';
 import { useNotebook } from './context';
 import { together, variableAt } from './draggable';
 import { ChevronIcon } from './icons';
+import { subjectAt } from './subject';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { previewWords, targetWords, variableNames } from './words';
 
@@ -19,21 +23,33 @@ interface IMenuProps {
   state: IBoardState;
   selection: ReadonlySet<string>;
   perform(carried: ICarried, target: Target): void;
+  explain(about: PanelWhyArgs): void;
   children: ReactNode;
 }
 
-interface IOpened {
+interface IVariables {
   readonly names: readonly string[];
   readonly from: string | null;
 }
 
-/** Gives `children` the menu: on whatever names a variable. */
-export function VariableMenu({ state, selection, perform, children }: IMenuProps): ReactElement {
+interface IOpened {
+  readonly about: PanelWhyArgs;
+  /** What can be placed there. */
+  readonly variables: IVariables | null;
+}
+
+/** Gives `children` the menu: on whatever names a variable, something else on the cluster, or a worker. */
+export function BoardMenu(props: IMenuProps): ReactElement {
+  const { selection, children } = props;
+  const trans = useTranslate();
   const [opened, setOpened] = useState<IOpened | null>(null);
   const onContextMenu = (event: MouseEvent<HTMLElement>): void => {
-    const found = variableAt(event.target as Element);
-    setOpened(found === null ? null : { names: together(found, selection), from: found.from });
-    if (found === null) {
+    const element = event.target as Element;
+    const about = subjectAt(element);
+    const found = variableAt(element);
+    const variables = found === null ? null : { names: together(found, selection), from: found.from };
+    setOpened(about === null ? null : { about, variables });
+    if (about === null) {
       // The browser's own menu, as for a text to be copied.
       event.stopPropagation();
     }
@@ -61,7 +77,11 @@ export function VariableMenu({ state, selection, perform, children }: IMenuProps
               }
             }}
           >
-            <Items opened={opened} state={state} perform={perform} />
+            <Menu.Label className="jp-Moorage-menu-label">
+              {variableNames(trans, opened.variables?.names ?? [opened.about.name])}
+            </Menu.Label>
+            {opened.variables === null ? null : <PlaceItems {...props} opened={opened.variables} />}
+            <WhyItem {...props} about={opened.about} />
           </Menu.Content>
         )}
       </Menu.Portal>
@@ -69,11 +89,21 @@ export function VariableMenu({ state, selection, perform, children }: IMenuProps
   );
 }
 
-function Items({
+function WhyItem({ about, explain }: Pick<IMenuProps, 'explain'> & { about: PanelWhyArgs }): ReactElement {
+  const trans = useTranslate();
+  return (
+    <Menu.Item className="jp-Moorage-menu-item" data-moorage-menu="why" onSelect={() => explain(about)}>
+      <span>{trans.__('Why is it like this?')}</span>
+      <small>{whyMagic(about.name)}</small>
+    </Menu.Item>
+  );
+}
+
+function PlaceItems({
   opened,
   state,
   perform
-}: Pick<IMenuProps, 'state' | 'perform'> & { opened: IOpened }): ReactElement {
+}: Pick<IMenuProps, 'state' | 'perform'> & { opened: IVariables }): ReactElement {
   const trans = useTranslate();
   const { names, from } = opened;
   const gather = gatherMagic(names);
@@ -97,9 +127,11 @@ function Items({
   };
   return (
     <>
-      <Menu.Label className="jp-Moorage-menu-label">{variableNames(trans, names)}</Menu.Label>
       {item({ kind: 'all-workers' }, false, trans.__('Place on all workers'))}
       {item({ kind: 'one-per-host' }, false, trans.__('Place one per host'))}
+      {names.some(name => canBeSpread(state, name))
+        ? item({ kind: 'spread' }, false, trans.__('Spread over the workers'))
+        : null}
       <Submenu label={from === null ? trans.__('Pin to') : trans.__('Move to')}>
         {workerItems(state, target => item(target, from !== null), trans)}
       </Submenu>
@@ -159,4 +191,12 @@ function workerItems(
         ]
       : [])
   ];
+}
+
+/** Open the same menu as with the right mouse button, below the button that was pressed. */
+export function openContextMenu(event: MouseEvent<HTMLElement>): void {
+  const { left, bottom } = event.currentTarget.getBoundingClientRect();
+  event.currentTarget.dispatchEvent(
+    new window.MouseEvent('contextmenu', { bubbles: true, cancelable: true, clientX: left, clientY: bottom })
+  );
 }

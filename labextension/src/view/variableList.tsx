@@ -1,14 +1,18 @@
 // The list of variables: those that are placed, then what else fills the cluster's memory, then the notebook's own that could
 // be placed. Long lists are virtual.
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactElement, memo, useMemo, useRef } from 'react';
+import { type ReactElement, memo, useCallback, useMemo, useRef } from 'react';
 
 import type { PanelCandidate, PanelNamedMemory } from '../protocol';
-import { isAsked, placedBytes } from '../store/holdings';
+import { isAsked } from '../store/holdings';
+import { placedBytes, variableBytes } from '../store/placedBytes';
 import type { IBoardState, IVariable } from '../store/state';
+import { nameInNotebook } from '../store/unplaced';
 import { MAX_CELLS } from './cells';
 import { LedgerRow } from './ledgerRow';
+import { PartsOf } from './parts';
 import { useRoving } from './roving';
+import { useToggles } from './useToggles';
 import { useTranslate } from './useTranslate';
 import { CandidateRow, type Select, VariableRow } from './variableRow';
 import { formatBytes } from './words';
@@ -18,12 +22,20 @@ const MAX_ROWS = 50;
 /** Pixels, as the style sheet makes them. */
 const ROW_HEIGHT = 43;
 const DIVIDER_HEIGHT = 25;
+/** Of what is below an opened row, before it is measured. */
+const PARTS_HEIGHT = 240;
 
 /** What stands before a group of rows. */
 interface IDivider {
   readonly before: 'ledger' | 'candidates';
 }
-type Row = IVariable | PanelCandidate | PanelNamedMemory | IDivider;
+/** The parts of the row before. */
+interface IParts {
+  readonly partsOf: string;
+  /** Another one when something of it has moved. */
+  readonly stamp: unknown;
+}
+type Row = IVariable | PanelCandidate | PanelNamedMemory | IDivider | IParts;
 
 function isOwn({ owner }: IVariable): boolean {
   return owner === '';
@@ -31,11 +43,13 @@ function isOwn({ owner }: IVariable): boolean {
 
 function rowKey(row: Row): string {
   // Only a variable and what it was before it was placed are the same row.
-  return 'before' in row
-    ? ` ${row.before}`
-    : 'nworkers' in row
-      ? ` ${row.kind} ${row.owner} ${row.name}`
-      : row.name;
+  return 'partsOf' in row
+    ? ` parts ${row.partsOf}`
+    : 'before' in row
+      ? ` ${row.before}`
+      : 'nworkers' in row
+        ? ` ${row.kind} ${row.owner} ${row.name}`
+        : row.name;
 }
 
 interface IVariablesProps {
@@ -49,6 +63,8 @@ interface IVariablesProps {
 interface IListProps extends IVariablesProps {
   /** Names of the workers in the order of the cells; empty when there are too many. */
   workers: readonly string[];
+  isOpen(name: string): boolean;
+  onToggle(name: string): void;
 }
 
 export const Variables = memo(function Variables(props: IVariablesProps): ReactElement {
@@ -56,19 +72,29 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
   const trans = useTranslate();
   const list = useRef<HTMLUListElement>(null);
   const roving = useRoving(list);
-  const placed = useMemo(() => placedBytes(state.variables), [state.variables]);
+  const [opened, toggle] = useToggles();
+  const isOpen = useCallback((name: string) => opened.has(name), [opened]);
+  const { variables, hosts, workers: members } = state;
+  const placed = useMemo(
+    () => placedBytes({ variables, hosts, workers: members }),
+    [variables, hosts, members]
+  );
   const rows = useMemo((): Row[] => {
     const group = (before: IDivider['before'], rows: readonly Row[]): readonly Row[] =>
       rows.length === 0 ? [] : [{ before }, ...rows];
     const variables = [...state.variables.values()];
+    const withParts = (row: IVariable | PanelNamedMemory): readonly Row[] => {
+      const name = opensAs(row);
+      return name !== null && opened.has(name) ? [row, { partsOf: name, stamp: stampOf(row) }] : [row];
+    };
     // The notebook's own come first.
     return [
-      ...variables.filter(isOwn),
-      ...variables.filter(one => !isOwn(one)),
-      ...group('ledger', bySize(state.ledger)),
+      ...variables.filter(isOwn).flatMap(withParts),
+      ...variables.filter(one => !isOwn(one)).flatMap(withParts),
+      ...group('ledger', bySize(state.ledger).flatMap(withParts)),
       ...group('candidates', candidates)
     ];
-  }, [state.variables, state.ledger, candidates]);
+  }, [state.variables, state.ledger, candidates, opened]);
   const workers = useMemo(
     () => (state.workers.size > MAX_CELLS ? [] : state.hosts.flatMap(host => host.workers)),
     [state.hosts, state.workers.size]
@@ -79,17 +105,26 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
     count: rows.length,
     enabled: isVirtual,
     getScrollElement: () => list.current,
-    estimateSize: index => (isDivider(rows[index]) ? DIVIDER_HEIGHT : ROW_HEIGHT),
+    estimateSize: index => heightOf(rows[index]),
     overscan: 6
   });
   const items = virtual.getVirtualItems();
-  const shown = isVirtual ? items.flatMap(({ index }) => rows[index] ?? []) : rows;
+  const shown = isVirtual
+    ? items.flatMap(({ index }) => {
+        const row = rows[index];
+        return row === undefined ? [] : [[row, index] as const];
+      })
+    : rows.map((row, index) => [row, index] as const);
   return (
     <section className="jp-Moorage-section jp-Moorage-variables" aria-label={trans.__('Variables')}>
       <h2>
         {trans.__('Variables')}
         <span className="jp-Moorage-space" />
-        {placed > 0 ? <small>{trans.__('%1 placed', formatBytes(placed))}</small> : null}
+        {placed > 0 ? (
+          <small title={trans.__('On all workers together; what workers of a host share counts once.')}>
+            {trans.__('%1 placed', formatBytes(placed))}
+          </small>
+        ) : null}
       </h2>
       {rows.length === 0 ? (
         <p className="jp-Moorage-hint">
@@ -100,9 +135,22 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
       ) : (
         <ul ref={list} className="jp-Moorage-list" {...roving}>
           {isVirtual ? <li role="presentation" style={{ height: items[0]?.start ?? 0 }} /> : null}
-          {shown.map(row => (
-            <ListRow key={rowKey(row)} {...props} workers={workers} row={row} />
-          ))}
+          {shown.map(([row, index]) =>
+            'partsOf' in row ? (
+              <li key={rowKey(row)} ref={isVirtual ? virtual.measureElement : undefined} data-index={index}>
+                <PartsOf name={row.partsOf} stamp={row.stamp} />
+              </li>
+            ) : (
+              <ListRow
+                key={rowKey(row)}
+                {...props}
+                workers={workers}
+                row={row}
+                isOpen={isOpen}
+                onToggle={toggle}
+              />
+            )
+          )}
           {isVirtual ? (
             <li
               role="presentation"
@@ -115,7 +163,7 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
   );
 });
 
-function ListRow({ row, ...props }: IListProps & { row: Row }): ReactElement {
+function ListRow({ row, ...props }: IListProps & { row: Exclude<Row, IParts> }): ReactElement {
   const trans = useTranslate();
   if ('before' in row) {
     return (
@@ -126,11 +174,42 @@ function ListRow({ row, ...props }: IListProps & { row: Row }): ReactElement {
       </li>
     );
   }
-  return 'nworkers' in row ? <LedgerRow named={row} /> : <VariableOrCandidate {...props} row={row} />;
+  if ('nworkers' in row) {
+    const name = opensAs(row);
+    return (
+      <LedgerRow
+        named={row}
+        disabled={props.disabled}
+        isAsked={name !== null && isAsked(props.state.intents, name)}
+        isOpen={name === null ? null : props.isOpen(name)}
+        onToggle={props.onToggle}
+      />
+    );
+  }
+  return <VariableOrCandidate {...props} row={row} />;
 }
 
-function isDivider(row: Row | undefined): boolean {
-  return row !== undefined && 'before' in row;
+// By which name a row can be opened into its parts; null: it has none.
+function opensAs(row: IVariable | PanelNamedMemory): string | null {
+  return 'nworkers' in row
+    ? row.kind === 'collection'
+      ? nameInNotebook(row)
+      : null
+    : row.nkeys > 1
+      ? row.name
+      : null;
+}
+
+function stampOf(row: IVariable | PanelNamedMemory): unknown {
+  return 'nworkers' in row ? row : row.touched;
+}
+
+function heightOf(row: Row | undefined): number {
+  return row === undefined || !('before' in row || 'partsOf' in row)
+    ? ROW_HEIGHT
+    : 'partsOf' in row
+      ? PARTS_HEIGHT
+      : DIVIDER_HEIGHT;
 }
 
 function bySize(ledger: IBoardState['ledger']): readonly PanelNamedMemory[] {
@@ -143,7 +222,9 @@ function VariableOrCandidate({
   selection,
   disabled,
   workers,
-  onSelect
+  onSelect,
+  isOpen,
+  onToggle
 }: IListProps & { row: IVariable | PanelCandidate }): ReactElement {
   const isSelected = selection.has(row.name);
   const shared = { isSelected, disabled, onSelect, isAsked: isAsked(state.intents, row.name) };
@@ -151,10 +232,13 @@ function VariableOrCandidate({
     <VariableRow
       {...shared}
       variable={row}
+      total={variableBytes(state, row)}
       color={state.colors.get(row.name)}
       moves={state.moves}
       workers={workers}
       workerCount={state.workers.size}
+      isOpen={opensAs(row) === null ? null : isOpen(row.name)}
+      onToggle={onToggle}
     />
   ) : (
     <CandidateRow {...shared} candidate={row} />

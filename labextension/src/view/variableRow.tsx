@@ -15,8 +15,10 @@ import { colorStyle } from './colorStyle';
 import { CarriedContext, isCarried } from './context';
 import { Name, Owner } from './elements';
 import { MoreIcon } from './icons';
+import { openContextMenu } from './menu';
+import { type IOpenable, Opener, toggledByKey } from './opener';
 import { useTranslate } from './useTranslate';
-import { formatBytes, plainName, stateWords } from './words';
+import { formatBytes, plainName, sizeWords, stateWords } from './words';
 
 /** How a row is taken into the selection: alone, added or removed, or all up to it. */
 export type Select = 'one' | 'toggle' | 'range';
@@ -27,8 +29,10 @@ interface IRowProps {
   onSelect(name: string, how: Select): void;
 }
 
-interface IVariableRowProps extends IRowProps {
+interface IVariableRowProps extends IRowProps, IOpenable {
   variable: IVariable;
+  /** Bytes of it on all workers. */
+  total: number;
   color: number | undefined;
   /** For the progress of a move. */
   moves: IBoardState['moves'];
@@ -45,7 +49,15 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
   const words = stateWords(trans, moves, variable);
   const type = [variable.typename, variable.detail].join(' ').trim();
   return (
-    <Row {...props} name={variable.name} nbytes={variable.nbytes} color={color} state={variable.state}>
+    <Row
+      {...props}
+      name={variable.name}
+      nbytes={variable.nbytes}
+      sizeTitle={sizeWords(trans, variable, props.total)}
+      color={color}
+      state={variable.state}
+      opening={props}
+    >
       <span className="jp-Moorage-variable-head">
         <Name name={plainName(variable)} />{' '}
         <small className="jp-Moorage-dim" title={type}>
@@ -100,19 +112,25 @@ export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps
 interface IRowFrameProps extends IRowProps {
   name: string;
   nbytes: number;
+  /** More about the size. */
+  sizeTitle?: string;
   color: number | undefined;
   state: string;
+  opening?: IOpenable;
   children: ReactNode;
 }
 
 function Row(props: IRowFrameProps): ReactElement {
-  const { name, nbytes, color, state, children, isSelected, disabled, onSelect } = props;
+  const { name, nbytes, sizeTitle, color, state, opening, children, isSelected, disabled, onSelect } = props;
   const trans = useTranslate();
   const carried = useContext(CarriedContext);
   const select = (event: KeyboardEvent | MouseEvent): void =>
     onSelect(name, event.shiftKey ? 'range' : event.ctrlKey || event.metaKey ? 'toggle' : 'one');
   // Enter and the space bar alone take it up.
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (opening !== undefined && toggledByKey(event, name, opening)) {
+      return;
+    }
     const withModifier = event.shiftKey || event.ctrlKey || event.metaKey;
     if (withModifier && (event.key === 'Enter' || event.key === ' ')) {
       event.preventDefault();
@@ -134,13 +152,20 @@ function Row(props: IRowFrameProps): ReactElement {
         data-roving={name}
         aria-pressed={isSelected}
         aria-disabled={disabled}
+        aria-expanded={opening?.isOpen ?? undefined}
         aria-roledescription={trans.__('draggable variable')}
         onClick={select}
         onKeyDown={onKeyDown}
       >
         <i className="jp-Moorage-swatch" />
-        {children} <span className="jp-Moorage-dim jp-Moorage-size">{formatBytes(nbytes)}</span>
+        {children}{' '}
+        <span className="jp-Moorage-dim jp-Moorage-size" title={sizeTitle}>
+          {formatBytes(nbytes)}
+        </span>
       </div>
+      {opening === undefined ? null : (
+        <Opener name={name} isOpen={opening.isOpen} onToggle={opening.onToggle} />
+      )}
       <button
         type="button"
         className="jp-Moorage-more"
@@ -152,13 +177,5 @@ function Row(props: IRowFrameProps): ReactElement {
         <MoreIcon />
       </button>
     </li>
-  );
-}
-
-// The same menu as with the right mouse button.
-function openContextMenu(event: MouseEvent<HTMLElement>): void {
-  const { left, bottom } = event.currentTarget.getBoundingClientRect();
-  event.currentTarget.dispatchEvent(
-    new window.MouseEvent('contextmenu', { bubbles: true, cancelable: true, clientX: left, clientY: bottom })
   );
 }

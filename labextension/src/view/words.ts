@@ -9,6 +9,8 @@ import type { ITranslate } from './useTranslate';
 
 /** Workers that are named one by one; beyond that they are counted. */
 const MAX_NAMED = 2;
+/** Names in a question. */
+const MAX_LISTED = 4;
 
 /** 399507456 -> "381 MiB", in Dask's units. */
 export function formatBytes(nbytes: number): string {
@@ -79,17 +81,28 @@ export function placementWords(trans: ITranslate, variable: IVariable): string {
   }
 }
 
+/** A copy, and all that there are: "381 MiB a copy, 381 MiB on the cluster, which workers of a host share". */
+export function sizeWords(trans: ITranslate, { nbytes, shared }: IVariable, total: number): string {
+  const [one, all] = [formatBytes(nbytes), formatBytes(total)];
+  return shared > 0
+    ? trans.__('%1 a copy, %2 on the cluster: workers of a host share it', one, all)
+    : trans.__('%1 a copy, %2 on the cluster', one, all);
+}
+
 /** How far a move has come, from 0 to 1, in copies; null when it is none. */
 export function progress(moves: IBoardState['moves'], variable: IVariable): number | null {
   const most = moves.get(variable.name);
   return most === undefined ? null : 1 - variable.pending.total / most;
 }
 
-/** Bytes of a move: those that have arrived, and all. */
-export function moveBytes(moves: IBoardState['moves'], variable: IVariable): { done: number; all: number } {
+/** How far a move has come: in bytes, or in copies where those take no bytes for themselves. */
+export function moveWords(trans: ITranslate, moves: IBoardState['moves'], variable: IVariable): string {
+  const { nbytes, shared, nkeys, pending } = variable;
   const most = moves.get(variable.name) ?? 0;
-  const each = variable.nbytes / Math.max(1, variable.nkeys);
-  return { done: (most - variable.pending.total) * each, all: most * each };
+  const each = nbytes / Math.max(1, nkeys);
+  return shared > 0
+    ? trans._n('%2 of %1 copy', '%2 of %1 copies', most, most - pending.total)
+    : formatBytesOf(trans, (most - pending.total) * each, most * each);
 }
 
 /** The second line of a variable: where it stands. */
@@ -138,17 +151,33 @@ export function agreeWords(trans: ITranslate, { loses }: IPreview): string {
   return loses.length > 0 ? trans.__('Release') : trans.__('Copy');
 }
 
-/** What is asked before the cluster is stopped; null: nothing would be lost, and nobody else has it. */
-export function stopWords(trans: ITranslate, { cluster, variables }: IBoardState): string | null {
-  return cluster?.kept === true
-    ? trans.__('Stop %1? It ends for all notebooks, with what its workers hold.', cluster.name)
-    : variables.size > 0
-      ? trans._n(
-          'Stop the cluster? Its workers hold %1 variable.',
-          'Stop the cluster? Its workers hold %1 variables.',
-          variables.size
-        )
-      : null;
+/** What is asked before the cluster is stopped, and who else has it; null: nothing would be lost, and nobody has. */
+export function stopWords(trans: ITranslate, { cluster, variables, ledger }: IBoardState): string | null {
+  const owners = [...variables.values(), ...ledger.values()].map(({ owner }) => owner);
+  const others = [...new Set(owners)].filter(owner => owner !== '');
+  const collections = [...ledger.values()].filter(({ kind, owner }) => kind === 'collection' && owner === '');
+  const held = [...variables.values()].map(plainName).concat(collections.map(({ name }) => name));
+  const parts: string[] = [];
+  if (others.length > 0) {
+    parts.push(trans.__('Data of %1 is on it, too.', shortList(trans, others)));
+  } else if (cluster?.kept === true) {
+    parts.push(trans.__('It ends for all notebooks.'));
+  }
+  if (held.length > 0) {
+    parts.push(trans.__('Its workers hold %1.', shortList(trans, held)));
+  }
+  return parts.length === 0
+    ? null
+    : [trans.__('Stop %1?', cluster?.kept === true ? cluster.name : trans.__('the cluster')), ...parts].join(
+        ' '
+      );
+}
+
+// The first of many by name, and how many more there are.
+function shortList(trans: ITranslate, names: readonly string[]): string {
+  const rest = names.length - MAX_LISTED;
+  const listed = names.slice(0, MAX_LISTED).join(', ');
+  return rest > 0 ? trans.__('%1 and %2 more', listed, rest) : listed;
 }
 
 /** The target's own name. */
@@ -158,6 +187,8 @@ export function targetWords(trans: ITranslate, target: Target): string {
       return trans.__('All workers');
     case 'one-per-host':
       return trans.__('One per host');
+    case 'spread':
+      return trans.__('Spread');
     case 'release':
       return trans.__('Release');
     case 'worker':
@@ -176,6 +207,8 @@ export function refusalWords(trans: ITranslate, carried: ICarried, refusal: Refu
       return carried.names.length === 1 ? trans.__('is there already') : trans.__('are there already');
     case 'not-placed':
       return carried.names.length === 1 ? trans.__('is not placed') : trans.__('are not placed');
+    case 'no-parts':
+      return trans.__('has no parts to spread');
     case 'no-workers':
       return trans.__('there are no workers yet');
     case 'does-not-fit':
@@ -218,7 +251,10 @@ export function previewWords(
 }
 
 function copyWords(trans: ITranslate, state: IBoardState, target: Target, preview: IPreview): string {
-  const { incoming, shared, nbytes } = preview;
+  const { incoming, shared, nbytes, isAtMost } = preview;
+  if (isAtMost) {
+    return trans.__('copies at most %1', formatBytes(nbytes));
+  }
   if (nbytes === 0) {
     return trans.__('copies nothing: the host has it');
   }

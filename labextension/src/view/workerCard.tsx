@@ -8,6 +8,7 @@ import type { IPreview } from '../store/preview';
 import { Chip } from './chip';
 import { useHand } from './context';
 import { MemoryBar } from './memory';
+import { openContextMenu } from './menu';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { formatBytes, formatBytesOf, plainName, refusalWords, variableNames } from './words';
 
@@ -48,7 +49,18 @@ export const WorkerCard = memo(
         aria-label={workerWords(trans, worker)}
       >
         <header>
-          <b title={worker.name}>{worker.name}</b>
+          <button
+            type="button"
+            className="jp-Moorage-worker-name"
+            title={worker.name}
+            data-roving={`worker ${worker.name}`}
+            tabIndex={-1}
+            aria-haspopup="menu"
+            aria-label={trans.__('Actions for %1', worker.name)}
+            onClick={openContextMenu}
+          >
+            {worker.name}
+          </button>
           {hand.carried !== null && isOver && preview?.refusal ? (
             <span className="jp-Moorage-refusal jp-Moorage-ellipsis">
               {preview.refusal.reason === 'does-not-fit'

@@ -25,6 +25,7 @@ import { useRoving } from './roving';
 import { WORKERS } from './hits';
 import { Legend } from './memory';
 import { type ITilesProps, Tiles } from './tiles';
+import { useToggles } from './useToggles';
 import { useTranslate } from './useTranslate';
 import { formatBytes, formatBytesOf } from './words';
 import { WorkerCard, dropClass } from './workerCard';
@@ -253,20 +254,6 @@ function barScale(workers: IBoardState['workers']): number {
     }
   }
   return largest * 1.25;
-}
-
-function useToggles(): [ReadonlySet<string>, (name: string) => void] {
-  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
-  const toggle = useCallback((name: string) => {
-    setToggled(before => {
-      const after = new Set(before);
-      if (!after.delete(name)) {
-        after.add(name);
-      }
-      return after;
-    });
-  }, []);
-  return [toggled, toggle];
 }
 
 function useColumns(element: React.RefObject<HTMLElement>): number {

@@ -332,9 +332,11 @@ class Placing(Connected):
     def parts(self, name: str) -> Parts:
         """Return the parts of a collection, or elements, with the workers that have them; see ``cluster[name].parts``.
 
+        In a notebook also of a persisted collection that is not placed.
+
         Raises
         ------
-        UnknownVariableError
+        UnknownVariableError, NotPlaceableError
         """
         return self._run(lambda: self.placer.parts(name))
 

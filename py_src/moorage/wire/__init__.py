@@ -24,7 +24,7 @@ worker            worker         the connection of ``moorage_pieces``           
 notebook          host process   a pipe, before the cluster is ready                `host.Order`, `host.Event`
 notebook          host process   ``moorage_host``, a handler of its scheduler       `host.HostHandlers`
 host process      notebook       events, `host.TOPIC`                               `host.HostInfo`
-panel             notebook       Jupyter comms, both ways                           `panel`
+panel             notebook       Jupyter comms, both ways                           `panel`, `panel_requests`
 ================  =============  =================================================  ====================================
 
 What else the scheduler asks of workers are Dask's own messages: see `moorage._dask`. Only shapes here, and how plain

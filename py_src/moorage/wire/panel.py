@@ -1,14 +1,14 @@
 """What the kernel and the panel say to each other, by two Jupyter comms.
 
-``moorage.push`` carries ``PanelSnapshot`` and ``PanelUpdate`` from the kernel, ``moorage.rpc`` carries ``PanelRequest``
-and its ``PanelReply``. ``version`` grows by one with each update.
+``moorage.push`` carries ``PanelSnapshot`` and ``PanelUpdate`` from the kernel, ``moorage.rpc`` the requests and
+replies of ``panel_requests.py``. ``version`` grows by one with each update.
 
 Only shapes stand here; only the standard library is used. The TypeScript side is generated from them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from moorage.model import State, WorkerStatus
 from moorage.wire.scheduler import CountsChange, CountsDict, PlacementDict
@@ -83,6 +83,7 @@ class PanelVariable(TypedDict):
     nbytes: int  # bytes of one copy of all keys
     shared: int  # of these, bytes that lie in memory which a host shares
     nkeys: int
+    collection: bool  # its keys are parts of a Dask collection
     placement: PlacementDict
     state: State
     reason: str
@@ -210,6 +211,7 @@ class PanelVariableChange(TypedDict, total=False):
     nbytes: int
     shared: int
     nkeys: int
+    collection: bool
     placement: PlacementDict
     state: State
     reason: str
@@ -252,101 +254,3 @@ class PanelUpdate(TypedDict):
     version: int
     changed: PanelChanged
     removed: PanelRemoved
-
-
-class PanelNoArgs(TypedDict):
-    """Arguments of a request that takes none."""
-
-
-class PanelWatchArgs(TypedDict):
-    """List the notebook's variables of at least so many bytes that are not placed, or stop listing them."""
-
-    candidates: bool
-    threshold: int
-
-
-class PanelPlaceArgs(TypedDict):
-    """Place these variables. Answered once that is recorded; the copies arrive later, by ``moorage.push``."""
-
-    names: list[str]
-    placement: PlacementDict
-    force: bool  # also where it seems not to fit
-
-
-class PanelReleaseArgs(TypedDict):
-    """Let go of these variables."""
-
-    names: list[str]
-
-
-class PanelStartArgs(TypedDict):
-    """Start a cluster on this machine. Answered at once; ``PanelCluster.status`` tells how it goes."""
-
-    n_workers: int
-
-
-class PanelAttachArgs(TypedDict):
-    """Use a cluster that runs already; an empty target stands for the one kept cluster."""
-
-    target: str
-
-
-class PanelScaleArgs(TypedDict):
-    """Ask for so many workers."""
-
-    n: int
-
-
-class PanelAdaptArgs(TypedDict):
-    """Let the number of workers follow the load, between these; without them, stop doing so."""
-
-    minimum: NotRequired[int]
-    maximum: NotRequired[int]
-
-
-class PanelDismissArgs(TypedDict):
-    """Take a notice away."""
-
-    id: str
-
-
-class PanelOps(TypedDict):
-    """What the panel can ask for, with the arguments of each."""
-
-    snapshot: PanelNoArgs  # the reply's result is a PanelSnapshot
-    watch: PanelWatchArgs
-    place: PanelPlaceArgs
-    release: PanelReleaseArgs
-    start: PanelStartArgs
-    attach: PanelAttachArgs
-    scale: PanelScaleArgs
-    adapt: PanelAdaptArgs
-    leave: PanelNoArgs
-    stop: PanelNoArgs
-    dismiss: PanelDismissArgs
-
-
-class PanelRequest(TypedDict):
-    """What the panel asks, upon an act of the user."""
-
-    id: int
-    op: str  # a key of PanelOps
-    args: dict[str, Any]
-
-
-class PanelError(TypedDict):
-    """A refusal: the name of the error's class and the fields of ``MoorageError``."""
-
-    kind: str
-    message: str
-    remedy: str
-
-
-class PanelReply(TypedDict):
-    """The answer to the request of the same ``id``."""
-
-    type: Literal["reply"]
-    id: int
-    ok: bool
-    result: NotRequired[dict[str, Any]]
-    error: NotRequired[PanelError]

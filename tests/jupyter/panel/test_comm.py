@@ -288,6 +288,33 @@ def test_what_is_on_the_cluster_without_being_placed_is_told_while_somebody_watc
     panel.ask("watch", candidates=False, threshold=0)
 
 
+def test_why_is_answered_while_a_cell_runs(panel):
+    panel.kernel.run("x = np.arange(10)\nalice = 1\n%pin x --workers bob")
+    with panel.kernel.running(SLEEP):
+        told = panel.ask("why", kind="name", name="x")["result"]
+        worker = panel.ask("why", kind="worker", name="alice")["result"]  # not the variable of that name
+    assert told == {
+        "subject": "x", "state": "held", "cause": "on bob, as asked.", "remedy": "", "line": "", "log": [],
+    }  # fmt: skip
+    assert (worker["subject"], worker["state"]) == ("alice", "running")
+    refused(panel.ask("why", kind="name", name="nothing"), "UnknownVariableError", "nothing")
+    panel.kernel.run("del alice")
+
+
+def test_parts_are_told_page_by_page_also_of_what_is_not_placed(panel):
+    panel.kernel.run("import dask.array\nx_parts = dask.array.ones((4, 6), chunks=(1, 2)).persist()")
+    first = panel.ask("parts", name="x_parts", start=0, count=10)["result"]
+    second = panel.ask("parts", name="x_parts", start=10, count=10)["result"]
+    assert (first["shape"], first["total"], len(first["cells"]), len(second["cells"])) == ([4, 3], 12, 10, 2)
+    panel.place("x_parts", workers=["bob"])
+    panel.see(held("x_parts", "bob"))
+    assert panel.state["variables"]["x_parts"]["collection"]
+    placed = panel.ask("parts", name="x_parts", start=0, count=100)["result"]
+    assert (placed["workers"], placed["counts"]) == (["bob"], [12])
+    panel.kernel.run("x = dask.array.ones(3)")
+    refused(panel.ask("parts", name="x", start=0, count=1), "NotPlaceableError")
+
+
 def test_candidates_are_listed_only_while_somebody_watches(panel):
     panel.kernel.run("x = np.ones(1_000_000)\nx_small = np.ones(10)")
     assert panel.state["candidates"] == {}

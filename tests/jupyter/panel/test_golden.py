@@ -9,13 +9,14 @@ import pytest
 from moorage.capacity import Needs
 from moorage.capacity import check as check_room
 from moorage.errors import ArgumentError, DoesNotFitError
-from moorage.jupyter.magics.line import magic_for
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.state import difference, snapshot_of
 from moorage.kernel.placement.elements import needs, pack
 from moorage.kernel.placement.targets import ResolvedPlacement
+from moorage.magic import magic_for
 from moorage.model import WorkerInfo
-from moorage.wire.panel import PanelHello, PanelOpen, PanelOps, PanelRequest
+from moorage.wire.panel import PanelHello, PanelOpen
+from moorage.wire.panel_requests import PanelOps, PanelRequest
 from moorage.wire.scheduler import PROTOCOL_VERSION, placement_from_dict
 from tests.jupyter.panel.panel_rules import apply, state_of
 

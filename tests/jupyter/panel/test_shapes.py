@@ -4,14 +4,8 @@ import pytest
 
 from moorage.errors import InputError
 from moorage.jupyter.panel.shapes import check
-from moorage.wire.panel import (
-    PanelAdaptArgs,
-    PanelOpen,
-    PanelPlaceArgs,
-    PanelRequest,
-    PanelScaleArgs,
-    PanelVariable,
-)
+from moorage.wire.panel import PanelOpen, PanelVariable
+from moorage.wire.panel_requests import PanelAdaptArgs, PanelPlaceArgs, PanelRequest, PanelScaleArgs
 
 PLACE = {"names": ["x"], "placement": {"kind": "everywhere"}, "force": False}
 

@@ -35,7 +35,7 @@ def record(name, owner=OWNER, held=None, pending=None, state="held"):
         "owner": owner,
         "keys": [f"{name}-1"],
         "placement": {"kind": "everywhere"},
-        "structure": {},
+        "structure": {"kind": "value", "labels": [], "typename": ""},
         "typename": "ndarray",
         "detail": "(3,) int64",
         "nbytes": 24,

@@ -22,14 +22,7 @@ from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.ledger import PanelLedger
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
 from moorage.kernel.placement.variable import Variable
-from moorage.wire.panel import (
-    PanelCluster,
-    PanelNotice,
-    PanelSnapshot,
-    PanelState,
-    PanelUpdate,
-    PanelVariable,
-)
+from moorage.wire.panel import PanelCluster, PanelNotice, PanelSnapshot, PanelState, PanelUpdate, PanelVariable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -16,30 +16,38 @@ from moorage import counts
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
-from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError
+from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError, WaitTimeoutError
 from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
+from moorage.jupyter.panel.parts import page_of
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
+from moorage.kernel.parts.parts import Parts
+from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.values.describe import describe_value
+from moorage.kernel.why.answer import Why
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 from moorage.plan import ClusterView
-from moorage.wire.panel import (
+from moorage.wire.panel import PanelVariable
+from moorage.wire.panel_requests import (
     PanelAdaptArgs,
     PanelAttachArgs,
     PanelDismissArgs,
     PanelError,
     PanelOps,
+    PanelParts,
+    PanelPartsArgs,
     PanelPlaceArgs,
     PanelReleaseArgs,
     PanelReply,
     PanelRequest,
     PanelScaleArgs,
     PanelStartArgs,
-    PanelVariable,
     PanelWatchArgs,
+    PanelWhy,
+    PanelWhyArgs,
 )
 from moorage.wire.scheduler import placement_from_dict, placement_to_dict
 
@@ -55,7 +63,8 @@ _SIZING = 0.3
 CLUSTER = "cluster"
 """The variable that a cluster is bound to which a panel starts."""
 
-_LOOKING = frozenset({"snapshot", "watch", "dismiss"})
+_ASKING = 5.0  # seconds
+_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts"})
 
 
 class Requests:
@@ -65,12 +74,15 @@ class Requests:
         self._panel = panel
         self._placing = BackgroundThread("moorage-panel-placing")
         self._sizing = BackgroundThread("moorage-panel-cluster")
+        self._asking = BackgroundThread("moorage-panel-asking")
         self._shapes = get_type_hints(PanelOps)
+        self._looked: tuple[Any, Parts] | None = None  # of whom and what, and the parts
 
     def close(self) -> None:
         """Stop taking requests."""
         self._placing.close()
         self._sizing.close()
+        self._asking.close()
 
     def answer(self, request: Any, who: Hashable, read_only: bool) -> PanelReply | None:
         """Return the reply to a request; None if it has no ``id`` to reply to.
@@ -121,6 +133,37 @@ class Requests:
 
     def _dismiss(self, args: PanelDismissArgs, who: Hashable) -> None:
         self._panel.dismiss(args["id"])
+
+    def _why(self, args: PanelWhyArgs, who: Hashable) -> PanelWhy:
+        controller = registry.current()
+        what = args["name"]
+        if args["kind"] == "worker":  # by its address: a variable may have the same name
+            _, workers = controller.link.mirror.snapshot()
+            what = workers[what]["address"] if what in workers else what
+        why: Why = self._ask(lambda: controller.why(what))
+        return {
+            "subject": why.subject,
+            "state": why.state,
+            "cause": why.cause,
+            "remedy": why.remedy,
+            "line": why.line,
+            "log": list(why.log),
+        }
+
+    def _parts(self, args: PanelPartsArgs, who: Hashable) -> PanelParts:
+        controller = registry.current()
+        asked = (who, args["name"], controller.name)
+        looked = self._looked
+        if looked is None or looked[0] != asked or args["start"] == 0:
+            looked = self._looked = (asked, self._ask(lambda: controller.parts(args["name"])))
+        return page_of(looked[1], args["start"], args["count"])
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        """Return what the cluster answers, or give up."""
+        answers: list[Any] = []
+        if self._asking.do(lambda: answers.append(question()), _ASKING):
+            raise WaitTimeoutError(f"The cluster has not answered within {_ASKING:g} s.", "Ask once more.")
+        return answers[0]
 
     # -- placing
 
@@ -288,6 +331,7 @@ def _on_their_way(
             "nbytes": measure(value),
             "shared": 0,
             "nkeys": 1,
+            "collection": has_parts(value),
             "placement": placement_to_dict(placement),
             "state": "moving",
             "reason": "being sent from the notebook",

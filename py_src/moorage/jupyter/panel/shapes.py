@@ -8,7 +8,7 @@ from moorage.errors import InputError
 
 
 def check(message: Any, shape: type, what: str) -> None:
-    """Check that `message` is of `shape`, a ``TypedDict`` of ``wire/panel.py``. Further fields are let through.
+    """Check that `message` is of `shape`, a ``TypedDict`` of ``wire/``. Further fields are let through.
 
     Raises InputError, which names the field.
     """

@@ -143,6 +143,7 @@ class StateMaker:
             "nbytes": record["nbytes"],
             "shared": record["shared"],
             "nkeys": len(record["keys"]),
+            "collection": record["structure"]["kind"] == "collection",
             "placement": placement,
             "state": record["state"],
             "reason": record["reason"],

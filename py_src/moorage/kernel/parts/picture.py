@@ -51,13 +51,12 @@ class Picture:
 
     def svg(self) -> str:
         """Return the picture as SVG."""
-        workers = sorted({worker for _, has in self.squares for worker in has})
-        colours = {worker: PALETTE[i % len(PALETTE)] for i, worker in enumerate(workers)}
-        columns = self.shape[-1] if len(self.shape) > 1 else min(_LINE, max(1, self.shape[0]))
+        colours = self.colours
+        columns = self.columns
         side = min(_LARGEST, _WIDTH / columns)
         rows, drawn = 0, []
         for block, has in self.squares:
-            row, column = self._cell(block, columns)
+            row, column = divmod(self.cell(block), columns)
             rows = max(rows, row + 1)
             title = f"{', '.join(map(str, block))}: {', '.join(has) or 'on no worker'}"
             drawn.append(_square(column * side, row * side, side, [colours[worker] for worker in has], title))
@@ -65,22 +64,31 @@ class Picture:
         legend = [
             f'<rect x="0" y="{bottom + i * _TEXT + 3:g}" width="10" height="10" fill="{colours[worker]}"/>'
             f'<text x="16" y="{bottom + i * _TEXT + 12:g}" fill="currentColor">{escape(worker)}</text>'
-            for i, worker in enumerate(workers)
+            for i, worker in enumerate(colours)
         ]
-        width, height = max(columns * side, 200), bottom + len(workers) * _TEXT + 4
+        width, height = max(columns * side, 200), bottom + len(colours) * _TEXT + 4
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" font-size="12" '
             f'font-family="sans-serif" role="img"><title>{escape(self.words)}</title>{"".join(drawn + legend)}</svg>'
         )
 
-    def _cell(self, block: tuple[int, ...], columns: int) -> tuple[int, int]:
-        """Return row and column of a block."""
-        if len(self.shape) == 1:
-            return divmod(block[0], columns)
-        row = 0
-        for size, at in zip(self.shape[:-1], block[:-1], strict=True):
-            row = row * size + at
-        return row, block[-1]
+    @property
+    def columns(self) -> int:
+        """Number of squares in a line."""
+        return self.shape[-1] if len(self.shape) > 1 else min(_LINE, max(1, self.shape[0]))
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Colours of the workers that have some, in the order of their names."""
+        workers = sorted({worker for _, has in self.squares for worker in has})
+        return {worker: PALETTE[i % len(PALETTE)] for i, worker in enumerate(workers)}
+
+    def cell(self, block: tuple[int, ...]) -> int:
+        """Return which square of the page a block is, line by line."""
+        cell = 0
+        for size, at in zip(self.shape, block, strict=True):
+            cell = cell * size + at
+        return cell
 
 
 def _square(x: float, y: float, side: float, colours: Sequence[str], title: str) -> str:

@@ -23,7 +23,7 @@ from moorage.kernel.images.sharing import in_words
 from moorage.kernel.parts.asking import where_are
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.placements import Placements
-from moorage.kernel.placement.structure import Structure, futures_in, take_apart
+from moorage.kernel.placement.structure import Structure, futures_in, has_parts, take_apart
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
@@ -147,8 +147,17 @@ class Inventory:
         return told
 
     async def parts(self, name: str) -> Parts:
-        """Return the parts of a variable, with the workers that have them, as of now. Raises UnknownVariableError."""
-        keys = list((await self.find(name))["keys"])
+        """Return the parts of a variable, or of the notebook's persisted collection, and who has them, as of now.
+
+        Raises UnknownVariableError, NotPlaceableError.
+        """
+        try:
+            keys = list((await self.find(name))["keys"])
+        except UnknownVariableError:
+            value = (self.namespace or {}).get(name)
+            if not has_parts(value):
+                raise
+            keys = [future.key for future in futures_in(value) or ()]
         return Parts(name, keys, await where_are(self.client, keys))
 
     # What the notebook's names mean

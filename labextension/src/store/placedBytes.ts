@@ -1,0 +1,76 @@
+// How many bytes placed variables take on the cluster: what workers of a host share lies there once. Pure.
+import type { Counts } from './counts';
+import type { IHostGroup } from './hosts';
+import type { IBoardState, IVariable } from './state';
+
+type Board = Pick<IBoardState, 'variables' | 'workers' | 'hosts'>;
+
+/** Bytes of all placed variables. */
+export function placedBytes(state: Board): number {
+  const apart = loners(state);
+  let total = 0;
+  for (const variable of state.variables.values()) {
+    total += bytesOf(state, variable, apart);
+  }
+  return total;
+}
+
+/** Bytes of a variable on all workers. */
+export function variableBytes(state: Board, variable: IVariable): number {
+  return bytesOf(state, variable, loners(state));
+}
+
+function bytesOf(
+  state: Board,
+  { held, nbytes, shared, nkeys }: IVariable,
+  apart: ReadonlySet<string>
+): number {
+  const each = 1 / Math.max(1, nkeys);
+  const own = Math.max(0, nbytes - shared) * held.total * each;
+  return shared === 0 ? own : own + shared * distinct(state, held, nkeys, apart) * each;
+}
+
+// Workers that share nothing with others of their host.
+function loners({ workers }: Board): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { name, shares } of workers.values()) {
+    if (shares === false) {
+      found.add(name);
+    }
+  }
+  return found;
+}
+
+interface IKnown {
+  readonly hosts: readonly IHostGroup[];
+  readonly apart: string;
+  readonly keys: number;
+}
+
+const known = new WeakMap<Counts, IKnown>();
+
+// Keys that there are, host by host. Remembered: few variables change at a time, and there may be thousands of workers.
+function distinct(state: Board, held: Counts, nkeys: number, apart: ReadonlySet<string>): number {
+  const { hosts, workers } = state;
+  const before = known.get(held);
+  const others = [...apart].join();
+  if (before?.hosts === hosts && before.apart === others) {
+    return before.keys;
+  }
+  const onHost = new Map<string, number>();
+  let keys = 0;
+  for (const name of held.workers()) {
+    const host = apart.has(name) ? undefined : workers.get(name)?.host;
+    if (host === undefined) {
+      keys += held.get(name);
+    } else {
+      onHost.set(host, (onHost.get(host) ?? 0) + held.get(name));
+    }
+  }
+  // Of a variable that is spread each worker has other keys than its neighbours, of one that is copied the same.
+  for (const count of onHost.values()) {
+    keys += Math.min(nkeys, count);
+  }
+  known.set(held, { hosts, apart: others, keys });
+  return keys;
+}

@@ -1,0 +1,42 @@
+// What the kernel tells of things that are not placed: the notebook's variables, and its collections on the cluster. Pure.
+import type { PanelNamedMemory } from '../protocol';
+import type { IBoardState } from './state';
+
+/** The name that the notebook has for something on the cluster, by which the kernel is asked; null: it has none. */
+export function nameInNotebook({ kind, owner, name }: PanelNamedMemory): string | null {
+  const [first = ''] = name.split(', ');
+  return owner === '' && (kind === 'collection' || kind === 'result') && !first.startsWith('Out[')
+    ? first
+    : null;
+}
+
+/** The notebook's collection of that name, which is on the cluster and not placed. */
+export function collectionNamed(state: IBoardState, name: string): PanelNamedMemory | undefined {
+  for (const named of state.ledger.values()) {
+    if (named.kind === 'collection' && nameInNotebook(named) === name) {
+      return named;
+    }
+  }
+  return undefined;
+}
+
+/** Bytes of something, placed or not. */
+export function bytesOf(state: IBoardState, name: string): number {
+  const known = state.variables.get(name) ?? state.candidates.get(name);
+  const collection = known === undefined ? collectionNamed(state, name) : undefined;
+  return known?.nbytes ?? (collection === undefined ? 0 : collection.nbytes + collection.spilled);
+}
+
+/** What `%scatter` spreads element by element. */
+const CONTAINERS: ReadonlySet<string> = new Set(['list', 'tuple', 'dict', 'set', 'frozenset', 'range']);
+
+/** Whether it is of parts that can be spread over the workers. */
+export function canBeSpread(state: IBoardState, name: string): boolean {
+  const variable = state.variables.get(name);
+  const candidate = state.candidates.get(name);
+  return variable !== undefined
+    ? variable.collection && variable.nkeys > 1
+    : candidate !== undefined
+      ? CONTAINERS.has(candidate.typename)
+      : collectionNamed(state, name) !== undefined;
+}

@@ -1,0 +1,158 @@
+"""What the panel asks of the kernel, on the comm ``moorage.rpc``: a ``PanelRequest``, and its ``PanelReply``.
+
+Only shapes stand here; only the standard library is used. The TypeScript side is generated from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from moorage.wire.scheduler import PlacementDict
+
+
+class PanelNoArgs(TypedDict):
+    """Arguments of a request that takes none."""
+
+
+class PanelWatchArgs(TypedDict):
+    """List the notebook's variables of at least so many bytes that are not placed, or stop listing them."""
+
+    candidates: bool
+    threshold: int
+
+
+class PanelPlaceArgs(TypedDict):
+    """Place these variables. Answered once that is recorded; the copies arrive later, by ``moorage.push``."""
+
+    names: list[str]
+    placement: PlacementDict
+    force: bool  # also where it seems not to fit
+
+
+class PanelReleaseArgs(TypedDict):
+    """Let go of these variables."""
+
+    names: list[str]
+
+
+class PanelStartArgs(TypedDict):
+    """Start a cluster on this machine. Answered at once; ``PanelCluster.status`` tells how it goes."""
+
+    n_workers: int
+
+
+class PanelAttachArgs(TypedDict):
+    """Use a cluster that runs already; an empty target stands for the one kept cluster."""
+
+    target: str
+
+
+class PanelScaleArgs(TypedDict):
+    """Ask for so many workers."""
+
+    n: int
+
+
+class PanelAdaptArgs(TypedDict):
+    """Let the number of workers follow the load, between these; without them, stop doing so."""
+
+    minimum: NotRequired[int]
+    maximum: NotRequired[int]
+
+
+class PanelWhyArgs(TypedDict):
+    """Say why something is as it is; answered with a `PanelWhy`."""
+
+    kind: Literal["name", "worker"]  # a variable, placed or of the notebook, or a worker
+    name: str
+
+
+class PanelWhy(TypedDict):
+    """One cause and one remedy, as ``%why`` says them."""
+
+    subject: str
+    state: str
+    cause: str
+    remedy: str  # empty when all is well
+    line: str  # for a cell, that does it; empty when none does
+    log: list[str]  # of a worker that has ended: the last lines of its log
+
+
+class PanelPartsArgs(TypedDict):
+    """Say where the parts of a variable of many keys are; answered with a `PanelParts`.
+
+    What begins at 0 is looked at anew, the next pages are of the same moment.
+    """
+
+    name: str
+    start: int
+    count: int
+
+
+class PanelParts(TypedDict):
+    """Some of a variable's parts, and what each worker has of all."""
+
+    name: str
+    shape: list[int]  # number of blocks by axis; of what is no array, of parts
+    columns: int  # of the picture that ``cluster[name].plot()`` draws
+    total: int  # parts
+    nowhere: int  # parts that no worker has
+    workers: list[str]  # those that have some, in the order of their names
+    colors: list[str]  # theirs, in that picture
+    counts: list[int]  # parts that they have
+    sizes: list[int]  # bytes of these
+    start: int  # the first of the parts that follow, column by column
+    cells: list[int]  # its square in the picture, line by line
+    nbytes: list[int]  # of one copy; -1: not known yet
+    on: list[list[int]]  # numbers of workers in the list of them
+    states: list[str]  # as Dask's scheduler has it
+
+
+class PanelDismissArgs(TypedDict):
+    """Take a notice away."""
+
+    id: str
+
+
+class PanelOps(TypedDict):
+    """What the panel can ask for, with the arguments of each."""
+
+    snapshot: PanelNoArgs  # the reply's result is a PanelSnapshot
+    watch: PanelWatchArgs
+    place: PanelPlaceArgs
+    release: PanelReleaseArgs
+    start: PanelStartArgs
+    attach: PanelAttachArgs
+    scale: PanelScaleArgs
+    adapt: PanelAdaptArgs
+    leave: PanelNoArgs
+    stop: PanelNoArgs
+    dismiss: PanelDismissArgs
+    parts: PanelPartsArgs  # the reply's result is a PanelParts
+    why: PanelWhyArgs  # the reply's result is a PanelWhy
+
+
+class PanelRequest(TypedDict):
+    """What the panel asks, upon an act of the user."""
+
+    id: int
+    op: str  # a key of PanelOps
+    args: dict[str, Any]
+
+
+class PanelError(TypedDict):
+    """A refusal: the name of the error's class and the fields of ``MoorageError``."""
+
+    kind: str
+    message: str
+    remedy: str
+
+
+class PanelReply(TypedDict):
+    """The answer to the request of the same ``id``."""
+
+    type: Literal["reply"]
+    id: int
+    ok: bool
+    result: NotRequired[dict[str, Any]]
+    error: NotRequired[PanelError]
