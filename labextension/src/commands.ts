@@ -1,17 +1,19 @@
 // The commands: to show the board, and to do from the palette or by other extensions what the board does by hand.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
+import { Dialog, InputDialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { anchorIcon } from './panel/icon';
+import type { IPlacementModel } from './store/actions';
 import type { ICarried, Target } from './store/gestures';
 import { gatherMagic, loadMagic } from './store/magic';
 import { decide, preview } from './store/preview';
 import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
 import type { IBoardOptions } from './view/context';
+import { type Need, lacking } from './view/needs';
 import { agreeWords, previewWords, questionWords, stopWords, targetWords } from './view/words';
 
 export namespace CommandIDs {
@@ -51,12 +53,29 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
     args: { type: 'object', properties: { workers: { type: 'integer', description: 'how many' } } }
   } as const;
   const state = (): IBoardState | undefined => placements.current?.state;
-  const isConnected = (): boolean => state()?.connection.status === 'connected';
-  const hasCluster = (): boolean => {
-    const { cluster = null } = state() ?? {};
-    return isConnected() && cluster !== null && cluster.status !== 'stopped';
+  // A kernel to which nothing has connected yet may well have all that is needed: the command finds out.
+  const may = (needs: readonly Need[]): boolean => {
+    const known = state();
+    return (
+      known?.connection.status === 'connecting' ||
+      (known !== undefined && lacking(trans, known, needs) === null)
+    );
   };
-  const isFree = (): boolean => state()?.readOnly === false;
+  const reach = (
+    needs: readonly Need[],
+    act: (model: IPlacementModel) => Promise<void> | void
+  ): Promise<void> =>
+    placements.reach(async model => {
+      const problem =
+        model === null
+          ? trans.__('No notebook or console with a kernel is open.')
+          : lacking(trans, model.state, needs);
+      if (problem !== null || model === null) {
+        Notification.warning(problem ?? '', { autoClose: 8000 });
+      } else {
+        await act(model);
+      }
+    });
   const add = (id: string, command: CommandRegistry.ICommandOptions): void => {
     app.commands.addCommand(id, command);
   };
@@ -83,48 +102,50 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   });
   add(CommandIDs.startCluster, {
     label: trans.__('Moorage: Start a Cluster…'),
-    isEnabled: () => isConnected() && !hasCluster() && isFree(),
+    isEnabled: () => may(['no-cluster', 'free']),
     describedBy: ofWorkers,
-    execute: async args => {
-      const workers = await askNumber(args, 'workers', 2, trans.__('How many workers?'));
-      if (workers !== null) {
-        placements.current?.start(workers);
-      }
-    }
+    execute: args =>
+      reach(['no-cluster', 'free'], async model => {
+        const workers = await askNumber(args, 'workers', 2, trans.__('How many workers?'));
+        if (workers !== null) {
+          model.start(workers);
+        }
+      })
   });
   add(CommandIDs.scaleCluster, {
     label: trans.__('Moorage: Scale the Cluster…'),
-    isEnabled: () => hasCluster() && isFree(),
+    isEnabled: () => may(['cluster', 'free']),
     describedBy: ofWorkers,
-    execute: async args => {
-      const now = placements.current?.state.cluster?.requested ?? 2;
-      const workers = await askNumber(args, 'workers', now, trans.__('How many workers?'));
-      if (workers !== null) {
-        placements.current?.scale(workers);
-      }
-    }
+    execute: args =>
+      reach(['cluster', 'free'], async model => {
+        const now = model.state.cluster?.requested ?? 2;
+        const workers = await askNumber(args, 'workers', now, trans.__('How many workers?'));
+        if (workers !== null) {
+          model.scale(workers);
+        }
+      })
   });
   add(CommandIDs.leaveCluster, {
     label: trans.__('Moorage: Leave the Cluster'),
-    isEnabled: () => hasCluster() && isFree() && state()?.cluster?.leavable === true,
+    isEnabled: () => may(['leavable', 'free']),
     describedBy: noArguments,
-    execute: () => placements.current?.leave()
+    execute: () => reach(['leavable', 'free'], model => model.leave())
   });
   add(CommandIDs.stopCluster, {
     label: trans.__('Moorage: Stop the Cluster'),
-    isEnabled: () => hasCluster() && isFree() && state()?.cluster?.stoppable === true,
+    isEnabled: () => may(['stoppable', 'free']),
     describedBy: noArguments,
-    execute: async () => {
-      const model = placements.current;
-      const text = model === null ? null : stopWords(trans, model.state);
-      if (text === null || (await confirm(trans, trans.__('Stop the cluster?'), text, trans.__('Stop')))) {
-        model?.stop();
-      }
-    }
+    execute: () =>
+      reach(['stoppable', 'free'], async model => {
+        const text = stopWords(trans, model.state);
+        if (text === null || (await confirm(trans, trans.__('Stop the cluster?'), text, trans.__('Stop')))) {
+          model.stop();
+        }
+      })
   });
   add(CommandIDs.place, {
     label: trans.__('Moorage: Place a Variable…'),
-    isEnabled: () => hasCluster() && isFree(),
+    isEnabled: () => may(['cluster', 'free']),
     describedBy: {
       args: {
         type: 'object',
@@ -135,33 +156,35 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
         }
       }
     },
-    execute: args => placeByDialog(options, args)
+    execute: args => reach(['cluster', 'free'], model => placeByDialog(options, model, args))
   });
   add(CommandIDs.gather, {
     label: trans.__('Moorage: Gather a Variable into the Notebook…'),
-    isEnabled: () => hasCluster() && options.canInsert(),
+    isEnabled: () => may(['cluster']) && options.canInsert(),
     describedBy: ofVariable,
-    execute: async args => {
-      const name = await askName(options, args, [...(state()?.variables.keys() ?? [])]);
-      const magic = name === null ? null : gatherMagic([name]);
-      if (magic !== null) {
-        options.insertCell(magic);
-      }
-    }
+    execute: args =>
+      reach(['cluster'], async ({ state }) => {
+        const name = await askName(options, args, [...state.variables.keys()]);
+        const magic = name === null ? null : gatherMagic([name]);
+        if (magic !== null) {
+          options.insertCell(magic);
+        }
+      })
   });
   add(CommandIDs.release, {
     label: trans.__('Moorage: Release a Variable…'),
-    isEnabled: () => hasCluster() && isFree(),
+    isEnabled: () => may(['cluster', 'free']),
     describedBy: ofVariable,
-    execute: async args => {
-      const name = await askName(options, args, [...(state()?.variables.keys() ?? [])]);
-      if (name !== null && state()?.variables.has(name) === false) {
-        // Not known here: the kernel says why not.
-        placements.current?.perform([{ names: [name], placement: null }]);
-      } else if (name !== null) {
-        await performAsked(options, { names: [name], from: null, move: false }, { kind: 'release' });
-      }
-    }
+    execute: args =>
+      reach(['cluster', 'free'], async model => {
+        const name = await askName(options, args, [...model.state.variables.keys()]);
+        if (name !== null && !model.state.variables.has(name)) {
+          // Not known here: the kernel says why not.
+          model.perform([{ names: [name], placement: null }]);
+        } else if (name !== null) {
+          await performAsked(options, model, { names: [name], from: null, move: false }, { kind: 'release' });
+        }
+      })
   });
 }
 
@@ -195,12 +218,11 @@ async function askName(
     : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
 }
 
-async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSONObject): Promise<void> {
-  const { placements } = options;
-  const model = placements.current;
-  if (model === null) {
-    return;
-  }
+async function placeByDialog(
+  options: ICommandOptions,
+  model: IPlacementModel,
+  args: ReadonlyPartialJSONObject
+): Promise<void> {
   const state = model.state;
   const name = await askName(options, args, [...state.variables.keys(), ...state.candidates.keys()]);
   if (name === null) {
@@ -213,16 +235,17 @@ async function placeByDialog(options: ICommandOptions, args: ReadonlyPartialJSON
   if (target === null) {
     return;
   }
-  await performAsked(options, carried, target);
+  await performAsked(options, model, carried, target);
 }
 
 // Does it, after a question where there is one.
-async function performAsked(options: ICommandOptions, carried: ICarried, target: Target): Promise<void> {
-  const { placements, trans } = options;
-  const model = placements.current;
-  if (model === null) {
-    return;
-  }
+async function performAsked(
+  options: ICommandOptions,
+  model: IPlacementModel,
+  carried: ICarried,
+  target: Target
+): Promise<void> {
+  const { trans } = options;
   const result = preview(model.state, carried, target);
   if (decide(result, options.settings().confirmAbove) === 'ask') {
     const text = questionWords(trans, carried, target, result);
@@ -243,6 +266,7 @@ async function askTarget(
   const all: readonly Target[] = [
     { kind: 'all-workers' },
     { kind: 'one-per-host' },
+    { kind: 'spread' },
     ...[...state.workers.keys()].map(worker => ({ kind: 'worker', worker }) as const)
   ];
   const open = all.filter(target => preview(state, carried, target).refusal === null);

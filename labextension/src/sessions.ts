@@ -1,5 +1,5 @@
 // A channel and a model for each kernel that has been active, and which of them is current. Connects only to kernels that
-// somebody looks at.
+// somebody looks at, or that a page has been connected to before.
 import type { Kernel } from '@jupyterlab/services';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
@@ -13,6 +13,9 @@ interface ISession {
   readonly channel: Channel;
   readonly model: PlacementModel;
 }
+
+/** Milliseconds that a connection may take before somebody who wants to act is told how it stands. */
+const CONNECTING = 15_000;
 
 export class KernelSessions implements IPlacements {
   constructor(private readonly _trans: ITranslate) {}
@@ -44,6 +47,20 @@ export class KernelSessions implements IPlacements {
       this._watchers--;
       this._look();
     });
+  }
+
+  async reach<Result>(act: (model: PlacementModel | null) => Promise<Result>): Promise<Result> {
+    const watching = this.watch();
+    try {
+      const model = this.current;
+      if (model !== null) {
+        await connected(model);
+        await model.listed;
+      }
+      return await act(model);
+    } finally {
+      watching.dispose();
+    }
   }
 
   /** Bytes from which a variable that is not placed is listed. */
@@ -84,6 +101,9 @@ export class KernelSessions implements IPlacements {
     channel.resumed.connect(() => void model.resync());
     const session = { channel, model };
     this._sessions.set(kernel, session);
+    if (channel.isKnown) {
+      void channel.connect(); // a page that is loaded again says in the status bar what the one before did
+    }
     return session;
   }
 
@@ -93,4 +113,23 @@ export class KernelSessions implements IPlacements {
   private _watchers = 0;
   private _threshold = 0;
   private _readOnly = false;
+}
+
+// Until the connection is there, or is known to fail.
+function connected(model: PlacementModel): Promise<void> {
+  return new Promise(resolve => {
+    const end = (): void => {
+      clearTimeout(timer);
+      unsubscribe();
+      resolve();
+    };
+    const look = (): void => {
+      if (model.state.connection.status !== 'connecting') {
+        end();
+      }
+    };
+    const timer = setTimeout(end, CONNECTING);
+    const unsubscribe = model.subscribe(look);
+    look();
+  });
 }

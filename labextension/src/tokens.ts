@@ -12,6 +12,8 @@ export interface IPlacements {
   readonly currentChanged: ISignal<IPlacements, void>;
   /** Connect to the current kernel, now and whenever it becomes another, until what is returned is disposed of. */
   watch(): IDisposable;
+  /** Call `act` with the current kernel's board, connected and complete, whether or not anybody watches; null: no kernel. */
+  reach<Result>(act: (model: IPlacementModel | null) => Promise<Result>): Promise<Result>;
 }
 
 export const IPlacements = new Token<IPlacements>(

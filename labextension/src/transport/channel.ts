@@ -83,6 +83,11 @@ export class Channel implements IRequester, IDisposable {
     return this._connection;
   }
 
+  /** Whether a page has talked with this kernel before, so that moorage is likely to be there. */
+  get isKnown(): boolean {
+    return this._tab.knows(this.kernel.id);
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }

@@ -48,6 +48,11 @@ export class Tab {
     }
   }
 
+  /** Whether something has been open in a kernel lately, in this tab or another. */
+  knows(kernelId: string): boolean {
+    return Object.keys(this._shared).some(key => key.startsWith(`${OPEN}${kernelId}:`));
+  }
+
   /** What has been left open in a kernel by tabs that have died, and by the page before in this one; it is forgotten. */
   async left(kernelId: string): Promise<readonly IOpen[]> {
     this._claimed ??= this._claim();
