@@ -23,7 +23,15 @@ from moorage.errors import LostError
 from moorage.kernel.connection.mirror import Mirror
 from moorage.kernel.install import install_plugin
 from moorage.model import Everywhere, OnWorkers, Placement
-from moorage.wire.scheduler import Changes, NoticeEvent, PlaceItem, SchedulerSnapshot, VariableRecord, placement_to_dict
+from moorage.wire.scheduler import (
+    Changes,
+    NoticeEvent,
+    PlaceItem,
+    SchedulerSnapshot,
+    VariableRecord,
+    WorkerLeft,
+    placement_to_dict,
+)
 from tests.helpers import eventually
 from tests.workers import Workers
 
@@ -49,6 +57,7 @@ class Notebook:
         self._installed = True
         self.events: list[Changes] = []
         self.notices: list[NoticeEvent] = []
+        self.departures: list[WorkerLeft] = []
         self.mirror = Mirror()
         self.client = Client(address, set_as_default=False)
         self.client.sync(install_plugin, self.client)
@@ -215,6 +224,8 @@ class Notebook:
             task.add_done_callback(self._tasks.discard)
         elif event["type"] == "notice":
             self.notices.append(event)
+        elif event["type"] == "worker-left":
+            self.departures.append(event)
         else:
             self.events.append(event)
             if self.mirror.seq >= 0:

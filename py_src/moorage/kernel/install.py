@@ -74,6 +74,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.placement.dealer",
     "moorage.scheduler.placement.spreads",
     "moorage.scheduler.plugin",
+    "moorage.scheduler.recovery.aftermath",
     "moorage.scheduler.recovery.casualties",
     "moorage.scheduler.recovery.departed",
     "moorage.scheduler.recovery.lives",

@@ -121,6 +121,11 @@ class Journal:
         """Send one event to one client, unnumbered."""
         self._scheduler.client_send(client, {"op": "event", "topic": TOPIC, "event": event})
 
+    def send_all(self, event: Event) -> None:
+        """Send one event to all subscribers, unnumbered."""
+        for client in self.subscribers:
+            self.send(client, event)
+
     def flush(self) -> None:
         """Send at once all there is to tell, so that what subscribers know agrees with what is looked at next."""
         self._workers_marked = True

@@ -35,6 +35,7 @@ from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.reconcile import Reconciler, in_slices
+from moorage.scheduler.recovery.aftermath import Aftermath
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
 from moorage.scheduler.recovery.lives import Lives
@@ -108,12 +109,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.dealer = Dealer(scheduler, self.desired, self.reconciler)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal, self.dealer)
         self.departed = Departed(scheduler)
+        self.aftermath = Aftermath(scheduler, self.desired, self._variable, self.journal.send_all)
         self.turns = Turns()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
-            self.strays.close, self.lives.close, self.dealer.close, self.transfers.close,
+            self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped = self.desired.by_key, self.shared
@@ -271,6 +273,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         coming = [*self.reconciler.coming(worker), *self.origins.coming(worker), *self.strays.coming(worker)]
         self.reconciler.mark(key for key in self.casualties.left(worker, coming) if key in self.desired.by_key)
         self._worker_changed(worker)
+        self.aftermath.left(worker, self.restrictions.name_of(worker))
         self.turns.worker_gone(worker)
         self.origins.worker_gone(worker)
         self.strays.worker_gone(worker)
@@ -334,6 +337,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         else:
             self.casualties.took(ts, ws)
         self.reconciler.replica_changed(ts, ws)
+        self.aftermath.lost(ts, ws.address)
         self._key_changed(ts.key)
 
     def _key_changed(self, key: Key) -> None:

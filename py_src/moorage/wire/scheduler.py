@@ -219,7 +219,22 @@ class NoticeEvent(TypedDict):
     remedy: str
 
 
-Event: TypeAlias = Changes | RestoreRequest | NoticeEvent
+class WorkerLeft(TypedDict):
+    """A worker has left, and nothing of the placed variables that it had moves any longer.
+
+    Of those that had enough copies elsewhere nothing is said. Variables are given by ``vid``.
+    """
+
+    type: Literal["worker-left"]
+    worker: str
+    expected: bool  # it was told to
+    restored: list[str]  # are there again, be it not on the worker that they should be on
+    waiting: list[str]  # are not
+    lost: list[str]
+    seconds: float  # since it left
+
+
+Event: TypeAlias = Changes | RestoreRequest | NoticeEvent | WorkerLeft
 """What the scheduler tells notebooks."""
 
 

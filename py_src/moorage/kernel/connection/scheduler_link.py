@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -36,17 +37,19 @@ from moorage.kernel.waiting import (
 )
 from moorage.model import WorkerInfo
 from moorage.wire.handlers import SchedulerHandlers
-from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem
+from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem, WorkerLeft
 
 if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
 
+_DEPARTURES = 100  # that are remembered
 _CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
 
 Kind = str
-"""What changed: ``variables``, ``workers``, ``cluster``, ``notices``, or ``arriving``: bytes on their way."""
+"""What changed: ``variables``, ``workers``, ``cluster``, ``notices``, ``departures`` of workers, or ``arriving``: bytes
+on their way."""
 
 
 Level: TypeAlias = Literal["info", "warning", "error"]
@@ -71,6 +74,8 @@ class SchedulerLink:
         self.images = Images(client)
         self.mirror = Mirror()
         self.notices: dict[str, Notice] = {}
+        #: The latest workers that have left, and what became of the variables that they had.
+        self.departures: deque[WorkerLeft] = deque(maxlen=_DEPARTURES)
         #: Names of the workers that are asked for; some may not have come yet.
         self.requested: Collection[str] = ()
         #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
@@ -279,6 +284,10 @@ class SchedulerLink:
             return
         if event["type"] == "notice":
             self.notice(event["level"], event["message"], event["remedy"])
+            return
+        if event["type"] == "worker-left":
+            self.departures.append(event)
+            self.changed("departures")
             return
         try:
             with self._noticing_what_goes():
