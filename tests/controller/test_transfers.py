@@ -248,6 +248,24 @@ def test_a_worker_that_does_not_answer_is_named_and_the_others_are_told_of(clust
     assert any("bob does not answer" in line for line in moved.warnings)
 
 
+def test_a_worker_that_did_not_answer_at_the_beginning_is_counted_from_then_on_by_the_clock(cluster, names):
+    client = cluster.client
+    names["x"], names["y"] = (client.submit(make, MB, seed, workers=["bob"], pure=False) for seed in (1, 2))
+    wait([names["x"], names["y"]])
+    use_elsewhere(client, names["x"], "alice")
+    pids = {name: pid for pid, name in client.run(lambda dask_worker: (os.getpid(), dask_worker.name)).values()}
+    os.kill(pids["bob"], signal.SIGSTOP)
+    try:
+        before = cluster.moment()
+    finally:
+        os.kill(pids["bob"], signal.SIGCONT)
+    use_elsewhere(client, names["y"], "alice")
+    moved = cluster.transfers(before, settle=2)
+    assert "x" not in moved
+    assert moved["y"].nbytes == MB
+    assert any("bob has joined meanwhile, or did not answer then" in line for line in moved.warnings)
+
+
 def _others(client):
     return set(client.scheduler_info(n_workers=-1)["workers"])
 

@@ -32,7 +32,8 @@ class WorkerLogs(TypedDict):
 
     name: str
     process: str  # another one if the worker was restarted
-    known: bool  # whether it knows the moment; if not, this is all that it knows
+    known: bool  # whether it knows the moment; if not, this is what is after it by the clock
+    now: float  # on the scheduler's clock
     overflown: bool  # whether its logs no longer reach back to it
     lacking: int  # bytes that it has sent, of which the logs no longer tell
     rows: Rows
@@ -45,14 +46,19 @@ class AskTransfers(TypedDict):
     op: Literal["moorage_transfers"]
     mark: NotRequired[str]
     since: NotRequired[str]
+    at: NotRequired[float]
     settle: NotRequired[float]
 
 
 class LogHandlers(Protocol):
     """What notebooks ask of workers; see ``worker/images/transfers.py``."""
 
-    async def moorage_transfers(self, mark: str = "", since: str = "", settle: float = 0.0) -> WorkerLogs:
+    async def moorage_transfers(
+        self, mark: str = "", since: str = "", at: float = 0.0, settle: float = 0.0
+    ) -> WorkerLogs:
         """Return what has moved since the moment that was marked `since`, and `mark` this one.
+
+        If that is not known here, what has moved since the time `at`, of the scheduler's clock.
 
         What is on its way is waited for, so many seconds at most.
         """

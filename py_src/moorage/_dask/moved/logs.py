@@ -45,14 +45,15 @@ class Entry(NamedTuple):
 
 
 class Position(NamedTuple):
-    """How far the logs went: their last entries, or None while there is none, and the bytes that were ever begun."""
+    """How far the logs went: their last entries, or None while there is none, and the bytes that were ever begun.
 
-    outgoing: tuple[float, float] | None
-    incoming: tuple[float, float] | None
-    begun: int
+    Of a time that nobody has marked there is only the time.
+    """
 
-
-BEGIN = Position(None, None, 0)
+    outgoing: tuple[float, float] | None = None
+    incoming: tuple[float, float] | None = None
+    begun: int | None = 0
+    time: float = 0.0
 
 
 def lengthen(worker: Any, most: int) -> Callable[[], None]:
@@ -78,17 +79,18 @@ def position(worker: Any) -> Position:
     return Position(outgoing, incoming, int(worker.transfer_outgoing_bytes_total))
 
 
-def outgoing(worker: Any, since: Position) -> tuple[list[Entry], int]:
-    """Return what has been sent since, and how many bytes beyond that were, of which the log no longer tells."""
-    found, whole = _since(worker.transfer_outgoing_log, since.outgoing)
+def outgoing(worker: Any, since: Position) -> tuple[list[Entry], int, bool]:
+    """Return what has been sent since, bytes beyond that, as far as they are known, and whether the log has it all."""
+    found, whole = _since(worker.transfer_outgoing_log, since.outgoing, since.time)
+    if whole or since.begun is None:
+        return found, 0, whole
     logged = sum(sum(entry.keys.values()) for entry in found)
-    lacking = 0 if whole else max(0, int(worker.transfer_outgoing_bytes_total) - since.begun - logged)
-    return found, lacking
+    return found, max(0, int(worker.transfer_outgoing_bytes_total) - since.begun - logged), whole
 
 
 def incoming(worker: Any, since: Position) -> tuple[list[Entry], bool]:
     """Return what has been fetched since, and whether the log tells of all of that."""
-    return _since(worker.transfer_incoming_log, since.incoming)
+    return _since(worker.transfer_incoming_log, since.incoming, since.time)
 
 
 def delay_of(worker: Any) -> float:
@@ -106,10 +108,10 @@ def under_way(worker: Any) -> bool:
     return bool(worker.transfer_outgoing_count or worker.state.transfer_incoming_count)
 
 
-def _since(log: deque[dict[str, Any]], mark: tuple[float, float] | None) -> tuple[list[Entry], bool]:
+def _since(log: deque[dict[str, Any]], mark: tuple[float, float] | None, time: float) -> tuple[list[Entry], bool]:
     found: list[Entry] = []
     for entry in reversed(log):
-        if mark is not None and _mark(entry) == mark:
+        if (mark is not None and _mark(entry) == mark) or entry["stop"] < time:
             return found, True
         sizes = {key: int(nbytes or 0) for key, nbytes in entry["keys"].items()}
         found.append(Entry(entry["start"], entry["stop"], entry["who"] or "", sizes))

@@ -27,7 +27,7 @@ from moorage.wire.transfers import AskTransfers, WorkerLogs
 if TYPE_CHECKING:
     from distributed import Client
 
-_ANSWER_SECONDS = 3.0  # for all workers together, then for each
+_ANSWER_SECONDS = 5.0  # for all workers together, then for each
 
 
 class Asking:
@@ -46,7 +46,7 @@ class Asking:
     async def moment(self) -> Moment:
         """Return this moment; tasks are watched as long as it is kept."""
         await self._ledger.tell()
-        now, _, _ = await self._ask("", 0.0)
+        now, _, _ = await self._ask(None, 0.0)
         await self._watched(now)
         return now
 
@@ -56,7 +56,7 @@ class Asking:
         `placements`: where the notebook's variables should be. `settle`: seconds that what is on its way is waited for
         at most. Raises UnreachableError if the workers are threads of this process.
         """
-        now, logs, silent = await self._ask(since.name if since is not None else "", settle)
+        now, logs, silent = await self._ask(since, settle)
         rows = await offload(rows_of, logs)
         keys = {key: at for at, key in enumerate(dict.fromkeys(row.key for row in rows))}
         await self._ledger.tell()
@@ -67,7 +67,7 @@ class Asking:
             transfers_of, rows, logs, named, keys, self._owner, now, since, silent=silent, settled=settled
         )
 
-    async def _ask(self, since: str, settle: float) -> tuple[Moment, dict[str, WorkerLogs], Collection[str]]:
+    async def _ask(self, since: Moment | None, settle: float) -> tuple[Moment, dict[str, WorkerLogs], Collection[str]]:
         """Return this moment, what workers know of transfers, and which workers have not answered."""
         images = self._link.images
         if images.in_process:
@@ -77,13 +77,17 @@ class Asking:
             )
         await images.install()
         mark = uuid4().hex
-        message: AskTransfers = {"op": "moorage_transfers", "mark": mark, "since": since, "settle": settle}
+        message: AskTransfers = {"op": "moorage_transfers", "mark": mark, "settle": settle}
+        if since is not None:
+            message |= {"since": since.name, "at": since.at}
+        here = time.time()
         told = await self._told(message, _ANSWER_SECONDS + settle)
         logs: dict[str, Any] = {
             address: log for address, log in told.items() if isinstance(log, dict) and "rows" in log
         }
         workers = {address: (log["name"], log["process"]) for address, log in logs.items()}
-        return Moment(mark, time.time(), workers), logs, told.keys() - logs.keys()
+        at = max((log["now"] for log in logs.values()), default=here)
+        return Moment(mark, time.time(), workers, at), logs, told.keys() - logs.keys()
 
     async def _told(self, message: AskTransfers, seconds: float) -> dict[str, Any]:
         """Return what workers answer in time, by address."""

@@ -99,9 +99,11 @@ class Moment:
         Seconds since the epoch, on the notebook's clock.
     """
 
-    def __init__(self, name: str, time: float, workers: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, name: str, time: float, workers: Mapping[str, tuple[str, str]], at: float = 0.0) -> None:
         self.name = name
         self.time = time
+        self.at = at
+        """Seconds since the epoch, on the scheduler's clock."""
         self.workers = dict(workers)
         """Name and process of each worker, by address."""
 

@@ -147,10 +147,11 @@ def _warnings(
         elif log["overflown"]:
             yield f"The log of {name} does not reach back to the beginning: of what it received something is missing."
         if since is not None and address not in since.workers:
-            yield f"{name} has joined meanwhile: all that it knows is counted."
+            yield f"{name} has joined meanwhile, or did not answer then: it is counted from then on by the clock."
         elif since is not None and not log["known"]:
             same = since.workers[address][1] == log["process"]
-            yield f"{name} {'no longer knows the moment' if same else 'was restarted'}: all that it knows is counted."
+            what = "no longer knows the moment" if same else "was restarted"
+            yield f"{name} {what}: it is counted from then on by the clock."
     for address in silent:
         yield f"{known.get(address, address)} does not answer: what it has sent to clients and others is not counted."
     for address in (since.workers if since is not None else {}).keys() - logs.keys() - set(silent):

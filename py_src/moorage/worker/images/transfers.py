@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
+from distributed.metrics import time
 from distributed.utils import key_split_group
 
 from moorage._dask.moved.logs import (
-    BEGIN,
     Entry,
     Position,
     delay_of,
@@ -82,20 +82,22 @@ class Transfers:
     def mapped(self, other: str, keys: Mapping[Any, int]) -> None:
         """Note that of what Dask has just logged as sent so many bytes were not: the other worker maps them."""
         if keys:
-            self.note("mapped", other, keys, 0.0, 0.0)
+            self.note("mapped", other, keys, time(), time())
 
-    async def transfers(self, mark: str = "", since: str = "", settle: float = 0.0) -> WorkerLogs:
+    async def transfers(self, mark: str = "", since: str = "", at: float = 0.0, settle: float = 0.0) -> WorkerLogs:
         """Return what has moved since a moment, and mark this one.
 
-        `mark`: remember this moment by that name. `since`: the moment; by default all that is known. `settle`: seconds
-        that what is on its way is waited for at most.
+        `mark`: remember this moment by that name. `since`: the moment; by default all that is known. `at`: when that
+        was, on the scheduler's clock; counts if the moment is not known here. `settle`: seconds that what is on its way
+        is waited for at most.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settle):
                 while under_way(self._worker):  # noqa: ASYNC110  # nothing tells of it
                     await asyncio.sleep(_LOOK)
         known = since in self._moments
-        moment = self._moments.get(since, _Moment(BEGIN, 0))
+        unmarked = Position(begun=None if at else 0, time=at)
+        moment = self._moments.get(since, _Moment(unmarked, 0))
         told = self._since(moment, known)
         if mark:
             self._moments[mark] = _Moment(position(self._worker), self._noted)
@@ -104,16 +106,19 @@ class Transfers:
         return told
 
     def _since(self, moment: _Moment, known: bool) -> WorkerLogs:
-        sent, lacking = outgoing(self._worker, moment.position)
-        received, whole = incoming(self._worker, moment.position)
+        sent, lacking, all_sent = outgoing(self._worker, moment.position)
+        received, all_received = incoming(self._worker, moment.position)
         new = self._noted - moment.notes
         notes = list(islice(self._notes, max(0, len(self._notes) - new), None))
+        all_noted = len(notes) == new
+        notes = [note for note in notes if note.entry.stop >= moment.position.time]
         found = [*(Note("sent", entry) for entry in sent), *(Note("received", entry) for entry in received), *notes]
         return {
             "name": str(self._worker.name),
             "process": process_of(self._worker),
             "known": known,
-            "overflown": bool(lacking) or not whole or len(notes) < new,
+            "now": time() + delay_of(self._worker),
+            "overflown": not (all_sent and all_received and all_noted),
             "lacking": lacking,
             "rows": _rows(found),
             "busy": union((entry.start, entry.stop) for way, entry in found if way != "mapped"),
