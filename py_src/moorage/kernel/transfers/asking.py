@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from distributed.utils import offload
 
+from moorage import config
 from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.ledger.asking import Asking as Ledger
@@ -81,7 +82,7 @@ class Asking:
         if since is not None:
             message |= {"since": since.name, "at": since.at}
         here = time.time()
-        told = await self._told(message, _ANSWER_SECONDS + settle)
+        told = await self._told(message, min(_ANSWER_SECONDS, config.seconds("answer-timeout")) + settle)
         logs: dict[str, Any] = {
             address: log for address, log in told.items() if isinstance(log, dict) and "rows" in log
         }
