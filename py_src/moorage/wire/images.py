@@ -114,7 +114,6 @@ class News(TypedDict, total=False):
     apart: list[str]  # agents that it cannot reach
     handle: HandleTuple  # where the whole image lies
     error: str  # why it stops taking part
-    exception: Any  # Dask's own answer, if it does not know the question
 
 
 class Give(TypedDict):

@@ -108,6 +108,11 @@ def take_part(dask_worker):
     dask_worker.handlers["moorage_receive"] = dask_worker.handlers.pop("moorage_receive_")
 
 
+def know_nothing_of_it(dask_worker):
+    """Be as a worker to which the code has not come."""
+    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers.pop("moorage_receive")
+
+
 def give_nothing(dask_worker):
     """Close connections over which others ask for pieces."""
 
@@ -216,6 +221,27 @@ def test_who_does_not_take_part_gets_it_another_way(cluster, workers, how):
         cluster.broadcast(x, name="x")
         assert len(cluster.placement()["x"].holders) == 6
         assert sums(cluster, "x") == [x.sum()] * 6
+    finally:
+        cluster.client.run(take_part, workers=addresses)
+
+
+def test_a_host_that_knows_nothing_of_it_costs_no_time(cluster, workers):
+    cluster.broadcast(random(22, 10), name="small")  # the code is there
+    addresses = [workers.addresses()[name] for name in ("c1", "c2")]
+    cluster.client.run(know_nothing_of_it, workers=addresses)
+    try:
+        agents, buffer = [*addresses, workers.addresses()["b1"]], memoryview(random(23)).cast("B")
+
+        async def run():
+            digests = [xxhash.xxh3_128_digest(buffer)]
+            with Spreading([buffer], digests, agents, cluster.client.connection_args) as spreading:
+                await asyncio.wait_for(spreading.run(), worker_side._OPEN / 2)
+            return spreading
+
+        spreading = cluster.client.sync(run)
+        assert spreading.failed == dict.fromkeys(addresses, "it does not take part")
+        assert not spreading.out_of_reach
+        assert list(spreading.handles) == [workers.addresses()["b1"]]
     finally:
         cluster.client.run(take_part, workers=addresses)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from distributed.comm.core import connect
+from distributed.comm.core import CommClosedError, connect
 from distributed.protocol.serialize import to_serialize
 
 from moorage._dask.connecting import connecting
@@ -121,8 +121,12 @@ class Spreading:
                     comm = await connect(address, timeout=_OPEN, **self._connection_args)
                 sizes = [buffer.nbytes for buffer in self._buffers]
                 message = {"transfer": self._transfer, "sizes": sizes, "digests": list(self._digests), **self._told}
-                await comm.write({"op": "moorage_receive", "reply": False, **message})
-                answer = await comm.read()
+                # "close": a worker that does not know the question says nothing, but hangs up at once
+                await comm.write({"op": "moorage_receive", "reply": False, "close": True, **message})
+                try:
+                    answer = await comm.read()
+                except CommClosedError:
+                    answer = {"error": "it does not take part"}
         except (OSError, TimeoutError) as error:
             answer = {"error": f"it cannot be reached: {str(error) or type(error).__name__}"}
             self.out_of_reach.add(address)
@@ -135,7 +139,7 @@ class Spreading:
             return
         if comm is not None:
             comm.abort()
-        self.failed[address] = str(answer.get("error") or answer.get("exception") or "it does not take part")
+        self.failed[address] = answer.get("error", "it does not take part")
 
     def _give(self, orders: Orders) -> None:
         """Pass on what agents are to fetch from each other, and send them what comes from here."""
