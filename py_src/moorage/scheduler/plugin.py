@@ -48,7 +48,7 @@ from moorage.scheduler.tasks.restrictions import Restrictions
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.transfers import Transfers
 from moorage.scheduler.validate import check
-from moorage.wire.images import SHARED_TOPIC
+from moorage.wire.images import FORWARDING_TOPIC, SHARED_TOPIC
 from moorage.wire.scheduler import (
     PROTOCOL_VERSION,
     IsActor,
@@ -95,6 +95,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.shared = Shared(scheduler)
         self.casualties = Casualties(scheduler, self.desired, self.shared)
         self.reconciler = Reconciler(scheduler, self.desired, self._key_changed, self.casualties, self.shared)
+        self._topics = {SHARED_TOPIC: self.shared.note, FORWARDING_TOPIC: self.reconciler.spreads.note}
         self.lives = Lives(scheduler)
         self.history = History(scheduler)
         self.memory = Ledger(scheduler, self.desired, self.shared)
@@ -281,12 +282,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Note workers that begin or cease to run, and keep no record of what tasks print."""
-        if topic == SHARED_TOPIC:
-            self.shared.note(msg)
-            for key in msg["shared"]:
+        if (note := self._topics.get(topic)) is not None:
+            for key in note(msg):
                 self._key_changed(key)
-            forget_events(self.scheduler, topic)
-        if topic.startswith(OUTPUT_TOPIC):
+        if note is not None or topic.startswith(OUTPUT_TOPIC):
             forget_events(self.scheduler, topic)
         if isinstance(msg, dict) and msg.get("action") == "worker-status-change":
             self._worker_changed(topic)

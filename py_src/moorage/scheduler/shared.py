@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.scheduler.replicas import shadow_processing
@@ -55,8 +55,8 @@ class Shared:
             task.cancel()
         self._undo()
 
-    def note(self, report: SharedReport) -> None:
-        """Note what a worker has got."""
+    def note(self, report: SharedReport) -> Collection[Key]:
+        """Note what a worker has got; return these keys."""
         ws = self._scheduler.workers.get(report["worker"])
         for key, (nbytes, segment, own) in report["shared"].items():
             self.mapped.setdefault(key, {})[report["worker"]] = nbytes
@@ -67,6 +67,7 @@ class Shared:
                 self._look(ws.host, key)
             else:
                 self._missing.add((key, report["worker"]))
+        return report["shared"].keys()
 
     def nbytes(self, key: Key, worker: WorkerState) -> int:
         """Return how many bytes of `key` lie in memory that `worker` shares, or would share if it had the key."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
+from dask.utils import format_bytes
+
 from moorage.counts import counts_of
 from moorage.model import State, WorkerInfo
 from moorage.plan import standing
@@ -86,6 +88,8 @@ def _state(
         return "waiting", f"it is still being computed{of_how_many.format(len(away))}"
     plans = [reconciler.unsettled[key] for key in record.keys if key in reconciler.unsettled]
     state, reason = standing(plans, (held, held + pending))
+    if state == "moving" and (way := reconciler.spreads.progress(record.keys))[1]:
+        reason += f"; the other hosts have {format_bytes(way[0])} of {format_bytes(way[1])}"
     if state == "held" and not reconciler.marked.isdisjoint(record.keys):
         return "moving", LOOKED_AT
     return state, reason

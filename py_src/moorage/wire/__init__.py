@@ -13,6 +13,7 @@ worker            scheduler      ``moorage_*`` handlers, Dask's RPC             
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
 nanny             scheduler      events, `why.ENDED_TOPIC`                          `why.WorkerEnded`
+worker            scheduler      events, `images.FORWARDING_TOPIC`                  `images.ForwardingReport`
 worker            scheduler      a metric of the heartbeat, `images.METRIC`         `images.Room`
 notebook          worker         options of tasks, in their graphs                  `tasks.CallOptions`, `BatchOptions`
 worker            notebook       events, `tasks.OUTPUT_TOPIC`                       `tasks.Report`

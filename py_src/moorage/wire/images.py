@@ -11,6 +11,9 @@ from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 SHARED_TOPIC = "moorage-shared"
 """Of the events by which workers tell the scheduler what they have mapped."""
 
+FORWARDING_TOPIC = "moorage-forwarding"
+"""Of the events by which workers tell the scheduler how far something is that they send on to other hosts."""
+
 METRIC = "moorage"
 """Of the workers, told with each heartbeat: see `Room`."""
 
@@ -47,6 +50,14 @@ class Forwarded(TypedDict):
 
     there: list[str]
     why: dict[str, str]  # of each of the others, why it does not have it
+
+
+class ForwardingReport(TypedDict):
+    """How far a value is on its way to other hosts."""
+
+    key: Any
+    done: int  # bytes that a host has by now, on average
+    total: int  # bytes that each will have
 
 
 class ImageHandlers(Protocol):

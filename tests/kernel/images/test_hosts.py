@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import sys
 import threading
 
 import numpy as np
 import pytest
 import xxhash
+from dask.utils import parse_bytes
 
 import moorage
 from moorage.images.blocks import PIECE
@@ -311,6 +313,21 @@ def test_what_is_placed_more_widely_goes_to_all_other_hosts_at_once(cluster, wri
     assert on_all(cluster, "x", lambda value: value.flags.writeable) == [writable] * 6
     found = mapped(cluster)
     assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
+
+
+def test_it_is_told_how_many_bytes_have_arrived_of_what_a_worker_sends_on(cluster):
+    x, told = random(24, 10_000_000), []
+    cluster.pin("x", ["b1"], value=x)
+    stop = cluster.subscribe(lambda kind: told.append(cluster.placer.states()["x"].reason))
+    try:
+        cluster.pin("x", EVERYWHERE)
+    finally:
+        stop()
+    words = re.compile(r"; the other hosts have ([\d.]+ \w+) of 76.29 MiB$")
+    arrived = [parse_bytes(found[1]) for reason in told if (found := words.search(reason))]
+    assert arrived
+    assert arrived == sorted(arrived)
+    assert cluster.placement()["x"].reason == ""
 
 
 def test_large_texts_go_that_way_too_and_leave_nothing_behind(cluster):

@@ -85,7 +85,8 @@ class Reconciler:
         self.assigned: dict[Key, str] = {}
         self._dirty: dict[Key, None] = {}
         self.flights = Flights()
-        self._spreads = Spreads(scheduler, self._spread_ended)
+        #: What workers send to several hosts at once.
+        self.spreads = Spreads(scheduler, self._spread_ended)
         #: Of each key that should be everywhere, the present workers that lack it. Kept up to date by each event, so
         #: that such keys cost what changes, and not all workers again and again.
         self.lacking: dict[Key, set[Address]] = {}
@@ -161,7 +162,7 @@ class Reconciler:
         tasks, ws = self._scheduler.tasks, self._scheduler.workers.get(address)
         if ws is None:
             self.flights.worker_gone(address)
-            self._spreads.worker_gone(address)
+            self.spreads.worker_gone(address)
             self._to_ask.pop(address, None)
         present = ws is not None and address in self.view.present
         for key, lacking in self.lacking.items():
@@ -196,11 +197,11 @@ class Reconciler:
             self.assigned.pop(key, None)
             self.lacking.pop(key, None)
             self.flights.end_all(key)
-            self._spreads.forget(key)
+            self.spreads.forget(key)
 
     def coming(self, address: Address) -> list[Key]:
         """Return keys of which a copy is on its way to a worker."""
-        return [*self.flights.to(address), *self._spreads.to(address)]
+        return [*self.flights.to(address), *self.spreads.to(address)]
 
     def ask_again(self) -> list[tuple[Key, Address]]:
         """Ask again for copies that do not arrive; return those keys and their targets.
@@ -236,7 +237,7 @@ class Reconciler:
 
     def close(self) -> None:
         """Stop working."""
-        self._spreads.close()
+        self.spreads.close()
         if self._handle is not None:
             self._handle.cancel()
 
@@ -309,18 +310,18 @@ class Reconciler:
         else:
             self.lacking.pop(key, None)
             lacking, holders = None, frozenset(ws.address for ws in who_has)
-        spreading = self._spreads.of(key)
+        spreading = self.spreads.of(key)
         in_flight = self.flights.of(key) | spreading
         return KeyView(
             key, ts.get_nbytes(), holders, in_flight, bool(ts.waiters), lacking,
-            spreaders(ts), spreading.keys(), self._spreads.in_vain(key),
+            spreaders(ts), spreading.keys(), self.spreads.in_vain(key),
         )  # fmt: skip
 
     def _want(self, action: Replicate) -> None:
         """Have copies asked for, each target once for all its keys."""
         key, sources = action.key, action.sources
         if action.spread:
-            self._spreads.begin(key, sources[0], action.targets)
+            self.spreads.begin(key, sources[0], action.targets)
             return
         nbytes = self._scheduler.tasks[key].get_nbytes()
         self.flights.begin(key, sources[0], action.targets, nbytes)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from moorage._dask.server import ask
 from moorage.plan import Address, Key
 from moorage.scheduler.flights import patience
-from moorage.wire.images import ImageHandlers
+from moorage.wire.images import ForwardingReport, ImageHandlers
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -37,6 +37,7 @@ class Spreads:
         self._ended = ended
         self._on_their_way: dict[Key, dict[Address, Address]] = {}
         self._in_vain: dict[Key, set[Address]] = {}
+        self._progress: dict[Key, tuple[int, int]] = {}
         self._tasks: dict[asyncio.Task[None], Key] = {}
 
     def begin(self, key: Key, source: Address, targets: Iterable[Address]) -> None:
@@ -59,9 +60,22 @@ class Spreads:
         """Return the workers that `key` did not reach."""
         return self._in_vain.get(key, _NONE)
 
+    def note(self, report: ForwardingReport) -> list[Key]:
+        """Note how far something is; return its key."""
+        key = report["key"]
+        if key in self._on_their_way:
+            self._progress[key] = report["done"], report["total"]
+        return [key]
+
+    def progress(self, keys: Iterable[Key]) -> tuple[int, int]:
+        """Return the bytes of keys on their way that each host has by now, on average, and will have."""
+        known = [self._progress[key] for key in keys if key in self._progress] if self._progress else []
+        return sum(done for done, _ in known), sum(total for _, total in known)
+
     def forget(self, key: Key) -> None:
         """Stop waiting for `key`."""
         self._in_vain.pop(key, None)
+        self._progress.pop(key, None)
         if self._on_their_way.pop(key, None):
             for task in [task for task, of in self._tasks.items() if of == key]:
                 task.cancel()
@@ -97,6 +111,7 @@ class Spreads:
         waited_for = {target for target in targets if waiting.pop(target, None)}
         if not waiting:
             self._on_their_way.pop(key, None)
+            self._progress.pop(key, None)
         if source in self._scheduler.workers and (failed := waited_for - there):
             self._in_vain.setdefault(key, set()).update(failed)
         self._ended(key, source, there & waited_for)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from distributed.utils import offload
@@ -22,13 +22,14 @@ from moorage.images.carrier import Carrier, Table
 from moorage.images.format import Image, digests_of, encode
 from moorage.images.mappings import PATIENCE
 from moorage.images.segment import Handle
-from moorage.wire.images import Forwarded, ImageHandlers
+from moorage.wire.images import FORWARDING_TOPIC, Forwarded, ForwardingReport, ImageHandlers
 from moorage.worker.images.sharing import OFF, SMALLEST_SHARED, Sharing
 from moorage.worker.images.spreading import Spreading
 
 _AT_ONCE = 4  # values
 _ASK_SECONDS = 5
 _LOOK = 1.0  # seconds between looks whether the value is still here
+_TELL = 0.2  # seconds between reports of how far it is
 
 
 class _Ahead(NamedTuple):
@@ -103,8 +104,9 @@ class Forwarding:
         if image is None:
             return dict.fromkeys(agents, "there is no memory to share in it")
         digests = image.digests or await offload(digests_of, image.buffers)
+        report, args = self._reporting(key, image.layout.nbytes), connection_args(self._worker)
         told = {"image": image.digest, "sender": self._worker.address}
-        with Spreading(image.buffers, digests, agents, connection_args(self._worker), **told) as spreading:
+        with Spreading(image.buffers, digests, agents, args, report, **told) as spreading:
             running = asyncio.ensure_future(spreading.run())
             try:
                 while not running.done():
@@ -122,6 +124,19 @@ class Forwarding:
                 if not answer:
                     self._ahead[key, address] = _Ahead(value, image, handle, time.monotonic())
             return why
+
+    def _reporting(self, key: Any, nbytes: int) -> Callable[[int, int], None]:
+        """Return what tells the scheduler now and then how far a value of so many bytes is."""
+        told = 0.0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if (now := time.monotonic()) >= told + _TELL:
+                told = now
+                report: ForwardingReport = {"key": key, "done": done * nbytes // max(1, total), "total": nbytes}
+                self._worker.log_event(FORWARDING_TOPIC, report)
+
+        return progress
 
     async def _image_of(self, value: Any) -> Image | None:
         """Return the image that a value is sent as; None if Dask sends it another way, or if there is little in it."""
