@@ -126,6 +126,8 @@ export type PanelVariable = {
   nkeys: number;
   /** its keys are parts of a Dask collection */
   collection: boolean;
+  /** tasks may write to it: each worker needs room for all of it */
+  writable: boolean;
   placement: PlacementDict;
   state: State;
   reason: string;
@@ -255,6 +257,7 @@ export type PanelVariableChange = {
   shared?: number;
   nkeys?: number;
   collection?: boolean;
+  writable?: boolean;
   placement?: PlacementDict;
   state?: State;
   reason?: string;

@@ -71,6 +71,7 @@ export function aVariable(name: string, fields: VariableFields = {}): PanelVaria
     shared: 0,
     nkeys: 1,
     collection: false,
+    writable: false,
     placement: { kind: 'anywhere', copies: 1 },
     state: 'held',
     reason: '',

@@ -301,6 +301,7 @@ describe('a gesture takes the same on both sides', () => {
                 aVariable('x', {
                   nbytes: example.nbytes,
                   shared: example.workers.some(({ shares }) => shares) ? example.sharable : 0,
+                  writable: example.writable ?? false,
                   placement: pin(...example.held),
                   held: Object.fromEntries(example.held.map(name => [name, 1]))
                 })
@@ -311,7 +312,11 @@ describe('a gesture takes the same on both sides', () => {
     );
     const result = preview(state, carry('x'), example.target);
     expect(result.steps).toEqual([{ names: ['x'], placement: example.placement }]);
-    expect(Object.fromEntries(result.own)).toEqual(example.private);
+    const own = new Map(result.own);
+    for (const [name, nbytes] of result.writable) {
+      own.set(name, (own.get(name) ?? 0) + nbytes);
+    }
+    expect(Object.fromEntries(own)).toEqual(example.private);
     expect(Object.fromEntries(result.shared)).toEqual(example.shared);
     expect(result.refusal && 'where' in result.refusal ? result.refusal.where : null).toBe(example.refused);
     expect(previewWords(english, state, carry('x'), example.target, result)).toBe(example.words);

@@ -32,10 +32,12 @@ export interface IGestureExample {
   nbytes: number;
   /** Of these, bytes that workers of a host can share. */
   sharable: number;
+  /** Whether tasks may write to it. */
+  writable?: boolean;
   held: string[];
   target: Target;
   placement: PlacementDict;
-  /** Worker -> bytes for itself. */
+  /** Worker -> bytes for itself, now or when tasks write to what it shares. */
   private: Record<string, number>;
   /** Host -> bytes that its workers share. */
   shared: Record<string, number>;

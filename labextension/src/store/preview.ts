@@ -37,6 +37,8 @@ export interface IPreview {
   readonly own: ReadonlyMap<string, number>;
   /** Host -> bytes of these that its workers would share, and that it does not have yet. */
   readonly shared: ReadonlyMap<string, number>;
+  /** Worker -> bytes that it would share, and that its tasks may write to: it needs as much for itself then. */
+  readonly writable: ReadonlyMap<string, number>;
   /** Bytes that would be copied in all. */
   readonly nbytes: number;
   /** Copies of variables that would be let go. */
@@ -63,6 +65,7 @@ const NOTHING: IPreview = {
   incoming: new Map(),
   own: new Map(),
   shared: new Map(),
+  writable: new Map(),
   nbytes: 0,
   drops: 0,
   loses: [],
@@ -86,6 +89,7 @@ interface IAmounts {
   readonly incoming: Map<string, number>;
   readonly own: Map<string, number>;
   readonly shared: Map<string, number>;
+  readonly writable: Map<string, number>;
 }
 
 /** What dropping `carried` on `target` would do. */
@@ -94,7 +98,7 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
     return { ...NOTHING, refusal: { reason: 'read-only' } };
   }
   const steps = new Map<string, { names: string[]; placement: PlacementDict | null }>();
-  const amounts: IAmounts = { incoming: new Map(), own: new Map(), shared: new Map() };
+  const amounts: IAmounts = { incoming: new Map(), own: new Map(), shared: new Map(), writable: new Map() };
   let drops = 0;
   let no: NoStep = 'already';
   for (const name of carried.names) {
@@ -135,7 +139,7 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
         ? { reason: 'no-workers' }
         : isAtMost
           ? null
-          : firstThatDoesNotFit(state, own, shared)
+          : firstThatDoesNotFit(state, amounts)
   };
 }
 
@@ -155,7 +159,7 @@ function account(
   state: IBoardState,
   name: string,
   placement: PlacementDict | null,
-  { incoming, own, shared }: IAmounts
+  { incoming, own, shared, writable }: IAmounts
 ): number {
   const variable = state.variables.get(name);
   const nbytes = bytesOf(state, name);
@@ -187,6 +191,9 @@ function account(
       continue;
     }
     add(own, name, (nbytes - sharable) * missing);
+    if (variable?.writable === true) {
+      add(writable, name, sharable * missing);
+    }
     // Copies of the same keys are one on a host; keys that are spread are different ones.
     const onHost = sharable * Math.max(0, share - host.there);
     hosts.set(worker.host, share < 1 ? (hosts.get(worker.host) ?? 0) + onHost : onHost);
@@ -306,13 +313,13 @@ function isSome(name: string | undefined): name is string {
   return name !== undefined;
 }
 
-function firstThatDoesNotFit(
-  state: IBoardState,
-  own: ReadonlyMap<string, number>,
-  shared: ReadonlyMap<string, number>
-): Refusal | null {
+function firstThatDoesNotFit(state: IBoardState, { own, shared, writable }: IAmounts): Refusal | null {
   const hosts = new Map(shared);
-  for (const [name, nbytes] of own) {
+  const needed = new Map(own);
+  for (const [name, nbytes] of writable) {
+    add(needed, name, nbytes);
+  }
+  for (const [name, nbytes] of needed) {
     const worker = state.workers.get(name);
     // A paused one is full, and takes its copy when it has let go of something: that is waiting, not refusing.
     if (worker === undefined || worker.status === 'paused') {

@@ -84,6 +84,7 @@ class PanelVariable(TypedDict):
     shared: int  # of these, bytes that lie in memory which a host shares
     nkeys: int
     collection: bool  # its keys are parts of a Dask collection
+    writable: bool  # tasks may write to it: each worker needs room for all of it
     placement: PlacementDict
     state: State
     reason: str
@@ -212,6 +213,7 @@ class PanelVariableChange(TypedDict, total=False):
     shared: int
     nkeys: int
     collection: bool
+    writable: bool
     placement: PlacementDict
     state: State
     reason: str

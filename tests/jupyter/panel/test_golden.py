@@ -74,7 +74,7 @@ def test_a_gesture_has_the_same_magic_on_both_sides(gesture):
 @pytest.mark.parametrize("gesture", example("gestures"), ids=lambda gesture: gesture["what"])
 def test_a_gesture_takes_the_same_on_both_sides(gesture):
     workers = [WorkerInfo(address=f"tcp://{worker['name']}", **worker) for worker in gesture["workers"]]
-    elements = pack(b"", "v", True, True)
+    elements = pack(b"", "v", True, True, writable=gesture.get("writable", False))
     elements.nbytes[:] = [gesture["nbytes"]]
     (key,) = elements.keys
     needed = needs(

@@ -332,6 +332,7 @@ def _on_their_way(
             "shared": 0,
             "nkeys": 1,
             "collection": has_parts(value),
+            "writable": False,
             "placement": placement_to_dict(placement),
             "state": "moving",
             "reason": "being sent from the notebook",

@@ -14,6 +14,7 @@ from moorage.capacity import unspilled, usable
 from moorage.counts import difference as counts_difference
 from moorage.counts import with_workers
 from moorage.kernel.connection.mirror import shown_names
+from moorage.kernel.values.keys import is_writable
 from moorage.wire.panel import (
     PanelCandidate,
     PanelChanged,
@@ -144,6 +145,7 @@ class StateMaker:
             "shared": record["shared"],
             "nkeys": len(record["keys"]),
             "collection": record["structure"]["kind"] == "collection",
+            "writable": bool(record["keys"]) and all(map(is_writable, record["keys"])),
             "placement": placement,
             "state": record["state"],
             "reason": record["reason"],
