@@ -4,7 +4,8 @@ For each process: its open files, connections, segments of shared memory (open o
 memory, after the first rounds and after the last. Exits with 1 if any of it has grown: files, mappings and threads by
 more than a few, connections by more than a few for each worker, memory by more than `--growth` MiB.
 
-Usage: ``python benchmarks/leaks.py [--rounds 1000] [--mb 10] [--workers 2] [--growth 16]``.
+Usage: ``python benchmarks/leaks.py [--rounds 1000] [--mb 10] [--workers 2] [--growth 16]``. Small values go
+another way: ``--rounds 10000 --mb 0.01``.
 """
 
 from __future__ import annotations
