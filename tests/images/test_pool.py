@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from moorage.images.pool import IDLE, Pool
-from moorage.images.segment import attach
+from moorage.images.segment import HEADER, attach
 from moorage.kernel.images import sharing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
@@ -74,6 +74,25 @@ def test_much_larger_memory_is_not_taken_for_a_small_block(pool):
     put(pool, "a", 100 * SIZE).release()
     put(pool, "b", SIZE).release()
     assert len(pool) == 2
+
+
+def test_memory_that_was_got_beforehand_is_what_is_written(pool):
+    give_back = pool.warm_up(SIZE)
+    assert len(pool) == 1
+    lease = put(pool, "a", SIZE - 10)
+    give_back()
+    assert len(pool) == 1
+    assert bytes(held(lease).memory) == b"a" * (SIZE - 10)
+    pool.warm_up(SIZE)  # there is some already
+    assert len(pool) == 1
+
+
+def test_memory_that_was_got_in_vain_goes_back(pool):
+    give_back = pool.warm_up(4 * SIZE)  # more than may be kept
+    assert pool.trim() <= 4 * SIZE + HEADER
+    assert len(pool) == 1
+    give_back()
+    assert len(pool) == 0
 
 
 def test_what_is_mapped_or_leased_stays_when_trimmed(pool, clock):

@@ -2,22 +2,62 @@
 
 Fresh memory is what costs most: the system zeroes each page before it can be written. So segments that nobody maps
 any more are kept for a while, within a limit, and take the next block of about their size, four to nine times
-quicker. The same content is written once, as long as its segment is there.
+quicker. The same content is written once, as long as its segment is there. And where a large block is expected, memory
+for it is got while it is still being read (`Pool.warm_up`).
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from moorage.images.segment import Handle, Part, Segment
+from moorage.images.segment import HEADER, Handle, Part, Segment
 
 IDLE = 30.0
 """Seconds after which memory that nobody maps goes back to the system."""
+_STEP = 4 << 20  # bytes that are got at once: whoever writes waits for no more
 _WASTE = 2  # a segment takes blocks down to this fraction of its capacity
+
+
+class _Warming:
+    """Gets memory for a file until that is done, or ended.
+
+    Parameters
+    ----------
+    fd : int
+        Of a file in memory; is not to be closed meanwhile.
+    size : int
+        Of the file, bytes.
+
+    Attributes
+    ----------
+    nbytes : int
+        That it has got.
+    """
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.nbytes = 0
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, args=(fd, size), name="moorage-warming", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Get no more, and wait until nothing is done any longer."""
+        self._ended = True
+        self._thread.join()
+
+    def _run(self, fd: int, size: int) -> None:
+        while not self._ended and self.nbytes < size:
+            step = min(_STEP, size - self.nbytes)
+            try:
+                os.posix_fallocate(fd, self.nbytes, step)
+            except OSError:  # there is no room: whoever writes will see
+                return
+            self.nbytes += step
 
 
 @dataclass(eq=False)
@@ -25,8 +65,18 @@ class _Entry:
     segment: Segment
     digest: str
     leases: int = 0
+    warming: _Warming | None = None  # as long as the block that it is got for has not come
     free_since: float | None = None
     written: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        self.end_warming()
+        self.segment.close()
+
+    def end_warming(self) -> None:
+        if self.warming is not None:
+            self.warming.end()
+            self.warming = None
 
 
 class Lease:
@@ -110,6 +160,25 @@ class Pool:
                 return Lease(self, entry)
             # whoever was to write it could not; perhaps this one can
 
+    def warm_up(self, nbytes: int) -> Callable[[], None]:
+        """Begin to get memory for a block of so many bytes; return what gives it back if it has not been used by then.
+
+        Raises
+        ------
+        OSError
+            As `lease`.
+        """
+        with self._lock:
+            if not self.limit or self.directory is not None:
+                return lambda: None
+            if (entry := self._warm(nbytes)) is not None:
+                entry.segment.release_lock()
+                return lambda: None
+            self._entries.append(entry := _Entry(Segment(nbytes, reusable=True), ""))
+            entry.written.set()
+            entry.warming = _Warming(entry.segment.fd, HEADER + nbytes)
+            return lambda: self._give_back(entry)
+
     def trim(self) -> int:
         """Give back memory that is not mapped and has not been for long, or is too much; return how many bytes stay.
 
@@ -117,8 +186,11 @@ class Pool:
         """
         with self._lock:
             now, kept = self._clock(), 0
+            got = sum(entry.warming.nbytes for entry in self._entries if entry.warming is not None)
             free = []
             for entry in self._entries:
+                if entry.warming is not None:
+                    continue
                 if entry.leases or not entry.segment.is_free():
                     entry.free_since = None
                     continue
@@ -130,10 +202,10 @@ class Pool:
                 if kept > self.limit or now - (entry.free_since or 0) >= IDLE:
                     kept -= entry.segment.capacity
                     self._entries.remove(entry)
-                    entry.segment.close()
+                    entry.close()
                 else:
                     entry.segment.release_lock()
-            return kept
+            return kept + got
 
     def forget(self, digest: str) -> None:
         """Give what was written as `digest` to nobody else: the value may have been changed meanwhile."""
@@ -147,7 +219,7 @@ class Pool:
         with self._lock:
             for entry in [entry for entry in self._entries if entry.written.is_set()]:
                 self._entries.remove(entry)
-                entry.segment.close()
+                entry.close()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -170,13 +242,14 @@ class Pool:
     ) -> None:
         """Write a segment that is this thread's alone; not under the lock, since it may take seconds."""
         try:
+            entry.end_warming()
             entry.segment.write(parts, nbytes)
             check(entry.segment.get)
             entry.segment.release_lock()
         except BaseException:
             with self._lock:
                 self._entries.remove(entry)
-                entry.segment.close()
+                entry.close()
             raise
         finally:
             entry.written.set()
@@ -188,9 +261,15 @@ class Pool:
             # those that are mapped live on without this process; the others are memory and descriptors to gain
             for entry in [e for e in self._entries if not e.leases]:
                 self._entries.remove(entry)
-                entry.segment.close()
+                entry.close()
             return Segment(nbytes, reusable=self.limit > 0, directory=self.directory)
 
     def _release(self, entry: _Entry) -> None:
         with self._lock:
             entry.leases -= 1
+
+    def _give_back(self, entry: _Entry) -> None:
+        with self._lock:
+            if entry.warming is not None and not entry.leases and entry in self._entries:
+                self._entries.remove(entry)
+                entry.close()

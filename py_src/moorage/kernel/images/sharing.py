@@ -8,6 +8,7 @@ are in one pool for the process, for each kind, see ``images/pool.py``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import weakref
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _ASK_SECONDS = 5
 _TRIM_SECONDS = 5.0
 _MANY = 1000
+_MUCH = 64 << 20  # bytes that take longer to get than a thread to start
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _ELSEWHERE = "it runs on another host than the notebook"
@@ -101,6 +103,20 @@ class Sharing:
                 free = min(own, free if free >= 0 else own) + kept
             judged.append(replace(worker, shares=shares and allowed(), host_free=free))
         return judged
+
+    def expect(self, nbytes: int) -> Callable[[], None]:
+        """Begin to get memory for an image of about so many bytes, which may be written soon, if it is much.
+
+        Returns
+        -------
+        callable
+            Gives it back if it has not been used by then.
+        """
+        near = "" in self._answers.values() and self._directory is None
+        if near and nbytes >= _MUCH and 2 * nbytes < host_free() and (os.cpu_count() or 1) > 1:
+            with contextlib.suppress(OSError):
+                return pool().warm_up(nbytes)
+        return lambda: None
 
     async def share(self, images: Iterable[Image], addresses: Iterable[str]) -> Shared:
         """Write images into shared memory for those workers that can map it. To be used in a ``with``.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from dask.base import is_dask_collection
 from dask.sizeof import sizeof
 from distributed import Future
 
@@ -79,8 +80,21 @@ def size_of(value: Any, image: Image) -> int:
         measured = int(sizeof(value))
     except Exception:  # it contains itself, for instance
         measured = 0
+    if not image.buffers and len(image.stream) <= SMALLEST:
+        return measured
     around = len(image.stream) if len(image.stream) > SMALLEST else 0  # of an array, some words about it
     return max(measured, image.nbytes - len(image.stream) + around)
+
+
+def likely_nbytes(value: Any) -> int:
+    """Return about how many bytes of memory `value` is, where that can be told at once; otherwise 0."""
+    try:
+        if is_dask_collection(value):
+            return 0
+        nbytes = value.memory_usage().sum() if hasattr(value, "memory_usage") else value.nbytes
+        return int(nbytes)
+    except Exception:  # it has no such thing, or it is a property of somebody's class
+        return 0
 
 
 def needs(

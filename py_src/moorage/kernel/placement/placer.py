@@ -28,7 +28,7 @@ from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import forget
 from moorage.kernel.images.steady import TornError
 from moorage.kernel.placement import checks, request, targets
-from moorage.kernel.placement.elements import Elements, pack
+from moorage.kernel.placement.elements import Elements, likely_nbytes, pack
 from moorage.kernel.placement.gather import Bringing
 from moorage.kernel.placement.inventory import means
 from moorage.kernel.placement.loads import is_small, loads_of
@@ -77,7 +77,8 @@ class Placer(Bringing):
         if how.rebind:
             self.check_rebinding(name, value)
         await self._recorded([name])
-        (ready,) = await self._carry_out({name: value}, (), placement, how, timeout)
+        with self._memory_for([value]):
+            (ready,) = await self._carry_out({name: value}, (), placement, how, timeout)
         if how.rebind and name is not None:
             await self.rebind(name, value)
         return ready.elements.structure.put_together([ready.futures[key] for key in ready.elements.keys])
@@ -105,7 +106,8 @@ class Placer(Bringing):
         await self._recorded([*values, *moved])
         there = {name for name, value in values.items() if await self._is_placed(name, value, how)}
         new = {name: value for name, value in values.items() if name not in there}
-        await self._carry_out(new, [*moved, *there], placement, how, timeout)
+        with self._memory_for(new.values()):
+            await self._carry_out(new, [*moved, *there], placement, how, timeout)
         if how.rebind:
             for name, value in values.items():
                 await self.rebind(name, value)
@@ -273,6 +275,14 @@ class Placer(Bringing):
                 raise
             else:
                 return requests
+
+    @contextmanager
+    def _memory_for(self, values: Iterable[Any]) -> Iterator[None]:
+        """Have memory got for values while they are read, so that it is there when they are written."""
+        with ExitStack() as got:
+            for value in values:
+                got.callback(self.link.images.sharing.expect(likely_nbytes(value)))
+            yield
 
     async def _recorded(self, names: Iterable[str | None]) -> None:
         """Wait for earlier placements: one that was broken off must not be recorded after what comes now."""
