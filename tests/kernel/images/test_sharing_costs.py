@@ -111,6 +111,20 @@ def test_a_pin_that_moves_within_a_host_moves_nothing(cluster):
     assert received(cluster, "bob") - before < LITTLE
 
 
+def test_a_worker_that_retires_moves_nothing_of_what_its_host_shares(cluster):
+    x = random(10_000_000)
+    cluster.scale(3)
+    (third,) = {info.name for info in cluster.workers()} - {"alice", "bob"}
+    cluster.pin("x", [third], value=x)
+    before = [received(cluster, name) for name in ("alice", "bob")]
+    cluster.client.retire_workers([address(cluster, third)])
+    assert len(cluster.placement()["x"].holders) == 1
+    assert cluster.client.submit(np.sum, cluster["x"].future).result() == x.sum()
+    after = [received(cluster, name) for name in ("alice", "bob")]
+    assert all(now - then < LITTLE for now, then in zip(after, before, strict=True))
+    assert "shared by" in cluster.sharing("x")["x"]
+
+
 @pytest.mark.parametrize("text", ["x" * 40_000_000, b"x" * 40_000_000], ids=["str", "bytes"])
 def test_a_text_is_sent_by_no_connection_and_each_worker_has_it_once(cluster, text):
     cluster.broadcast(random(100_000), name="before")
