@@ -261,6 +261,8 @@ class Table:
 
         Or whether tasks may write to it: it has to stay as it is, too, since from a disk it would come as another one.
         """
+        if id(value) not in self._entries:  # as most: it is asked of all that comes
+            return False
         image = self.image_of(value)
         if self.is_writable(value):
             return True

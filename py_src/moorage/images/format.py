@@ -131,13 +131,12 @@ def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image
     `read`: takes a buffer and returns its xxh3-128; for who knows it without reading. `copy`: the buffers are copies,
     which nobody writes to. Raises what the pickler raises if something in `value` cannot be pickled.
     """
-    found = _Collector(read, "copied" if copy else "kept")
     if type(value) in _PLAIN:  # they come in lists of ten thousand
         pickled = pickle.dumps(value, 5)
-        return Image(pickled + _trailer_of(0, found.digest(_xxh3(pickled), len(pickled))))
-    file = io.BytesIO()
+        return Image(pickled + _trailer_of(0, _digest(_xxh3(pickled), len(pickled))))
+    found, file = _Collector(read, "copied" if copy else "kept"), io.BytesIO()
     _Pickler(file.write, found).dump(value)
-    digest = found.digest(_xxh3(file.getbuffer()), file.tell())
+    digest = _digest(_xxh3(file.getbuffer()), file.tell(), found.sizes, found.digests)
     file.write(_trailer_of(found.copied, digest))
     return Image(file.getvalue(), tuple(found.buffers), tuple(found.lent), tuple(found.digests))
 
@@ -146,7 +145,7 @@ def fingerprint(value: Any, read: Read | None = None) -> str:
     """Return the digest of the image of `value`, without keeping what is written. `value`, `read`: as for `encode`."""
     file, found = _HashingFile(), _Collector(read, "read")
     _Pickler(file.write, found).dump(value)
-    return found.digest(file.hash.digest(), file.nbytes).hex()
+    return _digest(file.hash.digest(), file.nbytes, found.sizes, found.digests).hex()
 
 
 def decode(stream: bytes | memoryview, buffers: Sequence[Any]) -> Any:
@@ -183,6 +182,14 @@ def digest_of(stream: bytes | memoryview) -> str:
 def copied_of(stream: bytes | memoryview) -> int:
     """Return how many bytes of its buffers a process copies that loads `stream`. Raises as `digest_of`."""
     return int.from_bytes(_trailer(stream)[:8], "little")
+
+
+def _digest(stream: bytes, nbytes: int, sizes: Sequence[int] = (), digests: Sequence[bytes] = ()) -> bytes:
+    """Return the digest of an image, from those of its pickle and of its buffers."""
+    parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
+    for size, digest in zip(sizes, digests, strict=True):
+        parts += [size.to_bytes(8, "little"), digest]
+    return _xxh3(b"".join(parts))
 
 
 def _trailer_of(copied: int, digest: bytes) -> bytes:
@@ -233,7 +240,7 @@ class _Collector:
         self.digests: list[bytes] = []
         self.made: set[int] = set()  # addresses of what was made here
         self.copied = 0
-        self._sizes: list[int] = []
+        self.sizes: list[int] = []
         self._read = read
         self._how = how
 
@@ -255,18 +262,11 @@ class _Collector:
         self._take(memoryview(content), lent=own)
 
     def _take(self, memory: memoryview, *, lent: bool) -> None:
-        self._sizes.append(memory.nbytes)
+        self.sizes.append(memory.nbytes)
         self.digests.append(self._read(memory) if self._read and lent else _xxh3(memory))
         if self._how != "read":
             self.buffers.append(memory)
             self.lent.append(lent)
-
-    def digest(self, stream: bytes, nbytes: int) -> bytes:
-        """Return the digest of the image whose pickle has this digest and size."""
-        parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
-        for size, digest in zip(self._sizes, self.digests, strict=True):
-            parts += [size.to_bytes(8, "little"), digest]
-        return _xxh3(b"".join(parts))
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped

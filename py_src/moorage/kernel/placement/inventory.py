@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ class Inventory:
         self.origins = link.origins
         self.placed: dict[str, Placed] = {}
         self._futures: dict[Any, Future[Any]] = {}
-        self._under_way = Counter[tuple[str, Any]]()  # variable and key of what is being placed
+        self._under_way: list[tuple[str, set[Any]]] = []  # variables that are being placed, and their keys
         self.namespace: dict[str, Any] | None = None  # the notebook's, if there is a notebook
         link.on_gone = self._gone
 
@@ -291,8 +290,9 @@ class Inventory:
 
     def _gone(self, vid: str, keys: Iterable[Any]) -> None:
         """Forget keys that no longer belong to a variable, unless they are just coming back."""
+        coming = [under_way for of, under_way in self._under_way if of == vid]
         for key in keys:
-            if self._under_way[vid, key]:
+            if any(key in under_way for under_way in coming):
                 continue
             self.origins.forget(key, vid)
             self._futures.pop(key, None)

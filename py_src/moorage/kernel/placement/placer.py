@@ -8,7 +8,6 @@ yet, and record the placement. The scheduler does the rest (``moorage.scheduler`
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -330,8 +329,7 @@ class Placer(Bringing):
     def _remembering(self, requests: Sequence[PlacementRequest]) -> Iterator[None]:
         """Know values before they leave, so that they can be asked for from the start; forget them if they do not."""
         new = [one for one in requests if one.value is not NOTHING]
-        lives = [(one.item["vid"], key) for one in new for key in one.elements.keys]
-        self._under_way.update(lives)
+        self._under_way += (coming := [(one.item["vid"], set(one.elements.keys)) for one in new])
         for one in new:
             if one.item["origin"] and not one.elements.futures:
                 self._remember_origins(one.item["vid"], one.elements.keys, one.elements.items, one.elements.images)
@@ -345,7 +343,8 @@ class Placer(Bringing):
                     self.origins.forget(key, one.item["vid"])
             raise
         finally:
-            self._under_way -= Counter(lives)  # keeps only what is still under way
+            for each in coming:
+                self._under_way.remove(each)
         for one in new:
             if one.item["hold"]:
                 nbytes = sum(one.elements.nbytes)

@@ -89,7 +89,7 @@ def take_apart(data: Any, whole: bool = False) -> tuple[Structure, list[Any]]:
         structure, elements = Structure(_BY_ELEMENT[type(data)]), list(data)
     else:
         structure, elements = Structure(), [data]
-    for element in elements:
+    for element in {type(element): element for element in elements}.values():  # it is their type that counts
         _check_placeable(element)
     return structure, elements
 

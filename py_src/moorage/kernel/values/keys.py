@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+_SAYS_SO = "-writable-"
 _WRITABLE = re.compile(r"-writable-[0-9a-f]{32}(-again)*$")
 
 
@@ -15,4 +16,4 @@ def key_of(label: str, digest: str, *, writable: bool = False) -> str:
 
 def is_writable(key: Any) -> bool:
     """Whether tasks may write to the value of a key that `key_of` has made."""
-    return isinstance(key, str) and _WRITABLE.search(key) is not None
+    return isinstance(key, str) and _SAYS_SO in key and _WRITABLE.search(key) is not None

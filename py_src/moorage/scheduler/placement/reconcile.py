@@ -266,6 +266,8 @@ class Reconciler:
             return None
         if (hand := self.assigned.get(key)) is not None:
             placements = (OnWorkers((hand,)), *placements)
+        elif self._rests(ts, placements):
+            return _AT_REST
         step = self._step(placements, self._observe(ts, placements))
         if step.pending and (verdict := self._casualties.verdict(key)):
             step = replace(step, replicate=(), moving=False, wait=(*step.wait, Wait(key, "", verdict)))
@@ -284,6 +286,13 @@ class Reconciler:
         if _outlook(before) != _outlook(step):
             self._changed(key)
         return step
+
+    def _rests(self, ts: TaskState, placements: tuple[Placement, ...]) -> bool:
+        """Whether nothing is to do about a key of which nothing was to do before: as of most, when many come."""
+        key, who_has = ts.key, ts.who_has
+        if not who_has or ts.waiters or key in self.unsettled or key in self.lacking or key in self.flights.by_key:
+            return False
+        return not self.spreads.of(key) and (placements, frozenset(ws.address for ws in who_has)) in self._at_rest
 
     def _step(self, placements: tuple[Placement, ...], observed: KeyView) -> KeyPlan:
         """Return what to do; of keys that are at rest there are many, and few kinds."""
