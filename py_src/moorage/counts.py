@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import TypedDict, TypeVar, cast
 
 from moorage.wire.scheduler import CountsChange, CountsDict
@@ -40,8 +41,9 @@ def counts_of(
     is called.
     """
     if 2 * sum(map(len, keys)) <= len(keys) * len(workers):
-        return {"rest": 0, "others": Counter(name(w) for there in keys for w in there if w in workers)}
-    missing = Counter(name(w) for there in keys if len(there) < len(workers) for w in workers - there)
+        there = Counter(chain.from_iterable(keys))
+        return {"rest": 0, "others": {name(w): n for w, n in there.items() if w in workers}}
+    missing = Counter(name(w) for having in keys if len(having) < len(workers) for w in workers - having)
     return {"rest": len(keys), "others": {worker: len(keys) - n for worker, n in missing.items()}}
 
 

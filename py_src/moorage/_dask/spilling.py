@@ -1,8 +1,9 @@
 """A worker's data: values that Dask keeps in memory or on disk, and those beside them that it never spills.
 
 Relied on, as read in distributed 2026.8.0: a worker's data is a `SpillBuffer` if it may spill, with what is in memory
-in ``fast`` and a ``lock``; it is asked as a mapping, and by ``set_noevict``; an instance may change its class. Data of
-any other kind is left as it is, and then nothing is kept beside it. Without these parts the worker takes no plugin.
+in ``fast``, a `zict.LRU`, and a ``lock``; it is asked as a mapping, and by ``set_noevict``; an instance may change its
+class. Data of any other kind is left as it is, and then nothing is kept beside it. Without these parts the worker takes
+no plugin.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class SharedBuffer(SpillBuffer):
                 self.beside[key] = value
             else:
                 self.beside.pop(key, None)
+                if self._is_new_and_fits(key, value):  # by far quicker, and small values come by the thousand
+                    self.fast.set_noevict(key, value)
+                    return
         if not shared:
             super().__setitem__(key, value)
 
@@ -111,6 +115,11 @@ class SharedBuffer(SpillBuffer):
         return f"SharedBuffer<{self.beside}, {super().__str__()}>"
 
     __repr__ = __str__
+
+    def _is_new_and_fits(self, key: Any, value: Any) -> bool:
+        """Whether nothing has to be written to disk for a value, nor taken from there."""
+        fast: Any = self.fast
+        return not super().__contains__(key) and fast.total_weight + fast.offset + fast.weight(key, value) <= fast.n
 
     def _discard(self, key: Any) -> None:
         if super().__contains__(key):

@@ -60,6 +60,7 @@ class Journal:
         self._workers_marked = True
         self._placed: set[str] = set()
         self._awaited: set[str] = set()
+        self._answered: dict[str, VariableRecord] = {}  # what was said of variables that have not changed since
         self._told: dict[str, VariableRecord] = {}
         self._told_workers: dict[str, WorkerInfo] = {}
         self._handle: asyncio.TimerHandle | None = None
@@ -72,6 +73,8 @@ class Journal:
 
         `later`: they are marked once more when there is more to tell, and nothing has to be told before.
         """
+        for vid in vids if self._answered else ():
+            self._answered.pop(vid, None)
         if self._handle is not None and not placed and all(map(self._dirty.__contains__, vids)):
             return
         self._dirty.update(dict.fromkeys(vids))
@@ -95,6 +98,12 @@ class Journal:
                 self._handle.cancel()
             self._handle = loop.call_at(due, self._send_changes)
 
+    def answer(self, vid: str) -> VariableRecord | None:
+        """Return a variable for an answer; what the next event says of it need not be looked up once more."""
+        if (record := self._record(vid)) is not None:
+            self._answered[vid] = record
+        return record
+
     def count(self) -> None:
         """Note that something is placed or released."""
         self.revision += 1
@@ -107,6 +116,7 @@ class Journal:
     def mark_workers(self) -> None:
         """Look at the workers for the next event."""
         self._workers_marked = True
+        self._answered.clear()
         self.mark()
 
     def subscribe(self, client: str) -> None:
@@ -173,7 +183,7 @@ class Journal:
             self.mark(tuple(self._dirty))
 
     def _compare(self, vid: str, event: Changes) -> None:
-        now, before = self._record(vid), self._told.get(vid)
+        now, before = self._answered.pop(vid, None) or self._record(vid), self._told.get(vid)
         if now is None or now["state"] == "held":
             self._awaited.discard(vid)
         if now is None:

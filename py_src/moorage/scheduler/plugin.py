@@ -175,7 +175,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 await asyncio.sleep(0)
                 self.reconciler.run()
             self.journal.mark([record.vid for record in records], placed=True)
-        variables = {record.vid: self._variable(record.vid) for record in records}
+        variables = {record.vid: self.journal.answer(record.vid) for record in records}
         lacking = [key for load in loads for key in load["keys"] if not is_there(key, self.scheduler)]
         return {"status": "OK", "variables": variables, "revision": self.journal.revision, "lacking": lacking}
 

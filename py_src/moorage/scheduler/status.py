@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from moorage.wire.scheduler import VariableRecord, placement_to_dict
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import WorkerState
+    from distributed.scheduler import TaskState, WorkerState
 
     from moorage.scheduler.desired import Record
     from moorage.scheduler.placement.reconcile import Reconciler
@@ -38,11 +39,12 @@ def standing_of(
         for key, ts in zip(record.keys, known, strict=True)
     )
     holders: list[AbstractSet[WorkerState]] = [(ts and ts.who_has) or _NOBODY for ts in known]
-    lacking = [reconciler.pending(key) for key in record.keys]
+    unsettled = reconciler.unsettled
+    lacking = [reconciler.pending(key) for key in record.keys if key in unsettled] if unsettled else []
     held = counts_of(holders, reconciler.states, lambda ws: str(ws.name))
     pending = counts_of(lacking, view.by_address.keys(), view.name)
     there = sum(map(len, holders))
-    state, reason = _state(record, scheduler, reconciler, origins, there, sum(map(len, lacking)))
+    state, reason = _state(record, known, scheduler, reconciler, origins, there, sum(map(len, lacking)))
     return {
         "vid": record.vid,
         "name": record.name,
@@ -53,7 +55,7 @@ def standing_of(
         "typename": record.typename or _typename(record, scheduler),
         "detail": record.detail,
         "nbytes": nbytes,
-        "shared": sum(map(shared.size, record.keys)),
+        "shared": sum(map(shared.size, record.keys)) if shared.mapped else 0,
         "state": state,
         "reason": reason,
         "held": held,
@@ -68,25 +70,32 @@ def _typename(record: Record, scheduler: Scheduler) -> str:
 
 
 def _state(
-    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, held: int, pending: int
+    record: Record,
+    known: Sequence[TaskState | None],
+    scheduler: Scheduler,
+    reconciler: Reconciler,
+    origins: Restorer,
+    held: int,
+    pending: int,
 ) -> tuple[State, str]:
     of_how_many = f" ({{}} of {len(record.keys)} keys)" if len(record.keys) > 1 else ""
-    if lost := [key for key in record.keys if key in origins.lost]:
+    if origins.lost and (lost := [key for key in record.keys if key in origins.lost]):
         where = origins.last_holder.get(lost[0])
         why = origins.lost[lost[0]]
         last = f"its last copy was on worker {where}; " if where else ""
         return "lost", f"{last}{why}{of_how_many.format(len(lost))}"
-    if failed := [ts for key in record.keys if (ts := scheduler.tasks.get(key)) is not None and ts.state == "erred"]:
+    if failed := [ts for ts in known if ts is not None and ts.state == "erred"]:
         return "lost", f"its computation failed: {failed[0].exception_text}{of_how_many.format(len(failed))}"
-    if unknown := [key for key in record.keys if key not in scheduler.tasks]:
-        return "waiting", f"the scheduler does not know it yet{of_how_many.format(len(unknown))}"
-    if away := [key for key in record.keys if not scheduler.tasks[key].who_has]:
+    if unknown := sum(ts is None for ts in known):
+        return "waiting", f"the scheduler does not know it yet{of_how_many.format(unknown)}"
+    if away := [ts for ts in known if ts is not None and not ts.who_has]:
         if not scheduler.running:
             return "waiting", "the cluster has no running workers"
-        if any(key in origins for key in away):
+        if any(ts.key in origins for ts in away):
             return "moving", f"its value is on its way from the notebook{of_how_many.format(len(away))}"
         return "waiting", f"it is still being computed{of_how_many.format(len(away))}"
-    plans = [reconciler.unsettled[key] for key in record.keys if key in reconciler.unsettled]
+    unsettled = reconciler.unsettled
+    plans = [unsettled[key] for key in record.keys if key in unsettled] if unsettled else []
     state, reason = standing(plans, (held, held + pending))
     if state == "moving" and (way := reconciler.spreads.progress(record.keys))[1]:
         reason += f"; the other hosts have {format_bytes(way[0])} of {format_bytes(way[1])}"

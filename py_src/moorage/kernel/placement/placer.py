@@ -8,7 +8,7 @@ yet, and record the placement. The scheduler does the rest (``moorage.scheduler`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -312,6 +312,11 @@ class Placer(Bringing):
             except asyncio.CancelledError:
                 forget(image for one in requests for image in one.elements.images)
                 raise
+        with collecting_rarely():
+            self._take_up(requests, lacking)
+
+    def _take_up(self, requests: Sequence[PlacementRequest], lacking: Collection[Any]) -> None:
+        """Note the futures of what is placed now; `lacking`: keys that were sent along, and are on no worker."""
         for one in (one for one in requests if one.small or one.along):
             for life, item in zip(one.lives, one.elements.items, strict=True):
                 if life.key not in lacking:

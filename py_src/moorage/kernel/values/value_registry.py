@@ -129,19 +129,23 @@ class ValueRegistry:
         extents = extents_of(value, image) if parts else []
         with self._lock:
             old = self._by_key.get(key)
-            vids = {vid, *(old.vids if old else ())} - {""}
+            vids = {vid} if vid else set()
             if old is not None:
+                vids |= old.vids
                 self._drop(key)
             reference = self._reference(key, value, weak, on_gone)
-            code = has_code(image, extents)
+            fixed = never_changes(value)  # as most, where many come: an atom has no code and no parts
+            code = not fixed and has_code(image, extents)
             origin = _Origin(key, reference, id(value), image.digest, vids, extents, None, set(), code)
             if equal:
                 origin.equal.add(equal)
                 origin.placed = image
-            self._keep(origin, image)
+            if not fixed:
+                self._keep(origin, image)
             self._by_key[key] = origin
             self._keys_of.setdefault(id(value), []).append(key)
-            self._note_places(origin)
+            if extents:
+                self._note_places(origin)
 
     def weaken(self, key: Any, on_gone: Callable[[Any], None]) -> None:
         """Let go of the value of `key` when the notebook does, and call `on_gone` with the key then."""
@@ -292,6 +296,9 @@ class ValueRegistry:
         return len(self._by_key)
 
     def _reference(self, key: Any, value: Any, weak: bool, on_gone: Callable[[Any], None] | None) -> Callable[[], Any]:
+        if not weak:
+            return lambda: value
+
         def gone(reference: weakref.ref[Any]) -> None:
             with self._lock:
                 origin = self._by_key.get(key)
@@ -301,12 +308,10 @@ class ValueRegistry:
                 if on_gone is not None:
                     on_gone(key)
 
-        if weak:
-            try:
-                return weakref.ref(value, gone)
-            except TypeError:
-                pass
-        return lambda: value
+        try:
+            return weakref.ref(value, gone)
+        except TypeError:
+            return lambda: value
 
     def _drop(self, key: Any) -> None:
         origin = self._by_key.pop(key)

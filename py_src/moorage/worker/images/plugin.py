@@ -90,7 +90,7 @@ class ImagesPlugin(WorkerPlugin):
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Called by Dask whenever a task of the worker changes its state."""
-        if finish == "memory":
+        if finish == "memory" and len(self._module.table):
             self._sharing.tell(key)
         elif start == "memory":
             self._forwarding.forget(key)
