@@ -146,6 +146,12 @@ def test_every_action_of_cluster_has_help(action):
         ("cluster", "adapt 2", "minimum and a maximum", "adapt 2 8"),
         ("cluster", "adapt 2 8 --off", "minimum and a maximum", "adapt 2 8"),
         ("scatter", "x --workers a --copies 2", "--copies has no meaning", "%pin NAME"),
+        ("cluster", "start 3", "no argument '3'", "Did you mean -n 3?"),
+        ("cluster", "start 2GB", "no argument '2GB'", "Did you mean --memory 2GB?"),
+        ("cluster", "start alice bob", "no argument 'alice'", "Did you mean --names alice?"),
+        ("cluster", "scale 64GB", "'64GB' is not a whole number", "Did you mean --memory 64GB?"),
+        ("cluster", "scale alice", "'alice' is not a whole number", "Did you mean --remove alice?"),
+        ("memory", "name", "no argument 'name'", "Did you mean --by name?"),
         ("cluster", "stop now", "no argument 'now'", "%cluster stop"),
         ("pin", "x", "--workers", "%pin"),
         ("pin", "--workers alice x", "NAME", "%pin"),
@@ -194,6 +200,24 @@ def test_collections_are_grouped_by_commas():
     read = collections_line.persist("z --on z=alice;")
     assert (read.names, read.on, read.allow_other_workers) == (["z"], [(["z"], ["alice"])], None)
     assert collections_line.compute("z --allow-other-workers").allow_other_workers == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expression"),
+    [
+        ("ddf.v.sum()", "ddf.v.sum()"),
+        ("d.groupby('a', sort=False).v.sum() --on x=alice -o n", "d.groupby('a', sort=False).v.sum()"),
+        ("x.sum(), y.sum();", "x.sum(), y.sum()"),
+        ("f(x, n=-1) --timeout=2", "f(x, n=-1)"),
+        ("x y", ""),
+        ("x, y # both", ""),
+        ("{names} $more 'z'", ""),
+    ],
+)
+def test_what_is_computed_is_a_list_of_names_or_an_expression(line, expression):
+    read = collections_line.compute(line, {"names": ["x"], "more": ["y"]})
+    assert read.expression == expression
+    assert bool(read.names) != bool(expression)
 
 
 def test_a_cell_takes_one_name():

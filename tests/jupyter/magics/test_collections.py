@@ -26,6 +26,30 @@ def test_compute_into_a_name_does_not_wait(notebook):
     assert notebook.names["later"].result(20)[0] == "alice"
 
 
+def test_an_expression_is_computed_as_the_users_own_code(notebook):
+    notebook.run("import dask.array as da\nx = da.ones((8, 8), chunks=4)")
+    assert notebook.value("%compute x.sum(axis=0, keepdims=True).max()") == 8
+    assert notebook.value("%compute x.sum(), (x + 1).sum() --on x=bob") == (64, 128)
+    notebook.run("%compute x.sum() -o total")
+    assert notebook.names["total"].result(20) == 64
+    error, _ = notebook.fail("%compute x.nothing()")
+    assert isinstance(error, AttributeError)
+    error, _ = notebook.fail("%compute x.shape[0]")
+    assert "x.shape[0] makes a int, which is no Dask collection" in str(error)
+    error, _ = notebook.fail("%persist x.sum()")
+    assert "%persist total" in error.remedy
+
+
+def test_what_is_computed_already_is_said_not_to_move(notebook, running):
+    notebook.run("import dask.array as da\nx = da.ones((8, 8), chunks=4)\n%persist x --workers alice\ny = x + 1")
+    wait(futures_of(notebook.names["x"]), 20)
+    said = notebook.run("%persist y --on x=bob")
+    assert "x is computed already: nothing of that moves. To move it: %scatter x --workers bob" in said
+    assert all(holders(running.client, future) == ["alice"] for future in futures_of(notebook.names["x"]))
+    assert "computed already" in notebook.run("%persist x --workers bob")
+    assert "computed already" not in notebook.run("z = x + 2\n%persist z --on z=bob")
+
+
 def test_persist_binds_the_names_to_what_is_on_the_workers(notebook, running):
     notebook.run("import dask.array as da\nx = da.ones((8, 8), chunks=4)\ny = x + 1\n%persist x y --on x=alice y=bob")
     y = notebook.names["y"]

@@ -263,12 +263,13 @@ def test_it_is_told_what_the_notebook_has_no_value_of(panel):
     panel.kernel.run("x = 1\n%broadcast x")
     panel.kernel.run("get_ipython().run_cell_magic('broadcast', 'y', '[1]')")
     panel.kernel.run("get_ipython().run_cell_magic('submit', '-o z --broadcast', '1')")
-    state = panel.see(lambda state: set(state["variables"]) >= {"x", "y", "z"})
-    told = {name: state["variables"][name]["only_on_cluster"] for name in "xyz"}
-    assert told == {"x": False, "y": True, "z": True}
+    panel.kernel.run("nothing = None\n%broadcast nothing")
+    state = panel.see(lambda state: set(state["variables"]) >= {"x", "y", "z", "nothing"})
+    told = {name: state["variables"][name]["only_on_cluster"] for name in ("x", "y", "z", "nothing")}
+    assert told == {"x": False, "y": True, "z": True, "nothing": False}
     panel.kernel.run("y = 5")
     panel.see(lambda state: not state["variables"]["y"]["only_on_cluster"])
-    panel.kernel.run("%release x y z")
+    panel.kernel.run("%release x y z nothing")
 
 
 def test_what_is_on_the_cluster_without_being_placed_is_told_while_somebody_watches(panel):

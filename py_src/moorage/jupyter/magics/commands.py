@@ -375,7 +375,10 @@ class MoorageMagics(Magics):
         for name in names:
             if name not in self.shell.user_ns and name not in controller:
                 known = {*notebook_names(self.shell), *controller}
-                raise UnknownVariableError(name, known, "in the notebook or on the cluster")
+                error = UnknownVariableError(name, known, "in the notebook or on the cluster")
+                if name in {worker.name for worker in controller.workers()}:
+                    error.remedy = f"{name} is a worker: --workers {name}."
+                raise error
 
 
 def show_cluster(controller: ClusterController) -> display.Bundle:

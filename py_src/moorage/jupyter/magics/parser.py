@@ -6,6 +6,7 @@ What each magic takes is ``arguments.py``; how a line becomes words is ``line.py
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import json
 import re
@@ -41,8 +42,26 @@ class Parser(argparse.ArgumentParser):
             kind = "option" if culprit.startswith("-") else "argument"
             near = difflib.get_close_matches(culprit, self.options, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
+            if kind == "argument" and (option := self._option_for(culprit)):
+                hint = f"Did you mean {option} {culprit}? "
             raise ArgumentError(f"{self.prog} has no {kind} {culprit!r} here.", hint + remedy)
+        if (refused := re.match(r"argument \w+: '(.*)' is not ", message)) and (option := self._option_for(refused[1])):
+            remedy = f"Did you mean {option} {refused[1]}? {remedy}"
         raise ArgumentError(f"{self.prog}: {message.replace(QUOTED, '')}.", remedy)
+
+    def _option_for(self, word: str) -> str:
+        """Return an option that `word` would be a value of: one that takes few words, or a list of any."""
+        lists = ""
+        for action in self._actions:
+            if not action.option_strings or action.nargs == 0 or not callable(action.type):
+                continue
+            if action.type is text:
+                lists = lists or (action.option_strings[0] if action.nargs == "+" else "")
+                continue
+            with contextlib.suppress(argparse.ArgumentTypeError):
+                action.type(word)
+                return action.option_strings[0]
+        return lists
 
     @property
     def options(self) -> list[str]:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NO_VALUE = (Variable, type(None))  # what a name means in the notebook of which only the cluster has the value
+_ABSENT: Any = object()
+_NO_VALUE = (Variable, object)  # types of what a name means in the notebook of which only the cluster has the value
 _INTERVAL = 0.05  # seconds between updates
 _LOOK = 0.002  # seconds in which a look at the notebook's variables begins with no further one
 _PAUSE = 0.05  # seconds until it goes on
@@ -261,7 +262,7 @@ class Panel:
             variables=variables,
             owner=controller.placer.owner,
             stale={name for name, known in placed if known.rebound or known.changed},
-            only_on_cluster={name for name, _ in placed if type(namespace.get(name)) in _NO_VALUE},
+            only_on_cluster={name for name, _ in placed if type(namespace.get(name, _ABSENT)) in _NO_VALUE},
             sending={
                 name: {**variable, "reason": part_of(*arriving[name])} if name in arriving else variable
                 for name, variable in self._sending.items()

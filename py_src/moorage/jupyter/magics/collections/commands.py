@@ -10,18 +10,33 @@ from dask.base import is_dask_collection
 from IPython.core.magic import Magics, line_magic, magics_class, output_can_be_silenced
 
 from moorage.controller import registry
-from moorage.errors import InputError, UnknownVariableError, WaitTimeoutError
+from moorage.errors import ArgumentError, InputError, NotPlaceableError, UnknownVariableError, WaitTimeoutError
 from moorage.jupyter import display
-from moorage.jupyter.magics.cells import show_from_users_code
+from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
 from moorage.jupyter.magics.collections.line import ComputeArguments, compute, persist
+from moorage.jupyter.magics.line import quote
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
+from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.waiting import gather, wait_for
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.controller.cluster import ClusterController
+
+
+_KINDS = "Dask arrays, data frames, bags, delayed objects and xarray objects on Dask can be computed."
+
+
+def _is_computed(value: Any) -> bool:
+    """Whether all parts of a collection are on the cluster, or about to be."""
+    if not is_dask_collection(value):
+        return False
+    try:
+        return bool(futures_in(value))
+    except NotPlaceableError:
+        return False
 
 
 @magics_class
@@ -36,18 +51,20 @@ class CollectionMagics(Magics):
     def compute(self, args: ComputeArguments, _: str | None) -> Any:
         """Compute collections, each on the workers named for it."""
         controller = registry.current()
-        collections = [self._collection(name) for name in args.names]
+        collections = self._expression(args.expression) if args.expression else self._named(args.names)
+        what = args.expression or ", ".join(args.names)
+        self._say_what_stays(args)
         futures = controller.compute(collections, **self._where(args))
         if args.output:
             self.shell.user_ns[args.output] = futures[0] if len(futures) == 1 else futures
             return None
         client = controller.client
         try:
-            with self._telling(controller, f"computing {', '.join(args.names)}"):
+            with self._telling(controller, f"computing {what}"):
                 values = wait_for(client, gather, client, futures, within=args.timeout)
         except TimeoutError:
             raise WaitTimeoutError(
-                f"{', '.join(args.names)} was not computed within {args.timeout:g} s, and was cancelled.",
+                f"{what} was not computed within {args.timeout:g} s, and was cancelled.",
                 "Allow more with --timeout, or do not wait: -o NAME.",
             ) from None
         except Exception as error:
@@ -59,7 +76,13 @@ class CollectionMagics(Magics):
     @reads(persist)
     def persist(self, args: ComputeArguments, _: str | None) -> None:
         """Persist collections, each on the workers named for it."""
-        collections = [self._collection(name) for name in args.names]
+        if args.expression:
+            raise ArgumentError(
+                f"%persist binds names to what it keeps, and {args.expression} is none.",
+                f"Write: total = {args.expression}, and then: %persist total",
+            )
+        collections = self._named(args.names)
+        self._say_what_stays(args)
         kept = registry.current().persist(collections, **self._where(args))
         self.shell.user_ns.update(zip(args.names, kept, strict=True))
 
@@ -75,6 +98,31 @@ class CollectionMagics(Magics):
         pairs = [(tuple(map(self._collection, names)), workers) for names, workers in args.on]
         return {"workers": pairs or args.workers, "allow_other_workers": others}
 
+    def _say_what_stays(self, args: ComputeArguments) -> None:
+        """Say which collections are computed already, so that nothing of them moves to where the line says."""
+        where = args.on or ([(args.names, args.workers)] if args.workers else [])
+        for names, workers in where:
+            stay = [name for name in names if _is_computed(self.shell.user_ns.get(name))]
+            if stay:
+                named, verb = ", ".join(stay), "are" if len(stay) > 1 else "is"
+                place = f"%scatter {' '.join(map(quote, stay))} --workers {' '.join(map(quote, workers))}"
+                print(display.printable(f"{named} {verb} computed already: nothing of that moves. To move it: {place}"))
+
+    def _expression(self, expression: str) -> list[Any]:
+        """Return the collections that an expression makes, evaluated as the user's own code."""
+        body = ValueCell(self.shell, expression)
+        if body.waits:
+            raise InputError("What is awaited cannot stand in a line of %compute.", "Bind it to a name first.")
+        value = body.value()
+        collections = list(value) if isinstance(value, list | tuple) else [value]
+        for one in collections or [value]:
+            if not is_dask_collection(one):
+                raise InputError(f"{expression} makes a {type(one).__name__}, which is no Dask collection.", _KINDS)
+        return collections
+
+    def _named(self, names: list[str]) -> list[Any]:
+        return [self._collection(name) for name in names]
+
     def _collection(self, name: str) -> Any:
         namespace = self.shell.user_ns
         if name not in namespace:
@@ -83,7 +131,7 @@ class CollectionMagics(Magics):
         if not is_dask_collection(namespace[name]):
             raise InputError(
                 f"{name} is a {type(namespace[name]).__name__}, which is not a Dask collection.",
-                "Dask arrays, data frames, bags, delayed objects and xarray objects on Dask can be computed.",
+                _KINDS,
             )
         return namespace[name]
 

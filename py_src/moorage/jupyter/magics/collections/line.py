@@ -1,9 +1,9 @@
-"""The lines of `%compute` and `%persist`: names, and where the parts of which collection are computed."""
+"""The lines of `%compute` and `%persist`: names or an expression, and where the parts of which are computed."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from moorage.errors import ArgumentError
@@ -12,6 +12,7 @@ from moorage.jupyter.magics.line import words
 from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, text
 
 _ON = "--on"
+_NAMES = ("$", "{", "'", '"', "#", ";")  # what begins names that are taken from variables, or quoted
 _FORM = "Write: --on x=alice y,z=bob,carol"
 
 
@@ -19,6 +20,7 @@ class ComputeArguments(Arguments):
     """The line of `%compute` or `%persist`."""
 
     names: list[str]
+    expression: str = ""  # in the place of names
     output: str | None = None
     workers: list[str] | None
     allow_other_workers: list[str] | None
@@ -32,10 +34,17 @@ class ComputeArguments(Arguments):
 
 
 class ComputeReader(Reader[ComputeArguments]):
-    """Reads what follows ``--on`` for itself: there a comma joins names, and a space begins anew."""
+    """Reads for itself an expression, and what follows ``--on``: there a comma joins names, and a space begins anew."""
 
     def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> ComputeArguments:
         """Read `line`; see `Reader`."""
+        expression, line = _expression(line, self.parser.options)
+        read = self._options(line, namespace)
+        if expression:
+            read.names, read.expression = [], expression
+        return read
+
+    def _options(self, line: str, namespace: Mapping[str, Any] | None) -> ComputeArguments:
         found = words(line)
         begin = next((word.start for word in found if word.text == _ON), None)
         if begin is None:
@@ -53,6 +62,21 @@ class ComputeReader(Reader[ComputeArguments]):
         return read
 
 
+def _expression(line: str, options: Collection[str]) -> tuple[str, str]:
+    """Return the expression before the options, if that is no list of names, and the line with a name instead."""
+    found = words(line)
+    end = next((word.start for word in found if word.raw.partition("=")[0] in options), len(line))
+    written = line[:end].strip().removesuffix(";").strip()
+    before = [word.raw for word in found if word.start < end]
+    if all(word.isidentifier() or word.startswith(_NAMES) for word in before):
+        return "", line
+    try:
+        compile(written, "", "eval")
+    except (SyntaxError, ValueError):
+        return "", line
+    return written, f"_ {line[end:]}"
+
+
 def _groups(written: str) -> list[tuple[list[str], list[str]]]:
     groups = []
     for word in shlex.split(written.strip().removesuffix(";"), comments=True):
@@ -67,13 +91,16 @@ def _groups(written: str) -> list[tuple[list[str], list[str]]]:
     return groups
 
 
-def _parser(prog: str, description: str, usage: str) -> Parser:
+def _parser(prog: str, description: str, usage: str, names: str = "NAME...") -> Parser:
+    expression = ", or an expression that makes some: ddf.v.sum()" if "|" in names else ""
     parser = Parser(
         prog,
-        usage=f"%(prog)s NAME... [--on NAME[,NAME...]=WORKER[,WORKER...] ...] [--workers W...]\n{usage}",
+        usage=f"%(prog)s {names} [--on NAME[,NAME...]=WORKER[,WORKER...] ...] [--workers W...]\n{usage}",
         description=description,
     )
-    parser.add_argument("names", nargs="+", type=text, metavar="NAME", help="Dask collections of the notebook")
+    parser.add_argument(
+        "names", nargs="+", type=text, metavar="NAME", help=f"Dask collections of the notebook{expression}"
+    )
     parser.add_argument(
         _ON,
         nargs="+",
@@ -98,6 +125,7 @@ def _compute() -> Parser:
         "Compute Dask collections and return the values, each part where --on says. The graph is optimized, but the\n"
         "tasks of what is named there are not merged with those of others.",
         "                [--allow-other-workers [NAME...]] [-o NAME] [--timeout T]",
+        "NAME... | EXPRESSION",
     )
     parser.add_argument("-o", "--output", type=text, metavar="NAME", help="bind the futures to NAME without waiting")
     add_timeout(parser)
