@@ -12,10 +12,12 @@ from typing import Any
 import cloudpickle
 import dask
 import dask.array as da
+import dask.bag as db
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from distributed import futures_of, get_worker, wait
 
 import moorage
@@ -62,8 +64,12 @@ def xyz() -> tuple[Any, Any, Any]:
 def places(workers: Workers, collection: Any) -> set[str]:
     """The workers that have the parts of a persisted collection."""
     wait(futures_of(collection), 60)
-    keys = [future.key for future in futures_of(collection)]
-    return set().union(*(workers.look(lambda s: {str(ws.name) for k in keys for ws in s.tasks[k].who_has}),))
+    return has(workers, *futures_of(collection))
+
+
+def has(workers: Workers, *futures: Any) -> set[str]:
+    """The workers that have any of these."""
+    return workers.look(lambda s: {str(ws.name) for future in futures for ws in s.tasks[future.key].who_has})
 
 
 @pytest.mark.parametrize("where", ["carol", OTHER, ["carol"], [OTHER, "carol"]], ids=str)
@@ -135,6 +141,29 @@ def test_a_frame_is_persisted_on_workers(workers: Workers, cluster: ClusterContr
     kept = cluster.persist(df, workers={df: port if where == "port" else where})
     assert places(workers, kept) == {"alice" if where == "port" else "carol"}
     assert kept.c.sum().compute(scheduler=cluster.client) == sum(range(4, 40)) + 36 * len(where)
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize("kind", ["array", "frame", "bag", "dataset"])
+def test_the_value_is_put_together_where_its_collection_is_computed(
+    workers: Workers, cluster: ClusterController, kind: str, optimize: bool
+) -> None:
+    frame = dd.from_pandas(pd.DataFrame({"a": range(40)}), npartitions=4)
+    x: Any = {
+        "array": lambda: da.ones((8, 8), chunks=4) + 1,
+        "frame": lambda: frame[frame.a > 3],
+        "bag": lambda: db.from_sequence(range(8), npartitions=4).map(str),
+        "dataset": lambda: xr.Dataset({"t": ("x", np.arange(8.0))}).chunk(x=2) + 1,
+    }[kind]()
+    y = x + x if kind != "bag" else x.map(len)
+    on_x, on_y = cluster.compute([x, y], workers=[(x, "carol")], optimize_graph=optimize)
+    wait([on_x, on_y], 60)
+    assert has(workers, on_x) == {"carol"}
+    assert repr(on_x.result(60)) == repr(x.compute(scheduler="sync"))
+    assert repr(on_y.result(60)) == repr(y.compute(scheduler="sync"))
+    on_y = cluster.compute(y, workers=[(x, "carol"), (y, ["alice"])], optimize_graph=optimize)
+    assert repr(on_y.result(60)) == repr(y.compute(scheduler="sync"))
+    assert has(workers, on_y) == {"alice"}
 
 
 def test_arrays_are_named_in_pairs(workers: Workers, cluster: ClusterController) -> None:

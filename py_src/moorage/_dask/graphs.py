@@ -1,9 +1,9 @@
 """Tasks of a graph.
 
 Relied on, as read in dask 2026.8.0: ``dask._task_spec`` has ``Task(key, func, *args)``, whose ``func`` can be read
-again, ``TaskRef(key)``, which stands for the value of a key, and ``Alias``, a task that does nothing but give the value
-of its ``target``. Without them the scheduler plugin does not start, and
-no client is connected.
+again, ``TaskRef(key)``, which stands for the value of a key, ``List``, of what stands for values, and ``Alias``, a task
+that does nothing but give the value of its ``target``. Without them the scheduler plugin does not start, and no client
+is connected.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ PARTS = (
     *parts_of(SUBJECT, "dask._task_spec:Task", has=("func",), calls={"__init__": ("key", "func")}),
     *parts_of(SUBJECT, "dask._task_spec:TaskRef", calls={"__init__": ("key",)}),
     *parts_of(SUBJECT, "dask._task_spec:Alias", has=("target",)),
+    *parts_of(SUBJECT, "dask._task_spec:", has=("List",)),
 )
 
 
@@ -31,6 +32,13 @@ def task(key: Any, function: Callable[..., Any], *args: Any) -> Task:
     from dask._task_spec import Task  # found missing by the check, rather than when moorage is imported
 
     return Task(key, function, *args)
+
+
+def references(keys: Any) -> Any:
+    """Return what stands for the values of keys in nested lists, in such lists."""
+    from dask._task_spec import List
+
+    return List(*map(references, keys)) if isinstance(keys, list) else reference(keys)
 
 
 def reference(key: Any) -> TaskRef:

@@ -161,9 +161,9 @@ class Running(Connected):
         collections : Dask collection, or list of them
         workers : str, list, dict or list of pairs, optional
             Names, hosts or addresses. A dict gives them for collections, or tuples of collections: their own final
-            tasks run there, and what these depend on runs anywhere. Arrays cannot be keys of a dict: write pairs,
-            ``[(x, "alice"), ((y, z), ["bob", "carol"])]``. The graph is optimized, but no task of what is named is
-            merged with those of others.
+            tasks run there, the one that puts its value together included, and what these depend on runs anywhere.
+            Arrays cannot be keys of a dict: write pairs, ``[(x, "alice"), ((y, z), ["bob", "carol"])]``. The graph is
+            optimized, but no task of what is named is merged with those of others.
         allow_other_workers : bool, or list of collections
             Whether tasks may run elsewhere if they must; or those of which collections.
         **options

@@ -12,14 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dask.base import annotate, is_dask_collection
+from dask.base import annotate, is_dask_collection, tokenize
 from dask.core import flatten
 
 from moorage._dask.frames.cutting import can_cut
 from moorage.errors import InputError
 from moorage.kernel.placement.targets import worker_list
 from moorage.kernel.waiting import gather, wait_for
-from moorage.tasks.collections.cut import cut
+from moorage.tasks.collections.cut import cut, put_together
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -78,6 +78,15 @@ def on_workers(
             )
         restrictions.update(dict.fromkeys(own, one.workers))
         loose.update(dict.fromkeys(own, one.loose))
+    if function == client.compute:  # which puts the value of each together of its parts
+        places = {_token(one.collection): one for one in asked}
+        given = collections if several else [collections]
+        own_places = [places.get(_token(collection)) for collection in given if is_dask_collection(collection)]
+        if any(own_places):  # all of them, since Dask warns of graphs of several kinds
+            wanted = [put_together(whole) if is_dask_collection(whole) else whole for whole in wanted]
+            for place, whole in zip(own_places, filter(is_dask_collection, wanted), strict=True):
+                if place is not None:
+                    restrictions[whole.key], loose[whole.key] = place.workers, place.loose
     with warnings.catch_warnings():
         # of Dask's frames: they lose annotations of their layers, and these are not
         warnings.filterwarnings("ignore", "Dask annotations .* detected", UserWarning)
@@ -117,7 +126,7 @@ def _asked(pairs: Iterable[tuple[Any, Any]], others: Any, resolve: Callable[[lis
 
 def _token(collection: Any) -> Any:
     """Return what tells a collection from others: its keys, without making its graph."""
-    return collection.__dask_tokenize__()
+    return tokenize(collection)
 
 
 def _each(collections: Any, argument: str) -> Iterable[Any]:

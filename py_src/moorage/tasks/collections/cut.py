@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from dask import config
 from dask.core import flatten
@@ -15,6 +16,7 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.utils import ensure_dict
 
+from moorage._dask import graphs
 from moorage._dask.frames import cutting
 
 
@@ -59,6 +61,16 @@ def cut(collections: Sequence[Any], named: Sequence[Any]) -> tuple[list[Any], li
         for i, end in enumerate(ends):
             keys[i].update(end)
     return result, [cutting.with_aliases(graph, of_one) if of_one else set() for of_one in keys]
+
+
+def put_together(collection: Any) -> Delayed:
+    """Return an object whose computed value is that of a collection, by a last task that has a key of its own."""
+    if isinstance(collection, Delayed):
+        return collection
+    function, more = collection.__dask_postcompute__()
+    key = f"finalize-{uuid4().hex}"
+    last = graphs.task(key, function, graphs.references(collection.__dask_keys__()), *more)
+    return Delayed(key, {**ensure_dict(collection.__dask_graph__()), key: last})
 
 
 def _by_optimizer(collections: Sequence[Any], frames: Iterable[int]) -> list[list[int]]:
