@@ -236,6 +236,10 @@ class Running(Connected):
         """
         return self._run(lambda: self._explainer.memory(most), asynchronous)
 
+    def memory_effort(self) -> float:
+        """Return the seconds of the scheduler's CPU that `memory` would take now, about, which is quick to say."""
+        return float(self._run(lambda: self._explainer.effort()))
+
     def transfers(
         self, since: Transfers | Moment | None = None, settle: float = 0.0, asynchronous: bool | None = None
     ) -> Any:

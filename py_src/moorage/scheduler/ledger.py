@@ -29,6 +29,9 @@ Entry: TypeAlias = tuple[NameKind, tuple[Label, ...]]
 """What a key is given to: a kind, and whose it is under which names."""
 
 _PUBLISHED = "published-"
+_A_COPY = 1e-6  # seconds of CPU that it takes to count one
+_A_WORKER = 1e-5
+_PORTION = 500  # copies that are counted without a look at the time
 _OURS = "moorage-"  # clients in whose name placed keys are held
 
 
@@ -89,10 +92,12 @@ class Ledger:
         others, which are smaller, are one.
         """
         begun = thread_time()
+        signs = self._signs_of_names()
         on_disk = {address: {plain_key(key): sizes for key, *sizes in keys} for address, keys in spilled.items()}
-        counts = self._counts = self._still_good(on_disk)
-        async for ws, ts in in_slices(self._uncounted(counts)):
-            self._count(counts[ws].entries, ws, ts, on_disk.get(ws.address, {}).get(ts.key))
+        counts = self._still_good(signs, on_disk)
+        self._counts, self._signs = counts, signs
+        async for ws, tasks in in_slices(self._uncounted(counts)):
+            self._count(counts[ws].entries, ws, tasks, on_disk.get(ws.address, {}))
         counted: dict[Entry, Counted] = {}
         workers: list[LedgerWorker] = []
         for ws in self._scheduler.workers.values():
@@ -111,16 +116,19 @@ class Ledger:
             "names": [*names[:most], *_together(names[most:])],
         }
 
-    def _still_good(self, on_disk: Mapping[Address, Any]) -> dict[WorkerState, OfWorker]:
+    async def effort(self) -> float:
+        """Return the seconds of CPU that an answer would take, about."""
+        known = self._still_good(self._signs_of_names(), {})
+        copies = sum(len(ws.has_what) for ws in self._scheduler.workers.values() if ws not in known)
+        return copies * _A_COPY + len(self._scheduler.workers) * _A_WORKER
+
+    def _still_good(self, signs: Any, on_disk: Mapping[Address, Any]) -> dict[WorkerState, OfWorker]:
         """Return what was counted before of workers on which nothing has changed since.
 
         That is seen by a few numbers: a worker that has got and lost keys of the same number and bytes in all, of which
         no client and no name knows, would be taken for one that has not.
         """
-        wanted = tuple((client, len(cs.wants_what)) for client, cs in self._scheduler.clients.items())
-        signs = self._told, frozenset(self._desired.records), len(self._desired.by_key), wanted
-        before, self._signs = self._signs, signs
-        if signs != before:
+        if signs != self._signs:
             return {}
         return {
             ws: counts
@@ -130,31 +138,55 @@ class Ledger:
             and counts.signs == self._signs_of(ws)
         }
 
+    def _signs_of_names(self) -> tuple[Any, ...]:
+        wanted = tuple((client, len(cs.wants_what)) for client, cs in self._scheduler.clients.items())
+        return self._told, frozenset(self._desired.records), len(self._desired.by_key), wanted
+
     def _signs_of(self, ws: WorkerState) -> tuple[int, ...]:
         return ws.nbytes, len(ws.has_what), ws.metrics["spilled_bytes"]["disk"], self._shared.held_by(ws)
 
-    def _uncounted(self, counts: dict[WorkerState, OfWorker]) -> Iterator[tuple[WorkerState, TaskState]]:
-        """Yield the copies on workers that have no place in `counts`, and make that."""
+    def _uncounted(self, counts: dict[WorkerState, OfWorker]) -> Iterator[tuple[WorkerState, list[TaskState]]]:
+        """Yield the copies on workers that have no place in `counts`, some at a time, and make that."""
         for ws in [ws for ws in self._scheduler.workers.values() if ws not in counts]:
             counts[ws] = OfWorker(self._signs_of(ws))
-            for ts in list(ws.has_what):
-                yield ws, ts
+            tasks = list(ws.has_what)
+            for begin in range(0, len(tasks), _PORTION):
+                yield ws, tasks[begin : begin + _PORTION]
 
     def _count(
-        self, entries: dict[Entry, list[int]], ws: WorkerState, ts: TaskState, disk: Sequence[int] | None
+        self,
+        entries: dict[Entry, list[int]],
+        ws: WorkerState,
+        tasks: Iterable[TaskState],
+        disk: Mapping[Key, Sequence[int]],
     ) -> None:
-        """Count a copy."""
-        entry = self._entry(ts)
-        at = entries.get(entry)
-        if at is None:
-            at = entries[entry] = [0, 0, 0, 0]
-        holders = ts.who_has or ()
-        at[0] += len(holders) < 2 or next(iter(holders)) is ws  # a key counts once
-        shared = min(max(ts.nbytes, 0), self._shared.share(ts.key, ws.address)) if ts.key in self._shared else 0
-        was, written = disk or (0, 0)
-        at[1] += max(0, ts.nbytes - shared - was)
-        at[2] += written
-        at[3] += shared
+        """Count copies on a worker.
+
+        Those of one group that one client wants have one entry, unless they are placed or have names one by one.
+        """
+        placed, named, shared = self._desired.by_key, self._by_key, self._shared
+        alike: dict[tuple[int, int], list[int]] = {}
+        for ts in tasks:
+            key, wants, holders = ts.key, ts.who_wants or (), ts.who_has or ()
+            if len(wants) == 1 and key not in placed and key not in named:
+                (client,) = wants
+                same = id(ts.group), id(client)
+                at = alike.get(same)
+                if at is None:
+                    at = alike[same] = entries.setdefault(self._entry(ts), [0, 0, 0, 0])
+            else:
+                at = entries.setdefault(self._entry(ts), [0, 0, 0, 0])
+            at[0] += len(holders) < 2 or next(iter(holders)) is ws  # a key counts once
+            nbytes = max(0, ts.nbytes)
+            if key in shared:
+                mapped = min(nbytes, shared.share(key, ws.address))
+                nbytes -= mapped
+                at[3] += mapped
+            if key in disk:
+                was, written = disk[key]
+                nbytes = max(0, nbytes - was)
+                at[2] += written
+            at[1] += nbytes
 
     def _entry(self, ts: TaskState) -> Entry:
         """Return to what a key is given."""

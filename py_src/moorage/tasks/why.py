@@ -60,6 +60,10 @@ class Explainer:
         if self._watch is not None:
             self._watch.close()
 
+    async def effort(self) -> float:
+        """Return the seconds of CPU that `memory` would take the scheduler now, about."""
+        return await self._asking.effort()
+
     async def memory(self, most: int = 1000) -> Memory:
         """Return what fills the workers' memory, with so many names at most."""
         return await self._asking.memory(await self._placer.link.workers(), most)

@@ -71,3 +71,7 @@ class LedgerHandlers(Protocol):
     ) -> LedgerReply:
         """Return bytes by name and worker; `spilled` by address of the worker."""
         ...
+
+    async def moorage_effort(self) -> float:
+        """Return the seconds of CPU that the answer to ``moorage_ledger`` would take, about."""
+        ...

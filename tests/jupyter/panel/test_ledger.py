@@ -1,8 +1,11 @@
 """What fills the workers' memory without being placed, in the panel's form."""
 
+import threading
+import time
+
 import dask.array as da
 
-from moorage.jupyter.panel.ledger import pause_after, rows_of
+from moorage.jupyter.panel.ledger import PanelLedger, pause_after, rows_of
 from moorage.kernel.ledger.memory import Bytes, Memory, NamedMemory
 
 
@@ -51,6 +54,28 @@ def test_others_data_tasks_and_small_names_are_other_data():
         ("rest", ""),
     ]
     assert named == {}
+
+
+def test_after_a_long_answer_it_rests_until_the_next_would_be_short_or_it_is_told_to_begin_anew():
+    costs, asked = [3.0], []
+    answered = threading.Semaphore(0)
+
+    def answer():
+        asked.append(time.monotonic())
+        answered.release()
+        return Memory((), (), seconds=3.0)
+
+    ledger = PanelLedger(answer, lambda: costs[-1], dict, lambda: None)
+    try:
+        ledger.ask()
+        assert answered.acquire(timeout=5)
+        assert not answered.acquire(timeout=1.5)  # nothing has asked
+        ledger.ask()
+        assert not answered.acquire(timeout=1.5)
+        costs.append(0.001)  # most was deleted
+        assert answered.acquire(timeout=5)
+    finally:
+        ledger.close()
 
 
 def test_several_names_of_the_same_keys_are_one_row():

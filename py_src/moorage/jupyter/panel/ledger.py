@@ -1,14 +1,17 @@
 """What fills the workers' memory without being placed, as the panel shows it: a row a name, and two sums a worker.
 
 `PanelLedger` asks the cluster when something has changed there and somebody looks: at most once a second, and less
-often where that is work for the scheduler. Nothing of the size of names times workers goes to a panel.
+often where that is work for the scheduler, until there is less of it. Nothing of the size of names times workers goes
+to a panel.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
 
@@ -29,18 +32,21 @@ _MOST_ON = 2
 class PanelLedger:
     """The ledger of the current cluster, as of the last answer.
 
-    `memory`: asks the cluster; returns None if there is none to ask. Called in a thread of its own. `namespace`:
-    returns the notebook's variables. `on_change`: called after each answer. `named`: worker -> bytes of its
-    collections, and of its futures and results, none of them placed.
+    `memory`: asks the cluster; returns None if there is none to ask. Called in a thread of its own. `effort`: returns
+    the seconds of CPU that `memory` would take the scheduler now, about. `namespace`: returns the notebook's variables.
+    `on_change`: called after each answer. `named`: worker -> bytes of its collections, and of its futures and results,
+    none of them placed.
     """
 
     def __init__(
         self,
         memory: Callable[[], Memory | None],
+        effort: Callable[[], float],
         namespace: Callable[[], Mapping[str, Any]],
         on_change: Callable[[], None],
     ) -> None:
         self._memory = memory
+        self._effort = effort
         self._namespace = namespace
         self._on_change = on_change
         self._asked = Event()
@@ -90,7 +96,19 @@ class PanelLedger:
             if of is self._of:
                 self.rows, self.named = rows, named
                 self._on_change()
-            self._at_once.wait(pause)
+            self._rest(pause)
+
+    def _rest(self, pause: float) -> None:
+        """Wait, but not until the end if much has been deleted, so that the next answer takes the scheduler less."""
+        begun = time.monotonic()
+        while not self._at_once.wait(min(_INTERVAL, max(0.0, begun + pause - time.monotonic()))):
+            rested = time.monotonic() - begun
+            if rested >= pause:
+                return
+            if self._asked.is_set():
+                with suppress(MoorageError):
+                    if _SHARE * self._effort() <= rested:
+                        return
 
 
 def pause_after(memory: Memory | None) -> float:

@@ -52,7 +52,7 @@ class Panel:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.candidates = Candidates()
-        self._ledger = PanelLedger(self._memory, lambda: shell.user_ns, self.touch)
+        self._ledger = PanelLedger(self._memory, self._memory_effort, lambda: shell.user_ns, self.touch)
         self._lock = RLock()
         self._listeners: list[Listener] = []
         self._watchers: dict[Hashable, int] = {}  # who wants to see candidates -> from how many bytes on
@@ -237,6 +237,10 @@ class Panel:
             return None
         memory: Memory = controller.memory()
         return memory
+
+    def _memory_effort(self) -> float:
+        controller = self._controller
+        return 0.0 if controller is None or controller.lost else controller.memory_effort()
 
     def _facts(self) -> Facts:
         controller = self._controller

@@ -51,6 +51,10 @@ class Asking:
         asking = scheduler_of(self._client).moorage_ledger(client=self._client.id, spilled=spilled, most=most)
         return memory_of(await answer(self._client, asking), self._owner)
 
+    async def effort(self) -> float:
+        """Return the seconds of the scheduler's CPU that an answer would take, about."""
+        return float(await answer(self._client, scheduler_of(self._client).moorage_effort()))
+
     async def tell(self) -> None:
         """Tell the scheduler which keys the names keep now."""
         async with self._turn:

@@ -14,11 +14,11 @@ from moorage.errors import ArgumentError, InputError, NotPlaceableError, Unknown
 from moorage.jupyter import display
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
 from moorage.jupyter.magics.collections.line import ComputeArguments, compute, persist
-from moorage.jupyter.magics.line import quote
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
 from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.waiting import gather, wait_for
+from moorage.magic import quote
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
