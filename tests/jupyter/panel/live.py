@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -117,8 +118,9 @@ class LiveKernel:
 
     # Messages
 
-    def send(self, kind, content, subshell=None):
+    def send(self, kind, content, subshell=None, seconds_ago=0):
         message = self.client.session.msg(kind, content)
+        message["header"]["date"] -= timedelta(seconds=seconds_ago)
         message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
 

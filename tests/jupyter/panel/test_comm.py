@@ -182,6 +182,17 @@ def test_a_reloaded_page_replaces_its_comms_and_leaks_none(panel):
     assert panel.ask("snapshot")["ok"]
 
 
+@pytest.mark.parametrize("target", ["moorage.push", "moorage.rpc"])
+def test_what_a_page_sent_before_it_was_reloaded_and_comes_after_replaces_nothing(panel, target):
+    assert panel.ask("snapshot")["ok"]
+    content = {"comm_id": f"late {target}", "target_name": target, "data": panel.opened}
+    panel.kernel.send("comm_open", content, subshell=panel.subshell, seconds_ago=10)
+    assert panel.closed(content["comm_id"])["reason"] == "replaced"
+    assert panel.ask("snapshot")["ok"]
+    panel.kernel.run("x = 1\n%pin x --workers bob")
+    panel.see(held("x", "bob"))
+
+
 def test_another_version_is_refused_with_a_reason(cluster):
     panel = Page(cluster, "old", protocol=0, rpc=False)
     closed = panel.closed()

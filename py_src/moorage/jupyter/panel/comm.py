@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ HELLO = "moorage.hello"
 
 _UNLOADED: PanelClosed = {"reason": "unloaded", "message": ""}
 _REPLACED: PanelClosed = {"reason": "replaced", "message": ""}
+_LATEST = timedelta(minutes=1)  # no message is later than that; a clock may have been set back
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +66,7 @@ class PanelChannel:
         self._lock = RLock()
         self._pushers: dict[str, _Pusher] = {}  # by tab
         self._answerers: dict[str, BaseComm] = {}  # by tab
+        self._begun: dict[tuple[str, str], datetime] = {}  # when the latest comm was sent, by target and tab
         self._closed = False
         manager = comm.get_comm_manager()
         manager.register_target(PUSH, self._on_push)
@@ -113,9 +116,14 @@ class PanelChannel:
         """Give how a panel introduces itself, under the lock; None if nothing is opened."""
         opened = _welcome(channel, message)
         with self._lock:
-            if opened is not None and self._closed:  # meanwhile: comms are opened on another thread
-                _close(channel, _UNLOADED)
-                opened = None
+            if opened is not None:  # by a thread: each page has one, so that what it sent first may come last
+                of, sent = (channel.target_name, opened["tab"]), message["header"]["date"]
+                late = timedelta(0) < self._begun.get(of, sent) - sent < _LATEST
+                if self._closed or late:
+                    _close(channel, _UNLOADED if self._closed else _REPLACED)
+                    opened = None
+                else:
+                    self._begun[of] = sent
             yield opened
 
     def _on_request(self, channel: BaseComm, tab: str, read_only: bool, message: dict[str, Any]) -> None:
