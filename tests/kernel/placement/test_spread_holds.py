@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import dask.array as da
 import numpy as np
 import pytest
+from dask.bag import Bag
 from distributed import futures_of, wait
 
 import moorage
 from moorage.controller.cluster import ClusterController
+from moorage.errors import LostError
 from tests.helpers import eventually
 from tests.workers import Workers
 
@@ -29,6 +31,39 @@ def cluster(workers: Workers) -> Iterator[ClusterController]:
     cluster = moorage.attach(workers.address)
     yield cluster
     cluster.close()
+
+
+def even_over(cluster: ClusterController, *workers: str) -> bool:
+    """Whether x is on these workers and nowhere else, within a tenth of even by bytes."""
+    shares = cluster["x"].parts.by_worker
+    nbytes = [shares[worker].nbytes for worker in shares]
+    return sorted(shares) == sorted(workers) and max(nbytes) <= 1.1 * sum(nbytes) / len(workers)
+
+
+def test_parts_without_origin_are_said_to_be_lost_and_the_others_spread_evenly(
+    workers: Workers, cluster: ClusterController
+) -> None:
+    parts = [[i] * int(n) for i, n in enumerate(np.random.default_rng(0).integers(50, 150, PARTS))]
+    futures = cluster.client.scatter(parts, hash=False)
+    x = Bag({("x", i): future for i, future in enumerate(futures)}, "x", PARTS)
+    cluster.scatter(x, "x", workers=["alice", "bob"], keep_origin=False)
+    eventually(lambda: cluster.placement()["x"].state == "held" and even_over(cluster, "alice", "bob"), 60)
+    gone = cluster["x"].parts.by_worker["bob"].parts
+    workers.kill("bob")
+    eventually(lambda: cluster.placement()["x"].state == "lost", 30)
+    state = cluster.placement()["x"]
+    assert f"({gone} of {PARTS} keys)" in state.reason
+    assert "worker bob" in state.reason
+    assert cluster.why("x").state == "lost"
+    eventually(lambda: even_over(cluster, "alice", "bob"), 60)
+    there = [part for part in cluster["x"].parts if part.workers]
+    assert len(there) == PARTS - gone
+    assert cluster.client.gather(futures[there[0].index]) == parts[there[0].index]
+    lost = next(part.index for part in cluster["x"].parts if not part.workers)
+    with pytest.raises(LostError, match="x"):
+        cluster.gather("x")
+    with pytest.raises(LostError):
+        cluster["x"].futures[lost].result(20)
 
 
 def test_parts_are_even_with_the_fewest_bytes_moved_and_stay_so_through_a_kill(

@@ -149,11 +149,12 @@ class Dealer:
         return {key: at for key, at in moves if at is not None and self._holders(key) != [at]}
 
     def _sizes(self, record: Record) -> list[int]:
-        """Return the bytes of each part; of what is not computed yet, what the others have on average."""
+        """Return the bytes of each part: of what is not there yet what others have on average, of what is lost 0."""
+        found = [self._scheduler.tasks.get(key) for key in record.keys]
+        lost = [ts is not None and ts.state == "erred" for ts in found]
         if record.spread == "blocks":
-            return [1] * len(record.keys)
-        tasks = self._scheduler.tasks
-        sizes = [ts.nbytes if (ts := tasks.get(key)) is not None else -1 for key in record.keys]
+            return [int(not gone) for gone in lost]
+        sizes = [0 if gone else ts.nbytes if ts is not None else -1 for ts, gone in zip(found, lost, strict=True)]
         known = [size for size in sizes if size >= 0]
         usual = max(1, sum(known) // len(known)) if known else 1
         return [size if size >= 0 else usual for size in sizes]
