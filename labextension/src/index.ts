@@ -9,12 +9,14 @@ import { IConsoleTracker } from '@jupyterlab/console';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CommandIDs, PALETTE, addCommands } from './commands';
 import { ActiveDocument } from './panel/following';
 import { PlacementPanel } from './panel/panel';
 import { PanelSettings } from './panel/settings';
+import { StatusItem } from './panel/statusItem';
 import { KernelSessions } from './sessions';
 import { IPlacements } from './tokens';
 import { offerTranslation } from './translate';
@@ -22,6 +24,7 @@ import { offerTranslation } from './translate';
 const ID = 'moorage:plugin';
 const SIDE = 'moorage-panel';
 const TAB = 'moorage-tab';
+const STATUS = 'moorage:status';
 
 const plugin: JupyterFrontEndPlugin<IPlacements> = {
   id: ID,
@@ -29,7 +32,15 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
   autoStart: true,
   provides: IPlacements,
   requires: [INotebookTracker],
-  optional: [IConsoleTracker, ITranslator, ISettingRegistry, ICommandPalette, ILauncher, ILayoutRestorer],
+  optional: [
+    IConsoleTracker,
+    ITranslator,
+    ISettingRegistry,
+    ICommandPalette,
+    ILauncher,
+    ILayoutRestorer,
+    IStatusBar
+  ],
   activate: (
     app: JupyterFrontEnd,
     notebooks: INotebookTracker,
@@ -38,7 +49,8 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
     registry: ISettingRegistry | null,
     palette: ICommandPalette | null,
     launcher: ILauncher | null,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    statusBar: IStatusBar | null
   ): IPlacements => {
     const trans = (translator ?? nullTranslator).load('moorage');
     offerTranslation(trans);
@@ -98,6 +110,14 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
       openTab,
       insertCell: source => document.insertCell(source),
       canInsert: () => document.canInsert
+    });
+    const status = new StatusItem(placements, trans, () => app.shell.activateById(SIDE));
+    statusBar?.registerStatusItem(STATUS, {
+      item: status,
+      align: 'left',
+      rank: 100,
+      isActive: () => status.isActive,
+      activeStateChanged: status.isActiveChanged
     });
     if (restorer !== null) {
       void restorer.restore(tabs, { command: CommandIDs.openTab, name: () => TAB });

@@ -1,0 +1,30 @@
+"""What works while the panel is closed: the commands, and the item of the status bar."""
+
+from playwright.sync_api import expect
+
+from tests.panel.conftest import SCREENSHOTS
+
+PLACED = """
+import time
+deadline = time.monotonic() + 60
+while 'grid' not in cluster or cluster.placement()['grid'].holders != ['bob']:
+    assert time.monotonic() < deadline, list(cluster)
+    time.sleep(0.05)
+"""
+
+
+def test_commands_and_the_status_bar_work_after_a_reload(kernel, open_desk):
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk = open_desk()
+    desk.command("application:toggle-right-area")
+    expect(desk.board).to_have_count(0)
+    desk.page.reload()
+    desk.wait_for_notebook()
+    item = desk.page.locator("[data-moorage-status] button")
+    expect(item).to_contain_text("4 workers", timeout=60_000)
+    expect(desk.board).to_have_count(0)
+    desk.command("moorage:place", name="grid", worker="bob")
+    kernel.run(PLACED)
+    desk.page.screenshot(path=SCREENSHOTS / "status.png")
+    item.click()
+    desk.holds("grid", "bob")
