@@ -1,6 +1,7 @@
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 
+import type { PanelNamedMemory } from '../../labextension/src/protocol';
 import { aState, aVariable, aWorker, atWork, byName } from './examples';
 import { magic, row, said, show, user, worker } from './onBoard';
 import type { PretendKernel } from './pretend';
@@ -57,9 +58,15 @@ describe('why something is as it is', () => {
     expect(asked(kernel)).toEqual([about]);
   });
 
-  it('cannot be asked of what is another notebook’s', async () => {
-    const kernel = show(atWork());
+  it('cannot be asked of what is another notebook’s, or of what no variable has', async () => {
+    const state = atWork();
+    for (const name of ['Out[3]', 'without a name']) {
+      state.ledger[name] = { ...state.ledger['r'], name } as PanelNamedMemory;
+    }
+    const kernel = show(state);
     await user.click(named('keys of other.ipynb'));
+    await user.click(named('Out[3]'));
+    await user.click(named('without a name'));
     expect(asked(kernel)).toEqual([]);
   });
 

@@ -2,10 +2,13 @@
 import type { PanelNamedMemory } from '../protocol';
 import type { IBoardState } from './state';
 
+/** What "Out[3]" and "without a name" are not. */
+const IDENTIFIER = /^[\p{ID_Start}_]\p{ID_Continue}*$/u;
+
 /** The name that the notebook has for something on the cluster, by which the kernel is asked; null: it has none. */
 export function nameInNotebook({ kind, owner, name }: PanelNamedMemory): string | null {
   const [first = ''] = name.split(', ');
-  return owner === '' && (kind === 'collection' || kind === 'result') && !first.startsWith('Out[')
+  return owner === '' && (kind === 'collection' || kind === 'result') && IDENTIFIER.test(first)
     ? first
     : null;
 }
