@@ -1,5 +1,6 @@
 """What the tests of this folder share: the cluster of two workers, and the variables of a script."""
 
+import gc
 import sys
 
 import pytest
@@ -18,4 +19,6 @@ def names(monkeypatch):
 
     main = Main()
     monkeypatch.setitem(sys.modules, "__main__", main)
-    return vars(main)
+    yield vars(main)
+    vars(main).clear()
+    gc.collect()  # what is in a cycle would be on the cluster in the next test

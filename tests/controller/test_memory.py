@@ -209,9 +209,9 @@ def test_what_is_spilled_is_told_apart(names):
 
 
 def test_a_worker_that_is_short_of_memory_is_named_until_there_is_room(cluster, names):
-    early = {"spill": False, "pause": 0.2, "terminate": False}  # of 1 GB; workers themselves have Dask's defaults
+    early = {"spill": False, "pause": 0.35, "terminate": False}  # of 1 GB; workers themselves have Dask's defaults
     with dask.config.set({f"distributed.worker.memory.{verb}": at for verb, at in early.items()}):
-        names["big"] = cluster.client.map(make, [50 * MB] * 3, workers=["alice"], pure=False)
+        names["big"] = cluster.client.map(make, [100 * MB] * 3, workers=["alice"], pure=False)
         eventually(lambda: cluster.notices)
         (notice,) = cluster.notices.values()
         assert notice["message"].startswith("Worker alice is about to pause: big takes ")
