@@ -71,7 +71,7 @@ def main() -> None:
                 globals()["right"] = right = frame(client, "r", args.size / 2, args.parts)
                 if arm == "together":
                     cluster.scatter(right, "right", like=left)
-                before, in_logs, begun = cluster.moment(), logged(client), time.perf_counter()
+                before, in_logs, begun = cluster.transfers(settle=5), logged(client), time.perf_counter()
                 joined = client.persist(left.merge(right, left_index=True, right_index=True))
                 wait(joined)
                 took, begun = time.perf_counter() - begun, time.perf_counter()
