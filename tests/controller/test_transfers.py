@@ -211,7 +211,7 @@ def test_a_log_that_has_gone_round_is_said_to_be_short_and_by_how_much(cluster, 
         client.run(lengthen)
 
 
-def test_the_logs_are_long_while_moorage_is_there(cluster):
+def test_the_logs_are_long_once_somebody_has_asked(cluster):
     cluster.transfers()
     assert set(cluster.client.run(lambda dask_worker: dask_worker.transfer_outgoing_log.maxlen).values()) == {20_000}
 

@@ -144,6 +144,7 @@ CALLS = {
     "ClusterController.gather": lambda s: s.cluster.gather("a"),
     "ClusterController.placement": lambda s: s.cluster.placement(),
     "ClusterController.memory": lambda s: s.cluster.memory(),
+    "ClusterController.memory_effort": lambda s: s.cluster.memory_effort(),
     "ClusterController.moment": lambda s: s.cluster.moment(),
     "ClusterController.transfers": lambda s: s.cluster.transfers(),
     "ClusterController.parts": lambda s: s.cluster.parts("parts"),
@@ -233,6 +234,8 @@ CALLS = {
     "panel attach": lambda s: s.ask("attach", target=s.address),
     "panel scale": lambda s: s.ask("scale", n=2),
     "panel adapt": lambda s: s.ask("adapt", minimum=2, maximum=2),
+    "panel why": lambda s: s.ask("why", kind="name", name="a"),
+    "panel parts": lambda s: s.ask("parts", name="parts", start=0, count=10),
     "panel dismiss": lambda s: s.ask("dismiss", id="1"),
 }
 """What changes nothing for the others. Variants of a call stand after a bar."""

@@ -56,7 +56,7 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     desk.board.get_by_role("button", name="Cluster menu").click()
     desk.page.get_by_role("menuitem", name="Stop the cluster").click()
     question = desk.board.get_by_role("alertdialog")
-    expect(question).to_contain_text("Its workers hold 1 variable.")
+    expect(question).to_contain_text("Its workers hold notes.")
     question.get_by_role("button", name="Stop").click()
     expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible(timeout=30_000)
 

@@ -21,7 +21,7 @@ from tests.deploy.tools import eventually
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not have the tests
 
 CALLS = 120
-IN_LOGS = ("Computation", "TaskGroup", "Transition")
+IN_LOGS = ("Computation", "TaskGroup", "Transition", "Note", "Entry")
 LEFT = 12
 """Objects of a kind that may be more after so many calls: what is on its way, or has not been swept yet."""
 

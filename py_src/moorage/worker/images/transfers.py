@@ -2,7 +2,8 @@
 
 Dask logs what workers fetch from each other, and of an image all of its bytes, also when the other worker maps the
 buffers and only a pickle is sent: that is noted here, as are pieces of images that come from other hosts, and what
-shuffles send. The logs go round: they are made longer, and what they no longer tell of is at least counted.
+shuffles send. The logs go round: once somebody asks they are made longer, and what they no longer tell of is at least
+counted.
 
 Shipped by value.
 """
@@ -35,7 +36,10 @@ from moorage._dask.server import answer
 from moorage.wire.transfers import Rows, Way, WorkerLogs
 
 LONGEST = 20_000
-"""Entries that each log keeps at least; a thousand are Dask's own choice."""
+"""Entries that each log keeps at least from the first moment on that somebody marks."""
+
+_SHORT = 1_000
+"""Entries that our log keeps before, as Dask's own do."""
 
 _MOST = 20_000  # rows of an answer; of what is smaller the groups of tasks are told rather than the keys
 _MOMENTS = 1_000  # that are remembered
@@ -59,14 +63,10 @@ class Transfers:
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
-        self._notes: deque[Note] = deque(maxlen=LONGEST)
+        self._notes: deque[Note] = deque(maxlen=_SHORT)
         self._noted = 0
         self._moments: dict[str, _Moment] = {}
-        self._undo = [
-            lengthen(worker, LONGEST),
-            count(worker, self._shuffled),
-            answer(worker, moorage_transfers=self.transfers),
-        ]
+        self._undo = [count(worker, self._shuffled), answer(worker, moorage_transfers=self.transfers)]
 
     def close(self) -> None:
         """Note nothing more."""
@@ -100,6 +100,9 @@ class Transfers:
         moment = self._moments.get(since, _Moment(unmarked, 0))
         told = self._since(moment, known)
         if mark:
+            if not self._moments:
+                self._undo.append(lengthen(self._worker, LONGEST))
+                self._notes = deque(self._notes, LONGEST)
             self._moments[mark] = _Moment(position(self._worker), self._noted)
             if len(self._moments) > _MOMENTS:
                 del self._moments[next(iter(self._moments))]
