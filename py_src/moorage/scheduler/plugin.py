@@ -119,8 +119,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
-        placed, mapped = self.desired.by_key, self.shared
-        self._undo.append(watch_replicas(scheduler, (placed, self._replica_changed), (mapped, mapped.changed)))
+        placed, mapped, followed = self.desired.by_key, self.shared, self.dealer.followed
+        watched = (placed, self._replica_changed), (mapped, mapped.changed), (followed, self.dealer.moved)
+        self._undo.append(watch_replicas(scheduler, *watched))
         self._add_handlers()
         self._undo += [
             every(scheduler, _SWEEP, "moorage-sweep", self._sweep),

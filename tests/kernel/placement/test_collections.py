@@ -105,6 +105,33 @@ def test_parts_are_kept_with_those_of_another_collection(cluster):
         cluster.scatter([1, 2], "numbers", like="left")
 
 
+def look_only_at_what_has_moved(dask_scheduler):
+    sweep = type(dask_scheduler.extensions["moorage"].dealer).sweep
+    before, sweep.__globals__["_RARELY"] = sweep.__globals__["_RARELY"], 1_000_000
+    return before
+
+
+def look_at_all(before, dask_scheduler):
+    type(dask_scheduler.extensions["moorage"].dealer).sweep.__globals__["_RARELY"] = before
+
+
+def test_parts_follow_those_that_come_back_after_them(cluster):
+    left, right = (on(cluster, da.random.random((40, 1000), chunks=(1, 1000)), "alice") for _ in range(2))
+    cluster.scatter(left, "left", workers=["alice", "bob"])
+    cluster.scatter(right, "right", like="left")
+    settled(cluster, "left")
+    settled(cluster, "right")
+    before = cluster.client.run_on_scheduler(look_only_at_what_has_moved)
+    try:
+        for worker in "bob", "alice":
+            cluster.client.restart_workers([worker])
+            eventually(lambda: sorted(shares(cluster, "left").values()) == [20, 20], 30)
+            where = [part.workers for part in cluster["left"].parts]
+            eventually(lambda where=where: [part.workers for part in cluster["right"].parts] == where, 30)
+    finally:
+        cluster.client.run_on_scheduler(look_at_all, before)
+
+
 def placed(cluster, name):
     return describe(cluster.placement(name)[name].placement)
 

@@ -18,11 +18,12 @@ from moorage.wire.scheduler import PartsTable
 
 if TYPE_CHECKING:
     from distributed import Scheduler
+    from distributed.scheduler import TaskState, WorkerState
 
     from moorage.scheduler.desired import Desired, Record
     from moorage.scheduler.placement.reconcile import Reconciler
 
-_RARELY = 5  # sweeps, between looks at what follows another collection and has nothing to follow
+_RARELY = 5  # sweeps, between looks at what follows another collection that has not moved
 _SOON = 0.02
 """Seconds after a change, so that a burst of them is one."""
 
@@ -37,25 +38,38 @@ class Dealer:
         self._vids: set[str] = set()
         self._due: set[str] = set()
         self._missing: dict[str, set[Key]] = {}
-        self._restless: set[str] = set()  # those that follow what has moved just before
+        #: Key of a part that others follow -> vids of these.
+        self.followed: dict[Key, set[str]] = {}
+        self._restless: set[str] = set()  # those that follow what has moved since they were looked at
         self._sweeps = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, record: Record) -> None:
         """Note a record that is in force from now on; deal its parts, if they are to be dealt."""
         self.forget(record.vid)
-        self._restless.update(vid for vid in self._vids if self._desired.records[vid].like == record.keys)
         if record.spread or record.like:
             self._vids.add(record.vid)
+            for key in record.like:
+                self.followed.setdefault(key, set()).add(record.vid)
             self._due.add(record.vid)
             self._look()
 
     def forget(self, vid: str) -> None:
         """Note that a record is no longer in force."""
+        if vid not in self._vids:
+            return
         self._vids.discard(vid)
         self._due.discard(vid)
         self._restless.discard(vid)
         self._missing.pop(vid, None)
+        for key in [key for key, vids in self.followed.items() if vid in vids]:
+            self.followed[key].discard(vid)
+            if not self.followed[key]:
+                del self.followed[key]
+
+    def moved(self, ts: TaskState, _: WorkerState) -> None:
+        """Note that a worker got or lost a part that others follow: the next sweep looks at these."""
+        self._restless |= self.followed[ts.key]
 
     def arrived(self, key: Key) -> None:
         """Note that a part has been computed."""
