@@ -176,6 +176,15 @@ export type PanelNotice = {
   variable: string;
 };
 
+/** Something that has happened. */
+export type PanelEvent = {
+  id: string;
+  /** seconds since 1970 */
+  time: number;
+  level: 'info' | 'warning' | 'error';
+  message: string;
+};
+
 /** What decides whether something fits, see `capacity.py`. */
 export type PanelLimits = {
   /** what a placement may fill of a worker's memory limit */
@@ -194,6 +203,8 @@ export type PanelState = {
   candidates: Record<string, PanelCandidate>;
   ledger: Record<string, PanelNamedMemory>;
   notices: Record<string, PanelNotice>;
+  /** the latest, oldest first */
+  events: Record<string, PanelEvent>;
   limits: PanelLimits;
   read_only: boolean;
 };
@@ -275,6 +286,7 @@ export type PanelChanged = {
   candidates?: Record<string, PanelCandidate>;
   ledger?: Record<string, PanelNamedMemory>;
   notices?: Record<string, PanelNotice>;
+  events?: Record<string, PanelEvent>;
   limits?: PanelLimits;
   read_only?: boolean;
 };
@@ -286,6 +298,7 @@ export type PanelRemoved = {
   candidates?: string[];
   ledger?: string[];
   notices?: string[];
+  events?: string[];
 };
 
 /**

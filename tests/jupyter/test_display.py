@@ -152,6 +152,17 @@ def test_what_is_saved_with_a_notebook_does_not_have_the_token_of_the_dashboard(
     assert not [text for text in shown.values() if "secret" in text]
 
 
+def test_the_cluster_says_what_happened_last():
+    events = [{"id": str(n), "time": 0.0, "level": "info", "message": f"<b>w{n}</b> left"} for n in range(5)]
+    shown = display.cluster(cluster(), [], events)
+    assert [line.partition(" ")[2] for line in shown["text/plain"].splitlines()[-3:]] == [
+        "<b>w2</b> left",
+        "<b>w3</b> left",
+        "<b>w4</b> left",
+    ]
+    assert "&lt;b&gt;w4" in shown["text/html"]
+
+
 def test_workers_of_several_hosts_show_them():
     workers = [WorkerInfo("a", "tls://h1:1", "h1"), WorkerInfo("b", "tls://h2:1", "h2")]
     assert [row[1] for row in display.worker_grid(workers).rows] == ["h1", "h2"]

@@ -95,6 +95,7 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
     candidates: {},
     ledger: {},
     notices: {},
+    events: {},
     limits: { pause: 0.8, spill: 0.7, smallest_shared: 100_000 },
     read_only: false,
     ...fields

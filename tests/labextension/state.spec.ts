@@ -29,6 +29,7 @@ function asPanelState(state: IBoardState): unknown {
     candidates: Object.fromEntries(state.candidates),
     ledger: Object.fromEntries(state.ledger),
     notices: Object.fromEntries(state.notices),
+    events: Object.fromEntries(state.events),
     limits: state.limits,
     read_only: state.readOnly
   };

@@ -10,6 +10,7 @@ import type {
   PanelCandidate,
   PanelCluster,
   PanelError,
+  PanelEvent,
   PanelLimits,
   PanelNamedMemory,
   PanelNotice,
@@ -89,6 +90,8 @@ export interface IBoardState {
   /** What fills the workers' memory without being placed, the largest first. */
   readonly ledger: ReadonlyMap<string, PanelNamedMemory>;
   readonly notices: ReadonlyMap<string, PanelNotice>;
+  /** What has happened, the latest last. */
+  readonly events: ReadonlyMap<string, PanelEvent>;
   readonly limits: PanelLimits;
   readonly readOnly: boolean;
 
@@ -121,6 +124,7 @@ export const INITIAL: IBoardState = {
   candidates: new Map(),
   ledger: new Map(),
   notices: new Map(),
+  events: new Map(),
   limits: { pause: 1, spill: 1, smallest_shared: 0 },
   readOnly: false,
   roster: new Set(),
@@ -168,6 +172,7 @@ function applySnapshot(
     candidates: toMap(panel.candidates),
     ledger: toMap(panel.ledger),
     notices: toMap(panel.notices),
+    events: toMap(panel.events),
     limits: panel.limits,
     readOnly: panel.read_only,
     explanation: stillTrue(state, { variables, workers }),
@@ -209,6 +214,7 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     candidates: mergeEntries(state.candidates, changed.candidates, removed.candidates, replace),
     ledger: mergeEntries(state.ledger, changed.ledger, removed.ledger, replace),
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
+    events: mergeEntries(state.events, changed.events, removed.events, replace),
     limits: changed.limits ?? state.limits,
     readOnly: changed.read_only ?? state.readOnly,
     explanation: stillTrue(state, { variables, workers }),

@@ -197,7 +197,9 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                 {state.explanation === null ? null : (
                   <Explanation explanation={state.explanation} actions={model} announce={announce} />
                 )}
-                {isEmpty(state) ? null : <Footer state={state} question={question} hint={hint} />}
+                {isEmpty(state) ? null : (
+                  <Footer state={state} question={question} hint={hint} announce={announce} />
+                )}
                 {createPortal(
                   <DragOverlay
                     className="jp-Moorage-theme jp-Moorage-overlay"

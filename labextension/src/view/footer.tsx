@@ -1,8 +1,10 @@
-// The last lines: what is on its way and how far, a question before a large copy, and the magic of the last gesture.
+// The last lines: what is on its way and how far, a question before a large copy, what happened last, and the magic of the
+// last gesture.
 import { type ReactElement, useEffect, useRef } from 'react';
 
 import type { IBoardState, IVariable } from '../store/state';
 import { ProgressBar } from './elements';
+import { Events } from './events';
 import { MagicLine } from './magicLine';
 import { useTranslate } from './useTranslate';
 import { countedNames, moveWords, progress } from './words';
@@ -22,15 +24,17 @@ interface IFooterProps {
   question: IQuestion | null;
   /** Lines of a gesture that is being made; null: those of the last one. */
   hint: readonly string[] | null;
+  announce(text: string): void;
 }
 
-export function Footer({ state, question, hint }: IFooterProps): ReactElement {
+export function Footer({ state, question, hint, announce }: IFooterProps): ReactElement {
   const trans = useTranslate();
   const lines = hint ?? state.magic;
   const moving = [...state.moves.keys()].flatMap(name => state.variables.get(name) ?? []);
   return (
     <footer className="jp-Moorage-footer">
       {question === null ? <Moves state={state} moving={moving} /> : <Question question={question} />}
+      <Events events={state.events} announce={announce} />
       {lines.length > 0 ? (
         <div data-moorage-magic="">
           <MagicLine key={lines.join()} text={lines.join('\n')} isHint={hint !== null} />

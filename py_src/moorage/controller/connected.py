@@ -82,7 +82,7 @@ class Connected(Configurable):
         self._handle = handle
         self._cluster = cluster
         self._owns_client = owns_client
-        self._link = SchedulerLink(client, ValueRegistry())
+        self._link = SchedulerLink(client, ValueRegistry(), owner)
         self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._size = Size(client, self._link, cluster, self._on_size)
         self._explainer = Explainer(self.placer)
@@ -156,7 +156,7 @@ class Connected(Configurable):
             self._link.changed("notices")
 
     def subscribe(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
-        """Call `callback` with ``variables``, ``workers``, ``cluster`` or ``notices`` when such a thing has changed.
+        """Call `callback` with ``variables``, ``workers``, ``cluster``, ``notices``, ... when such a thing has changed.
 
         It is called on the client's event loop and must be quick. Returns a function that ends it.
         """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from io import StringIO
 from shutil import get_terminal_size
+from time import localtime, strftime
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -25,13 +26,16 @@ from rich.text import Text
 from moorage.errors import MoorageError
 from moorage.kernel.why.answer import Why
 from moorage.model import PlacementState, WorkerInfo, describe, natural
-from moorage.wire.panel import PanelCluster
+from moorage.wire.panel import PanelCluster, PanelEvent
 
 Bundle: TypeAlias = dict[str, str]
 """One thing in several forms, by MIME type: ``text/plain`` and ``text/html``."""
 
 WIDEST = 8
 """Up to so many workers, each has a column of its own in the table of placements."""
+
+_EVENTS = 3
+"""So many are shown of what happened last."""
 
 MARKS = {"held": "●", "moving": "◐", "waiting": "○", "lost": "✕"}
 
@@ -144,17 +148,22 @@ def _holders(state: PlacementState, workers: int) -> str:
     return f"{len(state.holders)} of {workers}" + (f": {shown}" if shown else "")
 
 
-def cluster(info: PanelCluster, workers: Sequence[WorkerInfo]) -> Bundle:
-    """Return what `%cluster` shows: how the cluster is, and its workers."""
+def cluster(info: PanelCluster, workers: Sequence[WorkerInfo], events: Sequence[PanelEvent] = ()) -> Bundle:
+    """Return what `%cluster` shows: how the cluster is, its workers, and what happened there last."""
     workers = sorted(workers, key=lambda worker: natural(worker.name))
     headline = printable(_headline(info, workers))
     # Without the token: what is shown is saved with the notebook, which others may read.
     link = info["dashboard_link"].partition("?")[0]
     link = link if link.startswith(("http://", "https://")) else ""
     grid = worker_grid(workers)
-    parts = [headline, f"dashboard: {printable(link)}" if link else "", _text(grid) if workers else ""]
+    happened = [printable(f"{_at(event['time'])} {event['message']}") for event in events[-_EVENTS:]]
+    parts = [headline, f"dashboard: {printable(link)}" if link else "", _text(grid) if workers else "", *happened]
     text = "\n".join(part for part in parts if part)
-    return {"text/plain": text, "text/html": _page(grid if workers else "", headline, link)}
+    return {"text/plain": text, "text/html": _page(grid if workers else "", headline, link, happened)}
+
+
+def _at(seconds: float) -> str:
+    return strftime("%H:%M:%S", localtime(seconds))
 
 
 def _headline(info: PanelCluster, workers: Sequence[WorkerInfo]) -> str:
@@ -238,7 +247,8 @@ _TEMPLATE = """\
 white-space: {{ 'nowrap' if cell|length < 24 else 'normal' }}">{{ cell }}</td>{% endif %}\
 {% endfor %}</tr>
 {% endfor %}</tbody>
-</table>{% endif %}"""
+</table>{% endif %}
+{% for line in below %}<p>{{ line }}</p>{% endfor %}"""
 
 
 @cache
@@ -246,5 +256,5 @@ def _template() -> Template:
     return Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE)
 
 
-def _page(grid: Grid | str, headline: str, link: str = "") -> str:
-    return _template().render(grid=grid, headline=headline, link=link)
+def _page(grid: Grid | str, headline: str, link: str = "", below: Sequence[str] = ()) -> str:
+    return _template().render(grid=grid, headline=headline, link=link, below=below)

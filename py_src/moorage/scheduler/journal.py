@@ -132,7 +132,8 @@ class Journal:
         self._scheduler.client_send(client, {"op": "event", "topic": TOPIC, "event": event})
 
     def send_all(self, event: Event) -> None:
-        """Send one event to all subscribers, unnumbered."""
+        """Send one event to all subscribers, unnumbered, after the changes that it follows from."""
+        self._send_changes(float("inf"))
         for client in self.subscribers:
             self.send(client, event)
 

@@ -131,6 +131,15 @@ class PanelNotice(TypedDict):
     variable: str  # the variable it is about, or empty
 
 
+class PanelEvent(TypedDict):
+    """Something that has happened."""
+
+    id: str
+    time: float  # seconds since 1970
+    level: Literal["info", "warning", "error"]
+    message: str
+
+
 class PanelLimits(TypedDict):
     """What decides whether something fits, see ``capacity.py``."""
 
@@ -148,6 +157,7 @@ class PanelState(TypedDict):
     candidates: dict[str, PanelCandidate]
     ledger: dict[str, PanelNamedMemory]
     notices: dict[str, PanelNotice]
+    events: dict[str, PanelEvent]  # the latest, oldest first
     limits: PanelLimits
     read_only: bool
 
@@ -232,6 +242,7 @@ class PanelChanged(TypedDict):
     candidates: NotRequired[dict[str, PanelCandidate]]
     ledger: NotRequired[dict[str, PanelNamedMemory]]
     notices: NotRequired[dict[str, PanelNotice]]
+    events: NotRequired[dict[str, PanelEvent]]
     limits: NotRequired[PanelLimits]
     read_only: NotRequired[bool]
 
@@ -244,6 +255,7 @@ class PanelRemoved(TypedDict):
     candidates: NotRequired[list[str]]
     ledger: NotRequired[list[str]]
     notices: NotRequired[list[str]]
+    events: NotRequired[list[str]]
 
 
 class PanelUpdate(TypedDict):

@@ -88,6 +88,7 @@ FACTS = st.builds(
         lambda found: {n: candidate(n, b) for n, b in found.items()}
     ),
     notices=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "message": m} for n, m in found.items()}),
+    events=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "message": m} for n, m in found.items()}),
     read_only=st.booleans(),
 )
 

@@ -386,7 +386,7 @@ def show_cluster(controller: ClusterController) -> display.Bundle:
     workers = controller.link.mirror.infos()
     with suppress(UnreachableError):
         workers = controller.workers()
-    return display.cluster(controller.status_info(), workers)
+    return display.cluster(controller.status_info(), workers, list(controller.link.events))
 
 
 def _arrivals(progress: ProgressLine, arrived: int, requested: int) -> None:

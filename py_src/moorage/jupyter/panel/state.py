@@ -19,6 +19,7 @@ from moorage.wire.panel import (
     PanelCandidate,
     PanelChanged,
     PanelCluster,
+    PanelEvent,
     PanelNamedMemory,
     PanelNotice,
     PanelRemoved,
@@ -53,6 +54,7 @@ class Facts:
     # worker -> bytes of its collections, and of its futures and results
     named: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
+    events: Mapping[str, PanelEvent] = field(default_factory=dict)
     read_only: bool = False
 
 
@@ -82,6 +84,7 @@ EMPTY: PanelState = {
     "candidates": {},
     "ledger": {},
     "notices": {},
+    "events": {},
     "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
     "read_only": False,
 }
@@ -123,6 +126,7 @@ class StateMaker:
             "candidates": candidates,
             "ledger": dict(facts.ledger),
             "notices": dict(facts.notices),
+            "events": dict(facts.events),
             "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
             "read_only": facts.read_only,
         }
@@ -217,8 +221,9 @@ def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[
 
 
 _PARTS: tuple[Literal["cluster", "limits", "read_only"], ...] = ("cluster", "limits", "read_only")
-_Table: TypeAlias = Literal["workers", "variables", "candidates", "ledger", "notices"]
+_Table: TypeAlias = Literal["workers", "variables", "candidates", "ledger", "notices", "events"]
 _TABLES: dict[_Table, Callable[[Any, Any], Any]] = {
     "workers": _fields, "variables": _variable_change, "candidates": _whole, "ledger": _whole, "notices": _whole,
+    "events": _whole,
 }  # fmt: skip
 """What is told of by entry, and what is told of one that has changed."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -21,6 +20,7 @@ from distributed import Future
 
 from moorage._dask import client as boundary
 from moorage.errors import NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.kernel.connection.events import Events
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name
 from moorage.kernel.connection.restoring import Restoring
 from moorage.kernel.images.sending import Images
@@ -37,19 +37,17 @@ from moorage.kernel.waiting import (
 )
 from moorage.model import WorkerInfo
 from moorage.wire.handlers import SchedulerHandlers
-from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem, WorkerLeft
+from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem
 
 if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
 
-_DEPARTURES = 100  # that are remembered
 _CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
 
 Kind = str
-"""What changed: ``variables``, ``workers``, ``cluster``, ``notices``, ``departures`` of workers, or ``arriving``: bytes
-on their way."""
+"""What changed: ``variables``, ``workers``, ``cluster``, ``notices``, ``events``, ``arriving`` (bytes on their way)."""
 
 
 Level: TypeAlias = Literal["info", "warning", "error"]
@@ -66,16 +64,18 @@ class Notice(TypedDict):
 
 
 class SchedulerLink:
-    """Talks with the plugin on one scheduler. `origins`: the notebook's values, for when the scheduler has lost one."""
+    """Talks with the plugin on one scheduler.
 
-    def __init__(self, client: Client, origins: ValueRegistry) -> None:
+    `origins`: the notebook's values, for when the scheduler has lost one. `owner`: what it is called on the cluster.
+    """
+
+    def __init__(self, client: Client, origins: ValueRegistry, owner: str) -> None:
         self.client = client
         self.origins = origins
         self.images = Images(client)
         self.mirror = Mirror()
         self.notices: dict[str, Notice] = {}
-        #: The latest workers that have left, and what became of the variables that they had.
-        self.departures: deque[WorkerLeft] = deque(maxlen=_DEPARTURES)
+        self.events = Events(owner)
         #: Names of the workers that are asked for; some may not have come yet.
         self.requested: Collection[str] = ()
         #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
@@ -286,8 +286,8 @@ class SchedulerLink:
             self.notice(event["level"], event["message"], event["remedy"])
             return
         if event["type"] == "worker-left":
-            self.departures.append(event)
-            self.changed("departures")
+            self.events.worker_left(event, self.mirror.variables, self.mirror.snapshot()[1])
+            self.changed("events")
             return
         try:
             with self._noticing_what_goes():

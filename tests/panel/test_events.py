@@ -1,0 +1,27 @@
+"""What has happened shows in the panel's footer, and its list."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.panel.conftest import SCREENSHOTS
+
+
+def test_a_killed_worker_is_told_of_with_what_became_of_its_data(kernel, desk):
+    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers bob")
+    desk.holds("grid", "bob")
+    kernel.run(
+        "import os, signal\nos.kill(cluster.submit(os.getpid, workers='bob', pure=False).result(), signal.SIGKILL)"
+    )
+    last = desk.board.locator("[data-moorage-event]")
+    expect(last).to_contain_text(re.compile(r"bob left unexpectedly: grid restored on \w+ after"), timeout=60_000)
+    expect(desk.announcement).to_contain_text("grid restored on")
+    last.click()
+    events = desk.board.get_by_role("list", name="Latest events")
+    expect(events.get_by_role("listitem").first).to_contain_text("bob left unexpectedly")
+    desk.page.screenshot(path=SCREENSHOTS / "events.png")
+    desk.board.get_by_role("searchbox", name="Filter events").fill("nobody")
+    expect(events).not_to_contain_text("bob")
+    desk.page.keyboard.press("Escape")
+    expect(events).to_have_count(0)
+    desk.holds("grid", "bob", timeout=60_000)
