@@ -14,7 +14,7 @@ import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
 import type { IBoardOptions } from './view/context';
 import { type Need, lacking } from './view/needs';
-import { agreeWords, previewWords, questionWords, stopWords, targetWords } from './view/words';
+import { agreeWords, previewWords, questionWords, restartWords, stopWords, targetWords } from './view/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';
@@ -27,6 +27,8 @@ export namespace CommandIDs {
   export const place = 'moorage:place';
   export const gather = 'moorage:gather';
   export const release = 'moorage:release';
+  export const restartWorker = 'moorage:restart-worker';
+  export const showLog = 'moorage:show-log';
 }
 
 /** Commands for the palette, in its order. */
@@ -48,6 +50,9 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   const noArguments = { args: { type: 'object', properties: {} } } as const;
   const ofVariable = {
     args: { type: 'object', properties: { name: { type: 'string', description: 'of the variable' } } }
+  } as const;
+  const ofWorker = {
+    args: { type: 'object', properties: { worker: { type: 'string', description: 'its name' } } }
   } as const;
   const ofWorkers = {
     args: { type: 'object', properties: { workers: { type: 'integer', description: 'how many' } } }
@@ -186,6 +191,35 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
         }
       })
   });
+  add(CommandIDs.restartWorker, {
+    label: trans.__('Moorage: Restart a Worker…'),
+    isEnabled: () => may(['cluster', 'free']),
+    describedBy: ofWorker,
+    execute: args =>
+      reach(['cluster', 'free'], async model => {
+        const worker = await askWorker(options, args, model.state);
+        if (worker === null) {
+          return;
+        }
+        const text = restartWords(trans, model.state, worker);
+        if (await confirm(trans, trans.__('Restart a worker?'), text, trans.__('Restart'))) {
+          model.restart(worker);
+        }
+      })
+  });
+  add(CommandIDs.showLog, {
+    label: trans.__('Moorage: Show the Log of a Worker…'),
+    isEnabled: () => may(['cluster']),
+    describedBy: ofWorker,
+    execute: args =>
+      reach(['cluster'], async model => {
+        const worker = await askWorker(options, args, model.state);
+        if (worker !== null) {
+          options.openPanel();
+          model.explain({ kind: 'log', name: worker });
+        }
+      })
+  });
 }
 
 async function confirm(trans: TranslationBundle, title: string, body: string, yes: string): Promise<boolean> {
@@ -216,6 +250,17 @@ async function askName(
   return typeof given === 'string'
     ? given
     : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
+}
+
+async function askWorker(
+  { trans }: ICommandOptions,
+  args: ReadonlyPartialJSONObject,
+  { workers }: IBoardState
+): Promise<string | null> {
+  const given = args['worker'];
+  return typeof given === 'string'
+    ? given
+    : (await InputDialog.getItem({ title: trans.__('Which worker?'), items: [...workers.keys()] })).value;
 }
 
 async function placeByDialog(

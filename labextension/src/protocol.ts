@@ -358,8 +358,8 @@ export type PanelAdaptArgs = {
 
 /** Say why something is as it is; answered with a `PanelWhy`. */
 export type PanelWhyArgs = {
-  /** a variable, placed or of the notebook, or a worker */
-  kind: 'name' | 'worker';
+  /** a variable, placed or of the notebook; a worker; what a worker has logged */
+  kind: 'name' | 'worker' | 'log';
   name: string;
 };
 
@@ -418,6 +418,11 @@ export type PanelParts = {
   states: string[];
 };
 
+/** Begin the process of a worker anew. Answered at once. */
+export type PanelRestartArgs = {
+  worker: string;
+};
+
 /** Take a notice away. */
 export type PanelDismissArgs = {
   id: string;
@@ -436,6 +441,7 @@ export type PanelOps = {
   adapt: PanelAdaptArgs;
   leave: PanelNoArgs;
   stop: PanelNoArgs;
+  restart: PanelRestartArgs;
   dismiss: PanelDismissArgs;
   /** the reply's result is a PanelParts */
   parts: PanelPartsArgs;

@@ -235,6 +235,7 @@ CALLS = {
     "panel scale": lambda s: s.ask("scale", n=2),
     "panel adapt": lambda s: s.ask("adapt", minimum=2, maximum=2),
     "panel why": lambda s: s.ask("why", kind="name", name="a"),
+    "panel why | log": lambda s: s.ask("why", kind="log", name="alice"),
     "panel parts": lambda s: s.ask("parts", name="parts", start=0, count=10),
     "panel dismiss": lambda s: s.ask("dismiss", id="1"),
 }
@@ -249,6 +250,7 @@ LAST_CALLS = {
     "ClusterController.close": lambda s: s.attached[1].close(),
     "ClusterController.let_go": lambda s: s.attached[2].let_go(),
     "ClusterController.leave": lambda s: s.attached[3].leave(),
+    "panel restart": lambda s: s.ask("restart", worker="alice"),
     "panel leave": lambda s: s.ask("leave"),
     "%cluster leave": lambda s: s.line("cluster", "leave"),
     "panel stop": lambda s: s.ask("stop"),

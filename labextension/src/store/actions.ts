@@ -14,6 +14,8 @@ export interface IBoardActions {
   /** Disconnect from a cluster that goes on. */
   leave(): void;
   stop(): void;
+  /** Begin the process of a worker anew. */
+  restart(worker: string): void;
   /** Take away a notice of the kernel. */
   dismiss(notice: string): void;
   /** Ask why something is as it is. */

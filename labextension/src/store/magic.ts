@@ -79,6 +79,11 @@ export function adaptMagic(range: readonly [number, number] | null): string {
   return range === null ? '%cluster adapt --off' : `%cluster adapt ${range[0]} ${range[1]}`;
 }
 
+/** Python: no magic does it. */
+export function restartMagic(worker: string): string {
+  return `cluster.client.restart_workers([${JSON.stringify(worker)}])`;
+}
+
 export const leaveMagic = '%cluster leave';
 
 export const stopMagic = '%cluster stop';

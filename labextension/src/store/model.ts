@@ -14,7 +14,16 @@ import type {
 } from '../protocol';
 import type { IPlacementModel } from './actions';
 import type { IStep } from './gestures';
-import { adaptMagic, attachMagic, leaveMagic, magicFor, scaleMagic, startMagic, stopMagic } from './magic';
+import {
+  adaptMagic,
+  attachMagic,
+  leaveMagic,
+  magicFor,
+  restartMagic,
+  scaleMagic,
+  startMagic,
+  stopMagic
+} from './magic';
 import { type IBoardState, type IConnection, type IExplanation, INITIAL, apply, forget } from './state';
 
 /** Asks the kernel. */
@@ -128,6 +137,10 @@ export class PlacementModel implements IPlacementModel {
 
   stop(): void {
     this._act('stop', {}, stopMagic);
+  }
+
+  restart(worker: string): void {
+    this._act('restart', { worker }, restartMagic(worker));
   }
 
   dismiss(id: string): void {

@@ -235,6 +235,9 @@ function stillTrue(
     return null;
   }
   const { kind, name } = explanation.about;
+  if (kind === 'log') {
+    return explanation; // of a moment that it tells itself
+  }
   if (kind === 'worker') {
     return before.workers.get(name)?.status === after.workers.get(name)?.status ? explanation : null;
   }

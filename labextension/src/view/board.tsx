@@ -51,10 +51,18 @@ import { Notices } from './notices';
 import { useHits } from './hits';
 import { type ITranslate, TranslateProvider } from './useTranslate';
 import { isQuestionable, subjectAt } from './subject';
+import { useSelection } from './selection';
 import { useTravel } from './travel';
-import type { Select } from './variableRow';
 import { Variables } from './variableList';
-import { agreeWords, formatBytes, previewWords, questionWords, stopWords, variableNames } from './words';
+import {
+  agreeWords,
+  formatBytes,
+  previewWords,
+  questionWords,
+  restartWords,
+  stopWords,
+  variableNames
+} from './words';
 import { type IWorkersHandle, Workers } from './workerList';
 
 export interface IBoardProps {
@@ -114,6 +122,15 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   };
   const parts = useCallback<PartsSource>((name, start, count) => model.parts(name, start, count), [model]);
   const explain = useCallback((about: PanelWhyArgs) => model.explain(about), [model]);
+  const restart = useCallback(
+    (worker: string) =>
+      setAsked({
+        text: restartWords(trans, model.state, worker),
+        yes: trans.__('Restart'),
+        act: () => model.restart(worker)
+      }),
+    [model, trans]
+  );
   const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
   const focusHand = useCallback(() => grip.current?.focus(), []);
   const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
@@ -165,7 +182,13 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                 {isEmpty(state) ? (
                   <Empty state={state} actions={model} disabled={state.readOnly} />
                 ) : (
-                  <BoardMenu state={state} selection={selection} perform={perform} explain={explain}>
+                  <BoardMenu
+                    state={state}
+                    selection={selection}
+                    perform={perform}
+                    explain={explain}
+                    restart={restart}
+                  >
                     <Body
                       disabled={state.readOnly}
                       isLost={state.cluster?.status === 'lost'}
@@ -357,41 +380,4 @@ function startOf(event: Event | null): { clientX: number; clientY: number } | un
     : typeof TouchEvent !== 'undefined' && event instanceof TouchEvent
       ? event.touches[0]
       : undefined;
-}
-
-function useSelection(
-  state: IBoardState,
-  candidates: readonly { name: string }[]
-): [ReadonlySet<string>, (name: string, how: Select) => void] {
-  const [chosen, setChosen] = useState<readonly string[]>([]);
-  const last = useRef<string | null>(null);
-  const rows = useMemo(
-    () => [...state.variables.keys(), ...candidates.map(({ name }) => name)],
-    [state.variables, candidates]
-  );
-  const selection = useMemo(() => {
-    const present = new Set(rows);
-    return new Set(chosen.filter(name => present.has(name)));
-  }, [chosen, rows]);
-  const select = useCallback(
-    (name: string, how: Select) => {
-      const from = rows.indexOf(last.current ?? name);
-      const to = rows.indexOf(name);
-      if (how !== 'range') {
-        last.current = name;
-      }
-      setChosen(before => {
-        switch (how) {
-          case 'one':
-            return before.length === 1 && before[0] === name ? [] : [name];
-          case 'toggle':
-            return before.includes(name) ? before.filter(other => other !== name) : [...before, name];
-          case 'range':
-            return rows.slice(Math.min(from, to), Math.max(from, to) + 1);
-        }
-      });
-    },
-    [rows]
-  );
-  return [selection, select];
 }

@@ -19,10 +19,10 @@ export function Explanation({ explanation, actions, announce }: IExplanationProp
   const trans = useTranslate();
   const { about, answer } = explanation;
   useEffect(() => {
-    if (answer !== null) {
+    if (answer !== null && about.kind !== 'log') {
       announce([headWords(trans, answer), answer.cause, answer.remedy].filter(Boolean).join(' '));
     }
-  }, [trans, answer, announce]);
+  }, [trans, about, answer, announce]);
   return (
     <section
       className="jp-Moorage-explanation"
@@ -38,7 +38,11 @@ export function Explanation({ explanation, actions, announce }: IExplanationProp
     >
       <header>
         <b className="jp-Moorage-ellipsis">
-          {answer === null ? trans.__('Why is %1 as it is?', about.name) : headWords(trans, answer)}
+          {about.kind === 'log'
+            ? trans.__('Log of %1', about.name)
+            : answer === null
+              ? trans.__('Why is %1 as it is?', about.name)
+              : headWords(trans, answer)}
         </b>
         <span className="jp-Moorage-space" />
         <IconButton label={trans.__('Dismiss')} onClick={() => actions.dismissExplanation()}>
@@ -49,10 +53,10 @@ export function Explanation({ explanation, actions, announce }: IExplanationProp
         <p className="jp-Moorage-dim">{trans.__('asking…')}</p>
       ) : (
         <>
-          <p>{answer.cause}</p>
+          {answer.cause === '' ? null : <p>{answer.cause}</p>}
           {answer.remedy === '' ? null : <p className="jp-Moorage-dim">{answer.remedy}</p>}
           {answer.log.length === 0 ? null : (
-            <pre className="jp-Moorage-log" tabIndex={0}>
+            <pre ref={toEnd} className="jp-Moorage-log" tabIndex={0}>
               {answer.log.join('\n')}
             </pre>
           )}
@@ -61,6 +65,13 @@ export function Explanation({ explanation, actions, announce }: IExplanationProp
       )}
     </section>
   );
+}
+
+// The newest lines are the last ones.
+function toEnd(log: HTMLElement | null): void {
+  if (log !== null) {
+    log.scrollTop = log.scrollHeight;
+  }
 }
 
 function headWords(trans: ITranslate, { subject, state }: PanelWhy): string {

@@ -6,15 +6,16 @@ import { type MouseEvent, type ReactElement, type ReactNode, useState } from 're
 import type { PanelWhyArgs } from '../protocol';
 import { type ICarried, type Target, targetId } from '../store/gestures';
 import { gatherMagic, whyMagic } from '../store/magic';
-import { preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import { canBeSpread } from '../store/unplaced';
 import { useNotebook } from './context';
 import { together, variableAt } from './draggable';
+import { GestureItem } from './gestureItem';
 import { ChevronIcon } from './icons';
 import { subjectAt } from './subject';
 import { type ITranslate, useTranslate } from './useTranslate';
-import { previewWords, targetWords, variableNames } from './words';
+import { WorkerItems } from './workerMenu';
+import { targetWords, variableNames } from './words';
 
 /** Workers that a submenu lists. */
 const MAX_LISTED = 24;
@@ -24,6 +25,8 @@ interface IMenuProps {
   selection: ReadonlySet<string>;
   perform(carried: ICarried, target: Target): void;
   explain(about: PanelWhyArgs): void;
+  /** Begin a worker's process anew, after a question. */
+  restart(worker: string): void;
   children: ReactNode;
 }
 
@@ -81,6 +84,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
               {variableNames(trans, opened.variables?.names ?? [opened.about.name])}
             </Menu.Label>
             {opened.variables === null ? null : <PlaceItems {...props} opened={opened.variables} />}
+            {opened.about.kind === 'worker' ? <WorkerItems {...props} worker={opened.about.name} /> : null}
             <WhyItem {...props} about={opened.about} />
           </Menu.Content>
         )}
@@ -110,19 +114,15 @@ function PlaceItems({
   const notebook = useNotebook();
   const isPlaced = names.some(name => state.variables.has(name));
   const item = (target: Target, move: boolean, label = targetWords(trans, target)): ReactElement => {
-    const carried = { names, from, move };
-    const result = preview(state, carried, target);
     return (
-      <Menu.Item
+      <GestureItem
         key={targetId(target)}
-        className="jp-Moorage-menu-item"
-        disabled={result.refusal !== null}
-        data-moorage-menu={targetId(target)}
-        onSelect={() => perform(carried, target)}
-      >
-        <span>{label}</span>
-        <small>{previewWords(trans, state, carried, target, result)}</small>
-      </Menu.Item>
+        label={label}
+        state={state}
+        carried={{ names, from, move }}
+        target={target}
+        perform={perform}
+      />
     );
   };
   return (

@@ -20,7 +20,7 @@ export function subjectAt(element: Element): PanelWhyArgs | null {
 
 /** Whether it is not as the user wants it, or only the kernel can tell. */
 export function isQuestionable(state: IBoardState, { kind, name }: PanelWhyArgs): boolean {
-  if (kind === 'worker') {
+  if (kind !== 'name') {
     const worker = state.workers.get(name);
     return worker !== undefined && (worker.status !== 'running' || worker.spilled > 0);
   }

@@ -173,6 +173,17 @@ export function stopWords(trans: ITranslate, { cluster, variables, ledger }: IBo
       );
 }
 
+/** What is asked before a worker's process begins anew. */
+export function restartWords(trans: ITranslate, { variables }: IBoardState, worker: string): string {
+  const lost = [...variables.values()].filter(
+    ({ held, only_on_cluster: isOnlyThere }) => isOnlyThere && held.size === 1 && held.has(worker)
+  );
+  const begin = trans.__('Restart %1? What runs there begins anew, and what is placed comes back.', worker);
+  return lost.length === 0
+    ? begin
+    : `${begin} ${trans.__('The notebook has no value of %1, which is there alone.', shortList(trans, lost.map(plainName)))}`;
+}
+
 // The first of many by name, and how many more there are.
 function shortList(trans: ITranslate, names: readonly string[]): string {
   const rest = names.length - MAX_LISTED;

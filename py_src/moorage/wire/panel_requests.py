@@ -63,7 +63,7 @@ class PanelAdaptArgs(TypedDict):
 class PanelWhyArgs(TypedDict):
     """Say why something is as it is; answered with a `PanelWhy`."""
 
-    kind: Literal["name", "worker"]  # a variable, placed or of the notebook, or a worker
+    kind: Literal["name", "worker", "log"]  # a variable, placed or of the notebook; a worker; what a worker has logged
     name: str
 
 
@@ -108,6 +108,12 @@ class PanelParts(TypedDict):
     states: list[str]  # as Dask's scheduler has it
 
 
+class PanelRestartArgs(TypedDict):
+    """Begin the process of a worker anew. Answered at once."""
+
+    worker: str
+
+
 class PanelDismissArgs(TypedDict):
     """Take a notice away."""
 
@@ -127,6 +133,7 @@ class PanelOps(TypedDict):
     adapt: PanelAdaptArgs
     leave: PanelNoArgs
     stop: PanelNoArgs
+    restart: PanelRestartArgs
     dismiss: PanelDismissArgs
     parts: PanelPartsArgs  # the reply's result is a PanelParts
     why: PanelWhyArgs  # the reply's result is a PanelWhy

@@ -217,6 +217,7 @@ def test_a_read_only_panel_cannot_act(panel):
         "adapt": {},
         "leave": {},
         "stop": {},
+        "restart": {"worker": "bob"},
     }.items():
         refused(looking.ask(op, **args), "ReadOnlyError")
     assert looking.ask("watch", candidates=True, threshold=1)["ok"]
@@ -311,6 +312,21 @@ def test_why_is_answered_while_a_cell_runs(panel):
     assert (worker["subject"], worker["state"]) == ("alice", "running")
     refused(panel.ask("why", kind="name", name="nothing"), "UnknownVariableError", "nothing")
     panel.kernel.run("del alice")
+
+
+SAY_AHOY = "lambda: __import__('logging').getLogger('distributed.worker').warning('ahoy')"
+
+
+def test_a_worker_is_restarted_and_its_log_told(panel):
+    begun = panel.kernel.run("import os\nprint(cluster.submit(os.getpid, workers='alice', pure=False).result())")
+    panel.kernel.run(f"cluster.submit({SAY_AHOY}, workers='alice', pure=False).result()")
+    assert any("ahoy" in line for line in panel.ask("why", kind="log", name="alice")["result"]["log"])
+    assert panel.ask("restart", worker="alice")["ok"]
+    panel.see(lambda state: any("alice left" in event["message"] for event in state["events"].values()))
+    panel.see(lambda state: state["workers"].get("alice", {}).get("status") == "running")
+    assert panel.kernel.run("print(cluster.submit(os.getpid, workers='alice', pure=False).result())") != begun
+    refused(panel.ask("restart", worker="nobody"), "UnknownWorkerError", "nobody")
+    refused(panel.ask("why", kind="log", name="nobody"), "UnknownWorkerError", "nobody")
 
 
 def test_parts_are_told_page_by_page_also_of_what_is_not_placed(panel):

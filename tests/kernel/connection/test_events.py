@@ -7,7 +7,6 @@ import signal
 import numpy as np
 
 from moorage.kernel.connection.events import Events, worker_left_words
-from moorage.wire.scheduler import WorkerLeft
 from tests.helpers import eventually
 
 HERE = "here.ipynb"
@@ -17,7 +16,7 @@ def record(name, owner=HERE, on=("alice",)):
     return {"name": name, "owner": owner, "held": {"rest": 0, "others": dict.fromkeys(on, 1)}}
 
 
-def left(restored=(), waiting=(), lost=(), expected=False) -> WorkerLeft:
+def left(restored=(), waiting=(), lost=(), expected=False):
     return {
         "type": "worker-left",
         "worker": "bob",

@@ -16,7 +16,15 @@ from moorage import counts
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
-from moorage.errors import ClusterError, InputError, MoorageError, ReadOnlyError, UnknownVariableError, WaitTimeoutError
+from moorage.errors import (
+    ClusterError,
+    InputError,
+    MoorageError,
+    ReadOnlyError,
+    UnknownVariableError,
+    UnknownWorkerError,
+    WaitTimeoutError,
+)
 from moorage.jupyter.binding import bind, check_free, end_lost
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
@@ -24,6 +32,7 @@ from moorage.jupyter.panel.parts import page_of
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
+from moorage.jupyter.panel.workers import address_of, log_of, restart
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.values.describe import describe_value
@@ -43,6 +52,7 @@ from moorage.wire.panel_requests import (
     PanelReleaseArgs,
     PanelReply,
     PanelRequest,
+    PanelRestartArgs,
     PanelScaleArgs,
     PanelStartArgs,
     PanelWatchArgs,
@@ -75,6 +85,7 @@ class Requests:
         self._placing = BackgroundThread("moorage-panel-placing")
         self._sizing = BackgroundThread("moorage-panel-cluster")
         self._asking = BackgroundThread("moorage-panel-asking")
+        self._restarting = BackgroundThread("moorage-panel-restarting")
         self._shapes = get_type_hints(PanelOps)
         self._looked: tuple[Any, Parts] | None = None  # of whom and what, and the parts
 
@@ -83,6 +94,7 @@ class Requests:
         self._placing.close()
         self._sizing.close()
         self._asking.close()
+        self._restarting.close()
 
     def answer(self, request: Any, who: Hashable, read_only: bool) -> PanelReply | None:
         """Return the reply to a request; None if it has no ``id`` to reply to.
@@ -135,12 +147,11 @@ class Requests:
         self._panel.dismiss(args["id"])
 
     def _why(self, args: PanelWhyArgs, who: Hashable) -> PanelWhy:
-        controller = registry.current()
-        what = args["name"]
+        controller, what = registry.current(), args["name"]
         if args["kind"] == "worker":  # by its address: a variable may have the same name
-            _, workers = controller.link.mirror.snapshot()
-            what = workers[what]["address"] if what in workers else what
-        why: Why = self._ask(lambda: controller.why(what))
+            with suppress(UnknownWorkerError):  # it has left
+                what = address_of(controller, what)
+        why: Why = self._ask(lambda: log_of(controller, what) if args["kind"] == "log" else controller.why(what))
         return {
             "subject": why.subject,
             "state": why.state,
@@ -227,6 +238,12 @@ class Requests:
         controller = registry.current()
         future = self._sizing.do(lambda: controller.adapt(args.get("minimum"), args.get("maximum")), _SIZING)
         self._tell(future, "The cluster could not be made to adapt")
+
+    def _restart(self, args: PanelRestartArgs, who: Hashable) -> None:
+        controller, name = registry.current(), args["worker"]
+        address_of(controller, name)
+        future = self._restarting.do(lambda: restart(controller, name), _SIZING)
+        self._tell(future, f"{name} was not restarted")
 
     def _leave(self, _: Any, who: Hashable) -> None:
         controller = registry.current()

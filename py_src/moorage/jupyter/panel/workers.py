@@ -1,0 +1,46 @@
+"""What a panel can have done with one worker, by its name: to restart it, and to show what it has logged."""
+
+from __future__ import annotations
+
+from moorage.controller.cluster import ClusterController
+from moorage.errors import ClusterError, UnknownWorkerError, WaitTimeoutError
+from moorage.kernel.waiting import wait_for
+from moorage.kernel.why.answer import Why
+
+_RESTARTING = 60.0  # seconds
+_ANSWERING = 4.0
+_LINES = 200  # of a log
+
+
+def address_of(controller: ClusterController, worker: str) -> str:
+    """Return the address of a worker. Raises UnknownWorkerError."""
+    _, workers = controller.link.mirror.snapshot()
+    if worker not in workers:
+        raise UnknownWorkerError(worker, list(workers))
+    return workers[worker]["address"]
+
+
+def log_of(controller: ClusterController, worker: str) -> Why:
+    """Return what a worker has logged last, the newest below."""
+    client, address = controller.client, address_of(controller, worker)
+    try:
+        logs = wait_for(client, client.get_worker_logs, n=_LINES, workers=[address], within=_ANSWERING)
+    except TimeoutError:
+        raise WaitTimeoutError(f"{worker} has not answered within {_ANSWERING:g} s.", "Ask once more.") from None
+    lines = tuple(text for _, text in reversed(logs.get(address, ())))
+    return Why(worker, "", "" if lines else "It has logged nothing.", log=lines)
+
+
+def restart(controller: ClusterController, worker: str) -> None:
+    """Have a worker's nanny begin its process anew, and wait until it is there again."""
+    client, address = controller.client, address_of(controller, worker)
+    try:
+        wait_for(client, client.restart_workers, [address], timeout=_RESTARTING, within=2 * _RESTARTING)
+    except ValueError:
+        raise ClusterError(
+            f"{worker} cannot be restarted: no nanny watches over it.", "Restart it where it was started."
+        ) from None
+    except TimeoutError:
+        raise WaitTimeoutError(
+            f"{worker} is not back within {_RESTARTING:g} s.", f"%why {worker} says what has become of it."
+        ) from None
