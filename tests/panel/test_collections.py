@@ -40,7 +40,8 @@ def test_a_collection_is_dropped_on_a_worker_and_spread_again(kernel, desk):
     desk.holds("tiles", "bob")
     expect(desk.magic).to_have_text("%pin tiles --workers bob")
     desk.variable("tiles").get_by_role("button", name="Show the parts of tiles").click()
-    expect(desk.board.locator("[data-moorage-share=bob]")).to_contain_text("24 parts")
+    opened = desk.board.locator("[data-moorage-parts=tiles]")
+    expect(opened.locator("[data-moorage-share=bob]")).to_contain_text("24 parts")
     desk.carry(desk.grip("tiles"), desk.worker("alice"))  # only in the hand there is "Spread"
     desk.page.keyboard.press("Escape")
     desk.drop()
@@ -51,7 +52,7 @@ def test_a_collection_is_dropped_on_a_worker_and_spread_again(kernel, desk):
         keyboard.press("Enter")
     desk.holds("tiles", *WORKERS)
     expect(desk.magic).to_have_text("%scatter tiles")
-    expect(desk.board.locator("[data-moorage-share=alice]")).to_contain_text("6 parts")
+    expect(opened.locator("[data-moorage-share=alice]")).to_contain_text("6 parts")
 
 
 def test_the_menu_spreads_a_collection(kernel, desk):
