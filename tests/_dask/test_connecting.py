@@ -5,14 +5,18 @@ When that happens is a matter of microseconds, so that here Tornado is made to f
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
 import pytest
 from distributed import Worker
+from distributed.core import ConnectionPool
 
-from moorage._dask.connecting import connecting
+from moorage._dask.connecting import connecting, mend
 from tests.deploy.tools import eventually
 from tests.two_workers import cluster, shared
 
@@ -44,6 +48,25 @@ def test_other_errors_stay_what_they_are() -> None:
         raise ValueError("another")
     with pytest.raises(ConnectionResetError, match="before TLS began"), connecting():
         raise ValueError("IOStream is not idle; cannot convert to SSL")
+
+
+def test_an_attempt_to_connect_may_be_ended_twice() -> None:
+    async def end_twice(address: str) -> None:
+        pool = ConnectionPool()
+        await pool.start()
+        undo = mend(SimpleNamespace(rpc=pool))
+        attempt = asyncio.ensure_future(pool.connect(address))
+        await asyncio.sleep(0)
+        pool.remove(address)
+        await asyncio.sleep(0)  # it is ending now
+        pool.remove(address)
+        with pytest.raises(OSError, match="Address removed"):
+            await attempt
+        undo()
+        await pool.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asyncio.run(end_twice(f"tcp://127.0.0.1:{silent.getsockname()[1]}"))
 
 
 def test_a_client_seeks_a_lost_connection_again(cluster: Any) -> None:

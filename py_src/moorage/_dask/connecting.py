@@ -1,16 +1,21 @@
-"""Connections that cannot be had, of schedulers, workers and clients.
+"""Connections that cannot be had, or are no longer wanted, of schedulers, workers and clients.
 
 Relied on, as read in distributed 2026.8.0: all that a `ConnectionPool` connects to goes through its ``connect``, and
 ``distributed.comm.connect`` lets through what Tornado raises. If the other side ends a connection between TCP's
 greeting and that of TLS, as one that is just going does, this is ``ValueError: IOStream is not idle``, while Dask
 expects an OSError of a connection that cannot be had: a client stops listening for good, and a task fails whose data
-another worker has as well. Without these parts neither plugin starts, and no client is connected.
+another worker has as well.
+
+``remove`` ends attempts to connect, and raises ``RuntimeError: Cannot change state of expiring Timeout`` if one of them
+is ending already: a worker that is told twice that another one has gone then loses the scheduler and closes for good.
+
+Without these parts neither plugin starts, and no client is connected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import parts_of
@@ -41,18 +46,27 @@ def connecting() -> Iterator[None]:
 
 
 def mend(owner: Any) -> Callable[[], None]:
-    """Have the connections of a worker or client raise an OSError where one cannot be had; return how to end that."""
+    """Have the connections of a worker or client raise an OSError where one cannot be had, and end but once.
+
+    Return how to end that.
+    """
     pool: ConnectionPool = owner.rpc
-    original = pool.connect
+    original, original_remove = pool.connect, pool.remove
 
     async def connect(addr: str, timeout: float | None = None) -> Comm:
         with connecting():
             return await original(addr, timeout)
 
-    pool.__dict__["connect"] = connect
+    def remove(addr: str, **reason: str) -> None:
+        with suppress(RuntimeError):  # all else is closed by then, and what is still tried fails by itself
+            original_remove(addr, **reason)
+
+    ours = {"connect": connect, "remove": remove}
+    pool.__dict__.update(ours)
 
     def undo() -> None:
-        if pool.__dict__.get("connect") is connect:
-            del pool.__dict__["connect"]
+        for name, method in ours.items():
+            if pool.__dict__.get(name) is method:
+                del pool.__dict__[name]
 
     return undo

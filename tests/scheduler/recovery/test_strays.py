@@ -70,7 +70,7 @@ def test_a_value_that_a_worker_has_unknown_is_used_when_it_is_waited_for(workers
     notebook.client.unsubscribe_topic("moorage")  # so that it does not answer when it is asked for the value
     notebook.place("x", OnWorkers(("bob",)), VALUE, scatter=False)
     key, bob = notebook.key("x"), workers.addresses()["bob"]
-    assert notebook.state("x") == "moving"
+    eventually(lambda: notebook.state("x") == "moving")
     notebook.client.run(_put, key, workers=[bob])
     notebook.call("sending", client=notebook.client.id, keys={bob: [key]}, broken_off=[bob])
     eventually(lambda: notebook.state("x") == "held")
