@@ -6,10 +6,15 @@ from tests.panel.conftest import SCREENSHOTS
 
 RESTARTED = """
 import time
-deadline = time.monotonic() + 60
-while cluster.submit(os.getpid, workers='bob', pure=False).result() == {before}:
+from moorage.errors import UnknownWorkerError
+deadline, pid = time.monotonic() + 60, {before}
+while pid == {before}:
     assert time.monotonic() < deadline
     time.sleep(0.1)
+    try:
+        pid = cluster.submit(os.getpid, workers='bob', pure=False).result()
+    except UnknownWorkerError:
+        pass  # it has gone, and not come back yet
 """
 
 
