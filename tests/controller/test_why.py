@@ -18,6 +18,8 @@ from distributed.core import Status
 
 import moorage
 from moorage.errors import InputError, UnknownVariableError, WaitTimeoutError
+from moorage.kernel import waiting
+from moorage.kernel.why import asking
 from moorage.worker.last_words import FILE
 from tests.deploy.tools import eventually
 
@@ -138,6 +140,23 @@ def test_futures_that_run_that_wait_and_that_are_there(cluster, names, gate):
 def test_a_question_that_overtakes_its_task_is_asked_again(cluster):
     for n in range(20):
         assert cluster.why(cluster.client.submit(abs, n, pure=False)).state != "forgotten"
+
+
+def test_an_answer_from_before_the_task_came_is_not_taken_after_it_has_ended(cluster, monkeypatch):
+    answers = []
+
+    async def late(client, question):
+        reply = await waiting.answer(client, question)
+        if not answers:
+            reply["task"]["fate"] = "absent"
+        answers.append(reply)
+        return reply
+
+    future = cluster.client.submit(abs, 1, pure=False)
+    future.result(timeout=20)
+    monkeypatch.setattr(asking, "answer", late)
+    assert cluster.why(future).state == "in memory"
+    assert len(answers) == 2
 
 
 def test_tasks_that_no_worker_has_room_for_are_queued(cluster, names, gate):

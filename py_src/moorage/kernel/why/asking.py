@@ -19,14 +19,16 @@ _PAUSE = 0.1  # seconds
 async def facts_of(client: Client, keys: list[Any], worker: str = "") -> WhyReply:
     """Return what holds up the worst of `keys`, and what became of a worker; on the event loop of `client`.
 
-    A question may overtake the tasks that it is about, which are sent by another connection: it is asked again. Raises
-    UnreachableError.
+    A question may overtake the tasks that it is about, which are sent by another connection: it is asked again, and so
+    it is if they have ended before its answer came. Raises UnreachableError.
     """
-    scheduler = scheduler_of(client)
+    scheduler, told = scheduler_of(client), False  # whether the scheduler had told of the task when it was asked
     for _ in range(_TRIES):
         reply = await answer(client, scheduler.moorage_why(keys=keys, worker=worker))
         task = reply["task"]
-        if task is None or task["fate"] != "absent" or not is_pending(client, task["key"]):
+        if task is None or task["fate"] != "absent" or told:
             break
-        await asyncio.sleep(_PAUSE)
+        told = not is_pending(client, task["key"])
+        if not told:
+            await asyncio.sleep(_PAUSE)
     return reply
