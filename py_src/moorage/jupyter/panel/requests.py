@@ -1,7 +1,8 @@
 """What a panel can ask of the kernel, and the answers: what is asked is recorded, nothing long is waited for.
 
-Each request is answered within about a second. What is refused by then is refused in the reply; what fails later
-becomes a notice. A request may come from anywhere that reaches the kernel, so nothing in it is trusted.
+Each request is answered within about a second, or within five if a worker or the scheduler is asked. What is refused
+by then is refused in the reply; what fails later becomes a notice. A request may come from anywhere that reaches the
+kernel, so nothing in it is trusted.
 """
 
 from __future__ import annotations
