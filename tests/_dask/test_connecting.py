@@ -62,8 +62,14 @@ def test_an_attempt_to_connect_may_be_ended_twice() -> None:
         pool.remove(address)
         with pytest.raises(OSError, match="Address removed"):
             await attempt
+        other = asyncio.ensure_future(pool.connect(address))
+        await asyncio.sleep(0)
+        pool.remove(address)
+        await asyncio.sleep(0)
         undo()
-        await pool.close()
+        await pool.close()  # ends what is still tried
+        with pytest.raises(OSError, match="Address removed"):
+            await other
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         asyncio.run(end_twice(f"tcp://127.0.0.1:{silent.getsockname()[1]}"))

@@ -69,7 +69,7 @@ def owner_of(part: Part) -> Any:
 def without(part: Part, *objects: Any) -> Iterator[None]:
     owner = owner_of(part)
     if part.live:
-        (owner,) = (each for each in objects if isinstance(each, owner))
+        owner = next(each for each in objects if isinstance(each, owner))
     elif isinstance(owner, type):
         owner = next(each for each in owner.__mro__ if part.name in vars(each))
     if part.entry:

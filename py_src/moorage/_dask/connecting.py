@@ -6,8 +6,9 @@ greeting and that of TLS, as one that is just going does, this is ``ValueError: 
 expects an OSError of a connection that cannot be had: a client stops listening for good, and a task fails whose data
 another worker has as well.
 
-``remove`` ends attempts to connect, and raises ``RuntimeError: Cannot change state of expiring Timeout`` if one of them
-is ending already: a worker that is told twice that another one has gone then loses the scheduler and closes for good.
+``remove`` ends the attempts to connect that are in ``_connecting``, and leaves them there until they have ended. To end
+one of them once more, also by ``close``, raises ``RuntimeError: Cannot change state of expiring Timeout``: a worker
+that is told twice that another one has gone loses the scheduler, and closes for good.
 
 Without these parts neither plugin starts, and no client is connected.
 """
@@ -15,7 +16,7 @@ Without these parts neither plugin starts, and no client is connected.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import parts_of
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 SUBJECT = "care for data on its way"
 
 PARTS = parts_of(
-    SUBJECT, "distributed.core:ConnectionPool", calls={"connect": ("addr", "timeout"), "remove": ("addr",)}
+    SUBJECT,
+    "distributed.core:ConnectionPool",
+    calls={"connect": ("addr", "timeout"), "remove": ("addr",)},
+    live=("_connecting",),
 )
 
 
@@ -45,8 +49,13 @@ def connecting() -> Iterator[None]:
         raise ConnectionResetError("the connection ended, or spoke no TLS, before TLS began") from error
 
 
+def pool_of(owner: Any) -> Any:
+    """Return the connections of a scheduler, worker or client, to look for what is relied on."""
+    return getattr(owner, "rpc", None)
+
+
 def mend(owner: Any) -> Callable[[], None]:
-    """Have the connections of a worker or client raise an OSError where one cannot be had, and end but once.
+    """Have the connections of a scheduler, worker or client raise an OSError where one cannot be had, and end but once.
 
     Return how to end that.
     """
@@ -58,8 +67,8 @@ def mend(owner: Any) -> Callable[[], None]:
             return await original(addr, timeout)
 
     def remove(addr: str, **reason: str) -> None:
-        with suppress(RuntimeError):  # all else is closed by then, and what is still tried fails by itself
-            original_remove(addr, **reason)
+        original_remove(addr, **reason)
+        pool._connecting.pop(addr, None)  # they know
 
     ours = {"connect": connect, "remove": remove}
     pool.__dict__.update(ours)

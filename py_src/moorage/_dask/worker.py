@@ -49,7 +49,7 @@ PARTS = (
 
 def objects_of(worker: Any) -> tuple[Any, ...]:
     """Return the objects of which a worker consists, so far as parts of them are relied on."""
-    names = ("state", "monitor", "memory_manager", "data")
+    names = ("state", "monitor", "memory_manager", "data", "rpc")
     return (worker, *(part for name in names if (part := getattr(worker, name, None)) is not None))
 
 

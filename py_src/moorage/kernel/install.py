@@ -23,6 +23,7 @@ import xxhash
 
 from moorage import config
 from moorage._dask.client import PARTS
+from moorage._dask.connecting import pool_of
 from moorage._dask.refusal import check
 from moorage.errors import VersionError
 from moorage.images.code import reduce_code
@@ -149,7 +150,7 @@ async def install_plugin(client: Client) -> SchedulerSnapshot:
 
 
 async def _install(client: Client) -> SchedulerSnapshot:
-    check(PARTS, client)
+    check(PARTS, client, pool_of(client))
     scheduler = dask_scheduler_of(client)
     where, packages = address_of(client), (await scheduler.versions())["packages"]
     check_scheduler(where, packages)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
+from moorage._dask.connecting import pool_of
 from moorage._dask.parts import rely_on
 from moorage._dask.scheduler import PARTS
 from moorage._dask.scheduler.events import forget_events
@@ -89,7 +90,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     async def start(self, scheduler: Scheduler) -> None:
         """Take up work on `scheduler`, unless it lacks something that is relied on: then nothing is touched."""
-        rely_on(PARTS, scheduler)
+        rely_on(PARTS, scheduler, pool_of(scheduler))
         self.scheduler = scheduler
         self.desired = Desired()
         self.shared = Shared(scheduler)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moorage._dask.connecting import PARTS as POOLS
-from moorage._dask.connecting import connecting
+from moorage._dask.connecting import mend
 from moorage._dask.parts import parts_of
 from moorage.plan import Address
 
@@ -32,17 +32,22 @@ PARTS = (
 
 def shadow_connect(scheduler: Scheduler, refused: Callable[[Address], Exception | None]) -> Callable[[], Any]:
     """Raise what ``refused(address)`` returns, if it returns anything, instead of connecting; return what undoes it."""
+    undo_mend = mend(scheduler)
     pool = scheduler.rpc
     original: Connect = pool.connect
 
     async def connect(addr: Address, timeout: float | None = None) -> Comm:
         if (error := refused(addr)) is not None:
             raise error
-        with connecting():
-            return await original(addr, timeout)
+        return await original(addr, timeout)
 
     pool.__dict__["connect"] = connect
-    return lambda: pool.__dict__.pop("connect", None)
+
+    def undo() -> None:
+        pool.__dict__.pop("connect", None)
+        undo_mend()
+
+    return undo
 
 
 def break_off(scheduler: Scheduler, address: Address) -> None:
