@@ -238,7 +238,7 @@ def test_an_item_whose_worker_was_killed_was_sent_again(cluster, names, gate):
     says(cluster, "results[0]", "running")
     os.kill(cluster.client.run(os.getpid)[address(cluster, "alice")], signal.SIGKILL)
     says(cluster, "alice", "restarted", "was killed", "by signal 9 (SIGKILL)")
-    says(cluster, "results[0]", "retried", "a worker ended with it", "give it less data")
+    says(cluster, "results[0]", "retried", "a worker died with it", "give it less data")
     gate.set()
 
 
@@ -286,7 +286,7 @@ def test_the_answer_is_awaited_on_the_event_loop(cluster):
 def test_what_is_spilled_says_what_fills_the_worker(leaving, names):
     names["big"] = leaving.client.map(make, [20 * MB] * 12, range(12), pure=False, workers=["dan"])
     wait(names["big"])
-    found = says(leaving, "big", "spilled", "are on disk, most of it of dan")
+    found = says(leaving, "big", "spilled", "is on disk, mostly on dan")
     assert not found.well
     assert leaving.why("dan").state in ("spilled", "paused", "short of memory")
 
@@ -309,7 +309,7 @@ def one_try(leaving):
 
 def test_a_task_that_ends_its_workers_is_killed(leaving, names, one_try):
     names["deadly"] = leaving.client.submit(os._exit, 3, workers=["carol"], pure=False)
-    says(leaving, "deadly", "killed", "the workers that ran exit ended", "carol: its process ended", "exit code 3")
+    says(leaving, "deadly", "killed", "the workers that ran exit died", "carol: its process ended", "exit code 3")
 
 
 def test_a_task_that_takes_too_much_memory_says_how_much(leaving, names, one_try):

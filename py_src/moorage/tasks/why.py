@@ -196,13 +196,13 @@ class Explainer:
         where = max(named.on, key=lambda worker: named.on[worker].disk)
         short = _shortage(memory, where)
         size = f"{format_bytes(named.total.disk)} of {format_bytes(named.total.disk + named.total.memory)}"
-        cause = f"{size} are on disk, most of it of {where}, for want of memory."
+        cause = f"{size} is on disk, mostly on {where}, because memory ran short."
         if short is not None:
             cause += f" {short.filled}"
         if short is not None and short.remedy:
             return Why(found.subject, "spilled", cause, short.remedy, line=short.line)
         return Why(
-            found.subject, "spilled", cause, "It is read again when it is used; %memory says more.", line="%memory"
+            found.subject, "spilled", cause, "It is read back when it is used; %memory says more.", line="%memory"
         )
 
     def _name_of(self, value: Any) -> str:

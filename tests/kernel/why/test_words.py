@@ -58,7 +58,7 @@ VIEW = ClusterView([info("alice"), info("bob")])
         (reply("memory", on=["alice", "bob"]), "in memory", "on alice, bob.", ""),
         (reply("running", worker="bob", seconds=3.21), "running", "load runs on bob for 3.2 s.", ""),
         (reply("erred", error="ValueError(1)"), "failed", "load raised ValueError(1).", "cluster.client.retry(x)"),
-        (reply("killed"), "killed", "workers that ran load ended one after the other", "more memory"),
+        (reply("killed"), "killed", "workers that ran load died one after another", "more memory"),
         (
             reply("killed", end=end("died", code=-9)),
             "killed",
@@ -100,7 +100,7 @@ def test_what_waits_for_another_task_names_that():
 def test_a_task_whose_worker_has_ended_begins_again():
     found = why_tasks("x", ["k"], reply("running", worker="bob", deaths=1))
     assert (found.state, found.well) == ("retried", False)
-    assert found.cause == "a worker ended with it, so that it begins again; load runs on bob."
+    assert found.cause == "a worker died with it, so it starts again; load runs on bob."
     assert why_tasks("x", ["k"], reply("memory", on=["bob"], deaths=1)).well
 
 
@@ -203,7 +203,7 @@ def test_an_item_that_raised_says_where_and_how_to_run_it_again():
 def test_an_item_that_was_sent_again_says_so():
     found = why_item("r[7]", "r", "", "bob", 2, ["k"], reply("running", worker="alice"))
     assert (found.state, found.well) == ("retried", False)
-    assert "2 workers ended with it" in found.cause
+    assert "2 workers died with it" in found.cause
     assert why_item("r[7]", "r", "", "bob", 2, ["k"], reply(on=["bob"])).state == "in memory"
 
 
@@ -213,17 +213,23 @@ def test_an_item_that_was_sent_again_says_so():
 @pytest.mark.parametrize(
     ("facts", "there", "short", "state", "cause"),
     [
-        (worker_facts("memory", seconds=12), None, None, "gone", "12 s ago since it took more memory"),
-        (worker_facts("died", seconds=12, lost=3), None, None, "gone", "nobody had told it to. 3 tasks"),
+        (worker_facts("memory", seconds=12), None, None, "gone", "12 s ago because it took more memory"),
+        (worker_facts("died", seconds=12, lost=3), None, None, "gone", "without being asked to. 3 tasks"),
         (worker_facts("asked", seconds=12), None, None, "gone", "told to leave 12 s ago"),
-        (worker_facts("memory", taken=2**20), None, None, "gone", "since it took 1.00 MiB, more memory than its limit"),
+        (
+            worker_facts("memory", taken=2**20),
+            None,
+            None,
+            "gone",
+            "because it took 1.00 MiB, more memory than its limit",
+        ),
         (worker_facts("died", code=-9), None, None, "gone", "killed 0 s ago by signal 9 (SIGKILL)"),
-        (worker_facts("died", code=-11), None, None, "gone", "crashed 0 s ago by signal 11 (SIGSEGV), as faults of"),
-        (worker_facts("died", code=-15), None, None, "gone", "killed 0 s ago by signal 15 (SIGTERM), by somebody"),
+        (worker_facts("died", code=-11), None, None, "gone", "crashed 0 s ago with signal 11 (SIGSEGV): a fault"),
+        (worker_facts("died", code=-15), None, None, "gone", "killed 0 s ago by signal 15 (SIGTERM), sent by somebody"),
         (worker_facts("died", code=-99), None, None, "gone", "signal 99"),
-        (worker_facts("died", code=3), None, None, "gone", "with exit code 3, and nobody had told it to"),
+        (worker_facts("died", code=3), None, None, "gone", "with exit code 3, without being asked to"),
         (worker_facts(), None, None, "gone", "has left"),
-        (worker_facts("died", seconds=12), info(), None, "restarted", "nobody had told it to"),
+        (worker_facts("died", seconds=12), info(), None, "restarted", "without being asked to"),
         (worker_facts(), info(status="init"), None, "waiting", "just joined"),
         (worker_facts(), info(status="closing"), None, "closing", "about to leave"),
         (worker_facts(), info(status="paused"), None, "paused", "takes no tasks"),
@@ -259,6 +265,6 @@ def test_the_last_lines_of_a_log_stand_between_cause_and_remedy():
 
 def test_an_item_whose_workers_ended_says_how_the_last_one_did():
     found = why_killed("results[7]", "results", end("memory", lines=["full"]))
-    assert "the last was carol: its process was ended 0 s ago since it took more memory" in found.cause
+    assert "the last was carol: its process was ended 0 s ago because it took more memory" in found.cause
     assert "results.retry()" in found.remedy
     assert found.log == ("full",)

@@ -174,7 +174,7 @@ class Requests:
         """Return what the cluster answers, or give up."""
         answers: list[Any] = []
         if self._asking.do(lambda: answers.append(question()), _ASKING):
-            raise WaitTimeoutError(f"The cluster has not answered within {_ASKING:g} s.", "Ask once more.")
+            raise WaitTimeoutError(f"The cluster has not answered within {_ASKING:g} s.", "Try again.")
         return answers[0]
 
     # -- placing

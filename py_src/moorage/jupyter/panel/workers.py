@@ -26,7 +26,7 @@ def log_of(controller: ClusterController, worker: str) -> Why:
     try:
         logs = wait_for(client, client.get_worker_logs, n=_LINES, workers=[address], within=_ANSWERING)
     except TimeoutError:
-        raise WaitTimeoutError(f"{worker} has not answered within {_ANSWERING:g} s.", "Ask once more.") from None
+        raise WaitTimeoutError(f"{worker} has not answered within {_ANSWERING:g} s.", "Try again.") from None
     lines = tuple(text for _, text in reversed(logs.get(address, ())))
     return Why(worker, "", "" if lines else "It has logged nothing.", log=lines)
 

@@ -72,11 +72,11 @@ def _alone(name: str, transfers: Mapping[tuple[int, str], int], workers: Mapping
     what = _variable(name)
     if len(receivers) == 1:
         (worker,) = (workers.get(one, one) for one in receivers)
-        why = f"it was used on {worker} and fetched for that"
+        why = f"{worker} fetched it to use it"
         return [Saving(name, f"%pin {what} --workers {worker}", nbytes, why)]
     keys = {key for key, _ in transfers}
     if len(transfers) >= 2 * len(keys):  # each key by two workers or more
-        why = f"{len(receivers)} workers used and fetched it"
+        why = f"{len(receivers)} workers fetched it to use it"
         return [Saving(name, f"%broadcast {what}", nbytes, why)]
     return []
 

@@ -140,22 +140,16 @@ def _warnings(
     for address, log in logs.items():
         name = known.get(address, log["name"])
         if log["lacking"]:
-            yield (
-                f"The log of {name} no longer tells of {format_bytes(log['lacking'])} that it has sent: by name they "
-                "are not counted."
-            )
+            yield f"The log of {name} no longer tells of {format_bytes(log['lacking'])} that it sent: no row has them."
         elif log["overflown"]:
-            yield f"The log of {name} does not reach back to the beginning: of what it received something is missing."
+            yield f"The log of {name} does not reach back far enough: some of what it received is missing."
         if since is not None and address not in since.workers:
-            yield f"{name} has joined meanwhile, or did not answer then: it is counted from then on by the clock."
+            yield f"{name} joined meanwhile, or did not answer at first: what it moved is counted by the clock."
         elif since is not None and not log["known"]:
             same = since.workers[address][1] == log["process"]
             what = "no longer knows the moment" if same else "was restarted"
-            yield f"{name} {what}: it is counted from then on by the clock."
+            yield f"{name} {what}: what it moved is counted by the clock."
     for address in silent:
-        yield f"{known.get(address, address)} does not answer: what it has sent to clients and others is not counted."
+        yield f"{known.get(address, address)} does not answer: some of what it sent is not counted."
     for address in (since.workers if since is not None else {}).keys() - logs.keys() - set(silent):
-        yield (
-            f"{known[address]} is gone, and its log with it: counted is what the others have fetched from it, and "
-            "what they have sent there."
-        )
+        yield f"{known[address]} is gone, and so is its log: only what others fetched from it or sent it counts."

@@ -8,7 +8,7 @@ from dask.utils import format_bytes
 
 from moorage.wire.why import WorkerEnd
 
-_LESS = "Give tasks less data at a time, or workers more memory: %cluster start --memory 8GB."
+_LESS = "Give tasks less data at a time, or the workers more memory: %cluster start --memory 8GB."
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
 
 
@@ -18,9 +18,9 @@ def how_it_ended(end: WorkerEnd) -> tuple[str, str]:
     match end["how"]:
         case "memory":
             taken = f" {format_bytes(end['taken'])}," if end["taken"] else ""
-            return f"its process was ended {ago} since it took{taken} more memory than its limit", _LESS
+            return f"its process was ended {ago} because it took{taken} more memory than its limit", _LESS
         case "asked":
-            return f"it was told to leave {ago}", "To have another one: %cluster scale N."
+            return f"it was told to leave {ago}", "To start another one: %cluster scale N."
         case "died":
             return _died(ago, code)
     return "", ""
@@ -29,16 +29,16 @@ def how_it_ended(end: WorkerEnd) -> tuple[str, str]:
 def _died(ago: str, code: int | None) -> tuple[str, str]:
     if code is None:
         remedy = "Its log says more: cluster.client.get_worker_logs(nanny=True). What is placed is brought back."
-        return f"its process ended {ago}, and nobody had told it to", remedy
+        return f"its process ended {ago} without being asked to", remedy
     if code >= 0:
-        cause = f"its process ended {ago} with exit code {code}, and nobody had told it to"
-        return cause, "Look for what ends a process in the code that it ran, such as os._exit."
+        cause = f"its process ended {ago} with exit code {code}, without being asked to"
+        return cause, "Look in the code that it ran for what ends a process, such as os._exit."
     if code == -signal.SIGKILL:
-        return f"its process was killed {ago} by {_name(code)}: by somebody, or by the system for want of memory", _LESS
+        return f"its process was killed {ago} by {_name(code)}: by somebody, or by the system for lack of memory", _LESS
     if -code in _CRASHES:
-        cause = f"its process crashed {ago} by {_name(code)}, as faults of compiled code do"
-        return cause, "Look for the fault in the library that it called last."
-    return f"its process was killed {ago} by {_name(code)}, by somebody", "Look for who has sent it."
+        cause = f"its process crashed {ago} with {_name(code)}: a fault in compiled code"
+        return cause, "Look at the library that it called last."
+    return f"its process was killed {ago} by {_name(code)}, sent by somebody", "Find out who sent it."
 
 
 def _name(code: int) -> str:

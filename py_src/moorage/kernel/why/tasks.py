@@ -15,8 +15,8 @@ _SHOWN = 5  # workers
 _LONGEST = 300  # characters of an error
 _OVER = ("erred", "killed", "lost", "absent")
 _UNDER_WAY = ("no-worker", "paused", "queued", "behind", "running")
-_MORE = "It begins by itself; more workers begin it sooner: %cluster scale N."
-_RETRIED = "It ends by itself; if it ends workers again and again, give it less data at a time or workers more memory."
+_MORE = "It starts by itself, and sooner with more workers: %cluster scale N."
+_RETRIED = "It finishes by itself; if it keeps killing workers, give it less data at a time or them more memory."
 
 
 def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int = 0) -> Why:
@@ -33,7 +33,7 @@ def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int =
         cause = f"it {verb} {task['function'] or task['key']}: {cause}"
     if (deaths := task["deaths"] + again) and task["fate"] in _UNDER_WAY:
         state, remedy = "retried", remedy or _RETRIED
-        cause = f"{'a worker' if deaths == 1 else f'{deaths} workers'} ended with it, so that it begins again; {cause}"
+        cause = f"{'a worker' if deaths == 1 else f'{deaths} workers'} died with it, so it starts again; {cause}"
     if len(keys) > 1 and task["fate"] != "memory":
         cause = f"{reply['away']} of {len(keys)} parts are not there; {cause}"
     log = tuple(task["end"]["lines"]) if task["end"] is not None else ()
@@ -44,10 +44,10 @@ def killed(function: str, end: WorkerEnd | None) -> tuple[str, str]:
     """Return what became of the workers that ran a task, in a clause, and what helps."""
     how, remedy = how_it_ended(end) if end is not None else ("", "")
     if end is None or not how:
-        last, remedy = ", as they do for want of memory", "Give it less data at a time, or workers more memory."
+        last, remedy = ", usually because memory ran out", "Give it less data at a time, or the workers more memory."
     else:
         last = f"; the last was {end['worker']}: {how}"
-    return f"the workers that ran {function} ended one after the other{last}", remedy
+    return f"the workers that ran {function} died one after another{last}", remedy
 
 
 def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, str, str]:
@@ -65,7 +65,7 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
             return (
                 "failed",
                 f"{function} raised {_error(task)}",
-                f"Put that right and run the cell again; {again} as it is.",
+                f"Fix that and run the cell again; {again} as it is.",
                 retry,
             )
         case "killed":

@@ -66,7 +66,7 @@ def _remedy(state: PlacementState, view: ClusterView) -> tuple[str, str]:
     if state.state == "moving":
         remedy = f"It arrives by itself; %placement {state.name} shows how far it is."
         return remedy, line(lambda: f"%placement {quote(state.name)}")
-    return "It goes on by itself once that is no longer so; %memory says what fills the workers.", "%memory"
+    return "It continues by itself when that changes; %memory says what fills the workers.", "%memory"
 
 
 def _surplus(state: PlacementState, view: ClusterView) -> list[str]:

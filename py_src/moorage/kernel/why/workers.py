@@ -25,7 +25,7 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
         case "closing":
             return Why(name, "closing", "it is about to leave; its data moves first.", "To keep it: %cluster scale N.")
         case "paused" if short is None:
-            remedy = f"%memory says what fills the workers; cluster.client.restart_workers([{name!r}]) begins anew."
+            remedy = f"%memory says what fills the workers; cluster.client.restart_workers([{name!r}]) restarts it."
             return Why(
                 name,
                 "paused",
@@ -35,7 +35,7 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
             )
     if short is not None:
         state = "paused" if info.status == "paused" else "spilled" if info.spilled else "short of memory"
-        remedy = short.remedy or "It frees that by itself when what runs ends."
+        remedy = short.remedy or "It frees memory by itself when its tasks end."
         return Why(name, state, f"it {short.what}: {short.filled}", remedy, line=short.line)
     if facts["end"]["how"] in ("died", "memory") and facts["end"]["seconds"] < LATELY:
         return Why(name, "restarted", *_gone(facts["end"]))
@@ -47,6 +47,6 @@ def _gone(end: WorkerEnd) -> tuple[str, str, tuple[str, ...]]:
     """Return why the latest process of a worker has gone, what helps, and what it logged last."""
     how, remedy = how_it_ended(end)
     if not how:
-        return "it has left.", "To have another one: %cluster scale N.", ()
+        return "it has left.", "To start another one: %cluster scale N.", ()
     lost = f" {end['lost']:,} tasks or values went with it." if end["lost"] and end["how"] != "asked" else ""
     return f"{how}.{lost}", remedy, tuple(end["lines"])
