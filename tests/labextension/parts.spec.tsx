@@ -56,6 +56,20 @@ describe('a row of many parts', () => {
     expect(squares.at(-2)).toBe('M7.44 5h0.44v0.88h-0.44'); // the last shares its square with bob
   });
 
+  it('is one row and stays open when it is placed, though the ledger has not heard of that yet', async () => {
+    const kernel = show(atWork());
+    const button = { name: 'Show the parts of ddf' };
+    await user.click(screen.getByRole('button', button));
+    await waitFor(() => expect(parts('ddf')).not.toBeNull());
+    const { ddf: variable } = byName(aVariable('ddf', { nkeys: 24, collection: true, held: { bob: 24 } }));
+    act(() => kernel.tell({ variables: { ddf: variable } }));
+    expect(document.querySelector('[data-moorage-named="ddf"]')).toBeNull();
+    expect(document.querySelectorAll('[data-moorage-parts="ddf"]')).toHaveLength(1);
+    act(() => kernel.tell({ variables: { ddf: { stale: true } } }));
+    expect(document.querySelector('[data-moorage-named="ddf"]')).not.toBeNull();
+    expect(document.querySelectorAll('[data-moorage-parts="ddf"]')).toHaveLength(1);
+  });
+
   it('opens and closes by the arrow keys', async () => {
     show(withCollection());
     act(() => row('frame').focus());

@@ -13,6 +13,19 @@ export function nameInNotebook({ kind, owner, name }: PanelNamedMemory): string 
     : null;
 }
 
+/** Of the ledger, what is not placed: what has just been placed stands in there for a moment longer. */
+export function unplaced({
+  ledger,
+  variables
+}: Pick<IBoardState, 'ledger' | 'variables'>): readonly PanelNamedMemory[] {
+  return [...ledger.values()].filter(named => {
+    const name = nameInNotebook(named);
+    const variable = name === null ? undefined : variables.get(name);
+    // Of a name that the notebook has given to something else since, there are two things on the cluster.
+    return variable === undefined || variable.stale;
+  });
+}
+
 /** The notebook's collection of that name, which is on the cluster and not placed. */
 export function collectionNamed(state: IBoardState, name: string): PanelNamedMemory | undefined {
   for (const named of state.ledger.values()) {

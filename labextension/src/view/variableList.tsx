@@ -7,7 +7,7 @@ import type { PanelCandidate, PanelNamedMemory } from '../protocol';
 import { isAsked } from '../store/holdings';
 import { placedBytes, variableBytes } from '../store/placedBytes';
 import type { IBoardState, IVariable } from '../store/state';
-import { nameInNotebook } from '../store/unplaced';
+import { nameInNotebook, unplaced } from '../store/unplaced';
 import { MAX_CELLS } from './cells';
 import { LedgerRow } from './ledgerRow';
 import { PartsOf } from './parts';
@@ -84,14 +84,17 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
       rows.length === 0 ? [] : [{ before }, ...rows];
     const variables = [...state.variables.values()];
     const withParts = (row: IVariable | PanelNamedMemory): readonly Row[] => {
-      const name = opensAs(row);
+      const name = opensAs(row, state.variables);
       return name !== null && opened.has(name) ? [row, { partsOf: name, stamp: stampOf(row) }] : [row];
     };
     // The notebook's own come first.
     return [
       ...variables.filter(isOwn).flatMap(withParts),
       ...variables.filter(one => !isOwn(one)).flatMap(withParts),
-      ...group('ledger', bySize(state.ledger).flatMap(withParts)),
+      ...group(
+        'ledger',
+        bySize(unplaced({ ledger: state.ledger, variables: state.variables })).flatMap(withParts)
+      ),
       ...group('candidates', candidates)
     ];
   }, [state.variables, state.ledger, candidates, opened]);
@@ -175,7 +178,7 @@ function ListRow({ row, ...props }: IListProps & { row: Exclude<Row, IParts> }):
     );
   }
   if ('nworkers' in row) {
-    const name = opensAs(row);
+    const name = opensAs(row, props.state.variables);
     return (
       <LedgerRow
         named={row}
@@ -190,14 +193,12 @@ function ListRow({ row, ...props }: IListProps & { row: Exclude<Row, IParts> }):
 }
 
 // By which name a row can be opened into its parts; null: it has none.
-function opensAs(row: IVariable | PanelNamedMemory): string | null {
-  return 'nworkers' in row
-    ? row.kind === 'collection'
-      ? nameInNotebook(row)
-      : null
-    : row.nkeys > 1
-      ? row.name
-      : null;
+function opensAs(row: IVariable | PanelNamedMemory, variables: IBoardState['variables']): string | null {
+  if ('nworkers' in row) {
+    const name = row.kind === 'collection' ? nameInNotebook(row) : null;
+    return name === null || variables.has(name) ? null : name; // the kernel would tell of what is placed
+  }
+  return row.nkeys > 1 ? row.name : null;
 }
 
 function stampOf(row: IVariable | PanelNamedMemory): unknown {
@@ -212,8 +213,8 @@ function heightOf(row: Row | undefined): number {
       : DIVIDER_HEIGHT;
 }
 
-function bySize(ledger: IBoardState['ledger']): readonly PanelNamedMemory[] {
-  return [...ledger.values()].sort((one, other) => other.nbytes + other.spilled - one.nbytes - one.spilled);
+function bySize(ledger: readonly PanelNamedMemory[]): readonly PanelNamedMemory[] {
+  return [...ledger].sort((one, other) => other.nbytes + other.spilled - one.nbytes - one.spilled);
 }
 
 function VariableOrCandidate({
@@ -237,7 +238,7 @@ function VariableOrCandidate({
       moves={state.moves}
       workers={workers}
       workerCount={state.workers.size}
-      isOpen={opensAs(row) === null ? null : isOpen(row.name)}
+      isOpen={opensAs(row, state.variables) === null ? null : isOpen(row.name)}
       onToggle={onToggle}
     />
   ) : (
