@@ -5,7 +5,8 @@ import process from 'node:process';
 
 const PYTHONS = ['python3.11', 'python3.12', 'python3.13', 'python3.14'];
 
-// In `lock` are the exact versions; `uv` is how `npm run lock` finds them.
+// In `lock` are the exact versions; `uv` is how `npm run lock` finds them. `extras` of pyproject.toml are installed, or else
+// `dev`; an environment without `panel` has Python only.
 const ENVIRONMENTS = {
   // what all work and CI is done with: the same versions on every machine until somebody runs `npm run lock`
   locked: {
@@ -22,6 +23,15 @@ const ENVIRONMENTS = {
     pythons: ['python3.11'],
     lock: 'requirements-oldest.txt',
     uv: ['--resolution', 'lowest-direct']
+  },
+  // what builds the pages of docs/
+  docs: {
+    folder: '.venv-docs',
+    pythons: [...PYTHONS, 'python3'],
+    lock: 'docs/requirements.txt',
+    uv: ['--universal', '--constraint', 'requirements.txt'],
+    extras: ['docs'],
+    panel: false
   }
 };
 

@@ -12,8 +12,15 @@ import { LOCKED } from './environments.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 
-for (const { lock, uv } of LOCKED) {
-  const options = ['--all-extras', '--upgrade', '--python-version', '3.11', '--no-annotate', '--quiet'];
+for (const { lock, uv, extras = ['demo', 'hpc', 'dev'] } of LOCKED) {
+  const options = [
+    ...extras.flatMap(extra => ['--extra', extra]),
+    '--upgrade',
+    '--python-version',
+    '3.11',
+    '--no-annotate',
+    '--quiet'
+  ];
   const { status } = spawnSync(
     '.venv/bin/uv',
     [

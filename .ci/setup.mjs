@@ -1,6 +1,7 @@
 // Makes a fresh clone ready to work in: `.venv` with moorage installed editable, `node_modules`, and the built panel
 // linked into the environment's JupyterLab. With `--browser` also a Chromium for the browser tests. With
-// `--packages newest` or `oldest` the same in an environment of its own, of other versions (`.ci/environments.mjs`).
+// `--packages newest` or `oldest` the same in an environment of its own, of other versions (`.ci/environments.mjs`); with
+// `--packages docs` the Python packages that build the pages of docs/, and nothing else.
 //
 // Each step leaves a stamp inside what it makes, holding a hash of what it was made from: the second run takes a
 // fraction of a second, and a step runs again only when its inputs changed or its product was deleted.
@@ -31,6 +32,7 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 const MINIMUM_NODE = [20, 19];
 const { environment, rest } = chosen(process.argv.slice(2));
 const venv = environment.folder;
+const { extras = ['dev'], panel = true } = environment;
 const CHROMIUM = '/usr/bin/chromium';
 
 function fail(message) {
@@ -139,9 +141,9 @@ function installPython() {
     install('--no-build-isolation', '--requirement', environment.lock);
     // Nothing comes from the index here: where pyproject.toml asks for what the lock file has not, this fails.
     console.log(`setup: moorage with what ${environment.lock} has (if that is not enough: npm run lock)`);
-    install('--no-index', '--no-build-isolation', '--editable', '.[dev]');
+    install('--no-index', '--no-build-isolation', '--editable', `.[${extras}]`);
   } else {
-    install('--upgrade', '--upgrade-strategy', 'eager', '--editable', '.[dev]');
+    install('--upgrade', '--upgrade-strategy', 'eager', '--editable', `.[${extras}]`);
   }
 }
 
@@ -185,26 +187,28 @@ step(`installing moorage and its Python dependencies into ${venv} (minutes the f
   always: !environment.lock,
   make: installPython
 });
-step('installing the npm packages (a minute the first time)', {
-  stamp: 'node_modules/.moorage-setup',
-  inputs: ['package.json', 'package-lock.json'],
-  product: 'node_modules/.package-lock.json',
-  make: () => run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
-});
-step('building the panel', {
-  stamp: 'labextension/lib/.moorage-setup',
-  inputs: [
-    'package.json',
-    'package-lock.json',
-    'labextension/tsconfig.json',
-    'labextension/src',
-    'labextension/style',
-    'labextension/schema'
-  ],
-  product: 'py_src/moorage/labextension/package.json',
-  make: () => run('npm', ['run', '--silent', 'build'], withVenv)
-});
-linkPanel();
+if (panel) {
+  step('installing the npm packages (a minute the first time)', {
+    stamp: 'node_modules/.moorage-setup',
+    inputs: ['package.json', 'package-lock.json'],
+    product: 'node_modules/.package-lock.json',
+    make: () => run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  });
+  step('building the panel', {
+    stamp: 'labextension/lib/.moorage-setup',
+    inputs: [
+      'package.json',
+      'package-lock.json',
+      'labextension/tsconfig.json',
+      'labextension/src',
+      'labextension/style',
+      'labextension/schema'
+    ],
+    product: 'py_src/moorage/labextension/package.json',
+    make: () => run('npm', ['run', '--silent', 'build'], withVenv)
+  });
+  linkPanel();
+}
 if (rest.includes('--browser')) {
   provideChromium();
 }
