@@ -23,6 +23,7 @@ extensions = [
     "magic_reference",
     "myst_parser",
     "numpydoc",
+    "settings_reference",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "sphinx_design",
