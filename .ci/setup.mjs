@@ -110,10 +110,11 @@ function checkNode() {
 
 function findPython() {
   const recent = 'import sys; sys.exit(sys.version_info < (3, 11))';
-  const python = environment.pythons.find(candidate => succeeds(candidate, ['-c', recent]));
+  const pythons = process.env.PYTHON ? [process.env.PYTHON] : environment.pythons;
+  const python = pythons.find(candidate => succeeds(candidate, ['-c', recent]));
   if (python === undefined) {
     fail(
-      `needs one of ${environment.pythons.join(', ')} on the PATH (on Debian: apt-get install python3 python3-venv)`
+      `needs one of ${pythons.join(', ')}, of version 3.11 or newer, on the PATH (on Debian: apt-get install python3 python3-venv)`
     );
   }
   if (!succeeds(python, ['-c', 'import ensurepip, venv'])) {
