@@ -220,6 +220,7 @@ def test_the_notebook_is_told_what_its_own_client_lacks(cluster: LocalCluster, c
 
 def test_the_notebook_is_told_what_a_worker_lacks(cluster: LocalCluster, client: Client) -> None:
     part = part_named(of_workers.PARTS, "handlers", "get_data")
+    client.sync(install.install_plugin, client)
     runtime = WorkerRuntime(client)
     with without(part, cluster.workers[0]), pytest.raises(VersionError, match=r"Worker\.handlers\['get_data'\]"):
         runtime.install()

@@ -23,7 +23,7 @@ SUBJECT = "care for nannies"
 
 PARTS = (
     *server.parts(SUBJECT, "distributed.nanny:Nanny"),
-    *parts_of(SUBJECT, "distributed.nanny:Nanny", live=("memory_manager", "process")),
+    *parts_of(SUBJECT, "distributed.nanny:Nanny", live=("memory_manager", "plugins", "process")),
     *parts_of(
         SUBJECT, "distributed.worker_memory:NannyMemoryManager", live=("memory_limit", "memory_terminate_fraction")
     ),

@@ -3,8 +3,8 @@
 Relied on, as read in distributed 2026.8.0: ``get_data`` is the handler by which workers fetch from each other, and a
 method that looks at ``data`` of what it is called on; ``state.tasks`` has what a worker knows of keys;
 ``monitor.get_process_memory`` is what all of its memory management measures by; ``metrics`` are told with each
-heartbeat; ``connection_args`` are for connections to other workers; ``scheduler`` asks the scheduler. A worker without
-these parts does not take the plugin, and what asked for it fails by a `VersionError`.
+heartbeat; ``connection_args`` are for connections to other workers; ``plugins`` has these by name; ``scheduler`` asks
+the scheduler. A worker without these parts does not take the plugin, and what asked for it fails by a `VersionError`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,16 @@ PARTS = (
         "distributed.worker:Worker",
         has=("data", "heartbeat"),
         calls={"get_data": ("comm", "keys"), "log_event": ("topic", "msg")},
-        live=("connection_args", "contact_address", "memory_manager", "metrics", "monitor", "scheduler", "state"),
+        live=(
+            "connection_args",
+            "contact_address",
+            "memory_manager",
+            "metrics",
+            "monitor",
+            "plugins",
+            "scheduler",
+            "state",
+        ),
         entries={"handlers": ("get_data",)},
     ),
     *connecting.PARTS,

@@ -1,22 +1,23 @@
-"""Sends the scheduler plugin to schedulers that need not have moorage installed.
+"""Sends plugins to schedulers, and by way of them to workers, that need not have moorage installed.
 
 Dask pickles plugins; classes of an importable module travel by reference, which only a process that has the module
-can follow. So the modules of the plugin are registered with cloudpickle to travel by value, for as long as the plugin
+can follow. So the modules of a plugin are registered with cloudpickle to travel by value, for as long as the plugin
 is being sent. Each module is named exactly: distributed's pickle looks at the exact name of a class's module, not at
 its package. They are pickled here, so that their code keeps the names of its files in tracebacks.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import io
 import sys
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 import xxhash
@@ -25,10 +26,11 @@ from moorage import config
 from moorage._dask.client import PARTS
 from moorage._dask.connecting import pool_of
 from moorage._dask.refusal import check
+from moorage._dask.taking import take
 from moorage.errors import VersionError
 from moorage.images.code import reduce_code
-from moorage.kernel.versions import check_scheduler, not_understood
-from moorage.kernel.waiting import address_of, answer, dask_scheduler_of, scheduler_of
+from moorage.kernel.versions import check_scheduler, check_taken, not_understood
+from moorage.kernel.waiting import address_of, answer, dask_scheduler_of, reaching, scheduler_of
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
 from moorage.wire.scheduler import PROTOCOL_VERSION, SchedulerSnapshot
 
@@ -51,6 +53,7 @@ SHIPPED_MODULES = (
     "moorage._dask.scheduler.task_states",
     "moorage._dask.scheduler.transfers",
     "moorage._dask.server",
+    "moorage._dask.taking",
     "moorage.collector",
     "moorage.counts",
     "moorage.dealing",
@@ -88,6 +91,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.tasks.turns",
     "moorage.scheduler.transfers",
     "moorage.scheduler.validate",
+    "moorage.scheduler.tasks.worker_code",
 )
 
 _OF_A_CLASS = 6  # parts that cloudpickle gives for a class that goes by value
@@ -169,3 +173,41 @@ async def _install(client: Client) -> SchedulerSnapshot:
             "Use the same version of moorage on both, or let the notebook that put it there leave first.",
         )
     return snapshot
+
+
+class WorkerSide(NamedTuple):
+    """A plugin for workers, or nannies. `modules`: what it needs of this package."""
+
+    name: str
+    plugin: Any
+    modules: tuple[str, ...]
+    nannies: bool = False
+
+
+async def install_on_workers(client: Client, *plugins: WorkerSide) -> None:
+    """Put plugins on all workers, and on those that come, unless they are there. Needs the plugin of the scheduler.
+
+    One that is stuck is not waited for longer than the scheduler: it takes them when it goes on. Raises VersionError if
+    a worker cannot run them; none is left then. Raises UnreachableError if the scheduler does not answer.
+    """
+    scheduler = dask_scheduler_of(client)
+    taking = pickled_by_value(take, (take.__module__,))
+    told: list[tuple[str, Any]] = []
+
+    async def install(each: WorkerSide) -> None:
+        plugin = pickled_by_value(each.plugin, each.modules)
+        install = scheduler_of(client).moorage_install_on_workers
+        told.extend((await install(name=each.name, plugin=plugin, take=taking, nannies=each.nannies)).items())
+
+    with reaching(client):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(config.seconds("answer-timeout")):
+                await asyncio.gather(*map(install, plugins))
+        try:
+            check_taken(told)
+        except VersionError:  # a worker that comes would fail to start
+            for each in plugins:
+                await (scheduler.unregister_nanny_plugin if each.nannies else scheduler.unregister_worker_plugin)(
+                    name=each.name
+                )
+            raise

@@ -47,6 +47,7 @@ from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.tasks.history import History
 from moorage.scheduler.tasks.restrictions import Restrictions
 from moorage.scheduler.tasks.turns import Turns
+from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers
 from moorage.scheduler.validate import check
 from moorage.wire.images import FORWARDING_TOPIC, SHARED_TOPIC
@@ -113,11 +114,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.departed = Departed(scheduler)
         self.aftermath = Aftermath(scheduler, self.desired, self._variable, self.journal.send_all)
         self.turns = Turns()
+        self.worker_code = WorkerCode(scheduler)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
+            self.worker_code.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped, followed = self.desired.by_key, self.shared, self.dealer.followed
@@ -376,6 +379,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
             self.turns.unclaim, Causes(self.scheduler, self.restrictions).why, self.transfers.watch,
-            self.transfers.named,
+            self.transfers.named, self.worker_code.install_on_workers,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

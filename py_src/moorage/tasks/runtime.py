@@ -6,8 +6,8 @@ Reports (printed text, progress, what went wrong) come back as Dask events on on
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import functools
 import logging
 import operator
 import pickle
@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import dask
 
-from moorage import config
 from moorage._dask import graphs
-from moorage.errors import VersionError
 from moorage.kernel.images import sending
-from moorage.kernel.install import hash_of_sources, pickled_by_value
-from moorage.kernel.versions import check_taken
-from moorage.kernel.waiting import dask_scheduler_of, scheduler_of, unsubscribe, wait_for
+from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
+from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
 from moorage.wire.tasks import OUTPUT_TOPIC, Report
+from moorage.worker.taking import Taken
 from moorage.worker.tasks.runtime import RuntimePlugin
 
 if TYPE_CHECKING:
@@ -72,6 +70,7 @@ class WorkerRuntime:
         self.topic = OUTPUT_TOPIC + client.id
         self._lock = threading.Lock()
         self._installed = False
+        self._taken = functools.cache(lambda name: pickled_by_value(Taken(self.name, name), (Taken.__module__,)))
         self._listeners: weakref.WeakValueDictionary[str, ReportListener] = weakref.WeakValueDictionary()
 
     def install(self) -> None:
@@ -79,25 +78,14 @@ class WorkerRuntime:
         with self._lock:
             if self._installed:
                 return
-            plugin = pickled_by_value(RuntimePlugin(self.name, sending.MODULE), MODULES)
-            wait_for(self.client, self._register, plugin)
+            plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE), MODULES)
+            wait_for(self.client, install_on_workers, self.client, plugin)
             wait_for(self.client, sending.Images(self.client).install)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
             ours = [r"moorage[\\\/](worker|kernel|tasks|pickling)[\\\/]"]
             dask.config.set({"admin.traceback.shorten": shorten + [own for own in ours if own not in shorten]})
             self._installed = True
-
-    async def _register(self, plugin: bytes) -> None:
-        sent = dask_scheduler_of(self.client).register_worker_plugin(plugin=plugin, name=self.name, idempotent=True)
-        answers: dict[str, Any] = {}
-        with contextlib.suppress(TimeoutError):  # a worker that is stuck takes it when it goes on
-            answers = await asyncio.wait_for(sent, config.seconds("answer-timeout"))
-        try:
-            check_taken(answers.items())
-        except VersionError:  # a worker that comes would fail to start
-            await dask_scheduler_of(self.client).unregister_worker_plugin(name=self.name)
-            raise
 
     def leave(self) -> None:
         """Stop listening; any thread."""
@@ -112,7 +100,7 @@ class WorkerRuntime:
 
     def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
         """Return the task that calls `function` of the worker's runtime with `args` and the values of keys."""
-        found = graphs.task(None, pickle.loads, f"c{self.name}\n{function}\n.".encode())
+        found = graphs.task(None, pickle.loads, self._taken(function))
         return graphs.task(key, operator.call, found, *args, *map(graphs.reference, depends))
 
     def listen(self, run: str, callback: Callable[[Report], None]) -> ReportListener:

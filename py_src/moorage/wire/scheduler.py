@@ -338,6 +338,12 @@ class NotebookHandlers(Protocol):
         """Forget what has begun of a run that has ended."""
         ...
 
+    async def moorage_install_on_workers(
+        self, name: str, plugin: bytes, take: bytes, nannies: bool = False
+    ) -> dict[str, Any]:
+        """Put a plugin on workers or nannies, unless it is there; return what they say, by address."""
+        ...
+
     async def moorage_uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
         ...

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from distributed.comm.core import CommClosedError
-
-from moorage import config
 from moorage._dask.client import connection_of
-from moorage.errors import VersionError
 from moorage.images.carrier import Carrier
 from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel.images import sharing
 from moorage.kernel.images.hosts import Hosts
-from moorage.kernel.install import hash_of_sources, pickled_by_value
-from moorage.kernel.versions import check_taken
-from moorage.kernel.waiting import address_of, dask_scheduler_of, reaching
+from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers
+from moorage.kernel.waiting import address_of
 from moorage.worker.images.nanny import SharedMemoryNannyPlugin
 from moorage.worker.images.plugin import ImagesPlugin
 
@@ -82,34 +76,12 @@ class Images:
             connection = connection_of(self.client)
             if self._installed_on is connection or self.in_process:
                 return
-            plugin = pickled_by_value(ImagesPlugin(MODULE, sharing.allowed()), MODULES)
-            nanny = pickled_by_value(SharedMemoryNannyPlugin(), MODULES)
-            answers: list[tuple[str, Any]] = []
-            with reaching(self.client), contextlib.suppress(TimeoutError):  # one that is stuck takes it when it goes on
-                async with asyncio.timeout(config.seconds("answer-timeout")):
-                    told = await asyncio.gather(
-                        self._register("register_worker_plugin", plugin, MODULE),
-                        self._register("register_nanny_plugin", nanny, SharedMemoryNannyPlugin.name),
-                    )
-                    answers = [answer for each in told for answer in each.items()]
-            try:
-                check_taken(answers)
-            except VersionError:  # a worker that comes would fail to start
-                with reaching(self.client):
-                    await dask_scheduler_of(self.client).unregister_worker_plugin(name=MODULE)
-                    await dask_scheduler_of(self.client).unregister_nanny_plugin(name=SharedMemoryNannyPlugin.name)
-                raise
+            await install_on_workers(
+                self.client,
+                WorkerSide(MODULE, ImagesPlugin(MODULE, sharing.allowed()), MODULES),
+                WorkerSide(SharedMemoryNannyPlugin.name, SharedMemoryNannyPlugin(), MODULES, nannies=True),
+            )
             self._installed_on = connection
-
-    async def _register(self, how: str, plugin: bytes, name: str) -> Any:
-        """Return the workers' answers; none of them the second time: the scheduler has it, and has told them."""
-        register = functools.partial(getattr(dask_scheduler_of(self.client), how), plugin=plugin, name=name)
-        try:
-            return await register(idempotent=True)
-        except CommClosedError:  # if a worker dies just then, the scheduler ends the connection without a word
-            if self.client.status != "running":
-                raise
-            return await register(idempotent=True)
 
     def carry(self, value: Any, image: Image, segment: Handle | None = None, *, writable: bool = False) -> Any:
         """Return what is given to Dask in the place of `value`.

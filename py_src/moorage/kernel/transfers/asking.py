@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _ANSWER_SECONDS = 5.0  # for all workers together, then for each
+_LOOK = 0.1
 
 
 class Asking:
@@ -100,13 +101,17 @@ class Asking:
 
         async def ask_one(worker: str) -> Any:
             with suppress(OSError, TimeoutError):
-                return (await ask([worker])).get(worker)
+                async with asyncio.timeout(seconds):
+                    while (told := (await ask([worker])).get(worker, {})) is None:  # noqa: ASYNC110
+                        await asyncio.sleep(_LOOK)  # it was stuck until now, and is about to take the code
+                    return told
 
         try:
-            return await ask()
+            told = await ask()
+            again = [worker for worker, log in told.items() if log is None]
         except (OSError, TimeoutError):  # somebody does not answer: who?
-            workers = [info.address for info in await self._link.workers()]
-            return dict(zip(workers, await asyncio.gather(*map(ask_one, workers)), strict=True))
+            told, again = {}, [info.address for info in await self._link.workers()]
+        return told | dict(zip(again, await asyncio.gather(*map(ask_one, again)), strict=True))
 
     async def _watched(self, moment: Moment) -> None:
         """Have the scheduler note what tasks use, as long as a moment is kept."""

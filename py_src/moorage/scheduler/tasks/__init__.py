@@ -1,4 +1,4 @@
-"""Tasks on the scheduler: whose ``turns`` it is, ``restrictions`` to workers, what of their ``history`` is kept.
+"""Tasks on the scheduler: ``turns``, ``restrictions`` to workers, ``history``, and the ``worker_code`` that they need.
 
 Imported by the rest of ``scheduler`` only.
 """
