@@ -166,6 +166,26 @@ export type PanelNamedMemory = {
   most_on: string[];
 };
 
+/** A loop of this notebook that runs. */
+export type PanelComputation = {
+  id: string;
+  /** the function, or the loop as the cell has it */
+  label: string;
+  /** id of the cell that has begun it, or empty */
+  cell: string;
+  /** number of that cell's execution; 0: not known */
+  execution: number;
+  /** items; -1: not known yet */
+  total: number;
+  /** of these, those that have ended */
+  done: number;
+  /** of those, the ones with an error */
+  failed: number;
+  /** items per second; 0: not known yet */
+  rate: number;
+  cancelling: boolean;
+};
+
 /** Something that failed or that the user should know; stays until dismissed. */
 export type PanelNotice = {
   id: string;
@@ -202,6 +222,8 @@ export type PanelState = {
   variables: Record<string, PanelVariable>;
   candidates: Record<string, PanelCandidate>;
   ledger: Record<string, PanelNamedMemory>;
+  /** the oldest first */
+  computations: Record<string, PanelComputation>;
   notices: Record<string, PanelNotice>;
   /** the latest, oldest first */
   events: Record<string, PanelEvent>;
@@ -253,6 +275,19 @@ export type PanelWorkerChange = {
   shares?: boolean | null;
 };
 
+/** The fields of a `PanelComputation` that changed; all of them for one that is new. */
+export type PanelComputationChange = {
+  id?: string;
+  label?: string;
+  cell?: string;
+  execution?: number;
+  total?: number;
+  done?: number;
+  failed?: number;
+  rate?: number;
+  cancelling?: boolean;
+};
+
 /**
  * The fields of a `PanelVariable` that changed; all of them for a variable that is new.
  *
@@ -285,6 +320,7 @@ export type PanelChanged = {
   variables?: Record<string, PanelVariableChange>;
   candidates?: Record<string, PanelCandidate>;
   ledger?: Record<string, PanelNamedMemory>;
+  computations?: Record<string, PanelComputationChange>;
   notices?: Record<string, PanelNotice>;
   events?: Record<string, PanelEvent>;
   limits?: PanelLimits;
@@ -297,6 +333,7 @@ export type PanelRemoved = {
   variables?: string[];
   candidates?: string[];
   ledger?: string[];
+  computations?: string[];
   notices?: string[];
   events?: string[];
 };
@@ -423,6 +460,12 @@ export type PanelRestartArgs = {
   worker: string;
 };
 
+/** Cancel what has not ended of something that runs. Answered at once. */
+export type PanelCancelArgs = {
+  /** of a `PanelComputation` */
+  id: string;
+};
+
 /** Take a notice away. */
 export type PanelDismissArgs = {
   id: string;
@@ -442,6 +485,7 @@ export type PanelOps = {
   leave: PanelNoArgs;
   stop: PanelNoArgs;
   restart: PanelRestartArgs;
+  cancel: PanelCancelArgs;
   dismiss: PanelDismissArgs;
   /** the reply's result is a PanelParts */
   parts: PanelPartsArgs;

@@ -94,6 +94,7 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
     variables: {},
     candidates: {},
     ledger: {},
+    computations: {},
     notices: {},
     events: {},
     limits: { pause: 0.8, spill: 0.7, smallest_shared: 100_000 },

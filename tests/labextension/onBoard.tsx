@@ -13,6 +13,7 @@ import { PretendKernel } from './pretend';
 
 export let user: UserEvent;
 export const insertCell = vi.fn();
+export const goToCell = vi.fn();
 
 beforeEach(() => {
   user = userEvent.setup();
@@ -22,6 +23,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   insertCell.mockReset();
+  goToCell.mockReset();
 });
 
 export function show(state: PanelState, options: Partial<IBoardOptions> = {}): PretendKernel {
@@ -31,7 +33,13 @@ export function show(state: PanelState, options: Partial<IBoardOptions> = {}): P
       model={kernel.model}
       trans={english}
       options={{ threshold: 0, confirmAbove: 2 * GB, ...options }}
-      notebook={{ insertCell, isAt: () => false, dropAt: () => undefined }}
+      notebook={{
+        insertCell,
+        hasCell: id => id.startsWith('cell'),
+        goToCell,
+        isAt: () => false,
+        dropAt: () => undefined
+      }}
     />
   );
   return kernel;

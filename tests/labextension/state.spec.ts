@@ -28,6 +28,7 @@ function asPanelState(state: IBoardState): unknown {
     variables: Object.fromEntries([...state.variables].map(([name, one]) => [name, variable(one)])),
     candidates: Object.fromEntries(state.candidates),
     ledger: Object.fromEntries(state.ledger),
+    computations: Object.fromEntries(state.computations),
     notices: Object.fromEntries(state.notices),
     events: Object.fromEntries(state.events),
     limits: state.limits,

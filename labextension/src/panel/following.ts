@@ -77,6 +77,31 @@ export class ActiveDocument {
     this.insertCell(source);
   }
 
+  /** Whether the active notebook has a cell of that id. */
+  hasCell(id: string): boolean {
+    return this._cell(id) !== null;
+  }
+
+  /** Make the cell of that id the active one, and bring it into sight. */
+  goToCell(id: string): void {
+    const found = this._cell(id);
+    if (found !== null) {
+      const { notebook, index } = found;
+      notebook.content.activeCellIndex = index;
+      this._shell.activateById(notebook.id);
+      void notebook.content.scrollToItem(index, 'center');
+    }
+  }
+
+  private _cell(id: string): { notebook: NotebookPanel; index: number } | null {
+    const notebook = this._document;
+    if (!(notebook instanceof NotebookPanel)) {
+      return null;
+    }
+    const index = notebook.content.widgets.findIndex(cell => cell.model.id === id);
+    return index < 0 ? null : { notebook, index };
+  }
+
   private _update(): void {
     const document = this._find();
     if (document !== this._document) {

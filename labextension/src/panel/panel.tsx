@@ -102,6 +102,8 @@ function Connected({ placements, document, settings, trans }: IPanelOptions): Re
 function notebookOf(document: ActiveDocument): INotebook {
   return {
     insertCell: source => document.insertCell(source),
+    hasCell: id => document.hasCell(id),
+    goToCell: id => document.goToCell(id),
     isAt: (x, y) => document.isNotebookAt(x, y),
     dropAt: (names, x, y) => {
       const magic = gatherMagic(names);

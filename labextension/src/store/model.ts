@@ -143,6 +143,10 @@ export class PlacementModel implements IPlacementModel {
     this._act('restart', { worker }, restartMagic(worker));
   }
 
+  cancel(computation: string): void {
+    this._act('cancel', { id: computation }, null); // the notebook may have no name for it
+  }
+
   dismiss(id: string): void {
     void this._settle(this._requester.request('dismiss', { id }));
   }

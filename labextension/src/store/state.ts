@@ -9,6 +9,7 @@ import type {
   CountsChange,
   PanelCandidate,
   PanelCluster,
+  PanelComputation,
   PanelError,
   PanelEvent,
   PanelLimits,
@@ -89,6 +90,8 @@ export interface IBoardState {
   readonly candidates: ReadonlyMap<string, PanelCandidate>;
   /** What fills the workers' memory without being placed, the largest first. */
   readonly ledger: ReadonlyMap<string, PanelNamedMemory>;
+  /** What runs, the oldest first. */
+  readonly computations: ReadonlyMap<string, PanelComputation>;
   readonly notices: ReadonlyMap<string, PanelNotice>;
   /** What has happened, the latest last. */
   readonly events: ReadonlyMap<string, PanelEvent>;
@@ -123,6 +126,7 @@ export const INITIAL: IBoardState = {
   variables: new Map(),
   candidates: new Map(),
   ledger: new Map(),
+  computations: new Map(),
   notices: new Map(),
   events: new Map(),
   limits: { pause: 1, spill: 1, smallest_shared: 0 },
@@ -171,6 +175,7 @@ function applySnapshot(
     variables,
     candidates: toMap(panel.candidates),
     ledger: toMap(panel.ledger),
+    computations: toMap(panel.computations),
     notices: toMap(panel.notices),
     events: toMap(panel.events),
     limits: panel.limits,
@@ -213,6 +218,7 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     variables,
     candidates: mergeEntries(state.candidates, changed.candidates, removed.candidates, replace),
     ledger: mergeEntries(state.ledger, changed.ledger, removed.ledger, replace),
+    computations: mergeEntries(state.computations, changed.computations, removed.computations, merge),
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
     events: mergeEntries(state.events, changed.events, removed.events, replace),
     limits: changed.limits ?? state.limits,

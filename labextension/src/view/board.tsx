@@ -30,6 +30,7 @@ import { type IPreview, decide, preview } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import { bytesOf } from '../store/unplaced';
 import { ClusterStrip } from './cluster';
+import { Computations } from './computations';
 import { colorStyle } from './colorStyle';
 import {
   CarriedContext,
@@ -216,6 +217,12 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                     </Body>
                   </BoardMenu>
                 )}
+                <Computations
+                  computations={state.computations}
+                  actions={model}
+                  disabled={state.readOnly}
+                  announce={announce}
+                />
                 <Notices state={state} actions={model} disabled={state.readOnly} />
                 {state.explanation === null ? null : (
                   <Explanation explanation={state.explanation} actions={model} announce={announce} />

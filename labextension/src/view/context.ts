@@ -9,6 +9,9 @@ import type { IPreview } from '../store/preview';
 export interface INotebook {
   /** Put text into a new cell. */
   insertCell(source: string): void;
+  /** Whether there is a cell of that id. */
+  hasCell(id: string): boolean;
+  goToCell(id: string): void;
   /** Whether variables can be dropped there, in client coordinates. */
   isAt(x: number, y: number): boolean;
   dropAt(names: readonly string[], x: number, y: number): void;

@@ -30,6 +30,7 @@ from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, address_of, answer, dask_scheduler_of, running_loop, wait_for
+from moorage.tasks.computations import Computations
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.why import Explainer
@@ -86,6 +87,7 @@ class Connected(Configurable):
         self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._size = Size(client, self._link, cluster, self._on_size)
         self._explainer = Explainer(self.placer)
+        self.computations = Computations(lambda: self._link.changed("computations"))
         self._watch: PeriodicCallback | None = None
         self._comm: Any = None  # the connection on which all is subscribed to
         try:
@@ -199,7 +201,7 @@ class Connected(Configurable):
 
     @cached_property
     def _submitter(self) -> Submitter:
-        return Submitter(PlacedData(self.placer))
+        return Submitter(PlacedData(self.placer), self.computations)
 
     # On the event loop of the client
 

@@ -17,7 +17,7 @@ from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.jupyter import board, display, memory_view, results_view, transfers_view
 from moorage.jupyter.binding import notebook_names
-from moorage.jupyter.ipython import check_shell
+from moorage.jupyter.ipython import check_shell, running_cell
 from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
 from moorage.jupyter.magics.collections.commands import CollectionMagics
@@ -30,6 +30,7 @@ from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.transfers.moved import Transfers
 from moorage.kernel.why.answer import Why
+from moorage.tasks.computations import ask_for_cells
 from moorage.tasks.map.results import Results
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def load(shell: InteractiveShell) -> None:
         assert shell.display_formatter is not None
         shell.display_formatter.ipython_display_formatter.for_type(Results, results_view.show)
         shell.display_formatter.mimebundle_formatter.for_type(ClusterController, board.view_of)
+    ask_for_cells(lambda: running_cell(shell))
     open_channel(shell)
 
 
@@ -76,6 +78,7 @@ def unload(shell: InteractiveShell) -> None:
                 del registered[name]
     shell.strdispatchers["complete_command"].regexs.pop(re.compile(completion.PATTERN), None)
     close_channel()
+    ask_for_cells(None)
     shell.events.unregister("post_run_cell", _after_cell)
     shell.input_transformers_post.remove(await_placing)
     formatters = _formatters(shell)

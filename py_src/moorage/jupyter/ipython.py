@@ -6,7 +6,9 @@ Relied on, as read in IPython 9.18 and ipykernel 7.4:
   configured in ``configurables``, and names that are not the user's in ``user_ns_hidden``;
 * ``shell.compile.cache`` gives a source a file name that tracebacks find its lines by;
 * a comm of a kernel with subshells remembers in ``_reply_subshell_for`` where it has published last. Before ipykernel
-  7.2 there is no such thing, and nothing to do.
+  7.2 there is no such thing, and nothing to do;
+* the message that has begun a cell is ``shell.kernel.get_parent("shell")``, and frontends with cells that have an id
+  put that into its metadata. Without either, nothing leads to the cell.
 
 Without one of the others the extension is not loaded, and the error names it.
 """
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import Part, parts_of
 from moorage._dask.refusal import check
+from moorage.tasks.computations import Cell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -47,6 +50,15 @@ def check_shell(shell: InteractiveShell) -> None:
     """Refuse a shell that lacks something, before anything is put into it. Raises VersionError, which names it."""
     dispatchers = getattr(shell, "strdispatchers", {}).values()
     check(PARTS, shell, getattr(shell, "magics_manager", None), *dispatchers, remedy=REMEDY)
+
+
+def running_cell(shell: Any) -> Cell:
+    """Return the cell in which the calling thread is, as far as the frontend has said."""
+    try:
+        found = shell.kernel.get_parent("shell")["metadata"].get("cellId")
+    except Exception:  # a terminal; or it is kept elsewhere
+        found = None
+    return Cell(found if isinstance(found, str) else "", int(shell.execution_count))
 
 
 def keep_shell(channel: Any) -> None:

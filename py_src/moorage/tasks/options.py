@@ -33,6 +33,7 @@ class Options:
     stale: Stale = "refresh"  # what to do about placed values that have changed
     # takes what tasks print and display, as it arrives: see `Report`. Called on the client's event loop.
     on_report: Callable[[Report], None] | None = None
+    label: str = ""  # what it is called where what runs is shown; by default as the function
 
     def __post_init__(self) -> None:
         numbers = {"priority": self.priority, "retries": self.retries, **self.limits, **self.resources}

@@ -28,6 +28,7 @@ from moorage.tasks.backend import Backend
 from moorage.tasks.calls import check_callable, check_key, keeping_captures, name_of
 from moorage.tasks.capture import prepare, unchanged
 from moorage.tasks.collections.loops import parts_of
+from moorage.tasks.computations import Computations
 from moorage.tasks.each import OnEach
 from moorage.tasks.locality import Locality, Located, where
 from moorage.tasks.map.dispatch import Work
@@ -44,10 +45,11 @@ from moorage.worker.unpickling.cell import Cell
 
 
 class Submitter:
-    """Runs code on one cluster. `backend`: the cluster."""
+    """Runs code on one cluster. `backend`: the cluster. `computations`: where what runs is kept."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, computations: Computations | None = None) -> None:
         self.backend = backend
+        self.computations = computations or Computations()
         self.runtime = WorkerRuntime(backend.client)
         self._on_each: list[OnEach] = []
 
@@ -238,7 +240,8 @@ class Submitter:
         work = Work(payload, digest(payload), name, notebook, spread=len(iterables) > 1)
         mapping = Run(backend, self.runtime, work, feed, options)
         mapping.start()
-        return Results(mapping, [future.key for future in one_by_one or ()])
+        begun = functools.partial(self.computations.begin, options.label or name)
+        return Results(mapping, [future.key for future in one_by_one or ()], begun)
 
     @keeping_captures
     def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:

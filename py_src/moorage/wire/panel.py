@@ -121,6 +121,20 @@ class PanelNamedMemory(TypedDict):
     most_on: list[str]  # the two of them that have most
 
 
+class PanelComputation(TypedDict):
+    """A loop of this notebook that runs."""
+
+    id: str
+    label: str  # the function, or the loop as the cell has it
+    cell: str  # id of the cell that has begun it, or empty
+    execution: int  # number of that cell's execution; 0: not known
+    total: int  # items; -1: not known yet
+    done: int  # of these, those that have ended
+    failed: int  # of those, the ones with an error
+    rate: float  # items per second; 0: not known yet
+    cancelling: bool
+
+
 class PanelNotice(TypedDict):
     """Something that failed or that the user should know; stays until dismissed."""
 
@@ -156,6 +170,7 @@ class PanelState(TypedDict):
     variables: dict[str, PanelVariable]
     candidates: dict[str, PanelCandidate]
     ledger: dict[str, PanelNamedMemory]
+    computations: dict[str, PanelComputation]  # the oldest first
     notices: dict[str, PanelNotice]
     events: dict[str, PanelEvent]  # the latest, oldest first
     limits: PanelLimits
@@ -208,6 +223,20 @@ class PanelWorkerChange(TypedDict, total=False):
     shares: bool | None
 
 
+class PanelComputationChange(TypedDict, total=False):
+    """The fields of a `PanelComputation` that changed; all of them for one that is new."""
+
+    id: str
+    label: str
+    cell: str
+    execution: int
+    total: int
+    done: int
+    failed: int
+    rate: float
+    cancelling: bool
+
+
 class PanelVariableChange(TypedDict, total=False):
     """The fields of a `PanelVariable` that changed; all of them for a variable that is new.
 
@@ -241,6 +270,7 @@ class PanelChanged(TypedDict):
     variables: NotRequired[dict[str, PanelVariableChange]]
     candidates: NotRequired[dict[str, PanelCandidate]]
     ledger: NotRequired[dict[str, PanelNamedMemory]]
+    computations: NotRequired[dict[str, PanelComputationChange]]
     notices: NotRequired[dict[str, PanelNotice]]
     events: NotRequired[dict[str, PanelEvent]]
     limits: NotRequired[PanelLimits]
@@ -254,6 +284,7 @@ class PanelRemoved(TypedDict):
     variables: NotRequired[list[str]]
     candidates: NotRequired[list[str]]
     ledger: NotRequired[list[str]]
+    computations: NotRequired[list[str]]
     notices: NotRequired[list[str]]
     events: NotRequired[list[str]]
 

@@ -114,6 +114,12 @@ class PanelRestartArgs(TypedDict):
     worker: str
 
 
+class PanelCancelArgs(TypedDict):
+    """Cancel what has not ended of something that runs. Answered at once."""
+
+    id: str  # of a `PanelComputation`
+
+
 class PanelDismissArgs(TypedDict):
     """Take a notice away."""
 
@@ -134,6 +140,7 @@ class PanelOps(TypedDict):
     leave: PanelNoArgs
     stop: PanelNoArgs
     restart: PanelRestartArgs
+    cancel: PanelCancelArgs
     dismiss: PanelDismissArgs
     parts: PanelPartsArgs  # the reply's result is a PanelParts
     why: PanelWhyArgs  # the reply's result is a PanelWhy

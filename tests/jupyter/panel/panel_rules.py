@@ -26,6 +26,9 @@ def apply(state, changed, removed):
         elif part == "variables":
             for name, fields in change.items():
                 state[part][name] = merge(state[part].get(name), fields)
+        elif part == "computations":
+            for name, fields in change.items():
+                state[part][name] = state[part].get(name, {}) | fields
         elif part != "workers":
             state[part].update(change)
     return state

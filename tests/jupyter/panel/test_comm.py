@@ -314,6 +314,23 @@ def test_why_is_answered_while_a_cell_runs(panel):
     panel.kernel.run("del alice")
 
 
+def test_a_loop_is_shown_while_its_cell_runs_and_ended_from_there(panel):
+    with panel.kernel.running(f"cluster.map(time.sleep, [0.1] * 500).wait()\n{SLEEP}"):
+        panel.see(lambda state: any(one["done"] and one["rate"] for one in state["computations"].values()))
+        [loop] = panel.state["computations"].values()
+        assert (loop["label"], loop["total"], loop["failed"]) == ("sleep", 500, 0)
+        assert loop["execution"] > 0
+        assert panel.ask("cancel", id=loop["id"])["ok"]
+        panel.see(lambda state: state["computations"] == {})
+    assert panel.ask("cancel", id=loop["id"])["ok"]  # it has ended already
+    panel.kernel.run("%%submit -o squares for n in range(400)\nimport time\ntime.sleep(0.05)\nn / (n % 2)")
+    panel.see(lambda state: any(one["failed"] for one in state["computations"].values()))
+    [loop] = panel.state["computations"].values()
+    assert loop["label"] == "for n in range(400)"
+    panel.kernel.run("squares.cancel()")
+    panel.see(lambda state: state["computations"] == {})
+
+
 SAY_AHOY = "lambda: __import__('logging').getLogger('distributed.worker').warning('ahoy')"
 
 

@@ -87,6 +87,9 @@ FACTS = st.builds(
     candidates=st.dictionaries(NAMES, st.integers(1, 3)).map(
         lambda found: {n: candidate(n, b) for n, b in found.items()}
     ),
+    computations=st.dictionaries(NAMES, st.integers(0, 9)).map(
+        lambda found: {n: {"id": n, "label": "f", "done": done} for n, done in found.items()}
+    ),
     notices=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "message": m} for n, m in found.items()}),
     events=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "message": m} for n, m in found.items()}),
     read_only=st.booleans(),

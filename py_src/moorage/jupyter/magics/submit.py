@@ -19,6 +19,7 @@ from IPython.display import display as publish
 from moorage.controller import registry
 from moorage.errors import ArgumentError, InputError, WaitTimeoutError
 from moorage.jupyter.magics.cells import not_python, show_from_users_code
+from moorage.jupyter.magics.loop_clause import Loop
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
 from moorage.jupyter.magics.submit_line import SubmitArguments, submit
@@ -26,6 +27,7 @@ from moorage.kernel.waiting import result_of
 from moorage.tasks.each import OnEach
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import Options, print_report
+from moorage.worker.text import clean
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -95,6 +97,7 @@ class SubmitMagics(Magics):
             auto=args.auto,
             stale=args.stale,
             on_report=Output(),
+            label="" if args.loop is None else _loop_words(args.loop),
         )
         names = tuple(args.output)
         namespace = self.shell.user_ns
@@ -150,6 +153,11 @@ class SubmitMagics(Magics):
                     self._wait(part, None)
                 raise
             self.shell.user_ns[name] = controller[name]
+
+
+def _loop_words(loop: Loop) -> str:
+    """Return the head of a loop in a line."""
+    return clean(" ".join(f"for {loop[0]} in {loop[1]}".split()))
 
 
 def _parts(job: Job, n: int) -> list[Any]:

@@ -19,6 +19,7 @@ from moorage import config
 from moorage.controller import registry
 from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
+from moorage.jupyter.panel.computations import look
 from moorage.jupyter.panel.ledger import PanelLedger
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
 from moorage.kernel.placement.variable import Variable
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 _ABSENT: Any = object()
 _NO_VALUE = (Variable, object)  # types of what a name means in the notebook of which only the cluster has the value
 _INTERVAL = 0.05  # seconds between updates
+_TICK = 0.5  # seconds after which is told how far is what runs
 _LOOK = 0.002  # seconds in which a look at the notebook's variables begins with no further one
 _PAUSE = 0.05  # seconds until it goes on
 
@@ -95,6 +97,7 @@ class Panel:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="moorage-panel", daemon=True)
                 self._thread.start()
+            self._changed.set()
 
     def leave(self, listener: Listener) -> None:
         """Send `listener` nothing any more."""
@@ -194,7 +197,7 @@ class Panel:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            self._changed.wait()
+            self._changed.wait(_TICK if self._listeners and self._is_running() else None)
             self._changed.clear()
             try:
                 if self._listeners:
@@ -202,6 +205,10 @@ class Panel:
             except Exception:
                 logger.exception("Could not tell the panel what has changed")
             self._closed.wait(_INTERVAL)
+
+    def _is_running(self) -> bool:
+        controller = self._controller
+        return controller is not None and bool(controller.computations.running())
 
     def _follow(self) -> None:
         """Follow the current cluster, after another has become that."""
@@ -275,6 +282,7 @@ class Panel:
             candidates=self.candidates.found,
             ledger=self._ledger.rows,
             named=self._ledger.named,
+            computations=look(controller.computations),
             notices=dict(controller.notices) | self._notices,
             events={event["id"]: event for event in controller.link.events},
             read_only=self.read_only,

@@ -44,6 +44,7 @@ from moorage.wire.panel import PanelVariable
 from moorage.wire.panel_requests import (
     PanelAdaptArgs,
     PanelAttachArgs,
+    PanelCancelArgs,
     PanelDismissArgs,
     PanelError,
     PanelOps,
@@ -245,6 +246,10 @@ class Requests:
         address_of(controller, name)
         future = self._restarting.do(lambda: restart(controller, name), _SIZING)
         self._tell(future, f"{name} was not restarted")
+
+    def _cancel(self, args: PanelCancelArgs, who: Hashable) -> None:
+        with suppress(KeyError):  # it has just ended
+            registry.current().computations[args["id"]].cancel()
 
     def _leave(self, _: Any, who: Hashable) -> None:
         controller = registry.current()

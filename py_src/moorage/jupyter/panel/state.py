@@ -19,6 +19,7 @@ from moorage.wire.panel import (
     PanelCandidate,
     PanelChanged,
     PanelCluster,
+    PanelComputation,
     PanelEvent,
     PanelNamedMemory,
     PanelNotice,
@@ -53,6 +54,7 @@ class Facts:
     ledger: Mapping[str, PanelNamedMemory] = field(default_factory=dict)
     # worker -> bytes of its collections, and of its futures and results
     named: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    computations: Mapping[str, PanelComputation] = field(default_factory=dict)
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     events: Mapping[str, PanelEvent] = field(default_factory=dict)
     read_only: bool = False
@@ -83,6 +85,7 @@ EMPTY: PanelState = {
     "variables": {},
     "candidates": {},
     "ledger": {},
+    "computations": {},
     "notices": {},
     "events": {},
     "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
@@ -125,6 +128,7 @@ class StateMaker:
             "variables": {name: variable for name, variable in facts.sending.items() if name not in own} | made,
             "candidates": candidates,
             "ledger": dict(facts.ledger),
+            "computations": dict(facts.computations),
             "notices": dict(facts.notices),
             "events": dict(facts.events),
             "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
@@ -221,9 +225,9 @@ def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[
 
 
 _PARTS: tuple[Literal["cluster", "limits", "read_only"], ...] = ("cluster", "limits", "read_only")
-_Table: TypeAlias = Literal["workers", "variables", "candidates", "ledger", "notices", "events"]
+_Table: TypeAlias = Literal["workers", "variables", "candidates", "ledger", "computations", "notices", "events"]
 _TABLES: dict[_Table, Callable[[Any, Any], Any]] = {
-    "workers": _fields, "variables": _variable_change, "candidates": _whole, "ledger": _whole, "notices": _whole,
-    "events": _whole,
+    "workers": _fields, "variables": _variable_change, "candidates": _whole, "ledger": _whole,
+    "computations": _fields, "notices": _whole, "events": _whole,
 }  # fmt: skip
 """What is told of by entry, and what is told of one that has changed."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import bisect
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -91,6 +93,7 @@ class Ledger:
         self._ordered: list[Batch] = []  # those of consecutive items
         self._elsewhere: dict[int, tuple[Batch, int]] = {}  # items that are not where their order says
         self._count = 0
+        self._sums = Counter[str]()  # of `_standing` of all batches: to look at each costs, of a million items
         self._callbacks: list[Callable[[], None]] = []
 
     @property
@@ -105,6 +108,7 @@ class Ledger:
             self.batches.append(batch)
             self._ordered.append(batch)
             self._count += len(items)
+            self._sums.update(_standing(batch))
             return batch
 
     def open_at(self, indices: Sequence[int], items: Sequence[Any]) -> Batch:
@@ -116,16 +120,20 @@ class Ledger:
             for position, index in enumerate(indices):
                 before = self.locate(index)
                 if before is not None:
-                    before[0].superseded.add(before[1])
+                    with self._counted(before[0]):
+                        before[0].superseded.add(before[1])
                 self._elsewhere[index] = batch, position
+            self._sums.update(_standing(batch))
             return batch
 
     def split(self, batch: Batch, n: int) -> Batch:
         """Keep the first `n` items in `batch`, and begin another one of the others."""
         with self.changed:
             rest = Batch(len(self.batches), batch.indices[n:], batch.items[n:])  # type: ignore[index]
-            batch.indices, batch.items = batch.indices[:n], batch.items[:n]  # type: ignore[index]
+            with self._counted(batch):
+                batch.indices, batch.items = batch.indices[:n], batch.items[:n]  # type: ignore[index]
             self.batches.append(rest)
+            self._sums.update(_standing(rest))
             if isinstance(rest.indices, range):
                 bisect.insort(self._ordered, rest, key=_first)
             else:
@@ -153,30 +161,28 @@ class Ledger:
 
     def update(self, batch: Batch, **changes: Any) -> None:
         """Change what is known of `batch`, and tell who waits."""
-        with self.changed:
+        with self.changed, self._counted(batch):
             for name, value in changes.items():
                 setattr(batch, name, value)
         self.notify()
 
     def progress(self) -> Progress:
-        """Return how far everything is."""
-        done = failed = running = cancelled = 0
+        """Return how far everything is. As quick for a million items as for one."""
         with self.changed:
-            for batch in self.batches:
-                counting = len(batch) - len(batch.superseded)
-                if batch.status == "running":
-                    done += batch.progress
-                    failed += batch.progress_failed
-                    running += counting - batch.progress
-                elif batch.status == "cancelled":
-                    cancelled += counting
-                else:
-                    done += counting
-                    errors = len(batch) if batch.status == "failed" else len(batch.errors)
-                    failed += errors - len(batch.superseded)
+            sums = self._sums
+            cancelled = sums["cancelled"]
             if self.finished and self.total is not None:
                 cancelled += self.total - self._count  # never begun
-            return Progress(self.total, done, failed, running, cancelled, self.finished)
+            return Progress(self.total, sums["done"], sums["failed"], sums["running"], cancelled, self.finished)
+
+    @contextmanager
+    def _counted(self, batch: Batch) -> Iterator[None]:
+        """Keep the sums right while a batch changes."""
+        self._sums.subtract(_standing(batch))
+        try:
+            yield
+        finally:
+            self._sums.update(_standing(batch))
 
     def failed(self) -> list[int]:
         """Return the items that ended with an error or were cancelled, in order."""
@@ -222,6 +228,17 @@ class Ledger:
                     self._callbacks.remove(callback)
 
         return unsubscribe
+
+
+def _standing(batch: Batch) -> dict[str, int]:
+    """Return how many items of a batch have ended, and how; those that are in another batch by now count there."""
+    counting = len(batch) - len(batch.superseded)
+    if batch.status == "running":
+        return {"done": batch.progress, "failed": batch.progress_failed, "running": counting - batch.progress}
+    if batch.status == "cancelled":
+        return {"cancelled": counting}
+    errors = len(batch) if batch.status == "failed" else len(batch.errors)
+    return {"done": counting, "failed": errors - len(batch.superseded)}
 
 
 def _first(batch: Batch) -> int:

@@ -41,14 +41,18 @@ class Results(Sequence[Any]):
     [0, 1, 4]
     """
 
-    def __init__(self, mapping: Run, origins: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, mapping: Run, origins: Sequence[Any] = (), on_begin: Callable[[Results], None] = lambda _: None
+    ) -> None:
         self._mapping = mapping
         self._origins = origins  # keys of the items, if these are parts on the cluster
+        self._on_begin = on_begin  # called when it runs, and when it runs again
         self.begun = time.monotonic()
         self._ledger = mapping.ledger
         self._client = mapping.backend.client
         self._recent: OrderedDict[Batch, list[Any]] = OrderedDict()  # gathered, the latest last
         self._lock = threading.RLock()
+        on_begin(self)
 
     # ---- how far it is
 
@@ -238,12 +242,17 @@ class Results(Sequence[Any]):
         self.wait_quietly()
         if self.progress.failed or self.progress.cancelled:
             self._mapping.retry(self._ledger.failed())
+            self._on_begin(self)
         return self
 
     def cancel(self) -> None:
         """Cancel the items that have not finished. Finished ones stay available."""
-        self._mapping.cancel()
+        self.stop()
         self._until(lambda: self._ledger.finished, LAST_WORD + 1)  # unless the iterable or the scheduler is stuck
+
+    def stop(self) -> None:
+        """Cancel as `cancel` does, and do not wait for it."""
+        self._mapping.cancel()
 
     def wait_quietly(self) -> None:
         """Wait until it has ended, however it did."""

@@ -1,0 +1,24 @@
+"""What runs is a row, which leads to its cell and ends it."""
+
+from playwright.sync_api import expect
+
+from tests.panel.conftest import SCREENSHOTS
+
+LOOP = "%%submit -o waited for n in range(2000)\nimport time\ntime.sleep(0.05)\n1 / (n % 50)"
+
+
+def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, desk):
+    desk.run_cell(LOOP)
+    row = desk.board.locator('[data-moorage-computation="for n in range(2000)"]')
+    expect(row).to_contain_text("/s")
+    expect(row).to_contain_text("failed")
+    expect(row.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
+    desk.page.screenshot(path=SCREENSHOTS / "computations.png")
+    notebook = "window.jupyterapp.shell.currentWidget.content"
+    desk.page.evaluate(f"{notebook}.activeCellIndex = 0")
+    row.get_by_role("button", name="Go to the cell").click()
+    active = desk.page.evaluate(f"{notebook}.activeCell.model.sharedModel.getSource()")
+    assert active == LOOP
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_have_count(0)
+    assert "cancelled" in kernel.run("print(waited)")
