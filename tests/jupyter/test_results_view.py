@@ -31,6 +31,29 @@ def test_results_show_how_far_they_are_until_they_have_ended(kernel):
     assert "s left" not in shown[-1]
 
 
+def test_a_loop_whose_results_get_a_name_shows_one_line_below_its_cell(kernel):
+    body = r"import time\ntime.sleep(0.05)\n1 / (i - 7)"
+    outcome = kernel.run(
+        f"get_ipython().run_cell_magic('submit', '-o named for i in range(40)', '{body}')\n"
+        "named.wait()\nimport time\ntime.sleep(1)"
+    )
+    shown = [content["data"]["text/html"] for content in outcome.displays]
+    assert len({content["transient"]["display_id"] for content in outcome.displays}) == 1
+    assert any("per second, about" in html for html in shown)
+    assert "40 of 40 items, 1 failed" in shown[-1]
+    assert "<table" not in shown[-1]
+
+
+def test_many_lines_change_less_often_each(kernel):
+    kernel.run("from moorage.jupyter import results_view\nimport time\nnow = time.process_time")
+    kernel.run("loops = [cluster.map(time.sleep, [0.01] * 400) for _ in range(40)]")
+    outcome = kernel.run(
+        "for loop in loops: results_view.show_line(loop)\ntime.sleep(4)\nfor loop in loops: loop.stop()"
+    )
+    updates = [kind for kind in outcome.kinds if kind == "update_display_data"]
+    assert 0 < len(updates) < 160
+
+
 def test_what_an_item_says_is_text_and_never_html(kernel):
     kernel.run("%%submit -o bad --block for i in range(3)\nraise ValueError('<img src=x onerror=alert(1)>')")
     outcome = kernel.run("bad.wait()\nbad")

@@ -7,9 +7,11 @@ import { progressWords } from '../../labextension/src/view/computations';
 import { aState } from './examples';
 import { goToCell, said, show, user } from './onBoard';
 
+const LOOP = 'for year in years';
+const FUNCTION = 'evaluate';
 const aLoop = (fields: Partial<PanelComputation> = {}): PanelComputation => ({
   id: '1',
-  label: 'for year in years',
+  label: LOOP,
   cell: 'cell-1',
   execution: 7,
   total: 1000,
@@ -47,7 +49,7 @@ describe('what runs', () => {
   });
 
   it('can be cancelled, once', async () => {
-    const kernel = show(aState({ computations: { 1: aLoop(), 2: aLoop({ id: '2', label: 'evaluate' }) } }));
+    const kernel = show(aState({ computations: { 1: aLoop(), 2: aLoop({ id: '2', label: FUNCTION }) } }));
     await user.click(screen.getByRole('button', { name: 'Cancel evaluate' }));
     expect(kernel.asked).toEqual([{ op: 'cancel', args: { id: '2' } }]);
     act(() => kernel.tell({ computations: { 2: { cancelling: true } } }));

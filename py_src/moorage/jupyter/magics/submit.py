@@ -18,6 +18,7 @@ from IPython.display import display as publish
 
 from moorage.controller import registry
 from moorage.errors import ArgumentError, InputError, WaitTimeoutError
+from moorage.jupyter import results_view
 from moorage.jupyter.magics.cells import not_python, show_from_users_code
 from moorage.jupyter.magics.loop_clause import Loop
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
@@ -62,6 +63,8 @@ class SubmitMagics(Magics):
         elif args.output and not args.collection:
             self._bind(args.output, job)
         waits = args.collection or (args.block if args.block is not None else not args.output)
+        if not waits and args.output and isinstance(job, Results) and hasattr(self.shell, "kernel"):
+            results_view.show_line(job)
         value = self._wait(job, args.timeout, args.collection) if waits else job
         if args.collection:
             self._bind(args.output, value)
