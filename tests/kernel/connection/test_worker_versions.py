@@ -1,15 +1,19 @@
 """Workers whose versions differ from the notebook's are named, with what to do."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
 import pandas
 import pytest
+from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 import moorage
+from moorage.kernel.connection import worker_versions
 from moorage.kernel.connection.worker_versions import differences, in_words
 from tests.controller.test_attach import LOCAL, address_of, dask
 from tests.deploy.tools import eventually
@@ -80,6 +84,21 @@ def test_attaching_tells_of_versions_that_differ(address):
         assert "0.1 on alice" in said(cluster)
         assert "same environment" in said(cluster)
         assert "numpy" not in said(cluster)
+
+
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+def test_a_worker_that_is_stuck_keeps_nobody_from_telling_of_the_others(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_versions, "_SECONDS", 1.0)
+    options = ("--host", "127.0.0.1", "--no-dashboard", "--name", "stuck", "--nthreads", 1, "--no-nanny")
+    with dask("worker", tmp_path, address, *options) as stuck:
+        with Client(address) as client:
+            client.wait_for_workers(2, 60)
+        os.kill(stuck.pid, signal.SIGSTOP)
+        try:
+            with moorage.attach(address) as cluster:
+                eventually(lambda: "0.1 on alice" in said(cluster))
+        finally:
+            os.kill(stuck.pid, signal.SIGCONT)
 
 
 @pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from moorage.kernel.connection.scheduler_link import SchedulerLink
 
 ALWAYS = ("python", "distributed", "cloudpickle", "numpy")
-_SECONDS = 10.0
+_SECONDS, _ALONE_SECONDS = 10.0, 60.0
 _LOOKED_AT = 100
 """Elements of a value whose packages are looked for."""
 
@@ -112,14 +112,20 @@ class Environment:
         await self._compare(packages, self._compared)
 
     async def _compare(self, packages: Collection[str], addresses: Collection[str]) -> None:
-        """Give a notice of what differs and was not told yet; workers that do not answer in time are left alone."""
+        """Give a notice of what differs and was not told yet; a worker that does not answer in time is left alone."""
         if not packages or not addresses:
             return
         packages = sorted(packages)
         asked = [package for package in packages if package != "python"]  # which is told anyway
         message = {"op": "versions", "packages": asked}
-        with suppress(TimeoutError, OSError):
-            answers = await asyncio.wait_for(ask_workers(self._link.client, message, addresses), _SECONDS)
+        with suppress(OSError):
+            try:
+                asking = ask_workers(self._link.client, message, addresses)
+                answers = await asyncio.wait_for(asking, _SECONDS if len(addresses) > 1 else _ALONE_SECONDS)
+            except TimeoutError:  # one of them is stuck, and the others need not be taken for that
+                for address in addresses if len(addresses) > 1 else ():
+                    self._in_background(self._compare(packages, [address]))
+                return
             ours = await offload(get_versions, asked)
             names = self._addresses()
             theirs = {names.get(address, address): told["packages"] for address, told in answers.items()}
