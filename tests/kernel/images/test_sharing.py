@@ -187,6 +187,23 @@ def test_what_a_worker_cannot_map_it_gets_as_a_copy(cluster):
     kill(cluster, "bob")  # only root may have more again
 
 
+def test_a_worker_that_has_not_taken_the_code_yet_is_asked_for_room_all_the_same(cluster):
+    def lacks(dask_worker):
+        dask_worker.room = dask_worker.handlers.pop("moorage_room")
+
+    def has(dask_worker):
+        dask_worker.handlers["moorage_room"] = vars(dask_worker).pop("room")
+
+    cluster.pin("x", workers=["alice"], value=random(1))
+    bob = [worker.address for worker in cluster.workers() if worker.name == "bob"]
+    cluster.client.run(lacks, workers=bob)
+    try:
+        with pytest.raises(DoesNotFitError):
+            cluster.pin("y", workers=["bob"], value=np.zeros(2 * LIMIT // 8))
+    finally:
+        cluster.client.run(has, workers=bob)
+
+
 def test_sharing_can_be_switched_off():
     x = random(8)
     with (

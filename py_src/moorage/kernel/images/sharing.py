@@ -90,7 +90,8 @@ class Sharing:
         """Return workers with what their hosts have left by now, and whether they share memory; see `judge`."""
         addresses = [worker.address for worker in workers]
         _, told = await asyncio.gather(self.neighbours(addresses), self._broadcast({"op": "moorage_room"}, addresses))
-        return self.judge([replace(worker, **(told or {}).get(worker.address, {})) for worker in workers])
+        # one that has no such code yet says nothing
+        return self.judge([replace(worker, **((told or {}).get(worker.address) or {})) for worker in workers])
 
     def judge(self, workers: Iterable[WorkerInfo]) -> list[WorkerInfo]:
         """Return workers with what is known here of the memory of this host: who maps it, and how much is left."""
