@@ -15,15 +15,15 @@ from dask.utils import parse_timedelta
 
 from moorage.errors import InputError
 
-_DEFAULTS = yaml.safe_load((Path(__file__).parent / "moorage.yaml").read_text())
-dask.config.update_defaults(_DEFAULTS)
+DEFAULTS = yaml.safe_load((Path(__file__).parent / "moorage.yaml").read_text())
+dask.config.update_defaults(DEFAULTS)
 
 
 def get(name: str) -> Any:
     """Return the setting ``moorage.<name>``."""
     path = f"moorage.{name}"
     # The defaults are gone from Dask's if a setting was made before this module was loaded, and undone after.
-    return dask.config.get(path, dask.config.get(path, config=_DEFAULTS))
+    return dask.config.get(path, dask.config.get(path, config=DEFAULTS))
 
 
 def seconds(name: str, given: str | float | None = None) -> float:

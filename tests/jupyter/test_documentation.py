@@ -16,6 +16,7 @@ import pytest
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 
+from moorage.cli.commands import moorage as cli
 from moorage.jupyter.magics import arguments, cluster_line, submit_line
 from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.insight import line as insight_line
@@ -93,6 +94,8 @@ def is_known(command):
         case ["pip", "install", what]:
             named = re.fullmatch(r"(?:\.|moorage)(?:\[([\w,]+)\])?", what)
             return named is not None and set(filter(None, (named[1] or "").split(","))) <= set(extras)
+        case ["python", "-m", "moorage", command, *_]:
+            return command in cli.commands
         case ["export", assignment]:
             variable = assignment.partition("=")[0].removeprefix("DASK_").lower()
             return has_setting(variable.replace("__", ".").replace("_", "-").split("."), SETTINGS)

@@ -12,6 +12,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import dask.config
+import psutil
 from distributed import Security
 
 from moorage import config
@@ -31,7 +33,8 @@ from moorage.deploy.kept import state_folder
 from moorage.deploy.processes import kill_group
 from moorage.deploy.security import MemorySecurity, to_texts
 from moorage.deploy.spec import HostSpec
-from moorage.errors import StartError
+from moorage.deploy.state_file import KeptCluster
+from moorage.errors import ClusterError, StartError
 from moorage.wire.host import Event, Order
 
 PRELOADABLE = ("numpy", "pandas")
@@ -306,6 +309,19 @@ def _kill(process: subprocess.Popen[bytes], scratch: Path | None) -> None:
     process.wait(2.0)
     if scratch:
         remove_stale(scratch)
+
+
+def log_of(cluster: KeptCluster, lines: int) -> str:
+    """Return the last lines of the log of a kept cluster. Raises ClusterError if it is not to be had here."""
+    if cluster.host != socket.gethostname():
+        raise ClusterError(f"{cluster.name} runs on {cluster.host}, where its log is.", "Ask there.")
+    try:
+        files = [Path(file.path) for file in psutil.Process(cluster.pid).open_files()]
+    except psutil.Error as error:
+        raise ClusterError(
+            f"The process of {cluster.name} is not to be found: {error}.", "It may have ended."
+        ) from error
+    return _tail(next((path for path in files if path.name == LOG), Path(os.devnull)), lines)
 
 
 def _tail(path: Path, lines: int) -> str:
