@@ -310,7 +310,7 @@ async function askTarget(
 ): Promise<Target | null> {
   const all: readonly Target[] = [
     { kind: 'all-workers' },
-    { kind: 'one-per-host' },
+    ...(state.hosts.length > 1 ? [{ kind: 'one-per-host' } as const] : []),
     { kind: 'spread' },
     ...[...state.workers.keys()].map(worker => ({ kind: 'worker', worker }) as const)
   ];

@@ -15,7 +15,19 @@ import {
   atWork,
   byName
 } from './examples';
-import { connection, heldOn, insertCell, magic, row, said, show, user, worker } from './onBoard';
+import {
+  connection,
+  heldOn,
+  insertCell,
+  magic,
+  row,
+  said,
+  selected,
+  show,
+  tile,
+  user,
+  worker
+} from './onBoard';
 
 describe('the board', () => {
   it('shows what each worker holds, and what is on its way to it', () => {
@@ -124,6 +136,32 @@ describe('the board', () => {
   });
 });
 
+describe('at rest', () => {
+  it('there are no targets but the workers; what is picked up unfolds them', async () => {
+    show(atWork());
+    const tiles = (): (string | undefined)[] =>
+      [...document.querySelectorAll<HTMLElement>('[data-moorage-target]')].map(
+        e => e.dataset['moorageTarget']
+      );
+    expect(tiles()).toEqual([]);
+    expect(screen.getByRole('list', { name: 'Legend of the memory bars' })).toBeTruthy();
+    row('parts').focus();
+    await user.keyboard('{Enter}');
+    expect(tiles()).toEqual(['all-workers', 'release']);
+    await user.keyboard('{Escape}');
+    expect(tiles()).toEqual([]);
+  });
+
+  it('one per host is offered where there are several', async () => {
+    show(aQueueCluster());
+    row('flights').focus();
+    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}');
+    expect(tile('one-per-host').className).toContain('jp-mod-over');
+    expect(tile('one-per-host').textContent).toBe('One per hostcopies 2 × 381 MiB');
+    expect(worker('node2-a').textContent).toContain('382 → 763 MiB of 2 GiB');
+  });
+});
+
 describe('by keyboard', () => {
   it('a variable is picked up, carried from target to target and dropped', async () => {
     const kernel = show(atWork());
@@ -132,7 +170,7 @@ describe('by keyboard', () => {
     expect(said()).toContain('Picked up model');
     await user.keyboard('{ArrowDown}');
     expect(said()).toContain('All workers: copies 3 × 12 MiB');
-    await user.keyboard('{ArrowDown}{ArrowDown}{ArrowDown}');
+    await user.keyboard('{ArrowDown}{ArrowDown}');
     expect(said()).toContain('alice: is there already');
     await user.keyboard('{ArrowDown}');
     expect(said()).toContain('bob: copies 12 MiB');
@@ -182,7 +220,7 @@ describe('by keyboard', () => {
   it('a copy is moved by its chip', async () => {
     const kernel = show(atWork());
     within(worker('alice')).getByRole('button', { name: 'model on alice' }).focus();
-    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{Enter}');
+    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}{ArrowDown}{ArrowDown}{Enter}');
     expect(kernel.asked[0]?.args).toMatchObject({ names: ['model'], placement: { workers: ['bob'] } });
   });
 
@@ -234,27 +272,52 @@ describe('several variables', () => {
     expect(magic()).toBe('%broadcast model parts');
   });
 
-  it('that are selected go to a target that is pressed', async () => {
+  it('that are held go to a target that is pressed, and back when something else is', async () => {
     const kernel = show(atWork());
-    await user.click(row('model'));
-    await user.click(screen.getByRole('button', { name: /^Release/ }));
-    expect(kernel.asked[0]).toMatchObject({ op: 'release', args: { names: ['model'] } });
+    row('model').focus();
+    await user.keyboard('{Enter}');
+    expect(document.querySelector('[data-moorage-in-hand]')?.textContent).toContain('model');
+    await user.click(row('grid'));
+    expect(said()).toContain('Cancelled');
+    expect(document.querySelector('.jp-mod-selected')).toBeNull();
+    expect(document.activeElement).toBe(row('model'));
+    await user.keyboard('{Enter}');
+    await user.click(tile('release'));
+    expect(kernel.asked).toMatchObject([{ op: 'release', args: { names: ['model'] } }]);
+    row('grid').focus();
+    await user.keyboard('{Enter}');
+    await user.click(screen.getByRole('button', { name: 'Put back' }));
+    expect(document.querySelector('[data-moorage-in-hand]')).toBeNull();
+    expect(kernel.asked).toHaveLength(1);
+  });
+
+  it('are selected with Shift and the arrow keys, and all of them with Ctrl and A', async () => {
+    show(atWork());
+    row('model').focus();
+    await user.keyboard('{Shift>}{ArrowDown}{ArrowDown}{/Shift}');
+    expect(selected()).toEqual(['model', 'grid', 'parts']);
+    await user.keyboard('{Shift>}{ArrowUp}{/Shift}');
+    expect(selected()).toEqual(['model', 'grid']);
+    await user.keyboard('{Enter}');
+    expect(said()).toContain('Picked up model, grid.');
+    await user.keyboard('{Escape}{ArrowDown}{Shift>}{ArrowDown}{/Shift}');
+    expect(selected()).toEqual(['parts', 'lookup']);
+    await user.keyboard('{Control>}a{/Control}');
+    expect(selected()).toHaveLength(document.querySelectorAll('[data-moorage-variable]').length);
+    await user.keyboard('{Escape}');
+    expect(selected()).toEqual([]);
   });
 
   it('are selected by keyboard, too', async () => {
     const kernel = show(atWork());
     row('flights').focus();
     await user.keyboard('{Control>} {/Control}{ArrowDown}{ArrowDown}{Control>}{Enter}{/Control}');
-    const selected = (): (string | undefined)[] =>
-      [...document.querySelectorAll<HTMLElement>('.jp-Moorage-variable.jp-mod-selected')].map(
-        one => one.dataset['moorageVariable']
-      );
     expect(selected()).toEqual(['flights', 'grid']);
     await user.keyboard('{ArrowDown}{Shift>} {/Shift}');
     expect(selected()).toEqual(['grid', 'parts']);
     expect(kernel.asked).toEqual([]);
-    screen.getByRole('button', { name: /^Release/ }).focus();
     await user.keyboard('{Enter}');
+    await user.click(tile('release'));
     expect(kernel.asked[0]).toMatchObject({ op: 'release', args: { names: ['grid', 'parts'] } });
   });
 
@@ -264,8 +327,7 @@ describe('several variables', () => {
     await user.keyboard('{Shift>}');
     await user.click(row('grid'));
     await user.keyboard('{/Shift}');
-    const selected = [...document.querySelectorAll<HTMLElement>('.jp-Moorage-variable.jp-mod-selected')];
-    expect(selected.map(one => one.dataset['moorageVariable'])).toEqual(['flights', 'model', 'grid']);
+    expect(selected()).toEqual(['flights', 'model', 'grid']);
   });
 });
 
@@ -542,8 +604,8 @@ describe('read-only', () => {
     expect(heldOn('alice')).toContain('flights');
     row('model').focus();
     await user.keyboard('{Enter}{ArrowDown}{Enter}');
-    await user.click(row('model'));
-    await user.click(screen.getByRole('button', { name: /^Release/ }));
+    await user.keyboard('{Control>}a{/Control}');
+    expect(document.querySelector('[data-moorage-target]')).toBeNull();
     expect(screen.queryByRole('button', { name: 'One worker more' })).toBeNull();
     expect(kernel.asked).toEqual([]);
   });

@@ -70,3 +70,14 @@ export const said = (): string | null | undefined =>
   document.querySelector('[data-moorage-said]')?.textContent;
 export const magic = (): string | null | undefined =>
   document.querySelector('[data-moorage-magic] code')?.textContent;
+export const tile = (kind: string): HTMLElement => {
+  const found = document.querySelector<HTMLElement>(`[data-moorage-target="${kind}"]`);
+  if (found === null) {
+    throw new Error(`no target ${kind}`);
+  }
+  return found;
+};
+export const selected = (): (string | undefined)[] =>
+  [...document.querySelectorAll<HTMLElement>('.jp-Moorage-variable.jp-mod-selected')].map(
+    one => one.dataset['moorageVariable']
+  );

@@ -120,7 +120,7 @@ describe('a collection that is not placed', () => {
   it('is placed by keyboard, and spread where that is wanted', async () => {
     const kernel = show(atWork());
     act(() => ddf().focus());
-    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}{ArrowDown}');
+    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}');
     expect(said()).toContain('Spread: copies at most');
     await user.keyboard('{Enter}');
     expect(asked(kernel, 'place')).toEqual([

@@ -98,7 +98,7 @@ class Desk:
         return self.board.locator(f"[data-moorage-worker={json.dumps(name)}]")
 
     def target(self, kind):
-        """``all-workers``, ``one-per-host`` or ``release``."""
+        """``all-workers``, ``one-per-host``, ``spread`` or ``release``, while something is in the hand."""
         return self.board.locator(f"[data-moorage-target={kind}]")
 
     def chip(self, name, worker):
@@ -142,7 +142,8 @@ class Desk:
         """Take something up with the mouse and hold it over a target; return that."""
         self.page.bring_to_front()
         mouse = self.page.mouse
-        destination.scroll_into_view_if_needed()
+        if destination.count():  # else it unfolds when something is picked up
+            destination.scroll_into_view_if_needed()
         source.scroll_into_view_if_needed()
         start = _middle(source)
         mouse.move(*start)
@@ -167,6 +168,10 @@ class Desk:
         self.page.mouse.up()
         if modifier:
             self.page.keyboard.up(modifier)
+        self.wait_for_clicks()
+
+    def wait_for_clicks(self):
+        """Wait until a click is heard again, after a drop."""
         self.page.wait_for_function(_CLICKS_ARE_HEARD)
 
     @contextmanager

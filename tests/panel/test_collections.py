@@ -46,7 +46,7 @@ def test_a_collection_is_dropped_on_a_worker_and_spread_again(kernel, desk):
     desk.page.keyboard.press("Escape")
     desk.drop()
     with desk.keyboard_on(desk.grip("tiles")) as keyboard:
-        for _ in range(3):
+        for _ in range(2):
             keyboard.press("ArrowDown")
         expect(desk.target("spread")).to_contain_class("jp-mod-over")
         keyboard.press("Enter")

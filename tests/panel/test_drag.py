@@ -25,16 +25,16 @@ def test_a_second_worker_is_added_and_with_shift_it_is_the_only_one(kernel, desk
     desk.holds("grid", "dave")
 
 
-def test_all_workers_one_per_host_and_release(kernel, desk):
+def test_targets_unfold_for_what_is_picked_up(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
+    expect(desk.variable("grid")).to_be_visible()
+    expect(desk.target("release")).to_have_count(0)
     desk.drag(desk.grip("grid"), desk.target("all-workers"))
     desk.holds("grid", *WORKERS)
     expect(desk.variable("grid")).to_contain_text("everywhere 4/4")
     expect(desk.magic).to_have_text("%broadcast grid")
-    desk.drag(desk.grip("grid"), desk.target("one-per-host"))
-    expect(desk.board.locator("[data-moorage-held=grid]")).to_have_count(1)
-    expect(desk.magic).to_have_text("%broadcast grid --per-host")
     desk.drag(desk.grip("grid"), desk.target("release"))
+    expect(desk.target("release")).to_have_count(0)
     desk.holds("grid")
     expect(desk.variable("grid")).to_have_attribute("data-moorage-state", "unplaced")
     assert kernel.run("print(len(cluster.placement()))") == "0\n"
@@ -62,13 +62,17 @@ def test_selected_variables_go_together(kernel, desk):
 def test_a_target_says_what_would_come_and_refuses_what_cannot(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))\nhuge = np.zeros(500_000_000)")
     over = desk.carry(desk.grip("grid"), desk.worker("bob"))
-    expect(over).to_contain_text("+ grid")
+    expect(over.locator(".jp-Moorage-ghost")).to_have_text("grid")
     expect(desk.magic).to_have_text("%pin grid --workers bob")
     desk.page.keyboard.press("Escape")
     desk.drop()
     over = desk.carry(desk.grip("huge"), desk.worker("bob"))
     expect(over).to_contain_class("jp-mod-refused")
     expect(over).to_contain_text("does not fit")
+    label = desk.page.locator(".jp-Moorage-inhand")
+    expect(label).to_contain_text("does not fit: 3.73 GiB to bob")
+    box, card = label.bounding_box(), over.bounding_box()
+    assert box["x"] + box["width"] <= card["x"]  # beside what it speaks of
     desk.drop()
     expect(desk.variable("huge")).to_have_attribute("data-moorage-state", "unplaced")
     assert kernel.run("print(len(cluster.placement()))") == "0\n"

@@ -53,7 +53,33 @@ def test_arrow_keys_go_along_the_list_and_tab_leaves_it(kernel, desk):
     desk.page.keyboard.press("ArrowDown")
     expect(desk.grip("two")).to_be_focused()
     desk.page.keyboard.press("Tab")
-    expect(desk.target("all-workers")).to_be_focused()
+    expect(desk.board.get_by_role("region", name="Workers").locator(":focus")).to_have_count(1)
+
+
+def test_several_are_selected_and_carried_by_keys(kernel, desk):
+    kernel.run("one = np.zeros(400_000)\ntwo = np.zeros(300_000)\nthree = np.zeros(200_000)")
+    expect(desk.variable("three")).to_be_visible()
+    first, *_ = names = desk.board.locator("[data-moorage-variable]").evaluate_all(
+        "rows => rows.map(row => row.dataset.moorageVariable)"
+    )
+    with desk.keyboard_on(desk.grip(first)) as keyboard:
+        keyboard.press("Escape")
+    keyboard.press("Shift+ArrowDown")
+    with desk.keyboard_on(desk.grip(names[1])) as keyboard:
+        expect(desk.announcement).to_contain_text(f"Picked up {names[0]}, {names[1]}")
+        keyboard.press("End")
+        keyboard.press("Enter")
+    desk.holds(names[0], "dave")
+    desk.holds(names[1], "dave")
+    desk.page.keyboard.press("Control+a")
+    with desk.keyboard_on(desk.grip(names[1])) as keyboard:
+        expect(desk.announcement).to_contain_text("Picked up 3 variables")
+        keyboard.press("ArrowDown")
+        keyboard.press("Enter")
+    for name in names:
+        desk.holds(name, *WORKERS)
+    desk.page.keyboard.press("Escape")
+    expect(desk.board.locator(".jp-mod-selected")).to_have_count(0)
 
 
 def test_the_menu_of_a_variable_does_the_same(kernel, desk):

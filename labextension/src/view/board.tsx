@@ -1,14 +1,6 @@
 // The whole board: cluster, variables, workers, notices, magic. It shows a model and acts on it, and knows neither JupyterLab
 // nor how messages travel, so that the side panel and the widget show the same.
-import {
-  DndContext,
-  DragOverlay,
-  type Modifier,
-  MouseSensor,
-  TouchSensor,
-  useSensor,
-  useSensors
-} from '@dnd-kit/core';
+import { DndContext, DragOverlay, MouseSensor, TouchSensor, useSensor, useSensors } from '@dnd-kit/core';
 import {
   type KeyboardEvent,
   type MouseEvent,
@@ -27,11 +19,8 @@ import type { IPlacementModel } from '../store/actions';
 import type { ICarried, Target } from '../store/gestures';
 import { magicFor } from '../store/magic';
 import { type IPreview, decide, preview } from '../store/preview';
-import type { IBoardState } from '../store/state';
-import { bytesOf } from '../store/unplaced';
 import { ClusterStrip } from './cluster';
 import { Computations } from './computations';
-import { colorStyle } from './colorStyle';
 import {
   CarriedContext,
   HandContext,
@@ -44,7 +33,8 @@ import {
 import { type ITaken, useTakeableArea } from './draggable';
 import { Empty, isEmpty } from './empty';
 import { Footer, type IQuestion } from './footer';
-import { type IHandState, useHandState } from './hand';
+import { useHandState } from './hand';
+import { HeldLine, InHand, besidePointer } from './inHand';
 import { useAnnouncer } from './live';
 import { Explanation } from './explanation';
 import { BoardMenu } from './menu';
@@ -55,15 +45,7 @@ import { isQuestionable, subjectAt } from './subject';
 import { useSelection } from './selection';
 import { useTravel } from './travel';
 import { Variables } from './variableList';
-import {
-  agreeWords,
-  formatBytes,
-  previewWords,
-  questionWords,
-  restartWords,
-  stopWords,
-  variableNames
-} from './words';
+import { agreeWords, questionWords, restartWords, stopWords } from './words';
 import { type IWorkersHandle, Workers } from './workerList';
 
 export interface IBoardProps {
@@ -136,7 +118,8 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   const focusHand = useCallback(() => grip.current?.focus(), []);
   const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
   const { hand } = holding;
-  const { collisionDetection, autoScroll } = useHits(root);
+  const { collisionDetection, autoScroll, target } = useHits(root);
+  const modifiers = useMemo(() => [besidePointer(target)], [target]);
   const sensors = useSensors(useSensor(MouseSensor, BY_MOUSE), useSensor(TouchSensor, BY_TOUCH));
 
   const question: IQuestion | null =
@@ -166,6 +149,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
               ref={root}
               className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
               data-moorage-board={state.connection.status}
+              {...holding.presses}
             >
               <DndContext
                 sensors={sensors}
@@ -206,14 +190,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                           onSelect={select}
                         />
                       </PartsProvider>
-                      <Workers
-                        state={state}
-                        disabled={state.readOnly}
-                        handle={workers}
-                        selection={selection}
-                        canPress={holding.canPress}
-                        onPress={holding.press}
-                      />
+                      <Workers state={state} disabled={state.readOnly} handle={workers} />
                     </Body>
                   </BoardMenu>
                 )}
@@ -227,18 +204,26 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                 {state.explanation === null ? null : (
                   <Explanation explanation={state.explanation} actions={model} announce={announce} />
                 )}
+                {holding.by === 'hold' && hand.carried !== null ? (
+                  <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
+                ) : null}
                 {isEmpty(state) ? null : (
                   <Footer state={state} question={question} hint={hint} announce={announce} />
                 )}
                 {createPortal(
                   <DragOverlay
                     className="jp-Moorage-theme jp-Moorage-overlay"
-                    modifiers={BESIDE_POINTER}
+                    modifiers={modifiers}
                     dropAnimation={null}
                     zIndex={10000}
                   >
-                    {holding.by === 'pointer' && hand.carried !== null ? (
-                      <InHand state={state} holding={holding} carried={hand.carried} trans={trans} />
+                    {holding.by === 'drag' && hand.carried !== null ? (
+                      <InHand
+                        state={state}
+                        carried={hand.carried}
+                        result={isCard(hand.over) ? hovered : null}
+                        isOutside={holding.isOutside}
+                      />
                     ) : null}
                   </DragOverlay>,
                   document.body
@@ -305,42 +290,9 @@ function Body(props: {
   );
 }
 
-// What hangs at the pointer: what is carried, how large it is, and what a drop would do.
-function InHand({
-  state,
-  holding: { hand, isOutside },
-  carried,
-  trans
-}: {
-  state: IBoardState;
-  holding: IHandState;
-  carried: ICarried;
-  trans: ITranslate;
-}): ReactElement {
-  const { names } = carried;
-  const [first = ''] = names;
-  const nbytes = names.reduce((total, name) => total + bytesOf(state, name), 0);
-  const result = hand.over === null ? null : hand.previewAt(hand.over);
-  const words =
-    hand.over !== null && result !== null
-      ? previewWords(trans, state, carried, hand.over, result)
-      : isOutside
-        ? trans.__('insert a cell that gathers it')
-        : '';
-  return (
-    <div className="jp-Moorage-inhand" style={colorStyle(state.colors.get(first))}>
-      <div>
-        <i className={`jp-Moorage-swatch${state.colors.has(first) ? '' : ' jp-mod-unplaced'}`} />
-        <span className="jp-Moorage-variable-name">{variableNames(trans, names)}</span>
-        <span className="jp-Moorage-dim">{formatBytes(nbytes)}</span>
-      </div>
-      {words === '' ? null : (
-        <small className={result?.refusal ? 'jp-Moorage-refusal' : 'jp-Moorage-dim'}>
-          {carried.move && result?.refusal === null ? `${trans.__('move')}: ${words}` : words}
-        </small>
-      )}
-    </div>
-  );
+// Tiles say themselves what a drop there would do.
+function isCard(target: Target | null): boolean {
+  return target?.kind === 'worker' || target?.kind === 'host';
 }
 
 // Constants, because dnd-kit renders all that can be dragged anew when they change.
@@ -357,34 +309,3 @@ const SILENT = {
     onDragCancel: () => undefined
   }
 };
-
-/** Pixels from the pointer to what hangs at it. */
-const OFFSET = 12;
-
-// A row is as wide as the panel, and the panel stands at the edge of the window: what is carried hangs at the pointer, and
-// within the window.
-const besidePointer: Modifier = ({ activatorEvent, activeNodeRect, overlayNodeRect, transform }) => {
-  const start = startOf(activatorEvent);
-  if (start === undefined || activeNodeRect === null) {
-    return transform;
-  }
-  const { left, top } = activeNodeRect;
-  const { width = 0, height = 0 } = overlayNodeRect ?? {};
-  const x = start.clientX + transform.x + OFFSET;
-  const y = start.clientY + transform.y + OFFSET;
-  const right = window.innerWidth - width - OFFSET;
-  return {
-    ...transform,
-    x: Math.max(0, Math.min(x, right)) - left,
-    y: (y + height > window.innerHeight ? y - height - 2 * OFFSET : y) - top
-  };
-};
-const BESIDE_POINTER = [besidePointer];
-
-function startOf(event: Event | null): { clientX: number; clientY: number } | undefined {
-  return event instanceof MouseEvent
-    ? event
-    : typeof TouchEvent !== 'undefined' && event instanceof TouchEvent
-      ? event.touches[0]
-      : undefined;
-}

@@ -1,14 +1,25 @@
-// The hand: what it carries, over what, and what becomes of it. The pointer's part is dnd-kit's; by keyboard, the arrow
-// keys go from target to target in the order of the page.
+// The hand: what it carries, over what, and what becomes of it. Dragging is dnd-kit's part. What is picked up by a key, or by
+// a long press that ends where it began, is held without a pointer: the arrow keys go from target to target in the order of
+// the page, and a press on one drops it there.
 import type { DragEndEvent, DragMoveEvent, DragStartEvent } from '@dnd-kit/core';
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type SyntheticEvent,
+  type TouchEvent as ReactTouchEvent,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState
+} from 'react';
 
 import { type ICarried, type Target, targetId } from '../store/gestures';
 import { type IPreview, preview, previewer } from '../store/preview';
 import type { IBoardState } from '../store/state';
 import type { IHand, INotebook } from './context';
 import { type ITaken, together, variableAt } from './draggable';
-import { hitOf } from './hits';
+import { hitOf, targetAt } from './hits';
 import { tilesFor } from './tiles';
 import type { ITranslate } from './useTranslate';
 import { previewWords, targetWords, variableNames } from './words';
@@ -16,7 +27,7 @@ import { previewWords, targetWords, variableNames } from './words';
 interface IHeld {
   readonly names: readonly string[];
   readonly from: string | null;
-  readonly by: 'pointer' | 'keyboard';
+  readonly by: 'drag' | 'hold';
   readonly over: Target | null;
   /** Over the notebook, which takes variables. */
   readonly isOutside: boolean;
@@ -25,19 +36,26 @@ interface IHeld {
 export interface IHandState {
   /** For all parts of the board; changes only when what is in the hand does. */
   readonly hand: IHand;
-  readonly by: 'pointer' | 'keyboard' | null;
+  readonly by: 'drag' | 'hold' | null;
   readonly isOutside: boolean;
-  /** Whether there are variables selected to be placed by pressing a target. */
-  readonly canPress: boolean;
-  press(target: Target): void;
-  /** Take something up by keyboard. */
+  /** Take something up to hold it. */
   pickUp(taken: ITaken, source: HTMLElement): void;
+  /** Put back what is held. */
+  putBack(): void;
+  /** For the whole board: what is held is dropped by a press, and nothing else is done by it. */
+  readonly presses: IPresses;
   onDragStart(event: DragStartEvent): void;
   onDragMove(event: DragMoveEvent): void;
   onDragEnd(event: DragEndEvent): void;
   onDragCancel(): void;
   onKeyDown(event: KeyboardEvent<HTMLElement>): void;
   onBlur(): void;
+}
+
+interface IPresses {
+  onMouseDownCapture(event: MouseEvent): void;
+  onTouchStartCapture(event: ReactTouchEvent): void;
+  onClickCapture(event: MouseEvent): void;
 }
 
 interface IHandOptions {
@@ -48,7 +66,7 @@ interface IHandOptions {
   announce(text: string): void;
   /** Bring a target into sight. */
   reveal(target: Target): void;
-  /** Take the focus while something is carried by keyboard. */
+  /** Take the focus while something is held. */
   focusHand(): void;
   perform(carried: ICarried, target: Target, preview: IPreview): void;
 }
@@ -56,7 +74,7 @@ interface IHandOptions {
 export function useHandState(options: IHandOptions): IHandState {
   const { state, selection, notebook, trans, announce, reveal, focusHand, perform } = options;
   const [held, setHeld] = useState<IHeld | null>(null);
-  const isShifted = useShift(held?.by === 'pointer');
+  const isShifted = useShift(held?.by === 'drag');
   const source = useRef<HTMLElement | null>(null);
 
   const names = held?.names ?? null;
@@ -77,7 +95,7 @@ export function useHandState(options: IHandOptions): IHandState {
   // Said again when something else becomes true of the target in the meantime.
   const result = over === null ? null : previewAt(over);
   const words =
-    held?.by !== 'keyboard' || carried === null || over === null || result === null
+    held?.by !== 'hold' || carried === null || over === null || result === null
       ? null
       : `${targetWords(trans, over)}: ${previewWords(trans, state, carried, over, result)}`;
   useEffect(() => {
@@ -111,7 +129,7 @@ export function useHandState(options: IHandOptions): IHandState {
     (taken: ITaken, element: HTMLElement) => {
       const names = together(taken, selection);
       source.current = element;
-      setHeld({ names, from: taken.from, by: 'keyboard', over: null, isOutside: false });
+      setHeld({ names, from: taken.from, by: 'hold', over: null, isOutside: false });
       focusHand();
       announce(
         trans.__(
@@ -123,18 +141,43 @@ export function useHandState(options: IHandOptions): IHandState {
     [selection, announce, focusHand, trans]
   );
 
-  const canPress = selection.size > 0 && !state.readOnly;
-  const press = useCallback(
-    (target: Target): void => {
-      if (canPress) {
-        drop({ names: [...selection], from: null, move: false }, target);
+  const putBack = useCallback(() => {
+    announce(trans.__('Cancelled.'));
+    letGo(true);
+  }, [announce, letGo, trans]);
+
+  const whileHeld = (event: SyntheticEvent): boolean => {
+    const isHeld = held?.by === 'hold' && (event.target as Element).closest(IN_HAND) === null;
+    if (isHeld) {
+      event.stopPropagation();
+    }
+    return isHeld;
+  };
+  const presses: IPresses = {
+    onMouseDownCapture: event => {
+      if (held?.by === 'hold') {
+        event.preventDefault(); // else the hand loses the focus, and lets go
+        whileHeld(event);
       }
     },
-    [canPress, selection, drop]
-  );
+    onTouchStartCapture: event => void whileHeld(event),
+    onClickCapture: event => {
+      if (held === null || !whileHeld(event)) {
+        return;
+      }
+      event.preventDefault();
+      const target = targetAt(event.target as Element);
+      if (target === null) {
+        putBack();
+      } else {
+        drop({ names: held.names, from: held.from, move: event.shiftKey }, target);
+        letGo(true);
+      }
+    }
+  };
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
-    if (held?.by !== 'keyboard') {
+    if (held?.by !== 'hold') {
       return;
     }
     const step = STEPS[event.key];
@@ -153,8 +196,7 @@ export function useHandState(options: IHandOptions): IHandState {
       }
       letGo(true);
     } else if (event.key === 'Escape' || event.key === 'Tab') {
-      announce(trans.__('Cancelled.'));
-      letGo(true);
+      putBack();
     } else {
       return;
     }
@@ -166,12 +208,12 @@ export function useHandState(options: IHandOptions): IHandState {
     hand,
     by: held?.by ?? null,
     isOutside: held?.isOutside ?? false,
-    press,
-    canPress,
     pickUp,
+    putBack,
+    presses,
     onKeyDown,
     onBlur: () => {
-      if (held?.by === 'keyboard') {
+      if (held?.by === 'hold') {
         letGo(false);
       }
     },
@@ -179,7 +221,7 @@ export function useHandState(options: IHandOptions): IHandState {
       const taken = variableAt(activatorEvent.target as Element);
       if (taken !== null) {
         const names = together(taken, selection);
-        setHeld({ names, from: taken.from, by: 'pointer', over: null, isOutside: false });
+        setHeld({ names, from: taken.from, by: 'drag', over: null, isOutside: false });
       }
     },
     onDragMove: ({ collisions }) => {
@@ -195,7 +237,13 @@ export function useHandState(options: IHandOptions): IHandState {
           : { ...before, over: target, isOutside }
       );
     },
-    onDragEnd: ({ collisions }) => {
+    onDragEnd: ({ activatorEvent, delta, collisions }) => {
+      const element = activatorEvent.target as HTMLElement;
+      const taken = variableAt(element);
+      if (taken !== null && isTouch(activatorEvent) && Math.hypot(delta.x, delta.y) < STILL) {
+        pickUp(taken, element.closest<HTMLElement>('[data-roving]') ?? element);
+        return;
+      }
       const hit = hitOf(collisions);
       if (held !== null && carried !== null) {
         if (held.over !== null) {
@@ -208,6 +256,16 @@ export function useHandState(options: IHandOptions): IHandState {
     },
     onDragCancel: () => letGo(false)
   };
+}
+
+/** What says what is held, and has a button to put it back. */
+const IN_HAND = '[data-moorage-in-hand]';
+
+/** Pixels that a finger may move, and has been held in one place. */
+const STILL = 10;
+
+function isTouch(event: Event): boolean {
+  return typeof TouchEvent !== 'undefined' && event instanceof TouchEvent;
 }
 
 const STEPS: Readonly<Record<string, number>> = {

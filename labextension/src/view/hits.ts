@@ -1,7 +1,7 @@
 // Which target a point is on. What is under the pointer is asked of the page when it is needed: targets scroll, come and go
 // while something is carried over them, so that places that were measured before would be wrong.
 import type { AutoScrollOptions, Collision, CollisionDetection } from '@dnd-kit/core';
-import { type RefObject, useCallback, useMemo } from 'react';
+import { type RefObject, useCallback, useMemo, useRef } from 'react';
 
 import type { Target } from '../store/gestures';
 
@@ -11,9 +11,12 @@ const TARGETS = '[data-moorage-target], [data-moorage-host], [data-moorage-worke
 export const WORKERS = 'workers';
 
 /** The target that an element is, or is in; null when there is none. */
-function targetOf(element: Element | null): Target | null {
-  const found = element?.closest<HTMLElement>(TARGETS)?.dataset;
-  const { moorageTarget: tile, moorageHost: host, moorageWorker: worker } = found ?? {};
+export function targetAt(element: Element | null): Target | null {
+  const {
+    moorageTarget: tile,
+    moorageHost: host,
+    moorageWorker: worker
+  } = elementOfTarget(element)?.dataset ?? {};
   return worker !== undefined
     ? { kind: 'worker', worker }
     : host !== undefined
@@ -23,6 +26,16 @@ function targetOf(element: Element | null): Target | null {
         : null;
 }
 
+function elementOfTarget(element: Element | null): HTMLElement | null {
+  return element?.closest<HTMLElement>(TARGETS) ?? null;
+}
+
+/** Where something is, in client coordinates. */
+export type IBox = Pick<DOMRect, 'left' | 'right' | 'top' | 'bottom'>;
+
+/** Pixels that a pointer may be off a target until it has left it for what hangs beside that: there are gaps between cards. */
+const GAP = 14;
+
 /** What is under the pointer. */
 export interface IHit {
   readonly target: Target | null;
@@ -31,11 +44,13 @@ export interface IHit {
   readonly y: number;
 }
 
-/** For dnd-kit: the target under the pointer, as the `IHit` of a collision, and what it may scroll. */
+/** For dnd-kit: the target under the pointer, as the `IHit` of a collision, and what it may scroll; and where that target is. */
 export function useHits(board: RefObject<HTMLElement>): {
   collisionDetection: CollisionDetection;
   autoScroll: AutoScrollOptions;
+  target(): IBox | null;
 } {
+  const box = useRef<IBox | null>(null);
   const collisionDetection = useCallback<CollisionDetection>(
     ({ pointerCoordinates, droppableContainers }) => {
       if (pointerCoordinates === null || board.current === null) {
@@ -44,8 +59,11 @@ export function useHits(board: RefObject<HTMLElement>): {
       const { x, y } = pointerCoordinates;
       // Not of the document: some notebooks show a board in a shadow tree.
       const element = (board.current.getRootNode() as Document | ShadowRoot).elementFromPoint(x, y);
-      const target = board.current.contains(element) ? targetOf(element) : null;
+      const inside = board.current.contains(element) ? element : null;
+      const target = targetAt(inside);
       const hit: IHit = { target, x, y };
+      box.current =
+        elementOfTarget(inside)?.getBoundingClientRect() ?? (isNear(box.current, x, y) ? box.current : null);
       const list = droppableContainers.find(({ node }) => node.current?.contains(element) === true);
       return [{ id: list?.id ?? 'elsewhere', data: hit }];
     },
@@ -55,7 +73,14 @@ export function useHits(board: RefObject<HTMLElement>): {
     () => ({ canScroll: (element: Element) => board.current?.contains(element) === true }),
     [board]
   );
-  return { collisionDetection, autoScroll };
+  const target = useCallback(() => box.current, []);
+  return { collisionDetection, autoScroll, target };
+}
+
+function isNear(box: IBox | null, x: number, y: number): boolean {
+  return (
+    box !== null && x > box.left - GAP && x < box.right + GAP && y > box.top - GAP && y < box.bottom + GAP
+  );
 }
 
 export function hitOf(collisions: readonly Collision[] | null): IHit | null {

@@ -1,14 +1,14 @@
 // The context menu of a variable, wherever it is shown: the same acts as by dragging; and of whatever one can ask why it is
 // as it is.
 import * as Menu from '@radix-ui/react-context-menu';
-import { type MouseEvent, type ReactElement, type ReactNode, useState } from 'react';
+import { type MouseEvent, type ReactElement, type ReactNode, useContext, useState } from 'react';
 
 import type { PanelWhyArgs } from '../protocol';
 import { type ICarried, type Target, targetId } from '../store/gestures';
 import { gatherMagic, whyMagic } from '../store/magic';
 import type { IBoardState } from '../store/state';
 import { canBeSpread } from '../store/unplaced';
-import { useNotebook } from './context';
+import { CarriedContext, useNotebook } from './context';
 import { together, variableAt } from './draggable';
 import { GestureItem } from './gestureItem';
 import { ChevronIcon } from './icons';
@@ -46,7 +46,13 @@ export function BoardMenu(props: IMenuProps): ReactElement {
   const { selection, children } = props;
   const trans = useTranslate();
   const [opened, setOpened] = useState<IOpened | null>(null);
+  const isCarrying = useContext(CarriedContext) !== null;
   const onContextMenu = (event: MouseEvent<HTMLElement>): void => {
+    if (isCarrying) {
+      event.preventDefault(); // a long press has picked something up, which is all that it does
+      event.stopPropagation();
+      return;
+    }
     const element = event.target as Element;
     const about = subjectAt(element);
     const found = variableAt(element);
@@ -65,7 +71,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
         // JupyterLab listens on the document, and would open a menu of its own.
         onContextMenu={event => event.nativeEvent.stopPropagation()}
       >
-        <Menu.Trigger asChild>
+        <Menu.Trigger asChild disabled={isCarrying}>
           <div className="jp-Moorage-frame">{children}</div>
         </Menu.Trigger>
       </div>
@@ -128,7 +134,7 @@ function PlaceItems({
   return (
     <>
       {item({ kind: 'all-workers' }, false, trans.__('Place on all workers'))}
-      {item({ kind: 'one-per-host' }, false, trans.__('Place one per host'))}
+      {state.hosts.length > 1 ? item({ kind: 'one-per-host' }, false, trans.__('Place one per host')) : null}
       {names.some(name => canBeSpread(state, name))
         ? item({ kind: 'spread' }, false, trans.__('Spread over the workers'))
         : null}

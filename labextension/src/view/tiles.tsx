@@ -1,71 +1,63 @@
-// The targets that are no worker: all workers, one per host, release. With variables selected they are buttons, too.
+// The targets that are no worker: all workers, one per host, spread, release. They are there while something is in the hand.
 import type { ReactElement } from 'react';
 
-import { type Target, targetId } from '../store/gestures';
+import { type ICarried, type Target, targetId } from '../store/gestures';
 import type { IBoardState } from '../store/state';
 import { canBeSpread } from '../store/unplaced';
 import { useHand } from './context';
 import { AllWorkersIcon, HostIcon, ReleaseIcon, SpreadIcon } from './icons';
 import { useTranslate } from './useTranslate';
-import { previewWords, targetWords } from './words';
+import { previewWords, refusalWords, targetWords } from './words';
 import { dropClass } from './workerCard';
 
 /** The targets that are no worker, for variables of these names. */
 export function tilesFor(state: IBoardState, names: readonly string[]): readonly Target[] {
   return [
     { kind: 'all-workers' },
-    { kind: 'one-per-host' },
+    ...(state.hosts.length > 1 ? [{ kind: 'one-per-host' } as const] : []),
     ...(names.some(name => canBeSpread(state, name)) ? [{ kind: 'spread' } as const] : []),
     { kind: 'release' }
   ];
 }
 
-export interface ITilesProps {
-  state: IBoardState;
-  /** What is placed by pressing a target. */
-  selection: ReadonlySet<string>;
-  /** Whether that can be done. */
-  canPress: boolean;
-  onPress(target: Target): void;
-}
-
-export function Tiles(props: ITilesProps): ReactElement {
-  const { carried } = useHand();
-  const tiles = tilesFor(props.state, carried?.names ?? [...props.selection]);
+export function Tiles({ state, carried }: { state: IBoardState; carried: ICarried }): ReactElement {
   return (
-    <div
-      className="jp-Moorage-targets"
-      style={{ gridTemplateColumns: `repeat(${tiles.length}, minmax(0, 1fr))` }}
-    >
-      {tiles.map(target => (
-        <Tile key={target.kind} {...props} target={target} />
+    <div className="jp-Moorage-targets">
+      {tilesFor(state, carried.names).map(target => (
+        <Tile key={target.kind} state={state} carried={carried} target={target} />
       ))}
     </div>
   );
 }
 
-function Tile({ target, state, canPress, onPress }: ITilesProps & { target: Target }): ReactElement {
+function Tile({
+  target,
+  state,
+  carried
+}: {
+  target: Target;
+  state: IBoardState;
+  carried: ICarried;
+}): ReactElement {
   const trans = useTranslate();
   const hand = useHand();
   const isOver = hand.over !== null && targetId(hand.over) === targetId(target);
   const preview = hand.previewAt(target);
-  const hint = {
-    'all-workers': trans.__('a copy on each'),
-    'one-per-host': trans.__('shared there'),
-    spread: trans.__('its parts, evenly'),
-    release: trans.__('let go of it')
-  }[target.kind as 'all-workers' | 'one-per-host' | 'spread' | 'release'];
   const said =
-    hand.carried === null || preview === null
-      ? hint
-      : previewWords(trans, state, hand.carried, target, preview);
+    preview === null
+      ? ''
+      : isOver
+        ? previewWords(trans, state, carried, target, preview)
+        : preview.refusal === null
+          ? ''
+          : preview.refusal.reason === 'does-not-fit'
+            ? trans.__('does not fit')
+            : refusalWords(trans, carried, preview.refusal);
   return (
-    <button
-      type="button"
+    <div
       className={`jp-Moorage-target${dropClass(preview, isOver)}`}
       data-moorage-target={target.kind}
-      aria-disabled={!canPress}
-      onClick={() => onPress(target)}
+      title={said}
     >
       <span className="jp-Moorage-target-name">
         {target.kind === 'all-workers' ? (
@@ -79,7 +71,7 @@ function Tile({ target, state, canPress, onPress }: ITilesProps & { target: Targ
         )}
         <span>{targetWords(trans, target)}</span>
       </span>
-      <small title={said}>{said}</small>
-    </button>
+      <small>{said}</small>
+    </div>
   );
 }

@@ -12,6 +12,7 @@ import { MAX_CELLS } from './cells';
 import { LedgerRow } from './ledgerRow';
 import { PartsOf } from './parts';
 import { useRoving } from './roving';
+import { selectByKey } from './selection';
 import { useToggles } from './useToggles';
 import { useTranslate } from './useTranslate';
 import { CandidateRow, type Select, VariableRow } from './variableRow';
@@ -136,7 +137,12 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
           )}
         </p>
       ) : (
-        <ul ref={list} className="jp-Moorage-list" {...roving}>
+        <ul
+          ref={list}
+          className="jp-Moorage-list"
+          {...roving}
+          onKeyDown={event => selectByKey(event, props.selection, props.onSelect, roving.onKeyDown)}
+        >
           {isVirtual ? <li role="presentation" style={{ height: items[0]?.start ?? 0 }} /> : null}
           {shown.map(([row, index]) =>
             'partsOf' in row ? (

@@ -20,8 +20,8 @@ import { type IOpenable, Opener, toggledByKey } from './opener';
 import { useTranslate } from './useTranslate';
 import { formatBytes, plainName, sizeWords, stateWords } from './words';
 
-/** How a row is taken into the selection: alone, added or removed, or all up to it. */
-export type Select = 'one' | 'toggle' | 'range';
+/** How a row is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
+export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';
 
 interface IRowProps {
   isSelected: boolean;
@@ -125,7 +125,10 @@ function Row(props: IRowFrameProps): ReactElement {
   const trans = useTranslate();
   const carried = useContext(CarriedContext);
   const select = (event: KeyboardEvent | MouseEvent): void =>
-    onSelect(name, event.shiftKey ? 'range' : event.ctrlKey || event.metaKey ? 'toggle' : 'one');
+    onSelect(
+      name,
+      event.shiftKey ? 'range' : event.ctrlKey || event.metaKey || isByFinger(event) ? 'toggle' : 'one'
+    );
   // Enter and the space bar alone take it up.
   const onKeyDown = (event: KeyboardEvent): void => {
     if (opening !== undefined && toggledByKey(event, name, opening)) {
@@ -178,4 +181,9 @@ function Row(props: IRowFrameProps): ReactElement {
       </button>
     </li>
   );
+}
+
+// A finger has no modifier: each tap selects one more.
+function isByFinger({ nativeEvent }: KeyboardEvent | MouseEvent): boolean {
+  return 'pointerType' in nativeEvent && nativeEvent.pointerType === 'touch';
 }

@@ -19,13 +19,20 @@ export function formatBytes(nbytes: number): string {
 
 /** Two sizes in the unit of the second: "1.1 of 2 GiB". */
 export function formatBytesOf(trans: ITranslate, part: number, whole: number): string {
+  return trans.__('%1 of %2', sizeOf(part, whole), formatBytes(whole));
+}
+
+// Without its unit where that is the other's.
+function sizeOf(part: number, whole: number): string {
   const [, unit] = formatBytes(whole).split(' ');
   const [amount, partUnit] = formatBytes(part).split(' ');
-  return trans.__(
-    '%1 of %2',
-    unit === partUnit && amount !== undefined ? amount : formatBytes(part),
-    formatBytes(whole)
-  );
+  return unit === partUnit && amount !== undefined ? amount : formatBytes(part);
+}
+
+/** What there is, and what there would be: "0.5 → 0.9 of 2 GiB"; without a whole (0): "0.5 → 0.9 GiB". */
+export function changeOf(trans: ITranslate, now: number, then: number, whole: number): string {
+  const what = whole > 0 ? formatBytesOf(trans, then, whole) : formatBytes(then);
+  return trans.__('%1 → %2', sizeOf(now, then), what);
 }
 
 /** "alice, bob" or "5 workers". */
@@ -249,16 +256,28 @@ export function previewWords(
   } else if (target.kind !== 'release') {
     parts.push(trans.__('copies nothing'));
   }
-  if (preview.drops > 0) {
-    parts.push(trans._n('lets go of %1 copy', 'lets go of %1 copies', preview.drops));
+  parts.push(...otherWords(trans, preview));
+  return parts.length === 0 ? trans.__('nothing to let go') : parts.join(', ');
+}
+
+/** What a drop would do beside what a worker's card tells by itself: the numbers stand there. */
+export function noteWords(trans: ITranslate, preview: IPreview): readonly string[] {
+  const shared = preview.shared.size > 0 ? [trans.__('shared by the workers of its host')] : [];
+  return [...shared, ...otherWords(trans, preview)];
+}
+
+function otherWords(trans: ITranslate, { drops, loses, paused }: IPreview): readonly string[] {
+  const parts: string[] = [];
+  if (drops > 0) {
+    parts.push(trans._n('lets go of %1 copy', 'lets go of %1 copies', drops));
   }
-  if (preview.loses.length > 0) {
+  if (loses.length > 0) {
     parts.push(trans.__('the notebook has no value of it'));
   }
-  if (preview.paused.length > 0) {
-    parts.push(trans.__('waits until %1 resumes', workerNames(trans, preview.paused)));
+  if (paused.length > 0) {
+    parts.push(trans.__('waits until %1 resumes', workerNames(trans, paused)));
   }
-  return parts.length === 0 ? trans.__('nothing to let go') : parts.join(', ');
+  return parts;
 }
 
 function copyWords(trans: ITranslate, state: IBoardState, target: Target, preview: IPreview): string {

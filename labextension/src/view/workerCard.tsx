@@ -6,11 +6,12 @@ import { type Target, targetId } from '../store/gestures';
 import { type IHolding, foremost, memory, sameHoldings } from '../store/holdings';
 import type { IPreview } from '../store/preview';
 import { Chip } from './chip';
+import { colorStyle } from './colorStyle';
 import { useHand } from './context';
 import { MemoryBar } from './memory';
 import { openContextMenu } from './menu';
 import { type ITranslate, useTranslate } from './useTranslate';
-import { formatBytes, formatBytesOf, plainName, refusalWords, variableNames } from './words';
+import { changeOf, formatBytes, formatBytesOf, plainName, refusalWords, variableNames } from './words';
 
 export interface IWorkerProps {
   worker: PanelWorker;
@@ -67,10 +68,6 @@ export const WorkerCard = memo(
                 ? trans.__('does not fit')
                 : refusalWords(trans, hand.carried, preview.refusal)}
             </span>
-          ) : hand.carried !== null && coming > 0 && !there?.refusal ? (
-            <span className="jp-Moorage-hope jp-Moorage-ellipsis">
-              {trans.__('+ %1', variableNames(trans, hand.carried.names))}
-            </span>
           ) : worker.status === 'running' ? (
             <span className="jp-Moorage-dim jp-Moorage-threads">
               {trans._n('%1 thread', '%1 threads', worker.nthreads)}
@@ -95,7 +92,11 @@ export const WorkerCard = memo(
           incoming={taken}
           incomingColor={coming > 0 && firstName !== undefined ? colors.get(firstName) : undefined}
         />
-        <Chips {...props} carried={hand.carried?.from === worker.name ? hand.carried.names : NONE} />
+        <Chips
+          {...props}
+          carried={hand.carried?.from === worker.name ? hand.carried.names : NONE}
+          coming={coming > 0 && !there?.refusal ? (hand.carried?.names ?? NONE) : NONE}
+        />
       </article>
     );
   },
@@ -113,9 +114,16 @@ export const WorkerCard = memo(
 
 const NONE: readonly string[] = [];
 
-// Looks at nothing that changes while something is carried over it.
-const Chips = memo(function Chips(props: IWorkerProps & { carried: readonly string[] }): ReactElement {
-  const { worker, holdings, colors, disabled, most, isOpen, onToggle, carried } = props;
+interface IChipsProps extends IWorkerProps {
+  /** What is in the hand of it, and what would come from there. */
+  carried: readonly string[];
+  coming: readonly string[];
+}
+
+// Looks at little that changes while something is carried over it.
+const Chips = memo(function Chips(props: IChipsProps): ReactElement {
+  const { worker, holdings, colors, disabled, most, isOpen, onToggle, carried, coming } = props;
+  const [firstComing = ''] = coming;
   const trans = useTranslate();
   const first = foremost(holdings, most);
   const rest = holdings.length - first.length;
@@ -146,7 +154,14 @@ const Chips = memo(function Chips(props: IWorkerProps & { carried: readonly stri
           {isOpen ? trans.__('show fewer') : trans.__('+ %1 more', rest)}
         </button>
       ) : null}
-      {holdings.length === 0 ? (
+      {coming.length > 0 ? (
+        <span
+          className="jp-Moorage-chip jp-Moorage-ghost jp-mod-pending"
+          style={colorStyle(colors.get(firstComing))}
+        >
+          <span>{variableNames(trans, coming)}</span>
+        </span>
+      ) : holdings.length === 0 ? (
         <small className="jp-Moorage-dim">{trans.__('holds nothing yet')}</small>
       ) : null}
     </div>
@@ -164,7 +179,7 @@ export function dropClass(preview: IPreview | null, isOver: boolean, isComing = 
 
 function amountWords(trans: ITranslate, worker: PanelWorker, used: number, coming: number): string {
   if (coming > 0) {
-    return trans.__('→ %1', formatBytes(used + coming));
+    return changeOf(trans, used, used + coming, worker.memory_limit);
   }
   return worker.memory_limit > 0 ? formatBytesOf(trans, used, worker.memory_limit) : formatBytes(used);
 }

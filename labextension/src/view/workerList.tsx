@@ -8,6 +8,7 @@ import {
   type Ref,
   memo,
   useCallback,
+  useContext,
   useImperativeHandle,
   useLayoutEffect,
   useMemo,
@@ -19,12 +20,12 @@ import { type Target, targetId } from '../store/gestures';
 import { Holders, partsShown } from '../store/holdings';
 import type { IHostGroup } from '../store/hosts';
 import type { IBoardState } from '../store/state';
-import { useHand } from './context';
+import { CarriedContext, useHand } from './context';
 import { ChevronIcon } from './icons';
 import { useRoving } from './roving';
 import { WORKERS } from './hits';
 import { Legend } from './memory';
-import { type ITilesProps, Tiles } from './tiles';
+import { Tiles } from './tiles';
 import { useToggles } from './useToggles';
 import { useTranslate } from './useTranslate';
 import { formatBytes, formatBytesOf } from './words';
@@ -51,13 +52,15 @@ export interface IWorkersHandle {
   reveal(target: Target): void;
 }
 
-interface IWorkersProps extends ITilesProps {
+interface IWorkersProps {
+  state: IBoardState;
   disabled: boolean;
   handle: Ref<IWorkersHandle>;
 }
 
 export const Workers = memo(function Workers(props: IWorkersProps): ReactElement {
-  const { state, disabled, handle, ...targets } = props;
+  const { state, disabled, handle } = props;
+  const carried = useContext(CarriedContext);
   const trans = useTranslate();
   const scroller = useRef<HTMLDivElement>(null);
   const roving = useRoving(scroller);
@@ -134,8 +137,11 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
         <span className="jp-Moorage-space" />
         {state.hosts.length > 1 ? <small>{trans.__('by host')}</small> : null}
       </h2>
-      {state.workers.size > 0 ? <Legend hasPlaced={state.variables.size > 0} parts={parts} /> : null}
-      <Tiles state={state} {...targets} />
+      {carried !== null ? (
+        <Tiles state={state} carried={carried} />
+      ) : state.workers.size > 0 ? (
+        <Legend hasPlaced={state.variables.size > 0} parts={parts} />
+      ) : null}
       <div ref={scroller} className="jp-Moorage-list" {...roving}>
         <ScrolledByDrag>
           {state.workers.size === 0 ? (
