@@ -14,6 +14,7 @@ Each error says what was asked and why it cannot be (``message``) and what would
     * NotMappableError           a value cannot be mapped from the host's shared memory
     * LostError                  the last copy is gone and there is no origin to restore it from
     * StaleError                 the notebook's value is not the one that was placed
+    * CodeError                  a worker cannot have a module as the notebook has it; the task did not run
     * ReadOnlyError              a read-only panel asked for a change; nothing was changed
     * WaitTimeoutError           a wait reached its time limit (also a ``TimeoutError``)
     * ClusterError
@@ -135,6 +136,10 @@ class LostError(MoorageError):
 
 class StaleError(MoorageError):
     """The notebook's value is not the one that was placed."""
+
+
+class CodeError(MoorageError):
+    """A worker cannot have a module of the user as the notebook has it. The task did not run there."""
 
 
 class ReadOnlyError(MoorageError):

@@ -17,8 +17,10 @@ from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
+from moorage.scheduler.tasks.library import Library
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.transfers import Transfers as Naming
+from moorage.wire.code import CodeHandlers, WorkerCodeHandlers
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
@@ -38,6 +40,8 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
+    CodeHandlers: (("", Library),),
+    WorkerCodeHandlers: (("", Library),),
     LedgerHandlers: (("", Ledger),),
     WhyHandlers: (("", Causes),),
     NamingHandlers: (("", Naming),),

@@ -201,7 +201,7 @@ class Connected(Configurable):
 
     @cached_property
     def _submitter(self) -> Submitter:
-        return Submitter(PlacedData(self.placer), self.computations)
+        return Submitter(PlacedData(self.placer), self.computations, self.placer.owner)
 
     # On the event loop of the client
 

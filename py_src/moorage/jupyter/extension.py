@@ -26,6 +26,9 @@ from moorage.jupyter.magics.insight.commands import InsightMagics
 from moorage.jupyter.magics.insight.locality import LocalityMagics
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
+from moorage.jupyter.reloading import reloader_of
+from moorage.kernel.code import following
+from moorage.kernel.code.following import Reloader
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.transfers.moved import Transfers
@@ -52,6 +55,7 @@ def load(shell: InteractiveShell) -> None:
     shell.set_hook("complete_command", _complete, re_key=completion.PATTERN)
     shell.events.register("post_run_cell", _after_cell)
     shell.input_transformers_post.append(await_placing)
+    _reloaders().append(reloader_of(shell))
     formatters = _formatters(shell)
     for kind, show in _RICH.items():
         formatters["text/html"].for_type(kind, _html(show))
@@ -81,6 +85,7 @@ def unload(shell: InteractiveShell) -> None:
     ask_for_cells(None)
     shell.events.unregister("post_run_cell", _after_cell)
     shell.input_transformers_post.remove(await_placing)
+    _reloaders().clear()
     formatters = _formatters(shell)
     if hasattr(shell, "kernel"):
         assert shell.display_formatter is not None
@@ -89,6 +94,10 @@ def unload(shell: InteractiveShell) -> None:
     for kind in _RICH:
         for mime in ("text/html", "text/plain"):
             formatters[mime].pop(kind, None)
+
+
+def _reloaders() -> list[Reloader]:
+    return following.of_process().reloaders
 
 
 def _formatters(shell: InteractiveShell) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from moorage.images.code import arguments_of
-from moorage.pickling.functions import argument_names, captures, global_names, is_importable
+from moorage.pickling.functions import argument_names, captures, global_names, imported_names, is_importable
 from moorage.pickling.sources import lines_of
 from moorage.worker.unpickling.code import Sources, cached, cached_property
 
@@ -94,6 +94,8 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._notebook = notebook
         self._captured = captured
+        self.imports: set[str] = set()
+        """Names of modules in the import statements of code that was met."""
         self._covered: set[int] = set()  # code within code whose lines are sent
 
     def reducer_override(self, obj: Any) -> Any:
@@ -108,6 +110,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         return reduced
 
     def _code(self, code: types.CodeType) -> Any:
+        self.imports |= imported_names(code)
         first, text = (0, "") if id(code) in self._covered else lines_of(code)
         if text:
             self._covered.update(map(id, _within(code)))

@@ -14,6 +14,8 @@ import cloudpickle
 
 _READS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
 _STORES = frozenset(("STORE_GLOBAL", "STORE_NAME"))
+_IMPORT = dis.opmap["IMPORT_NAME"]
+_imported: weakref.WeakKeyDictionary[types.CodeType, frozenset[str]] = weakref.WeakKeyDictionary()
 _cache: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -26,6 +28,29 @@ def global_names(code: types.CodeType) -> tuple[str, ...]:
             if isinstance(constant, types.CodeType):
                 found += global_names(constant)
         names = _cache[code] = tuple(dict.fromkeys(found))
+    return names
+
+
+def imported_names(code: types.CodeType) -> frozenset[str]:
+    """Return the names that may be those of modules in the import statements of `code`, and of code in it.
+
+    ``from a import b`` gives both ``a`` and ``a.b``. Relative imports, of code that is in no package, give nothing.
+    """
+    names = _imported.get(code)
+    if names is None:
+        found: set[str] = set()
+        if _IMPORT in code.co_code[::2]:
+            module = ""
+            for step in dis.get_instructions(code):
+                if step.opname == "IMPORT_NAME":
+                    module = step.argval
+                    found.add(module)
+                elif step.opname == "IMPORT_FROM":
+                    found.add(f"{module}.{step.argval}")
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                found |= imported_names(constant)
+        names = _imported[code] = frozenset(found)
     return names
 
 

@@ -45,6 +45,7 @@ from moorage.scheduler.recovery.strays import Strays
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import Workers, standing_of
 from moorage.scheduler.tasks.history import History
+from moorage.scheduler.tasks.library import Library
 from moorage.scheduler.tasks.restrictions import Restrictions
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.tasks.worker_code import WorkerCode
@@ -115,6 +116,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.aftermath = Aftermath(scheduler, self.desired, self._variable, self.journal.send_all)
         self.turns = Turns()
         self.worker_code = WorkerCode(scheduler)
+        self.library = Library()
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
@@ -303,6 +305,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.origins.client_gone(client)
         self.strays.broken_off(client)
         self.turns.client_gone(client)
+        self.library.client_gone(client)
         self.memory.client_gone(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
@@ -379,6 +382,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
             self.turns.unclaim, Causes(self.scheduler, self.restrictions).why, self.transfers.watch,
-            self.transfers.named, self.worker_code.install_on_workers,
+            self.transfers.named, self.worker_code.install_on_workers, self.library.keep, self.library.code,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

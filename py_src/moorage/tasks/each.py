@@ -18,6 +18,7 @@ from moorage.tasks.options import Options
 from moorage.tasks.references import Payload
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.code import CodeVersion
 from moorage.wire.tasks import CallOptions, Report
 
 PRIORITY = 1000
@@ -34,15 +35,26 @@ class OnEach(Mapping[str, Any]):
         The cluster, and the worker side on it.
     call : Payload
         The pickled call.
+    code : CodeVersion
+        The user's modules that it was made with; also workers that join later run it with these.
     options : Options
     name : str
         For the dashboard.
     """
 
-    def __init__(self, backend: Backend, runtime: WorkerRuntime, call: Payload, options: Options, name: str) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        runtime: WorkerRuntime,
+        call: Payload,
+        code: CodeVersion,
+        options: Options,
+        name: str,
+    ) -> None:
         self._backend = backend
         self._runtime = runtime
         self._call = call
+        self._code = code
         self._options = options
         self._run = uuid.uuid4().hex
         self._prefix = f"{name}-on-each-{self._run[:12]}"
@@ -151,6 +163,7 @@ class OnEach(Mapping[str, Any]):
             "key": key,
             "limits": dict(self._options.limits),
             "once": False,
+            "code": self._code,
         }
         with in_span():
             future: Future[Any] = self._backend.client.get(

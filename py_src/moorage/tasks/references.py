@@ -39,6 +39,7 @@ class Payload(NamedTuple):
     # of those keys, the ones that were met as futures: they must be kept until the task is known to the scheduler
     futures: dict[Any, Future[Any]]
     left_out: int = 0  # bytes that are not in `data`. It cannot be loaded then.
+    imports: frozenset[str] = frozenset()  # names of modules that its code imports, or that they may be
 
     @property
     def nbytes(self) -> int:
@@ -108,7 +109,9 @@ def dumps(
         raise
     except Exception as error:
         raise unpicklable(_parts(obj, name), error) from error
-    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures, leave_out.nbytes if leave_out else 0)
+    left_out = leave_out.nbytes if leave_out else 0
+    imports = frozenset(pickler.imports)
+    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures, left_out, imports)
 
 
 class _LeaveOut:

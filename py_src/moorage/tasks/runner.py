@@ -18,6 +18,7 @@ from distributed import Future
 
 from moorage._dask import client as boundary
 from moorage.errors import InputError, StaleError
+from moorage.kernel.code.sending import CodeSender
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import answer, dask_scheduler_of, wait_for
@@ -40,17 +41,22 @@ from moorage.tasks.options import Options
 from moorage.tasks.references import Payload
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.code import CodeVersion
 from moorage.wire.tasks import CallOptions
 from moorage.worker.unpickling.cell import Cell
 
 
 class Submitter:
-    """Runs code on one cluster. `backend`: the cluster. `computations`: where what runs is kept."""
+    """Runs code on one cluster.
 
-    def __init__(self, backend: Backend, computations: Computations | None = None) -> None:
+    `backend`: the cluster. `computations`: where what runs is kept. `owner`: label of this notebook, for messages.
+    """
+
+    def __init__(self, backend: Backend, computations: Computations | None = None, owner: str = "the notebook") -> None:
         self.backend = backend
         self.computations = computations or Computations()
         self.runtime = WorkerRuntime(backend.client)
+        self.code = CodeSender(backend.client, owner)
         self._on_each: list[OnEach] = []
 
     def submit(
@@ -237,7 +243,8 @@ class Submitter:
             feed = WhereTheyAre(one_by_one, Located(backend, one_by_one))
         else:
             feed = InOrder(source, Locality(backend, options, payload.keys))
-        work = Work(payload, digest(payload), name, notebook, spread=len(iterables) > 1)
+        code = self.code.version(payload.imports, options.say)
+        work = Work(payload, digest(payload, code), name, notebook, code, spread=len(iterables) > 1)
         mapping = Run(backend, self.runtime, work, feed, options)
         mapping.start()
         begun = functools.partial(self.computations.begin, options.label or name)
@@ -247,7 +254,8 @@ class Submitter:
     def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
         self.runtime.install()
         payload = self._prepare(call, options, notebook or self._notebook(), everywhere=True)
-        each = OnEach(self.backend, self.runtime, payload, options, name)
+        code = self.code.version(payload.imports, options.say)
+        each = OnEach(self.backend, self.runtime, payload, code, options, name)
         self._on_each.append(each)
         return each
 
@@ -321,8 +329,9 @@ class Submitter:
         self._say_what_it_waits_for(options)
         payload = self._prepare(call, options, notebook or self._notebook(), everywhere=False)
         pure = pure and not any(map(is_writable, payload.keys))  # it may be given something else the next time
+        code = self.code.version(payload.imports, options.say)
         if key is None:
-            key = f"{name}-{digest(payload) if pure else uuid.uuid4().hex}"
+            key = f"{name}-{digest(payload, code) if pure else uuid.uuid4().hex}"
         client = self.backend.client
         if pure and (known := boundary.known_future(client, key)) is not None:
             return known
@@ -334,6 +343,7 @@ class Submitter:
             "key": key,
             "limits": dict(options.limits),
             "once": not options.rerun,
+            "code": code,
         }
         listener = self.runtime.listen(run, options.on_report) if options.on_report is not None else None
         with in_span():
@@ -353,8 +363,9 @@ class Submitter:
         return future
 
 
-def digest(payload: Payload) -> str:
-    """Return a hash of a payload: what it says and which keys it refers to."""
+def digest(payload: Payload, code: CodeVersion) -> str:
+    """Return a hash of a payload: what it says, which keys it refers to, and what modules it may refer to say."""
     hash_ = xxhash.xxh3_128(payload.data)
     hash_.update(repr(payload.keys).encode())
+    hash_.update(code["id"].encode())
     return hash_.hexdigest()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 
 from moorage._dask import graphs
+from moorage.kernel.code import watching
 from moorage.kernel.images import sending
 from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
 from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
@@ -42,6 +43,10 @@ MODULES = (
     "moorage._dask.server",
     "moorage._dask.spilling",
     "moorage._dask.worker",
+    "moorage.code.text",
+    "moorage.worker.code.library",
+    "moorage.worker.code.loading",
+    "moorage.worker.code.version",
     "moorage.worker.holdings",
     "moorage.worker.text",
     "moorage.images.altered",
@@ -78,7 +83,7 @@ class WorkerRuntime:
         with self._lock:
             if self._installed:
                 return
-            plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE), MODULES)
+            plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE, watching.__name__), MODULES)
             wait_for(self.client, install_on_workers, self.client, plugin)
             wait_for(self.client, sending.Images(self.client).install)
             self.client.subscribe_topic(self.topic, self._deliver)

@@ -5,11 +5,13 @@ from              to             by                                             
 ================  =============  =================================================  ====================================
 notebook          scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.NotebookHandlers`
 notebook          scheduler      ``moorage_names``, ``moorage_ledger``              `ledger.LedgerHandlers`
+notebook          scheduler      ``moorage_keep``                                   `code.CodeHandlers`
 notebook          scheduler      ``moorage_why``                                    `why.WhyHandlers`
 notebook          scheduler      all of these together                              `handlers.SchedulerHandlers`
 notebook          scheduler      ``moorage_named``, ``moorage_watch``               `transfers.NamingHandlers`
 notebook          worker         ``moorage_transfers``, by the scheduler            `transfers.LogHandlers`
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
+worker            scheduler      ``moorage_code``                                   `code.WorkerCodeHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
 nanny             scheduler      events, `why.ENDED_TOPIC`                          `why.WorkerEnded`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from moorage.wire.code import CodeHandlers
 from moorage.wire.host import HostHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.scheduler import NotebookHandlers
@@ -11,5 +12,7 @@ from moorage.wire.transfers import NamingHandlers
 from moorage.wire.why import WhyHandlers
 
 
-class SchedulerHandlers(NotebookHandlers, LedgerHandlers, WhyHandlers, NamingHandlers, HostHandlers, Protocol):
+class SchedulerHandlers(
+    NotebookHandlers, LedgerHandlers, WhyHandlers, NamingHandlers, CodeHandlers, HostHandlers, Protocol
+):
     """The scheduler as a notebook asks it; what belongs to the host only if a host process runs it."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
+from moorage.wire.code import CodeVersion
+
 OUTPUT_TOPIC = "moorage-output-"
 """Begin of the topics on which tasks report to the notebook, followed by the id of its client."""
 
@@ -20,6 +22,7 @@ class CallOptions(TypedDict):
     key: Any
     limits: dict[str, int]  # leases that it needs, by name
     once: bool  # refuse to run a second time
+    code: CodeVersion  # the user's modules as the notebook had them
 
 
 class MapOptions(TypedDict):
@@ -33,6 +36,7 @@ class MapOptions(TypedDict):
     limits: dict[str, int]
     spread: bool  # an item is a tuple of arguments
     once: bool
+    code: CodeVersion
 
 
 class BatchOptions(MapOptions):

@@ -25,6 +25,7 @@ from moorage.tasks.options import Options
 from moorage.tasks.references import Payload, dumps_items
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
+from moorage.wire.code import CodeVersion
 from moorage.wire.scheduler import SPAN
 from moorage.wire.tasks import BatchOptions, MapOptions
 
@@ -43,6 +44,7 @@ class Work:
     hash: str  # of the program
     name: str  # for the dashboard
     notebook: Notebook  # where functions among the items look for globals
+    code: CodeVersion  # the user's modules that it began with, and ends with
     spread: bool = False  # an item is a tuple of arguments
 
 
@@ -74,6 +76,7 @@ class Sender:
             "limits": dict(options.limits),
             "spread": work.spread,
             "once": not options.rerun,
+            "code": work.code,
         }
         self.held: dict[Batch, list[Future[Any]]] = {}
         """What has to stay on the cluster for a batch that is under way."""

@@ -29,6 +29,8 @@ from moorage._dask.server import every
 from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
 from moorage.wire.scheduler import Turn, WorkerHandlers
 from moorage.wire.tasks import OUTPUT_TOPIC, BatchOptions, CallOptions, Outcome
+from moorage.worker.code.library import Library
+from moorage.worker.code.version import Version
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
 from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_frames
@@ -36,6 +38,7 @@ from moorage.worker.tasks.outcome import load, try_to_pickle
 from moorage.worker.tasks.output import Display, Interception, Sink, Sinks, figure_numbers
 from moorage.worker.tasks.program import Program
 from moorage.worker.text import carried
+from moorage.worker.unpickling.cell import Cell
 from moorage.worker.unpickling.code import keep_file_names, ours
 from moorage.worker.unpickling.references import loads
 
@@ -50,8 +53,9 @@ PATIENCE = 1.0
 class Runtime:
     """What all tasks in this process share: routers of output, and programs that are loaded already."""
 
-    def __init__(self, images: str) -> None:
+    def __init__(self, images: str, notebook: str) -> None:
         self.ours = ours()
+        self.library = Library(notebook)
         self._images = images
         self.sinks = Sinks()
         self.display = Display(self.sinks)
@@ -72,7 +76,9 @@ class Runtime:
             try:
                 if options["once"]:
                     claim(worker, options, "")
-                function, args, kwargs = loads(payload, values, self.ours, self.images)
+                code = self.library.version(worker, options["code"])
+                function, args, kwargs = loads(payload, values, self.ours, self.images, code=code)
+                see(code, function)
                 with leases_of(options["limits"], worker, key):
                     result = function(*args, **kwargs)
                     if isinstance(result, types.CoroutineType):
@@ -100,7 +106,7 @@ class Runtime:
         def call(item: Any) -> Any:
             function = loaded.fresh()
             if packed:
-                item = loads(item, values[shared:], self.ours, self.images)
+                item = loads(item, values[shared:], self.ours, self.images, code=code)
             if not limits:
                 return function(*item) if spread else function(item)
             with leases_of(limits, worker, key):
@@ -114,16 +120,17 @@ class Runtime:
             try:
                 if options["once"]:
                     claim(worker, options, options["batch"].partition(".")[0])
-                loaded = self.program(program, options["hash"], values[:shared])
+                code = self.library.version(worker, options["code"])
+                loaded = self.program(program, options["hash"], values[:shared], code)
                 loaded.fresh()
-                elements = loads(items, values[shared:], self.ours, self.images)
+                elements = loads(items, values[shared:], self.ours, self.images, code=code)
             except Exception as error:
                 running.fail(error)
             else:
                 running.run(call, elements)
         return OrderedDict(running.outcome())  # Dask takes a plain dict apart when it sends it
 
-    def program(self, payload: bytes, hash_: str, values: Sequence[Any]) -> Program:
+    def program(self, payload: bytes, hash_: str, values: Sequence[Any], code: Version | None) -> Program:
         """Return the program of a batch, kept per thread: a thread runs one item at a time.
 
         It is another one if the worker has other copies of the values by now.
@@ -131,7 +138,11 @@ class Runtime:
         place = hash_, threading.get_ident()
         program = self.programs.get(place)
         if program is None or not program.refers_to(values):
-            program = Program(lambda met: loads(payload, values, self.ours, self.images, met), values)
+
+            def load(met: list[Any]) -> Any:
+                return see(code, loads(payload, values, self.ours, self.images, met, code))
+
+            program = Program(load, values)
         self.programs[place] = program
         program.used = time.monotonic()
         return program
@@ -166,14 +177,16 @@ class Runtime:
 class RuntimePlugin(WorkerPlugin):
     """Puts a `Runtime` into a worker process, as module `name`, before the worker takes its first task.
 
-    `name`: name of the module and of the plugin. `images`: name of the module that knows images.
+    `name`: name of the module and of the plugin. `images`: name of the module that knows images. `notebook`: name of
+    the one by which the notebook's own process is known.
     """
 
     idempotent = True
 
-    def __init__(self, name: str, images: str) -> None:
+    def __init__(self, name: str, images: str, notebook: str = "") -> None:
         self.name = name
         self._images = images
+        self._notebook = notebook
         self._undo: list[Callable[[], Any]] = []
 
     def setup(self, worker: Any) -> None:
@@ -181,7 +194,7 @@ class RuntimePlugin(WorkerPlugin):
         rely_on(PARTS, *objects_of(worker))
         module = sys.modules.get(self.name)
         if module is None:
-            runtime = Runtime(self._images)
+            runtime = Runtime(self._images, self._notebook)
             module = types.ModuleType(self.name, "What moorage runs on this worker.")
             module.runtime = runtime  # type: ignore[attr-defined]
             module.call, module.batch = runtime.call, runtime.batch  # type: ignore[attr-defined]
@@ -189,6 +202,7 @@ class RuntimePlugin(WorkerPlugin):
             module.users = set()  # type: ignore[attr-defined]
             sys.modules[self.name] = module
             runtime.forget_file_names = keep_file_names()
+            runtime.library.open()
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
                 os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
         module.users.add(worker.address)
@@ -213,6 +227,14 @@ class RuntimePlugin(WorkerPlugin):
             return
         del sys.modules[self.name]
         module.runtime.forget_file_names()
+        module.runtime.library.close()
+
+
+def see(code: Version | None, function: Any) -> Any:
+    """Let a cell see the modules of that version where it imports them."""
+    if code is not None and isinstance(function, Cell):
+        function.namespace["__builtins__"] = code.builtins
+    return function
 
 
 def each_item(batch: Outcome, index: int) -> Any:

@@ -20,13 +20,16 @@ A reference is a pickle "persistent id": a tuple whose first element says how to
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moorage.images.carrier import Table
+from moorage.worker.code.version import Version
 from moorage.worker.unpickling.classes import set_afresh
+from moorage.worker.unpickling.code import make_function
 
 
 def loads(
@@ -35,23 +38,29 @@ def loads(
     ours: Mapping[str, Any],
     images: Table | None = None,
     met: list[Any] | None = None,
+    code: Version | None = None,
 ) -> Any:
     """Return the object that `payload` stands for.
 
     `values`: the placed values it refers to, by number. `ours`: what there is of this package, by name. `images`: which
     of the values have come out of which images. `met`: gets what the references stand for, that is, what others use
-    too.
+    too. `code`: the modules of the user that names are looked up in first.
     """
-    unpickler = _Unpickler(payload, values, ours, images or Table(""))
+    unpickler = _Unpickler(payload, values, ours, images or Table(""), code)
     obj = unpickler.load()
+    if code is not None and met is not None:
+        met += code.namespaces()
     if met is not None:
         met += unpickler.met
     return obj
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images: Table) -> None:
+    def __init__(
+        self, payload: bytes, values: Sequence[Any], ours: Mapping[str, Any], images: Table, code: Version | None
+    ) -> None:
         super().__init__(io.BytesIO(payload))
+        self.code = code
         self.values = values
         self.ours = ours
         self.images = images
@@ -59,6 +68,15 @@ class _Unpickler(pickle.Unpickler):
         self.met: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Any:
+        code = self.code
+        if code is not None:
+            if module in code.entries:
+                return code.find(module, name)
+            if module.startswith("cloudpickle."):
+                if name == "subimport":
+                    return code.subimport
+                if name == "_make_function":
+                    return functools.partial(make_function, code.builtins)
         found = super().find_class(module, name)
         return set_afresh if name == "_class_setstate" and module.startswith("cloudpickle.") else found
 
@@ -84,6 +102,8 @@ class _Unpickler(pickle.Unpickler):
                 import distributed
 
                 return distributed.get_client()
+            case ("ours", "builtins") if self.code is not None:
+                return self.code.builtins
             case ("ours", name):
                 return self.ours[name]
         raise pickle.UnpicklingError(f"unknown reference {pid!r}")

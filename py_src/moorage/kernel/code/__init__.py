@@ -1,0 +1,6 @@
+"""The user's modules, from the notebook's imports to the scheduler, which has them for workers.
+
+* ``watching``   remembers the text that an import or a reload has run
+* ``following``  which modules are the user's at the moment, and what they say
+* ``sending``    puts each new version on the scheduler of a cluster
+"""

@@ -1,0 +1,69 @@
+"""What the notebook, the scheduler and the workers say to each other about the user's modules. Only shapes.
+
+The notebook puts a version of the code on the scheduler, ``moorage_keep``, before it sends a task that needs it;
+a worker that does not have that version asks for it, ``moorage_code``, before it runs the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, TypedDict
+
+
+class ModuleEntry(TypedDict):
+    """One module in a version of the code."""
+
+    digest: str  # of its text
+    deep: str  # of it together with all that it can reach
+    path: str  # of its file in the notebook; empty of a namespace package
+    package: bool
+    not_sent: str  # why; the digest is that of the notebook's file then
+
+
+class PackedText(TypedDict):
+    """The text of a module, and files beside it, each compressed by zlib."""
+
+    source: bytes
+    files: dict[str, bytes]
+
+
+class CodeVersion(TypedDict):
+    """Which code a task needs; part of its options."""
+
+    id: str  # of the version; empty if there are no modules of the user
+    serial: int  # grows with each version that comes to the scheduler
+    owner: str  # whose code it is, for messages
+    process: str  # which process has it of itself: workers that are threads of the notebook's
+
+
+class KeptCode(TypedDict):
+    """The answer to ``moorage_keep``."""
+
+    serial: int
+    lacking: list[str]  # digests of texts that the scheduler does not have: nothing was kept
+
+
+class CodeAnswer(TypedDict):
+    """The answer to ``moorage_code``."""
+
+    status: Literal["OK", "unknown"]
+    entries: dict[str, ModuleEntry]
+    texts: dict[str, PackedText]  # by digest
+
+
+class CodeHandlers(Protocol):
+    """What notebooks ask of the scheduler about code."""
+
+    async def moorage_keep(
+        self, client: str, version: str, entries: Mapping[str, ModuleEntry], texts: Mapping[str, PackedText]
+    ) -> KeptCode:
+        """Keep a version for workers; `texts`: those that may be new to the scheduler."""
+        ...
+
+
+class WorkerCodeHandlers(Protocol):
+    """What workers ask of the scheduler about code."""
+
+    async def moorage_code(self, version: str, have: list[str]) -> CodeAnswer:
+        """Return a version, with the texts whose digests are not in `have`."""
+        ...

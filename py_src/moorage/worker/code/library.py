@@ -1,0 +1,201 @@
+"""Which versions of the user's code a worker process knows, and which of them its imports see.
+
+A task names the version that it needs. What is not here yet comes from the scheduler, before the task runs; so it does
+not matter when the worker joined, or whether it restarted. Imports of code that is of no version, and Dask's own
+unpickling, see the latest version that a task has named. Runs on workers, shipped by value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+import time
+import types
+import weakref
+import zlib
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+from moorage._dask.worker import on_loop, scheduler_of
+from moorage.wire.code import CodeAnswer, CodeVersion, PackedText, WorkerCodeHandlers
+from moorage.worker.code.version import Contents, Version, code_error
+
+MOST = 8
+"""Versions that are kept. One that is needed again is fetched again."""
+ATTEMPTS = 3
+"""How often the scheduler is asked."""
+PATIENCE = 30.0
+"""Seconds that the scheduler has to answer."""
+
+
+class Library:
+    """The versions of one process. Also a finder of modules, as in ``sys.meta_path``.
+
+    `notebook`: name of the module by which the notebook's own process is known.
+    """
+
+    def __init__(self, notebook: str) -> None:
+        self.lock = threading.RLock()
+        self.current: Version | None = None
+        self.modules: Any = weakref.WeakValueDictionary()
+        self.worker_name = ""
+        self._notebook = notebook
+        self._serial = 0
+        self._versions: dict[str, Version] = {}
+        self._used: dict[str, float] = {}
+        self._texts: dict[str, Contents] = {}
+        self._folder = ""
+
+    def version(self, worker: Any, wanted: CodeVersion) -> Version | None:
+        """Return the version that a task needs; None if there is none, or the process has the code of itself.
+
+        In the thread of the task. Raises CodeError if it cannot be had.
+        """
+        id_ = wanted["id"]
+        if not id_ or self._is_notebook(wanted["process"]):
+            return None
+        version = self._versions.get(id_)
+        if version is None:
+            version = self._fetch(worker, wanted)
+        if wanted["serial"] > self._serial:
+            self._let_see(version, wanted["serial"])
+        return version
+
+    # what versions share
+
+    def folder(self, digest: str) -> str:
+        """Return a folder of this process for the data files of a package."""
+        return os.path.join(self._folder, digest)
+
+    # Python's own imports
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        """Find a module of the current version. Called by Python's import."""
+        current = self.current
+        entry = current.entries.get(name) if current is not None else None
+        if current is None or entry is None or entry["not_sent"]:
+            return None
+        if target is not None:  # a reload
+            return current.load(name).__spec__
+        # Not loaded here yet: Python would take it for loaded by somebody else, and load it again.
+        return ModuleSpec(name, _Loaded(current), is_package=entry["package"])  # type: ignore[arg-type]
+
+    def open(self) -> None:
+        """Begin to answer imports."""
+        sys.meta_path.insert(0, self)
+
+    def close(self) -> None:
+        """Cease to answer imports, and delete what was written."""
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(self)
+        with self.lock:
+            self._take_out()
+            self.current = None
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    # within
+
+    def _is_notebook(self, process: str) -> bool:
+        ours = getattr(sys.modules.get(self._notebook), "PROCESS", None)
+        return ours is not None and f"{ours}-{os.getpid()}" == process
+
+    def _fetch(self, worker: Any, wanted: CodeVersion) -> Version:
+        """Ask the scheduler for a version."""
+        self.worker_name = str(worker.name)
+        have = self._texts
+        answer = self._ask(worker, wanted["id"], list(have))
+        if answer["status"] != "OK":
+            raise code_error(
+                f"Worker {worker.name} cannot run version {wanted['id'][:8]} of the modules of {wanted['owner']}: "
+                f"it has version {self.current.id[:8] if self.current else '(none)'}, and the scheduler has forgotten "
+                "that one.",
+                "Run it again from the notebook, which sends its modules anew.",
+            )
+        with self.lock:
+            if not self._folder:
+                self._folder = os.path.join(worker.local_directory, f"moorage-code-{os.getpid()}")
+            texts = have | {digest: _unpacked(packed) for digest, packed in answer["texts"].items()}
+            version = self._versions.get(wanted["id"])
+            if version is None:
+                digests = {entry["digest"] for entry in answer["entries"].values() if not entry["not_sent"]}
+                of_it = {digest: texts[digest] for digest in digests}
+                version = Version(wanted["id"], answer["entries"], of_it, wanted["owner"], self)
+                self._versions[version.id] = version
+            self._used[version.id] = time.monotonic()
+            self._forget()
+            return version
+
+    def _ask(self, worker: Any, id_: str, have: list[str]) -> CodeAnswer:
+        scheduler: WorkerCodeHandlers = scheduler_of(worker)
+        attempt = 0
+        while True:
+            try:
+                return on_loop(worker, scheduler.moorage_code, version=id_, have=have)
+            except OSError:  # the connection broke just then
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    raise
+
+    def _let_see(self, version: Version, serial: int) -> None:
+        """Let imports see `version`."""
+        with self.lock:
+            if serial <= self._serial:
+                return
+            self._serial = serial
+            if self.current is not version:
+                self._take_out()
+                self.current = version
+                for name, entry in version.entries.items():
+                    if name in version.modules:
+                        sys.modules[name] = version.modules[name]
+                    elif not entry["not_sent"] and not _is_others(sys.modules.get(name), entry["path"]):
+                        sys.modules.pop(name, None)  # the worker had found it by itself
+            self._used[version.id] = time.monotonic()
+
+    def _take_out(self) -> None:
+        for name, module in self.current.modules.items() if self.current is not None else ():
+            if sys.modules.get(name) is module and not self.current.entries[name]["not_sent"]:  # type: ignore[union-attr]
+                del sys.modules[name]
+
+    def _forget(self) -> None:
+        old = sorted(
+            (id_ for id_ in self._versions if self._versions[id_] is not self.current), key=self._used.__getitem__
+        )
+        for id_ in old[: max(len(self._versions) - MOST, 0)]:
+            del self._versions[id_], self._used[id_]
+        self._texts = {digest: text for version in self._versions.values() for digest, text in version.texts.items()}
+
+
+class _Loaded:
+    """Loader of a module that is there: Python puts it into ``sys.modules``."""
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+        self._spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        module = self._version.load(spec.name)
+        self._spec = getattr(module, "__spec__", None)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Leave the module as it is, with what it was loaded by."""
+        with contextlib.suppress(AttributeError):  # code may put any object in the place of its module
+            module.__spec__ = self._spec
+
+
+def _unpacked(packed: PackedText) -> Contents:
+    return zlib.decompress(packed["source"]), {name: zlib.decompress(file) for name, file in packed["files"].items()}
+
+
+def _is_others(module: types.ModuleType | None, path: str) -> bool:
+    """Whether a module that the worker has is none of the user's, and its place is not to be taken."""
+    if module is None:
+        return False
+    file = getattr(module, "__file__", None) or ""
+    return module.__name__ in sys.stdlib_module_names or ("site-packages" in file and "site-packages" not in path)
