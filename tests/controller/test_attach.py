@@ -212,6 +212,34 @@ def test_nobody_there_names_what_was_tried():
         assert "1 s" in caught.value.message
 
 
+def test_calls_run_on_a_scheduler_that_is_started_anew_at_the_same_address(tmp_path, capfd):
+    file, first = tmp_path / "scheduler.json", contextlib.ExitStack()
+
+    def start(stack, port):
+        file.unlink(missing_ok=True)
+        more = ("--host", "127.0.0.1", "--port", port, "--no-dashboard", "--scheduler-file", file)
+        stack.enter_context(dask("scheduler", tmp_path, *more))
+        worker = ("--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--nthreads", 1)
+        stack.enter_context(dask("worker", tmp_path, address_of(file), *worker))
+        return address_of(file)
+
+    def use(cluster, i):
+        cluster.wait_for_workers(1, 60)
+        assert cluster.map(abs, [-1, -2]).gather() == [1, 2]
+        assert cluster.submit(print, f"printed {i}").result(timeout=60) is None
+        eventually(lambda: f"printed {i}" in capfd.readouterr().out)
+
+    with first, contextlib.ExitStack() as then:
+        address = start(first, 0)
+        with moorage.attach(address) as cluster:
+            use(cluster, 1)
+            first.close()
+            eventually(lambda: cluster.status == "lost")
+            start(then, address.rpartition(":")[2])
+            eventually(lambda: cluster.status == "connected")
+            use(cluster, 2)
+
+
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2p1\r\n"])
 def test_somebody_else_who_answers_is_no_scheduler(greeting):
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -27,7 +27,7 @@ from moorage._dask.client import PARTS
 from moorage._dask.connecting import pool_of
 from moorage._dask.refusal import check
 from moorage._dask.taking import take
-from moorage.errors import VersionError
+from moorage.errors import UnreachableError, VersionError
 from moorage.images.code import reduce_code
 from moorage.kernel.versions import check_scheduler, check_taken, not_understood
 from moorage.kernel.waiting import address_of, answer, dask_scheduler_of, reaching, scheduler_of
@@ -199,7 +199,10 @@ async def install_on_workers(client: Client, *plugins: WorkerSide) -> None:
     async def install(each: WorkerSide) -> None:
         plugin = pickled_by_value(each.plugin, each.modules)
         install = scheduler_of(client).moorage_install_on_workers
-        told.extend((await install(name=each.name, plugin=plugin, take=taking, nannies=each.nannies)).items())
+        said = await install(name=each.name, plugin=plugin, take=taking, nannies=each.nannies)
+        if said is None:  # it knows of no such request: another scheduler, after the connection was lost
+            raise UnreachableError("The scheduler has begun anew, and is being taken up again.", "Try again.")
+        told.extend(said.items())
 
     with reaching(client):
         with suppress(TimeoutError):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 
 from moorage._dask import graphs
+from moorage._dask.client import connection_of
 from moorage.kernel.code import watching
 from moorage.kernel.images import sending
 from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
@@ -74,14 +75,18 @@ class WorkerRuntime:
         self.name = f"moorage_worker_{hash_of_sources(MODULES)}"
         self.topic = OUTPUT_TOPIC + client.id
         self._lock = threading.Lock()
-        self._installed = False
+        self._installed_on: object = None  # connection
         self._taken = functools.cache(lambda name: pickled_by_value(Taken(self.name, name), (Taken.__module__,)))
         self._listeners: weakref.WeakValueDictionary[str, ReportListener] = weakref.WeakValueDictionary()
 
     def install(self) -> None:
-        """Put the code on all workers, unless it is there; begin to listen. Quick when called again."""
+        """Put the code on all workers, unless it is there; begin to listen. Quick when called again.
+
+        After a new connection, maybe to another scheduler, all of that once more.
+        """
         with self._lock:
-            if self._installed:
+            connection = connection_of(self.client)
+            if self._installed_on is not None and self._installed_on is connection:
                 return
             plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE, watching.__name__), MODULES)
             wait_for(self.client, install_on_workers, self.client, plugin)
@@ -90,7 +95,7 @@ class WorkerRuntime:
             shorten = dask.config.get("admin.traceback.shorten")
             ours = [r"moorage[\\\/](worker|kernel|tasks|pickling)[\\\/]"]
             dask.config.set({"admin.traceback.shorten": shorten + [own for own in ours if own not in shorten]})
-            self._installed = True
+            self._installed_on = connection
 
     def leave(self) -> None:
         """Stop listening; any thread."""
@@ -99,8 +104,8 @@ class WorkerRuntime:
     def uninstall(self) -> None:
         """Take the code off the workers. Tasks that need it fail from now on."""
         with self._lock:
-            if self._installed and self.client.status == "running":
-                self._installed = False
+            if self._installed_on is not None and self.client.status == "running":
+                self._installed_on = None
                 wait_for(self.client, self.client.unregister_worker_plugin, self.name)
 
     def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
