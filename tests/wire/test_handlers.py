@@ -16,15 +16,18 @@ from moorage.scheduler.causes import Causes
 from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
+from moorage.scheduler.placement.tally import Counting
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.scheduler.tasks.library import Library
 from moorage.scheduler.tasks.turns import Turns
+from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers as Naming
 from moorage.wire.code import CodeHandlers, WorkerCodeHandlers
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
+from moorage.wire.tally import TallyHandlers
 from moorage.wire.transfers import LogHandlers, NamingHandlers
 from moorage.wire.why import WhyHandlers
 from moorage.worker.images.forwarding import Forwarding
@@ -36,13 +39,14 @@ from moorage.worker.images.transfers import Transfers
 SOURCES = Path(moorage.__file__).parent
 #: Whose methods answer.
 ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
-    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery), ("", Dealer)),
+    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery), ("", Dealer), ("", WorkerCode)),
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
     CodeHandlers: (("", Library),),
     WorkerCodeHandlers: (("", Library),),
     LedgerHandlers: (("", Ledger),),
+    TallyHandlers: (("", Counting),),
     WhyHandlers: (("", Causes),),
     NamingHandlers: (("", Naming),),
     LogHandlers: (("", Transfers),),
@@ -76,10 +80,11 @@ def test_every_handler_that_is_named_anywhere_is_declared() -> None:
     code = "".join(path.read_text() for path in SOURCES.rglob("*.py") if "wire" not in path.parts)
     named = set(re.findall(r"""(?:["'(]|, |(?:scheduler|worker|other)(?:_of\([^)]*\))?\.)(moorage_[a-z]+)\b""", code))
     plugin = inspect.getsource(PlacementSchedulerPlugin._add_handlers)
-    named |= {f"moorage_{name}" for name in re.findall(r"self\.(?:turns\.|delivery\.)?([a-z]+)[,)]", plugin)} & {
+    named |= {f"moorage_{name}" for name in re.findall(r"self\.(?:\w+\.)?(\w+)[,)]", plugin)} & {
         name for _, name in HANDLERS
     }
     others = {"moorage_sink", "moorage_stands", "moorage_images", "moorage_worker", "moorage_nanny"}  # no messages
+    others |= {"moorage_variables", "moorage_copies"}  # metrics
     assert named - others == {name for _, name in HANDLERS}
 
 

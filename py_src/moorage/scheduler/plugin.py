@@ -36,6 +36,7 @@ from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.reconcile import Reconciler, in_slices
+from moorage.scheduler.placement.tally import Counting
 from moorage.scheduler.recovery.aftermath import Aftermath
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
@@ -63,6 +64,7 @@ from moorage.wire.scheduler import (
     VariableRecord,
     Withdrawn,
     WorkerDict,
+    WorkerLeft,
     placement_from_dict,
 )
 from moorage.wire.tasks import OUTPUT_TOPIC
@@ -113,7 +115,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.dealer = Dealer(scheduler, self.desired, self.reconciler)
         self.keeper = Keeper(scheduler, self.desired, self.reconciler, self.origins, self.journal, self.dealer)
         self.departed = Departed(scheduler)
-        self.aftermath = Aftermath(scheduler, self.desired, self._variable, self.journal.send_all)
+        self.counting = Counting(scheduler, self.desired, self.shared, self._variable)
+        self.aftermath = Aftermath(scheduler, self.desired, self._variable, self._tell_left)
         self.turns = Turns()
         self.worker_code = WorkerCode(scheduler)
         self.library = Library()
@@ -172,6 +175,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             for item in (item for item in items if "spread" not in item):  # those that are dealt out already
                 hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
             async for record in in_slices(records):
+                self.counting.came(record.keys)
                 self.keeper.put(record, tell_later=bool(loads))
             # what belongs to another variable too is left where it is
             self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
@@ -344,8 +348,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         else:
             self.casualties.took(ts, ws)
         self.reconciler.replica_changed(ts, ws)
+        self.counting.changed(ts, ws)
         self.aftermath.lost(ts, ws.address)
         self._key_changed(ts.key)
+
+    def _tell_left(self, event: WorkerLeft) -> None:
+        self.counting.left(event)
+        self.journal.send_all(event)
 
     def _key_changed(self, key: Key) -> None:
         self.journal.mark(self.desired.by_key.get(key, ()))
@@ -382,6 +391,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
             self.turns.unclaim, Causes(self.scheduler, self.restrictions).why, self.transfers.watch,
-            self.transfers.named, self.worker_code.install_on_workers, self.library.keep, self.library.code,
+            self.transfers.named, self.counting.tally, self.worker_code.install_on_workers, self.library.keep,
+            self.library.code,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -29,6 +29,7 @@ from moorage.deploy.dashboard_gate import Access, guard_scheduler
 from moorage.deploy.host.channel import Channel
 from moorage.deploy.host.control import Control
 from moorage.deploy.host.lifetime import Lifetime
+from moorage.deploy.host.metrics import offer
 from moorage.deploy.host.scratch import LOG, Scratch, sweep
 from moorage.deploy.processes import allow_open_files, kill_group
 from moorage.deploy.scaling.scaler import Scaler
@@ -99,6 +100,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     cluster, access = starting.result()
     scheduler: Scheduler = cluster.scheduler
 
+    offer(scheduler)
     scaler = Scaler(cluster, scheduler)
     supervisor = Supervisor(scaler)
     supervisor.install()
