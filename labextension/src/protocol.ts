@@ -111,6 +111,16 @@ export type PanelWorker = {
   shares: boolean | null;
 };
 
+/** What a worker that is busy runs, as it has said last. */
+export type PanelTasks = {
+  /** tasks, by the name of a function, a collection or a loop */
+  running: Record<string, number>;
+  /** when the first of these began, in seconds since 1970; 0: none runs */
+  since: number;
+  /** tasks that have been sent to it and do not run */
+  waiting: number;
+};
+
 /** A placed variable as the user sees it. */
 export type PanelVariable = {
   /** the name in this notebook; "name@owner" for another notebook's when the plain name is taken */
@@ -219,6 +229,8 @@ export type PanelLimits = {
 export type PanelState = {
   cluster: PanelCluster | null;
   workers: Record<string, PanelWorker>;
+  /** of workers that are busy */
+  tasks: Record<string, PanelTasks>;
   variables: Record<string, PanelVariable>;
   candidates: Record<string, PanelCandidate>;
   ledger: Record<string, PanelNamedMemory>;
@@ -317,6 +329,7 @@ export type PanelVariableChange = {
 export type PanelChanged = {
   cluster?: PanelCluster | null;
   workers?: Record<string, PanelWorkerChange>;
+  tasks?: Record<string, PanelTasks>;
   variables?: Record<string, PanelVariableChange>;
   candidates?: Record<string, PanelCandidate>;
   ledger?: Record<string, PanelNamedMemory>;
@@ -330,6 +343,7 @@ export type PanelChanged = {
 /** Names of entries that are gone; an entry of the same name in `PanelChanged` comes after. */
 export type PanelRemoved = {
   workers?: string[];
+  tasks?: string[];
   variables?: string[];
   candidates?: string[];
   ledger?: string[];

@@ -88,6 +88,12 @@ class WorkerInfo:
         Bytes that its host has left for it, as far as it has said; -1 means that it has not.
     shares : bool or None
         Whether it shares memory with others of its host; None if it has not said.
+    running : dict of str to int
+        Number of tasks that it runs, by Dask's name of their group.
+    since : int
+        When the first of these began, in whole seconds since 1970; 0 if it runs none.
+    waiting : int
+        Number of tasks that have been sent to it and do not run.
     """
 
     name: str
@@ -102,6 +108,9 @@ class WorkerInfo:
     host_shared: int = 0
     host_free: int = -1
     shares: bool | None = None
+    running: dict[str, int] = field(default_factory=dict, hash=False)
+    since: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

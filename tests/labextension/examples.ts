@@ -91,6 +91,7 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
   return {
     cluster: aCluster(),
     workers: byName(aWorker('alice'), aWorker('bob'), aWorker('carol'), aWorker('dave')),
+    tasks: {},
     variables: {},
     candidates: {},
     ledger: {},

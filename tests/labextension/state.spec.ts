@@ -25,6 +25,7 @@ function asPanelState(state: IBoardState): unknown {
   return {
     cluster: state.cluster,
     workers: Object.fromEntries(state.workers),
+    tasks: Object.fromEntries(state.tasks),
     variables: Object.fromEntries([...state.variables].map(([name, one]) => [name, variable(one)])),
     candidates: Object.fromEntries(state.candidates),
     ledger: Object.fromEntries(state.ledger),

@@ -13,6 +13,7 @@ def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, d
     expect(row).to_contain_text("/s")
     expect(row).to_contain_text("failed")
     expect(row.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
+    expect(desk.worker("alice").locator("[data-moorage-tasks]")).to_contain_text("for n in range(2000)")
     desk.page.screenshot(path=SCREENSHOTS / "computations.png")
     notebook = "window.jupyterapp.shell.currentWidget.content"
     desk.page.evaluate(f"{notebook}.activeCellIndex = 0")
@@ -21,4 +22,5 @@ def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, d
     assert active == LOOP
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_have_count(0)
+    expect(desk.board.locator("[data-moorage-tasks]")).to_have_count(0)
     assert "cancelled" in kernel.run("print(waited)")

@@ -17,6 +17,7 @@ import type {
   PanelNotice,
   PanelReply,
   PanelSnapshot,
+  PanelTasks,
   PanelUpdate,
   PanelVariable,
   PanelVariableChange,
@@ -86,6 +87,8 @@ export interface IBoardState {
 
   readonly cluster: PanelCluster | null;
   readonly workers: ReadonlyMap<string, PanelWorker>;
+  /** What the workers run that are busy. */
+  readonly tasks: ReadonlyMap<string, PanelTasks>;
   readonly variables: ReadonlyMap<string, IVariable>;
   readonly candidates: ReadonlyMap<string, PanelCandidate>;
   /** What fills the workers' memory without being placed, the largest first. */
@@ -123,6 +126,7 @@ export const INITIAL: IBoardState = {
   backlog: null,
   cluster: null,
   workers: new Map(),
+  tasks: new Map(),
   variables: new Map(),
   candidates: new Map(),
   ledger: new Map(),
@@ -172,6 +176,7 @@ function applySnapshot(
     backlog: null,
     cluster: panel.cluster,
     workers,
+    tasks: toMap(panel.tasks),
     variables,
     candidates: toMap(panel.candidates),
     ledger: toMap(panel.ledger),
@@ -215,6 +220,7 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     version: update.version,
     cluster: changed.cluster === undefined ? state.cluster : changed.cluster,
     workers,
+    tasks: mergeEntries(state.tasks, changed.tasks, removed.tasks, replace),
     variables,
     candidates: mergeEntries(state.candidates, changed.candidates, removed.candidates, replace),
     ledger: mergeEntries(state.ledger, changed.ledger, removed.ledger, replace),

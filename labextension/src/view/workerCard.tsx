@@ -1,7 +1,7 @@
 // A worker: its memory, and a chip for each variable that it holds. A place to drop variables.
 import { type ReactElement, memo, useMemo } from 'react';
 
-import type { PanelWorker } from '../protocol';
+import type { PanelTasks, PanelWorker } from '../protocol';
 import { type Target, targetId } from '../store/gestures';
 import { type IHolding, foremost, memory, sameHoldings } from '../store/holdings';
 import type { IPreview } from '../store/preview';
@@ -12,9 +12,12 @@ import { MemoryBar } from './memory';
 import { openContextMenu } from './menu';
 import { type ITranslate, useTranslate } from './useTranslate';
 import { changeOf, formatBytes, formatBytesOf, plainName, refusalWords, variableNames } from './words';
+import { WorkerTasks } from './workerTasks';
 
 export interface IWorkerProps {
   worker: PanelWorker;
+  /** What it runs; undefined: nothing. */
+  tasks: PanelTasks | undefined;
   holdings: readonly IHolding[];
   colors: ReadonlyMap<string, number>;
   /** What of its memory limit can be filled. */
@@ -92,6 +95,7 @@ export const WorkerCard = memo(
           incoming={taken}
           incomingColor={coming > 0 && firstName !== undefined ? colors.get(firstName) : undefined}
         />
+        {props.tasks === undefined ? null : <WorkerTasks tasks={props.tasks} />}
         <Chips
           {...props}
           carried={hand.carried?.from === worker.name ? hand.carried.names : NONE}
@@ -102,6 +106,7 @@ export const WorkerCard = memo(
   },
   (before, after) =>
     before.worker === after.worker &&
+    before.tasks === after.tasks &&
     before.colors === after.colors &&
     before.pause === after.pause &&
     before.scale === after.scale &&

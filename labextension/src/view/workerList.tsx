@@ -116,6 +116,7 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
             <WorkerCard
               key={name}
               worker={worker}
+              tasks={state.tasks.get(name)}
               holdings={holdingsOf(name)}
               colors={state.colors}
               pause={state.limits.pause}

@@ -28,6 +28,8 @@ _FIRST = 10  # of these; each interval of rest allows one more
 _SLICE = 0.015
 _REST = 4  # so many times what an event took passes at least until the next
 _MEMORY_STEP = 0.01  # of a worker's limit: smaller changes of its memory are not worth an event
+_SINCE_STEP = 1  # second: it is rounded, and messages take a while
+_WAITING_STEP = 0.1  # of the tasks that wait on a worker
 _HOST_STEP = 0.05  # of what a host has left, which changes all the time
 
 
@@ -230,6 +232,10 @@ def _differs(before: WorkerInfo | None, now: WorkerInfo) -> bool:
     if before is now:
         return False
     if before is None or any(getattr(before, what) != getattr(now, what) for what in ("address", "status", "shares")):
+        return True
+    if before.running != now.running or abs(before.since - now.since) > _SINCE_STEP:
+        return True
+    if abs(before.waiting - now.waiting) > _WAITING_STEP * min(before.waiting, now.waiting):
         return True
     step = _MEMORY_STEP * (now.memory_limit or 1 << 30)
     memory = ("managed", "process", "spilled", "host_shared")

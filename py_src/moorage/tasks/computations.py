@@ -111,6 +111,10 @@ class Computations:
         with self._lock:
             return list(self._running.values())
 
+    def labels(self) -> dict[str, str]:
+        """Return how what runs is called, by Dask's name of the group of its tasks."""
+        return {one.results.group: one.label for one in self.running()}
+
     def __getitem__(self, computation_id: str) -> Computation:
         """Return one that runs; KeyError if it has ended."""
         with self._lock:

@@ -73,6 +73,14 @@ class PanelWorker(TypedDict):
     shares: bool | None  # whether it shares memory with others of its host; null: it has not said
 
 
+class PanelTasks(TypedDict):
+    """What a worker that is busy runs, as it has said last."""
+
+    running: dict[str, int]  # tasks, by the name of a function, a collection or a loop
+    since: int  # when the first of these began, in seconds since 1970; 0: none runs
+    waiting: int  # tasks that have been sent to it and do not run
+
+
 class PanelVariable(TypedDict):
     """A placed variable as the user sees it."""
 
@@ -167,6 +175,7 @@ class PanelState(TypedDict):
 
     cluster: PanelCluster | None
     workers: dict[str, PanelWorker]
+    tasks: dict[str, PanelTasks]  # of workers that are busy
     variables: dict[str, PanelVariable]
     candidates: dict[str, PanelCandidate]
     ledger: dict[str, PanelNamedMemory]
@@ -267,6 +276,7 @@ class PanelChanged(TypedDict):
 
     cluster: NotRequired[PanelCluster | None]
     workers: NotRequired[dict[str, PanelWorkerChange]]
+    tasks: NotRequired[dict[str, PanelTasks]]
     variables: NotRequired[dict[str, PanelVariableChange]]
     candidates: NotRequired[dict[str, PanelCandidate]]
     ledger: NotRequired[dict[str, PanelNamedMemory]]
@@ -281,6 +291,7 @@ class PanelRemoved(TypedDict):
     """Names of entries that are gone; an entry of the same name in `PanelChanged` comes after."""
 
     workers: NotRequired[list[str]]
+    tasks: NotRequired[list[str]]
     variables: NotRequired[list[str]]
     candidates: NotRequired[list[str]]
     ledger: NotRequired[list[str]]

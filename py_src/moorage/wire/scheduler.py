@@ -122,6 +122,9 @@ class WorkerDict(TypedDict):
     host_shared: int
     host_free: int
     shares: bool | None
+    running: dict[str, int]
+    since: int
+    waiting: int
 
 
 class CountsDict(TypedDict):

@@ -1,5 +1,7 @@
 """The panel's channel on a real kernel with a real cluster: at all times, also while a cell runs."""
 
+import time
+
 import pytest
 
 from moorage.wire.scheduler import PROTOCOL_VERSION
@@ -329,6 +331,17 @@ def test_a_loop_is_shown_while_its_cell_runs_and_ended_from_there(panel):
     assert loop["label"] == "for n in range(400)"
     panel.kernel.run("squares.cancel()")
     panel.see(lambda state: state["computations"] == {})
+
+
+def test_what_workers_run_is_told_by_name_while_they_are_busy(panel):
+    panel.kernel.run("%%submit -o slow for n in range(6)\nimport time\ntime.sleep(2)")
+    panel.kernel.run("held = cluster.client.map(time.sleep, [3, 3.1, 3.2, 3.3, 3.4, 3.5], pure=False, workers='alice')")
+    busy = panel.see(lambda state: state["tasks"].get("alice", {}).get("running", {}).get("for n in range(6)"))["tasks"]
+    assert busy["alice"]["waiting"] > 0
+    busy = panel.see(lambda state: state["tasks"].get("alice", {}).get("running", {}).get("sleep"))["tasks"]
+    assert abs(busy["alice"]["since"] - time.time()) < 30
+    panel.kernel.run("slow.stop()\ndel held")
+    panel.see(lambda state: state["tasks"] == {})
 
 
 SAY_AHOY = "lambda: __import__('logging').getLogger('distributed.worker').warning('ahoy')"

@@ -25,6 +25,9 @@ def worker(name, host="h1", process=0, status="running"):
         "host_shared": 0,
         "host_free": -1,
         "shares": None,
+        "running": {},
+        "since": 0,
+        "waiting": 0,
     }
 
 

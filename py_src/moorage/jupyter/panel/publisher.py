@@ -283,6 +283,7 @@ class Panel:
             ledger=self._ledger.rows,
             named=self._ledger.named,
             computations=look(controller.computations),
+            labels=controller.computations.labels(),
             notices=dict(controller.notices) | self._notices,
             events={event["id"]: event for event in controller.link.events},
             read_only=self.read_only,

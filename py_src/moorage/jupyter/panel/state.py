@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from dask.utils import key_split
 
 from moorage.capacity import unspilled, usable
 from moorage.counts import difference as counts_difference
@@ -26,6 +29,7 @@ from moorage.wire.panel import (
     PanelRemoved,
     PanelSnapshot,
     PanelState,
+    PanelTasks,
     PanelUpdate,
     PanelVariable,
     PanelVariableChange,
@@ -55,6 +59,7 @@ class Facts:
     # worker -> bytes of its collections, and of its futures and results
     named: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     computations: Mapping[str, PanelComputation] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)  # what the notebook calls groups of tasks of its own
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     events: Mapping[str, PanelEvent] = field(default_factory=dict)
     read_only: bool = False
@@ -82,6 +87,7 @@ _NOTHING = (0, 0)
 EMPTY: PanelState = {
     "cluster": None,
     "workers": {},
+    "tasks": {},
     "variables": {},
     "candidates": {},
     "ledger": {},
@@ -125,6 +131,7 @@ class StateMaker:
         return {
             "cluster": facts.cluster,
             "workers": workers,
+            "tasks": {name: tasks for name, one in facts.workers.items() if (tasks := _tasks(one, facts.labels))},
             "variables": {name: variable for name, variable in facts.sending.items() if name not in own} | made,
             "candidates": candidates,
             "ledger": dict(facts.ledger),
@@ -170,9 +177,20 @@ class StateMaker:
         if known is not None and known[0] is worker and known[1] == named:
             return known[2]
         made: Any = {**worker, "collections": named[0], "results": named[1]}
-        del made["address"]
+        for part in ("address", "running", "since", "waiting"):
+            del made[part]
         self._workers[name] = (worker, named, made)
         return made  # type: ignore[no-any-return]
+
+
+def _tasks(worker: WorkerDict, labels: Mapping[str, str]) -> PanelTasks | None:
+    """Return what a worker runs; None if it is idle."""
+    if not worker["running"] and not worker["waiting"]:
+        return None
+    running = Counter[str]()
+    for group, count in worker["running"].items():
+        running[labels.get(group) or key_split(group)] += count
+    return {"running": dict(running), "since": worker["since"], "waiting": worker["waiting"]}
 
 
 def _named(placement: PlacementDict, addresses: Mapping[str, str]) -> PlacementDict:
@@ -225,9 +243,11 @@ def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[
 
 
 _PARTS: tuple[Literal["cluster", "limits", "read_only"], ...] = ("cluster", "limits", "read_only")
-_Table: TypeAlias = Literal["workers", "variables", "candidates", "ledger", "computations", "notices", "events"]
+_Table: TypeAlias = Literal[
+    "workers", "tasks", "variables", "candidates", "ledger", "computations", "notices", "events"
+]
 _TABLES: dict[_Table, Callable[[Any, Any], Any]] = {
-    "workers": _fields, "variables": _variable_change, "candidates": _whole, "ledger": _whole,
+    "workers": _fields, "tasks": _whole, "variables": _variable_change, "candidates": _whole, "ledger": _whole,
     "computations": _fields, "notices": _whole, "events": _whole,
 }  # fmt: skip
 """What is told of by entry, and what is told of one that has changed."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import islice
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from moorage.model import WorkerInfo, WorkerStatus
@@ -21,6 +23,7 @@ SMALLEST_SPREAD = 4 << 20
 """Bytes of a value below which connections among all hosts would take longer than what they save."""
 
 _SPREADERS = 8  # that are looked at
+_GROUPS = 4  # of tasks that are named of a worker
 
 _STATUSES: dict[str, WorkerStatus] = {"init": "init", "running": "running", "paused": "paused"}
 
@@ -42,7 +45,20 @@ def worker_info(ws: WorkerState, *, memory: bool = False, shared: Shared | None 
         host_shared=shared.on_host(ws.host) if shared else 0,
         host_free=said.get("host_free", -1),
         shares=said.get("shares"),
+        **(running_tasks(ws) if memory else {}),
     )
+
+
+def running_tasks(ws: WorkerState) -> dict[str, Any]:
+    """Return what a worker has said that it runs, and how much else it has been sent."""
+    if not ws.processing:
+        return {}
+    running = Counter(str(ts.group.name) for ts in ws.executing)
+    return {
+        "running": dict(running.most_common(_GROUPS)),
+        "since": round(time() - max(ws.executing.values())) if running else 0,
+        "waiting": max(0, len(ws.processing) - len(ws.executing)),
+    }
 
 
 def own_nbytes(ws: WorkerState, shared: Shared | None) -> int:

@@ -61,7 +61,8 @@ class Sender:
         self._program = program = work.program
         self._notebook = work.notebook
         self._options = options
-        self._prefix = f"{work.name}-{run[:12]}"
+        self.group = f"{work.name}-{run[:12]}"
+        """What Dask calls the group of its tasks."""
         self._threshold = parse_bytes(config.get("submit.auto-place"))
         self._fresh: set[Any] = set(program.keys)
         self._kept = self._placed(program.keys)  # also if the variable is released meanwhile
@@ -113,7 +114,7 @@ class Sender:
         Each goes in a graph of its own: Dask runs graphs in the order in which they come, but the tasks of one graph in
         an order of its own. Raises UnpicklableError, StaleError or InputError.
         """
-        key = (self._prefix, batch.number, batch.attempt)
+        key = (self.group, batch.number, batch.attempt)
         with in_span():
             future: Future[Any] = self._client.get(
                 {key: self._task(key, batch, budget)},

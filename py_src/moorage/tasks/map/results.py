@@ -62,6 +62,11 @@ class Results(Sequence[Any]):
         return self._ledger.progress()
 
     @property
+    def group(self) -> str:
+        """What Dask calls the group of its tasks, as on the dashboard."""
+        return self._mapping.group
+
+    @property
     def failure(self) -> BaseException | None:
         """What ended the map early: an error of the iterable, the time limit, or the loss of the cluster."""
         return self._ledger.failure

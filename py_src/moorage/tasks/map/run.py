@@ -62,6 +62,7 @@ class Run:
         self._options = options
         self._name = work.name
         self._sender = Sender(backend, runtime, work, options, run)
+        self.group = self._sender.group
         self._outcomes = Outcomes(backend.client)
         self._sizer = BatchSizer(options.batch_size if options.rerun else options.batch_size or 1)
         self._listener = runtime.listen(run, self._on_report)
