@@ -1,4 +1,4 @@
-import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import axe from 'axe-core';
 import { describe, expect, it, vi } from 'vitest';
 
@@ -159,6 +159,48 @@ describe('at rest', () => {
     expect(tile('one-per-host').className).toContain('jp-mod-over');
     expect(tile('one-per-host').textContent).toBe('One per hostcopies 2 × 381 MiB');
     expect(worker('node2-a').textContent).toContain('382 → 763 MiB of 2 GiB');
+  });
+});
+
+describe('workers named by machines', () => {
+  it('have short names, and their whole ones as titles', () => {
+    const name = 'gateway-3f8a9b2c4d5e6f708a9b';
+    const pinned = { placement: { kind: 'workers', workers: [name] }, held: { [name]: 1 } } as const;
+    show(
+      aState({
+        workers: byName(aWorker(name)),
+        variables: byName(aVariable('x', { ...pinned, placement: { kind: 'workers', workers: [name] } }))
+      })
+    );
+    const button = within(worker(name)).getByRole('button', { name: 'Actions for gateway-3f8a9b2' });
+    expect(button.textContent).toBe('gateway-3f8a9b2');
+    expect(button.title).toBe(name);
+    expect(row('x').textContent).toContain('pinned to gateway-3f8a9b2');
+    expect(document.body.textContent).not.toContain(name);
+  });
+});
+
+describe('the splitter', () => {
+  const bar = (): HTMLElement => screen.getByRole('separator', { name: 'Room for variables' });
+
+  it('is moved by keys, and where it is outlives the page', async () => {
+    show(atWork());
+    expect(bar().getAttribute('aria-valuetext')).toBe('as much as they need');
+    bar().focus();
+    await user.keyboard('{End}{ArrowUp}');
+    expect(bar().getAttribute('aria-valuenow')).toBe('84');
+    cleanup();
+    show(atWork());
+    expect(bar().getAttribute('aria-valuenow')).toBe('84');
+    bar().focus();
+    await user.keyboard('{Enter}');
+    expect(bar().getAttribute('aria-valuetext')).toBe('as much as they need');
+  });
+
+  it('is where it is by default when what the browser has kept makes no sense', () => {
+    window.localStorage.setItem('moorage:split', '{"above": 7, "beside": "wide"}');
+    show(atWork());
+    expect(bar().getAttribute('aria-valuetext')).toBe('as much as they need');
   });
 });
 
@@ -470,7 +512,7 @@ describe('what is on the cluster without being placed', () => {
     const bar = within(worker('alice')).getByRole('img');
     expect(bar.getAttribute('aria-label')).toContain('collections 120 MiB, results 30 MiB');
     const legend = screen.getByRole('list', { name: 'Legend of the memory bars' });
-    expect(legend.textContent).toBe('placedcollectionsresultsother dataprocesson disk');
+    expect(legend.textContent).toBe('placedcollectionsresultsother dataprocesson diskpauses');
   });
 });
 

@@ -23,6 +23,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   insertCell.mockReset();
+  window.localStorage.clear();
   goToCell.mockReset();
 });
 

@@ -43,6 +43,7 @@ import { useHits } from './hits';
 import { type ITranslate, TranslateProvider } from './useTranslate';
 import { isQuestionable, subjectAt } from './subject';
 import { useSelection } from './selection';
+import { type ISplit, Splitter, splitStyle, useSplit } from './splitter';
 import { useTravel } from './travel';
 import { Variables } from './variableList';
 import { agreeWords, questionWords, restartWords, stopWords } from './words';
@@ -70,6 +71,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
     [state.candidates, options.threshold]
   );
   const root = useRef<HTMLDivElement>(null);
+  const split = useSplit(root);
   const grip = useRef<HTMLDivElement>(null);
   const workers = useRef<IWorkersHandle>(null);
   const [selection, select] = useSelection(state, candidates);
@@ -175,6 +177,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                     restart={restart}
                   >
                     <Body
+                      split={split}
                       disabled={state.readOnly}
                       isLost={state.cluster?.status === 'lost'}
                       pickUp={holding.pickUp}
@@ -190,26 +193,29 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                           onSelect={select}
                         />
                       </PartsProvider>
+                      <Splitter split={split} />
                       <Workers state={state} disabled={state.readOnly} handle={workers} />
                     </Body>
                   </BoardMenu>
                 )}
-                <Computations
-                  computations={state.computations}
-                  actions={model}
-                  disabled={state.readOnly}
-                  announce={announce}
-                />
-                <Notices state={state} actions={model} disabled={state.readOnly} />
-                {state.explanation === null ? null : (
-                  <Explanation explanation={state.explanation} actions={model} announce={announce} />
-                )}
-                {holding.by === 'hold' && hand.carried !== null ? (
-                  <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
-                ) : null}
-                {isEmpty(state) ? null : (
-                  <Footer state={state} question={question} hint={hint} announce={announce} />
-                )}
+                <div className="jp-Moorage-drawer">
+                  <Computations
+                    computations={state.computations}
+                    actions={model}
+                    disabled={state.readOnly}
+                    announce={announce}
+                  />
+                  <Notices state={state} actions={model} disabled={state.readOnly} />
+                  {state.explanation === null ? null : (
+                    <Explanation explanation={state.explanation} actions={model} announce={announce} />
+                  )}
+                  {holding.by === 'hold' && hand.carried !== null ? (
+                    <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
+                  ) : null}
+                  {isEmpty(state) ? null : (
+                    <Footer state={state} question={question} hint={hint} announce={announce} />
+                  )}
+                </div>
                 {createPortal(
                   <DragOverlay
                     className="jp-Moorage-theme jp-Moorage-overlay"
@@ -250,6 +256,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
 // The two lists, out of which variables are taken up, and of whose entries one can ask why they are as they are: with "?", or
 // by a click on what is not as it should be.
 function Body(props: {
+  split: ISplit;
   disabled: boolean;
   /** Nobody knows whether what is shown still holds. */
   isLost: boolean;
@@ -258,6 +265,7 @@ function Body(props: {
   isQuestionable(about: PanelWhyArgs): boolean;
   children: ReactNode;
 }): ReactElement {
+  const { split } = props;
   const { ref, props: takeable } = useTakeableArea(props.disabled, props.pickUp);
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
     const about = event.key === '?' ? subjectAt(event.target as Element) : null;
@@ -280,7 +288,8 @@ function Body(props: {
   return (
     <div
       ref={ref}
-      className={`jp-Moorage-body${props.isLost ? ' jp-mod-lost' : ''}`}
+      className={`jp-Moorage-body${props.isLost ? ' jp-mod-lost' : ''}${split.part === null ? '' : ' jp-mod-split'}`}
+      style={splitStyle(split)}
       {...takeable}
       onKeyDown={onKeyDown}
       onClick={onClick}

@@ -2,6 +2,7 @@
 // them in sight, so each is few elements, and drawn anew only when it looks different.
 import { type ReactElement, memo } from 'react';
 
+import { shortName } from '../store/names';
 import { colorStyle } from './colorStyle';
 import { useTranslate } from './useTranslate';
 
@@ -25,6 +26,7 @@ export const Chip = memo(function Chip(props: IChipProps): ReactElement {
   const { name, label, worker, held, pending, color, isCarried, disabled } = props;
   const trans = useTranslate();
   const part = chipPart(props);
+  const shown = shortName(worker);
   return (
     <span
       className={`jp-Moorage-chip${pending > 0 ? ' jp-mod-pending' : ''}${isCarried ? ' jp-mod-carried' : ''}`}
@@ -33,7 +35,7 @@ export const Chip = memo(function Chip(props: IChipProps): ReactElement {
       tabIndex={-1}
       data-roving={`${worker}:${name}`}
       aria-label={[
-        held > 0 ? trans.__('%1 on %2', label, worker) : trans.__('%1 on its way to %2', label, worker),
+        held > 0 ? trans.__('%1 on %2', label, shown) : trans.__('%1 on its way to %2', label, shown),
         part
       ]
         .join(' ')

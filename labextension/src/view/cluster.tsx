@@ -5,6 +5,7 @@ import { type ReactElement, useEffect, useRef, useState } from 'react';
 import type { PanelCluster } from '../protocol';
 import type { IBoardActions } from '../store/actions';
 import { threads } from '../store/holdings';
+import { shortName } from '../store/names';
 import type { IBoardState } from '../store/state';
 import { Mark, ProgressBar } from './elements';
 import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from './icons';
@@ -26,68 +27,69 @@ export function ClusterStrip({ state, actions, disabled, onStop }: IStripProps):
   if (cluster === null || cluster.status === 'stopped') {
     return (
       <header className="jp-Moorage-cluster">
-        <div>
-          <i className="jp-Moorage-dot" />
-          <b>{trans.__('No cluster')}</b>
+        <div className="jp-Moorage-strip">
+          <span className="jp-Moorage-strip-name">
+            <i className="jp-Moorage-dot" />
+            <b>{trans.__('No cluster')}</b>
+          </span>
         </div>
       </header>
     );
   }
-  // The name of a local cluster is made up; that of another one means something to its user.
-  const [title, subtitle] =
-    cluster.kind === 'local' ? [trans.__('local'), cluster.name] : [cluster.name, cluster.kind];
+  // The name of a local cluster is made up, if it is not kept to be found by it; that of another one means something.
+  const isNamed = cluster.kind !== 'local' || cluster.kept;
   const isScalable = cluster.scalable && !disabled && cluster.status !== 'lost';
   return (
     <header className="jp-Moorage-cluster" data-moorage-cluster={cluster.status}>
-      <div>
-        <i
-          className={`jp-Moorage-dot jp-mod-${cluster.status}${cluster.pending > 0 ? ' jp-mod-busy' : ''}`}
-          role="img"
-          aria-label={statusWords(trans, cluster)}
-          title={statusWords(trans, cluster)}
-        />
-        <b className="jp-Moorage-cluster-name" title={cluster.name}>
-          {title}
-        </b>
-        {subtitle === title ? null : (
-          <span className="jp-Moorage-dim jp-Moorage-ellipsis" title={subtitle}>
-            {subtitle}
-          </span>
-        )}
-        {cluster.secure ? (
-          <Mark label={trans.__('TLS')} title={trans.__('Encrypted: TLS')}>
-            <LockIcon />
-          </Mark>
-        ) : null}
-        {cluster.kept ? (
-          <Mark label={trans.__('kept')} title={keptWords(trans, cluster)}>
-            <AnchorIcon size={13} />
-          </Mark>
-        ) : null}
-        <span className="jp-Moorage-space" />
-        {isWebAddress(cluster.dashboard_link) ? (
-          <a
-            className="jp-Moorage-button"
-            href={cluster.dashboard_link}
-            target="_blank"
-            rel="noopener noreferrer"
-            title={trans.__('Dask dashboard')}
-            aria-label={trans.__('Dask dashboard')}
-          >
-            <DashboardIcon />
-          </a>
-        ) : null}
-        <ClusterMenu cluster={cluster} actions={actions} disabled={disabled} onStop={onStop} />
-      </div>
-      <div>
+      <div className="jp-Moorage-strip">
+        <span className="jp-Moorage-strip-name">
+          <i
+            className={`jp-Moorage-dot jp-mod-${cluster.status}${cluster.pending > 0 ? ' jp-mod-busy' : ''}`}
+            role="img"
+            aria-label={statusWords(trans, cluster)}
+            title={statusWords(trans, cluster)}
+          />
+          <b className="jp-Moorage-cluster-name" title={`${cluster.name} (${cluster.kind})`}>
+            {isNamed ? shortName(cluster.name) : trans.__('local')}
+          </b>
+          {cluster.kind === 'local' || cluster.kind === cluster.name ? null : (
+            <span className="jp-Moorage-dim jp-Moorage-ellipsis jp-Moorage-cluster-kind" title={cluster.kind}>
+              {cluster.kind}
+            </span>
+          )}
+          {cluster.secure ? (
+            <Mark label={trans.__('TLS')} title={trans.__('Encrypted: TLS')}>
+              <LockIcon />
+            </Mark>
+          ) : null}
+          {cluster.kept ? (
+            <Mark label={trans.__('kept')} title={keptWords(trans, cluster)}>
+              <AnchorIcon size={13} />
+            </Mark>
+          ) : null}
+        </span>
         <span className="jp-Moorage-dim jp-Moorage-facts">
           {factWords(trans, state, cluster)}
           <span className="jp-Moorage-threads">
             {` · ${trans._n('%1 thread', '%1 threads', threads(state))}`}
           </span>
         </span>
-        <span className="jp-Moorage-space" />
         {isScalable ? <Size cluster={cluster} actions={actions} /> : null}
+        <span className="jp-Moorage-strip-tools">
+          {isWebAddress(cluster.dashboard_link) ? (
+            <a
+              className="jp-Moorage-button"
+              href={cluster.dashboard_link}
+              target="_blank"
+              rel="noopener noreferrer"
+              title={trans.__('Dask dashboard')}
+              aria-label={trans.__('Dask dashboard')}
+            >
+              <DashboardIcon />
+            </a>
+          ) : null}
+          <ClusterMenu cluster={cluster} actions={actions} disabled={disabled} onStop={onStop} />
+        </span>
       </div>
       {cluster.detail === '' ? null : (
         <p className={`jp-Moorage-detail jp-mod-${cluster.status}`}>{cluster.detail}</p>

@@ -3,6 +3,7 @@ import { type ReactElement, useEffect } from 'react';
 
 import type { PanelWhy } from '../protocol';
 import type { IBoardActions } from '../store/actions';
+import { shortName } from '../store/names';
 import type { IExplanation } from '../store/state';
 import { IconButton } from './elements';
 import { CloseIcon } from './icons';
@@ -39,7 +40,7 @@ export function Explanation({ explanation, actions, announce }: IExplanationProp
       <header>
         <b className="jp-Moorage-ellipsis">
           {about.kind === 'log'
-            ? trans.__('Log of %1', about.name)
+            ? trans.__('Log of %1', shortName(about.name))
             : answer === null
               ? trans.__('Why is %1 as it is?', about.name)
               : headWords(trans, answer)}

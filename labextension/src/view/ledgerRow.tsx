@@ -3,6 +3,7 @@
 import { type ReactElement, memo, useContext } from 'react';
 
 import type { PanelNamedMemory } from '../protocol';
+import { shortName } from '../store/names';
 import { nameInNotebook } from '../store/unplaced';
 import { CarriedContext, isCarried } from './context';
 import { Name, Owner } from './elements';
@@ -93,6 +94,6 @@ function kindWords(trans: ITranslate, { kind, nkeys }: PanelNamedMemory): string
 
 function whereWords(trans: ITranslate, { nworkers, most_on }: PanelNamedMemory): string {
   return nworkers <= most_on.length
-    ? trans.__('on %1', most_on.join(', '))
-    : trans.__('on %1 workers, most on %2', nworkers, most_on[0] ?? '');
+    ? trans.__('on %1', most_on.map(shortName).join(', '))
+    : trans.__('on %1 workers, most on %2', nworkers, shortName(most_on[0] ?? ''));
 }

@@ -1,6 +1,6 @@
 // A worker's memory: each placed variable in its colour, what would come as stripes, collections, results, other data, the
-// rest of the process, what lies on disk, and a mark up to which variables can be placed, where the worker pauses. And what
-// the patterns of all bars mean.
+// rest of the process, what lies on disk, and a mark up to which variables can be placed, where the worker pauses; below it,
+// what its host shares, which counts for no worker's limit. And what the patterns of all bars mean.
 import { type CSSProperties, type ReactElement, memo } from 'react';
 
 import type { PanelWorker } from '../protocol';
@@ -39,22 +39,34 @@ export const MemoryBar = memo(function MemoryBar(props: IMemoryBarProps): ReactE
   const small = parts.reduce((total, { nbytes }) => total + (nbytes / length < MIN_PART ? nbytes : 0), 0);
   const words = memoryWords(trans, worker, memory);
   const width = (nbytes: number): CSSProperties => ({ width: `${(100 * nbytes) / length}%` });
+  const shared = holdings.filter(holding => holding.shared > 0);
   return (
-    <div className="jp-Moorage-memory" role="img" aria-label={words} title={words}>
-      {visible.map(({ name, nbytes }) => (
-        <span key={name} style={{ ...colorStyle(colors.get(name)), ...width(nbytes) }} />
-      ))}
-      {small > 0 ? <span className="jp-mod-small" style={width(small)} /> : null}
-      {incoming > 0 ? (
-        <span className="jp-mod-incoming" style={{ ...colorStyle(incomingColor), ...width(incoming) }} />
-      ) : null}
-      {PARTS.map(part =>
-        memory[part] > 0 ? <span key={part} className={`jp-mod-${part}`} style={width(memory[part])} /> : null
+    <>
+      <div className="jp-Moorage-memory" role="img" aria-label={words} title={words}>
+        {visible.map(({ name, nbytes }) => (
+          <span key={name} style={{ ...colorStyle(colors.get(name)), ...width(nbytes) }} />
+        ))}
+        {small > 0 ? <span className="jp-mod-small" style={width(small)} /> : null}
+        {incoming > 0 ? (
+          <span className="jp-mod-incoming" style={{ ...colorStyle(incomingColor), ...width(incoming) }} />
+        ) : null}
+        {PARTS.map(part =>
+          memory[part] > 0 ? (
+            <span key={part} className={`jp-mod-${part}`} style={width(memory[part])} />
+          ) : null
+        )}
+        {worker.memory_limit > 0 ? (
+          <i style={{ left: `${(100 * pause * worker.memory_limit) / length}%` }} />
+        ) : null}
+      </div>
+      {shared.length === 0 ? null : (
+        <div className="jp-Moorage-shared" aria-hidden="true">
+          {shared.map(({ variable: { name }, shared: nbytes }) => (
+            <span key={name} style={{ ...colorStyle(colors.get(name)), ...width(nbytes) }} />
+          ))}
+        </div>
       )}
-      {worker.memory_limit > 0 ? (
-        <i style={{ left: `${(100 * pause * worker.memory_limit) / length}%` }} />
-      ) : null}
-    </div>
+    </>
   );
 });
 
@@ -76,9 +88,14 @@ export function memoryWords(trans: ITranslate, worker: PanelWorker, memory: IMem
 /** What the patterns of the bars mean. */
 export const Legend = memo(function Legend({
   hasPlaced,
+  hasShared,
+  hasLimit,
   parts
 }: {
   hasPlaced: boolean;
+  hasShared: boolean;
+  /** Some worker has a limit, and so the mark where it pauses. */
+  hasLimit: boolean;
   parts: readonly Part[];
 }): ReactElement {
   const trans = useTranslate();
@@ -90,6 +107,12 @@ export const Legend = memo(function Legend({
           {trans.__('placed')}
         </li>
       ) : null}
+      {hasShared ? (
+        <li title={trans.__('In memory that the workers of a host share: it counts for the limit of none.')}>
+          <i className="jp-mod-small jp-mod-shared" />
+          {trans.__('shared')}
+        </li>
+      ) : null}
       {parts.map(part => {
         const [name, meaning] = partWords(trans, part);
         return (
@@ -99,6 +122,16 @@ export const Legend = memo(function Legend({
           </li>
         );
       })}
+      {hasLimit ? (
+        <li
+          title={trans.__(
+            'What is placed goes up to this mark: beyond it a worker takes neither data nor tasks.'
+          )}
+        >
+          <i className="jp-mod-mark" />
+          {trans.__('pauses')}
+        </li>
+      ) : null}
     </ul>
   );
 });

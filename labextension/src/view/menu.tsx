@@ -6,6 +6,7 @@ import { type MouseEvent, type ReactElement, type ReactNode, useContext, useStat
 import type { PanelWhyArgs } from '../protocol';
 import { type ICarried, type Target, targetId } from '../store/gestures';
 import { gatherMagic, whyMagic } from '../store/magic';
+import { shortName } from '../store/names';
 import type { IBoardState } from '../store/state';
 import { canBeSpread } from '../store/unplaced';
 import { CarriedContext, useNotebook } from './context';
@@ -87,7 +88,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
             }}
           >
             <Menu.Label className="jp-Moorage-menu-label">
-              {variableNames(trans, opened.variables?.names ?? [opened.about.name])}
+              {variableNames(trans, opened.variables?.names ?? [shortName(opened.about.name)])}
             </Menu.Label>
             {opened.variables === null ? null : <PlaceItems {...props} opened={opened.variables} />}
             {opened.about.kind === 'worker' ? <WorkerItems {...props} worker={opened.about.name} /> : null}

@@ -4,6 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactElement, memo, useEffect, useMemo, useRef, useState } from 'react';
 
 import type { PanelParts } from '../protocol';
+import { shortName } from '../store/names';
 import { usePartsSource } from './context';
 import { PartsPicture, type IPartsTable, holdersOf } from './partsPicture';
 import { type ITranslate, useTranslate } from './useTranslate';
@@ -104,7 +105,7 @@ function Shares({ table }: { table: IPartsTable }): ReactElement {
         <li key={worker} data-moorage-share={worker}>
           <i style={{ background: colors[index] }} />
           <span className="jp-Moorage-ellipsis" title={worker}>
-            {worker}
+            {shortName(worker)}
           </span>
           <span className="jp-Moorage-bar" aria-hidden="true">
             <i style={{ width: `${(100 * (sizes[index] ?? 0)) / most}%`, background: colors[index] }} />
@@ -185,7 +186,9 @@ function positionsOf({ shape, cells }: IPartsTable): (index: number) => string {
 
 function whereWords(trans: ITranslate, table: IPartsTable, index: number): string {
   const holders = holdersOf(table, index);
-  return holders.length > 0 ? holders.join(', ') : trans.__('on no worker: %1', table.states[index] ?? '');
+  return holders.length > 0
+    ? holders.map(shortName).join(', ')
+    : trans.__('on no worker: %1', table.states[index] ?? '');
 }
 
 function sizeWords(nbytes: number): string {
@@ -200,7 +203,7 @@ function pictureWords(trans: ITranslate, { name, total, workers, counts, sizes }
   return [
     trans._n('%2: %1 part', '%2: %1 parts', total, name),
     ...workers.map(
-      (worker, index) => `${worker}: ${shareWords(trans, counts[index] ?? 0, sizes[index] ?? 0)}`
+      (worker, index) => `${shortName(worker)}: ${shareWords(trans, counts[index] ?? 0, sizes[index] ?? 0)}`
     )
   ].join('; ');
 }

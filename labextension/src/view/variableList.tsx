@@ -22,6 +22,7 @@ import { formatBytes } from './words';
 const MAX_ROWS = 50;
 /** Pixels, as the style sheet makes them. */
 const ROW_HEIGHT = 43;
+const CANDIDATE_HEIGHT = 26;
 const DIVIDER_HEIGHT = 25;
 /** Of what is below an opened row, before it is measured. */
 const PARTS_HEIGHT = 240;
@@ -212,11 +213,13 @@ function stampOf(row: IVariable | PanelNamedMemory): unknown {
 }
 
 function heightOf(row: Row | undefined): number {
-  return row === undefined || !('before' in row || 'partsOf' in row)
+  return row === undefined || 'held' in row || 'nworkers' in row
     ? ROW_HEIGHT
     : 'partsOf' in row
       ? PARTS_HEIGHT
-      : DIVIDER_HEIGHT;
+      : 'before' in row
+        ? DIVIDER_HEIGHT
+        : CANDIDATE_HEIGHT;
 }
 
 function bySize(ledger: readonly PanelNamedMemory[]): readonly PanelNamedMemory[] {

@@ -98,12 +98,10 @@ export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps
   return (
     <Row {...props} name={candidate.name} nbytes={candidate.nbytes} color={undefined} state="unplaced">
       <span className="jp-Moorage-variable-head">
-        <Name name={candidate.name} />
-      </span>{' '}
-      <span className="jp-Moorage-variable-where">
-        <span className={`jp-Moorage-state${isAsked ? ' jp-mod-asked' : ''}`} title={type}>
+        <Name name={candidate.name} />{' '}
+        <small className={`jp-Moorage-state${isAsked ? ' jp-mod-asked' : ''}`} title={type}>
           {isAsked ? trans.__('asking…') : type}
-        </span>
+        </small>
       </span>
     </Row>
   );

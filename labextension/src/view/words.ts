@@ -3,6 +3,7 @@ import prettyBytes from 'pretty-bytes';
 
 import type { Counts } from '../store/counts';
 import type { ICarried, Target } from '../store/gestures';
+import { shortName } from '../store/names';
 import { type IPreview, type Refusal, freeBytes } from '../store/preview';
 import type { IBoardState, IVariable } from '../store/state';
 import type { ITranslate } from './useTranslate';
@@ -37,7 +38,9 @@ export function changeOf(trans: ITranslate, now: number, then: number, whole: nu
 
 /** "alice, bob" or "5 workers". */
 export function workerNames(trans: ITranslate, names: readonly string[]): string {
-  return names.length <= MAX_NAMED ? names.join(', ') : trans._n('%1 worker', '%1 workers', names.length);
+  return names.length <= MAX_NAMED
+    ? names.map(shortName).join(', ')
+    : trans._n('%1 worker', '%1 workers', names.length);
 }
 
 /** The same of those that are counted. */
@@ -185,7 +188,10 @@ export function restartWords(trans: ITranslate, { variables }: IBoardState, work
   const lost = [...variables.values()].filter(
     ({ held, only_on_cluster: isOnlyThere }) => isOnlyThere && held.size === 1 && held.has(worker)
   );
-  const begin = trans.__('Restart %1? What runs there begins anew, and what is placed comes back.', worker);
+  const begin = trans.__(
+    'Restart %1? What runs there begins anew, and what is placed comes back.',
+    shortName(worker)
+  );
   return lost.length === 0
     ? begin
     : `${begin} ${trans.__('The notebook has no value of %1, which is there alone.', shortList(trans, lost.map(plainName)))}`;
@@ -210,7 +216,7 @@ export function targetWords(trans: ITranslate, target: Target): string {
     case 'release':
       return trans.__('Release');
     case 'worker':
-      return target.worker;
+      return shortName(target.worker);
     case 'host':
       return target.host;
   }
@@ -233,7 +239,7 @@ export function refusalWords(trans: ITranslate, carried: ICarried, refusal: Refu
       return trans.__(
         'does not fit: %1 to %2, %3 free',
         formatBytes(refusal.nbytes),
-        refusal.where,
+        shortName(refusal.where),
         formatBytes(refusal.free)
       );
   }

@@ -4,6 +4,7 @@ import { type ReactElement, memo, useMemo } from 'react';
 import type { PanelTasks, PanelWorker } from '../protocol';
 import { type Target, targetId } from '../store/gestures';
 import { type IHolding, foremost, memory, sameHoldings } from '../store/holdings';
+import { shortName } from '../store/names';
 import type { IPreview } from '../store/preview';
 import { Chip } from './chip';
 import { colorStyle } from './colorStyle';
@@ -60,10 +61,10 @@ export const WorkerCard = memo(
             data-roving={`worker ${worker.name}`}
             tabIndex={-1}
             aria-haspopup="menu"
-            aria-label={trans.__('Actions for %1', worker.name)}
+            aria-label={trans.__('Actions for %1', shortName(worker.name))}
             onClick={openContextMenu}
           >
-            {worker.name}
+            {shortName(worker.name)}
           </button>
           {hand.carried !== null && isOver && preview?.refusal ? (
             <span className="jp-Moorage-refusal jp-Moorage-ellipsis">
@@ -205,5 +206,5 @@ function statusTitle(trans: ITranslate, { status }: PanelWorker): string {
 }
 
 function workerWords(trans: ITranslate, worker: PanelWorker): string {
-  return trans.__('Worker %1, %2', worker.name, statusWords(trans, worker));
+  return trans.__('Worker %1, %2', shortName(worker.name), statusWords(trans, worker));
 }

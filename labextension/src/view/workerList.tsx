@@ -70,6 +70,14 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
   const rows = useMemo(() => toRows(state.hosts, columns, closed), [state.hosts, columns, closed]);
   const scale = useMemo(() => barScale(state.workers), [state.workers]);
   const parts = useMemo(() => partsShown(state.workers), [state.workers]);
+  const hasLimit = useMemo(
+    () => [...state.workers.values()].some(one => one.memory_limit > 0),
+    [state.workers]
+  );
+  const hasShared = useMemo(
+    () => [...state.variables.values()].some(one => one.shared > 0),
+    [state.variables]
+  );
   const [holders] = useState(() => new Holders());
   const holdingsOf = useMemo(() => holders.of(state.variables), [holders, state.variables]);
   const isVirtual = state.workers.size > MAX_CARDS;
@@ -141,7 +149,12 @@ export const Workers = memo(function Workers(props: IWorkersProps): ReactElement
       {carried !== null ? (
         <Tiles state={state} carried={carried} />
       ) : state.workers.size > 0 ? (
-        <Legend hasPlaced={state.variables.size > 0} parts={parts} />
+        <Legend
+          hasPlaced={state.variables.size > 0}
+          hasShared={hasShared}
+          hasLimit={hasLimit}
+          parts={parts}
+        />
       ) : null}
       <div ref={scroller} className="jp-Moorage-list" {...roving}>
         <ScrolledByDrag>
