@@ -151,6 +151,25 @@ def test_classes_are_the_same_for_cells_arguments_and_results(cluster, modules):
     assert cluster.submit(lambda: isinstance(point, mine.Point), workers=["alice"]).result()
 
 
+def test_values_are_of_the_class_that_tasks_see_from_the_first_one_on(cluster, modules):
+    for number in range(2):
+        mine = modules.load("mine", f"class Point:\n    x = {number}")
+        point = mine.Point()
+        cluster.broadcast(point, name=f"point{number}")
+        seen = everywhere(cluster, lambda point=point, mine=mine: (type(point) is mine.Point, point.x))
+        assert seen == {(True, number)}
+
+
+def test_a_newcomer_knows_the_modules_before_it_is_asked_for_anything(cluster, modules):
+    name = f"{modules.prefix}mine"
+    for number in range(2):
+        mine = modules.load("mine", f"def f(): return {number}")
+        cluster.broadcast(number, name="number")
+        restart_worker(cluster.client, "bob")
+        assert set(cluster.client.run(lambda: __import__(name).f()).values()) == {number}
+    assert mine.f() == 1
+
+
 def test_a_cache_keeps_what_it_has_while_its_module_is_the_same(cluster, modules):
     cached = modules.load(
         "cached", "import functools, os\n@functools.cache\ndef once(): return os.urandom(8)\ndef f(): return once()"

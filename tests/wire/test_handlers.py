@@ -22,7 +22,7 @@ from moorage.scheduler.tasks.library import Library
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers as Naming
-from moorage.wire.code import CodeHandlers, WorkerCodeHandlers
+from moorage.wire.code import CodeHandlers, SeeingHandlers, WorkerCodeHandlers
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
@@ -30,6 +30,7 @@ from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
 from moorage.wire.tally import TallyHandlers
 from moorage.wire.transfers import LogHandlers, NamingHandlers
 from moorage.wire.why import WhyHandlers
+from moorage.worker.code.plugin import CodePlugin
 from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
@@ -45,6 +46,7 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     HostHandlers: (("", Control),),
     CodeHandlers: (("", Library),),
     WorkerCodeHandlers: (("", Library),),
+    SeeingHandlers: (("", CodePlugin),),
     LedgerHandlers: (("", Ledger),),
     TallyHandlers: (("", Counting),),
     WhyHandlers: (("", Causes),),

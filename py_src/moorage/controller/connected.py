@@ -201,7 +201,7 @@ class Connected(Configurable):
 
     @cached_property
     def _submitter(self) -> Submitter:
-        return Submitter(PlacedData(self.placer), self.computations, self.placer.owner)
+        return Submitter(PlacedData(self.placer), self.computations, self._link.code)
 
     # On the event loop of the client
 

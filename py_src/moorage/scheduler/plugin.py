@@ -77,7 +77,12 @@ NAME = "moorage"
 _SWEEP = 2.0  # seconds
 _MEMORY = 1.0  # seconds, between looks at that of the workers
 _ROUNDS = 100  # slices of time
-_ON_WORKERS = ("moorage_images_", "moorage_worker_", "moorage_nanny")  # what the names of our plugins there begin with
+_ON_WORKERS = (
+    "moorage_code_",
+    "moorage_images_",
+    "moorage_worker_",
+    "moorage_nanny",
+)  # what the names of our plugins there begin with
 _ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
 
 
@@ -119,13 +124,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.aftermath = Aftermath(scheduler, self.desired, self._variable, self._tell_left)
         self.turns = Turns()
         self.worker_code = WorkerCode(scheduler)
-        self.library = Library()
+        self.library = Library(scheduler)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
-            self.worker_code.close,
+            self.worker_code.close, self.library.close,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped, followed = self.desired.by_key, self.shared, self.dealer.followed
@@ -392,6 +397,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
             self.turns.unclaim, Causes(self.scheduler, self.restrictions).why, self.transfers.watch,
             self.transfers.named, self.counting.tally, self.worker_code.install_on_workers, self.library.keep,
-            self.library.code,
+            self.library.code, self.library.latest,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -49,14 +49,16 @@ from moorage.worker.unpickling.cell import Cell
 class Submitter:
     """Runs code on one cluster.
 
-    `backend`: the cluster. `computations`: where what runs is kept. `owner`: label of this notebook, for messages.
+    `backend`: the cluster. `computations`: where what runs is kept. `code`: sends the user's modules there.
     """
 
-    def __init__(self, backend: Backend, computations: Computations | None = None, owner: str = "the notebook") -> None:
+    def __init__(
+        self, backend: Backend, computations: Computations | None = None, code: CodeSender | None = None
+    ) -> None:
         self.backend = backend
         self.computations = computations or Computations()
         self.runtime = WorkerRuntime(backend.client)
-        self.code = CodeSender(backend.client, owner)
+        self.code = code or CodeSender(backend.client, "the notebook")
         self._on_each: list[OnEach] = []
 
     def submit(

@@ -20,7 +20,7 @@ import dask
 
 from moorage._dask import graphs
 from moorage._dask.client import connection_of
-from moorage.kernel.code import watching
+from moorage.kernel.code import sending as code
 from moorage.kernel.images import sending
 from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
 from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
@@ -44,11 +44,8 @@ MODULES = (
     "moorage._dask.server",
     "moorage._dask.spilling",
     "moorage._dask.worker",
-    "moorage.code.text",
-    "moorage.worker.code.library",
-    "moorage.worker.code.loading",
-    "moorage.worker.code.version",
     "moorage.worker.holdings",
+    "moorage.worker.taking",
     "moorage.worker.text",
     "moorage.images.altered",
     "moorage.images.arrays",
@@ -88,7 +85,7 @@ class WorkerRuntime:
             connection = connection_of(self.client)
             if self._installed_on is not None and self._installed_on is connection:
                 return
-            plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE, watching.__name__), MODULES)
+            plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE, code.MODULE), MODULES)
             wait_for(self.client, install_on_workers, self.client, plugin)
             wait_for(self.client, sending.Images(self.client).install)
             self.client.subscribe_topic(self.topic, self._deliver)

@@ -12,7 +12,8 @@ notebook          scheduler      all of these together                          
 notebook          scheduler      ``moorage_named``, ``moorage_watch``               `transfers.NamingHandlers`
 notebook          worker         ``moorage_transfers``, by the scheduler            `transfers.LogHandlers`
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
-worker            scheduler      ``moorage_code``                                   `code.WorkerCodeHandlers`
+worker            scheduler      ``moorage_code``, ``moorage_latest``               `code.WorkerCodeHandlers`
+scheduler         worker         ``moorage_see``                                    `code.SeeingHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
 nanny             scheduler      events, `why.ENDED_TOPIC`                          `why.WorkerEnded`

@@ -1,7 +1,8 @@
 """What the notebook, the scheduler and the workers say to each other about the user's modules. Only shapes.
 
-The notebook puts a version of the code on the scheduler, ``moorage_keep``, before it sends a task that needs it;
-a worker that does not have that version asks for it, ``moorage_code``, before it runs the task.
+The notebook puts a version of the code on the scheduler, ``moorage_keep``, before it sends a task or a value that needs
+it. The scheduler tells workers, ``moorage_see``; one that joins asks, ``moorage_latest``. What a worker does not have
+of a version it asks for, ``moorage_code``, before it runs a task of that version.
 """
 
 from __future__ import annotations
@@ -55,15 +56,35 @@ class CodeHandlers(Protocol):
     """What notebooks ask of the scheduler about code."""
 
     async def moorage_keep(
-        self, client: str, version: str, entries: Mapping[str, ModuleEntry], texts: Mapping[str, PackedText]
+        self,
+        client: str,
+        code: CodeVersion,
+        entries: Mapping[str, ModuleEntry],
+        texts: Mapping[str, PackedText],
+        wait: float = 0.0,
     ) -> KeptCode:
-        """Keep a version for workers; `texts`: those that may be new to the scheduler."""
+        """Keep a version, whose serial is not known yet, for workers, and tell them.
+
+        `texts`: those that may be new to the scheduler. `wait`: seconds to wait for workers to have it.
+        """
         ...
 
 
 class WorkerCodeHandlers(Protocol):
     """What workers ask of the scheduler about code."""
 
+    async def moorage_latest(self) -> CodeVersion | None:
+        """Return the version that came last."""
+        ...
+
     async def moorage_code(self, version: str, have: list[str]) -> CodeAnswer:
         """Return a version, with the texts whose digests are not in `have`."""
+        ...
+
+
+class SeeingHandlers(Protocol):
+    """What the scheduler asks of workers about code."""
+
+    async def moorage_see(self, code: CodeVersion) -> None:
+        """Fetch a version, and let imports see it unless a later one is there."""
         ...

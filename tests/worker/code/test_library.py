@@ -55,8 +55,12 @@ class Shelf(Library):
     def get(self, version, name):
         return version.load(self.prefix + name)
 
-    def _ask(self, worker, id_, have):
+    def _ask(self, worker, id_):
+        have = self._texts
         self.asked.append(set(have))
+        return have, self.answer(id_, have)
+
+    def answer(self, id_, have):
         if id_ not in self.known:
             return {"status": "unknown", "entries": {}, "texts": {}}
         manifest = self.known[id_]

@@ -1,12 +1,13 @@
-"""Puts each version of the user's code on the scheduler of a cluster, before the first task that needs it is sent.
+"""Puts each version of the user's code on the scheduler of a cluster, before the first task or value that needs it.
 
-Only texts that the scheduler has not got yet travel, compressed. Workers fetch them from there.
+Only texts that the scheduler has not got yet travel, compressed. Workers fetch them from there. What does that on
+workers goes there as a Dask worker plugin, by value, if the notebook has modules of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-import threading
 import zlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -15,13 +16,31 @@ from moorage._dask.client import connection_of
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
 from moorage.kernel.code import following, watching
+from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers
 from moorage.kernel.waiting import address_of, answer, scheduler_of, wait_for
 from moorage.wire.code import CodeVersion, PackedText
+from moorage.worker.code.plugin import CodePlugin
 
 if TYPE_CHECKING:
     from distributed import Client
 
+MODULES = (
+    "moorage._dask.connecting",
+    "moorage._dask.parts",
+    "moorage._dask.server",
+    "moorage._dask.spilling",
+    "moorage._dask.worker",
+    "moorage.code.text",
+    "moorage.worker.code.library",
+    "moorage.worker.code.loading",
+    "moorage.worker.code.plugin",
+    "moorage.worker.code.version",
+)
+MODULE = f"moorage_code_{hash_of_sources(MODULES)}"
+"""Name of the module that workers have; differs between versions of this code."""
+
 _SPEED = 1  # of zlib
+_PATIENCE = 5.0  # seconds that a value waits for workers to have the code; what they unpickle later has it anyway
 
 
 class CodeSender:
@@ -34,44 +53,72 @@ class CodeSender:
         self._client = client
         self._owner = owner
         self._following = following.of_process()
-        self._lock = threading.Lock()
+        self._sending: asyncio.Lock | None = None
         self._connection: object = None
         self._sent: set[str] = set()  # digests
         self._current = self._version("", 0)
+        self._seen = ""  # the version that workers were waited for to have
 
     def version(self, imports: Iterable[str] = (), say: Callable[[str], None] = print) -> CodeVersion:
         """Return the version that a task needs which is sent now; the scheduler has it.
 
         `imports`: names of modules that its code imports. `say`: takes a line for the user. Raises UnreachableError.
+        Raises VersionError if a worker cannot run what serves modules there.
         """
+        manifest = self._manifest(imports, say)
+        if self._is_sent(manifest):
+            return self._current
+        return wait_for(self._client, self._send, manifest)
+
+    async def before_values(self) -> None:
+        """Have workers know the code as it is now, before values come that may be of classes in it.
+
+        On the event loop of the client. Raises as `version`.
+        """
+        manifest = self._manifest((), lambda line: None)
+        if manifest.id and not (self._seen == manifest.id and self._is_sent(manifest)):
+            await self._send(manifest, _PATIENCE)
+            self._seen = manifest.id
+
+    def _manifest(self, imports: Iterable[str], say: Callable[[str], None]) -> Manifest:
         if address_of(self._client).startswith("inproc"):  # the workers are this process
-            return self._version("", 0)
-        manifest = self._following.manifest(imports, say)
-        if not manifest.id:
-            return self._version("", 0)
-        with self._lock:
+            return Manifest()
+        return self._following.manifest(imports, say)
+
+    def _is_sent(self, manifest: Manifest) -> bool:
+        same = self._current["id"] == manifest.id
+        return same and (not manifest.id or self._connection is connection_of(self._client))
+
+    async def _send(self, manifest: Manifest, wait: float = 0.0) -> CodeVersion:
+        self._sending = self._sending or asyncio.Lock()
+        async with self._sending:
+            if not manifest.id:
+                self._current = self._version("", 0)
+                return self._current
+            if not wait and self._is_sent(manifest):
+                return self._current
             connection = connection_of(self._client)
             if connection is not self._connection:
-                self._connection, self._sent = connection, set()
-                self._current = self._version("", 0)
-            if self._current["id"] != manifest.id:
-                self._current = self._version(manifest.id, self._send(manifest))
+                self._sent = set()
+                side = WorkerSide(MODULE, CodePlugin(MODULE, watching.__name__), MODULES)
+                await install_on_workers(self._client, side)
+            serial = await self._keep(manifest, wait)
+            self._connection = connection
+            self._current = self._version(manifest.id, serial)
             return self._current
 
-    def _send(self, manifest: Manifest) -> int:
+    async def _keep(self, manifest: Manifest, wait: float) -> int:
         texts = {text.digest: text for text in manifest.texts.values() if not text.not_sent}
         lacking = texts.keys() - self._sent
         while True:
-            packed = {digest: _packed(texts[digest]) for digest in lacking}
-            kept = wait_for(
-                self._client,
-                lambda packed=packed: answer(
-                    self._client,
-                    scheduler_of(self._client).moorage_keep(
-                        client=self._client.id, version=manifest.id, entries=manifest.entries(), texts=packed
-                    ),
-                ),
+            keep = scheduler_of(self._client).moorage_keep(
+                client=self._client.id,
+                code=self._version(manifest.id, 0),
+                entries=manifest.entries(),
+                texts={digest: _packed(texts[digest]) for digest in lacking},
+                wait=wait,
             )
+            kept = await answer(self._client, keep, wait)
             if not kept["lacking"]:
                 self._sent |= texts.keys()
                 return kept["serial"]

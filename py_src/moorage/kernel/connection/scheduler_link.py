@@ -20,6 +20,7 @@ from distributed import Future
 
 from moorage._dask import client as boundary
 from moorage.errors import NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.kernel.code.sending import CodeSender
 from moorage.kernel.connection.events import Events
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name
 from moorage.kernel.connection.restoring import Restoring
@@ -73,6 +74,7 @@ class SchedulerLink:
         self.client = client
         self.origins = origins
         self.images = Images(client)
+        self.code = CodeSender(client, owner)
         self.mirror = Mirror()
         self.notices: dict[str, Notice] = {}
         self.events = Events(owner)

@@ -184,6 +184,7 @@ class Placer(Bringing):
     async def _pack(self, value: Any, name: str | None, how: How, *, copy: bool) -> Elements:
         """Take `value`, or a copy of it, apart."""
         writable = how.writable or self._is_writable(name)
+        await self.link.code.before_values()
         elements = await offload(partial(pack, value, name, how.whole, how.hash, copy=copy, writable=writable))
         self.on_values(elements.items)
         checks.check_futures(elements.futures, self.client)

@@ -2,14 +2,26 @@
 
 A text is kept once, however many versions of the code have it, and compressed. Versions that nobody has asked for or
 put here for longest are forgotten first; the latest of each notebook never is.
+
+Workers are told of each version that comes, so that values and plain Dask tasks meet it there; tasks of moorage's name
+the version that they need, and so do not depend on whether a worker has heard.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from moorage.wire.code import CodeAnswer, KeptCode, ModuleEntry, PackedText
+from moorage._dask.server import ask
+from moorage.plan import Address
+from moorage.wire.code import CodeAnswer, CodeVersion, KeptCode, ModuleEntry, PackedText
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
 
 MOST = 64 * 2**20
 """Bytes of compressed texts, beyond which versions are forgotten."""
@@ -21,17 +33,25 @@ class Library:
     `most`: bytes.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, scheduler: Scheduler, most: int = MOST) -> None:
+        self._scheduler = scheduler
         self._most = most
         self._versions: OrderedDict[str, Mapping[str, ModuleEntry]] = OrderedDict()  # the latest used last
         self._texts: dict[str, PackedText] = {}  # by digest
         self._latest: dict[str, str] = {}  # by client
-        self._serial = 0
+        self._last: CodeVersion | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def keep(
-        self, client: str, version: str, entries: Mapping[str, ModuleEntry], texts: Mapping[str, PackedText]
+        self,
+        client: str,
+        code: CodeVersion,
+        entries: Mapping[str, ModuleEntry],
+        texts: Mapping[str, PackedText],
+        wait: float = 0.0,
     ) -> KeptCode:
         """Keep a version, unless texts of it are lacking: then say which."""
+        version = code["id"]
         known = self._texts.keys() | texts.keys()
         lacking = {entry["digest"] for entry in entries.values() if not entry["not_sent"]} - known
         if lacking:
@@ -41,8 +61,20 @@ class Library:
         self._versions.move_to_end(version)
         self._latest[client] = version
         self._forget()
-        self._serial += 1
-        return {"serial": self._serial, "lacking": []}
+        # By the clock: workers may remember what an earlier plugin has counted.
+        serial = max(int(time.time() * 1000), self._last["serial"] + 1 if self._last is not None else 0)
+        self._last = {**code, "serial": serial}
+        telling = [asyncio.create_task(self._tell(address, self._last)) for address in self._scheduler.workers]
+        self._telling.update(telling)
+        for task in telling:
+            task.add_done_callback(self._telling.discard)
+        if wait and telling:
+            await asyncio.wait(telling, timeout=wait)
+        return {"serial": serial, "lacking": []}
+
+    async def latest(self) -> CodeVersion | None:
+        """Return the version that came last."""
+        return self._last
 
     async def code(self, version: str, have: list[str]) -> CodeAnswer:
         """Return a version, and the texts of it that a worker does not have."""
@@ -53,9 +85,18 @@ class Library:
         wanted = {entry["digest"] for entry in entries.values() if not entry["not_sent"]}.difference(have)
         return {"status": "OK", "entries": dict(entries), "texts": {digest: self._texts[digest] for digest in wanted}}
 
+    def close(self) -> None:
+        """Tell nobody any more."""
+        for task in self._telling:
+            task.cancel()
+
     def client_gone(self, client: str) -> None:
         """Take it that the code of a client may be forgotten, in its turn: tasks of it may still run."""
         self._latest.pop(client, None)
+
+    async def _tell(self, address: Address, code: CodeVersion) -> None:
+        with contextlib.suppress(Exception, asyncio.CancelledError):  # gone; stuck; without our code, it asks later
+            await ask(self._scheduler, address).moorage_see(code=code)
 
     def _forget(self) -> None:
         latest = set(self._latest.values())

@@ -7,6 +7,7 @@ unpickling, see the latest version that a task has named. Runs on workers, shipp
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -16,7 +17,7 @@ import time
 import types
 import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -60,10 +61,24 @@ class Library:
             return None
         version = self._versions.get(id_)
         if version is None:
-            version = self._fetch(worker, wanted)
+            version = self._learn(worker, wanted, *self._ask(worker, id_))
         if wanted["serial"] > self._serial:
             self._let_see(version, wanted["serial"])
         return version
+
+    async def catch_up(self, worker: Any, code: CodeVersion) -> None:
+        """Fetch a version, and let imports see it unless a later one is there. On the event loop."""
+        if code["serial"] <= self._serial or not code["id"] or self._is_notebook(code["process"]):
+            return
+        have = self._texts
+        scheduler: WorkerCodeHandlers = scheduler_of(worker)
+        answer = await scheduler.moorage_code(version=code["id"], have=list(have))
+        if answer["status"] == "OK":  # else another has come meanwhile
+            await asyncio.to_thread(self._take, worker, code, have, answer)
+
+    def _take(self, worker: Any, code: CodeVersion, have: Mapping[str, Contents], answer: CodeAnswer) -> None:
+        """Learn a version and let imports see it; in a thread, since code may be running that is being imported."""
+        self._let_see(self._learn(worker, code, have, answer), code["serial"])
 
     # what versions share
 
@@ -104,11 +119,9 @@ class Library:
         ours = getattr(sys.modules.get(self._notebook), "PROCESS", None)
         return ours is not None and f"{ours}-{os.getpid()}" == process
 
-    def _fetch(self, worker: Any, wanted: CodeVersion) -> Version:
-        """Ask the scheduler for a version."""
+    def _learn(self, worker: Any, wanted: CodeVersion, have: Mapping[str, Contents], answer: CodeAnswer) -> Version:
+        """Take a version from the scheduler's answer. `have`: texts that the scheduler was told are here."""
         self.worker_name = str(worker.name)
-        have = self._texts
-        answer = self._ask(worker, wanted["id"], list(have))
         if answer["status"] != "OK":
             raise code_error(
                 f"Worker {worker.name} cannot run version {wanted['id'][:8]} of the modules of {wanted['owner']}: "
@@ -119,7 +132,7 @@ class Library:
         with self.lock:
             if not self._folder:
                 self._folder = os.path.join(worker.local_directory, f"moorage-code-{os.getpid()}")
-            texts = have | {digest: _unpacked(packed) for digest, packed in answer["texts"].items()}
+            texts = {**have} | {digest: _unpacked(packed) for digest, packed in answer["texts"].items()}
             version = self._versions.get(wanted["id"])
             if version is None:
                 digests = {entry["digest"] for entry in answer["entries"].values() if not entry["not_sent"]}
@@ -130,12 +143,14 @@ class Library:
             self._forget()
             return version
 
-    def _ask(self, worker: Any, id_: str, have: list[str]) -> CodeAnswer:
+    def _ask(self, worker: Any, id_: str) -> tuple[Mapping[str, Contents], CodeAnswer]:
+        """Ask the scheduler for a version; in the thread of a task."""
+        have = self._texts
         scheduler: WorkerCodeHandlers = scheduler_of(worker)
         attempt = 0
         while True:
             try:
-                return on_loop(worker, scheduler.moorage_code, version=id_, have=have)
+                return have, on_loop(worker, scheduler.moorage_code, version=id_, have=list(have))
             except OSError:  # the connection broke just then
                 attempt += 1
                 if attempt == ATTEMPTS:

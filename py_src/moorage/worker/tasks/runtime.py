@@ -19,7 +19,7 @@ import types
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
@@ -27,10 +27,10 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from moorage._dask.parts import rely_on
 from moorage._dask.server import every
 from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
+from moorage.wire.code import CodeVersion
 from moorage.wire.scheduler import Turn, WorkerHandlers
 from moorage.wire.tasks import OUTPUT_TOPIC, BatchOptions, CallOptions, Outcome
-from moorage.worker.code.library import Library
-from moorage.worker.code.version import Version
+from moorage.worker.taking import taken
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
 from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_frames
@@ -41,6 +41,10 @@ from moorage.worker.text import carried
 from moorage.worker.unpickling.cell import Cell
 from moorage.worker.unpickling.code import keep_file_names, ours
 from moorage.worker.unpickling.references import loads
+
+if TYPE_CHECKING:
+    from moorage.worker.code.library import Library
+    from moorage.worker.code.version import Version
 
 TICK = 0.1
 """Seconds between looks at what tasks have printed."""
@@ -53,9 +57,9 @@ PATIENCE = 1.0
 class Runtime:
     """What all tasks in this process share: routers of output, and programs that are loaded already."""
 
-    def __init__(self, images: str, notebook: str) -> None:
+    def __init__(self, images: str, code: str) -> None:
         self.ours = ours()
-        self.library = Library(notebook)
+        self._code = code
         self._images = images
         self.sinks = Sinks()
         self.display = Display(self.sinks)
@@ -76,7 +80,7 @@ class Runtime:
             try:
                 if options["once"]:
                     claim(worker, options, "")
-                code = self.library.version(worker, options["code"])
+                code = self.version(worker, options["code"])
                 function, args, kwargs = loads(payload, values, self.ours, self.images, code=code)
                 see(code, function)
                 with leases_of(options["limits"], worker, key):
@@ -92,6 +96,13 @@ class Runtime:
         with contextlib.suppress(Exception):  # some errors take no notes
             error.add_note(f"(raised on worker {worker.name})")
         raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
+
+    def version(self, worker: Any, wanted: CodeVersion) -> Version | None:
+        """Return the user's modules that a task needs. Raises CodeError if they cannot be had."""
+        if not wanted["id"]:
+            return None
+        library: Library = taken(self._code, "library")
+        return library.version(worker, wanted)
 
     def batch(self, program: bytes, items: bytes, options: BatchOptions, *values: Any) -> Mapping[str, Any]:
         """Run ``program`` for each of ``items``; return their `Outcome`."""
@@ -120,7 +131,7 @@ class Runtime:
             try:
                 if options["once"]:
                     claim(worker, options, options["batch"].partition(".")[0])
-                code = self.library.version(worker, options["code"])
+                code = self.version(worker, options["code"])
                 loaded = self.program(program, options["hash"], values[:shared], code)
                 loaded.fresh()
                 elements = loads(items, values[shared:], self.ours, self.images, code=code)
@@ -177,16 +188,16 @@ class Runtime:
 class RuntimePlugin(WorkerPlugin):
     """Puts a `Runtime` into a worker process, as module `name`, before the worker takes its first task.
 
-    `name`: name of the module and of the plugin. `images`: name of the module that knows images. `notebook`: name of
-    the one by which the notebook's own process is known.
+    `name`: name of the module and of the plugin. `images`, `code`: names of the modules that know images, and the
+    user's modules.
     """
 
     idempotent = True
 
-    def __init__(self, name: str, images: str, notebook: str = "") -> None:
+    def __init__(self, name: str, images: str, code: str = "") -> None:
         self.name = name
         self._images = images
-        self._notebook = notebook
+        self._code = code
         self._undo: list[Callable[[], Any]] = []
 
     def setup(self, worker: Any) -> None:
@@ -194,7 +205,7 @@ class RuntimePlugin(WorkerPlugin):
         rely_on(PARTS, *objects_of(worker))
         module = sys.modules.get(self.name)
         if module is None:
-            runtime = Runtime(self._images, self._notebook)
+            runtime = Runtime(self._images, self._code)
             module = types.ModuleType(self.name, "What moorage runs on this worker.")
             module.runtime = runtime  # type: ignore[attr-defined]
             module.call, module.batch = runtime.call, runtime.batch  # type: ignore[attr-defined]
@@ -202,7 +213,6 @@ class RuntimePlugin(WorkerPlugin):
             module.users = set()  # type: ignore[attr-defined]
             sys.modules[self.name] = module
             runtime.forget_file_names = keep_file_names()
-            runtime.library.open()
             if os.environ.get("MPLBACKEND", "").startswith("module:"):
                 os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
         module.users.add(worker.address)
@@ -227,7 +237,6 @@ class RuntimePlugin(WorkerPlugin):
             return
         del sys.modules[self.name]
         module.runtime.forget_file_names()
-        module.runtime.library.close()
 
 
 def see(code: Version | None, function: Any) -> Any:

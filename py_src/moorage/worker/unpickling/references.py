@@ -24,12 +24,14 @@ import functools
 import io
 import pickle
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moorage.images.carrier import Table
-from moorage.worker.code.version import Version
 from moorage.worker.unpickling.classes import set_afresh
 from moorage.worker.unpickling.code import make_function
+
+if TYPE_CHECKING:
+    from moorage.worker.code.version import Version
 
 
 def loads(

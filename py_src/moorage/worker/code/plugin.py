@@ -1,0 +1,76 @@
+"""Puts the library of the user's modules into a worker process, before the worker takes its first task or value."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from moorage._dask.parts import rely_on
+from moorage._dask.server import answer
+from moorage._dask.worker import PARTS, objects_of, scheduler_of
+from moorage.wire.code import CodeVersion, WorkerCodeHandlers
+from moorage.worker.code.library import Library
+
+PATIENCE = 5.0
+"""Seconds that a worker which joins waits for the latest version; tasks of moorage's ask for theirs again."""
+
+
+class CodePlugin(WorkerPlugin):
+    """Puts a `Library` into a worker process, as module `name`.
+
+    `name`: name of the module and of the plugin. `notebook`: name of the module by which the notebook's own process is
+    known.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str, notebook: str = "") -> None:
+        self.name = name
+        self._notebook = notebook
+        self._undo: list[Callable[[], Any]] = []
+
+    async def setup(self, worker: Any) -> None:
+        """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
+        rely_on(PARTS, *objects_of(worker))
+        module = sys.modules.get(self.name)
+        if module is None:
+            module = types.ModuleType(self.name, "The user's modules that moorage has brought to this process.")
+            module.library = Library(self._notebook)  # type: ignore[attr-defined]
+            module.users = set()  # type: ignore[attr-defined]
+            module.library.open()
+            sys.modules[self.name] = module
+        module.users.add(worker.address)
+        library: Library = module.library
+
+        self._worker, self._library = worker, library
+        self._undo = [answer(worker, moorage_see=self.see)]
+        scheduler: WorkerCodeHandlers = scheduler_of(worker)
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                if (latest := await scheduler.moorage_latest()) is not None:
+                    await library.catch_up(worker, latest)
+
+    async def see(self, code: CodeVersion) -> None:
+        """Let imports see a version; asked by the scheduler."""
+        await self._library.catch_up(self._worker, code)
+
+    def teardown(self, worker: Any) -> None:
+        """Called by Dask when the plugin is removed, and when the worker closes."""
+        if not self._undo:
+            return  # it was not set up: the worker lacks what is relied on
+        for undo in self._undo:
+            undo()
+        self._undo = []
+        module = sys.modules.get(self.name)
+        if module is None:
+            return
+        module.users.discard(worker.address)
+        if not module.users:
+            del sys.modules[self.name]
+            module.library.close()
