@@ -69,3 +69,13 @@ def test_without_autoreload_the_user_is_told(notebook, mine):
     assert shell.value("r.result()") == 1
     shell.run(f"import importlib; importlib.reload({name})")
     assert shell.value(f"%%submit\n{name}.f()") == 2
+
+
+def test_sync_shows_modules_by_worker_and_workers_can_be_restarted(notebook, mine):
+    shell, (name, write) = notebook, mine
+    write("def f(): return 1")
+    shell.run(f"import {name}")
+    assert f"{name}: same on all 2 workers" in shell.run("%cluster sync")
+    shell.fail("%cluster sync nothing_of_the_kind")
+    shell.run("%cluster restart-workers alice")
+    assert f"{name}: same on all 2 workers" in shell.run("%cluster sync")

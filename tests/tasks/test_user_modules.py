@@ -10,7 +10,7 @@ import time
 import pytest
 
 import moorage
-from moorage.errors import CodeError
+from moorage.errors import CodeError, InputError, UnknownWorkerError
 from moorage.kernel.code import following
 from tests.helpers import eventually, restart_worker
 
@@ -195,6 +195,62 @@ def test_data_beside_a_package_comes_along(cluster, modules):
     assert cluster.submit(read.f).result() == ("1,2", "1,2")
 
 
+def test_sync_says_what_each_worker_has(cluster, modules):
+    name = f"{modules.prefix}mine"
+    modules.load("mine", "def f(): return 1")
+    state = cluster.sync()
+    assert state.modules[name] == {"alice": "same", "bob": "same"}
+    assert f"{name}: same on all 2 workers" in repr(state)
+    assert set(cluster.client.run(lambda: __import__(name).f()).values()) == {1}
+
+
+def test_an_installed_package_follows_if_it_is_named(cluster, modules):
+    site = modules.folder / "site-packages"
+    site.mkdir()
+    package = f"{modules.prefix}installed"
+    (site / f"{package}.py").write_text("def f(): return 1")
+    sys.path.insert(0, str(site))
+    try:
+        installed = importlib.import_module(package)
+        assert package not in cluster.sync().modules
+        assert cluster.sync(package).modules[package] == {"alice": "same", "bob": "same"}
+        assert cluster.submit(installed.f).result() == 1
+        (site / f"{package}.py").write_text("def f(): return 2")
+        importlib.reload(installed)
+        assert cluster.submit(installed.f).result() == 2
+    finally:
+        sys.path.remove(str(site))
+
+
+@pytest.mark.parametrize("name", ["nothing_of_the_kind", "numpy", "distributed", "os", "moorage"])
+def test_what_cannot_follow_by_name_is_refused(cluster, name):
+    with pytest.raises(InputError, match=name):
+        cluster.sync(name)
+
+
+def test_variables_of_the_environment_go_to_workers_and_to_newcomers(cluster, monkeypatch):
+    monkeypatch.setenv("MOORAGE_TEST_TOKEN", "abc")
+    cluster.sync(env=["MOORAGE_TEST_TOKEN"])
+    restart_worker(cluster.client, "bob")
+    assert set(cluster.client.run(os.getenv, "MOORAGE_TEST_TOKEN").values()) == {"abc"}
+    with pytest.raises(InputError, match="MOORAGE_NO_SUCH"):
+        cluster.sync(env=["MOORAGE_NO_SUCH"])
+
+
+def test_workers_restart_one_by_one_and_what_is_placed_stays(cluster, data):
+    cluster.broadcast(data, name="data")
+    cluster.pin("small", workers=["alice"], value=[1, 2])
+    before = cluster.client.run(os.getpid)
+    told = []
+    cluster.restart_workers(on_progress=lambda n, of: told.append((n, of)))
+    assert told == [(1, 2), (2, 2)]
+    assert set(cluster.client.run(os.getpid).values()).isdisjoint(before.values())
+    states = cluster.placement()
+    assert (states["data"].holders, states["small"].holders) == (["alice", "bob"], ["alice"])
+    with pytest.raises(UnknownWorkerError):
+        cluster.restart_workers(["carol"])
+
+
 def test_a_module_that_cannot_follow_says_so_before_it_runs(cluster, modules):
     import dask
 
@@ -205,6 +261,11 @@ def test_a_module_that_cannot_follow_says_so_before_it_runs(cluster, modules):
             cluster.submit(mine.f, workers=["alice"]).result()
     assert "alice" in str(raised.value)
     assert f"{modules.prefix}mine" in str(raised.value)
+
+
+def test_modules_see_what_tasks_have_among_the_built_in_functions(cluster, modules):
+    mine = modules.load("mine", "def f(): return callable(display), len([print])")
+    assert cluster.submit(mine.f).result() == (True, 1)
 
 
 def test_an_error_in_the_users_module_shows_its_line(cluster, modules):

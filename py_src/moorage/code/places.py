@@ -22,10 +22,18 @@ class Places:
     `pythons`: folders of Python itself. By default those of this interpreter.
     """
 
+    named: set[str]
+    """Top-level packages that follow although they are installed."""
+
     def __init__(self, pythons: Iterable[str] | None = None) -> None:
         folders = _folders_of_python() if pythons is None else pythons
         both = {folder for given in folders for folder in (os.path.abspath(given), os.path.realpath(given))}
+        self.named = set()
         self._pythons = tuple(folder.rstrip(os.sep) + os.sep for folder in both)
+
+    def is_users(self, name: str, path: str) -> bool:
+        """Whether a module, by its name and its file's full path, is the user's, or was named by the user."""
+        return may_be_users(name) and (name.partition(".")[0] in self.named or self.are_users(path))
 
     def are_users(self, path: str) -> bool:
         """Whether a file, by its full path, is the user's."""

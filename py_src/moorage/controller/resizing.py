@@ -104,6 +104,42 @@ class Resizing(Connected):
         await self._size.command("adapt", minimum=minimum, maximum=maximum, **options)
         return Adapting(self.adapt, minimum, maximum)
 
+    def restart_workers(
+        self,
+        workers: Sequence[str] | None = None,
+        *,
+        timeout: str | float | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Restart the processes of workers, one after another: what is placed stays or comes back.
+
+        Results of tasks that only that worker has are computed again, as when it dies.
+
+        Parameters
+        ----------
+        workers : sequence of str, optional
+            Names. Default: all.
+        timeout : str or float, optional
+            Seconds for each to come back. Default: the setting ``moorage.start-timeout``.
+        on_progress : callable, optional
+            Called with the number of workers that are back and the number to be restarted.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Raises
+        ------
+        UnknownWorkerError
+            Nothing was restarted.
+        ClusterError
+            If a worker has no nanny, which would start it again.
+        WaitTimeoutError
+            If a worker does not come back in time.
+        """
+        limit = config.seconds("start-timeout", timeout)
+        settle = config.seconds("wait-timeout", self.wait_timeout)
+        return self._run(lambda: self._size.restart(workers, limit, settle, on_progress), asynchronous)
+
     def keep(self, on: bool = True, asynchronous: bool | None = None) -> Any:
         """Let the cluster outlive this notebook, or no longer."""
         return self._run(lambda: self._size.command("keep", keep=on), asynchronous)

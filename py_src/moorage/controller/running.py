@@ -212,6 +212,39 @@ class Running(Connected):
         verb = self.client.persist
         return on_workers(self.client, verb, collections, workers, allow_other_workers, self._resolve, options)
 
+    def sync(self, *modules: str, env: Iterable[str] = (), asynchronous: bool | None = None) -> Any:
+        """Have the workers know the notebook's own modules as they are now, and return which version each has.
+
+        Tasks bring their modules along by themselves; this is to look, to follow what is installed, and for plain Dask.
+
+        Parameters
+        ----------
+        *modules : str
+            Packages or modules that follow from now on although they are installed by pip: as this process has imported
+            them.
+        env : iterable of str
+            Environment variables of this process that the workers get too, and those that join later.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Returns
+        -------
+        CodeState
+            With ``modules``: by name, for each worker "same", "older" or "missing".
+
+        Raises
+        ------
+        InputError
+            If a module is not imported here, or a variable is not set. Nothing was sent.
+
+        Examples
+        --------
+        >>> cluster.sync()  # doctest: +SKIP
+        heights: same on all 4 workers
+        """
+        link, variables = self._link, list(env)
+        return self._run(lambda: link.code.sync(modules, variables, link.mirror.snapshot()[1]), asynchronous)
+
     def memory(self, most: int = 1000, asynchronous: bool | None = None) -> Any:
         """Return what fills the workers' memory, by name: what is placed, collections, futures, results, datasets.
 

@@ -5,15 +5,16 @@ Who carries a change out is ``scaling.py``; the verbs are in ``resizing.py``.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from distributed import Client
 from distributed.deploy.cluster import Cluster
 
 from moorage.controller.scaling import FixedScaling, InProcessScaling, RemoteScaling, Scaling, is_own
-from moorage.errors import WaitTimeoutError
+from moorage.errors import ClusterError, UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
 from moorage.kernel.waiting import answer
 from moorage.wire.host import TOPIC as HOST_TOPIC
@@ -104,6 +105,39 @@ class Size:
                 await self._link.next_change(left)
 
         await self._telling(on_progress, wait())
+
+    async def restart(
+        self, names: Sequence[str] | None, timeout: float, settle: float, on_progress: OnProgress | None
+    ) -> None:
+        """Restart workers, or all of them, one after another; wait `settle` seconds for what each is to have again.
+
+        `timeout`: seconds for each to come back. Raises UnknownWorkerError, and nothing was restarted; ClusterError if
+        one has no nanny; WaitTimeoutError.
+        """
+        there = {info.name: info.address for info in await self._link.workers()}
+        chosen = list(there) if names is None else list(names)
+        for name in chosen:
+            if name not in there:
+                raise UnknownWorkerError(name, there)
+        for number, name in enumerate(chosen, 1):
+            await self._restart(name, there[name], timeout)
+            await self._link.refresh()
+            await self._link.settled(self._link.mirror.variables, settle)
+            if on_progress is not None:
+                on_progress(number, len(chosen))
+
+    async def _restart(self, name: str, address: str, timeout: float) -> None:
+        try:
+            restarting = self._client.restart_workers([address], timeout=timeout)
+            await asyncio.wait_for(restarting, 2 * timeout)
+        except ValueError:
+            raise ClusterError(
+                f"{name} cannot be restarted: no nanny watches over it.", "Restart it where it was started."
+            ) from None
+        except TimeoutError:
+            raise WaitTimeoutError(
+                f"{name} is not back within {timeout:g} s.", f"%why {name} says what has become of it."
+            ) from None
 
     def close(self) -> None:
         """Stop deciding on the size."""

@@ -13,7 +13,7 @@ notebook          scheduler      ``moorage_named``, ``moorage_watch``           
 notebook          worker         ``moorage_transfers``, by the scheduler            `transfers.LogHandlers`
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
 worker            scheduler      ``moorage_code``, ``moorage_latest``               `code.WorkerCodeHandlers`
-scheduler         worker         ``moorage_see``                                    `code.SeeingHandlers`
+scheduler         worker         ``moorage_see``, ``moorage_modules``               `code.SeeingHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
 nanny             scheduler      events, `why.ENDED_TOPIC`                          `why.WorkerEnded`

@@ -83,8 +83,12 @@ class WorkerCodeHandlers(Protocol):
 
 
 class SeeingHandlers(Protocol):
-    """What the scheduler asks of workers about code."""
+    """What the scheduler asks of workers about code, and, through it, the notebook."""
 
     async def moorage_see(self, code: CodeVersion) -> None:
         """Fetch a version, and let imports see it unless a later one is there."""
+        ...
+
+    async def moorage_modules(self) -> dict[str, str]:
+        """Return the deep digests of the modules that imports see there, by name."""
         ...

@@ -44,6 +44,8 @@ class ClusterArguments(Arguments):
     minimum: int | None
     maximum: int | None
     off: bool
+    modules: list[str] | None
+    env: list[str] | None
     force: bool
     timeout: float | None
 
@@ -100,6 +102,8 @@ _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, 
   %cluster adapt MIN MAX          follow the load; --off stops that
   %cluster keep                   let it outlive this kernel; --off undoes that
   %cluster leave                  disconnect from a cluster that goes on: a kept one, or one that was attached
+  %cluster sync [NAME...]         which version of your modules each worker has; NAME: an installed package follows, too
+  %cluster restart-workers [W...] one after another; placed data stays
   %cluster stop
 
 Every action takes -h."""
@@ -170,9 +174,22 @@ def _cluster_actions() -> dict[str, Parser]:
     keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
     keep.add_argument("--off", action="store_true", help="end it with this kernel again")
 
+    sync = Parser("%cluster sync", description="Show which version of your own modules each worker has.")
+    sync.add_argument(
+        "modules", nargs="*", type=text, metavar="NAME", help="have this installed package follow the notebook, too"
+    )
+    sync.add_argument(
+        "--env", nargs="+", type=text, metavar="VARIABLE", help="variables of the environment to take along"
+    )
+
+    restart = Parser(
+        "%cluster restart-workers", description="Restart workers one after another; what is placed stays or comes back."
+    )
+    restart.add_argument("modules", nargs="*", type=text, metavar="WORKER", help="by default all")
+
     leave = Parser("%cluster leave", description="Disconnect from a cluster that goes on without this notebook.")
     stop = Parser("%cluster stop", description="Stop the cluster and discard what is placed on it.")
-    for parser in (start, attach, scale):
+    for parser in (start, attach, scale, restart):
         add_timeout(parser)
     return {
         "start": start,
@@ -180,6 +197,8 @@ def _cluster_actions() -> dict[str, Parser]:
         "scale": scale,
         "adapt": adapt,
         "keep": keep,
+        "sync": sync,
+        "restart-workers": restart,
         "leave": leave,
         "stop": stop,
     }

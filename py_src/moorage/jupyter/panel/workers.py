@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moorage.controller.cluster import ClusterController
-from moorage.errors import ClusterError, UnknownWorkerError, WaitTimeoutError
+from moorage.errors import UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.waiting import wait_for
 from moorage.kernel.why.answer import Why
 
@@ -33,14 +33,4 @@ def log_of(controller: ClusterController, worker: str) -> Why:
 
 def restart(controller: ClusterController, worker: str) -> None:
     """Have a worker's nanny begin its process anew, and wait until it is there again."""
-    client, address = controller.client, address_of(controller, worker)
-    try:
-        wait_for(client, client.restart_workers, [address], timeout=_RESTARTING, within=2 * _RESTARTING)
-    except ValueError:
-        raise ClusterError(
-            f"{worker} cannot be restarted: no nanny watches over it.", "Restart it where it was started."
-        ) from None
-    except TimeoutError:
-        raise WaitTimeoutError(
-            f"{worker} is not back within {_RESTARTING:g} s.", f"%why {worker} says what has become of it."
-        ) from None
+    controller.restart_workers([worker], timeout=_RESTARTING)

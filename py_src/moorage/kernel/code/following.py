@@ -25,10 +25,13 @@ from moorage import config
 from moorage.code.manifest import Manifest
 from moorage.code.places import Places, may_be_users, why_not_by_file, why_not_by_name
 from moorage.code.text import Text, ancestors
+from moorage.errors import InputError
 from moorage.kernel.code.beside import Beside
 from moorage.kernel.code.watching import Look, Watch, look_at
 
 _LOADERS = (SourceFileLoader, ExtensionFileLoader, SourcelessFileLoader)
+
+_OTHERS = frozenset(("cloudpickle", "click", "dask", "distributed", "tblib", "tornado", "zict"))
 
 Reloader: TypeAlias = Callable[[str, str], str | None]
 """Given name and file of a module: the text that it has come to run otherwise than by a reload, if it has."""
@@ -75,6 +78,23 @@ class Following:
                 self._manifest = Manifest(known.text for known in [*self._reached.values(), *self._ran.values()])
             return self._manifest
 
+    def follow(self, names: Iterable[str]) -> None:
+        """Follow packages from now on that are installed. Raises InputError if one is not imported here."""
+        roots = {name.partition(".")[0] for name in names}
+        for root in sorted(roots):
+            if (why := why_not_by_name(root)) or not may_be_users(root):
+                raise InputError(f"{root} cannot follow to workers: {why or 'moorage sends itself'}.", "")
+            if root not in sys.modules:
+                raise InputError(f"{root} is not imported here.", f"Import it first: import {root}")
+            if root in _OTHERS or any(map(_is_compiled, _modules_of(root))):
+                raise InputError(
+                    f"{root} cannot follow to workers: it has compiled modules, or Dask itself uses it there.",
+                    "Install it where the workers run.",
+                )
+        with self._lock:
+            self._places.named |= roots
+            self._looked = {name for name in self._looked if name.partition(".")[0] not in roots}
+
     # what has run
 
     def _look_at_modules(self, say: Callable[[str], None]) -> bool:
@@ -106,13 +126,13 @@ class Following:
     def _known(self, name: str, module: types.ModuleType) -> _Known | None:
         """Return a module with its text, if it is the user's."""
         spec = getattr(module, "__spec__", None)
-        if spec is None or not may_be_users(name):
+        if spec is None:
             return None
         file = getattr(module, "__file__", None)
         if not isinstance(file, str):
             return self._namespace(name, module)
         path = os.path.abspath(file)
-        if type(spec.loader) not in _LOADERS or not self._places.are_users(path):
+        if type(spec.loader) not in _LOADERS or not self._places.is_users(name, path):
             return None
         ran = self._watch.ran(name)
         if ran is not None and ran.module is module:
@@ -127,7 +147,7 @@ class Following:
 
     def _namespace(self, name: str, module: types.ModuleType) -> _Known | None:
         folders = [os.path.abspath(folder) for folder in getattr(module, "__path__", ()) if isinstance(folder, str)]
-        if not any(self._places.are_users(os.path.join(folder, "_")) for folder in folders):
+        if not any(self._places.is_users(name, os.path.join(folder, "_")) for folder in folders):
             return None
         return _Known(Text(name, "", package=True, not_sent=why_not_by_name(name)), (0, 0), module)
 
@@ -220,6 +240,14 @@ class Following:
                 if look_at(path) != (0, 0):
                     return self._read(name, path, package)
         return None
+
+
+def _modules_of(root: str) -> list[types.ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if name == root or name.startswith(f"{root}.")]
+
+
+def _is_compiled(module: types.ModuleType) -> bool:
+    return isinstance(getattr(getattr(module, "__spec__", None), "loader", None), ExtensionFileLoader)
 
 
 def _digest_of_file(path: str) -> str:

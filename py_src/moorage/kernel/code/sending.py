@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from moorage._dask.client import connection_of
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
+from moorage.errors import InputError
 from moorage.kernel.code import following, watching
-from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers
-from moorage.kernel.waiting import address_of, answer, scheduler_of, wait_for
+from moorage.kernel.code.state import CodeState, state_of
+from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
+from moorage.kernel.waiting import address_of, answer, ask_workers, dask_scheduler_of, scheduler_of, wait_for
 from moorage.wire.code import CodeVersion, PackedText
+from moorage.wire.scheduler import WorkerDict
+from moorage.worker.code.environment import EnvironmentPlugin
 from moorage.worker.code.plugin import CodePlugin
 
 if TYPE_CHECKING:
@@ -57,6 +61,7 @@ class CodeSender:
         self._connection: object = None
         self._sent: set[str] = set()  # digests
         self._current = self._version("", 0)
+        self._env: dict[str, str] = {}  # what workers were given of it
         self._seen = ""  # the version that workers were waited for to have
 
     def version(self, imports: Iterable[str] = (), say: Callable[[str], None] = print) -> CodeVersion:
@@ -79,6 +84,30 @@ class CodeSender:
         if manifest.id and not (self._seen == manifest.id and self._is_sent(manifest)):
             await self._send(manifest, _PATIENCE)
             self._seen = manifest.id
+
+    async def sync(self, modules: Iterable[str], env: Sequence[str], workers: Mapping[str, WorkerDict]) -> CodeState:
+        """Have workers know the code as it is now; return which version each of `workers` has.
+
+        `modules`: installed packages that follow from now on. `env`: environment variables that workers get. Raises
+        InputError; nothing was sent.
+        """
+        if missing := [name for name in env if name not in os.environ]:
+            raise InputError(f"{missing[0]} is not set in this process.", "Set it first: %env NAME=value")
+        self._following.follow(modules)
+        if env:
+            self._env |= {name: os.environ[name] for name in env}
+            plugin = pickled_by_value(EnvironmentPlugin(self._env), (EnvironmentPlugin.__module__,))
+            name = f"moorage_code_environment_{self._client.id}"
+            register = dask_scheduler_of(self._client).register_worker_plugin
+            await answer(self._client, register(plugin=plugin, name=name, idempotent=False))
+        manifest = self._manifest((), lambda line: None)
+        if not manifest.id:
+            return state_of(manifest, {})
+        await self._send(manifest, _PATIENCE)
+        names = {worker["address"]: name for name, worker in workers.items()}
+        asking = ask_workers(self._client, {"op": "moorage_modules"}, names)
+        told = await answer(self._client, asking)
+        return state_of(manifest, {names[address]: there for address, there in told.items() if isinstance(there, dict)})
 
     def _manifest(self, imports: Iterable[str], say: Callable[[str], None]) -> Manifest:
         if address_of(self._client).startswith("inproc"):  # the workers are this process

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 
-from moorage.code.places import Places, may_be_users
+from moorage.code.places import Places
 
 PROCESS = uuid.uuid4().hex
 """Name of this process for its workers: one that has the same is this process itself, or was forked from it."""
@@ -57,8 +57,7 @@ class Watch:
             if (
                 type(loader) is SourceFileLoader
                 and isinstance(module, types.ModuleType)
-                and may_be_users(fullname)
-                and self._places.are_users(loader.path)
+                and self._places.is_users(fullname, os.path.abspath(loader.path))
             ):
                 return self._compiled(loader, fullname, module)
             return original(loader, fullname)

@@ -49,7 +49,7 @@ class CodePlugin(WorkerPlugin):
         library: Library = module.library
 
         self._worker, self._library = worker, library
-        self._undo = [answer(worker, moorage_see=self.see)]
+        self._undo = [answer(worker, moorage_see=self.see, moorage_modules=self.modules)]
         scheduler: WorkerCodeHandlers = scheduler_of(worker)
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
@@ -59,6 +59,11 @@ class CodePlugin(WorkerPlugin):
     async def see(self, code: CodeVersion) -> None:
         """Let imports see a version; asked by the scheduler."""
         await self._library.catch_up(self._worker, code)
+
+    async def modules(self) -> dict[str, str]:
+        """Return the deep digests of the modules that imports see here, by name."""
+        current = self._library.current
+        return {name: entry["deep"] for name, entry in current.entries.items()} if current is not None else {}
 
     def teardown(self, worker: Any) -> None:
         """Called by Dask when the plugin is removed, and when the worker closes."""

@@ -68,6 +68,11 @@ class Version:
         self._ready: set[str] = set()  # those that have run to their end
         self._shelf = shelf
 
+    def see_builtins(self) -> None:
+        """See what was added to the built-in functions of the process, as `display` is while tasks run."""
+        for name in vars(builtins).keys() - self.builtins.keys():
+            self.builtins[name] = vars(builtins)[name]
+
     def find(self, module: str, name: str) -> Any:
         """Return what a pickle refers to by these names; `module` is one of `entries`."""
         return attrgetter(name)(self.load(module))

@@ -102,7 +102,10 @@ class Runtime:
         if not wanted["id"]:
             return None
         library: Library = taken(self._code, "library")
-        return library.version(worker, wanted)
+        version = library.version(worker, wanted)
+        if version is not None:
+            version.see_builtins()
+        return version
 
     def batch(self, program: bytes, items: bytes, options: BatchOptions, *values: Any) -> Mapping[str, Any]:
         """Run ``program`` for each of ``items``; return their `Outcome`."""
