@@ -130,7 +130,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
-            self.worker_code.close, self.library.close,
+            self.worker_code.close, self.library.begin(),
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped, followed = self.desired.by_key, self.shared, self.dealer.followed
@@ -311,11 +311,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """Note a client that has left."""
         self.journal.unsubscribe(client)
-        self.origins.client_gone(client)
+        for part in (self.origins, self.turns, self.library, self.memory):
+            part.client_gone(client)
         self.strays.broken_off(client)
-        self.turns.client_gone(client)
-        self.library.client_gone(client)
-        self.memory.client_gone(client)
 
     def transition(self, key: Key, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Note what happens to placed keys; called for every transition of every key."""
@@ -396,7 +394,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
             self.turns.unclaim, Causes(self.scheduler, self.restrictions).why, self.transfers.watch,
-            self.transfers.named, self.counting.tally, self.worker_code.install_on_workers, self.library.keep,
-            self.library.code, self.library.latest,
+            self.transfers.named, self.counting.tally, self.worker_code.install_on_workers,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

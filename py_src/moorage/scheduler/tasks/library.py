@@ -13,10 +13,10 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from moorage._dask.server import ask
+from moorage._dask.server import answer, ask
 from moorage.plan import Address
 from moorage.wire.code import CodeAnswer, CodeVersion, KeptCode, ModuleEntry, PackedText
 
@@ -85,10 +85,16 @@ class Library:
         wanted = {entry["digest"] for entry in entries.values() if not entry["not_sent"]}.difference(have)
         return {"status": "OK", "entries": dict(entries), "texts": {digest: self._texts[digest] for digest in wanted}}
 
-    def close(self) -> None:
-        """Tell nobody any more."""
-        for task in self._telling:
-            task.cancel()
+    def begin(self) -> Callable[[], None]:
+        """Begin to answer; return what ends that."""
+        forget = answer(self._scheduler, moorage_keep=self.keep, moorage_code=self.code, moorage_latest=self.latest)
+
+        def end() -> None:
+            forget()
+            for task in self._telling:
+                task.cancel()
+
+        return end
 
     def client_gone(self, client: str) -> None:
         """Take it that the code of a client may be forgotten, in its turn: tasks of it may still run."""
