@@ -291,6 +291,27 @@ def test_what_is_spilled_says_what_fills_the_worker(leaving, names):
     assert leaving.why("dan").state in ("spilled", "paused", "short of memory")
 
 
+def test_a_copy_from_a_worker_that_is_stopped_takes_long_and_names_it(leaving):
+    leaving.pin("block", workers=["carol"], value=np.arange(100_000))
+    pid = leaving.client.run(os.getpid, workers=[address(leaving, "carol")])[address(leaving, "carol")]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        leaving.pin("block", workers=["dan"])
+        found = says(
+            leaving, "block", "moving", "carol has been sending 781.25 kiB to dan", "restart_workers(['carol'])"
+        )
+        assert "carol has said nothing for" in found.cause
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    says(leaving, "block", "held")
+    leaving.release("block")
+
+
+def test_a_restart_that_somebody_asked_for_is_not_a_death(leaving):
+    leaving.client.restart_workers(["carol"])
+    assert says(leaving, "carol", "running", "it was told to restart").well
+
+
 @pytest.fixture
 def one_try(leaving):
     """Have a task fail with the first worker that ends under it."""

@@ -80,6 +80,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.placement.reconcile",
     "moorage.scheduler.placement.dealer",
     "moorage.scheduler.placement.spreads",
+    "moorage.scheduler.placement.under_way",
     "moorage.scheduler.placement.tally",
     "moorage.scheduler.plugin",
     "moorage.scheduler.recovery.aftermath",

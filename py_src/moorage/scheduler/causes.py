@@ -14,6 +14,7 @@ from distributed.core import Status
 from moorage._dask.scheduler.events import TOO_MUCH_MEMORY, departures, told_of
 from moorage._dask.scheduler.task_states import has_killed
 from moorage.plan import Key
+from moorage.scheduler.placement.under_way import slowest_copy
 from moorage.scheduler.recovery.restorer import is_value
 from moorage.wire.why import ENDED_TOPIC, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
+    from moorage.scheduler.placement.reconcile import Reconciler
     from moorage.scheduler.tasks.restrictions import Restrictions
 
 _FATES: tuple[TaskFate, ...] = (
@@ -35,10 +37,11 @@ _SHOWN = 3  # functions
 
 
 class Causes:
-    """Answers what holds up tasks. `restrictions`: knows the names of workers that are gone."""
+    """Answers what holds up tasks. `reconciler`: knows what is on its way. `restrictions`: the names of workers."""
 
-    def __init__(self, scheduler: Scheduler, restrictions: Restrictions) -> None:
+    def __init__(self, scheduler: Scheduler, reconciler: Reconciler, restrictions: Restrictions) -> None:
         self._scheduler = scheduler
+        self._reconciler = reconciler
         self._restrictions = restrictions
 
     async def why(self, keys: list[Key], worker: str = "") -> WhyReply:
@@ -50,6 +53,7 @@ class Causes:
         task, away = (None, 0) if not keys else self._facts(known, roots, unknown)
         running = self._scheduler.running
         return {
+            "copy": slowest_copy(keys, self._scheduler, self._reconciler),
             "task": task,
             "away": away,
             "workers": len(running),
@@ -143,7 +147,13 @@ class Causes:
                 too_much = told_of(self._scheduler, TOO_MUCH_MEMORY, left)
                 return {
                     "worker": known,
-                    "how": "memory" if too_much else "asked" if left.expected else "died",
+                    "how": "memory"
+                    if too_much
+                    else "restarted"
+                    if left.restarted
+                    else "asked"
+                    if left.expected
+                    else "died",
                     "seconds": time() - left.when,
                     "lost": left.lost,
                     "code": told.get("code"),

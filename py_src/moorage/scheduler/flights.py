@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from time import monotonic
 from typing import NamedTuple
@@ -25,6 +25,16 @@ class _Flight(NamedTuple):
     nbytes: int
     begun: float
     deadline: float
+    since: float  # it was first asked for, maybe of another worker
+
+
+class Oldest(NamedTuple):
+    """The copy that has been on its way for longest."""
+
+    source: Address
+    target: Address
+    nbytes: int
+    since: float  # as `time.monotonic` counts
 
 
 class Flights:
@@ -36,21 +46,29 @@ class Flights:
         #: Bytes on their way to each worker.
         self.incoming: Counter[Address] = Counter()
         self.outgoing: Counter[Address] = Counter()  # copies that each worker is to send
+        self._given_up: dict[tuple[Key, Address], float] = {}  # lately, and since when they had been asked for
 
     def begin(self, key: Key, source: Address, targets: Sequence[Address], nbytes: int) -> None:
         """Note copies that are asked for."""
         if not targets:
             return
         now = monotonic()
-        flight = _Flight(source, nbytes, now, now + patience(nbytes))
+        flight = _Flight(source, nbytes, now, now + patience(nbytes), now)
         flights = self.by_key.get(key)
+        before: dict[Address, float] = {}
+        if self._given_up:
+            before = {a: self._given_up.pop((key, a)) for a in targets if (key, a) in self._given_up}
         if flights is not None and not flights.keys().isdisjoint(targets):
             for target in targets:
+                if target in flights:
+                    before[target] = flights[target].since
                 self.end(key, target)
             flights = self.by_key.get(key)
         if flights is None:
             flights = self.by_key[key] = {}
         flights.update(dict.fromkeys(targets, flight))
+        for target, since in before.items():
+            flights[target] = flight._replace(since=since)
         for target in targets:
             self.incoming[target] += nbytes
         self.outgoing[source] += len(targets)
@@ -98,6 +116,17 @@ class Flights:
             self.end_from(key, address)
         del self.incoming[address], self.outgoing[address]
 
+    def oldest(self, keys: Iterable[Key]) -> Oldest | None:
+        """Return the copy of `keys` that has been on its way for longest."""
+        if not self.by_key:
+            return None
+        under_way = (
+            Oldest(flight.source, target, flight.nbytes, flight.since)
+            for key in keys
+            for target, flight in self.by_key.get(key, {}).items()
+        )
+        return min(under_way, key=lambda one: one.since, default=None)
+
     def overdue(self) -> list[tuple[Key, Address]]:
         """Return keys and targets of transfers that are taking long."""
         begun = monotonic() - _OVERDUE
@@ -115,6 +144,7 @@ class Flights:
             for key, flights in self.by_key.items()
             for target, _ in takewhile(lambda item: item[1].deadline < now, flights.items())
         ]
+        self._given_up = {(key, target): self.by_key[key][target].since for key, target in found}
         for key, target in found:
             self.end(key, target)
         return found

@@ -393,7 +393,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
             self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
-            self.turns.unclaim, Causes(self.scheduler, self.restrictions).why, self.transfers.watch,
-            self.transfers.named, self.counting.tally, self.worker_code.install_on_workers,
+            self.turns.unclaim, Causes(self.scheduler, self.reconciler, self.restrictions).why,
+            self.transfers.watch, self.transfers.named, self.counting.tally, self.worker_code.install_on_workers,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -22,8 +22,9 @@ TaskFate: TypeAlias = Literal[
 which there is no copy any more; ``absent``: the scheduler does not know it; ``restoring``: a value that is to come
 from a notebook; ``paused``: its worker is; ``behind``: its worker has not begun it; ``memory``: nothing."""
 
-Ending: TypeAlias = Literal["", "asked", "memory", "died"]
-"""How a worker has ended: not at all; it was told to; its nanny ended it for its memory; nobody had told it to."""
+Ending: TypeAlias = Literal["", "asked", "restarted", "memory", "died"]
+"""How a worker has ended: not at all; it was told to leave, or to restart; its nanny ended it for its memory; nobody
+had told it to."""
 
 ENDED_TOPIC = "moorage-ended"
 """Of the events by which nannies tell of workers that nobody had told to end."""
@@ -77,9 +78,26 @@ class WorkerFacts(TypedDict):
     running: list[str]  # their functions
 
 
+class CopyFacts(TypedDict):
+    """Of the copies of a variable's keys that are on their way the one that has been for longest."""
+
+    source: str  # names of the workers
+    target: str
+    nbytes: int
+    seconds: float  # since it was asked for
+    usual: float  # seconds that so many bytes take at the rate which Dask has measured
+    there: int  # bytes of all copies that were asked for which are there
+    total: int  # of all that were asked for
+    silent: str  # the one of the two that has not been heard of for long; empty if both have been
+    silence: float  # seconds
+    sending: int  # other copies that the source is to send
+    receiving: int  # bytes of other copies that are on their way to the target
+
+
 class WhyReply(TypedDict):
     """The facts."""
 
+    copy: CopyFacts | None  # None if none is on its way
     task: TaskFacts | None  # None if none was asked about
     away: int  # how many of the keys that were asked about are not in memory
     workers: int  # that run

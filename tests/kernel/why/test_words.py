@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.kernel.ledger.advice import Shortage
+from moorage.kernel.why.copies import LONG
 from moorage.kernel.why.items import why_item, why_killed
 from moorage.kernel.why.tasks import why_tasks
 from moorage.kernel.why.variables import why_placed
 from moorage.kernel.why.workers import LATELY, why_worker
 from moorage.model import Anywhere, Everywhere, OnWorkers, PlacementState, WorkerInfo
 from moorage.plan import ClusterView
-from moorage.wire.why import Ending, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
+from moorage.wire.why import CopyFacts, Ending, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
 
 
 def task(fate, **facts):
@@ -28,7 +29,7 @@ def task(fate, **facts):
 
 def reply(fate="memory", away=1, workers=2, **facts) -> WhyReply:
     found = task(fate, **facts)
-    return {"task": found, "away": away, "workers": workers, "threads": 2 * workers, "worker": None}
+    return {"copy": None, "task": found, "away": away, "workers": workers, "threads": 2 * workers, "worker": None}
 
 
 def end(how="", **facts) -> WorkerEnd:
@@ -160,6 +161,38 @@ def test_each_state_of_a_variable_has_its_cause_and_remedy(state, facts, view, s
     assert remedy in found.remedy
 
 
+def copy(**facts):
+    known: CopyFacts = {
+        "source": "alice", "target": "bob", "nbytes": 2**20, "seconds": 12.0, "usual": 0.01, "there": 2**20,
+        "total": 4 * 2**20, "silent": "", "silence": 0.0, "sending": 0, "receiving": 0,
+    }  # fmt: skip
+    return {**known, **facts}
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause", "remedy", "line"),
+    [
+        (copy(silent="bob", silence=9.0), "bob has said nothing for 9 s", "restart_workers(['bob'])", "%why bob"),
+        (copy(sending=1), "alice has another copy to send", "released", ""),
+        (copy(sending=7), "alice has 7 other copies to send", "released", ""),
+        (copy(receiving=2**30), "bob is to receive 1.00 GiB more", "released", ""),
+        (copy(), "usually takes 0.1 s", "%why alice and %why bob", "%why alice"),
+    ],
+)
+def test_a_copy_that_takes_long_names_who_sends_what_to_whom_and_what_slows_it(facts, cause, remedy, line):
+    found = why_placed("x", placed("moving", reason="1 of 4"), ["k"], {**reply(), "copy": facts}, VIEW)
+    assert (found.state, found.line) == ("moving", line)
+    assert "alice has been sending 1.00 MiB to bob for 12 s, and 1.00 MiB of 4.00 MiB are there" in found.cause
+    assert cause in found.cause
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize("facts", [copy(seconds=LONG), copy(seconds=60.0, usual=30.0)])
+def test_a_copy_that_takes_as_long_as_usual_is_only_moving(facts):
+    found = why_placed("x", placed("moving", reason="1 of 4"), ["k"], {**reply(), "copy": facts}, VIEW)
+    assert (found.cause, found.line) == ("1 of 4.", "%placement x")
+
+
 # The line of a remedy
 
 
@@ -216,6 +249,7 @@ def test_an_item_that_was_sent_again_says_so():
         (worker_facts("memory", seconds=12), None, None, "gone", "12 s ago because it took more memory"),
         (worker_facts("died", seconds=12, lost=3), None, None, "gone", "without being asked to. 3 tasks"),
         (worker_facts("asked", seconds=12), None, None, "gone", "told to leave 12 s ago"),
+        (worker_facts("restarted", seconds=12), None, None, "gone", "told to restart 12 s ago"),
         (
             worker_facts("memory", taken=2**20),
             None,
@@ -250,6 +284,12 @@ def test_each_state_of_a_worker_has_its_cause_and_a_remedy(facts, there, short, 
 def test_a_worker_that_works_says_what_it_does():
     found = why_worker("alice", worker_facts(tasks=3, running=["load"]), info(), None)
     assert (str(found), found.well) == ("alice is running: it runs load; 3 tasks in all.", True)
+
+
+def test_a_restart_that_was_asked_for_is_all_well():
+    found = why_worker("alice", worker_facts("restarted", seconds=12, lost=3), info(), None)
+    assert (found.state, found.well) == ("running", True)
+    assert found.cause == "it was told to restart 12 s ago. 3 tasks or values went with it."
 
 
 @given(ending=st.sampled_from(get_args(Ending)), seconds=st.floats(LATELY, 1e9))

@@ -1,13 +1,15 @@
 """Events that the scheduler keeps: what they tell of workers that have left, and those that are not to be kept.
 
 Relied on, as read in distributed 2026.8.0: the event broker keeps the last messages of each topic until it is told to
-truncate them; each worker that leaves is a ``remove-worker`` on the topic ``all``, with the tasks that went with it,
-and one that its nanny ended for its memory is told of on ``worker-restart-memory``. Without these parts the scheduler
-plugin does not start; without such events nobody can say how a worker has ended.
+truncate them; each worker that leaves is a ``remove-worker`` on the topic ``all``, with the tasks that went with it;
+``restart-workers`` names there the workers that were to restart, once they have ended; and one that its nanny ended for
+its memory is told of on ``worker-restart-memory``. Without these parts the scheduler plugin does not start; without
+such events nobody can say how a worker has ended.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,21 +34,31 @@ _SOON = 60.0  # seconds between what two processes say of the same end; later, a
 
 @dataclass(frozen=True)
 class Departure:
-    """How a worker has left: when, in seconds since the epoch, and how many tasks' results or runs went with it."""
+    """How a worker has left: when, in seconds since the epoch, and how many tasks' results or runs went with it.
+
+    `restarted`: somebody asked for that; known as soon as all workers that were to restart with it have ended.
+    """
 
     worker: Address
     when: float
     expected: bool
+    restarted: bool
     lost: int
 
 
 def departures(scheduler: Scheduler) -> Iterator[Departure]:
     """Yield the workers that have left, the latest first."""
     kinds = ("processing-tasks", "lost-computed-tasks", "lost-scattered-tasks")
+    restarts: dict[Address, float] = {}
     for when, event in reversed(scheduler.get_events("all")):
-        if event.get("action") == "remove-worker":
-            lost = sum(len(event.get(kind, ())) for kind in kinds)
-            yield Departure(event.get("worker", ""), when, bool(event.get("expected")), lost)
+        match event.get("action"):
+            case "restart-workers":
+                restarts.update(dict.fromkeys(event.get("workers") or (), when))
+            case "remove-worker":
+                worker = event.get("worker", "")
+                restarted = restarts.pop(worker, math.inf) - when < _SOON
+                lost = sum(len(event.get(kind, ())) for kind in kinds)
+                yield Departure(worker, when, bool(event.get("expected")), restarted, lost)
 
 
 def told_of(scheduler: Scheduler, topic: str, left: Departure) -> dict[str, Any]:

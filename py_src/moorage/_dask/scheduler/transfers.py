@@ -2,8 +2,9 @@
 
 Relied on, as read in distributed 2026.8.0: plain clients send and copy data through ``scatter``, ``replicate`` and
 ``rebalance``; all that has reached workers is told to ``update_data``, of the instance or by its handler; a worker's
-``update_data`` takes values and answers with their sizes, and its ``keys`` says what it has. Without these parts the
-scheduler plugin does not start.
+``update_data`` takes values and answers with their sizes, and its ``keys`` says what it has; ``bandwidth`` is the rate
+at which data has moved between workers lately, in bytes per second. Without these parts the scheduler plugin does not
+start.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ PARTS = (
             "client_send": ("client", "msg"),
         },
         entries={"handlers": ("scatter", "replicate", "rebalance", "update_data")},
+        live=("bandwidth",),
     ),
     *parts_of(SUBJECT, "distributed.worker:Worker", calls={"update_data": ("data",), "keys": ()}),
 )
@@ -47,6 +49,11 @@ def shadow_update_data(
     undo = answer_instead(scheduler, update_data=instead)
     scheduler.__dict__["update_data"] = instead
     return original, lambda: (undo(), scheduler.__dict__.pop("update_data", None))
+
+
+def usual_seconds(scheduler: Scheduler, nbytes: int) -> float:
+    """Return the seconds that so many bytes take from one worker to another."""
+    return nbytes / max(1.0, scheduler.bandwidth)
 
 
 async def put(scheduler: Scheduler, worker: Address, values: Any) -> Mapping[Key, int]:

@@ -3,6 +3,7 @@
 * ``answer``     `Why`
 * ``tasks``      of futures and collections: what holds up a task
 * ``variables``  of placed variables
+* ``copies``     of copies that have been on their way for long
 * ``items``      of the items of a map
 * ``workers``    of workers
 * ``endings``    how workers ended

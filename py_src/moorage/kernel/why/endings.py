@@ -21,6 +21,8 @@ def how_it_ended(end: WorkerEnd) -> tuple[str, str]:
             return f"its process was ended {ago} because it took{taken} more memory than its limit", _LESS
         case "asked":
             return f"it was told to leave {ago}", "To start another one: %cluster scale N."
+        case "restarted":
+            return f"it was told to restart {ago}", "It comes back by itself."
         case "died":
             return _died(ago, code)
     return "", ""

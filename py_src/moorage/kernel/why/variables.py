@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from moorage.kernel.why.answer import Why, line
+from moorage.kernel.why.copies import slow_copy
 from moorage.kernel.why.tasks import why_tasks
 from moorage.magic import magic_for, quote
 from moorage.model import Anywhere, OnWorkers, PlacementState, describe
@@ -28,6 +29,8 @@ def why_placed(subject: str, state: PlacementState, keys: list[object], reply: W
             return Why(subject, "lost", f"{state.reason}.", remedy, line=_again(state))
         case "lost" | "waiting" | "moving" if away and reply["workers"]:
             return why_tasks(subject, keys, reply)
+        case "moving" if (slow := slow_copy(reply["copy"])) is not None:
+            return Why(subject, "moving", *slow)
         case "waiting" | "moving":
             remedy, line_of_it = _remedy(state, view)
             return Why(subject, state.state, f"{state.reason}.", remedy, line=line_of_it)

@@ -39,6 +39,8 @@ def why_worker(name: str, facts: WorkerFacts, info: WorkerInfo | None, short: Sh
         return Why(name, state, f"it {short.what}: {short.filled}", remedy, line=short.line)
     if facts["end"]["how"] in ("died", "memory") and facts["end"]["seconds"] < LATELY:
         return Why(name, "restarted", *_gone(facts["end"]))
+    if facts["end"]["how"] == "restarted" and facts["end"]["seconds"] < LATELY:
+        return Why(name, "running", _gone(facts["end"])[0])
     busy = f"it runs {', '.join(facts['running'])}" if facts["running"] else "it has nothing to run"
     return Why(name, "running", f"{busy}; {facts['tasks']:,} tasks in all." if facts["tasks"] else f"{busy}.")
 

@@ -30,8 +30,8 @@ _LONGEST = 60.0  # seconds; what moves longer is told of as waiting
 
 @dataclass
 class _Departure:
+    address: Address
     worker: str
-    expected: bool
     touched: dict[str, bool]  # variables of which it had a copy, and whether it had the last one of a key
     since: float = field(default_factory=perf_counter)
     looked: bool = False
@@ -67,9 +67,7 @@ class Aftermath:
 
     def left(self, address: Address, name: str) -> None:
         """Note that a worker has left."""
-        how = next((one for one in departures(self._scheduler) if one.worker == address), None)
-        touched = self._lost.pop(address, {})
-        self._departures.append(_Departure(name, how is not None and how.expected, touched))
+        self._departures.append(_Departure(address, name, self._lost.pop(address, {})))
         self._look_again(_FIRST)
 
     def close(self) -> None:
@@ -105,7 +103,7 @@ class Aftermath:
             {
                 "type": "worker-left",
                 "worker": one.worker,
-                "expected": one.expected,
+                "expected": self._was_told_to(one.address),
                 "restored": told["held"],
                 "waiting": told["waiting"] + told["moving"],
                 "lost": told["lost"],
@@ -113,6 +111,10 @@ class Aftermath:
             }
         )
         return True
+
+    def _was_told_to(self, address: Address) -> bool:
+        how = next((one for one in departures(self._scheduler) if one.worker == address), None)
+        return how is not None and (how.expected or how.restarted)
 
     def _is_there(self, vid: str) -> bool:
         """Whether each key of a variable is on some worker, be it not the one that it should be on."""
