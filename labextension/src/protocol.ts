@@ -239,6 +239,8 @@ export type PanelState = {
   notices: Record<string, PanelNotice>;
   /** the latest, oldest first */
   events: Record<string, PanelEvent>;
+  /** what would be taken back, in words; empty if nothing can be */
+  undoable: string;
   limits: PanelLimits;
   read_only: boolean;
 };
@@ -336,6 +338,7 @@ export type PanelChanged = {
   computations?: Record<string, PanelComputationChange>;
   notices?: Record<string, PanelNotice>;
   events?: Record<string, PanelEvent>;
+  undoable?: string;
   limits?: PanelLimits;
   read_only?: boolean;
 };
@@ -500,6 +503,7 @@ export type PanelOps = {
   stop: PanelNoArgs;
   restart: PanelRestartArgs;
   cancel: PanelCancelArgs;
+  undo: PanelNoArgs;
   dismiss: PanelDismissArgs;
   /** the reply's result is a PanelParts */
   parts: PanelPartsArgs;

@@ -216,6 +216,8 @@ CALLS = {
     "%compute": lambda s: s.line("compute", "lazy --on lazy=alice"),
     "%persist": lambda s: s.line("persist", "lazy"),
     "%why": lambda s: s.line("why", "a"),
+    "%undo": lambda s: s.line("undo"),
+    "ClusterController.undo": lambda s: s.cluster.undo(),
     "%placement -v": lambda s: s.line("placement", "-v"),
     "%submit": lambda s: s.line("submit"),
     "%%scatter": lambda s: s.cell("scatter", "y", "[1, 2]"),
@@ -236,12 +238,15 @@ CALLS = {
     "panel adapt": lambda s: s.ask("adapt", minimum=2, maximum=2),
     "panel why": lambda s: s.ask("why", kind="name", name="a"),
     "panel why | log": lambda s: s.ask("why", kind="log", name="alice"),
+    "panel undo": lambda s: s.ask("undo"),
+    "panel cancel": lambda s: s.ask("cancel", id="1"),
     "panel parts": lambda s: s.ask("parts", name="parts", start=0, count=10),
     "panel dismiss": lambda s: s.ask("dismiss", id="1"),
 }
 """What changes nothing for the others. Variants of a call stand after a bar."""
 
 LAST_CALLS = {
+    "Results.stop": lambda s: s.running.stop(),
     "Results.cancel": lambda s: s.running.cancel(),
     "OnEach.cancel": lambda s: s.each.cancel(),
     "Submitter.leave": lambda s: s.submitter.leave(),

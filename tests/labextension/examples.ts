@@ -98,6 +98,7 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
     computations: {},
     notices: {},
     events: {},
+    undoable: '',
     limits: { pause: 0.8, spill: 0.7, smallest_shared: 100_000 },
     read_only: false,
     ...fields

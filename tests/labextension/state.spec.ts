@@ -32,6 +32,7 @@ function asPanelState(state: IBoardState): unknown {
     computations: Object.fromEntries(state.computations),
     notices: Object.fromEntries(state.notices),
     events: Object.fromEntries(state.events),
+    undoable: state.undoable,
     limits: state.limits,
     read_only: state.readOnly
   };

@@ -16,6 +16,8 @@ export interface IBoardActions {
   stop(): void;
   /** Begin the process of a worker anew. */
   restart(worker: string): void;
+  /** Take back what the notebook has done last. */
+  undo(): void;
   /** Cancel what has not ended of something that runs. */
   cancel(computation: string): void;
   /** Take away a notice of the kernel. */

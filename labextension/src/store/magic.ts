@@ -80,6 +80,8 @@ export function adaptMagic(range: readonly [number, number] | null): string {
 }
 
 /** Python: no magic does it. */
+export const undoMagic = '%undo';
+
 export function restartMagic(worker: string): string {
   return `cluster.client.restart_workers([${JSON.stringify(worker)}])`;
 }

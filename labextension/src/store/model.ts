@@ -20,6 +20,7 @@ import {
   leaveMagic,
   magicFor,
   restartMagic,
+  undoMagic,
   scaleMagic,
   startMagic,
   stopMagic
@@ -141,6 +142,10 @@ export class PlacementModel implements IPlacementModel {
 
   restart(worker: string): void {
     this._act('restart', { worker }, restartMagic(worker));
+  }
+
+  undo(): void {
+    this._act('undo', {}, undoMagic);
   }
 
   cancel(computation: string): void {

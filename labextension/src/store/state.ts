@@ -98,6 +98,8 @@ export interface IBoardState {
   readonly notices: ReadonlyMap<string, PanelNotice>;
   /** What has happened, the latest last. */
   readonly events: ReadonlyMap<string, PanelEvent>;
+  /** What would be taken back, in words; empty if nothing can be. */
+  readonly undoable: string;
   readonly limits: PanelLimits;
   readonly readOnly: boolean;
 
@@ -133,6 +135,7 @@ export const INITIAL: IBoardState = {
   computations: new Map(),
   notices: new Map(),
   events: new Map(),
+  undoable: '',
   limits: { pause: 1, spill: 1, smallest_shared: 0 },
   readOnly: false,
   roster: new Set(),
@@ -183,6 +186,7 @@ function applySnapshot(
     computations: toMap(panel.computations),
     notices: toMap(panel.notices),
     events: toMap(panel.events),
+    undoable: panel.undoable,
     limits: panel.limits,
     readOnly: panel.read_only,
     explanation: stillTrue(state, { variables, workers }),
@@ -227,6 +231,7 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     computations: mergeEntries(state.computations, changed.computations, removed.computations, merge),
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
     events: mergeEntries(state.events, changed.events, removed.events, replace),
+    undoable: changed.undoable ?? state.undoable,
     limits: changed.limits ?? state.limits,
     readOnly: changed.read_only ?? state.readOnly,
     explanation: stillTrue(state, { variables, workers }),

@@ -45,6 +45,7 @@ import { isQuestionable, subjectAt } from './subject';
 import { useSelection } from './selection';
 import { type ISplit, Splitter, splitStyle, useSplit } from './splitter';
 import { useTravel } from './travel';
+import { undoByKey } from './undo';
 import { Variables } from './variableList';
 import { agreeWords, questionWords, restartWords, stopWords } from './words';
 import { type IWorkersHandle, Workers } from './workerList';
@@ -152,6 +153,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
               className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
               data-moorage-board={state.connection.status}
               {...holding.presses}
+              onKeyDown={event => undoByKey(event, { state, actions: model })}
             >
               <DndContext
                 sensors={sensors}
@@ -213,7 +215,13 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                     <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
                   ) : null}
                   {isEmpty(state) ? null : (
-                    <Footer state={state} question={question} hint={hint} announce={announce} />
+                    <Footer
+                      state={state}
+                      actions={model}
+                      question={question}
+                      hint={hint}
+                      announce={announce}
+                    />
                   )}
                 </div>
                 {createPortal(

@@ -2,10 +2,12 @@
 // last gesture.
 import { type ReactElement, useEffect, useRef } from 'react';
 
+import type { IBoardActions } from '../store/actions';
 import type { IBoardState, IVariable } from '../store/state';
 import { ProgressBar } from './elements';
 import { Events } from './events';
 import { MagicLine } from './magicLine';
+import { UndoButton } from './undo';
 import { useTranslate } from './useTranslate';
 import { countedNames, moveWords, progress } from './words';
 
@@ -21,13 +23,14 @@ export interface IQuestion {
 
 interface IFooterProps {
   state: IBoardState;
+  actions: IBoardActions;
   question: IQuestion | null;
   /** Lines of a gesture that is being made; null: those of the last one. */
   hint: readonly string[] | null;
   announce(text: string): void;
 }
 
-export function Footer({ state, question, hint, announce }: IFooterProps): ReactElement {
+export function Footer({ state, actions, question, hint, announce }: IFooterProps): ReactElement {
   const trans = useTranslate();
   const lines = hint ?? state.magic;
   const moving = [...state.moves.keys()].flatMap(name => state.variables.get(name) ?? []);
@@ -35,17 +38,20 @@ export function Footer({ state, question, hint, announce }: IFooterProps): React
     <footer className="jp-Moorage-footer">
       {question === null ? <Moves state={state} moving={moving} /> : <Question question={question} />}
       <Events events={state.events} announce={announce} />
-      {lines.length > 0 ? (
-        <div data-moorage-magic="">
-          <MagicLine key={lines.join()} text={lines.join('\n')} isHint={hint !== null} />
-        </div>
-      ) : (
-        <p className="jp-Moorage-dim jp-Moorage-tip">
-          {state.readOnly
-            ? trans.__('This panel is read-only.')
-            : trans.__('Drag a variable, or press Enter on it.')}
-        </p>
-      )}
+      <div className="jp-Moorage-done">
+        {lines.length > 0 ? (
+          <div data-moorage-magic="">
+            <MagicLine key={lines.join()} text={lines.join('\n')} isHint={hint !== null} />
+          </div>
+        ) : (
+          <p className="jp-Moorage-dim jp-Moorage-tip">
+            {state.readOnly
+              ? trans.__('This panel is read-only.')
+              : trans.__('Drag a variable, or press Enter on it.')}
+          </p>
+        )}
+        <UndoButton state={state} actions={actions} />
+      </div>
     </footer>
   );
 }

@@ -36,6 +36,11 @@ export const AllWorkersIcon = (): ReactElement => (
     <rect x="11.2" y="11" width="3" height="3" rx=".6" />
   </Icon>
 );
+export const UndoIcon = (): ReactElement => (
+  <Icon>
+    <path d="M5.6 2.8 2.6 5.8l3 3M2.8 5.8h6.4a3.7 3.7 0 0 1 0 7.4H5.4" />
+  </Icon>
+);
 export const HostIcon = (): ReactElement => (
   <Icon>
     <rect x="2" y="2.5" width="12" height="4.6" rx="1" />

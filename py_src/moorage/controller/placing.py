@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from moorage.controller.connected import Connected
+from moorage.controller.undoing.verbs import Undoing
 from moorage.errors import InputError
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.assign import By
@@ -18,7 +19,7 @@ from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
 _MISSING: Any = object()
 
 
-class Placing(Connected):
+class Placing(Undoing):
     """What a `ClusterController` can do with variables. What places waits, within bounds, until it is done."""
 
     def scatter(
@@ -119,7 +120,8 @@ class Placing(Connected):
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
         how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like)
         limit = self._limit(timeout)
-        return self._run(lambda: self.placer.place(data, name, placement, how, limit), asynchronous)
+        work = partial(self.placer.place, data, name, placement, how, limit)
+        return self._run(lambda: self._noting([name], work), asynchronous)
 
     def broadcast(
         self,
@@ -165,7 +167,8 @@ class Placing(Connected):
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
         limit = self._limit(timeout)
-        return self._run(lambda: self.placer.place(value, name, placement, how, limit), asynchronous)
+        work = partial(self.placer.place, value, name, placement, how, limit)
+        return self._run(lambda: self._noting([name], work), asynchronous)
 
     def pin(
         self,
@@ -214,8 +217,10 @@ class Placing(Connected):
         how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
         limit = self._limit(timeout)
         if value is _MISSING:
-            return self._run(lambda: self.placer.place_together({}, [name], placement, how, limit), asynchronous)
-        placed = self._run(lambda: self.placer.place(value, name, placement, how, limit), asynchronous)
+            moving = partial(self.placer.place_together, {}, [name], placement, how, limit)
+            return self._run(lambda: self._noting([name], moving), asynchronous)
+        work = partial(self.placer.place, value, name, placement, how, limit)
+        placed = self._run(lambda: self._noting([name], work), asynchronous)
         return placed if asynchronous else None
 
     def place(
@@ -259,7 +264,8 @@ class Placing(Connected):
         names = [names] if isinstance(names, str) else list(names)
         how = How(whole, force=force, rebind=rebind, writable=writable)
         limit = self._limit(timeout)
-        return self._run(lambda: self.placer.place_together(values or {}, names, placement, how, limit), asynchronous)
+        work = partial(self.placer.place_together, values or {}, names, placement, how, limit)
+        return self._run(lambda: self._noting([*names, *(values or {})], work), asynchronous)
 
     def release(self, *names: str, asynchronous: bool | None = None) -> Any:
         """Release variables: their copies are freed once no futures refer to them.
@@ -276,7 +282,7 @@ class Placing(Connected):
         >>> "model" in cluster
         False
         """
-        return self._run(lambda: self.placer.release(names), asynchronous)
+        return self._run(lambda: self._noting(names, partial(self.placer.release, names)), asynchronous)
 
     def gather(
         self,

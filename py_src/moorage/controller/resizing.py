@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from moorage import config
-from moorage.controller.connected import Connected
 from moorage.controller.dask_cluster import Adapting
+from moorage.controller.undoing.verbs import Undoing
 from moorage.errors import InputError
 
 
-class Resizing(Connected):
+class Resizing(Undoing):
     """What a `ClusterController` can do about its size."""
 
     def scale(
@@ -62,9 +63,8 @@ class Resizing(Connected):
         asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
         arguments = {key: value for key, value in asked.items() if value is not None}
         settle = config.seconds("wait-timeout", self.wait_timeout)
-        return self._run(
-            lambda: self._size.scale(settle, on_progress, **arguments, force=force, timeout=limit), asynchronous
-        )
+        work = partial(self._size.scale, settle, on_progress, **arguments, force=force, timeout=limit)
+        return self._run(lambda: self._noting_size(work), asynchronous)
 
     def adapt(
         self,
@@ -95,13 +95,14 @@ class Resizing(Connected):
             The size stays as it was.
         """
         if minimum is None and maximum is None:
-            return self._run(lambda: self._size.command("fix"), asynchronous)
+            return self._run(lambda: self._noting_size(partial(self._size.command, "fix")), asynchronous)
         if maximum is None:
             raise InputError(f"Adaptive scaling from {minimum} workers has no maximum.", "Give one as well.")
         return self._run(lambda: self._adapt(minimum or 0, maximum, options), asynchronous)
 
     async def _adapt(self, minimum: int, maximum: int, options: dict[str, Any]) -> Adapting:
-        await self._size.command("adapt", minimum=minimum, maximum=maximum, **options)
+        work = partial(self._size.command, "adapt", minimum=minimum, maximum=maximum, **options)
+        await self._noting_size(work)
         return Adapting(self.adapt, minimum, maximum)
 
     def restart_workers(

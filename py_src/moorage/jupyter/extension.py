@@ -26,6 +26,7 @@ from moorage.jupyter.magics.commands import MoorageMagics
 from moorage.jupyter.magics.insight.commands import InsightMagics
 from moorage.jupyter.magics.insight.locality import LocalityMagics
 from moorage.jupyter.magics.submit import SubmitMagics
+from moorage.jupyter.magics.undo import UndoMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
 from moorage.jupyter.reloading import reloader_of
 from moorage.kernel.code import following
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics, LocalityMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics, LocalityMagics, UndoMagics)
 
 
 def load(shell: InteractiveShell) -> None:

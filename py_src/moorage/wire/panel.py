@@ -182,6 +182,7 @@ class PanelState(TypedDict):
     computations: dict[str, PanelComputation]  # the oldest first
     notices: dict[str, PanelNotice]
     events: dict[str, PanelEvent]  # the latest, oldest first
+    undoable: str  # what would be taken back, in words; empty if nothing can be
     limits: PanelLimits
     read_only: bool
 
@@ -283,6 +284,7 @@ class PanelChanged(TypedDict):
     computations: NotRequired[dict[str, PanelComputationChange]]
     notices: NotRequired[dict[str, PanelNotice]]
     events: NotRequired[dict[str, PanelEvent]]
+    undoable: NotRequired[str]
     limits: NotRequired[PanelLimits]
     read_only: NotRequired[bool]
 

@@ -141,6 +141,7 @@ class PanelOps(TypedDict):
     stop: PanelNoArgs
     restart: PanelRestartArgs
     cancel: PanelCancelArgs
+    undo: PanelNoArgs
     dismiss: PanelDismissArgs
     parts: PanelPartsArgs  # the reply's result is a PanelParts
     why: PanelWhyArgs  # the reply's result is a PanelWhy

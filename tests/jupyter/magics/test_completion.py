@@ -36,6 +36,7 @@ KNOWN = Names(lambda: ["big", "table"], lambda: ["big", "elsewhere"], lambda: ["
         ("%%locality ", {"--no-wait", "--all"}, {"big"}),
         ("%memory ", {"--by", "--all"}, {"big"}),
         ("%memory --by ", {"worker", "name"}, {"cores"}),
+        ("%undo ", {"-h"}, {"big"}),
         ("%why ", {"big", "elsewhere", "alice"}, {"--by"}),
         ("%compute ", {"big", "table", "--on"}, {"elsewhere"}),
         ("%persist big --on ", {"table"}, {"alice"}),

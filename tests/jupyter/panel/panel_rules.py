@@ -21,7 +21,7 @@ def apply(state, changed, removed):
         counts = {what: at(variable[what], before, state["workers"]) for what in ("held", "pending")}
         state["variables"][name] = variable | counts
     for part, change in changed.items():
-        if part in ("cluster", "limits", "read_only"):
+        if part in ("cluster", "undoable", "limits", "read_only"):
             state[part] = change
         elif part == "variables":
             for name, fields in change.items():

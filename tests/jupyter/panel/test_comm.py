@@ -333,6 +333,21 @@ def test_a_loop_is_shown_while_its_cell_runs_and_ended_from_there(panel):
     panel.see(lambda state: state["computations"] == {})
 
 
+def test_what_was_done_last_is_taken_back(panel):
+    panel.kernel.run("x = np.arange(10)\n%pin x --workers alice")
+    assert panel.ask("place", names=["x"], placement={"kind": "everywhere"}, force=False)["ok"]
+    panel.see(lambda state: state["undoable"] == "x placed everywhere")
+    assert panel.ask("undo")["ok"]
+    panel.see(held("x", "alice"))
+    assert panel.state["undoable"] == "x placed on alice"
+    assert panel.ask("release", names=["x"])["ok"]
+    panel.see(lambda state: state["undoable"] == "x released")
+    assert panel.kernel.run("%undo").strip() == "undone: x released"
+    panel.see(held("x", "alice"))
+    panel.kernel.run("%release x\ndel x")
+    refused(panel.ask("undo"), "InputError", "only on the cluster")
+
+
 def test_what_workers_run_is_told_by_name_while_they_are_busy(panel):
     panel.kernel.run("%%submit -o slow for n in range(6)\nimport time\ntime.sleep(2)")
     panel.kernel.run("held = cluster.client.map(time.sleep, [3, 3.1, 3.2, 3.3, 3.4, 3.5], pure=False, workers='alice')")

@@ -16,6 +16,7 @@ from moorage.jupyter.magics.insight.line import locality, memory, why
 from moorage.jupyter.magics.line import words
 from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.submit_line import submit
+from moorage.jupyter.magics.undo import undo
 from moorage.magic import quote
 
 READERS: dict[str, Reader[Arguments]] = {
@@ -29,6 +30,7 @@ READERS: dict[str, Reader[Arguments]] = {
     "memory": memory,
     "locality": locality,
     "why": why,
+    "undo": undo,
     "submit": submit,
     "compute": collections_line.compute,
     "persist": collections_line.persist,

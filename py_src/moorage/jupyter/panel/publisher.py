@@ -285,6 +285,7 @@ class Panel:
             computations=look(controller.computations),
             labels=controller.computations.labels(),
             notices=dict(controller.notices) | self._notices,
+            undoable=controller.undoable,
             events={event["id"]: event for event in controller.link.events},
             read_only=self.read_only,
         )

@@ -209,6 +209,10 @@ class Requests:
         future = self._placing.do(lambda: controller.release(*names), _PLACING)
         self._tell(future, f"{', '.join(names)} could not be released")
 
+    def _undo(self, _: Any, who: Hashable) -> None:
+        controller = registry.current()
+        self._tell(self._placing.do(controller.undo, _PLACING), f"{controller.undoable} was not undone")
+
     # -- the cluster
 
     def _start(self, args: PanelStartArgs, who: Hashable) -> None:

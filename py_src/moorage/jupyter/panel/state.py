@@ -62,6 +62,7 @@ class Facts:
     labels: Mapping[str, str] = field(default_factory=dict)  # what the notebook calls groups of tasks of its own
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
     events: Mapping[str, PanelEvent] = field(default_factory=dict)
+    undoable: str = ""
     read_only: bool = False
 
 
@@ -94,6 +95,7 @@ EMPTY: PanelState = {
     "computations": {},
     "notices": {},
     "events": {},
+    "undoable": "",
     "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
     "read_only": False,
 }
@@ -138,6 +140,7 @@ class StateMaker:
             "computations": dict(facts.computations),
             "notices": dict(facts.notices),
             "events": dict(facts.events),
+            "undoable": facts.undoable,
             "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
             "read_only": facts.read_only,
         }
@@ -242,7 +245,8 @@ def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[
     return {name: value for name, value in after.items() if before is None or before[name] != value}
 
 
-_PARTS: tuple[Literal["cluster", "limits", "read_only"], ...] = ("cluster", "limits", "read_only")
+_Part: TypeAlias = Literal["cluster", "undoable", "limits", "read_only"]
+_PARTS: tuple[_Part, ...] = ("cluster", "undoable", "limits", "read_only")
 _Table: TypeAlias = Literal[
     "workers", "tasks", "variables", "candidates", "ledger", "computations", "notices", "events"
 ]
