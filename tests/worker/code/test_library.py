@@ -174,6 +174,17 @@ def test_data_files_are_found_beside_the_package_and_gone_afterwards(shelf, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_beside_data_files_a_module_is_found_that_is_not_of_the_version_and_lies_in_the_same_folder(shelf, tmp_path):
+    name = f"{shelf.prefix}pkg"
+    (tmp_path / "notebook" / name).mkdir(parents=True)
+    (tmp_path / "notebook" / name / "other.py").write_text("x = 7")
+    path = str(tmp_path / "notebook" / name / "__init__.py")
+    version = shelf.at(shelf.keep_texts([Text(name, path, b"", True, {"table.csv": b"1,2"})]), 1)
+    assert importlib.resources.files(shelf.get(version, "pkg")).joinpath("table.csv").read_text() == "1,2"
+    assert importlib.import_module(f"{name}.other").x == 7
+    del sys.modules[f"{name}.other"]  # it is the worker's own
+
+
 @pytest.mark.parametrize("name", ["../out.txt", "/etc/out.txt", "a/../../out.txt"])
 def test_nothing_is_written_outside_the_workers_own_folder(shelf, name, tmp_path):
     version = shelf.version_of({name: b"x"}, pkg="")

@@ -39,8 +39,9 @@ class TextLoader:
         spec.has_location = bool(self.path)
         if self.package:
             assert spec.submodule_search_locations is not None
-            here = [os.path.dirname(self.path)] if self.path else _portions(self.name)
-            spec.submodule_search_locations += here
+            # the notebook's own folder may be here too, with modules in it that are none of the version's
+            folders = dict.fromkeys(map(os.path.dirname, (self.path, self._path)))
+            spec.submodule_search_locations += folders if self.path else _portions(self.name)
         return spec
 
     def execute(self, module: types.ModuleType) -> None:
