@@ -5,6 +5,7 @@ Not covered: what the generated pages say (``_ext/magic_reference.py``, and the 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,12 @@ from IPython.lib.lexers import IPython3Lexer
 
 import moorage
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+# The notebooks as they are stored, outputs included; `npm run notebooks` runs them and stores what they show.
+shutil.rmtree(HERE / "notebooks", ignore_errors=True)
+shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks", ignore=shutil.ignore_patterns("*.py", ".*"))
 
 project = "moorage"
 author = copyright = "moorage contributors"
@@ -21,14 +27,14 @@ release = version = moorage.__version__
 
 extensions = [
     "magic_reference",
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "settings_reference",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 nitpicky = False  # the types of Dask, NumPy and IPython would need the network
 
 html_theme = "pydata_sphinx_theme"
@@ -40,6 +46,7 @@ html_theme_options = {"logo": {"text": "moorage"}, "show_toc_level": 2}
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections have them

@@ -1,15 +1,16 @@
 """Run a notebook from the command line and print what each cell shows, while it shows it.
 
 ``.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb`` executes the cells in a fresh kernel of the
-same Python, and ends with exit code 0, or with 1 and the error of the first cell that failed. The notebook
-file is not changed. Markdown and code are printed too, so that the output reads as the notebook does.
-Pictures and widgets are not shown: only what they say as text.
+same Python, and ends with exit code 0, or with 1 and the error of the first cell that failed. Markdown and code are
+printed too, so that the output reads as the notebook does. Pictures and widgets are not printed: only what they say as
+text. The notebook file is not changed, unless ``--store`` says so: then it has the outputs, as the pages of docs/ show.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from traitlets.config import Config
 
 CELL_TIMEOUT_SECONDS = 600
 START_TIMEOUT_SECONDS = 120
+TRACES = re.compile(rf"[?&]token=[\w-]+|{re.escape(str(Path.cwd()))}/|/tmp/ipykernel_\d+/")
 UPDATE_SECONDS = 5  # of what a display shows in place of what it showed before, only so much is printed, and the last
 
 
@@ -71,7 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the notebook named on the command line; return the exit code."""
     parser = argparse.ArgumentParser(description="Run a notebook and print what its cells show.")
     parser.add_argument("notebook", type=Path)
-    path = parser.parse_args(arguments).notebook
+    parser.add_argument("--store", action="store_true", help="write the outputs into the notebook")
+    read = parser.parse_args(arguments)
+    path = read.notebook
     if not path.is_file():
         print(f"there is no notebook {path}", file=sys.stderr)
         return 2
@@ -82,11 +86,11 @@ def main(arguments: list[str] | None = None) -> int:
     with TemporaryDirectory(prefix="moorage-run-") as private:
         # Sockets in a folder that nobody else on the machine can enter.
         config.KernelManager.update(transport="ipc", ip=f"{private}/kernel")
-        return run(path, config)
+        return run(path, config, read.store)
 
 
-def run(path: Path, config: Config) -> int:
-    """Run the notebook at ``path``, print what it shows and return the exit code."""
+def run(path: Path, config: Config, store: bool = False) -> int:
+    """Run the notebook at ``path``, print what it shows and return the exit code. `store`: write outputs into it."""
     runner = NotebookPrinter(
         nbformat.read(path, as_version=4),  # type: ignore[no-untyped-call]
         kernel_name="python3",
@@ -104,8 +108,27 @@ def run(path: Path, config: Config) -> int:
     except (CellTimeoutError, DeadKernelError) as error:
         print(f"\n{path.name} stopped: {error}", file=sys.stderr)
         return 1
+    if store:
+        nbformat.write(without_traces(runner.nb), path)  # type: ignore[no-untyped-call]
     print(f"\n{path.name} ran to its end.")
     return 0
+
+
+def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a notebook without what is of this run and this machine only: secrets, paths, times, widgets."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.language_info = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", ()):
+            output.pop("transient", None)
+            data = output.get("data", {})
+            for kind in [kind for kind in data if kind.startswith("application/vnd.jupyter.widget")]:
+                del data[kind]
+            for pieces, name in [(data, kind) for kind in data] + ([(output, "text")] if "text" in output else []):
+                if isinstance(pieces[name], str):
+                    pieces[name] = TRACES.sub("", pieces[name])
+    return notebook
 
 
 if __name__ == "__main__":

@@ -74,3 +74,31 @@ def test_missing_notebook_is_said_in_one_line(tmp_path):
     done = subprocess.run([sys.executable, RUN, tmp_path / "none.ipynb"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("there is no notebook")
+
+
+def test_stores_what_cells_show_without_what_is_private(tmp_path):
+    cells = [
+        "print('http://127.0.0.1:8787/status?token=' + 'secret')",
+        "import ipywidgets; ipywidgets.IntSlider()",
+        "6 * 7",
+    ]
+    path = tmp_path / "sample.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells))), path)
+    done = subprocess.run([sys.executable, RUN, "--store", path], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    stored = nbformat.read(path, as_version=4)
+    printed, widget, value = (cell.outputs for cell in stored.cells)
+    assert printed[0].text == "http://127.0.0.1:8787/status\n"
+    assert list(widget[0].data) == ["text/plain"]
+    assert value[0].data == {"text/plain": "42"}
+    assert "widgets" not in stored.metadata
+    assert [cell.metadata for cell in stored.cells] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("path", sorted(RUN.parent.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_nothing_private_is_stored(path):
+    text = path.read_text(encoding="utf-8")
+    assert "token=" not in text
+    assert "/home/" not in text
+    assert "/tmp/" not in text
+    assert '"output_type": "error"' not in text
