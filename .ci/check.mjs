@@ -20,7 +20,8 @@ const npm = 'node_modules/.bin/';
 // Where pytest remembers what failed: two of them run side by side.
 const cache = name => ['-o', `cache_dir=.pytest_cache/${name}`];
 
-// Checks of one lane run one after another, the lanes side by side: most of the time tests wait for processes of theirs.
+// Checks of one lane run one after another, the lanes side by side. What is in no lane runs after the browser's, which ends first.
+// Most of the time tests wait for processes of theirs: a process of pytest takes half a core.
 const CHECKS = [
   {
     name: 'pytest',
@@ -29,7 +30,7 @@ const CHECKS = [
     command: [
       `${venv}pytest`,
       '--ignore=tests/panel',
-      '--numprocesses=2',
+      '--numprocesses=3',
       '--dist=loadscope',
       '--no-loadscope-reorder',
       ...cache('pytest')
@@ -146,8 +147,8 @@ async function runLane(lane, live) {
 }
 
 const selected = select(rest);
-const lanes = ['pytest', 'browser', undefined]
-  .map(name => selected.filter(check => check.lane === name))
+const lanes = [true, false]
+  .map(isFirst => selected.filter(check => (check.lane === 'pytest') === isFirst))
   .filter(lane => lane.length > 0);
 // The first lane prints as it goes; what a check of the others prints comes in one piece when it has ended.
 const results = (await Promise.all(lanes.map((lane, i) => runLane(lane, i === 0)))).flat();
