@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import argparse
 import re
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from moorage.jupyter.magics import arguments, cluster_line, submit_line
-from moorage.jupyter.magics.collections import line as collections_line
-from moorage.jupyter.magics.insight import line as insight_line
+from moorage.jupyter import magics
 from moorage.jupyter.magics.parser import Parser, Reader
 
-MODULES = (arguments, cluster_line, submit_line, collections_line, insight_line)
 READERS: dict[str, Reader[Any]] = {
-    name: reader for module in MODULES for name, reader in vars(module).items() if isinstance(reader, Reader)
+    name: reader
+    for module in walk_packages(magics.__path__, f"{magics.__name__}.")
+    for name, reader in vars(import_module(module.name)).items()
+    if isinstance(reader, Reader)
 }
 
 
