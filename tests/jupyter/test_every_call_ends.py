@@ -26,7 +26,7 @@ import moorage
 from moorage.controller import start
 from moorage.controller.cluster import ClusterController
 from moorage.errors import MoorageError
-from moorage.jupyter.magics import cluster_line
+from moorage.jupyter.magics.cluster import line as cluster_line
 from moorage.jupyter.magics.insight.commands import InsightMagics
 from moorage.jupyter.panel.publisher import Panel
 from moorage.jupyter.panel.requests import Requests

@@ -20,7 +20,7 @@ from moorage.jupyter.binding import notebook_names
 from moorage.jupyter.ipython import check_shell, running_cell
 from moorage.jupyter.magics import completion
 from moorage.jupyter.magics.cells import await_placing
-from moorage.jupyter.magics.cluster_commands import show_cluster
+from moorage.jupyter.magics.cluster.commands import show_cluster
 from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics
 from moorage.jupyter.magics.insight.commands import InsightMagics

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from moorage.errors import ArgumentError, InvalidNameError
-from moorage.jupyter.magics import arguments, cluster_line
+from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics.cluster import line as cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.insight.line import memory, why
 from moorage.jupyter.magics.parser import HelpRequested, Reader

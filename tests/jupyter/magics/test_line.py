@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.errors import ArgumentError, MoorageError
-from moorage.jupyter.magics import arguments, cluster_line
+from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics.cluster import line as cluster_line
 from moorage.jupyter.magics.line import QUOTED, split, words
 from moorage.jupyter.magics.parser import HelpRequested
 from moorage.jupyter.magics.submit_line import submit

@@ -2,7 +2,7 @@
 
 One `Reader` per magic, by its name: ``pin("big --workers alice")`` returns a `PinArguments`. Pure: no shell, no
 cluster. It does *not* cover what the magics do (``commands.py``), nor whether a named variable or worker exists,
-nor `%cluster` (``cluster_line.py``) and `%%submit` (``submit_line.py``).
+nor `%cluster` (``cluster/line.py``) and `%%submit` (``submit_line.py``).
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, MoorageError, UnknownVariableError, WaitTimeoutError
 from moorage.jupyter import display
 from moorage.jupyter.binding import notebook_names
-from moorage.jupyter.magics import arguments, cluster_line
+from moorage.jupyter.magics import arguments
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
-from moorage.jupyter.magics.cluster_commands import ClusterCommands
+from moorage.jupyter.magics.cluster import line as cluster_line
+from moorage.jupyter.magics.cluster.commands import ClusterCommands
 from moorage.jupyter.magics.collections.placing import counterpart, persisted, stays, wait_for_parts
 from moorage.jupyter.magics.progress import ProgressLine
 from moorage.jupyter.magics.reporting import Interrupted, reads, reported

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moorage.errors import ArgumentError
-from moorage.jupyter.magics import arguments, cluster_line
+from moorage.jupyter.magics import arguments
+from moorage.jupyter.magics.cluster import line as cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.insight.line import locality, memory, why
 from moorage.jupyter.magics.line import words

@@ -1,4 +1,4 @@
-"""What `%cluster` does, action by action. Its line is ``cluster_line.py``."""
+"""What `%cluster` does, action by action. Its line is ``line.py``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moorage.controller.start import attach, start
 from moorage.errors import UnreachableError
 from moorage.jupyter import display
 from moorage.jupyter.binding import bind, check_free, end_lost
-from moorage.jupyter.magics import cluster_line
+from moorage.jupyter.magics.cluster import line as cluster_line
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""`%cluster`: its line (``line``), and what each action does (``commands``)."""
