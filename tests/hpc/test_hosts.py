@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
+import signal
 import sys
 import time
 import urllib.request
@@ -127,3 +129,20 @@ def test_placements_are_met_on_the_hosts_that_are_there_and_again_on_one_that_co
     all_is_met_on(1, 2)
     eventually(lambda: "could not be started" in cluster.status_info()["detail"], 60)
     assert cluster.status_info()["pending"] == 1
+
+
+def test_modules_of_the_user_are_on_hosts_that_do_not_have_the_files(cluster, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / "beside_on_hosts.py"
+    module = None
+    for number in range(10):
+        path.write_text(f"def f(): return {number}")
+        importlib.invalidate_caches()
+        module = importlib.reload(module) if module is not None else importlib.import_module(path.stem)
+        path.unlink()  # all hosts of these tests have one disk
+        if number % 3 == 1:
+            os.kill(next(iter(cluster.client.run(os.getpid).values())), signal.SIGKILL)
+        assert set(cluster.map(lambda i, module=module: module.f(), range(12), batch_size=1).gather()) == {number}
+    eventually(lambda: cluster.n_workers == 4, 60)
+    assert set(cluster.submitter.each(module.f).gather(30).values()) == {9}
+    del sys.modules[path.stem]

@@ -12,6 +12,7 @@ import pytest
 import moorage
 from moorage.errors import CodeError, InputError, UnknownWorkerError
 from moorage.kernel.code import following
+from moorage.tasks.options import Options
 from tests.helpers import eventually, restart_worker
 
 _NUMBERS = itertools.count()
@@ -158,6 +159,21 @@ def test_values_are_of_the_class_that_tasks_see_from_the_first_one_on(cluster, m
         cluster.broadcast(point, name=f"point{number}")
         seen = everywhere(cluster, lambda point=point, mine=mine: (type(point) is mine.Point, point.x))
         assert seen == {(True, number)}
+
+
+def test_a_placed_value_of_a_class_that_has_changed_is_told_of(cluster, modules, capsys):
+    mine = modules.load("mine", "class Point:\n    x = 1")
+    point = mine.Point()
+    cluster.pin("point", workers=["alice"], value=point)
+    assert cluster.submit(lambda: point.x, workers=["alice"]).result() == 1
+    mine = modules.load("mine", "class Point:\n    x = 2")
+    told = []
+    report = Options(workers=("alice",), on_report=told.append)
+    assert cluster.submitter.submit(lambda: (point.x, isinstance(point, mine.Point)), (), {}, report).result() == (
+        1,
+        False,
+    )
+    eventually(lambda: "before that module changed" in repr(told))
 
 
 def test_a_newcomer_knows_the_modules_before_it_is_asked_for_anything(cluster, modules):

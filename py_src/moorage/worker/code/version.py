@@ -15,9 +15,10 @@ import importlib
 import os
 import sys
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import module_from_spec, resolve_name
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, Protocol, TypeAlias
 
 from moorage.code.text import digest_of
@@ -65,13 +66,17 @@ class Version:
         self.builtins: dict[str, Any] = vars(builtins) | {"__import__": self.import_}
         """The built-in functions that code of this version sees."""
         self._roots = frozenset(name.partition(".")[0] for name in entries)
+        self._seen: Mapping[str, Any] = dict(vars(builtins))
+        self._warned: set[type] = set()
         self._ready: set[str] = set()  # those that have run to their end
         self._shelf = shelf
 
     def see_builtins(self) -> None:
-        """See what was added to the built-in functions of the process, as `display` is while tasks run."""
-        for name in vars(builtins).keys() - self.builtins.keys():
-            self.builtins[name] = vars(builtins)[name]
+        """See what was put among the built-in functions of the process, as `display` is while tasks run."""
+        now, seen = vars(builtins), self._seen
+        if len(now) != len(seen) or not all(map(is_, now.values(), seen.values())):
+            self._seen = dict(now)
+            self.builtins.update(self._seen | {"__import__": self.import_})
 
     def find(self, module: str, name: str) -> Any:
         """Return what a pickle refers to by these names; `module` is one of `entries`."""
@@ -134,6 +139,22 @@ class Version:
             if not hasattr(module, each) and f"{full}.{each}" in self.entries:
                 self.load(f"{full}.{each}")
         return module
+
+    def look_at(self, value: Any) -> None:
+        """Warn, once for each class, of a placed value whose class is not the one that code of this version sees."""
+        kind = type(value)
+        if kind.__module__ not in self.entries or kind in self._warned:
+            return
+        with contextlib.suppress(Exception):  # there is no such class any more
+            if self.find(kind.__module__, kind.__qualname__) is kind:
+                return
+        self._warned.add(kind)
+        warnings.warn(
+            f"A placed value is of class {kind.__module__}.{kind.__qualname__} as it was before that module changed: "
+            "isinstance with the new class is false. Release the value and place it again, or restart the workers: "
+            "%cluster restart-workers",
+            stacklevel=2,
+        )
 
     def namespaces(self) -> list[Any]:
         """Return what belongs to the version, and to nobody who looks for changes."""
