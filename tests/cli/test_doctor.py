@@ -64,7 +64,7 @@ def elsewhere(check: str, *wrap: str, python: str = sys.executable, limit: int |
     return Report(Finding(*one) for one in json.loads(done.stdout))
 
 
-def test_nothing_is_wrong_and_a_small_cluster_works(monkeypatch: pytest.MonkeyPatch):
+def test_nothing_is_wrong_and_a_small_cluster_works():
     command = [sys.executable, "-m", "moorage", "doctor"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout
@@ -112,6 +112,7 @@ def test_a_panel_that_is_not_installed(python: str):
     assert elsewhere("frontend.panel", python=python).has("ok", "the panel")
 
 
+@pytest.mark.timeout(300)
 def test_a_panel_that_is_disabled(python: str):
     install_panel(python)
     subprocess.run([python, "-m", "jupyterlab.labextensions", "disable", "moorage"], check=True, timeout=100)
