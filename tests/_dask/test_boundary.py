@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from distributed import Client, Nanny, Scheduler, Worker
+from distributed.core import PooledRPCCall, Server
 from distributed.deploy.spec import SpecCluster
 from distributed.scheduler import ClientState, TaskState, WorkerState
 
 import moorage
 from moorage._dask import client as of_clients
-from moorage._dask import scaling
+from moorage._dask import pages, scaling
 from moorage._dask import scheduler as of_schedulers
 
 ROOT = Path(moorage.__file__).parent
@@ -39,13 +40,14 @@ IN_NOTEBOOKS = {"client": Client, "_client": Client}
 #: What Dask's objects are called in each room.
 CALLED: dict[str, dict[str, type]] = {
     "scheduler": ON_SCHEDULERS,
-    "deploy/scaling": {**ON_SCHEDULERS, "cluster": SpecCluster},
-    "deploy/clusters": {**ON_SCHEDULERS, "cluster": SpecCluster},
-    "deploy/host": {**ON_SCHEDULERS, "cluster": SpecCluster, "_cluster": SpecCluster},
+    "deploy": {**ON_SCHEDULERS, "server": Server},
+    "deploy/scaling": {"cluster": SpecCluster},
+    "deploy/clusters": {"cluster": SpecCluster},
+    "deploy/host": {"cluster": SpecCluster, "_cluster": SpecCluster},
     "worker": {"worker": Worker, "_worker": Worker, "dask_worker": Worker, "nanny": Nanny, "_nanny": Nanny},
     "kernel": IN_NOTEBOOKS,
     "tasks": IN_NOTEBOOKS,
-    "controller": IN_NOTEBOOKS,
+    "controller": {**IN_NOTEBOOKS, "scheduler_comm": PooledRPCCall},
     "jupyter": IN_NOTEBOOKS,
 }
 #: What is used in many places all the same. Each is among the parts that are looked for.
@@ -128,7 +130,9 @@ def uses(tree: ast.Module, called: dict[str, type]) -> Iterator[tuple[type, str]
 @pytest.mark.parametrize("room", CALLED)
 def test_undocumented_parts_of_dask_are_used_in_one_package_only(room: str) -> None:
     known: dict[type, set[str]] = {cls: documented(cls) for cls in CALLED[room].values()}
-    assert all(len(names) > 10 or cls is ClientState for cls, names in known.items()), "nothing is documented"
+    assert all(len(names) > 10 or cls in (ClientState, PooledRPCCall) for cls, names in known.items()), (
+        "nothing is documented"
+    )
     found = {
         f"{cls.__name__}.{name}": str(file.relative_to(ROOT))
         for file in sorted((ROOT / room).rglob("*.py"))
@@ -139,5 +143,5 @@ def test_undocumented_parts_of_dask_are_used_in_one_package_only(room: str) -> N
 
 
 def test_what_is_used_everywhere_is_looked_for() -> None:
-    parts: set[Any] = {str(part) for part in (*of_schedulers.PARTS, *of_clients.PARTS, *scaling.PARTS)}
+    parts: set[Any] = {str(part) for part in (*of_schedulers.PARTS, *of_clients.PARTS, *scaling.PARTS, *pages.PARTS)}
     assert EVERYWHERE - parts == {"Client.cluster"}, "nothing rests on it but a line that is shown"

@@ -12,7 +12,7 @@ from distributed import Client, LocalCluster, Nanny
 
 from moorage._dask import client as of_clients
 from moorage._dask import nanny as of_nannies
-from moorage._dask import scaling
+from moorage._dask import pages, scaling
 from moorage._dask import scheduler as of_schedulers
 from moorage._dask import worker as of_workers
 from moorage._dask.parts import Part, changed
@@ -114,7 +114,7 @@ def objects_of(cluster: LocalCluster, client: Client, nanny: Nanny) -> tuple[Any
 
 
 SERVERS = (*of_schedulers.PARTS, *of_workers.PARTS, *of_nannies.PARTS)
-ALL = tuple(dict.fromkeys((*SERVERS, *of_clients.PARTS, *scaling.PARTS)))
+ALL = tuple(dict.fromkeys((*SERVERS, *of_clients.PARTS, *scaling.PARTS, *pages.PARTS)))
 
 
 def is_removable(part: Part) -> bool:

@@ -12,7 +12,7 @@ for before anything is touched; its functions are the only place where private n
 * ``server``          what all three have: handlers, timers, connections
 * ``client``          what is relied on of the notebook's client and its futures
 * ``graphs``          tasks of a graph; ``frames/``: those of collections
-* ``scaling``         cluster objects of Dask, of dask-jobqueue too
+* ``scaling``         cluster objects of Dask, of dask-jobqueue too; ``pages``: what their servers show
 
 What Dask's reference describes of the state of scheduler and workers is read elsewhere, too, and is among the parts all
 the same. Public functions of Dask's modules are imported where they are needed: without one the import says so.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ PARTS = (
         SUBJECT, "distributed.client:FutureState", calls={"finish": ("type",), "reset": (), "wait": ("timeout",)}
     ),
     *parts_of(SUBJECT, "distributed.core:", calls={"send_recv": ("comm",)}),
+    *parts_of(
+        SUBJECT, "distributed.scheduler:Scheduler", calls={"get_worker_logs": ("workers",)}, has=("get_logs",),
+        entries={"handlers": ("get_logs", "worker_logs")},
+    ),
     *connecting.PARTS,
     *graphs.PARTS,
 )  # fmt: skip
@@ -144,6 +148,18 @@ def finish(client: Client, key: Any, kind: type) -> None:
 def scheduler_of(client: Client) -> Any:
     """Return what asks the scheduler; None if the client is closed."""
     return client.scheduler
+
+
+async def logs_of_scheduler(client: Client) -> Sequence[tuple[str, str]]:
+    """Return the level and the line of what the scheduler has logged of late; on the client's event loop."""
+    lines: Sequence[tuple[str, str]] = await scheduler_of(client).get_logs()
+    return lines
+
+
+async def logs_of_workers(client: Client, workers: Sequence[str] | None) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Return the same of `workers`, given by address, or of all; on the client's event loop."""
+    lines: Mapping[str, Sequence[tuple[str, str]]] = await scheduler_of(client).worker_logs(workers=workers)
+    return lines
 
 
 def connection_of(client: Client) -> object:

@@ -48,7 +48,7 @@ PARTS = (
             "remove_worker": ("address", "stimulus_id", "expected", "close"),
             "retire_workers": ("workers", "close_workers", "remove"),
         },
-        live=("client_comms", "extensions", "handlers", "plugins", "services", "stream_comms"),
+        live=("client_comms", "extensions", "handlers", "plugins", "stream_comms"),
     ),
     *parts_of(SUBJECT, "distributed.active_memory_manager:RetireWorker", calls={"__init__": ("address",)}),
     *parts_of(
@@ -140,12 +140,6 @@ def is_used(scheduler: Scheduler) -> bool:
 def plugin_of(scheduler: Scheduler, name: str) -> Any:
     """Return the scheduler's plugin of that name, or None."""
     return scheduler.plugins.get(name)
-
-
-def pages_of(scheduler: Scheduler) -> tuple[str, int] | None:
-    """Return the address and port at which a scheduler serves its dashboard; None if it has none."""
-    server: Any = scheduler
-    return (server.http_server.address, server.http_server.port) if "dashboard" in server.services else None
 
 
 async def close(cluster: Any) -> None:

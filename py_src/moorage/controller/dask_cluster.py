@@ -15,7 +15,7 @@ from distributed import Client, Security
 from distributed.objects import SchedulerInfo
 from distributed.utils import Log, Logs
 
-from moorage._dask.client import scheduler_of
+from moorage._dask.client import logs_of_scheduler, logs_of_workers, scheduler_of
 from moorage.controller.connected import Connected
 from moorage.kernel.waiting import answer
 from moorage.model import WorkerInfo
@@ -165,11 +165,11 @@ class LikeDasksCluster(Connected):
         if cluster:
             logs["Cluster"] = Log(self._handle.log(200) if self._handle is not None else "")
         if scheduler:
-            lines = await answer(self.client, self.scheduler_comm.get_logs())
+            lines = await answer(self.client, logs_of_scheduler(self.client))
             logs["Scheduler"] = Log("\n".join(line for _, line in lines))
         if workers:
             asked = None if workers is True else list(workers)
-            told = await answer(self.client, self.scheduler_comm.worker_logs(workers=asked))
+            told = await answer(self.client, logs_of_workers(self.client, asked))
             for address, lines in told.items():
                 logs[address] = Log("\n".join(line for _, line in lines))
         return logs

@@ -34,6 +34,7 @@ from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
 from moorage import config
+from moorage._dask.pages import Gated
 
 COOKIE_SECONDS = 7 * 24 * 3600
 """A browser that is never closed would otherwise keep the cookies of all clusters there ever were."""
@@ -135,21 +136,19 @@ class _WithCookie(httputil.HTTPConnection):
         return getattr(self._connection, name)
 
 
-class _Guarded:
+class _Guarded(Gated):
     """A server of Dask's whose pages have a gate before them."""
 
     def __init__(self, *args: Any, access: Access, **kwargs: Any) -> None:
         self._access = access
         super().__init__(*args, **kwargs)
 
-    def start_http_server(self, *args: Any, **kwargs: Any) -> None:
-        """Start to listen; called by Dask, on the event loop, which accepts nobody before this has ended."""
-        super().start_http_server(*args, **kwargs)  # type: ignore[misc]
-        server: Any = self.http_server  # type: ignore[attr-defined]
+    def moorage_gate(self, pages: Application, address: str) -> Gate:
+        """Return the gate before `pages`."""
         access = self._access
-        if not _is_loopback(server.address):
-            access = Access(access.token, (*access.hosts, *_names_of_this_machine(server.address)))
-        server.request_callback = Gate(server.request_callback, access)
+        if not _is_loopback(address):
+            access = Access(access.token, (*access.hosts, *_names_of_this_machine(address)))
+        return Gate(pages, access)
 
 
 class GuardedWorker(_Guarded, Worker):

@@ -1,12 +1,12 @@
 """What is asked of workers and the scheduler about transfers: what has moved since a moment, and what it is called.
 
 Numbers are in columns. A worker keeps a few numbers for each moment that it was told of, so that a question is small
-whatever the number of workers. Only shapes.
+whatever the number of workers. Only shapes, and how the spans of several logs are put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
 from moorage.wire.ledger import NameKind
@@ -94,3 +94,14 @@ class NamingHandlers(Protocol):
     async def moorage_named(self, client: str, keys: Sequence[Any]) -> Named:
         """Return what keys are called."""
         ...
+
+
+def union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return spans of time put together where they overlap, in order."""
+    merged: list[tuple[float, float]] = []
+    for start, stop in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        else:
+            merged.append((start, stop))
+    return merged

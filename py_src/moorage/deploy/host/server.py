@@ -21,8 +21,9 @@ from distributed import Scheduler, Security
 from distributed.deploy.spec import SpecCluster
 from distributed.utils import format_dashboard_link, import_term
 
+from moorage._dask import pages as serving
 from moorage._dask.refusal import check
-from moorage._dask.scaling import PARTS, close, pages_of
+from moorage._dask.scaling import PARTS, close
 from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
@@ -140,7 +141,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
         cluster: Any = local_cluster(spec, security, str(scratch), access)
     else:
         cluster = _create(spec, security, shared)
-    check(PARTS, cluster)
+    check((*PARTS, *serving.PARTS), cluster)
     guard_scheduler(cluster, access)
     progress = _StartProgress(cluster, channel)
     reporting = asyncio.ensure_future(progress.follow())
@@ -217,7 +218,7 @@ def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> Facts:
 
 def _dashboard_link(cluster: SpecCluster) -> str:
     """Return where Dask's dashboard is: it may be on loopback though the scheduler is not, which Dask leaves out."""
-    pages = pages_of(cluster.scheduler)  # type: ignore[arg-type]  # it runs
+    pages = serving.pages_of(cluster.scheduler)  # type: ignore[arg-type]  # it runs
     if pages is None or importlib.util.find_spec("bokeh") is None:
         return ""
     if ipaddress.ip_address(pages[0]).is_loopback:

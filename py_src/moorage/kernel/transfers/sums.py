@@ -15,8 +15,7 @@ from moorage.kernel.transfers.advice import Fetched, savings
 from moorage.kernel.transfers.moved import CLIENT, How, Moment, Transfer, Transfers
 from moorage.model import natural
 from moorage.wire.ledger import NameKind
-from moorage.wire.transfers import Named, WorkerLogs
-from moorage.worker.images.transfers import union
+from moorage.wire.transfers import Named, WorkerLogs, union
 
 Place: TypeAlias = tuple[str, NameKind, str, bool, How, str, str]
 """What one row of the answer is of: name, kind, owner, whether it is mine, how it went, from where and to where."""

@@ -33,7 +33,7 @@ from moorage._dask.moved.logs import (
 )
 from moorage._dask.moved.shuffles import count
 from moorage._dask.server import answer
-from moorage.wire.transfers import Rows, Way, WorkerLogs
+from moorage.wire.transfers import Rows, Way, WorkerLogs, union
 
 LONGEST = 20_000
 """Entries that each log keeps at least from the first moment on that somebody marks."""
@@ -129,17 +129,6 @@ class Transfers:
 
     def _shuffled(self, other: str, shuffle: str, nbytes: int, start: float, stop: float) -> None:
         self.note("shuffled", other, {f"shuffle-{shuffle}": nbytes}, start, stop)
-
-
-def union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return spans of time put together where they overlap, in order."""
-    merged: list[tuple[float, float]] = []
-    for start, stop in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
-        else:
-            merged.append((start, stop))
-    return merged
 
 
 def _rows(notes: Iterable[Note]) -> Rows:

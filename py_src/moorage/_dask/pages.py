@@ -1,0 +1,42 @@
+"""The pages that a Dask server serves: where they are, and what stands before them.
+
+Relied on, as read in distributed 2026.8.0: ``start_http_server``, which schedulers and workers call once they know
+their own address, makes ``http_server``, a server of tornado's with ``address``, ``port`` and ``request_callback``; the
+scheduler's dashboard is in ``services``. Without these parts moorage starts no cluster.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moorage._dask.parts import parts_of
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+SUBJECT = "gate before the dashboard"
+
+PARTS = (
+    *parts_of(SUBJECT, "distributed.node:ServerNode", has=("start_http_server",)),
+    *parts_of(SUBJECT, "distributed.scheduler:Scheduler", live=("http_server", "services")),
+)
+
+
+class Gated:
+    """A Dask server whose pages have something before them; to be put before the class of the server."""
+
+    def moorage_gate(self, pages: Any, address: str) -> Any:
+        """Return what answers requests in the place of `pages`, which are served at `address`."""
+        raise NotImplementedError
+
+    def start_http_server(self, *args: Any, **kwargs: Any) -> None:
+        """Start to listen; called by Dask, on the event loop, which accepts nobody before this has ended."""
+        super().start_http_server(*args, **kwargs)  # type: ignore[misc]
+        server: Any = self.http_server  # type: ignore[attr-defined]
+        server.request_callback = self.moorage_gate(server.request_callback, server.address)
+
+
+def pages_of(scheduler: Scheduler) -> tuple[str, int] | None:
+    """Return the address and port at which a scheduler serves its dashboard; None if it has none."""
+    server: Any = scheduler
+    return (server.http_server.address, server.http_server.port) if "dashboard" in server.services else None
