@@ -1,27 +1,28 @@
 // The commands: to show the board, and to do from the palette or by other extensions what the board does by hand.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, InputDialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { askName, askNumber, askWorker, confirm, performAsked, placeByDialog } from './dialogs';
 import { anchorIcon } from './panel/icon';
 import type { IPlacementModel } from './store/actions';
-import type { ICarried, Target } from './store/gestures';
 import { gatherMagic, loadMagic } from './store/magic';
-import { decide, preview } from './store/preview';
 import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
 import type { IBoardOptions } from './view/context';
-import { type Need, lacking } from './view/needs';
-import { agreeWords, previewWords, questionWords, restartWords, stopWords, targetWords } from './view/words';
+import { type Need, lacking, rangeAround } from './view/needs';
+import { restartWords, stopWords } from './view/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';
   export const openTab = 'moorage:open-tab';
   export const load = 'moorage:load';
   export const startCluster = 'moorage:start-cluster';
+  export const attach = 'moorage:attach';
   export const scaleCluster = 'moorage:scale-cluster';
+  export const adapt = 'moorage:adapt';
+  export const openDashboard = 'moorage:open-dashboard';
   export const leaveCluster = 'moorage:leave-cluster';
   export const stopCluster = 'moorage:stop-cluster';
   export const place = 'moorage:place';
@@ -108,12 +109,52 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   add(CommandIDs.startCluster, {
     label: trans.__('Moorage: Start a Cluster…'),
     isEnabled: () => may(['no-cluster', 'free']),
-    describedBy: ofWorkers,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          workers: { type: 'integer', description: 'how many; without it, a form asks' },
+          threads: { type: 'integer', description: 'of each worker' },
+          memory: { type: 'string', description: 'of each worker, such as 2GB' },
+          keep: { type: 'boolean', description: 'let it outlive the kernel' }
+        }
+      }
+    },
     execute: args =>
-      reach(['no-cluster', 'free'], async model => {
-        const workers = await askNumber(args, 'workers', 2, trans.__('How many workers?'));
-        if (workers !== null) {
-          model.start(workers);
+      reach(['no-cluster', 'free'], model => {
+        const { workers, threads, memory, keep } = args;
+        if (typeof workers !== 'number') {
+          options.openPanel();
+          model.open('start');
+          return;
+        }
+        model.start({
+          workers,
+          ...(typeof threads === 'number' ? { threads } : {}),
+          ...(typeof memory === 'string' ? { memory } : {}),
+          ...(keep === true ? { keep } : {})
+        });
+      })
+  });
+  add(CommandIDs.attach, {
+    label: trans.__('Moorage: Attach to a Cluster…'),
+    isEnabled: () => may(['no-cluster', 'free']),
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          target: { type: 'string', description: 'an address, a scheduler file, a variable, a kept cluster' }
+        }
+      }
+    },
+    execute: args =>
+      reach(['no-cluster', 'free'], model => {
+        const { target } = args;
+        if (typeof target === 'string') {
+          model.attach(target);
+        } else {
+          options.openPanel();
+          model.open('attach');
         }
       })
   });
@@ -128,6 +169,40 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
         if (workers !== null) {
           model.scale(workers);
         }
+      })
+  });
+  add(CommandIDs.adapt, {
+    label: trans.__('Moorage: Adapt the Cluster to Load'),
+    isEnabled: () => may(['scalable', 'free']),
+    isToggled: () => (state()?.cluster?.adapt.length ?? 0) > 0,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          minimum: { type: 'integer', description: 'of workers' },
+          maximum: { type: 'integer', description: 'of workers' }
+        }
+      }
+    },
+    execute: args =>
+      reach(['scalable', 'free'], model => {
+        const { minimum, maximum } = args;
+        const range = typeof minimum === 'number' && typeof maximum === 'number' ? [minimum, maximum] : null;
+        const { cluster } = model.state;
+        if (range !== null) {
+          model.adapt(range as [number, number]);
+        } else if (cluster !== null) {
+          model.adapt(cluster.adapt.length > 0 ? null : rangeAround(cluster));
+        }
+      })
+  });
+  add(CommandIDs.openDashboard, {
+    label: trans.__('Moorage: Open the Dask Dashboard'),
+    isEnabled: () => may(['dashboard']),
+    describedBy: noArguments,
+    execute: () =>
+      reach(['dashboard'], ({ state: { cluster } }) => {
+        window.open(cluster?.dashboard_link, '_blank', 'noopener');
       })
   });
   add(CommandIDs.leaveCluster, {
@@ -220,106 +295,4 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
         }
       })
   });
-}
-
-async function confirm(trans: TranslationBundle, title: string, body: string, yes: string): Promise<boolean> {
-  const buttons = [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.okButton({ label: yes })];
-  return (await showDialog({ title, body, buttons })).button.accept;
-}
-
-async function askNumber(
-  args: ReadonlyPartialJSONObject,
-  key: string,
-  value: number,
-  title: string
-): Promise<number | null> {
-  const given = args[key];
-  if (typeof given === 'number') {
-    return given;
-  }
-  const { value: chosen } = await InputDialog.getNumber({ title, value });
-  return chosen === null || !Number.isInteger(chosen) || chosen < 0 ? null : chosen;
-}
-
-async function askName(
-  { trans }: ICommandOptions,
-  args: ReadonlyPartialJSONObject,
-  known: string[]
-): Promise<string | null> {
-  const given = args['name'];
-  return typeof given === 'string'
-    ? given
-    : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
-}
-
-async function askWorker(
-  { trans }: ICommandOptions,
-  args: ReadonlyPartialJSONObject,
-  { workers }: IBoardState
-): Promise<string | null> {
-  const given = args['worker'];
-  return typeof given === 'string'
-    ? given
-    : (await InputDialog.getItem({ title: trans.__('Which worker?'), items: [...workers.keys()] })).value;
-}
-
-async function placeByDialog(
-  options: ICommandOptions,
-  model: IPlacementModel,
-  args: ReadonlyPartialJSONObject
-): Promise<void> {
-  const state = model.state;
-  const name = await askName(options, args, [...state.variables.keys(), ...state.candidates.keys()]);
-  if (name === null) {
-    return;
-  }
-  const { worker, move } = args;
-  const carried = { names: [name], from: null, move: move === true };
-  const target: Target | null =
-    typeof worker === 'string' ? { kind: 'worker', worker } : await askTarget(options, state, carried);
-  if (target === null) {
-    return;
-  }
-  await performAsked(options, model, carried, target);
-}
-
-// Does it, after a question where there is one.
-async function performAsked(
-  options: ICommandOptions,
-  model: IPlacementModel,
-  carried: ICarried,
-  target: Target
-): Promise<void> {
-  const { trans } = options;
-  const result = preview(model.state, carried, target);
-  if (decide(result, options.settings().confirmAbove) === 'ask') {
-    const text = questionWords(trans, carried, target, result);
-    const yes = agreeWords(trans, result);
-    if (!(await confirm(trans, trans.__('%1 %2?', yes, carried.names.join(', ')), text, yes))) {
-      return;
-    }
-  }
-  // The kernel says why, where it refuses what was not offered.
-  model.perform(result.steps);
-}
-
-async function askTarget(
-  { trans }: ICommandOptions,
-  state: IBoardState,
-  carried: ICarried
-): Promise<Target | null> {
-  const all: readonly Target[] = [
-    { kind: 'all-workers' },
-    ...(state.hosts.length > 1 ? [{ kind: 'one-per-host' } as const] : []),
-    { kind: 'spread' },
-    ...[...state.workers.keys()].map(worker => ({ kind: 'worker', worker }) as const)
-  ];
-  const open = all.filter(target => preview(state, carried, target).refusal === null);
-  const labels = open.map(
-    target =>
-      `${targetWords(trans, target)}: ${previewWords(trans, state, carried, target, preview(state, carried, target))}`
-  );
-  const title = trans.__('Where should %1 stay?', carried.names.join(', '));
-  const { value } = await InputDialog.getItem({ title, items: labels });
-  return open[labels.indexOf(value ?? '')] ?? null;
 }

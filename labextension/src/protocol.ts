@@ -392,6 +392,25 @@ export type PanelReleaseArgs = {
 /** Start a cluster on this machine. Answered at once; `PanelCluster.status` tells how it goes. */
 export type PanelStartArgs = {
   n_workers: number;
+  /** of each worker; by default Dask's choice */
+  threads?: number;
+  /** of each worker, such as "2GB"; by default an even share */
+  memory?: string;
+  /** let it outlive the kernel */
+  keep?: boolean;
+};
+
+/** A cluster of this user that outlives its kernels. */
+export type PanelKeptCluster = {
+  name: string;
+  kind: string;
+  /** where it was started */
+  host: string;
+};
+
+/** The clusters that can be attached to by name. */
+export type PanelKept = {
+  clusters: PanelKeptCluster[];
 };
 
 /** Use a cluster that runs already; an empty target stands for the one kept cluster. */
@@ -496,6 +515,8 @@ export type PanelOps = {
   place: PanelPlaceArgs;
   release: PanelReleaseArgs;
   start: PanelStartArgs;
+  /** the reply's result is a PanelKept */
+  kept: PanelNoArgs;
   attach: PanelAttachArgs;
   scale: PanelScaleArgs;
   adapt: PanelAdaptArgs;

@@ -583,11 +583,47 @@ describe('the cluster', () => {
     expect(kernel.asked).toEqual([{ op: 'start', args: { n_workers: 2 } }]);
   });
 
-  it('is attached to by address', async () => {
+  it('starts with what a form says of its workers', async () => {
     const kernel = show(aState({ cluster: null, workers: {} }));
+    await user.click(screen.getByRole('button', { name: 'Options…' }));
+    await user.type(screen.getByRole('textbox', { name: 'Threads of each' }), '4');
+    await user.type(screen.getByRole('textbox', { name: 'Memory of each' }), '2 GB');
+    await user.click(screen.getByRole('checkbox', { name: 'Keep it when this kernel ends' }));
+    await user.click(screen.getByRole('button', { name: 'One worker more' }));
+    await user.click(await screen.findByRole('button', { name: 'Start 3 workers' }));
+    expect(kernel.asked).toEqual([
+      { op: 'start', args: { n_workers: 3, threads: 4, memory: '2GB', keep: true } }
+    ]);
+    expect(kernel.model.state.magic).toEqual(['%cluster start -n 3 --threads 4 --memory 2GB --keep']);
+  });
+
+  it('is attached to by address, which is offered the next time', async () => {
+    const none = aState({ cluster: null, workers: {} });
+    const kernel = show(none);
     await user.click(screen.getByRole('button', { name: 'Attach…' }));
     await user.keyboard(' tls://node:8786 {Enter}');
-    expect(kernel.asked).toEqual([{ op: 'attach', args: { target: 'tls://node:8786' } }]);
+    expect(kernel.asked.at(-1)).toEqual({ op: 'attach', args: { target: 'tls://node:8786' } });
+    cleanup();
+    const later = show(none);
+    await user.click(screen.getByRole('button', { name: 'Attach…' }));
+    await user.click(await screen.findByRole('button', { name: /^tls:\/\/node:8786/ }));
+    expect(later.asked.at(-1)).toEqual({ op: 'attach', args: { target: 'tls://node:8786' } });
+  });
+
+  it('is chosen from those that are kept', async () => {
+    const kernel = show(aState({ cluster: null, workers: {} }));
+    await user.click(screen.getByRole('button', { name: 'Attach…' }));
+    const choice = await screen.findByRole('button', { name: /^fleet/ });
+    expect(choice.textContent).toContain('kept: SGECluster on login1');
+    await user.click(choice);
+    expect(kernel.asked.at(-1)).toEqual({ op: 'attach', args: { target: 'fleet' } });
+  });
+
+  it('has a form that Escape closes', async () => {
+    show(aState({ cluster: null, workers: {} }));
+    await user.click(screen.getByRole('button', { name: 'Options…' }));
+    await user.keyboard('{Escape}');
+    expect(screen.queryByRole('textbox', { name: 'Threads of each' })).toBeNull();
   });
 
   it('is scaled once for several presses', async () => {

@@ -71,7 +71,7 @@ describe('an act of the user', () => {
     expect(model.state.magic).toEqual(['%cluster adapt --off']);
     model.attach('tls://node 1:8786');
     expect(model.state.magic).toEqual([`%cluster attach 'tls://node 1:8786'`]);
-    model.start(2);
+    model.start({ workers: 2 });
     expect(model.state.magic).toEqual(['%cluster start -n 2']);
     model.stop();
     expect(model.state.magic).toEqual(['%cluster stop']);

@@ -51,6 +51,8 @@ export class PretendKernel implements IRequester {
               new RequestError({ kind: 'UnknownVariableError', message: 'There is no gone.', remedy: '' })
             )
           : Promise.resolve(someParts(args as PanelOps['parts']));
+      case 'kept':
+        return Promise.resolve({ clusters: [{ name: 'fleet', kind: 'SGECluster', host: 'login1' }] });
       case 'snapshot':
         return Promise.resolve(aSnapshot(this._state, this._version));
       default:

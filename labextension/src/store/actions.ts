@@ -1,13 +1,29 @@
 // What a board shows and what can be done there: `PlacementModel`, as the view and other extensions see it.
-import type { PanelParts, PanelWhyArgs } from '../protocol';
+import type { PanelKeptCluster, PanelParts, PanelWhyArgs } from '../protocol';
 import type { IStep } from './gestures';
 import type { IBoardState } from './state';
+
+/** What a cluster on this machine is started with. */
+export interface IStartOptions {
+  readonly workers: number;
+  /** Of each worker; absent: Dask's choice. */
+  readonly threads?: number;
+  /** Of each worker, as "2GB"; absent: an even share. */
+  readonly memory?: string;
+  /** Let it outlive the kernel. */
+  readonly keep?: boolean;
+}
+
+/** A form to be filled in where there is no cluster yet. */
+export type Form = NonNullable<IBoardState['form']>;
 
 /** The acts of the user. What becomes of them shows in the state. */
 export interface IBoardActions {
   /** Place or release. */
   perform(steps: readonly IStep[], force?: boolean): void;
-  start(workers: number): void;
+  start(options: IStartOptions): void;
+  /** Clusters that can be attached to by name; rejects as `parts` does. */
+  kept(): Promise<readonly PanelKeptCluster[]>;
   attach(target: string): void;
   scale(workers: number): void;
   adapt(range: readonly [number, number] | null): void;
@@ -28,6 +44,8 @@ export interface IBoardActions {
   parts(name: string, start: number, count: number): Promise<PanelParts>;
   /** Take the answer away. */
   dismissExplanation(): void;
+  /** Show a form, for as long as there is no cluster; null: none. */
+  open(form: Form | null): void;
   /** Take away a failure of a request. */
   dismissFailure(failure: number): void;
 }

@@ -1,6 +1,7 @@
 // The lines that do what a gesture does. Pure text; the same words as moorage/magic.py, which is held to the same
 // examples (tests/protocol/magics.json).
 import type { PlacementDict } from '../protocol';
+import type { IStartOptions } from './actions';
 
 const SAFE = /^[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*$/;
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
@@ -62,8 +63,16 @@ export function gatherMagic(names: readonly string[]): string | null {
 
 export const loadMagic = '%load_ext moorage';
 
-export function startMagic(workers: number): string {
-  return `%cluster start -n ${workers}`;
+export function startMagic({ workers, threads, memory, keep }: IStartOptions): string | null {
+  const limit = memory === undefined ? '' : quote(memory);
+  return limit === null
+    ? null
+    : [
+        `%cluster start -n ${workers}`,
+        ...(threads === undefined ? [] : [`--threads ${threads}`]),
+        ...(limit === '' ? [] : [`--memory ${limit}`]),
+        ...(keep === true ? ['--keep'] : [])
+      ].join(' ');
 }
 
 export function attachMagic(target: string): string | null {

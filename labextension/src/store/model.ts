@@ -4,6 +4,8 @@ import { createStore } from 'zustand/vanilla';
 
 import type {
   PanelError,
+  PanelKept,
+  PanelKeptCluster,
   PanelOps,
   PanelParts,
   PanelSnapshot,
@@ -12,7 +14,7 @@ import type {
   PanelWhyArgs,
   PlacementDict
 } from '../protocol';
-import type { IPlacementModel } from './actions';
+import type { Form, IPlacementModel, IStartOptions } from './actions';
 import type { IStep } from './gestures';
 import {
   adaptMagic,
@@ -115,12 +117,23 @@ export class PlacementModel implements IPlacementModel {
     }
   }
 
-  start(workers: number): void {
-    this._act('start', { n_workers: workers }, startMagic(workers));
+  start(options: IStartOptions): void {
+    const { workers, ...others } = options;
+    this._act('start', { n_workers: workers, ...others }, startMagic(options));
+    this.open(null);
+  }
+
+  async kept(): Promise<readonly PanelKeptCluster[]> {
+    return ((await this._requester.request('kept', {})) as PanelKept).clusters;
+  }
+
+  open(form: Form | null): void {
+    this._store.setState({ form });
   }
 
   attach(target: string): void {
     this._act('attach', { target }, attachMagic(target));
+    this.open(null);
   }
 
   scale(workers: number): void {

@@ -115,6 +115,8 @@ export interface IBoardState {
   readonly intents: readonly IIntent[];
   readonly failures: readonly IFailure[];
   readonly explanation: IExplanation | null;
+  /** What is to be filled in while there is no cluster; null: nothing. */
+  readonly form: 'start' | 'attach' | null;
   /** Lines that do what the last gesture did. */
   readonly magic: readonly string[];
 }
@@ -145,6 +147,7 @@ export const INITIAL: IBoardState = {
   intents: [],
   failures: [],
   explanation: null,
+  form: null,
   magic: []
 };
 

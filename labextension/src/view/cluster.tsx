@@ -9,6 +9,7 @@ import { shortName } from '../store/names';
 import type { IBoardState } from '../store/state';
 import { Mark, ProgressBar } from './elements';
 import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from './icons';
+import { isWebAddress, rangeAround } from './needs';
 import { type ITranslate, useTranslate } from './useTranslate';
 
 /** Milliseconds without another press before a new size is asked for. */
@@ -143,9 +144,7 @@ function ClusterMenu({
             className="jp-Moorage-menu-item"
             checked={isAdapting}
             disabled={disabled || !cluster.scalable}
-            onCheckedChange={on =>
-              actions.adapt(on ? [Math.max(1, cluster.requested), Math.max(2, 2 * cluster.requested)] : null)
-            }
+            onCheckedChange={on => actions.adapt(on ? rangeAround(cluster) : null)}
           >
             {trans.__('Adapt to load')}
             <Menu.ItemIndicator>✓</Menu.ItemIndicator>
@@ -317,10 +316,4 @@ function factWords(trans: ITranslate, state: IBoardState, cluster: PanelCluster)
     facts.push(trans._n('%1 host', '%1 hosts', state.hosts.length));
   }
   return facts.join(' · ');
-}
-
-// A link comes from the scheduler: nothing but a web page may be behind it. A path is one of this Jupyter server, which
-// proxies the dashboard where Dask's configuration says so.
-function isWebAddress(link: string): boolean {
-  return /^(https?:\/\/|\/(?![/\\]))/i.test(link);
 }

@@ -1,15 +1,13 @@
 // What the board says while there is nothing to show, and the one step that changes it.
-import { type FormEvent, type ReactElement, type ReactNode, useState } from 'react';
+import type { ReactElement, ReactNode } from 'react';
 
-import type { IBoardActions } from '../store/actions';
+import type { Form, IBoardActions } from '../store/actions';
 import { loadMagic } from '../store/magic';
 import type { IBoardState } from '../store/state';
-import { Stepper } from './cluster';
+import { AttachForm, StartForm } from './clusterForms';
 import { useNotebook } from './context';
 import { AnchorIcon } from './icons';
 import { useTranslate } from './useTranslate';
-
-const DEFAULT_WORKERS = 2;
 
 interface IEmptyProps {
   state: IBoardState;
@@ -83,7 +81,7 @@ export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
       return state.version === null ? (
         <Waiting concurrent={connection.concurrent} />
       ) : (
-        <Start actions={actions} disabled={disabled} detail={cluster?.detail ?? ''} />
+        <Start actions={actions} disabled={disabled} detail={cluster?.detail ?? ''} form={state.form} />
       );
   }
 }
@@ -115,20 +113,20 @@ function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
 function Start({
   actions,
   disabled,
-  detail
+  detail,
+  form
 }: {
   actions: IBoardActions;
   disabled: boolean;
   detail: string;
+  form: Form | null;
 }): ReactElement {
   const trans = useTranslate();
-  const [workers, setWorkers] = useState(DEFAULT_WORKERS);
-  const [target, setTarget] = useState<string | null>(null);
-  const attach = (event: FormEvent): void => {
-    event.preventDefault();
-    actions.attach((target ?? '').trim());
-    setTarget(null);
-  };
+  const opener = (other: Form, label: string): ReactElement => (
+    <button type="button" className="jp-Moorage-link" onClick={() => actions.open(other)}>
+      {label}
+    </button>
+  );
   return (
     <Message title={trans.__('Keep data next to your code')}>
       {detail === '' ? null : <span className="jp-Moorage-detail">{detail}</span>}
@@ -139,36 +137,17 @@ function Start({
         <span>{trans.__('The panel is read-only.')}</span>
       ) : (
         <>
-          <span className="jp-Moorage-start">
-            <button type="button" className="jp-Moorage-primary" onClick={() => actions.start(workers)}>
-              {trans._n('Start %1 worker', 'Start %1 workers', workers)}
-            </button>
-            <Stepper label={trans.__('Workers')} value={workers} least={1} settle={0} onCommit={setWorkers} />
-          </span>
-          {target === null ? (
-            <button type="button" className="jp-Moorage-link" onClick={() => setTarget('')}>
-              {trans.__('Attach…')}
-            </button>
+          {form === 'attach' ? (
+            <AttachForm actions={actions} />
           ) : (
-            <form className="jp-Moorage-attach" onSubmit={attach}>
-              <input
-                autoFocus
-                value={target}
-                placeholder={trans.__('address, scheduler file or variable')}
-                aria-label={trans.__('Cluster to attach to')}
-                onChange={event => setTarget(event.target.value)}
-                onKeyDown={event => {
-                  if (event.key === 'Escape') {
-                    setTarget(null);
-                  }
-                }}
-              />
-              <button type="submit" className="jp-Moorage-primary">
-                {trans.__('Attach')}
-              </button>
-              <small className="jp-Moorage-dim">{trans.__('Leave empty to use the kept cluster.')}</small>
-            </form>
+            <StartForm actions={actions} isOpen={form === 'start'} />
           )}
+          <span className="jp-Moorage-openers">
+            {form === 'start'
+              ? null
+              : opener('start', form === null ? trans.__('Options…') : trans.__('Start…'))}
+            {form === 'attach' ? null : opener('attach', trans.__('Attach…'))}
+          </span>
         </>
       )}
     </Message>

@@ -1,4 +1,5 @@
 // What an act needs of a board, and in words what is not there. Pure.
+import type { PanelCluster } from '../protocol';
 import type { IBoardState } from '../store/state';
 import type { ITranslate } from './useTranslate';
 
@@ -6,6 +7,8 @@ export type Need =
   | 'free' // it may change something
   | 'no-cluster'
   | 'cluster'
+  | 'scalable'
+  | 'dashboard'
   | 'leavable'
   | 'stoppable';
 
@@ -53,6 +56,16 @@ function needWords(trans: ITranslate, { cluster, readOnly }: IBoardState, need: 
       return isThere ? trans.__('A cluster is running already.') : null;
     case 'cluster':
       return noCluster;
+    case 'scalable':
+      return (
+        noCluster ??
+        (cluster?.scalable === true ? null : trans.__('This notebook cannot change its number of workers.'))
+      );
+    case 'dashboard':
+      return (
+        noCluster ??
+        (isWebAddress(cluster?.dashboard_link ?? '') ? null : trans.__('The cluster has no dashboard.'))
+      );
     case 'leavable':
       return (
         noCluster ??
@@ -61,4 +74,15 @@ function needWords(trans: ITranslate, { cluster, readOnly }: IBoardState, need: 
     case 'stoppable':
       return noCluster ?? (cluster?.stoppable === true ? null : trans.__('Somebody else has started it.'));
   }
+}
+
+/** Whether a page can be opened there: a link comes from the scheduler, and may be anything. */
+export function isWebAddress(link: string): boolean {
+  // A path is one of this Jupyter server, which proxies the dashboard where Dask's configuration says so.
+  return /^(https?:\/\/|\/(?![/\\]))/i.test(link);
+}
+
+/** Between how many workers a cluster adapts when nobody says it: what it has, and twice that. */
+export function rangeAround({ requested }: PanelCluster): [number, number] {
+  return [Math.max(1, requested), Math.max(2, 2 * requested)];
 }

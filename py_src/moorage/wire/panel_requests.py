@@ -39,6 +39,23 @@ class PanelStartArgs(TypedDict):
     """Start a cluster on this machine. Answered at once; ``PanelCluster.status`` tells how it goes."""
 
     n_workers: int
+    threads: NotRequired[int]  # of each worker; by default Dask's choice
+    memory: NotRequired[str]  # of each worker, such as "2GB"; by default an even share
+    keep: NotRequired[bool]  # let it outlive the kernel
+
+
+class PanelKeptCluster(TypedDict):
+    """A cluster of this user that outlives its kernels."""
+
+    name: str
+    kind: str
+    host: str  # where it was started
+
+
+class PanelKept(TypedDict):
+    """The clusters that can be attached to by name."""
+
+    clusters: list[PanelKeptCluster]
 
 
 class PanelAttachArgs(TypedDict):
@@ -134,6 +151,7 @@ class PanelOps(TypedDict):
     place: PanelPlaceArgs
     release: PanelReleaseArgs
     start: PanelStartArgs
+    kept: PanelNoArgs  # the reply's result is a PanelKept
     attach: PanelAttachArgs
     scale: PanelScaleArgs
     adapt: PanelAdaptArgs

@@ -489,13 +489,19 @@ def test_a_cluster_is_started_and_stopped_by_request():
     try:
         kernel.run("%load_ext moorage")
         panel = Page(kernel)
+        assert panel.ask("kept")["result"] == {"clusters": []}
         with kernel.running(SLEEP):
-            assert panel.ask("start", n_workers=1)["ok"]
+            assert panel.ask("start", n_workers=1, threads=3, memory="300MB")["ok"]
             panel.see(lambda state: state["cluster"] is not None and state["cluster"]["status"] == "starting")
             refused(panel.ask("start", n_workers=1), "ClusterError", "starting")
             panel.see(lambda state: state["cluster"]["status"] == "connected" and len(state["workers"]) == 1)
             refused(panel.ask("start", n_workers=1), "ClusterError", "already running")
         assert kernel.run("print(cluster.n_workers)") == "1\n"
+        (worker,) = panel.state["workers"].values()
+        assert (worker["nthreads"], worker["memory_limit"]) == (3, 300_000_000)
+        kernel.run("%cluster keep")
+        (kept,) = panel.ask("kept")["result"]["clusters"]
+        assert (kept["name"], kept["kind"]) == (panel.state["cluster"]["name"], "local")
         assert panel.ask("stop")["ok"]
         state = panel.see(lambda state: state["cluster"]["status"] == "stopped")
         assert state["workers"] == {}

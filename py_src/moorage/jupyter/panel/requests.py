@@ -17,6 +17,8 @@ from moorage import counts
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
+from moorage.deploy.kept import state_folder
+from moorage.deploy.state_file import kept_clusters
 from moorage.errors import (
     ClusterError,
     InputError,
@@ -47,6 +49,7 @@ from moorage.wire.panel_requests import (
     PanelCancelArgs,
     PanelDismissArgs,
     PanelError,
+    PanelKept,
     PanelOps,
     PanelParts,
     PanelPartsArgs,
@@ -76,7 +79,7 @@ CLUSTER = "cluster"
 """The variable that a cluster is bound to which a panel starts."""
 
 _ASKING = 5.0  # seconds
-_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts"})
+_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts", "kept"})
 
 
 class Requests:
@@ -220,9 +223,21 @@ class Requests:
 
         def work() -> None:
             end_lost(self._panel.shell.user_ns, CLUSTER)
-            _bind(self._panel.shell, start(n_workers=args["n_workers"]))
+            _bind(
+                self._panel.shell,
+                start(
+                    n_workers=args["n_workers"],
+                    threads_per_worker=args.get("threads"),
+                    memory_limit=args.get("memory", "auto"),
+                    keep=args.get("keep", False),
+                ),
+            )
 
         self._tell(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
+
+    def _kept(self, _: Any, who: Hashable) -> PanelKept:
+        found = kept_clusters(state_folder())
+        return {"clusters": [{"name": one.name, "kind": one.kind, "host": one.host} for one in found]}
 
     def _attach(self, args: PanelAttachArgs, who: Hashable) -> None:
         _check_alone()

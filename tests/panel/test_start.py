@@ -1,0 +1,51 @@
+"""A cluster gets started, adapted, left and attached to again: with the form, and by commands alone."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.panel.pictures import take
+from tests.panel.test_keyboard import serious
+
+
+@pytest.fixture
+def alone(lab, open_desk):
+    """A kernel without a cluster, and a page with its panel."""
+    kernel = lab.notebook("alone.ipynb", "1 + 1")
+    kernel.run("%load_ext moorage")
+    yield kernel, open_desk("alone.ipynb")
+    kernel.run("cluster.stop()")
+    kernel.close()
+
+
+def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(alone):
+    kernel, desk = alone
+    desk.command("moorage:start-cluster")
+    threads = desk.board.get_by_role("textbox", name="Threads of each")
+    expect(threads).to_be_focused()
+    threads.fill("3")
+    desk.board.get_by_role("textbox", name="Memory of each").fill("400 MB")
+    desk.board.get_by_role("checkbox").check()
+    desk.board.get_by_role("button", name="One worker fewer").click()
+    take(desk.page, "start-form")
+    assert serious(desk) == []
+    desk.board.get_by_role("button", name="Start 1 worker").click()
+    expect(desk.magic).to_have_text("%cluster start -n 1 --threads 3 --memory 400MB --keep")
+    expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1, timeout=60_000)
+    expect(desk.board.locator("[data-moorage-cluster=connected]")).to_be_visible()
+    desk.command("moorage:adapt", minimum=1, maximum=2)
+    expect(desk.board.get_by_role("textbox", name="Maximum workers")).to_have_value("2")
+    desk.command("moorage:adapt")
+    expect(desk.board.get_by_role("textbox", name="Maximum workers")).to_have_count(0)
+    with desk.page.context.expect_page() as opened:
+        desk.command("moorage:open-dashboard")
+    assert "/status" in opened.value.url
+    opened.value.close()
+    name = kernel.run("print(cluster.name)").strip()
+    desk.command("moorage:leave-cluster")
+    expect(desk.board.get_by_role("button", name="Attach…")).to_be_visible()
+    desk.command("moorage:attach")
+    choice = desk.board.locator(f'[data-moorage-attach="{name}"]')
+    expect(choice).to_contain_text("kept: local")
+    assert serious(desk) == []
+    choice.click()
+    expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1, timeout=60_000)
