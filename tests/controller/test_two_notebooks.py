@@ -118,6 +118,22 @@ def test_a_change_by_one_is_seen_by_the_other(mine, other):
     eventually(lambda: "x" not in other("list(cluster)"))
 
 
+def test_each_counts_what_has_moved_since_a_moment_of_its_own(mine, other):
+    def use_on_bob(seed):
+        x = mine.client.submit(bytes, 1_000_000 + seed, workers=["alice"], pure=False)
+        mine.client.submit(len, x, workers=["bob"], pure=False).result(20)
+
+    before = mine.moment()
+    use_on_bob(0)
+    other("globals().update(moment=cluster.moment())")
+    use_on_bob(1)
+    assert other("cluster.transfers(moment, settle=2).nbytes") == pytest.approx(1_000_001, rel=0.01)
+    assert mine.transfers(before, settle=2).nbytes == pytest.approx(2_000_001, rel=0.01)
+    other("globals().pop('moment') and None")  # the other one's moment ends no count of mine
+    use_on_bob(2)
+    assert mine.transfers(before, settle=2).nbytes == pytest.approx(3_000_003, rel=0.01)
+
+
 def test_what_one_leaves_behind_the_other_still_has(mine, other):
     other("cluster.broadcast(7, name='seven').key")
     eventually(lambda: "seven" in mine)

@@ -283,6 +283,14 @@ def test_the_answer_is_awaited_on_the_event_loop(cluster):
     assert cluster.client.sync(ask).well
 
 
+def test_workers_keep_what_they_log_before_anything_is_placed(leaving):
+    def look(dask_worker):
+        return os.path.exists(os.path.join(dask_worker.local_directory, FILE))
+
+    assert not leaving.placement()
+    eventually(lambda: all(leaving.client.run(look).values()))
+
+
 def test_what_is_spilled_says_what_fills_the_worker(leaving, names):
     names["big"] = leaving.client.map(make, [20 * MB] * 12, range(12), pure=False, workers=["dan"])
     wait(names["big"])
@@ -320,8 +328,6 @@ def one_try(leaving):
         before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, failures
         return before
 
-    leaving.broadcast(1, "one")  # the code goes to workers and nannies with the first value
-    leaving.release("one")
     before = leaving.client.run_on_scheduler(allow, 0)
     eventually(lambda: leaving.why("carol").state in ("running", "restarted"), 20)
     yield

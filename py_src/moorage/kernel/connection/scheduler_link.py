@@ -19,7 +19,7 @@ from uuid import uuid4
 from distributed import Future
 
 from moorage._dask import client as boundary
-from moorage.errors import NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.errors import MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.code.sending import CodeSender
 from moorage.kernel.connection.events import Events
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name
@@ -97,6 +97,12 @@ class SchedulerLink:
         await install_plugin(self.client)
         self.client.subscribe_topic(TOPIC, self._on_event)
         await self.resync(anew=True)
+        self._background(self._prepare_workers())
+
+    async def _prepare_workers(self) -> None:
+        """Have workers keep from now on what they log, for when they end; values would bring the same code later."""
+        with suppress(MoorageError, OSError):  # what is placed says what is wrong
+            await self.images.install()
 
     async def leave(self, *topics: str) -> None:
         """Listen no longer, and answer nothing: to the scheduler as if the client had left, though it may go on."""
