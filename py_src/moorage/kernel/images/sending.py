@@ -44,6 +44,7 @@ MODULES = (
     "moorage.images.mappings",
     "moorage.images.segment",
     "moorage.images.texts",
+    "moorage.wire.transfers",
     "moorage.wire.why",
     "moorage.worker.images.forwarding",
     "moorage.worker.images.lending",
