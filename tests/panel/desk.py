@@ -150,14 +150,22 @@ class Desk:
         mouse.down()
         mouse.move(start[0] + 6, start[1] + 6, steps=2)
         expect(self.board).to_contain_class("jp-mod-carrying")
-        mouse.move(*_middle(destination), steps=12)
-        end = _middle(destination)  # lists scroll under what is dragged
-        mouse.move(*end, steps=2)
         if modifier:
             self.page.keyboard.down(modifier)
-            mouse.move(end[0] + 2, end[1] + 1, steps=2)
-        expect(destination).to_contain_class("jp-mod-over")
+        self.follow(
+            lambda: _middle(destination), lambda: expect(destination).to_contain_class("jp-mod-over", timeout=2000)
+        )
         return destination
+
+    def follow(self, where, check):
+        """Move the mouse to a place, and after it: lists scroll under what is dragged, and a hand is never still."""
+        for steps in (12, 2, 2, 2, 2):
+            x, y = where()
+            self.page.mouse.move(x, y, steps=steps)
+            self.page.mouse.move(x + 2, y + 1)
+            with suppress(AssertionError):
+                return check()
+        return check()
 
     def drag(self, source, destination, modifier=None):
         """Drag something onto a target and drop it there."""

@@ -98,8 +98,8 @@ def test_a_drop_on_the_notebook_inserts_a_cell_that_gathers(kernel, desk):
     grip = desk.grip("grid").bounding_box()
     desk.page.mouse.move(grip["x"] + 20, grip["y"] + 10)
     desk.page.mouse.down()
-    desk.page.mouse.move(box["x"] + 200, box["y"] + 20, steps=15)
-    expect(desk.page.locator(".jp-Moorage-inhand")).to_contain_text("gathers")
+    label = desk.page.locator(".jp-Moorage-inhand")
+    desk.follow(lambda: (box["x"] + 200, box["y"] + 20), lambda: expect(label).to_contain_text("gathers", timeout=2000))
     desk.drop()
     expect(desk.page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(before) + 1)
     assert desk.cells() == [before[0], "%gather grid", *before[1:]]

@@ -53,6 +53,8 @@ def test_arrow_keys_go_along_the_list_and_tab_leaves_it(kernel, desk):
     desk.page.keyboard.press("ArrowDown")
     expect(desk.grip("two")).to_be_focused()
     desk.page.keyboard.press("Tab")
+    expect(desk.board.get_by_role("separator")).to_be_focused()
+    desk.page.keyboard.press("Tab")
     expect(desk.board.get_by_role("region", name="Workers").locator(":focus")).to_have_count(1)
 
 

@@ -17,6 +17,7 @@ import moorage
 from moorage.errors import DoesNotFitError
 from moorage.kernel.images.sending import MODULE
 from tests.helpers import eventually
+from tests.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +265,7 @@ def test_what_a_task_computes_of_any_part_is_what_the_notebook_computes(cluster,
 
 
 def test_nothing_of_it_is_left_on_workers_once_moorage_is_taken_away():
-    with moorage.start(n_workers=1, threads_per_worker=1, memory_limit="1GB") as controller:
+    with Workers("alice", config={"distributed.worker.memory.terminate": 0.95}) as workers:
 
         def anatomy(dask_worker):
             import sys
@@ -279,12 +280,14 @@ def test_nothing_of_it_is_left_on_workers_once_moorage_is_taken_away():
         def nanny_anatomy(dask_worker):
             return type(dask_worker.periodic_callbacks["memory_monitor"].callback).__name__, list(dask_worker.plugins)
 
-        (before,) = controller.client.run(anatomy).values()
-        (nanny_before,) = controller.client.run(nanny_anatomy, nanny=True).values()
-        controller.broadcast(np.arange(5000), "data")
-        assert controller.submit(sum, [1, 2]).result() == 3
-        assert list(controller.client.run(anatomy).values()) != [before]
-        assert list(controller.client.run(nanny_anatomy, nanny=True).values()) != [nanny_before]
-        controller.client.sync(controller._link.uninstall)
-        eventually(lambda: list(controller.client.run(anatomy).values()) == [before], 20)
-        assert list(controller.client.run(nanny_anatomy, nanny=True).values()) == [nanny_before]
+        run = workers.client.run
+        (before,) = run(anatomy).values()
+        (nanny_before,) = run(nanny_anatomy, nanny=True).values()
+        with moorage.attach(workers.address) as controller:
+            controller.broadcast(np.arange(5000), "data")
+            assert controller.submit(sum, [1, 2]).result() == 3
+            assert list(run(anatomy).values()) != [before]
+            assert list(run(nanny_anatomy, nanny=True).values()) != [nanny_before]
+            controller.client.sync(controller._link.uninstall)
+            eventually(lambda: list(run(anatomy).values()) == [before], 20)
+            assert list(run(nanny_anatomy, nanny=True).values()) == [nanny_before]
