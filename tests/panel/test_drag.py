@@ -94,6 +94,7 @@ def test_a_drop_on_the_notebook_inserts_a_cell_that_gathers(kernel, desk):
     desk.holds("grid", "alice")
     before = desk.cells()
     cell = desk.page.locator(".jp-Notebook .jp-Cell").first
+    cell.scroll_into_view_if_needed()
     box = cell.bounding_box()
     grip = desk.grip("grid").bounding_box()
     desk.page.mouse.move(grip["x"] + 20, grip["y"] + 10)
