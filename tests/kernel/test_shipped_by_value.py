@@ -1,0 +1,59 @@
+"""What goes to schedulers, workers and nannies by value takes all along that it needs of this package."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from moorage._dask.taking import take
+from moorage.kernel.code import sending as code
+from moorage.kernel.images import sending as images
+from moorage.kernel.install import pickled_by_value
+from moorage.scheduler.plugin import PlacementSchedulerPlugin
+from moorage.tasks import runtime
+from moorage.worker.code.environment import EnvironmentPlugin
+from moorage.worker.code.plugin import CodePlugin
+from moorage.worker.images.nanny import SharedMemoryNannyPlugin
+from moorage.worker.images.plugin import ImagesPlugin
+from moorage.worker.taking import Taken
+from moorage.worker.tasks.runtime import RuntimePlugin
+
+SHIPPED = {
+    "scheduler": lambda: pickled_by_value(PlacementSchedulerPlugin()),
+    "images": lambda: pickled_by_value(ImagesPlugin(images.MODULE, True), images.MODULES),
+    "nanny": lambda: pickled_by_value(SharedMemoryNannyPlugin(), images.MODULES),
+    "code": lambda: pickled_by_value(CodePlugin(code.MODULE), code.MODULES),
+    "environment": lambda: pickled_by_value(EnvironmentPlugin({}), (EnvironmentPlugin.__module__,)),
+    "runtime": lambda: pickled_by_value(RuntimePlugin("name", images.MODULE, code.MODULE), runtime.MODULES),
+    "take": lambda: pickled_by_value(take, (take.__module__,)),
+    "taken": lambda: pickled_by_value(Taken, (Taken.__module__,)),
+}
+UNPICKLE = """
+import pickle, sys
+sys.modules["moorage"] = None
+for name, pickled in pickle.load(sys.stdin.buffer).items():
+    try:
+        pickle.loads(pickled)
+    except ImportError as error:
+        print(name, error)
+"""
+
+
+def not_taken_along(shipped: dict[str, bytes]) -> str:
+    """Return what a process without moorage says of pickles, if anything."""
+    run = subprocess.run(
+        [sys.executable, "-c", UNPICKLE], input=pickle.dumps(shipped), capture_output=True, timeout=60, check=True
+    )
+    return run.stdout.decode()
+
+
+def test_it_can_be_read_where_moorage_is_not_installed() -> None:
+    assert not_taken_along({name: make() for name, make in SHIPPED.items()}) == ""
+
+
+@pytest.mark.parametrize("module", ["moorage.wire.transfers", "moorage._dask.server"])
+def test_a_module_that_is_left_out_is_found(module: str) -> None:
+    fewer = tuple(name for name in images.MODULES if name != module)
+    plugin = ImagesPlugin(images.MODULE, True)
+    assert "images" in not_taken_along({"images": pickled_by_value(plugin, fewer)})
