@@ -279,7 +279,9 @@ def public_calls():
     ours = [kind for kind in Magics.__subclasses__() if kind.__module__.startswith("moorage.")]
     assert InsightMagics in ours
     for magics in ours:
-        found |= {f"%{name}" for name in magics.magics["line"]} | {f"%%{name}" for name in magics.magics["cell"]}
+        found |= {f"%{name}" for name in magics.magics.get("line", ())} | {
+            f"%%{name}" for name in magics.magics.get("cell", ())
+        }
     found |= {f"%cluster {action}" for action in cluster_line._cluster_actions()}
     return found | {f"panel {op}" for op in PanelOps.__annotations__}
 
