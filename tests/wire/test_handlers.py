@@ -18,7 +18,7 @@ from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.tally import Counting
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
-from moorage.scheduler.tasks.library import Library
+from moorage.scheduler.tasks.code_store import CodeStore
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers as Naming
@@ -44,8 +44,8 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
-    CodeHandlers: (("", Library),),
-    WorkerCodeHandlers: (("", Library),),
+    CodeHandlers: (("", CodeStore),),
+    WorkerCodeHandlers: (("", CodeStore),),
     SeeingHandlers: (("", CodePlugin),),
     LedgerHandlers: (("", Ledger),),
     TallyHandlers: (("", Counting),),

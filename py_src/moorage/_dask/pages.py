@@ -7,6 +7,7 @@ scheduler's dashboard is in ``services``. Without these parts moorage starts no 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import parts_of
@@ -25,9 +26,8 @@ PARTS = (
 class Gated:
     """A Dask server whose pages have something before them; to be put before the class of the server."""
 
-    def moorage_gate(self, pages: Any, address: str) -> Any:
-        """Return what answers requests in the place of `pages`, which are served at `address`."""
-        raise NotImplementedError
+    moorage_gate: Callable[[Any, str], Any]
+    """Takes what answers requests, and the address where that is served; returns what answers in its place."""
 
     def start_http_server(self, *args: Any, **kwargs: Any) -> None:
         """Start to listen; called by Dask, on the event loop, which accepts nobody before this has ended."""

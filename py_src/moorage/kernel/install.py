@@ -71,7 +71,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.desired",
     "moorage.scheduler.flights",
     "moorage.scheduler.tasks.history",
-    "moorage.scheduler.tasks.library",
+    "moorage.scheduler.tasks.code_store",
     "moorage.scheduler.journal",
     "moorage.scheduler.keeping",
     "moorage.scheduler.ledger",

@@ -45,8 +45,8 @@ from moorage.scheduler.recovery.restorer import Restorer, is_value
 from moorage.scheduler.recovery.strays import Strays
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.status import Workers, standing_of
+from moorage.scheduler.tasks.code_store import CodeStore
 from moorage.scheduler.tasks.history import History
-from moorage.scheduler.tasks.library import Library
 from moorage.scheduler.tasks.restrictions import Restrictions
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.tasks.worker_code import WorkerCode
@@ -124,13 +124,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.aftermath = Aftermath(scheduler, self.desired, self._variable, self._tell_left)
         self.turns = Turns()
         self.worker_code = WorkerCode(scheduler)
-        self.library = Library(scheduler)
+        self.code_store = CodeStore(scheduler)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
         self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
-            self.worker_code.close, self.library.begin(),
+            self.worker_code.close, self.code_store.begin(),
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         placed, mapped, followed = self.desired.by_key, self.shared, self.dealer.followed
@@ -311,7 +311,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """Note a client that has left."""
         self.journal.unsubscribe(client)
-        for part in (self.origins, self.turns, self.library, self.memory):
+        for part in (self.origins, self.turns, self.code_store, self.memory):
             part.client_gone(client)
         self.strays.broken_off(client)
 

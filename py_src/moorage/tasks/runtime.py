@@ -45,6 +45,7 @@ MODULES = (
     "moorage._dask.spilling",
     "moorage._dask.worker",
     "moorage.worker.holdings",
+    "moorage.worker.shared_module",
     "moorage.worker.taking",
     "moorage.worker.text",
     "moorage.images.altered",

@@ -35,10 +35,11 @@ MODULES = (
     "moorage._dask.spilling",
     "moorage._dask.worker",
     "moorage.code.text",
-    "moorage.worker.code.library",
     "moorage.worker.code.loading",
     "moorage.worker.code.plugin",
     "moorage.worker.code.version",
+    "moorage.worker.code.versions",
+    "moorage.worker.shared_module",
 )
 MODULE = f"moorage_code_{hash_of_sources(MODULES)}"
 """Name of the module that workers have; differs between versions of this code."""

@@ -1,6 +1,6 @@
 """Serves the user's modules to imports on a worker, as the notebook has them.
 
-* ``library``  which versions of the code this process knows, and which one its imports see
+* ``versions`` which versions of the code this process knows, and which one its imports see
 * ``version``  the modules of one version
 * ``loading``  makes a module out of its text
 * ``environment``  environment variables of the notebook

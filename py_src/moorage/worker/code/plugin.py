@@ -1,11 +1,9 @@
-"""Puts the library of the user's modules into a worker process, before the worker takes its first task or value."""
+"""Puts the versions of the user's modules into a worker process, before the worker takes its first task or value."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +13,15 @@ from moorage._dask.parts import rely_on
 from moorage._dask.server import answer
 from moorage._dask.worker import PARTS, objects_of, scheduler_of
 from moorage.wire.code import CodeVersion, WorkerCodeHandlers
-from moorage.worker.code.library import Library
+from moorage.worker.code.versions import Versions
+from moorage.worker.shared_module import join, leave
 
 PATIENCE = 5.0
 """Seconds that a worker which joins waits for the latest version; tasks of moorage's ask for theirs again."""
 
 
 class CodePlugin(WorkerPlugin):
-    """Puts a `Library` into a worker process, as module `name`.
+    """Puts `Versions` into a worker process, as module `name`.
 
     `name`: name of the module and of the plugin. `notebook`: name of the module by which the notebook's own process is
     known.
@@ -38,31 +37,22 @@ class CodePlugin(WorkerPlugin):
     async def setup(self, worker: Any) -> None:
         """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
         rely_on(PARTS, *objects_of(worker))
-        module = sys.modules.get(self.name)
-        if module is None:
-            module = types.ModuleType(self.name, "The user's modules that moorage has brought to this process.")
-            module.library = Library(self._notebook)  # type: ignore[attr-defined]
-            module.users = set()  # type: ignore[attr-defined]
-            module.library.open()
-            sys.modules[self.name] = module
-        module.users.add(worker.address)
-        library: Library = module.library
-
-        self._worker, self._library = worker, library
+        versions: Versions = join(worker, self.name, self._fill).versions
+        self._worker, self._versions = worker, versions
         self._undo = [answer(worker, moorage_see=self.see, moorage_modules=self.modules)]
         scheduler: WorkerCodeHandlers = scheduler_of(worker)
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 if (latest := await scheduler.moorage_latest()) is not None:
-                    await library.catch_up(worker, latest)
+                    await versions.catch_up(worker, latest)
 
     async def see(self, code: CodeVersion) -> None:
         """Let imports see a version; asked by the scheduler."""
-        await self._library.catch_up(self._worker, code)
+        await self._versions.catch_up(self._worker, code)
 
     async def modules(self) -> dict[str, str]:
         """Return the deep digests of the modules that imports see here, by name."""
-        current = self._library.current
+        current = self._versions.current
         return {name: entry["deep"] for name, entry in current.entries.items()} if current is not None else {}
 
     def teardown(self, worker: Any) -> None:
@@ -72,10 +62,9 @@ class CodePlugin(WorkerPlugin):
         for undo in self._undo:
             undo()
         self._undo = []
-        module = sys.modules.get(self.name)
-        if module is None:
-            return
-        module.users.discard(worker.address)
-        if not module.users:
-            del sys.modules[self.name]
-            module.library.close()
+        if module := leave(worker, self.name):
+            module.versions.close()
+
+    def _fill(self, module: Any) -> None:
+        module.versions = Versions(self._notebook)
+        module.versions.open()

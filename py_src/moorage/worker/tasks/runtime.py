@@ -30,6 +30,7 @@ from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, schedule
 from moorage.wire.code import CodeVersion
 from moorage.wire.scheduler import Turn, WorkerHandlers
 from moorage.wire.tasks import OUTPUT_TOPIC, BatchOptions, CallOptions, Outcome
+from moorage.worker.shared_module import join, leave
 from moorage.worker.taking import taken
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
@@ -43,8 +44,8 @@ from moorage.worker.unpickling.code import keep_file_names, ours
 from moorage.worker.unpickling.references import loads
 
 if TYPE_CHECKING:
-    from moorage.worker.code.library import Library
     from moorage.worker.code.version import Version
+    from moorage.worker.code.versions import Versions
 
 TICK = 0.1
 """Seconds between looks at what tasks have printed."""
@@ -101,8 +102,8 @@ class Runtime:
         """Return the user's modules that a task needs. Raises CodeError if they cannot be had."""
         if not wanted["id"]:
             return None
-        library: Library = taken(self._code, "library")
-        version = library.version(worker, wanted)
+        versions: Versions = taken(self._code, "versions")
+        version = versions.version(worker, wanted)
         if version is not None:
             version.see_builtins()
         return version
@@ -206,19 +207,7 @@ class RuntimePlugin(WorkerPlugin):
     def setup(self, worker: Any) -> None:
         """Called by Dask on each worker, newcomers included. One that lacks what is relied on is not touched."""
         rely_on(PARTS, *objects_of(worker))
-        module = sys.modules.get(self.name)
-        if module is None:
-            runtime = Runtime(self._images, self._code)
-            module = types.ModuleType(self.name, "What moorage runs on this worker.")
-            module.runtime = runtime  # type: ignore[attr-defined]
-            module.call, module.batch = runtime.call, runtime.batch  # type: ignore[attr-defined]
-            module.each_item = each_item  # type: ignore[attr-defined]
-            module.users = set()  # type: ignore[attr-defined]
-            sys.modules[self.name] = module
-            runtime.forget_file_names = keep_file_names()
-            if os.environ.get("MPLBACKEND", "").startswith("module:"):
-                os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
-        module.users.add(worker.address)
+        module = join(worker, self.name, self._fill)
         self._undo = [
             # A message that cannot be encoded breaks the connection, and with it the worker.
             shadow_log_event(worker, carried),
@@ -232,14 +221,15 @@ class RuntimePlugin(WorkerPlugin):
         for undo in self._undo:
             undo()
         self._undo = []
-        module = sys.modules.get(self.name)
-        if module is None:
-            return
-        module.users.discard(worker.address)
-        if module.users:
-            return
-        del sys.modules[self.name]
-        module.runtime.forget_file_names()
+        if module := leave(worker, self.name):
+            module.runtime.forget_file_names()
+
+    def _fill(self, module: Any) -> None:
+        module.runtime = runtime = Runtime(self._images, self._code)
+        module.call, module.batch, module.each_item = runtime.call, runtime.batch, each_item
+        runtime.forget_file_names = keep_file_names()
+        if os.environ.get("MPLBACKEND", "").startswith("module:"):
+            os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
 
 
 def see(code: Version | None, function: Any) -> Any:

@@ -27,7 +27,7 @@ MOST = 64 * 2**20
 """Bytes of compressed texts, beyond which versions are forgotten."""
 
 
-class Library:
+class CodeStore:
     """Versions of the code of all notebooks. On the scheduler's event loop.
 
     `most`: bytes.

@@ -16,13 +16,13 @@ import pytest
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
 from moorage.errors import CodeError
-from moorage.worker.code.library import MOST, Library
+from moorage.worker.code.versions import MOST, Versions
 
 _NUMBERS = itertools.count()
 
 
-class Shelf(Library):
-    """A library that has the scheduler's answers at hand."""
+class Shelf(Versions):
+    """Versions that have the scheduler's answers at hand."""
 
     def __init__(self, worker, prefix):
         super().__init__("no.notebook")
@@ -80,10 +80,10 @@ class Shelf(Library):
 @pytest.fixture
 def shelf(tmp_path):
     prefix = f"far_{next(_NUMBERS)}_"
-    library = Shelf(types.SimpleNamespace(name="alice", local_directory=str(tmp_path)), prefix)
-    library.open()
-    yield library
-    library.close()
+    versions = Shelf(types.SimpleNamespace(name="alice", local_directory=str(tmp_path)), prefix)
+    versions.open()
+    yield versions
+    versions.close()
     assert [name for name in sys.modules if name.startswith(prefix)] == []
 
 

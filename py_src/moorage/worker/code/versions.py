@@ -33,7 +33,7 @@ PATIENCE = 30.0
 """Seconds that the scheduler has to answer."""
 
 
-class Library:
+class Versions:
     """The versions of one process. Also a finder of modules, as in ``sys.meta_path``.
 
     `notebook`: name of the module by which the notebook's own process is known.

@@ -1,0 +1,64 @@
+"""The user's modules on the scheduler: each text once, and what is forgotten first."""
+
+import asyncio
+from types import SimpleNamespace
+
+from moorage.scheduler.tasks.code_store import CodeStore
+
+ALONE = SimpleNamespace(workers={})
+
+
+def version(id_):
+    return {"id": id_, "serial": 0, "owner": "me", "process": "here"}
+
+
+def entries(*digests):
+    return {
+        f"m{digest}": {"digest": digest, "deep": digest, "path": f"/{digest}.py", "package": False, "not_sent": ""}
+        for digest in digests
+    }
+
+
+def texts(*digests, nbytes=10):
+    return {digest: {"source": bytes(nbytes), "files": {}} for digest in digests}
+
+
+def test_only_what_is_lacking_is_asked_for():
+    async def run():
+        store = CodeStore(ALONE)
+        first = await store.keep("me", version("1"), entries("a", "b"), texts("a"))
+        assert (first["serial"], first["lacking"]) == (0, ["b"])
+        assert (await store.code("1", []))["status"] == "unknown"
+        assert (await store.keep("me", version("1"), entries("a", "b"), texts("a", "b")))["lacking"] == []
+        assert (await store.keep("me", version("2"), entries("a", "c"), texts("c")))["lacking"] == []
+        answer = await store.code("2", ["a"])
+        assert (answer["entries"].keys(), answer["texts"].keys()) == ({"ma", "mc"}, {"c"})
+
+    asyncio.run(run())
+
+
+def test_each_version_is_later_than_the_one_before_also_if_it_was_there():
+    async def run():
+        store = CodeStore(ALONE)
+        assert await store.latest() is None
+        serials = [(await store.keep("me", version(id_), entries("a"), texts("a")))["serial"] for id_ in "121"]
+        assert serials == sorted(set(serials))
+        assert await store.latest() == {**version("1"), "serial": serials[-1]}
+
+    asyncio.run(run())
+
+
+def test_old_versions_go_first_and_the_latest_of_a_notebook_stays():
+    async def run():
+        store = CodeStore(ALONE, most=35)
+        await store.keep("other", version("0"), entries("z"), texts("z"))
+        for id_ in "1234":
+            await store.keep("me", version(id_), entries(id_), texts(id_))
+        there = [id_ for id_ in "01234" if (await store.code(id_, []))["status"] == "OK"]
+        assert there == ["0", "3", "4"]
+        store.client_gone("other")
+        await store.keep("me", version("5"), entries("5"), texts("5"))
+        await store.keep("me", version("6"), entries("6"), texts("6"))
+        assert (await store.code("0", []))["status"] == "unknown"
+
+    asyncio.run(run())
