@@ -333,6 +333,17 @@ describe('several variables', () => {
     expect(kernel.asked).toHaveLength(1);
   });
 
+  it('that are held stay in the hand when the press that picked them up ends late, above a target', async () => {
+    const kernel = show(atWork());
+    row('model').focus();
+    await user.keyboard('{Enter}');
+    fireEvent.click(tile('release'), { detail: 1 });
+    expect(document.querySelector('[data-moorage-in-hand]')?.textContent).toContain('model');
+    expect(kernel.asked).toHaveLength(0);
+    await user.click(tile('release'));
+    expect(kernel.asked).toHaveLength(1);
+  });
+
   it('are selected with Shift and the arrow keys, and all of them with Ctrl and A', async () => {
     show(atWork());
     row('model').focus();

@@ -53,6 +53,7 @@ export interface IHandState {
 }
 
 interface IPresses {
+  onPointerDownCapture(): void;
   onMouseDownCapture(event: MouseEvent): void;
   onTouchStartCapture(event: ReactTouchEvent): void;
   onClickCapture(event: MouseEvent): void;
@@ -76,6 +77,8 @@ export function useHandState(options: IHandOptions): IHandState {
   const [held, setHeld] = useState<IHeld | null>(null);
   const isShifted = useShift(held?.by === 'drag');
   const source = useRef<HTMLElement | null>(null);
+  // Since something was picked up: the press that did that drops nothing, however late its click comes.
+  const isPressed = useRef(false);
 
   const names = held?.names ?? null;
   const from = held?.from ?? null;
@@ -129,6 +132,7 @@ export function useHandState(options: IHandOptions): IHandState {
     (taken: ITaken, element: HTMLElement) => {
       const names = together(taken, selection);
       source.current = element;
+      isPressed.current = false;
       setHeld({ names, from: taken.from, by: 'hold', over: null, isOutside: false });
       focusHand();
       announce(
@@ -154,6 +158,9 @@ export function useHandState(options: IHandOptions): IHandState {
     return isHeld;
   };
   const presses: IPresses = {
+    onPointerDownCapture: () => {
+      isPressed.current = true;
+    },
     onMouseDownCapture: event => {
       if (held?.by === 'hold') {
         event.preventDefault(); // else the hand loses the focus, and lets go
@@ -166,6 +173,9 @@ export function useHandState(options: IHandOptions): IHandState {
         return;
       }
       event.preventDefault();
+      if (event.detail > 0 && !isPressed.current) {
+        return;
+      }
       const target = targetAt(event.target as Element);
       if (target === null) {
         putBack();
