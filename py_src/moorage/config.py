@@ -37,11 +37,15 @@ def seconds(name: str, given: str | float | None = None) -> float:
     given : str or float, optional
         As in Dask: a number of seconds or a string such as ``"30s"``.
     """
-    value = get(name) if given is None else given
+    return duration(get(name), f"moorage.{name}") if given is None else duration(given, "timeout")
+
+
+def duration(value: str | float, what: str) -> float:
+    """Return a time as Dask writes them, in seconds. Raises InputError, which calls it `what`, if it is none."""
     try:
         return float(parse_timedelta(value, default="seconds"))
     except (ValueError, TypeError, KeyError):
         raise InputError(
-            f"{value!r} is not a duration ({'timeout' if given is not None else f'moorage.{name}'}).",
+            f"{value!r} is not a duration ({what}).",
             'Use a number of seconds, or a string such as "30s" or "2 minutes".',
         ) from None

@@ -138,6 +138,8 @@ class PlacementState:
         Number of keys; bytes of one copy of all of them.
     typename, detail : str
         Type of the value and its shape or length in words, such as ``DataFrame`` and ``336,776 x 19``.
+    until : float
+        When it is let go, in seconds since 1970; 0: when it is released.
     stale : bool
         The notebook's value has changed since it was placed.
     """
@@ -154,6 +156,7 @@ class PlacementState:
     owner: str = ""
     typename: str = ""
     detail: str = ""
+    until: float = 0.0
     stale: bool = False
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from moorage import config
 from moorage.controller.undoing.verbs import Undoing
 from moorage.errors import InputError
 from moorage.kernel.parts.parts import Parts
@@ -40,6 +42,7 @@ class Placing(Undoing):
         keep_origin: bool = True,
         rebind: bool = False,
         writable: bool = False,
+        lifetime: str | float | None = None,
         like: Any = None,
     ) -> Any:
         """Put data on the workers, as ``Client.scatter``, and keep it there.
@@ -87,6 +90,9 @@ class Placing(Undoing):
             column, the arrays of an object whose class the notebook defines): that is its own. A worker takes memory
             of its own for the pages that are written to, and does not spill the value. It holds until the variable is
             released. Keys say so; those of an unnamed dict are not its labels then.
+        lifetime : str or float, optional
+            Let go of it after this time, such as ``"2h"``, with a notice: also when no notebook is attached then.
+            Placing it again without one cancels that.
         like : str, Variable or Dask collection, optional
             For a collection: each of its parts is kept with the same part of this one, with which it is joined or
             zipped. It has as many parts.
@@ -118,7 +124,7 @@ class Placing(Undoing):
         if like is not None and (workers is not None or broadcast):
             raise InputError("like= says where the parts should be.", "Leave out workers= and broadcast=.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like)
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like, lasts=_seconds(lifetime))
         limit = self._limit(timeout)
         work = partial(self.placer.place, data, name, placement, how, limit)
         return self._run(lambda: self._noting([name], work), asynchronous)
@@ -134,6 +140,7 @@ class Placing(Undoing):
         keep_origin: bool = True,
         rebind: bool = False,
         writable: bool = False,
+        lifetime: str | float | None = None,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -146,7 +153,7 @@ class Placing(Undoing):
         per_host : bool
         whole : bool
             As one value; False: a list, dict … by element.
-        force, keep_origin, rebind, writable, timeout, asynchronous
+        force, keep_origin, rebind, writable, lifetime, timeout, asynchronous
             As in `scatter`.
 
         Returns
@@ -165,7 +172,9 @@ class Placing(Undoing):
         ['alice', 'bob']
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
-        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
+        how = How(
+            whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable, lasts=_seconds(lifetime)
+        )
         limit = self._limit(timeout)
         work = partial(self.placer.place, value, name, placement, how, limit)
         return self._run(lambda: self._noting([name], work), asynchronous)
@@ -182,6 +191,7 @@ class Placing(Undoing):
         keep_origin: bool = True,
         rebind: bool = False,
         writable: bool = False,
+        lifetime: str | float | None = None,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -195,7 +205,7 @@ class Placing(Undoing):
         allow_other_workers : bool
             Tasks may run elsewhere too.
         value : object, optional
-        whole, force, keep_origin, rebind, writable, timeout, asynchronous
+        whole, force, keep_origin, rebind, writable, lifetime, timeout, asynchronous
             As in `broadcast`.
 
         Raises
@@ -214,7 +224,9 @@ class Placing(Undoing):
         if not specs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
-        how = How(whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable)
+        how = How(
+            whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable, lasts=_seconds(lifetime)
+        )
         limit = self._limit(timeout)
         if value is _MISSING:
             moving = partial(self.placer.place_together, {}, [name], placement, how, limit)
@@ -233,6 +245,7 @@ class Placing(Undoing):
         force: bool = False,
         rebind: bool = False,
         writable: bool = False,
+        lifetime: str | float | None = None,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -245,7 +258,7 @@ class Placing(Undoing):
         placement : Placement
         values : mapping of str to object, optional
             Further ones, with their values; one whose value is placed already under its name is only moved.
-        whole, force, rebind, writable, timeout, asynchronous
+        whole, force, rebind, writable, lifetime, timeout, asynchronous
             As in `scatter`.
 
         Raises
@@ -262,7 +275,7 @@ class Placing(Undoing):
         ['bob']
         """
         names = [names] if isinstance(names, str) else list(names)
-        how = How(whole, force=force, rebind=rebind, writable=writable)
+        how = How(whole, force=force, rebind=rebind, writable=writable, lasts=_seconds(lifetime))
         limit = self._limit(timeout)
         work = partial(self.placer.place_together, values or {}, names, placement, how, limit)
         return self._run(lambda: self._noting([*names, *(values or {})], work), asynchronous)
@@ -372,3 +385,15 @@ class Placing(Undoing):
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.placer.names()
+
+
+def _seconds(lifetime: str | float | None) -> float | None:
+    """Return a lifetime in seconds. Raises InputError if it is none."""
+    if lifetime is None:
+        return None
+    seconds = config.duration(lifetime, "lifetime")
+    if not 0 < seconds < math.inf:
+        raise InputError(
+            f"lifetime={lifetime!r} is never over, or already.", 'Use a time such as "2h", or leave it out.'
+        )
+    return seconds

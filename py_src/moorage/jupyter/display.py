@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from io import StringIO
 from shutil import get_terminal_size
-from time import localtime, strftime
+from time import localtime, strftime, time
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -34,6 +34,7 @@ Bundle: TypeAlias = dict[str, str]
 WIDEST = 8
 """Up to so many workers, each has a column of its own in the table of placements."""
 
+_SOON = 20 * 3600  # seconds within which the time of day says enough
 _EVENTS = 3
 """So many are shown of what happened last."""
 
@@ -85,7 +86,7 @@ def sentence(name: str, state: PlacementState, workers: int) -> str:
         else state.state
     )
     reason = _reason(state)
-    line = f"{MARKS[state.state]} {name} ({value}): {describe(state.placement)}, {held}"
+    line = f"{MARKS[state.state]} {name} ({value}): {_placement(state)}, {held}"
     return printable(f"{line}: {reason}" if reason else line)
 
 
@@ -118,7 +119,7 @@ def placement_grid(
             name,
             _value(state),
             format_bytes(state.nbytes),
-            describe(state.placement),
+            _placement(state),
             f"{MARKS[state.state]} {state.state}{', stale' if state.stale else ''}",
             *where,
             *([memory.get(name, "")] if memory else []),
@@ -131,6 +132,13 @@ def placement_grid(
 def _reason(state: PlacementState) -> str:
     stale = "the notebook's value has changed since it was placed" if state.stale else ""
     return "; ".join(part for part in (state.reason, stale) if part)
+
+
+def _placement(state: PlacementState) -> str:
+    if not state.until:
+        return describe(state.placement)
+    form = "%H:%M:%S" if state.until - time() < _SOON else "%a %d %b %H:%M"
+    return f"{describe(state.placement)} until {strftime(form, localtime(state.until))}"
 
 
 def _share(state: PlacementState, worker: str) -> str:

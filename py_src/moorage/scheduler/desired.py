@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from time import time
 
 from moorage.model import Anywhere, Placement
 from moorage.plan import Key
@@ -31,6 +32,7 @@ class Record:
     client: str | None = None  # the Dask client that can send the values again
     hold: bool = True  # the keys live as long as this record, and not only as long as somebody has futures of them
     spread: str = ""  # ``memory`` or ``blocks``: the keys are dealt evenly, by bytes or by number. Empty: they are not.
+    until: float = 0.0  # when it is let go, in seconds since 1970; 0: when it is released
     like: tuple[Key, ...] = ()  # if there are any: each key is kept beside its counterpart
 
 
@@ -59,6 +61,7 @@ def record_of(item: PlaceItem, placement: Placement, client: str, before: Record
         hold=item["hold"],
         spread=item.get("spread", ""),
         like=tuple(item.get("like", ())),
+        until=time() + item["lasts"] if "lasts" in item else item.get("until", 0.0),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from time import time
 from typing import TYPE_CHECKING
 
 from dask.utils import key_split
@@ -45,6 +46,7 @@ class Keeper:
         self._journal = journal
         self._dealer = dealer
         self._gone: set[Key] = set()
+        self._ends: dict[str, float] = {}  # vid -> when it is let go
 
     def put(self, record: Record, *, tell_later: bool = False) -> None:
         """Put `record` in force, in the place of one of the same ``vid``; `tell_later`: see `Journal.mark`."""
@@ -54,6 +56,9 @@ class Keeper:
             if key in self._desired.by_key:
                 self._origins.try_again(key)
         self._orphaned(self._desired.put(record))
+        self._ends.pop(record.vid, None)
+        if record.until:
+            self._ends[record.vid] = record.until
         if before is not None and (dropped := set(before.keys) - set(record.keys)):
             self._let_go(record.vid, dropped)
         if record.hold or record.client is not None:
@@ -73,6 +78,7 @@ class Keeper:
         if record is None:
             return
         self._journal.count()
+        self._ends.pop(vid, None)
         self._dealer.forget(vid)
         self._orphaned(self._desired.remove(vid))
         self._let_go(vid, record.keys)
@@ -90,7 +96,14 @@ class Keeper:
                 self.put(Record(f"dask:{name}", name, "", (key,), placement, {"kind": "value"}, typename, hold=False))
 
     def sweep(self) -> None:
-        """Deal again what has to be; what has followed a collection that is gone stays where it is."""
+        """Let go of what is over, and deal again what has to be.
+
+        What has followed a collection that is gone stays where it is.
+        """
+        for vid in [vid for vid, until in self._ends.items() if until <= time()]:
+            record = self._desired.records[vid]
+            self.release(vid)
+            self._journal.send_all({"type": "let-go", "name": record.name, "owner": record.owner})
         self._dealer.sweep()
         for vid in self._dealer.astray():
             self._dealer.forget(vid)

@@ -58,6 +58,7 @@ def standing_of(
         "shared": sum(map(shared.size, record.keys)) if shared.mapped else 0,
         "state": state,
         "reason": reason,
+        "until": record.until,
         "held": held,
         "pending": pending,
     }

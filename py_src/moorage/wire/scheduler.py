@@ -95,6 +95,8 @@ class PlaceItem(TypedDict):
     dealt: NotRequired[list[str | None]]  # the worker that gets each key where the placement leaves that open
     spread: NotRequired[Literal["", "memory", "blocks"]]  # dealt evenly, by bytes or by number, and kept so
     like: NotRequired[list[Any]]  # keys beside which these are kept, one by one
+    lasts: NotRequired[float]  # seconds after which it is let go
+    until: NotRequired[float]  # when, of one that only goes on: as the scheduler has said
     beside: NotRequired[str]  # what these are called
 
 
@@ -156,6 +158,7 @@ class VariableRecord(TypedDict):
     shared: int  # of these, bytes that lie in memory which a host shares
     state: State
     reason: str
+    until: float  # when it is let go, in seconds since 1970; 0: when it is released
     held: CountsDict  # keys that workers have
     pending: CountsDict  # keys that they still lack
 
@@ -237,7 +240,15 @@ class WorkerLeft(TypedDict):
     seconds: float  # since it left
 
 
-Event: TypeAlias = Changes | RestoreRequest | NoticeEvent | WorkerLeft
+class LetGo(TypedDict):
+    """A variable has been let go, since it was placed for a time that is over."""
+
+    type: Literal["let-go"]
+    name: str
+    owner: str
+
+
+Event: TypeAlias = Changes | RestoreRequest | NoticeEvent | WorkerLeft | LetGo
 """What the scheduler tells notebooks."""
 
 

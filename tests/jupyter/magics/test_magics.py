@@ -34,6 +34,12 @@ def test_placement_shows_a_table_of_all_or_of_some(notebook):
     assert "\ny " not in notebook.run("%placement x")
 
 
+def test_a_variable_that_is_placed_for_a_time_says_until_when(notebook):
+    assert "everywhere until " in notebook.run("x = 'one'\n%broadcast x --for 2h")
+    assert " until " in notebook.run("%placement x")
+    assert " until " not in notebook.run("%pin x --workers bob")
+
+
 def test_scatter_spreads_the_elements_of_a_list(notebook, running):
     notebook.run("parts = [bytes([i]) * 100 for i in range(4)]\n%scatter parts")
     state = running.placement()["parts"]

@@ -19,11 +19,12 @@ _NAMED = 3  # variables
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """How a variable was placed. `whole`: as one value, and not by element."""
+    """How a variable was placed. `whole`: as one value, and not by element. `until`: as in `PlacementState`."""
 
     placement: Placement
     whole: bool
     keys: tuple[Any, ...]
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import types
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
@@ -91,7 +92,7 @@ class Undoing(Connected):
         if record is None:
             return None
         whole = record["structure"]["kind"] == "value"
-        return Placed(placement_from_dict(record["placement"]), whole, tuple(record["keys"]))
+        return Placed(placement_from_dict(record["placement"]), whole, tuple(record["keys"]), record["until"])
 
     def _asked_size(self) -> Size:
         info = self._size.info
@@ -127,7 +128,8 @@ class Undoing(Connected):
             if before is not None:
                 value = {name: values[name]} if name in values else {}
                 moved = () if value else (name,)
-                await self.placer.place_together(value, moved, before.placement, How(before.whole), limit)
+                how = How(before.whole, lasts=max(0.0, before.until - time.time()) if before.until else None)
+                await self.placer.place_together(value, moved, before.placement, how, limit)
         await self.placer.release(new)
 
     def _check_kept(self, name: str, value: Any) -> None:

@@ -59,6 +59,13 @@ def _add_placing(parser: Parser) -> None:
         action="store_true",
         help="cell form: also keep the value in the notebook, under the same name",
     )
+    parser.add_argument(
+        "--for",
+        dest="lifetime",
+        type=duration,
+        metavar="T",
+        help="let go of it after this time, such as 2h; placing it again without cancels that",
+    )
     add_timeout(parser)
 
 
@@ -68,6 +75,7 @@ class HowPlaced(TypedDict):
     force: bool
     rebind: bool
     writable: bool
+    lifetime: float | None
     timeout: float | None
 
 
@@ -80,12 +88,19 @@ class PlacingArguments(Arguments):
     writable: bool
     persist: bool
     keep_local: bool
+    lifetime: float | None
     timeout: float | None
 
     @property
     def how(self) -> HowPlaced:
         """What all verbs that place take."""
-        return {"force": self.force, "rebind": self.rebind, "writable": self.writable, "timeout": self.timeout}
+        return {
+            "force": self.force,
+            "rebind": self.rebind,
+            "writable": self.writable,
+            "lifetime": self.lifetime,
+            "timeout": self.timeout,
+        }
 
     def the_name(self) -> str:
         """Return the one name that the cell form takes."""
@@ -135,7 +150,7 @@ def _scatter() -> Parser:
         "%scatter",
         usage="%(prog)s NAME... [--workers W...] [--allow-other-workers] [--whole] [--copies N]\n"
         "                [--by cores|workers|memory|blocks] [--like NAME] [--persist] [--force] [--rebind]\n"
-        "                [--writable] [--keep-local] [--timeout T]",
+        "                [--writable] [--keep-local] [--for T] [--timeout T]",
         description="Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict, or\n"
         "the parts of a Dask collection, spread over its workers. They stay there until they are released."
         + _CELL_FORM.format("scatter"),
@@ -177,7 +192,7 @@ def _broadcast() -> Parser:
     parser = Parser(
         "%broadcast",
         usage="%(prog)s NAME... [--per-host] [--persist] [--force] [--rebind] [--writable]\n"
-        "                  [--keep-local] [--timeout T]",
+        "                  [--keep-local] [--for T] [--timeout T]",
         description="Place variables on every worker, including those that join later."
         + _CELL_FORM.format("broadcast"),
     )
@@ -202,7 +217,7 @@ def _pin() -> Parser:
     parser = Parser(
         "%pin",
         usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--persist] [--force]\n"
-        "            [--rebind] [--writable] [--keep-local] [--timeout T]",
+        "            [--rebind] [--writable] [--keep-local] [--for T] [--timeout T]",
         description="Keep a copy of variables on each of these workers. Variables that are already placed move;\n"
         "others are taken from the notebook." + _CELL_FORM.format("pin"),
     )

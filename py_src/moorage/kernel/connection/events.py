@@ -1,7 +1,7 @@
 """What has happened on the cluster, in words, as this notebook was told: the latest, each with its time.
 
-So far, workers that have left. What the user has to do something about is a notice as well, which stays until it is
-dismissed; an event is history.
+So far, workers that have left, and variables whose time was over. What the user has to do something about is a notice
+as well, which stays until it is dismissed; an event is history.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, TypedDict
 
 from moorage.counts import expand
 from moorage.model import natural
-from moorage.wire.scheduler import VariableRecord, WorkerLeft
+from moorage.wire.scheduler import LetGo, VariableRecord, WorkerLeft
 
 _Level: TypeAlias = Literal["info", "warning", "error"]
 
@@ -36,7 +36,7 @@ class Events:
     """The latest events, oldest first. `owner`: what this notebook is called on the cluster."""
 
     def __init__(self, owner: str) -> None:
-        self._owner = owner
+        self.owner = owner
         self._ids = count(1)
         self._latest: deque[ClusterEvent] = deque(maxlen=_KEPT)
 
@@ -45,9 +45,19 @@ class Events:
 
     def worker_left(self, left: WorkerLeft, variables: Mapping[str, VariableRecord], workers: Collection[str]) -> None:
         """Keep that a worker has left. `variables`: by ``vid``. `workers`: names of those that are there."""
-        message = worker_left_words(left, variables, workers, self._owner)
+        message = worker_left_words(left, variables, workers, self.owner)
         well = left["expected"] and not left["waiting"]
         level: _Level = "error" if left["lost"] else "info" if well else "warning"
+        self._add(level, message)
+
+    def let_go(self, let_go: LetGo) -> str:
+        """Keep that a variable's time was over; return that in words."""
+        name = let_go["name"] if let_go["owner"] == self.owner else f"{let_go['name']}@{let_go['owner']}"
+        message = f"{name} was let go: the time for which it was placed is over"
+        self._add("info", message)
+        return message
+
+    def _add(self, level: _Level, message: str) -> None:
         self._latest.append({"id": str(next(self._ids)), "time": time.time(), "level": level, "message": message})
 
 

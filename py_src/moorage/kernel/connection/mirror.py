@@ -157,6 +157,7 @@ def state_of(record: VariableRecord, workers: Collection[str], stale: bool = Fal
         owner=record["owner"],
         typename=record["typename"],
         detail=record["detail"],
+        until=record["until"],
         stale=stale,
     )
 

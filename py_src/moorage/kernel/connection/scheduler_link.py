@@ -297,6 +297,12 @@ class SchedulerLink:
             self.events.worker_left(event, self.mirror.variables, self.mirror.snapshot()[1])
             self.changed("events")
             return
+        if event["type"] == "let-go":
+            words = self.events.let_go(event)
+            self.changed("events")
+            if event["owner"] == self.events.owner:
+                self.notice("info", f"{words}.", f"Place it again: %broadcast {event['name']} --for 2h.")
+            return
         try:
             with self._noticing_what_goes():
                 kinds = self.mirror.apply(event)

@@ -60,6 +60,7 @@ class How:
     writable: bool = False
     like: Any = None  # its keys, once they are known
     beside: str = ""  # what these are called
+    lasts: float | None = None  # seconds after which it is let go
 
 
 @dataclass(slots=True)
@@ -111,6 +112,8 @@ def new(
         "hold": name is not None,
     }
     _check_like(how.like, elements)
+    if how.lasts is not None:
+        item["lasts"] = how.lasts
     firsts = _firsts(elements, to, how.by)
     if elements.structure.kind == "collection":
         _spread(item, to.placement, how)
@@ -128,7 +131,10 @@ def again(
     *,
     origin: bool,
 ) -> PlacementRequest:
-    """Return what gives a variable that is placed already another placement: nothing has to be sent."""
+    """Return what gives a variable that is placed already another placement: nothing has to be sent.
+
+    Without `how` it goes on as it is, until when it would.
+    """
     keys = list(record["keys"])
     each = record["nbytes"] // max(1, len(keys))
     elements = Elements(Structure.from_dict(record["structure"]), [], keys, [each] * len(keys))
@@ -145,6 +151,10 @@ def again(
         "origin": origin,
         "hold": True,
     }
+    if how is None:
+        item["until"] = record["until"]
+    elif how.lasts is not None:
+        item["lasts"] = how.lasts
     how = how or How()
     _check_like(how.like, elements)
     if elements.structure.kind == "collection":
