@@ -32,3 +32,12 @@ def take(page, name, folder=SCREENSHOTS):
     """Take a picture of the whole page when it has come to rest."""
     page.evaluate("document.fonts.ready.then(() => undefined)")
     page.screenshot(path=folder / f"{name}.png", animations="disabled")
+
+
+def widen_panel(page):
+    """Drag the border between notebook and panel, for names of a dozen letters."""
+    box = page.locator("#jp-right-stack").bounding_box()
+    page.mouse.move(box["x"] - 2, 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 130, 300, steps=5)
+    page.mouse.up()

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.panel.conftest import WORKERS
-from tests.panel.pictures import STORY, WORK, take
+from tests.panel.pictures import STORY, WORK, take, widen_panel
 
 
 @pytest.fixture
@@ -79,11 +79,7 @@ def test_the_picture_of_the_readme(lab, open_desk):
     desk.command("application:toggle-left-area")
     desk.command("notebook:run-all-cells")
     expect(desk.variable("days")).to_have_attribute("data-moorage-state", "held", timeout=60_000)
-    box = page.locator("#jp-right-stack").bounding_box()
-    page.mouse.move(box["x"] - 2, 300)
-    page.mouse.down()
-    page.mouse.move(box["x"] - 130, 300, steps=5)
-    page.mouse.up()
+    widen_panel(page)
     page.locator(".jp-Notebook").evaluate("element => element.scrollTo(0, 0)")
     desk.carry(desk.grip("flights"), desk.target("all-workers"))
     take(page, "readme")
