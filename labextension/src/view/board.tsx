@@ -19,8 +19,8 @@ import type { IPlacementModel } from '../store/actions';
 import type { ICarried, Target } from '../store/gestures';
 import { magicFor } from '../store/magic';
 import { type IPreview, decide, preview } from '../store/preview';
-import { ClusterStrip } from './cluster';
-import { Computations } from './computations';
+import { ClusterStrip } from './cluster/cluster';
+import { Computations } from './work/computations';
 import {
   CarriedContext,
   HandContext,
@@ -29,26 +29,26 @@ import {
   NotebookProvider,
   PartsProvider,
   type PartsSource
-} from './context';
-import { type ITaken, useTakeableArea } from './draggable';
-import { Empty, isEmpty } from './empty';
-import { Footer, type IQuestion } from './footer';
-import { useHandState } from './hand';
-import { HeldLine, InHand, besidePointer } from './inHand';
-import { useAnnouncer } from './live';
-import { Explanation } from './explanation';
-import { BoardMenu } from './menu';
-import { Notices } from './notices';
-import { useHits } from './hits';
-import { type ITranslate, TranslateProvider } from './useTranslate';
-import { isQuestionable, subjectAt } from './subject';
-import { useSelection } from './selection';
-import { type ISplit, Splitter, splitStyle, useSplit } from './splitter';
-import { useTravel } from './travel';
-import { undoByKey } from './undo';
-import { Variables } from './variableList';
-import { agreeWords, questionWords, restartWords, stopWords } from './words';
-import { type IWorkersHandle, Workers } from './workerList';
+} from './shared/context';
+import { type ITaken, useTakeableArea } from './hand/draggable';
+import { Empty, isEmpty } from './cluster/empty';
+import { Footer, type IQuestion } from './messages/footer';
+import { useHandState } from './hand/hand';
+import { HeldLine, InHand, besidePointer } from './hand/inHand';
+import { useAnnouncer } from './shared/live';
+import { Explanation } from './messages/explanation';
+import { BoardMenu } from './menus/menu';
+import { Notices } from './messages/notices';
+import { useHits } from './hand/hits';
+import { type ITranslate, TranslateProvider } from './shared/useTranslate';
+import { isQuestionable, subjectAt } from './menus/subject';
+import { useSelection } from './variables/selection';
+import { type ISplit, Splitter, splitStyle, useSplit } from './shared/splitter';
+import { useTravel } from './hand/travel';
+import { undoByKey } from './messages/undo';
+import { Variables } from './variables/variableList';
+import { agreeWords, questionWords, restartWords, stopWords } from './shared/words';
+import { type IWorkersHandle, Workers } from './workers/workerList';
 
 export interface IBoardProps {
   model: IPlacementModel;

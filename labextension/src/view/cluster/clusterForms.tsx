@@ -1,0 +1,178 @@
+// How a board gets a cluster: a form for a new one on this machine, and one to attach, with the clusters that are kept and the
+// addresses that were used before, which the browser keeps.
+import { type FormEvent, type KeyboardEvent, type ReactElement, useEffect, useId, useState } from 'react';
+
+import type { PanelKeptCluster } from '../../protocol';
+import type { IBoardActions } from '../../store/actions';
+import { shortName } from '../../store/names';
+import { Stepper } from './cluster';
+import { useTranslate } from '../shared/useTranslate';
+
+const DEFAULT_WORKERS = 2;
+const KEY = 'moorage:attached';
+/** Addresses that are kept. */
+const MAX_USED = 5;
+/** "2GB", "512 MiB": as Dask reads it. */
+const MEMORY = String.raw`\d*\.?\d+ *[kKMGTP]i?B`;
+
+interface IFormProps {
+  actions: IBoardActions;
+  /** Whether all of it is shown. */
+  isOpen: boolean;
+}
+
+export function StartForm({ actions, isOpen }: IFormProps): ReactElement {
+  const trans = useTranslate();
+  const id = useId();
+  const [workers, setWorkers] = useState(DEFAULT_WORKERS);
+  const [threads, setThreads] = useState('');
+  const [memory, setMemory] = useState('');
+  const [keep, setKeep] = useState(false);
+  const start = (event: FormEvent): void => {
+    event.preventDefault();
+    const each = Number.parseInt(threads, 10);
+    const limit = memory.replaceAll(' ', '');
+    actions.start({
+      workers,
+      ...(isOpen && each > 0 ? { threads: each } : {}),
+      ...(isOpen && limit !== '' ? { memory: limit } : {}),
+      ...(isOpen && keep ? { keep } : {})
+    });
+  };
+  return (
+    <form className="jp-Moorage-form" onSubmit={start} onKeyDown={event => closeOnEscape(event, actions)}>
+      {isOpen ? (
+        <>
+          <span>{trans.__('Workers')}</span>
+          <Stepper label={trans.__('Workers')} value={workers} least={1} settle={0} onCommit={setWorkers} />
+          <label htmlFor={`${id}-threads`}>{trans.__('Threads of each')}</label>
+          <input
+            id={`${id}-threads`}
+            autoFocus
+            inputMode="numeric"
+            value={threads}
+            placeholder={trans.__('as Dask chooses')}
+            onChange={event => setThreads(event.target.value.replace(/\D/g, ''))}
+          />
+          <label htmlFor={`${id}-memory`}>{trans.__('Memory of each')}</label>
+          <input
+            id={`${id}-memory`}
+            value={memory}
+            placeholder={trans.__('an even share')}
+            pattern={MEMORY}
+            title={trans.__('A size, such as 2GB or 512MiB')}
+            onChange={event => setMemory(event.target.value)}
+          />
+          <label className="jp-Moorage-check">
+            <input type="checkbox" checked={keep} onChange={event => setKeep(event.target.checked)} />
+            {trans.__('Keep it when this kernel ends')}
+          </label>
+        </>
+      ) : null}
+      <span className="jp-Moorage-start">
+        <button type="submit" className="jp-Moorage-primary">
+          {trans._n('Start %1 worker', 'Start %1 workers', workers)}
+        </button>
+        {isOpen ? null : (
+          <Stepper label={trans.__('Workers')} value={workers} least={1} settle={0} onCommit={setWorkers} />
+        )}
+      </span>
+    </form>
+  );
+}
+
+export function AttachForm({ actions }: { actions: IBoardActions }): ReactElement {
+  const trans = useTranslate();
+  const [target, setTarget] = useState('');
+  const [kept, setKept] = useState<readonly PanelKeptCluster[] | null>(null);
+  const [used] = useState(usedBefore);
+  useEffect(() => {
+    let isHere = true;
+    const show = (clusters: readonly PanelKeptCluster[]): void => {
+      if (isHere) {
+        setKept(clusters);
+      }
+    };
+    // Without the list there is still the field.
+    actions.kept().then(show, () => show([]));
+    return () => {
+      isHere = false;
+    };
+  }, [actions]);
+  const attach = (to: string): void => {
+    remember(to);
+    actions.attach(to);
+  };
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    attach(target.trim());
+  };
+  const others = used.filter(one => kept?.some(({ name }) => name === one) !== true);
+  return (
+    <form className="jp-Moorage-form" onSubmit={submit} onKeyDown={event => closeOnEscape(event, actions)}>
+      {kept === null || kept.length + others.length === 0 ? null : (
+        <ul className="jp-Moorage-choices" aria-label={trans.__('Clusters to attach to')}>
+          {kept.map(({ name, kind, host }) => (
+            <li key={`kept ${name}`}>
+              <button type="button" title={name} data-moorage-attach={name} onClick={() => attach(name)}>
+                <b>{shortName(name)}</b>
+                <small className="jp-Moorage-dim">{trans.__('kept: %1 on %2', kind, host)}</small>
+              </button>
+            </li>
+          ))}
+          {others.map(one => (
+            <li key={`used ${one}`}>
+              <button type="button" title={one} data-moorage-attach={one} onClick={() => attach(one)}>
+                <span className="jp-Moorage-ellipsis">{one}</span>
+                <small className="jp-Moorage-dim">{trans.__('used before')}</small>
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <span className="jp-Moorage-attach">
+        <input
+          autoFocus
+          value={target}
+          placeholder={trans.__('address, scheduler file or variable')}
+          aria-label={trans.__('Cluster to attach to')}
+          onChange={event => setTarget(event.target.value)}
+        />
+        <button type="submit" className="jp-Moorage-primary">
+          {trans.__('Attach')}
+        </button>
+        <small className="jp-Moorage-dim">{trans.__('Leave empty to use the only kept cluster.')}</small>
+      </span>
+    </form>
+  );
+}
+
+function closeOnEscape(event: KeyboardEvent, actions: IBoardActions): void {
+  if (event.key === 'Escape') {
+    event.stopPropagation();
+    actions.open(null);
+  }
+}
+
+// Where a page may keep nothing, as in some frames, it is forgotten with the page.
+function usedBefore(): readonly string[] {
+  try {
+    const found: unknown = JSON.parse(window.localStorage.getItem(KEY) ?? '[]');
+    return Array.isArray(found) ? found.filter(one => typeof one === 'string').slice(0, MAX_USED) : [];
+  } catch {
+    return [];
+  }
+}
+
+// Of a variable or a kept cluster the name means nothing elsewhere: only addresses and files are used again.
+function remember(target: string): void {
+  if (!/[:/]/.test(target)) {
+    return;
+  }
+  try {
+    const next = [target, ...usedBefore().filter(one => one !== target)].slice(0, MAX_USED);
+    window.localStorage.setItem(KEY, JSON.stringify(next));
+  } catch {
+    // see above
+  }
+}

@@ -1,0 +1,209 @@
+// The parts of a variable, below its row: what each worker has, a picture as `cluster["x"].plot()` draws it, and a list. They
+// are asked for when the row is opened, page by page, and once more when something of it has moved.
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type ReactElement, memo, useEffect, useMemo, useRef, useState } from 'react';
+
+import type { PanelParts } from '../../protocol';
+import { shortName } from '../../store/names';
+import { usePartsSource } from '../shared/context';
+import { PartsPicture, type IPartsTable, holdersOf } from './partsPicture';
+import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { formatBytes } from '../shared/words';
+
+/** Parts of a page, and those that are asked for without being scrolled to. */
+const PAGE = 2000;
+const AT_ONCE = 20_000;
+
+/** Milliseconds for which changes are gathered before parts are asked for once more. */
+const SETTLE = 1000;
+
+/** Workers that are named one by one. */
+const MAX_SHARES = 12;
+
+/** Pixels of a row of the list. */
+const ROW_HEIGHT = 19;
+
+interface IPartsProps {
+  name: string;
+  /** Another one when something of it has moved. */
+  stamp: unknown;
+}
+
+export const PartsOf = memo(function PartsOf({ name, stamp }: IPartsProps): ReactElement {
+  const trans = useTranslate();
+  const [table, problem] = useParts(name, stamp);
+  return (
+    <div className="jp-Moorage-parts" data-moorage-parts={name}>
+      {table === null ? (
+        <p className="jp-Moorage-dim">{problem === '' ? trans.__('asking…') : problem}</p>
+      ) : (
+        <>
+          <Shares table={table} />
+          <PartsPicture table={table} words={pictureWords(trans, table)} />
+          <PartList table={table} />
+        </>
+      )}
+    </div>
+  );
+});
+
+// The parts as far as they are known, and why they are not. Of what has just gone, the row goes a moment later.
+function useParts(name: string, stamp: unknown): readonly [IPartsTable | null, string] {
+  const source = usePartsSource();
+  const [table, setTable] = useState<IPartsTable | null>(null);
+  const [problem, setProblem] = useState('');
+  const isFirst = useRef(true);
+  useEffect(() => {
+    let isCurrent = true;
+    const ask = async (): Promise<void> => {
+      let found: IPartsTable | null = null;
+      for (;;) {
+        const page = await source(name, found?.nbytes.length ?? 0, PAGE);
+        if (!isCurrent) {
+          return;
+        }
+        found = found === null ? page : joined(found, page);
+        setTable(found);
+        if (page.cells.length === 0 || found.nbytes.length >= Math.min(found.total, AT_ONCE)) {
+          return;
+        }
+      }
+    };
+    const tell = (reason: unknown): void => {
+      if (isCurrent) {
+        setProblem(reason instanceof Error ? reason.message : String(reason));
+      }
+    };
+    const timer = setTimeout(() => void ask().catch(tell), isFirst.current ? 0 : SETTLE);
+    isFirst.current = false;
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [source, name, stamp]);
+  return [table, problem];
+}
+
+function joined(table: IPartsTable, { cells, nbytes, on, states }: PanelParts): IPartsTable {
+  return {
+    ...table,
+    cells: [...table.cells, ...cells],
+    nbytes: [...table.nbytes, ...nbytes],
+    on: [...table.on, ...on],
+    states: [...table.states, ...states]
+  };
+}
+
+function Shares({ table }: { table: IPartsTable }): ReactElement {
+  const trans = useTranslate();
+  const { workers, counts, sizes, colors, nowhere } = table;
+  const most = Math.max(1, ...sizes);
+  const rest = workers.length - MAX_SHARES;
+  return (
+    <ul className="jp-Moorage-shares" aria-label={trans.__('Spread over the workers')}>
+      {workers.slice(0, MAX_SHARES).map((worker, index) => (
+        <li key={worker} data-moorage-share={worker}>
+          <i style={{ background: colors[index] }} />
+          <span className="jp-Moorage-ellipsis" title={worker}>
+            {shortName(worker)}
+          </span>
+          <span className="jp-Moorage-bar" aria-hidden="true">
+            <i style={{ width: `${(100 * (sizes[index] ?? 0)) / most}%`, background: colors[index] }} />
+          </span>
+          <span className="jp-Moorage-dim">{shareWords(trans, counts[index] ?? 0, sizes[index] ?? 0)}</span>
+        </li>
+      ))}
+      {rest > 0 ? (
+        <li className="jp-Moorage-dim">{trans._n('and %1 more worker', 'and %1 more workers', rest)}</li>
+      ) : null}
+      {nowhere > 0 ? (
+        <li className="jp-Moorage-dim">
+          {trans._n('%1 part is on no worker yet', '%1 parts are on no worker yet', nowhere)}
+        </li>
+      ) : null}
+    </ul>
+  );
+}
+
+function PartList({ table }: { table: IPartsTable }): ReactElement {
+  const trans = useTranslate();
+  const list = useRef<HTMLDivElement>(null);
+  const count = table.nbytes.length;
+  // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
+  const virtual = useVirtualizer({
+    count,
+    getScrollElement: () => list.current,
+    estimateSize: () => ROW_HEIGHT,
+    initialRect: { width: 300, height: 8 * ROW_HEIGHT },
+    overscan: 4
+  });
+  const positions = useMemo(() => positionsOf(table), [table]);
+  return (
+    <>
+      <div
+        ref={list}
+        className="jp-Moorage-part-list"
+        role="list"
+        aria-label={trans.__('Parts')}
+        tabIndex={0}
+      >
+        <div role="presentation" style={{ height: virtual.getTotalSize() }}>
+          {virtual.getVirtualItems().map(({ index, start }) => (
+            <div
+              key={index}
+              role="listitem"
+              aria-setsize={table.total}
+              aria-posinset={index + 1}
+              className="jp-Moorage-part"
+              style={{ transform: `translateY(${start}px)` }}
+            >
+              <span>{positions(index)}</span>
+              <span className="jp-Moorage-ellipsis">{whereWords(trans, table, index)}</span>
+              <span className="jp-Moorage-dim">{sizeWords(table.nbytes[index] ?? -1)}</span>
+            </div>
+          ))}
+        </div>
+      </div>
+      {count < table.total ? (
+        <small className="jp-Moorage-dim">{trans.__('the first %1 of %2 parts', count, table.total)}</small>
+      ) : null}
+    </>
+  );
+}
+
+/** The position of a part: of a block of an array, by axis. */
+function positionsOf({ shape, cells }: IPartsTable): (index: number) => string {
+  return index => {
+    let rest = cells[index] ?? 0;
+    const at: number[] = [];
+    for (const size of [...shape].reverse()) {
+      at.unshift(rest % Math.max(1, size));
+      rest = Math.floor(rest / Math.max(1, size));
+    }
+    return at.join(', ');
+  };
+}
+
+function whereWords(trans: ITranslate, table: IPartsTable, index: number): string {
+  const holders = holdersOf(table, index);
+  return holders.length > 0
+    ? holders.map(shortName).join(', ')
+    : trans.__('on no worker: %1', table.states[index] ?? '');
+}
+
+function sizeWords(nbytes: number): string {
+  return nbytes < 0 ? '' : formatBytes(nbytes);
+}
+
+function shareWords(trans: ITranslate, parts: number, nbytes: number): string {
+  return trans._n('%1 part · %2', '%1 parts · %2', parts, formatBytes(nbytes));
+}
+
+function pictureWords(trans: ITranslate, { name, total, workers, counts, sizes }: IPartsTable): string {
+  return [
+    trans._n('%2: %1 part', '%2: %1 parts', total, name),
+    ...workers.map(
+      (worker, index) => `${shortName(worker)}: ${shareWords(trans, counts[index] ?? 0, sizes[index] ?? 0)}`
+    )
+  ].join('; ');
+}

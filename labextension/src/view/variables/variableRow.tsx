@@ -1,0 +1,187 @@
+// A variable in the list: what it is, how large, where it is and in which state. It can be taken up.
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactElement,
+  type ReactNode,
+  memo,
+  useContext
+} from 'react';
+
+import type { PanelCandidate } from '../../protocol';
+import type { IBoardState, IVariable } from '../../store/state';
+import { Cells } from './cells';
+import { colorStyle } from '../shared/colorStyle';
+import { CarriedContext, isCarried } from '../shared/context';
+import { Name, Owner } from '../shared/elements';
+import { MoreIcon } from '../shared/icons';
+import { openContextMenu } from '../menus/menu';
+import { type IOpenable, Opener, toggledByKey } from '../shared/opener';
+import { useTranslate } from '../shared/useTranslate';
+import { formatBytes, plainName, sizeWords, stateWords } from '../shared/words';
+
+/** How a row is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
+export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';
+
+interface IRowProps {
+  isSelected: boolean;
+  disabled: boolean;
+  onSelect(name: string, how: Select): void;
+}
+
+interface IVariableRowProps extends IRowProps, IOpenable {
+  variable: IVariable;
+  /** Bytes of it on all workers. */
+  total: number;
+  color: number | undefined;
+  /** For the progress of a move. */
+  moves: IBoardState['moves'];
+  /** Names of the workers, in order; empty when there are too many to show. */
+  workers: readonly string[];
+  workerCount: number;
+  /** The user has just asked for something else, and the kernel has not answered yet. */
+  isAsked: boolean;
+}
+
+export const VariableRow = memo(function VariableRow(props: IVariableRowProps): ReactElement {
+  const trans = useTranslate();
+  const { variable, color, moves, workers, workerCount, isAsked } = props;
+  const words = stateWords(trans, moves, variable);
+  const type = [variable.typename, variable.detail].join(' ').trim();
+  return (
+    <Row
+      {...props}
+      name={variable.name}
+      nbytes={variable.nbytes}
+      sizeTitle={sizeWords(trans, variable, props.total)}
+      color={color}
+      state={variable.state}
+      opening={props}
+    >
+      <span className="jp-Moorage-variable-head">
+        <Name name={plainName(variable)} />{' '}
+        <small className="jp-Moorage-dim" title={type}>
+          {type}
+        </small>
+        {variable.stale ? (
+          <span
+            className="jp-Moorage-badge jp-mod-warning"
+            title={trans.__(
+              'The notebook’s value has changed since it was placed. Place it again to send the new one.'
+            )}
+          >
+            {trans.__('changed')}
+          </span>
+        ) : null}
+        <Owner owner={variable.owner} title={trans.__('Placed by %1', variable.owner)} />
+      </span>{' '}
+      <span className="jp-Moorage-variable-where">
+        <Cells variable={variable} workers={workers} total={workerCount} />
+        <span className={`jp-Moorage-state jp-mod-${isAsked ? 'asked' : variable.state}`} title={words}>
+          {isAsked ? trans.__('asking…') : words}
+        </span>{' '}
+      </span>
+    </Row>
+  );
+});
+
+interface ICandidateRowProps extends IRowProps {
+  candidate: PanelCandidate;
+  isAsked: boolean;
+}
+
+/** A variable of the notebook that is not placed. */
+export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps): ReactElement {
+  const trans = useTranslate();
+  const { candidate, isAsked } = props;
+  const type = [candidate.typename, candidate.detail].join(' ').trim();
+  return (
+    <Row {...props} name={candidate.name} nbytes={candidate.nbytes} color={undefined} state="unplaced">
+      <span className="jp-Moorage-variable-head">
+        <Name name={candidate.name} />{' '}
+        <small className={`jp-Moorage-state${isAsked ? ' jp-mod-asked' : ''}`} title={type}>
+          {isAsked ? trans.__('asking…') : type}
+        </small>
+      </span>
+    </Row>
+  );
+});
+
+interface IRowFrameProps extends IRowProps {
+  name: string;
+  nbytes: number;
+  /** More about the size. */
+  sizeTitle?: string;
+  color: number | undefined;
+  state: string;
+  opening?: IOpenable;
+  children: ReactNode;
+}
+
+function Row(props: IRowFrameProps): ReactElement {
+  const { name, nbytes, sizeTitle, color, state, opening, children, isSelected, disabled, onSelect } = props;
+  const trans = useTranslate();
+  const carried = useContext(CarriedContext);
+  const select = (event: KeyboardEvent | MouseEvent): void =>
+    onSelect(
+      name,
+      event.shiftKey ? 'range' : event.ctrlKey || event.metaKey || isByFinger(event) ? 'toggle' : 'one'
+    );
+  // Enter and the space bar alone take it up.
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (opening !== undefined && toggledByKey(event, name, opening)) {
+      return;
+    }
+    const withModifier = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (withModifier && (event.key === 'Enter' || event.key === ' ')) {
+      event.preventDefault();
+      event.stopPropagation();
+      select(event);
+    }
+  };
+  return (
+    <li
+      className={`jp-Moorage-variable${isSelected ? ' jp-mod-selected' : ''}${isCarried(carried, name, null) ? ' jp-mod-carried' : ''}`}
+      style={colorStyle(color)}
+      data-moorage-variable={name}
+      data-moorage-state={state}
+    >
+      <div
+        className="jp-Moorage-variable-grip"
+        role="button"
+        tabIndex={-1}
+        data-roving={name}
+        aria-pressed={isSelected}
+        aria-disabled={disabled}
+        aria-expanded={opening?.isOpen ?? undefined}
+        aria-roledescription={trans.__('draggable variable')}
+        onClick={select}
+        onKeyDown={onKeyDown}
+      >
+        <i className="jp-Moorage-swatch" />
+        {children}{' '}
+        <span className="jp-Moorage-dim jp-Moorage-size" title={sizeTitle}>
+          {formatBytes(nbytes)}
+        </span>
+      </div>
+      {opening === undefined ? null : (
+        <Opener name={name} isOpen={opening.isOpen} onToggle={opening.onToggle} />
+      )}
+      <button
+        type="button"
+        className="jp-Moorage-more"
+        tabIndex={-1}
+        title={trans.__('Actions for %1', name)}
+        aria-label={trans.__('Actions for %1', name)}
+        onClick={openContextMenu}
+      >
+        <MoreIcon />
+      </button>
+    </li>
+  );
+}
+
+// A finger has no modifier: each tap selects one more.
+function isByFinger({ nativeEvent }: KeyboardEvent | MouseEvent): boolean {
+  return 'pointerType' in nativeEvent && nativeEvent.pointerType === 'touch';
+}

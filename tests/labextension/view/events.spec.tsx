@@ -1,0 +1,56 @@
+import { act, screen, within } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
+
+import type { PanelEvent } from '../../../labextension/src/protocol';
+import { aState } from '../examples';
+import { said, show, user } from '../onBoard';
+
+const anEvent = (id: string, message: string, level: PanelEvent['level'] = 'info'): PanelEvent => ({
+  id,
+  time: 1_700_000_000 + Number(id),
+  level,
+  message
+});
+const LEFT = anEvent('1', 'bob left: nothing placed is missing');
+const KILLED = anEvent('2', '<b>al</b> left unexpectedly: x restored on bob after 0.3 s', 'warning');
+
+const last = (): HTMLElement | null => document.querySelector('[data-moorage-event]');
+const listed = (): string[] =>
+  within(screen.getByRole('list', { name: 'Latest events' }))
+    .getAllByRole('listitem')
+    .map(item => item.textContent.replace(/^[\d:]+ ?([AP]M)?/, ''));
+
+describe('what has happened', () => {
+  it('is not there before something has', () => {
+    show(aState());
+    expect(last()).toBeNull();
+  });
+
+  it('is in the footer with its time, and announced when it happens', () => {
+    const kernel = show(aState({ events: { 1: LEFT } }));
+    expect(last()?.textContent).toContain(LEFT.message);
+    expect(said()).not.toContain('bob left');
+    act(() => kernel.tell({ events: { 2: KILLED } }));
+    expect(last()?.textContent).toContain(KILLED.message);
+    expect(last()?.dataset['moorageEvent']).toBe('warning');
+    expect(last()?.querySelector('time')?.dateTime).toBe('2023-11-14T22:13:22.000Z');
+    expect(said()).toBe(KILLED.message);
+  });
+
+  it('opens into a list, the newest first, which is filtered and closes by Escape', async () => {
+    show(aState({ events: { 1: LEFT, 2: KILLED } }));
+    await user.click(last() as HTMLElement);
+    expect(listed()).toEqual([KILLED.message, LEFT.message]);
+    await user.type(screen.getByRole('searchbox', { name: 'Filter events' }), 'BOB LEFT');
+    expect(listed()).toEqual([LEFT.message]);
+    await user.keyboard('{Escape}');
+    expect(screen.queryByRole('list', { name: 'Latest events' })).toBeNull();
+    expect(last()?.getAttribute('aria-expanded')).toBe('false');
+  });
+
+  it('forgets what the kernel has forgotten', () => {
+    const kernel = show(aState({ events: { 1: LEFT } }));
+    act(() => kernel.tell({}, { events: ['1'] }));
+    expect(last()).toBeNull();
+  });
+});

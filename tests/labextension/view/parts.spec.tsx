@@ -1,0 +1,146 @@
+import { act, screen, waitFor, within } from '@testing-library/react';
+import { describe, expect, it, vi } from 'vitest';
+
+import type { PanelState } from '../../../labextension/src/protocol';
+import { preview } from '../../../labextension/src/store/preview';
+import { INITIAL, apply } from '../../../labextension/src/store/state';
+import { MB, aSnapshot, aState, aVariable, atWork, byName } from '../examples';
+import { magic, row, said, show, user } from '../onBoard';
+import type { PretendKernel } from '../pretend';
+
+const asked = (kernel: PretendKernel, op: string): unknown[] =>
+  kernel.asked.filter(one => one.op === op).map(({ args }) => args);
+const parts = (name: string): HTMLElement | null =>
+  document.querySelector<HTMLElement>(`[data-moorage-parts="${name}"]`);
+const ddf = (): HTMLElement => screen.getByRole('button', { name: /^ddf collection/ });
+const withCollection = (): PanelState => ({
+  ...atWork(),
+  variables: byName(
+    aVariable('frame', {
+      typename: 'DataFrame',
+      detail: '24 partitions',
+      nbytes: 240 * MB,
+      nkeys: 24,
+      collection: true,
+      placement: { kind: 'workers', workers: ['alice', 'bob'], each: false },
+      held: { alice: 12, bob: 12 }
+    })
+  )
+});
+
+describe('a row of many parts', () => {
+  it('asks for its parts when it is opened, and not before', async () => {
+    const kernel = show(withCollection());
+    expect(asked(kernel, 'parts')).toEqual([]);
+    await user.click(screen.getByRole('button', { name: 'Show the parts of frame' }));
+    await waitFor(() => expect(asked(kernel, 'parts')).toEqual([{ name: 'frame', start: 0, count: 2000 }]));
+    const opened = within(await screen.findByRole('list', { name: 'Spread over the workers' }));
+    expect(opened.getAllByRole('listitem').map(item => item.textContent)).toEqual([
+      'alice15 parts · 143 MiB',
+      'bob16 parts · 153 MiB',
+      'carol17 parts · 162 MiB',
+      '1 part is on no worker yet'
+    ]);
+    await user.click(screen.getByRole('button', { name: 'Hide the parts of frame' }));
+    expect(parts('frame')).toBeNull();
+  });
+
+  it('is drawn as a grid in the colours of the workers', async () => {
+    show(withCollection());
+    await user.click(screen.getByRole('button', { name: 'Show the parts of frame' }));
+    const picture = await screen.findByRole('img', { name: /^frame: 48 parts; alice: 15 parts/ });
+    const colours = [...picture.querySelectorAll('path')].map(path => path.getAttribute('fill'));
+    expect(colours).toEqual([null, '#f58518', '#54a24b', '#4c78a8']);
+    const squares = picture.querySelector('[fill="#54a24b"]')?.getAttribute('d')?.split('z') ?? [];
+    expect(squares[0]).toBe('M2 0h0.88v0.88h-0.88'); // block 2 is the third of the first line
+    expect(squares.at(-2)).toBe('M7.44 5h0.44v0.88h-0.44'); // the last shares its square with bob
+  });
+
+  it('is one row and stays open when it is placed, though the ledger has not heard of that yet', async () => {
+    const kernel = show(atWork());
+    const button = { name: 'Show the parts of ddf' };
+    await user.click(screen.getByRole('button', button));
+    await waitFor(() => expect(parts('ddf')).not.toBeNull());
+    const { ddf: variable } = byName(aVariable('ddf', { nkeys: 24, collection: true, held: { bob: 24 } }));
+    act(() => kernel.tell({ variables: { ddf: variable } }));
+    expect(document.querySelector('[data-moorage-named="ddf"]')).toBeNull();
+    expect(document.querySelectorAll('[data-moorage-parts="ddf"]')).toHaveLength(1);
+    act(() => kernel.tell({ variables: { ddf: { stale: true } } }));
+    expect(document.querySelector('[data-moorage-named="ddf"]')).not.toBeNull();
+    expect(document.querySelectorAll('[data-moorage-parts="ddf"]')).toHaveLength(1);
+  });
+
+  it('opens and closes by the arrow keys', async () => {
+    show(withCollection());
+    act(() => row('frame').focus());
+    await user.keyboard('{ArrowRight}');
+    expect(await screen.findByRole('list', { name: 'Parts' })).toBeTruthy();
+    expect(row('frame').getAttribute('aria-expanded')).toBe('true');
+    await user.keyboard('{ArrowLeft}');
+    expect(parts('frame')).toBeNull();
+  });
+
+  it('asks once more when something of it has moved', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    try {
+      const kernel = show(withCollection());
+      screen.getByRole('button', { name: 'Show the parts of frame' }).click();
+      await vi.waitFor(() => expect(asked(kernel, 'parts')).toHaveLength(1));
+      act(() => kernel.change('frame', { held: { alice: 11, carol: 1 } }));
+      act(() => kernel.change('frame', { held: { alice: 10, carol: 2 } }));
+      await act(() => vi.advanceTimersByTimeAsync(1500));
+      expect(asked(kernel, 'parts')).toHaveLength(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('says in its place why they are not told', async () => {
+    const kernel = show(aState({ variables: byName(aVariable('gone', { nkeys: 4, held: { alice: 4 } })) }));
+    await user.click(screen.getByRole('button', { name: 'Show the parts of gone' }));
+    expect(await screen.findByText('There is no gone.')).toBeTruthy();
+    expect(kernel.model.state.failures).toEqual([]);
+  });
+
+  it('is nothing to open where there is one', () => {
+    show(aState({ variables: byName(aVariable('one', { held: { alice: 1 } })) }));
+    expect(screen.queryByRole('button', { name: /^Show the parts/ })).toBeNull();
+  });
+});
+
+describe('a collection that is not placed', () => {
+  it('can be opened, too', async () => {
+    const kernel = show(atWork());
+    act(() => ddf().focus());
+    await user.keyboard('{ArrowRight}');
+    await waitFor(() => expect(asked(kernel, 'parts')).toHaveLength(1));
+    expect(parts('ddf')).not.toBeNull();
+  });
+
+  it('is placed by keyboard, and spread where that is wanted', async () => {
+    const kernel = show(atWork());
+    act(() => ddf().focus());
+    await user.keyboard('{Enter}{ArrowDown}{ArrowDown}');
+    expect(said()).toContain('Spread: copies at most');
+    await user.keyboard('{Enter}');
+    expect(asked(kernel, 'place')).toEqual([
+      { names: ['ddf'], placement: { kind: 'anywhere', copies: 1 }, force: false }
+    ]);
+    expect(magic()).toBe('%scatter ddf');
+  });
+
+  it('is refused by nothing that only the kernel can know', () => {
+    const state = apply(INITIAL, aSnapshot(atWork()));
+    const carried = { names: ['ddf'], from: null, move: false };
+    const result = preview(state, carried, { kind: 'all-workers' });
+    expect(result.isAtMost).toBe(true);
+    expect(result.incoming.get('bob')).toBe(400 * MB); // what is spilled comes along
+    expect(result.refusal).toBeNull();
+  });
+
+  it('is of parts, which one array is not', () => {
+    const state = apply(INITIAL, aSnapshot(atWork()));
+    const carried = { names: ['grid'], from: null, move: false };
+    expect(preview(state, carried, { kind: 'spread' }).refusal).toEqual({ reason: 'no-parts' });
+  });
+});
