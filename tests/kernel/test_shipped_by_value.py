@@ -12,6 +12,7 @@ from moorage.kernel.images import sending as images
 from moorage.kernel.install import pickled_by_value
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.tasks import runtime
+from moorage.worker.code import packages
 from moorage.worker.code.environment import EnvironmentPlugin
 from moorage.worker.code.plugin import CodePlugin
 from moorage.worker.images.nanny import SharedMemoryNannyPlugin
@@ -24,7 +25,8 @@ SHIPPED = {
     "images": lambda: pickled_by_value(ImagesPlugin(images.MODULE, True), images.MODULES),
     "nanny": lambda: pickled_by_value(SharedMemoryNannyPlugin(), images.MODULES),
     "code": lambda: pickled_by_value(CodePlugin(code.MODULE), code.MODULES),
-    "environment": lambda: pickled_by_value(EnvironmentPlugin({}), (EnvironmentPlugin.__module__,)),
+    "environment": lambda: pickled_by_value(EnvironmentPlugin({}, ""), (EnvironmentPlugin.__module__,)),
+    "packages": lambda: pickled_by_value(packages.pip_install, (packages.__name__,)),
     "runtime": lambda: pickled_by_value(RuntimePlugin("name", images.MODULE, code.MODULE), runtime.MODULES),
     "take": lambda: pickled_by_value(take, (take.__module__,)),
     "taken": lambda: pickled_by_value(Taken, (Taken.__module__,)),

@@ -15,8 +15,9 @@ from moorage.cli.finding import Finding
 from moorage.controller.start import start
 from moorage.deploy import kept
 from moorage.deploy.security import from_texts
+from moorage.kernel.code.packages import ALWAYS
 from moorage.kernel.connection.client import address_in, client_at, is_open
-from moorage.kernel.connection.worker_versions import ALWAYS, differences, in_words
+from moorage.kernel.connection.worker_versions import differences, in_words
 
 
 def small_cluster() -> Iterator[Finding]:

@@ -6,7 +6,7 @@ all of that is known by the names that the code has for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from distributed import Future
@@ -212,10 +212,18 @@ class Running(Connected):
         verb = self.client.persist
         return on_workers(self.client, verb, collections, workers, allow_other_workers, self._resolve, options)
 
-    def sync(self, *modules: str, env: Iterable[str] = (), asynchronous: bool | None = None) -> Any:
+    def sync(
+        self,
+        *modules: str,
+        env: Iterable[str] = (),
+        folder: str = "",
+        install: Collection[str] | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
         """Have the workers know the notebook's own modules as they are now, and return which version each has.
 
-        Tasks bring their modules along by themselves; this is to look, to follow what is installed, and for plain Dask.
+        Tasks bring modules along by themselves; this is to look, to follow or install what is installed here, and for
+        plain Dask.
 
         Parameters
         ----------
@@ -224,18 +232,28 @@ class Running(Connected):
             them.
         env : iterable of str
             Environment variables of this process that the workers get too, and those that join later.
+        folder : str, optional
+            In which the workers work from now on, and those that join later.
+        install : collection of str, optional
+            Packages that pip installs where the workers run, in the notebook's version, or as said
+            (``"pandas==2.3.0"``); empty for those that it uses and workers do not have like that. The notebook's own
+            environment is not touched. What workers have imported already, they have anew after `restart_workers`.
         asynchronous : bool, optional
             Return an awaitable.
 
         Returns
         -------
         CodeState
-            With ``modules``: by name, for each worker "same", "older" or "missing".
+            With ``modules``: by name, for each worker "same", "older" or "missing"; and ``packages``.
 
         Raises
         ------
         InputError
-            If a module is not imported here, or a variable is not set. Nothing was sent.
+            If a module is not imported here, a variable is not set, a folder is not there, or what is to be installed
+            is out of reach: requirement files, what conda has installed, the environment of the notebook. Nothing was
+            done.
+        CodeError
+            If pip has failed; with what it said.
 
         Examples
         --------
@@ -243,7 +261,9 @@ class Running(Connected):
         heights: same on all 4 workers
         """
         link, variables = self._link, list(env)
-        return self._run(lambda: link.code.sync(modules, variables, link.mirror.snapshot()[1]), asynchronous)
+        return self._run(
+            lambda: link.code.sync(modules, variables, link.mirror.snapshot()[1], folder, install), asynchronous
+        )
 
     def memory(self, most: int = 1000, asynchronous: bool | None = None) -> Any:
         """Return what fills the workers' memory, by name: what is placed, collections, futures, results, datasets.

@@ -13,7 +13,7 @@ import importlib
 import io
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 import xxhash
+from distributed.protocol.pickle import dumps
 
 from moorage import config
 from moorage._dask.client import PARTS
@@ -30,7 +31,7 @@ from moorage._dask.taking import take
 from moorage.errors import UnreachableError, VersionError
 from moorage.images.code import reduce_code
 from moorage.kernel.versions import check_scheduler, check_taken, not_understood
-from moorage.kernel.waiting import address_of, answer, dask_scheduler_of, reaching, scheduler_of
+from moorage.kernel.waiting import address_of, answer, ask_workers, dask_scheduler_of, reaching, scheduler_of
 from moorage.scheduler.plugin import NAME, PlacementSchedulerPlugin
 from moorage.wire.scheduler import PROTOCOL_VERSION, SchedulerSnapshot
 
@@ -219,3 +220,22 @@ async def install_on_workers(client: Client, *plugins: WorkerSide) -> None:
                     name=each.name
                 )
             raise
+
+
+async def run_on_workers(
+    client: Client,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    addresses: Collection[str],
+    modules: tuple[str, ...],
+    more: float = 0.0,
+) -> dict[str, Any]:
+    """Return what a function returns on workers, by address, whatever else they run; without those where it fails.
+
+    `modules`: those of this package that it needs. `more`: seconds that it may take more than an answer takes at most.
+    """
+    with by_value(modules):
+        pickled = dumps(function)
+    question = {"op": "run", "function": pickled, "args": dumps(args), "kwargs": dumps({}), "wait": True}
+    told = await answer(client, ask_workers(client, question, addresses), more)
+    return {address: said["result"] for address, said in told.items() if said and said.get("status") == "OK"}

@@ -99,6 +99,13 @@ def test_submit_with_everything():
     assert (read.timeout, read.batch_size, read.auto, read.stale, read.rerun) == (120.0, 7, False, "error", False)
 
 
+def test_sync_installs_only_if_it_is_told_to():
+    assert cluster_line.cluster("sync a").install is None
+    assert cluster_line.cluster("sync --install").install == []
+    read = cluster_line.cluster("sync a --install b c==1 --folder /d")
+    assert (read.modules, read.install, read.folder) == (["a"], ["b", "c==1"], "/d")
+
+
 def test_submit_with_nothing():
     read = submit("")
     assert (read.block, read.retries, read.resources, read.limit, read.timeout) == (None, 0, [], [], None)

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from distributed.utils import offload
 
 from moorage._dask.client import connection_of
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
 from moorage.errors import InputError
 from moorage.kernel.code import following, watching
+from moorage.kernel.code.packages import Packages, used_here
 from moorage.kernel.code.state import CodeState, state_of
-from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
+from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value, run_on_workers
 from moorage.kernel.waiting import address_of, answer, ask_workers, dask_scheduler_of, scheduler_of, wait_for
 from moorage.wire.code import CodeVersion, PackedText
 from moorage.wire.scheduler import WorkerDict
+from moorage.worker.code import packages as there
 from moorage.worker.code.environment import EnvironmentPlugin
 from moorage.worker.code.plugin import CodePlugin
 
@@ -63,6 +69,7 @@ class CodeSender:
         self._sent: set[str] = set()  # digests
         self._current = self._version("", 0)
         self._env: dict[str, str] = {}  # what workers were given of it
+        self._folder = ""  # the one that workers were given
         self._seen = ""  # the version that workers were waited for to have
 
     def version(self, imports: Iterable[str] = (), say: Callable[[str], None] = print) -> CodeVersion:
@@ -86,29 +93,54 @@ class CodeSender:
             await self._send(manifest, _PATIENCE)
             self._seen = manifest.id
 
-    async def sync(self, modules: Iterable[str], env: Sequence[str], workers: Mapping[str, WorkerDict]) -> CodeState:
+    async def sync(
+        self,
+        modules: Iterable[str],
+        env: Sequence[str],
+        workers: Mapping[str, WorkerDict],
+        folder: str = "",
+        install: Collection[str] | None = None,
+    ) -> CodeState:
         """Have workers know the code as it is now; return which version each of `workers` has.
 
-        `modules`: installed packages that follow from now on. `env`: environment variables that workers get. Raises
-        InputError; nothing was sent.
+        `modules`: installed packages that follow from now on. `env`: environment variables that workers get. `folder`:
+        in which they work from now on. `install`: what pip installs where they run; empty for all that differs. Raises
+        InputError; nothing was sent. Raises CodeError if pip fails.
         """
         if missing := [name for name in env if name not in os.environ]:
             raise InputError(f"{missing[0]} is not set in this process.", "Set it first: %env NAME=value")
+        names = {worker["address"]: name for name, worker in workers.items()}
+        if folder:
+            await self._check_folder(folder, names)
         self._following.follow(modules)
-        if env:
+        if env or folder:
             self._env |= {name: os.environ[name] for name in env}
-            plugin = pickled_by_value(EnvironmentPlugin(self._env), (EnvironmentPlugin.__module__,))
+            self._folder = folder or self._folder
+            plugin = pickled_by_value(EnvironmentPlugin(self._env, self._folder), (EnvironmentPlugin.__module__,))
             name = f"moorage_code_environment_{self._client.id}"
             register = dask_scheduler_of(self._client).register_worker_plugin
             await answer(self._client, register(plugin=plugin, name=name, idempotent=False))
         manifest = self._manifest((), lambda line: None)
-        if not manifest.id:
-            return state_of(manifest, {})
-        await self._send(manifest, _PATIENCE)
-        names = {worker["address"]: name for name, worker in workers.items()}
-        asking = ask_workers(self._client, {"op": "moorage_modules"}, names)
-        told = await answer(self._client, asking)
-        return state_of(manifest, {names[address]: there for address, there in told.items() if isinstance(there, dict)})
+        told = {}
+        if manifest.id:
+            await self._send(manifest, _PATIENCE)
+            told = await answer(self._client, ask_workers(self._client, {"op": "moorage_modules"}, names))
+        state = state_of(manifest, {names[at]: has for at, has in told.items() if isinstance(has, dict)})
+        imports = {name for text in manifest.texts.values() for name in text.imports}
+        used = await offload(used_here, vars(sys.modules["__main__"]), imports)
+        packages = Packages(self._client, names)
+        output = await packages.install(install, used) if install is not None else ""
+        return replace(state, packages=await packages.compare(used), output=output)
+
+    async def _check_folder(self, folder: str, names: Mapping[str, str]) -> None:
+        """Raise InputError if workers cannot work in a folder."""
+        if address_of(self._client).startswith("inproc"):
+            raise InputError("The workers are threads of this process.", "Use %cd: they work in its folder.")
+        if not os.path.isabs(folder):
+            raise InputError(f"{folder!r} is no absolute path.", "Write it from the root of the workers' disk.")
+        found = await run_on_workers(self._client, there.is_folder, (folder,), names, (there.__name__,))
+        if missing := sorted(name for at, name in names.items() if found.get(at) is False):
+            raise InputError(f"There is no folder {folder} where {', '.join(missing)} run.", "Make it there first.")
 
     def _manifest(self, imports: Iterable[str], say: Callable[[str], None]) -> Manifest:
         if address_of(self._client).startswith("inproc"):  # the workers are this process

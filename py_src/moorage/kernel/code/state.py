@@ -1,20 +1,21 @@
-"""Which version of the user's modules each worker has, as `%cluster sync` shows it."""
+"""Which version of the user's modules, and of packages, each worker has, as `%cluster sync` shows it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from moorage.code.manifest import Manifest
+from moorage.kernel.code.packages import PackageState
 
 Standing = Literal["same", "older", "missing"]
 
 
 @dataclass(frozen=True)
 class CodeState:
-    """The user's modules on the workers of a cluster.
+    """The user's modules, and packages, on the workers of a cluster.
 
     Attributes
     ----------
@@ -23,16 +24,24 @@ class CodeState:
         the next task that needs it.
     not_sent : mapping of str to str
         Why modules do not follow.
+    packages : mapping of str to PackageState
+        By name, with the version of the notebook (``here``) and of each worker (``workers``).
+    output : str
+        What pip has said, if something was installed.
     """
 
     modules: Mapping[str, Mapping[str, Standing]]
     not_sent: Mapping[str, str]
+    packages: Mapping[str, PackageState] = field(default_factory=dict)
+    output: str = ""
 
     def __repr__(self) -> str:
+        lines = [self.output] if self.output else []
         if not self.modules and not self.not_sent:
-            return "No modules of yours are imported: what is installed by pip does not follow, unless you name it."
-        lines = [f"{name}: {_in_words(workers)}" for name, workers in sorted(self.modules.items())]
-        return "\n".join([*lines, *(f"{name}: not sent, {why}" for name, why in sorted(self.not_sent.items()))])
+            lines.append("No modules of yours are imported: what is installed does not follow, unless you name it.")
+        lines += [f"{name}: {_in_words(workers)}" for name, workers in sorted(self.modules.items())]
+        lines += [f"{name}: not sent, {why}" for name, why in sorted(self.not_sent.items())]
+        return "\n".join([*lines, *_packages_in_words(self.packages)])
 
 
 def state_of(manifest: Manifest, told: Mapping[str, Mapping[str, str]]) -> CodeState:
@@ -46,6 +55,23 @@ def state_of(manifest: Manifest, told: Mapping[str, Mapping[str, str]]) -> CodeS
             for worker, there in sorted(told.items())
         }
     return CodeState(modules, {name: text.not_sent for name, text in manifest.texts.items() if text.not_sent})
+
+
+def _packages_in_words(packages: Mapping[str, PackageState]) -> list[str]:
+    """Return a line for each package that is not the same everywhere, and one for all others."""
+    lines = list[str]()
+    same = list[str]()
+    for name, state in sorted(packages.items()):
+        others: dict[str | None, list[str]] = defaultdict(list)
+        for worker, version in state.workers.items():
+            if version != state.here:
+                others[version].append(worker)
+        told = [
+            f"{state.standing(names[0])} on {' '.join(names)}" + (f" ({version})" if version else "")
+            for version, names in others.items()
+        ]
+        (lines if told else same).append(f"{name} {state.here}" + (f": {', '.join(told)}" if told else ""))
+    return [*lines, f"the same on all workers: {', '.join(same)}"] if same else lines
 
 
 def _in_words(workers: Mapping[str, Standing]) -> str:

@@ -11,19 +11,17 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distributed.utils import offload
 from distributed.versions import get_versions
 
+from moorage.kernel.code.packages import ALWAYS, distributions
 from moorage.kernel.waiting import ask_workers
 
 if TYPE_CHECKING:
     from moorage.kernel.connection.scheduler_link import SchedulerLink
 
-ALWAYS = ("python", "distributed", "cloudpickle", "numpy")
 _SECONDS, _ALONE_SECONDS = 10.0, 60.0
 _LOOKED_AT = 100
 """Elements of a value whose packages are looked for."""
@@ -106,7 +104,7 @@ class Environment:
         await self._compare(self._packages, new)
 
     async def _compare_modules(self, modules: set[str]) -> None:
-        installed = await offload(_distributions)
+        installed = await offload(distributions)
         packages = {installed.get(module, module) for module in modules} - self._packages
         self._packages |= packages
         await self._compare(packages, self._compared)
@@ -136,20 +134,14 @@ class Environment:
                 self._link.notice(
                     "warning",
                     f"Workers do not run what this notebook runs: {in_words(new)}.",
-                    "Values and functions may not arrive. Use the same environment on both sides: install the versions"
-                    " of this notebook there, or start the notebook in the environment of the workers.",
+                    "Values and functions may not arrive. Use the same environment on both sides: "
+                    "%cluster sync --install, or start the notebook in the environment of the workers.",
                 )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-@cache
-def _distributions() -> dict[str, str]:
-    """Return the name under which each top-level module is installed, such as scikit-learn for sklearn."""
-    return {module: names[0] for module, names in packages_distributions().items()}
 
 
 def _short(package: str, version: str | None) -> str | None:

@@ -9,14 +9,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from distributed.protocol.pickle import dumps
 from distributed.utils import offload
 
 from moorage._dask.worker import spilled_keys
-from moorage.kernel.install import by_value
+from moorage.kernel.install import run_on_workers
 from moorage.kernel.ledger.memory import Memory, memory_of
 from moorage.kernel.ledger.names import Names, Opener, opens_nothing
-from moorage.kernel.waiting import answer, ask_workers, scheduler_of
+from moorage.kernel.waiting import answer, scheduler_of
 from moorage.wire.ledger import HeldName, Spilled
 
 if TYPE_CHECKING:
@@ -74,9 +73,4 @@ class Asking:
         """Return what workers have on disk, as far as they answer."""
         if not addresses:
             return {}
-        with by_value(("moorage._dask.worker",)):
-            function = dumps(spilled_keys)
-        arguments = {"args": dumps((_MOST_ON_DISK,)), "kwargs": dumps({})}
-        question = {"op": "run", "function": function, **arguments, "wait": True}
-        told = await answer(self._client, ask_workers(self._client, question, addresses))
-        return {address: said["result"] for address, said in told.items() if said and said.get("status") == "OK"}
+        return await run_on_workers(self._client, spilled_keys, (_MOST_ON_DISK,), addresses, (spilled_keys.__module__,))

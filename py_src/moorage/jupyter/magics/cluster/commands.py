@@ -110,7 +110,13 @@ class ClusterCommands(Magics):
         print(f"{controller.name}: stopped")
 
     def _cluster_sync(self, args: cluster_line.ClusterArguments) -> None:
-        print(display.printable(str(registry.current().sync(*(args.modules or ()), env=args.env or ()))))
+        controller = registry.current()
+        with self._progress() as progress:
+            progress.update("installing" if args.install is not None else "asking the workers")
+            state = controller.sync(
+                *(args.modules or ()), env=args.env or (), folder=args.folder or "", install=args.install
+            )
+        print(display.printable(str(state)))
 
     def _cluster_restart_workers(self, args: cluster_line.ClusterArguments) -> None:
         controller = registry.current()

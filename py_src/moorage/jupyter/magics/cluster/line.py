@@ -46,6 +46,8 @@ class ClusterArguments(Arguments):
     off: bool
     modules: list[str] | None
     env: list[str] | None
+    folder: str | None
+    install: list[str] | None
     force: bool
     timeout: float | None
 
@@ -102,7 +104,8 @@ _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, 
   %cluster adapt MIN MAX          follow the load; --off stops that
   %cluster keep                   let it outlive this kernel; --off undoes that
   %cluster leave                  disconnect from a cluster that goes on: a kept one, or one that was attached
-  %cluster sync [NAME...]         which version of your modules each worker has; NAME: an installed package follows, too
+  %cluster sync [NAME...]         which version of your modules and packages each worker has; NAME: an installed package
+                                  follows, too; --install: pip installs on the workers what differs
   %cluster restart-workers [W...] one after another; placed data stays
   %cluster stop
 
@@ -174,12 +177,21 @@ def _cluster_actions() -> dict[str, Parser]:
     keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
     keep.add_argument("--off", action="store_true", help="end it with this kernel again")
 
-    sync = Parser("%cluster sync", description="Show which version of your own modules each worker has.")
+    sync = Parser("%cluster sync", description="Show which version of your modules and packages each worker has.")
     sync.add_argument(
         "modules", nargs="*", type=text, metavar="NAME", help="have this installed package follow the notebook, too"
     )
     sync.add_argument(
         "--env", nargs="+", type=text, metavar="VARIABLE", help="variables of the environment to take along"
+    )
+    sync.add_argument("--folder", type=text, metavar="PATH", help="the folder that workers work in from now on")
+    sync.add_argument(
+        "--install",
+        nargs="*",
+        type=text,
+        metavar="PACKAGE",
+        help="install packages with pip where workers run, in the notebook's version or as PACKAGE==VERSION;\n"
+        "default: those that differ or are missing. Never into the notebook's own environment",
     )
 
     restart = Parser(
