@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -60,3 +61,38 @@ def test_of_two_that_overlap_the_last_leaves_it_as_before() -> None:
     first.__exit__(None, None, None)
     second.__exit__(None, None, None)
     assert gc.get_threshold() == (700, 10, 10)
+
+
+def test_many_objects_that_stay_are_not_looked_at_once_more_afterwards() -> None:
+    gc.set_threshold(700, 10, 10)
+    looks: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        looks.append(phase)
+
+    with collecting_rarely():
+        kept = [[n] for n in range(50_000)]
+        gc.callbacks.append(note)
+    more = [[] for _ in range(100)]
+    gc.callbacks.remove(note)
+    assert not looks
+    assert len(kept) + len(more) == 50_100
+
+
+def test_garbage_that_was_made_meanwhile_is_found() -> None:
+    gc.set_threshold(700, 10, 10)
+    with collecting_rarely():
+        kept = [[n] for n in range(50_000)]
+        cycles = [Cycle() for _ in range(100)]
+        gone = weakref.ref(cycles[0])
+        del cycles
+    gc.collect()
+    assert gone() is None
+    assert kept
+
+
+class Cycle:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.self = self

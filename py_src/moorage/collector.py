@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _RARELY = 200_000  # objects, of a few dozen bytes
+_MANY = 20_000  # that have been made meanwhile: taken to stay
 
 
 @contextmanager
@@ -31,4 +32,7 @@ def collecting_rarely() -> Iterator[None]:
         yield
     finally:
         if gc.get_threshold() == meanwhile:
+            if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
+                gc.freeze()  # and unfrozen they count as old, which is told without a look at each
+                gc.unfreeze()
             gc.set_threshold(*before)

@@ -70,11 +70,8 @@ class Journal:
         self._soon = float(_FIRST)  # events that may be sent soon
         self._sent = perf_counter()
 
-    def mark(self, vids: Collection[str] = (), *, placed: bool = False, later: bool = False) -> None:
-        """Look at these variables for the next event; `placed`: they are new or placed anew.
-
-        `later`: they are marked once more when there is more to tell, and nothing has to be told before.
-        """
+    def mark(self, vids: Collection[str] = (), *, placed: bool = False) -> None:
+        """Look at these variables for the next event; `placed`: they are new or placed anew."""
         for vid in vids if self._answered else ():
             self._answered.pop(vid, None)
         if self._handle is not None and not placed and all(map(self._dirty.__contains__, vids)):
@@ -83,7 +80,7 @@ class Journal:
         if placed:
             self._placed.update(vids)
             self._awaited.update(vids)
-        if later or not self.subscribers:
+        if not self.subscribers:
             return
         loop = asyncio.get_running_loop()
         pause = max(INTERVAL, _REST * self._took)

@@ -48,8 +48,8 @@ class Keeper:
         self._gone: set[Key] = set()
         self._ends: dict[str, float] = {}  # vid -> when it is let go
 
-    def put(self, record: Record, *, tell_later: bool = False) -> None:
-        """Put `record` in force, in the place of one of the same ``vid``; `tell_later`: see `Journal.mark`."""
+    def put(self, record: Record, *, tell: bool = True) -> None:
+        """Put `record` in force, in the place of one of the same ``vid``; unless `tell`, the caller tells of it."""
         self._journal.count()
         before = self._desired.records.get(record.vid)
         for key in record.keys:
@@ -70,7 +70,8 @@ class Keeper:
                 self._origins.wait_for(key)
         self._reconciler.mark(record.keys)
         self._dealer.put(record)
-        self._journal.mark([record.vid], placed=True, later=tell_later)
+        if tell:
+            self._journal.mark([record.vid], placed=True)
 
     def release(self, vid: str) -> None:
         """End a record, if there is one. Keys that nobody else wants are forgotten by Dask."""

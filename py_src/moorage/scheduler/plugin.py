@@ -181,7 +181,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
                 hands |= dict(zip(item["keys"], item.get("dealt") or [None] * len(item["keys"]), strict=True))
             async for record in in_slices(records):
                 self.counting.came(record.keys)
-                self.keeper.put(record, tell_later=bool(loads))
+                self.keeper.put(record, tell=not loads)
             # what belongs to another variable too is left where it is
             self.reconciler.deal({key: worker for key, worker in hands.items() if len(self.desired.vids(key)) == 1})
             self.reconciler.run()

@@ -30,10 +30,15 @@ PARTS = (
 
 def count(scheduler: Scheduler, tasks: Collection[TaskState], span: str) -> None:
     """Count tasks in a span."""
-    if (spans := _spans(scheduler)) is not None:
-        for ts in tasks:
-            ts.annotations = {**(ts.annotations or {}), "span": {"name": (span,), "ids": (span,)}}
-        spans.observe_tasks(tasks, code=(), span_metadata={"collections": []})
+    if (spans := _spans(scheduler)) is None:
+        return
+    first = {ts.group: ts for ts in tasks}  # all of a group are in one span, and get the same annotation
+    for ts in first.values():
+        ts.annotations = {**(ts.annotations or {}), "span": {"name": (span,), "ids": (span,)}}
+    told = spans.observe_tasks(first.values(), code=(), span_metadata={"collections": []})
+    for ts in tasks:
+        if (annotation := told.get(first[ts.group].key)) is not None:
+            ts.annotations = {**(ts.annotations or {}), "span": annotation}
 
 
 def prune(scheduler: Scheduler, span: str, most: int, left: int) -> None:

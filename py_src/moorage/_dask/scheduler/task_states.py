@@ -7,7 +7,7 @@ has in memory answers that it is done. Without these parts the scheduler plugin 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -79,9 +79,9 @@ def function_of(ts: TaskState) -> Any:
     return getattr(ts.run_spec, "func", None)
 
 
-def restrict(ts: TaskState, resources: Mapping[str, float] | None = None, workers: Iterable[str] = ()) -> None:
+def restrict(ts: TaskState, resources: dict[str, float] | None = None, workers: Iterable[str] = ()) -> None:
     """Let a task run only where there are resources, and only on workers, by address, if any are given."""
-    ts.resource_restrictions = dict(resources) if resources else None
+    ts.resource_restrictions = resources
     ts.worker_restrictions = set(workers) or None
 
 
