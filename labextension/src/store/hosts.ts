@@ -39,3 +39,16 @@ export function workersOn(
   }
   return known.get(host) ?? [];
 }
+
+/** The workers of `now`, those of `before` in the order of that, and those that have come since at the end. */
+export function inPlace(before: readonly IHostGroup[], now: readonly IHostGroup[]): readonly IHostGroup[] {
+  const here = new Map(now.map(({ host, workers }) => [host, workers]));
+  const known = before.flatMap(({ host, workers }) => {
+    const names = new Set(here.get(host));
+    const stayed = workers.filter(name => names.delete(name));
+    const all = [...stayed, ...names];
+    return all.length === 0 ? [] : [{ host, workers: all }];
+  });
+  const hosts = new Set(known.map(({ host }) => host));
+  return [...known, ...now.filter(({ host }) => !hosts.has(host))];
+}

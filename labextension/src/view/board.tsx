@@ -4,6 +4,7 @@ import { DndContext, DragOverlay, MouseSensor, TouchSensor, useSensor, useSensor
 import {
   type KeyboardEvent,
   type MouseEvent,
+  type PointerEvent,
   type ReactElement,
   type ReactNode,
   useCallback,
@@ -40,6 +41,7 @@ import { Explanation } from './messages/explanation';
 import { BoardMenu } from './menus/menu';
 import { Notices } from './messages/notices';
 import { useHits } from './hand/hits';
+import { useStill } from './hand/still';
 import { type ITranslate, TranslateProvider } from './shared/useTranslate';
 import { isQuestionable, subjectAt } from './menus/subject';
 import { useSelection } from './variables/selection';
@@ -67,18 +69,21 @@ interface IAsked {
 
 export function Board({ model, options, notebook, trans }: IBoardProps): ReactElement {
   const state = useSyncExternalStore(model.subscribe, () => model.state);
+  const [isCarrying, setCarrying] = useState(false);
+  const still = useStill(state, isCarrying);
+  const listed = still.variables;
   const candidates = useMemo(
-    () => [...state.candidates.values()].filter(({ nbytes }) => nbytes >= options.threshold),
-    [state.candidates, options.threshold]
+    () => [...listed.candidates.values()].filter(({ nbytes }) => nbytes >= options.threshold),
+    [listed.candidates, options.threshold]
   );
   const root = useRef<HTMLDivElement>(null);
   const split = useSplit(root);
   const grip = useRef<HTMLDivElement>(null);
   const workers = useRef<IWorkersHandle>(null);
-  const [selection, select] = useSelection(state, candidates);
+  const [selection, select] = useSelection(listed, candidates);
   const [asked, setAsked] = useState<IAsked | null>(null);
   const [live, announce] = useAnnouncer();
-  useTravel(state, root);
+  useTravel(still.workers, root);
 
   const perform = useCallback(
     (carried: ICarried, target: Target, result: IPreview = preview(state, carried, target)) => {
@@ -121,6 +126,9 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   const focusHand = useCallback(() => grip.current?.focus(), []);
   const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
   const { hand } = holding;
+  if ((hand.carried !== null) !== isCarrying) {
+    setCarrying(hand.carried !== null);
+  }
   const { collisionDetection, autoScroll, target } = useHits(root);
   const modifiers = useMemo(() => [besidePointer(target)], [target]);
   const sensors = useSensors(useSensor(MouseSensor, BY_MOUSE), useSensor(TouchSensor, BY_TOUCH));
@@ -183,12 +191,13 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                       disabled={state.readOnly}
                       isLost={state.cluster?.status === 'lost'}
                       pickUp={holding.pickUp}
+                      onPointerDownCapture={still.onPointerDownCapture}
                       explain={explain}
                       isQuestionable={about => isQuestionable(model.state, about)}
                     >
                       <PartsProvider value={parts}>
                         <Variables
-                          state={state}
+                          state={listed}
                           candidates={candidates}
                           selection={selection}
                           disabled={state.readOnly}
@@ -196,7 +205,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                         />
                       </PartsProvider>
                       <Splitter split={split} />
-                      <Workers state={state} disabled={state.readOnly} handle={workers} />
+                      <Workers state={still.workers} disabled={state.readOnly} handle={workers} />
                     </Body>
                   </BoardMenu>
                 )}
@@ -269,6 +278,7 @@ function Body(props: {
   /** Nobody knows whether what is shown still holds. */
   isLost: boolean;
   pickUp(taken: ITaken, source: HTMLElement): void;
+  onPointerDownCapture(event: PointerEvent): void;
   explain(about: PanelWhyArgs): void;
   isQuestionable(about: PanelWhyArgs): boolean;
   children: ReactNode;
@@ -299,6 +309,7 @@ function Body(props: {
       className={`jp-Moorage-body${props.isLost ? ' jp-mod-lost' : ''}${split.part === null ? '' : ' jp-mod-split'}`}
       style={splitStyle(split)}
       {...takeable}
+      onPointerDownCapture={props.onPointerDownCapture}
       onKeyDown={onKeyDown}
       onClick={onClick}
     >

@@ -15,7 +15,7 @@ import { useRoving } from '../shared/roving';
 import { selectByKey } from './selection';
 import { useToggles } from '../shared/useToggles';
 import { useTranslate } from '../shared/useTranslate';
-import { CandidateRow, type Select, VariableRow } from './variableRow';
+import { type Select, VariableRow } from './variableRow';
 import { formatBytes } from '../shared/words';
 
 /** Rows beyond which only those in sight are in the page. */
@@ -222,8 +222,10 @@ function heightOf(row: Row | undefined): number {
         : CANDIDATE_HEIGHT;
 }
 
+// Roughly, in the order in which they came where that is the same: what grows a little changes places with nothing.
 function bySize(ledger: readonly PanelNamedMemory[]): readonly PanelNamedMemory[] {
-  return [...ledger].sort((one, other) => other.nbytes + other.spilled - one.nbytes - one.spilled);
+  const rank = ({ nbytes, spilled }: PanelNamedMemory): number => Math.round(Math.log2(1 + nbytes + spilled));
+  return [...ledger].sort((one, other) => rank(other) - rank(one));
 }
 
 function VariableOrCandidate({
@@ -236,21 +238,21 @@ function VariableOrCandidate({
   isOpen,
   onToggle
 }: IListProps & { row: IVariable | PanelCandidate }): ReactElement {
-  const isSelected = selection.has(row.name);
-  const shared = { isSelected, disabled, onSelect, isAsked: isAsked(state.intents, row.name) };
-  return 'held' in row ? (
+  const isPlaced = 'held' in row;
+  return (
     <VariableRow
-      {...shared}
-      variable={row}
-      total={variableBytes(state, row)}
-      color={state.colors.get(row.name)}
+      row={row}
+      isSelected={selection.has(row.name)}
+      disabled={disabled}
+      onSelect={onSelect}
+      isAsked={isAsked(state.intents, row.name)}
+      total={isPlaced ? variableBytes(state, row) : 0}
+      color={isPlaced ? state.colors.get(row.name) : undefined}
       moves={state.moves}
       workers={workers}
       workerCount={state.workers.size}
-      isOpen={opensAs(row, state.variables) === null ? null : isOpen(row.name)}
+      isOpen={!isPlaced || opensAs(row, state.variables) === null ? null : isOpen(row.name)}
       onToggle={onToggle}
     />
-  ) : (
-    <CandidateRow {...shared} candidate={row} />
   );
 }

@@ -30,7 +30,8 @@ interface IRowProps {
 }
 
 interface IVariableRowProps extends IRowProps, IOpenable {
-  variable: IVariable;
+  /** Placed, or only the notebook's: of one component, so that its element stays when that changes. */
+  row: IVariable | PanelCandidate;
   /** Bytes of it on all workers. */
   total: number;
   color: number | undefined;
@@ -45,23 +46,32 @@ interface IVariableRowProps extends IRowProps, IOpenable {
 
 export const VariableRow = memo(function VariableRow(props: IVariableRowProps): ReactElement {
   const trans = useTranslate();
-  const { variable, color, moves, workers, workerCount, isAsked } = props;
+  const { row } = props;
+  const shared = { ...props, name: row.name, nbytes: row.nbytes };
+  return 'held' in row ? (
+    <Row {...shared} sizeTitle={sizeWords(trans, row, props.total)} state={row.state} opening={props}>
+      <Placed {...props} variable={row} />
+    </Row>
+  ) : (
+    <Row {...shared} state="unplaced">
+      <Unplaced candidate={row} isAsked={props.isAsked} />
+    </Row>
+  );
+});
+
+type IPlacedProps = Pick<IVariableRowProps, 'moves' | 'workers' | 'workerCount' | 'isAsked'> & {
+  variable: IVariable;
+};
+
+function Placed({ variable, moves, workers, workerCount, isAsked }: IPlacedProps): ReactElement {
+  const trans = useTranslate();
   const words = stateWords(trans, moves, variable);
-  const type = [variable.typename, variable.detail].join(' ').trim();
   return (
-    <Row
-      {...props}
-      name={variable.name}
-      nbytes={variable.nbytes}
-      sizeTitle={sizeWords(trans, variable, props.total)}
-      color={color}
-      state={variable.state}
-      opening={props}
-    >
+    <>
       <span className="jp-Moorage-variable-head">
         <Name name={plainName(variable)} />{' '}
-        <small className="jp-Moorage-dim" title={type}>
-          {type}
+        <small className="jp-Moorage-dim" title={typeOf(variable)}>
+          {typeOf(variable)}
         </small>
         {variable.stale ? (
           <span
@@ -81,31 +91,26 @@ export const VariableRow = memo(function VariableRow(props: IVariableRowProps): 
           {isAsked ? trans.__('asking…') : words}
         </span>{' '}
       </span>
-    </Row>
+    </>
   );
-});
-
-interface ICandidateRowProps extends IRowProps {
-  candidate: PanelCandidate;
-  isAsked: boolean;
 }
 
-/** A variable of the notebook that is not placed. */
-export const CandidateRow = memo(function CandidateRow(props: ICandidateRowProps): ReactElement {
+function Unplaced({ candidate, isAsked }: { candidate: PanelCandidate; isAsked: boolean }): ReactElement {
   const trans = useTranslate();
-  const { candidate, isAsked } = props;
-  const type = [candidate.typename, candidate.detail].join(' ').trim();
+  const type = typeOf(candidate);
   return (
-    <Row {...props} name={candidate.name} nbytes={candidate.nbytes} color={undefined} state="unplaced">
-      <span className="jp-Moorage-variable-head">
-        <Name name={candidate.name} />{' '}
-        <small className={`jp-Moorage-state${isAsked ? ' jp-mod-asked' : ''}`} title={type}>
-          {isAsked ? trans.__('asking…') : type}
-        </small>
-      </span>
-    </Row>
+    <span className="jp-Moorage-variable-head">
+      <Name name={candidate.name} />{' '}
+      <small className={`jp-Moorage-state${isAsked ? ' jp-mod-asked' : ''}`} title={type}>
+        {isAsked ? trans.__('asking…') : type}
+      </small>
+    </span>
   );
-});
+}
+
+function typeOf({ typename, detail }: IVariable | PanelCandidate): string {
+  return [typename, detail].join(' ').trim();
+}
 
 interface IRowFrameProps extends IRowProps {
   name: string;

@@ -1,0 +1,93 @@
+"""A board that changes all the time: whoever presses on something takes that, with motion on."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.panel.conftest import WORKERS
+from tests.panel.desk import Desk
+
+# Places and releases variables, which come and go above those that are not placed.
+CHANGE = """
+import itertools, threading
+changes, enough = 0, threading.Event()
+def change():
+    global changes
+    for number in itertools.count():
+        if enough.is_set(): break
+        name = f"passing_{number % 4}"
+        cluster.broadcast(np.full(30_000, number), name=name) if number % 8 < 4 else cluster.release(name)
+        changes += 1
+thread = threading.Thread(target=change)
+thread.start()
+"""
+
+_NOTE_PRESSES = """() => document.addEventListener('pointerdown', ({ target }) => {
+  window.pressed = target.closest('[data-moorage-variable]')?.dataset.moorageVariable ?? null;
+}, true)"""
+
+
+@pytest.fixture
+def moving(lab, kernel, browser, browser_context_args):
+    """A page whose things move as they do for most people."""
+    with browser.new_context(**{**browser_context_args, "reduced_motion": "no-preference"}) as context:
+        desk = Desk(context.new_page(), lab).open("shared.ipynb")
+        desk.page.evaluate(_NOTE_PRESSES)
+        yield desk
+        assert desk.errors == []
+
+
+@pytest.fixture
+def changing(kernel):
+    """Return a function that waits until something has changed a few times."""
+    kernel.run(CHANGE + "one = np.zeros(200_000)\ntwo = np.zeros(300_000)\nthree = np.zeros(400_000)")
+
+    def wait():
+        kernel.run("import time\nseen = changes\nwhile changes < seen + 5: time.sleep(0.01)")
+
+    yield wait
+    kernel.run("enough.set()\nthread.join()")
+
+
+def test_what_is_pressed_is_what_is_carried(kernel, moving, changing):
+    expect(moving.variable("three")).to_be_visible()
+    mouse = moving.page.mouse
+    for worker in WORKERS:
+        pressed = None
+        while pressed is None:  # between two rows by then
+            mouse.up()
+            box = moving.grip("two").bounding_box()
+            mouse.move(box["x"] + 60, box["y"] + 8)
+            mouse.down()
+            pressed = moving.page.evaluate("window.pressed")
+        rows = moving.board.locator("[data-moorage-variable]")
+        before = rows.evaluate_all("rows => rows.map(row => row.dataset.moorageVariable)")
+        changing()
+        assert rows.evaluate_all("rows => rows.map(row => row.dataset.moorageVariable)") == before
+        mouse.move(box["x"] + 80, box["y"] + 20, steps=3)
+        expect(moving.page.locator(".jp-Moorage-inhand")).to_contain_text(pressed)
+        changing()
+        card = moving.worker(worker)
+        moving.follow(
+            lambda card=card: (card.bounding_box()["x"] + 40, card.bounding_box()["y"] + 10),
+            lambda card=card: expect(card).to_contain_class("jp-mod-over", timeout=2000),
+        )
+        moving.drop()
+        if pressed in ("one", "two", "three"):
+            expect(moving.worker(worker).locator(f"[data-moorage-held={pressed}]")).to_be_visible()
+
+
+def test_several_are_selected_by_clicks_and_by_keys(kernel, moving, changing):
+    expect(moving.variable("three")).to_be_visible()
+    moving.grip("one").focus()
+    moving.page.keyboard.press("Shift+ArrowDown")
+    changing()
+    with moving.keyboard_on(moving.grip("two")) as keyboard:
+        changing()
+        expect(moving.announcement).to_contain_text("Picked up one, two")
+        keyboard.press("End")
+        keyboard.press("Enter")
+    for name in ("one", "two"):
+        expect(moving.chip(name, "dave")).to_be_visible()
+    moving.grip("three").click()
+    moving.grip("one").click(modifiers=["Control"])
+    expect(moving.board.locator(".jp-mod-selected")).to_have_count(2)
