@@ -110,6 +110,7 @@ def test_the_magic_of_a_gesture_can_be_copied_and_inserted(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
     before = desk.cells()
     desk.drag(desk.grip("grid"), desk.worker("carol"))
+    desk.holds("grid", "carol")
     copy = desk.board.get_by_role("button", name="Copy", exact=True)
     copy.click()
     expect(copy).to_have_attribute("title", "Copied")
