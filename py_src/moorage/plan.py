@@ -173,17 +173,16 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
     return KeyPlan(drop=drop, wait=tuple(waits), pending=pending, surplus=surplus)
 
 
-def standing(plans: Iterable[KeyPlan], copies: tuple[int, int]) -> tuple[State, str]:
+def standing(plans: Iterable[KeyPlan], there: str) -> tuple[State, str]:
     """Return the state that the plans of a variable's keys add up to, and its reason.
 
-    `plans`: those that are not settled. `copies`: confirmed wanted copies, and wanted copies, over all keys; only for
-    the wording.
+    `plans`: those that are not settled. `there`: how much of it is where it should be, in words.
     """
     unsettled = list(plans)
     reasons = list(dict.fromkeys(w.reason for p in unsettled for w in p.wait))
     obstacles = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     if any(p.moving for p in unsettled):
-        return "moving", f"{copies[0]} of {copies[1]} copies are there" + (f"; {obstacles}" if reasons else "")
+        return "moving", there + (f"; {obstacles}" if reasons else "")
     if reasons:
         return "waiting", obstacles
     if any(p.pending for p in unsettled):

@@ -27,7 +27,7 @@ def lacks_what_it_has(plugin: Any, key: Any) -> Callable[[], object]:
 
 
 def on_its_way_to_who_has_it(plugin: Any, key: Any) -> Callable[[], object]:
-    plugin.reconciler.flights.begin(key, "tcp://nobody:1", list(plugin.scheduler.workers), 10)
+    plugin.reconciler.flights.begin(key, ["tcp://nobody:1"], list(plugin.scheduler.workers), 10)
     return lambda: plugin.reconciler.flights.end_all(key)
 
 

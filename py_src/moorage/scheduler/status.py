@@ -43,8 +43,7 @@ def standing_of(
     lacking = [reconciler.pending(key) for key in record.keys if key in unsettled] if unsettled else []
     held = counts_of(holders, reconciler.states, lambda ws: str(ws.name))
     pending = counts_of(lacking, view.by_address.keys(), view.name)
-    there = sum(map(len, holders))
-    state, reason = _state(record, known, scheduler, reconciler, origins, there, sum(map(len, lacking)))
+    state, reason = _state(record, known, scheduler, reconciler, origins)
     return {
         "vid": record.vid,
         "name": record.name,
@@ -76,8 +75,6 @@ def _state(
     scheduler: Scheduler,
     reconciler: Reconciler,
     origins: Restorer,
-    held: int,
-    pending: int,
 ) -> tuple[State, str]:
     of_how_many = f" ({{}} of {len(record.keys)} keys)" if len(record.keys) > 1 else ""
     if origins.lost and (lost := [key for key in record.keys if key in origins.lost]):
@@ -97,12 +94,30 @@ def _state(
         return "waiting", f"it is still being computed{of_how_many.format(len(away))}"
     unsettled = reconciler.unsettled
     plans = [unsettled[key] for key in record.keys if key in unsettled] if unsettled else []
-    state, reason = standing(plans, (held, held + pending))
+    state, reason = standing(plans, _progress(record, known, reconciler) if plans else "")
     if state == "moving" and (way := reconciler.spreads.progress(record.keys))[1]:
         reason += f"; the other hosts have {format_bytes(way[0])} of {format_bytes(way[1])}"
     if state == "held" and not reconciler.marked.isdisjoint(record.keys):
         return "moving", LOOKED_AT
     return state, reason
+
+
+def _progress(record: Record, known: Sequence[TaskState | None], reconciler: Reconciler) -> str:
+    """Return how many of the wanted copies are there; of a value in parts also how many bytes."""
+    unsettled, there, coming = reconciler.unsettled, [0, 0], [0, 0]
+    for key, ts in zip(record.keys, known, strict=True):
+        if ts is not None:
+            step = unsettled.get(key)
+            lacking = len(reconciler.pending(key)) if step is not None else 0
+            held = len(ts.who_has or ()) - (len(step.surplus) if step is not None else 0)
+            for sums, n in (there, held), (coming, lacking):
+                sums[0] += n
+                sums[1] += n * ts.get_nbytes()
+    all_copies, nbytes = there[0] + coming[0], there[1] + coming[1]
+    if len(record.keys) == 1:
+        return f"{there[0]} of {all_copies} copies are there"
+    parts = "parts" if all_copies == len(record.keys) else "copies of parts"
+    return f"{there[0]:,} of {all_copies:,} {parts} are there, {format_bytes(there[1])} of {format_bytes(nbytes)}"
 
 
 class Workers:

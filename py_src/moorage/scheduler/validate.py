@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from moorage.model import Everywhere
@@ -143,10 +144,11 @@ def _check_key(state: KeyState, plugin: Plugin) -> None:
 def _check_flights(plugin: Plugin) -> None:
     flights = plugin.reconciler.flights
     incoming, outgoing = Counter[Address](), Counter[Address]()
-    for targets in flights.by_key.values():
+    for key, targets in flights.by_key.items():
         for target, flight in targets.items():
             incoming[target] += flight.nbytes
             outgoing[flight.source] += 1
+            assert (flight.begun == inf) == (key in flights.queued.get(target, ())), f"asked for, or queued: {key!r}"
     assert +flights.incoming == +incoming, f"bytes on their way: {+flights.incoming}, not {+incoming}"
     assert +flights.outgoing == outgoing, f"copies on their way: {+flights.outgoing}, not {outgoing}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 
 import dask
 import dask.array as da
@@ -188,6 +189,53 @@ def test_a_join_of_frames_whose_parts_are_together_moves_next_to_nothing(cluster
     settled(cluster, "right")
     assert [part.workers for part in cluster["left"].parts] == [part.workers for part in cluster["right"].parts]
     assert join() <= 0.05 * apart
+
+
+def crowd(dask_scheduler, room=None):
+    """Let workers be asked for so many bytes at a time, from now on; return how many they were until then."""
+    reconciler = dask_scheduler.extensions["moorage"].reconciler
+    names = type(reconciler.flights).begin.__globals__
+    before, names["ROOM"] = names["ROOM"], room
+    return before
+
+
+def watch_moves(dask_scheduler):
+    """Note at each message that asks a worker for copies how many bytes are on their way to it."""
+    flights, send = dask_scheduler.extensions["moorage"].reconciler.flights, dask_scheduler.worker_send
+    noted = dask_scheduler.noted = []
+
+    def noting(worker, message):
+        if message.get("op") == "acquire-replicas":
+            on_way = [at[worker].nbytes for k, at in flights.by_key.items() if flights.has(k, worker)]
+            noted.append(sum(on_way))
+        send(worker, message)
+
+    dask_scheduler.__dict__["worker_send"] = noting
+
+
+def watched_moves(dask_scheduler):
+    del dask_scheduler.__dict__["worker_send"]
+    return dask_scheduler.noted
+
+
+def test_what_one_worker_is_to_get_goes_to_it_in_turns_and_once(cluster):
+    kept = on(cluster, da.random.random((300, 12_500), chunks=(1, 12_500)), "alice")
+    cluster.scatter(kept, "kept", workers=["alice"])
+    settled(cluster, "kept")
+    since, told = cluster.transfers(settle=1), []
+    unsubscribe = cluster.subscribe(lambda kind: told.append(cluster.placer.states()["kept"].reason))
+    before = cluster.client.run_on_scheduler(crowd, room=1_000_000)
+    cluster.client.run_on_scheduler(watch_moves)
+    try:
+        cluster.scatter(kept, "kept", workers=["bob"])
+        settled(cluster, "kept")
+    finally:
+        unsubscribe()
+        cluster.client.run_on_scheduler(crowd, room=before)
+        noted = cluster.client.run_on_scheduler(watched_moves)
+    assert max(noted) <= 1_000_000
+    assert cluster.transfers(since=since, settle=1).nbytes <= 1.05 * kept.nbytes
+    assert any(re.match(r"\d+ of 300 parts are there, .* of 28\.61 MiB", reason) for reason in told)
 
 
 def opened(gate, i):

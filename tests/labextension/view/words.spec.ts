@@ -74,7 +74,8 @@ describe('a state in words', () => {
       removed: {}
     });
     const x = half.variables.get('x');
-    expect(x && stateWords(english, half.moves, x)).toBe('moving 1/2 · 50 %');
+    expect(x && stateWords(english, half.moves, x)).toBe('moving 2/4 parts, 4 of 8 MiB');
+    expect(x && stateWords(english, half.moves, { ...x, nkeys: 1 })).toBe('moving 1/2 · 50 %');
   });
 
   it('says how many bytes are on their way as long as nobody has it', () => {

@@ -126,6 +126,11 @@ export function stateWords(trans: ITranslate, moves: IBoardState['moves'], varia
         return variable.reason;
       }
       const part = progress(moves, variable);
+      const most = moves.get(variable.name);
+      if (variable.nkeys > 1 && most !== undefined && variable.pending.size > 0) {
+        const done = `${most - variable.pending.total}/${most}`;
+        return trans.__('moving %1 parts, %2', done, moveWords(trans, moves, variable));
+      }
       const percent = part === null || part === 0 ? '' : ` · ${Math.floor(part * 100)} %`;
       return variable.pending.size === 0
         ? trans.__('tidying up')

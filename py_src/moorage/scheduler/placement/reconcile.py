@@ -142,7 +142,7 @@ class Reconciler:
         """Look at `keys` again, soon."""
         for key in keys:
             self._dirty[key] = None
-        if self._handle is None and (self._dirty or self._to_ask):
+        if self._handle is None and (self._dirty or self._to_ask or self.flights.ready):
             self._handle = asyncio.get_running_loop().call_later(COALESCE, self._run)
 
     def deal(self, hands: Mapping[Key, str | None]) -> None:
@@ -181,6 +181,7 @@ class Reconciler:
             if lacking is not None:
                 lacking.discard(address)
                 if others and (others == len(lacking) or ts.nbytes < SMALL):
+                    self.mark(())
                     return  # all that can be asked for is on its way
         else:
             self.flights.end_from(key, address)
@@ -333,9 +334,8 @@ class Reconciler:
             self.spreads.begin(key, sources[0], action.targets)
             return
         nbytes = self._scheduler.tasks[key].get_nbytes()
-        self.flights.begin(key, sources[0], action.targets, nbytes)
         how = sources, nbytes
-        for target in action.targets:
+        for target in self.flights.begin(key, sources, action.targets, nbytes):
             if (asked := self._to_ask.get(target)) is None:
                 asked = self._to_ask[target] = {}
             asked[key] = how
@@ -349,7 +349,9 @@ class Reconciler:
         self.mark((key,))
 
     def _ask(self, until: float) -> None:
-        """Ask targets for what is still wanted of them."""
+        """Ask targets for what is still wanted of them, as far as they have room."""
+        for target in list(self.flights.ready):
+            self._to_ask.setdefault(target, {}).update(self.flights.depart(target))
         while self._to_ask:
             target, asked = self._to_ask.popitem()
             who_has: dict[Key, list[Address]] = {}

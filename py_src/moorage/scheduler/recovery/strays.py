@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from moorage.scheduler.recovery.lives import Lives
 
 _LOOK_FOR = 60.0  # seconds after which what was sent has arrived or never will
+_AGAIN = 1.0  # seconds; what a worker has told meanwhile has been heard by then
 _ANSWER = 10.0  # seconds that a worker may take to say what it has
 _HOLDER = "moorage-under-way"  # the pretended client that keeps alive the keys of what is being sent
 
@@ -65,6 +66,7 @@ class Strays:
         self._under_way = Counter[Key]()
         self._held: set[Key] = set()
         self._suspected: dict[Address, dict[Key, float]] = {}
+        self._sighted: dict[Address, dict[Key, float]] = {}  # copies of what is elsewhere too, and since when
         self._looking: asyncio.Task[None] | None = None
 
     def announce(self, client: str, keys: Mapping[Address, Collection[Key]]) -> None:
@@ -150,6 +152,7 @@ class Strays:
     def worker_gone(self, address: Address) -> None:
         """Stop looking there."""
         self._suspected.pop(address, None)
+        self._sighted.pop(address, None)
         for announced in self._announced.values():
             self._end(announced.pop(address, ()))
 
@@ -204,12 +207,28 @@ class Strays:
         async with asyncio.timeout(_ANSWER):
             there = await keys_on(self._scheduler, address)
         suspected, now = self._suspected.get(address, {}), monotonic()
+        before, sighted = self._sighted.pop(address, {}), dict[Key, float]()
         for key, until in list(suspected.items()):
             if self._under_way[key]:
                 continue
+            if key in there and self._may_be_told_of(key, address):
+                sighted[key] = before.get(key, now)
+                if sighted[key] + _AGAIN > now:
+                    continue
             if key in there or until < now:
                 del suspected[key]
             if key in there:
                 self._found(address, key)
         if not suspected:
             self._suspected.pop(address, None)
+        elif sighted:
+            self._sighted[address] = sighted
+
+    def _may_be_told_of(self, key: Key, address: Address) -> bool:
+        """Whether a copy may just have arrived, and the message that says so is on its way behind others.
+
+        To let go of it then would be to have it sent once more.
+        """
+        ts, ws = self._scheduler.tasks.get(key), self._scheduler.workers.get(address)
+        holders = (ts and ts.who_has) or ()
+        return len(holders) > 0 and ws not in holders
