@@ -449,6 +449,18 @@ export type PanelWhy = {
   log: string[];
 };
 
+/** Say in words, as the magics do; answered with a `PanelTold`. For assistants. */
+export type PanelTellArgs = {
+  what: 'clusters' | 'placement' | 'memory';
+  /** whose placement; empty for all */
+  names: string[];
+};
+
+/** What there is to say; empty if there is no cluster to tell of. */
+export type PanelTold = {
+  text: string;
+};
+
 /**
  * Say where the parts of a variable of many keys are; answered with a `PanelParts`.
  *
@@ -528,6 +540,8 @@ export type PanelOps = {
   dismiss: PanelDismissArgs;
   /** the reply's result is a PanelParts */
   parts: PanelPartsArgs;
+  /** the reply's result is a PanelTold */
+  tell: PanelTellArgs;
   /** the reply's result is a PanelWhy */
   why: PanelWhyArgs;
 };

@@ -24,11 +24,20 @@ class Lab:
         Ends with a slash.
     folder : Path
         Where its notebooks are.
+
+    Parameters
+    ----------
+    base, runtime : Path
+        For its files, and for its sockets.
+    packages : Path, optional
+        A folder with packages that only this server has, extensions of its too.
+    *options
+        Of its command line.
     """
 
-    def __init__(self, base: Path, runtime: Path):
+    def __init__(self, base: Path, runtime: Path, *options: str, packages: Path | None = None):
         self.folder = base / "notebooks"
-        self._runtime = runtime
+        self.runtime = runtime
         self._log = base / "lab.log"
         settings = base / "settings"
         for folder in (self.folder, settings):
@@ -40,17 +49,24 @@ class Lab:
         environment = os.environ | {
             "JUPYTER_CONFIG_DIR": str(base / "config"),
             "JUPYTER_DATA_DIR": str(base / "data"),
-            "JUPYTER_RUNTIME_DIR": str(self._runtime),
+            "JUPYTER_RUNTIME_DIR": str(self.runtime),
             "JUPYTERLAB_SETTINGS_DIR": str(settings),
             "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
             "JUPYTER_PREFER_ENV_PATH": "1",
             "IPYTHONDIR": str(base / "ipython"),
         }
+        if packages is not None:
+            environment |= {
+                "PYTHONPATH": str(packages),
+                "JUPYTER_PATH": str(packages / "share/jupyter"),
+                "JUPYTER_CONFIG_PATH": str(packages / "etc/jupyter"),
+            }
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             "--KernelManager.transport=ipc",  # files: a port that is free now may be taken when a kernel has started
             *("--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.folder}"),
             *("--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"),
+            *options,
         ]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, cwd=base, stdout=log, stderr=log)
@@ -75,7 +91,7 @@ class Lab:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             assert self._process.poll() is None, self._log.read_text()
-            for file in self._runtime.glob("jpserver-*.json"):
+            for file in self.runtime.glob("jpserver-*.json"):
                 try:
                     self.url = json.loads(file.read_text())["url"]
                     self.ask("GET", "status")
@@ -108,10 +124,11 @@ class Lab:
         ]
         spec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
         content = {"cells": source, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+        (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_text(json.dumps(content))
 
     def connection_file(self, kernel_id):
-        return self._runtime / f"kernel-{kernel_id}.json"
+        return self.runtime / f"kernel-{kernel_id}.json"
 
     def kernel_of(self, name):
         """Return the kernel that a notebook has by now."""

@@ -95,6 +95,19 @@ class PanelWhy(TypedDict):
     log: list[str]  # of a worker that has ended: the last lines of its log
 
 
+class PanelTellArgs(TypedDict):
+    """Say in words, as the magics do; answered with a `PanelTold`. For assistants."""
+
+    what: Literal["clusters", "placement", "memory"]
+    names: list[str]  # whose placement; empty for all
+
+
+class PanelTold(TypedDict):
+    """What there is to say; empty if there is no cluster to tell of."""
+
+    text: str
+
+
 class PanelPartsArgs(TypedDict):
     """Say where the parts of a variable of many keys are; answered with a `PanelParts`.
 
@@ -162,6 +175,7 @@ class PanelOps(TypedDict):
     undo: PanelNoArgs
     dismiss: PanelDismissArgs
     parts: PanelPartsArgs  # the reply's result is a PanelParts
+    tell: PanelTellArgs  # the reply's result is a PanelTold
     why: PanelWhyArgs  # the reply's result is a PanelWhy
 
 

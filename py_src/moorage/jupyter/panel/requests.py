@@ -35,6 +35,7 @@ from moorage.jupyter.panel.parts import page_of
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
+from moorage.jupyter.panel.telling import tell
 from moorage.jupyter.panel.workers import address_of, log_of, restart
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.structure import has_parts
@@ -60,6 +61,8 @@ from moorage.wire.panel_requests import (
     PanelRestartArgs,
     PanelScaleArgs,
     PanelStartArgs,
+    PanelTellArgs,
+    PanelTold,
     PanelWatchArgs,
     PanelWhy,
     PanelWhyArgs,
@@ -79,7 +82,7 @@ CLUSTER = "cluster"
 """The variable that a cluster is bound to which a panel starts."""
 
 _ASKING = 5.0  # seconds
-_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts", "kept"})
+_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts", "kept", "tell"})
 
 
 class Requests:
@@ -166,6 +169,9 @@ class Requests:
             "log": list(why.log),
         }
 
+    def _tell(self, args: PanelTellArgs, who: Hashable) -> PanelTold:
+        return {"text": self._ask(lambda: tell(args))}
+
     def _parts(self, args: PanelPartsArgs, who: Hashable) -> PanelParts:
         controller = registry.current()
         asked = (who, args["name"], controller.name)
@@ -202,7 +208,7 @@ class Requests:
         if future := self._placing.do(work, _PLACING):
             end = self._panel.sending(_on_their_way(unseen, placement, controller))
             future.add_done_callback(lambda _: end())
-            self._tell(future, f"{', '.join(names)} could not be placed", names[0] if len(names) == 1 else "")
+            self._notify(future, f"{', '.join(names)} could not be placed", names[0] if len(names) == 1 else "")
 
     def _release(self, args: PanelReleaseArgs, who: Hashable) -> None:
         controller = registry.current()
@@ -210,11 +216,11 @@ class Requests:
         for name in names:
             _check_known(name, controller, {})
         future = self._placing.do(lambda: controller.release(*names), _PLACING)
-        self._tell(future, f"{', '.join(names)} could not be released")
+        self._notify(future, f"{', '.join(names)} could not be released")
 
     def _undo(self, _: Any, who: Hashable) -> None:
         controller = registry.current()
-        self._tell(self._placing.do(controller.undo, _PLACING), f"{controller.undoable} was not undone")
+        self._notify(self._placing.do(controller.undo, _PLACING), f"{controller.undoable} was not undone")
 
     # -- the cluster
 
@@ -233,7 +239,7 @@ class Requests:
                 ),
             )
 
-        self._tell(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
+        self._notify(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
 
     def _kept(self, _: Any, who: Hashable) -> PanelKept:
         found = kept_clusters(state_folder())
@@ -248,23 +254,23 @@ class Requests:
             with registry.starting(name, "attached"):
                 _bind(self._panel.shell, attach(target if target is not None else name or None))
 
-        self._tell(self._sizing.do(work, _SIZING), "Could not attach", failed_start="attached")
+        self._notify(self._sizing.do(work, _SIZING), "Could not attach", failed_start="attached")
 
     def _scale(self, args: PanelScaleArgs, who: Hashable) -> None:
         controller = registry.current()
         future = self._sizing.do(lambda: controller.scale(args["n"]), _SIZING)
-        self._tell(future, f"The cluster could not be scaled to {args['n']} workers")
+        self._notify(future, f"The cluster could not be scaled to {args['n']} workers")
 
     def _adapt(self, args: PanelAdaptArgs, who: Hashable) -> None:
         controller = registry.current()
         future = self._sizing.do(lambda: controller.adapt(args.get("minimum"), args.get("maximum")), _SIZING)
-        self._tell(future, "The cluster could not be made to adapt")
+        self._notify(future, "The cluster could not be made to adapt")
 
     def _restart(self, args: PanelRestartArgs, who: Hashable) -> None:
         controller, name = registry.current(), args["worker"]
         address_of(controller, name)
         future = self._restarting.do(lambda: restart(controller, name), _SIZING)
-        self._tell(future, f"{name} was not restarted")
+        self._notify(future, f"{name} was not restarted")
 
     def _cancel(self, args: PanelCancelArgs, who: Hashable) -> None:
         with suppress(KeyError):  # it has just ended
@@ -272,13 +278,15 @@ class Requests:
 
     def _leave(self, _: Any, who: Hashable) -> None:
         controller = registry.current()
-        self._tell(self._sizing.do(controller.leave, _SIZING), "The cluster could not be left")
+        self._notify(self._sizing.do(controller.leave, _SIZING), "The cluster could not be left")
 
     def _stop(self, _: Any, who: Hashable) -> None:
         controller = registry.current()
-        self._tell(self._sizing.do(controller.stop, _SIZING), "The cluster could not be stopped")
+        self._notify(self._sizing.do(controller.stop, _SIZING), "The cluster could not be stopped")
 
-    def _tell(self, unfinished: Future[Any] | None, headline: str, variable: str = "", failed_start: str = "") -> None:
+    def _notify(
+        self, unfinished: Future[Any] | None, headline: str, variable: str = "", failed_start: str = ""
+    ) -> None:
         """Show a notice if work fails whose outcome was not there in time for the reply."""
 
         def late(future: Future[Any]) -> None:
