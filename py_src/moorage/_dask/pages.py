@@ -2,12 +2,14 @@
 
 Relied on, as read in distributed 2026.8.0: ``start_http_server``, which schedulers and workers call once they know
 their own address, makes ``http_server``, a server of tornado's with ``address``, ``port`` and ``request_callback``; the
-scheduler's dashboard is in ``services``. Without these parts moorage starts no cluster.
+scheduler's dashboard is in ``services``. Without these parts moorage starts no cluster. The pages of a dashboard are
+those of ``distributed.dashboard.scheduler.applications`` when it starts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.parts import parts_of
@@ -40,3 +42,16 @@ def pages_of(scheduler: Scheduler) -> tuple[str, int] | None:
     """Return the address and port at which a scheduler serves its dashboard; None if it has none."""
     server: Any = scheduler
     return (server.http_server.address, server.http_server.port) if "dashboard" in server.services else None
+
+
+def offer_page(name: str, component: Any, milliseconds: int) -> None:
+    """Add a page to the dashboards of the schedulers that this process starts from now on.
+
+    `component`: class of what is shown, as Dask's own: made with the scheduler, it has ``root`` and ``update``, which
+    is called every so many milliseconds. Without Bokeh there are no pages, and nothing is done.
+    """
+    with suppress(ImportError):
+        from distributed.dashboard.components.scheduler import individual_doc
+        from distributed.dashboard.scheduler import applications
+
+        applications[f"/{name}"] = individual_doc(component, milliseconds)

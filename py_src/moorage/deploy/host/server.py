@@ -27,10 +27,10 @@ from moorage._dask.scaling import PARTS, close
 from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
+from moorage.deploy.host import metrics, page
 from moorage.deploy.host.channel import Channel
 from moorage.deploy.host.control import Control
 from moorage.deploy.host.lifetime import Lifetime
-from moorage.deploy.host.metrics import offer
 from moorage.deploy.host.scratch import LOG, Scratch, sweep
 from moorage.deploy.processes import allow_open_files, kill_group
 from moorage.deploy.scaling.scaler import Scaler
@@ -101,7 +101,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     cluster, access = starting.result()
     scheduler: Scheduler = cluster.scheduler
 
-    offer(scheduler)
+    metrics.offer(scheduler)
     scaler = Scaler(cluster, scheduler)
     supervisor = Supervisor(scaler)
     supervisor.install()
@@ -134,6 +134,8 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
 
 async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> tuple[Any, Access]:
     _configure(order, scratch)
+    if spec.dashboard:
+        page.offer()
     access = Access.new()
     security = from_texts(order["tls"]) if not spec.insecure else None
     if spec.is_local:
