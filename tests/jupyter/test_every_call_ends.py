@@ -276,7 +276,8 @@ def public_calls():
     found -= {f"moorage.{name}" for name in moorage.__all__ if isinstance(getattr(moorage, name), type)}
     for kind in CLASSES:
         found |= {f"{kind.__name__}.{name}" for name, member in members(kind).items() if callable(member)}
-    ours = [kind for kind in Magics.__subclasses__() if kind.__module__.startswith("moorage.")]
+    kinds = [kind for kind in Magics.__subclasses__() if kind.registered]
+    ours = [kind for kind in kinds if kind.__module__.startswith("moorage.")]
     assert InsightMagics in ours
     for magics in ours:
         found |= {f"%{name}" for name in magics.magics.get("line", ())} | {
