@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property, partial
 from typing import Any, Literal, TypeVar, overload
 
@@ -37,6 +37,7 @@ from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.why import Explainer
 from moorage.wire.host import TOPIC as HOST_TOPIC
+from moorage.wire.scheduler import VariableRecord
 
 T = TypeVar("T")
 
@@ -284,13 +285,18 @@ class Connected(Configurable):
     async def _reconnect(self) -> None:
         """Take up the conversation again: to the scheduler, which may be another one, this is a new client."""
         self._size.follow()
-        is_another = await self._link.connect(partial(reclaim, self.placer))
+        is_another = await self._link.connect(self._reclaim)
         if not is_another:
             await resume(self.placer)
         await self._size.command("info")
         if is_another:
             self.dashboard_link = self._size.info.get("dashboard_link", self.dashboard_link)
             self._loop.add_callback(self._reviving.finish)
+
+    async def _reclaim(self, before: Mapping[str, VariableRecord]) -> None:
+        await reclaim(self.placer, before)
+        if "_submitter" in vars(self):
+            await asyncio.to_thread(self._submitter.come_back)
 
     def _placed_keys(self) -> list[Any]:
         return [key for record in self._link.mirror.snapshot()[0].values() for key in record["keys"]]

@@ -239,7 +239,7 @@ class Pool:
 
     def _warm(self, nbytes: int) -> _Entry | None:
         """Return a segment that nobody needs and that is of about that size, locked against others."""
-        fitting = [e for e in self._entries if not e.leases and e.segment.reusable]
+        fitting = [e for e in self._entries if not (e.leases or self._held) and e.segment.reusable]
         fitting = [e for e in fitting if nbytes <= e.segment.capacity <= max(_WASTE * nbytes, nbytes + (1 << 20))]
         for entry in sorted(fitting, key=lambda entry: entry.segment.capacity):
             if entry.segment.is_free():

@@ -49,8 +49,7 @@ logger = logging.getLogger(__name__)
 _CUT_AGAIN = (0.0, 0.2, 2.0)  # seconds after a worker has left
 
 Kind = str
-"""What changed: ``connection``, ``variables``, ``workers``, ``cluster``, ``notices``, ``events``, ``arriving`` (bytes that
-are on their way)."""
+"""What changed: ``variables``, ``workers``, ``cluster``, ``notices``, ``events``, ``arriving`` (bytes on their way)."""
 
 
 Level: TypeAlias = Literal["info", "warning", "error"]
@@ -121,7 +120,7 @@ class SchedulerLink:
         )
         self.lives += new
         self.connection = connection
-        self.changed("variables", "workers", "connection")
+        self.changed("variables", "workers")
         self._background(self._prepare_workers())
         return new
 
