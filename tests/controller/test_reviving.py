@@ -8,7 +8,7 @@ import pytest
 
 import moorage
 from moorage.controller import registry
-from moorage.deploy import kept
+from moorage.deploy import host_process, kept
 from moorage.errors import LostError, UnreachableError
 from tests.deploy.tools import eventually, living
 from tests.two_workers import cluster, shared
@@ -27,6 +27,10 @@ def own(tmp_path, monkeypatch):
 def host_of(cluster):
     """Return the process id of the host, in which the scheduler is."""
     return cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"]
+
+
+def told(cluster):
+    return [event["message"] for event in cluster.link.events]
 
 
 def kill_scheduler(cluster):
@@ -59,11 +63,9 @@ def test_everything_that_was_placed_is_back_under_its_name_and_keys(cluster):
     assert {n: (w.nthreads, w.memory_limit) for n, w in now.items()} == {
         n: (w.nthreads, w.memory_limit) for n, w in workers.items()
     }
-    told = eventually(
-        lambda: [event["message"] for event in cluster.link.events if "scheduler died" in event["message"]]
-    )
-    assert "killed by SIGKILL" in told[0]
-    assert "restored" in told[0]
+    (message,) = eventually(lambda: [message for message in told(cluster) if "and is back" in message][-1:])
+    assert "killed by SIGKILL" in message
+    assert "parts, small, x restored" in message
     assert cluster.submit(lambda: int(x.sum())).result() == int(x.sum())
     assert registry.current() is cluster
 
@@ -118,7 +120,7 @@ def test_what_must_not_run_twice_fails(cluster, tmp_path):
     results.wait()
     failed = {error.index for error in results.errors}
     assert failed
-    assert all(isinstance(error.error, LostError) for error in results.errors)
+    assert all(isinstance(error.exception, LostError) for error in results.errors)
     assert {index for index in range(40) if index not in failed} == {
         index for index, value in enumerate(results.gather("return")) if value == index
     }
@@ -141,13 +143,10 @@ def test_what_the_notebook_does_not_have_is_lost_and_said_to_be(cluster):
     with pytest.raises(LostError, match="big"):
         big.result()
     assert cluster.gather("one") == 1
-    states = {name: state.state for name, state in cluster.placement().items()}
-    assert states == {"big": "lost", "one": "held"}
+    ends = {"big": "lost", "one": "held"}
+    eventually(lambda: {name: state.state for name, state in cluster.placement().items()} == ends)
     assert plain.status == "cancelled"
-    told = eventually(
-        lambda: [event["message"] for event in cluster.link.events if "scheduler died" in event["message"]]
-    )
-    assert told[0].endswith("one restored; big lost")
+    eventually(lambda: any(message.endswith("one restored; big lost") for message in told(cluster)))
 
 
 def test_size_and_what_is_let_go_of_later_come_back_too(cluster):
@@ -162,10 +161,12 @@ def test_size_and_what_is_let_go_of_later_come_back_too(cluster):
     assert cluster.placement()["x"].until == until
     assert {worker.name for worker in cluster.workers()} == names
     eventually(lambda: cluster.status_info()["adapt"] == [2, 3])
-    cluster.scale(2)
+    cluster.scale(3)
+    cluster.scale(workers=["2"])
 
 
-def test_it_gives_up_after_three_deaths_in_a_minute_and_shows_the_log(own):
+def test_it_gives_up_after_three_deaths_in_a_minute_and_shows_the_log(own, monkeypatch):
+    monkeypatch.setattr(host_process, "_WITHIN", 600.0)  # of a machine that has other work
     for _ in range(2):
         kill_scheduler(own)
         eventually(lambda: own.link.is_back)

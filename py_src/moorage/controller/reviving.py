@@ -40,7 +40,8 @@ class Reviving:
     @property
     def possible(self) -> bool:
         """Whether the cluster would come back."""
-        return self._handle is not None and self._handle.spec.is_local and not self._over
+        ours = self._handle is not None and self._handle.spec.is_local
+        return ours and not self._over and bool(config.get("cluster.restart"))
 
     async def before_connecting(self) -> None:
         """Start the host again if it has died; called when a connection is sought. Raises OSError if it cannot."""
@@ -81,7 +82,9 @@ class Reviving:
         for vid in own:
             if (record := self._link.mirror.variables.get(vid)) is not None:
                 states.setdefault("lost" if record["state"] == "lost" else "restored", []).append(record["name"])
-        became = "; ".join(f"{listed(states[state])} {state}" for state in ("restored", "lost") if state in states)
+        became = "; ".join(
+            f"{listed(sorted(states[state]))} {state}" for state in ("restored", "lost") if state in states
+        )
         message = f"the scheduler died ({died}) and is back after {time.monotonic() - self._since:.1f} s"
         self._link.events.add(
             "error" if "lost" in states else "warning", f"{message}: {became or 'nothing was placed'}"
