@@ -94,6 +94,7 @@ class SchedulerLink:
         #: How many schedulers there have been at this address.
         self.lives = 0
         self._scheduler_id = ""
+        self._unclaimed: dict[str, VariableRecord] | None = None  # what the last scheduler knew, and this one does not
         self._tick: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -104,13 +105,15 @@ class SchedulerLink:
         Returns whether it is another one. Raises VersionError if another version of moorage is there.
         """
         self._tick = self._tick or asyncio.Event()
-        before, connection = self.mirror.snapshot()[0], boundary.connection_of(self.client)
+        before = self.mirror.snapshot()[0] if self._unclaimed is None else self._unclaimed
+        connection = boundary.connection_of(self.client)
         waiting = [key for record in before.values() for key in record["keys"]]
         await install_plugin(self.client)
         self.client.subscribe_topic(TOPIC, self._on_event)
         scheduler = (await answer(self.client, dask_scheduler_of(self.client).identity(n_workers=0)))["id"]
-        new, self._scheduler_id = bool(scheduler != self._scheduler_id), scheduler
+        new = bool(scheduler != self._scheduler_id)
         snapshot = await self._subscribed()
+        self._unclaimed = before if new else None  # it may fail from here on, and is tried again
         with self._noticing_what_goes():
             self.mirror.reset(snapshot, anew=True)
             if new and reclaim is not None:
@@ -118,6 +121,7 @@ class SchedulerLink:
         boundary.take_up_waiting(
             self.client, waiting, {k for v in self.mirror.snapshot()[0].values() for k in v["keys"]}
         )
+        self._scheduler_id, self._unclaimed = scheduler, None
         self.lives += new
         self.connection = connection
         self.changed("variables", "workers")

@@ -137,13 +137,11 @@ class Results(Sequence[Any]):
 
         The items of one task end together.
         """
-        seen: set[int] = set()
-        while True:
-            batch = self._next_ended(seen)
-            if batch is None:
-                break
+        seen, given = set[int](), set[int]()  # what is lost after it was given is computed again
+        while (batch := self._next_ended(seen)) is not None:
             for position, index in enumerate(batch.indices):
-                if position not in batch.superseded:
+                if position not in batch.superseded and index not in given:
+                    given.add(index)
                     yield index, self._value(index)
         if self.failure is not None:
             raise self.failure

@@ -127,8 +127,7 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             self._sender.open()
-            sample = self._feed.sample()
-            self._sizer.observe_payload(len(sample), self._sender.weigh(sample))
+            self._sizer.observe_payload(len(sample := self._feed.sample()), self._sender.weigh(sample))
             while self._go_on(deadline):
                 pass
         except BaseException as error:  # nobody else would see it
@@ -165,9 +164,8 @@ class Run:
         for batch in list(self.ledger.batches):
             if batch.status == "running" and (report := batch.report) and (outcome := outcome_in(report)):
                 self._done_at_home(batch, report, outcome)
-        self._sent.clear()
-        self._landed.clear()
-        self._stranded.clear()
+        for known in (self._sent, self._landed, self._stranded):
+            known.clear()
         self._forget_workers()
         waiting = {*self._again, *self._suspects}
         self._again.extendleft(reversed(to_run_again(self.ledger, waiting, rerun=self._options.rerun)))

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 """How often a batch is sent again after data that it needs was lost and restored."""
 
-_TWICE = LostError(
+_TWICE = (
     "The scheduler died while this item was on the cluster; it may have run, and is not to run twice.",
     "See whether it did; .retry() runs it all the same.",
 )
-_GONE = LostError(
-    "The value was on the cluster, and is lost with the connection to its scheduler.", ".retry() runs the item again."
+_GONE = (
+    "The value was on the cluster, and is lost with the connection to its scheduler.",
+    ".retry() runs the item again.",
 )
 
 
@@ -36,12 +37,13 @@ def to_run_again(ledger: Ledger, waiting: Container[Batch], *, rerun: bool) -> l
         if batch in waiting or not (batch.status == "running" or stayed):
             continue
         if not rerun:
-            fail(ledger, batch, _GONE if stayed else _TWICE)
+            fail(ledger, batch, *(_GONE if stayed else _TWICE))
         elif stayed:
             left = [position for position in range(len(batch)) if position not in batch.superseded]
             if left:
                 indices, items = zip(*((batch.indices[p], batch.items[p]) for p in left), strict=True)
                 again.append(ledger.open_at(indices, items))
+            ledger.update(batch, status="cancelled", future=None, report=None)  # of no item any longer
         else:
             batch.attempt += 1
             ledger.update(batch, progress=0, progress_failed=0, future=None, report=None)
@@ -49,16 +51,16 @@ def to_run_again(ledger: Ledger, waiting: Container[Batch], *, rerun: bool) -> l
     return again
 
 
-def fail(ledger: Ledger, batch: Batch, error: LostError) -> None:
+def fail(ledger: Ledger, batch: Batch, *why: str) -> None:
     """Enter that a batch is lost, and cannot be had again without running it."""
-    ledger.update(batch, status="failed", error=error, errors={}, future=None, report=None)
+    ledger.update(batch, status="failed", error=LostError(*why), errors={}, future=None, report=None)
 
 
 def note_gone(ledger: Ledger, batches: Iterable[Batch]) -> None:
     """Enter which of the batches that had ended with values on the cluster are gone with it."""
     for batch in batches:
         if batch.future is not None and batch.future.status == "cancelled":
-            fail(ledger, batch, _GONE)
+            fail(ledger, batch, *_GONE)
 
 
 def lost_for_good(backend: Backend, keys: Collection[Any], attempt: int) -> MoorageError | None:
