@@ -79,6 +79,7 @@ def test_errors_that_cannot_be_pickled_and_exits_are_errors_of_their_item(cluste
             class Odd(Exception):
                 def __init__(self, a, b):
                     super().__init__(f"{a} {b}")
+                    self.b = b
 
             raise Odd(1, threading.Lock())
         if i == 2:
@@ -89,6 +90,21 @@ def test_errors_that_cannot_be_pickled_and_exits_are_errors_of_their_item(cluste
     assert results.gather(errors="skip") == [0, 3]
     assert "Odd: 1" in str(results.errors[0].exception)
     assert "SystemExit" in repr(results.errors[1])
+
+
+def test_errors_with_a_constructor_of_their_own_keep_their_class(cluster):
+    class Refused(Exception):
+        def __init__(self, *, status, why):
+            super().__init__(f"{status}: {why}")
+            self.status = status
+
+    def ask(i):
+        raise Refused(status=400 + i, why="no")
+
+    results = cluster.map(ask, [4])
+    assert results.wait(30)
+    for raised in (cluster.submit(ask, 4).exception(), results.errors[0].exception):
+        assert (type(raised).__name__, raised.status, str(raised)) == ("Refused", 404, "404: no")
 
 
 def test_an_item_that_cannot_be_sent_fails_alone_with_its_reason(cluster):

@@ -113,6 +113,10 @@ def test_errors_of_all_kinds_are_told(cluster):
             def __str__(self):
                 raise ValueError("no text")
 
+        class NoAttributes(Exception):
+            def __getattribute__(self, name):
+                raise RuntimeError(name)
+
         class NoLoad(Exception):
             def __init__(self, a, b):
                 super().__init__(f"{a} and {b}")
@@ -142,15 +146,17 @@ def test_errors_of_all_kinds_are_told(cluster):
             sys.exit(3)
         if i == 8:
             raise GeneratorExit
+        if i == 9:
+            raise NoAttributes("none")
         raise ExceptionGroup("several", [ValueError(1), TypeError(2)])
 
     words = ["NoText", "NoLoad", "Frozen", "RecursionError", "caf", "ValueError", "KeyboardInterrupt", "SystemExit: 3"]
-    results = cluster.map(function, range(10), batch_size=5)
+    results = cluster.map(function, range(11), batch_size=5)
     assert results.wait(30)
-    assert [error.index for error in results.errors] == list(range(10))
+    assert [error.index for error in results.errors] == list(range(11))
     assert all(word in e.in_words for word, e in zip(words, results.errors, strict=False))
     assert all(len(e.traceback) < 100_000 for e in results.errors)
-    for i in range(10):
+    for i in range(11):
         with pytest.raises(Exception, match=r"(?s).*"):
             cluster.submit(function, i, pure=False).result(30)
     assert {info.name for info in cluster.workers() if info.status == "running"} == {"alice", "bob"}

@@ -109,7 +109,7 @@ class Items:
         self._explain(error)
         self.errors[position] = described = describe(error, self._worker)
         described["attempts"] = retries + 1
-        if isinstance(error, Untakeable):
+        if type(error) is Untakeable:  # `isinstance` would ask the class of any other
             described["untakeable"] = error.args
         return None
 

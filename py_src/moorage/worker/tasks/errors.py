@@ -14,6 +14,7 @@ from typing import Any
 
 import cloudpickle
 import tblib  # type: ignore[import-untyped]
+from tblib import pickling_support
 
 from moorage.images.carrier import Table
 from moorage.wire.tasks import Described
@@ -89,15 +90,15 @@ def survivable(error: BaseException) -> Exception:
         survivor = error
     else:
         survivor = _rewritten(error) or _stand_in(error)
-    cause = error.__cause__
+    cause = _attribute(error, "__cause__")
     _follow(survivor, survivable(cause) if isinstance(cause, Exception) and cause is not error else None, None)
     return survivor
 
 
 def describe(raised: BaseException, worker: Any) -> Described:
     """Return an error in a form that can be sent: pickled, and in words."""
-    traceback = users_frames(raised.__traceback__)
-    raised.with_traceback(None)
+    traceback = users_frames(_attribute(raised, "__traceback__"))
+    BaseException.with_traceback(raised, None)
     pickled = _pickled(raised) if isinstance(raised, Exception) else None
     if pickled is None:
         pickled = pickle.dumps(_stand_in(raised))
@@ -108,14 +109,21 @@ def describe(raised: BaseException, worker: Any) -> Described:
 
 
 def _stand_in(error: BaseException) -> RuntimeError:
-    return RuntimeError(in_words(error)).with_traceback(error.__traceback__)
+    return RuntimeError(in_words(error)).with_traceback(_attribute(error, "__traceback__"))
+
+
+def _attribute(error: BaseException, name: str) -> Any:
+    """Return an attribute that every exception has, whatever its class makes of attributes."""
+    return object.__getattribute__(error, name)
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """Return a pickled error, if that can be loaded again: those with a constructor of their own often cannot."""
-    cause, context = error.__cause__, error.__context__
+    """Return a pickled error, if that can be loaded again."""
+    cause, context = _attribute(error, "__cause__"), _attribute(error, "__context__")
     _follow(error, None, None)  # tblib has them pickled, too
     try:
+        _ = error.with_traceback, error.args  # which all who handle it rely on
+        pickling_support.install(error)  # as Dask does: classes with a constructor of their own load, too
         pickled = cloudpickle.dumps(error)
         pickle.loads(pickled)
     except BaseException:
