@@ -154,6 +154,27 @@ def test_a_cached_property_and_a_generic_function_travel():
     assert on_a_worker(kind)(1) == "int"
 
 
+def test_functions_share_the_variables_of_the_function_around_them():
+    def counter():
+        n = 0
+
+        def add():
+            nonlocal n
+            n += 1
+            return add if n < 3 else n
+
+        def get():
+            return n if n < 9 else unbound
+
+        if n:
+            unbound = 0
+        return add, get
+
+    add, get = on_a_worker(counter())
+    assert add() is add
+    assert (get(), add()(), get()) == (1, 3, 3)
+
+
 def test_what_only_the_body_of_a_nested_class_reads_comes_along():
     main = {"__name__": "__main__", "far": 7}
     exec(

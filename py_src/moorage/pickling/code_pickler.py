@@ -6,6 +6,7 @@ containers, classes and decorators:
 - file name and lines of code, for tracebacks: cloudpickle 3.1.3 writes ``<dynamic-code>`` for every file,
 - placed variables that a function reads as globals and that the notebook does not have,
 - globals that only the body of a nested class reads,
+- that functions share a variable of the function around them, which `nonlocal` sets,
 - functions behind `functools.lru_cache`, and `functools.cached_property`, which has a lock in Python 3.11.
 
 It also notes what code takes along, by name. References to placed values are the business of ``tasks/references.py``.
@@ -121,11 +122,21 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         if reduced is NotImplemented:  # it goes by name
             return reduced
         self._note(captures(function), function.__globals__)
+        if function.__closure__:  # the very cells: cloudpickle would give each function cells of its own
+            reduced[2][1]["__closure__"] = None
+            make, (code, base, *_), *rest = reduced
+            reduced = make, (code, base, None, None, function.__closure__), *rest
         sent: dict[str, Any] = reduced[2][1]["__globals__"]
         known = function.__globals__
         sent.update({name: known[name] for name in global_names(function.__code__) if name in known})
         sent.update(self._notebook.missing(function))
         return reduced
+
+    def _cell(self, cell: types.CellType) -> Any:
+        try:
+            return types.CellType, (), (None, {"cell_contents": cell.cell_contents})  # set later: it may lead back here
+        except ValueError:  # not bound yet
+            return types.CellType, ()
 
     def _cached(self, wrapper: Any) -> Any:
         if is_importable(wrapper):
@@ -160,6 +171,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
 
 
 _SPECIAL: dict[type, Callable[[CodePickler, Any], Any]] = {
+    types.CellType: CodePickler._cell,
     types.CodeType: CodePickler._code,
     types.FunctionType: CodePickler._function,
     types.MethodType: CodePickler._method,
