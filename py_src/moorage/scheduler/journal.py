@@ -65,6 +65,7 @@ class Journal:
         self._answered: dict[str, VariableRecord] = {}  # what was said of variables that have not changed since
         self._told: dict[str, VariableRecord] = {}
         self._told_workers: dict[str, WorkerInfo] = {}
+        self._seen_workers: tuple[WorkerInfo, ...] = ()
         self._handle: asyncio.TimerHandle | None = None
         self._took = 0.0  # seconds, the last event
         self._soon = float(_FIRST)  # events that may be sent soon
@@ -72,10 +73,15 @@ class Journal:
 
     def mark(self, vids: Collection[str] = (), *, placed: bool = False) -> None:
         """Look at these variables for the next event; `placed`: they are new or placed anew."""
-        for vid in vids if self._answered else ():
-            self._answered.pop(vid, None)
-        if self._handle is not None and not placed and all(map(self._dirty.__contains__, vids)):
-            return
+        if self._answered:
+            for vid in vids:
+                self._answered.pop(vid, None)
+        if self._handle is not None and not placed:
+            for vid in vids:  # a loop, since this is asked for each copy that arrives
+                if vid not in self._dirty:
+                    break
+            else:
+                return
         self._dirty.update(dict.fromkeys(vids))
         if placed:
             self._placed.update(vids)
@@ -209,8 +215,11 @@ class Journal:
             event["changed"][vid] = delta
 
     def _compare_workers(self, event: Changes) -> None:
+        if (workers := tuple(self._workers())) == self._seen_workers:
+            return
+        self._seen_workers = workers
         told, there, come = self._told_workers, set(), []
-        for worker in self._workers():
+        for worker in workers:
             there.add(worker.name)
             if _differs(before := told.get(worker.name), worker):
                 if before is None:

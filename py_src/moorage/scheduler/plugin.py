@@ -111,7 +111,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.memory = Ledger(scheduler, self.desired, self.shared)
         self.transfers = Transfers(scheduler, self.memory)
         self.strays = Strays(
-            scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_changed, self.lives
+            scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_went, self.lives
         )
         self.origins = Restorer(scheduler, self._ask_origin, self.strays, self.casualties, self.lives, self.history)
         self.delivery = Delivery(scheduler, self.reconciler, self.origins, self.strays)
@@ -133,8 +133,12 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.worker_code.close, self.code_store.begin(),
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
-        placed, mapped, followed = self.desired.by_key, self.shared, self.dealer.followed
-        watched = (placed, self._replica_changed), (mapped, mapped.changed), (followed, self.dealer.moved)
+        placed, mapped, followed = self.desired.by_key, self.shared.mapped, self.dealer.followed
+        watched = (
+            (placed, self._replica_came, self._replica_went),
+            (mapped, self.shared.changed, self.shared.changed),
+            (followed, self.dealer.moved, self.dealer.moved),
+        )
         self._undo.append(watch_replicas(scheduler, *watched))
         self._add_handlers()
         self._undo += [
@@ -345,13 +349,17 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         holders = [self.origins.last_holder.get(key, "") for key in keys]
         self.journal.send(client, {"type": "restore", "keys": keys, "holders": holders})
 
-    def _replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
+    def _replica_came(self, ts: TaskState, ws: WorkerState) -> None:
+        # a million times, when a thousand variables go to a thousand workers
+        self.casualties.took(ts, ws)
+        self.reconciler.replica_came(ts, ws)
+        self.counting.copied(ts)
+        self.journal.mark(self.desired.by_key[ts.key])
+
+    def _replica_went(self, ts: TaskState, ws: WorkerState) -> None:
         if not ts.who_has:
             self.origins.last_holder[ts.key] = str(ws.name)
-        else:
-            self.casualties.took(ts, ws)
-        self.reconciler.replica_changed(ts, ws)
-        self.counting.changed(ts, ws)
+        self.reconciler.replica_went(ts, ws)
         self.aftermath.lost(ts, ws.address)
         self._key_changed(ts.key)
 

@@ -10,7 +10,7 @@ from dask.utils import format_bytes
 
 from moorage.counts import counts_of
 from moorage.model import State, WorkerInfo
-from moorage.plan import standing
+from moorage.plan import Address, standing
 from moorage.scheduler.placement.observed import worker_info
 from moorage.wire.scheduler import VariableRecord, placement_to_dict
 
@@ -126,15 +126,16 @@ class Workers:
     def __init__(self, scheduler: Scheduler, shared: Shared) -> None:
         self._scheduler = scheduler
         self._shared = shared
-        self._infos: dict[WorkerState, tuple[Any, tuple[Any, ...], WorkerInfo]] = {}
+        self._infos: dict[Address, tuple[Any, tuple[Any, ...], WorkerInfo]] = {}
 
     def __call__(self) -> list[WorkerInfo]:
-        """Return them as they are now."""
-        before, self._infos = self._infos, {}
-        for ws in self._scheduler.workers.values():
-            signs = (ws.nbytes, ws.status, self._shared.held_by(ws), self._shared.on_host(ws.host))
-            known = before.get(ws)
+        """Return them as they are now; those that are as they were are the same objects."""
+        before, self._infos, shared = self._infos, {}, self._shared
+        held, on_hosts = shared.counted.get, shared.of_hosts.get
+        for address, ws in self._scheduler.workers.items():
+            signs = (ws.nbytes, ws.status, held(address), on_hosts(ws.host))
+            known = before.get(address)
             if known is None or known[0] is not ws.metrics or known[1] != signs:
-                known = ws.metrics, signs, worker_info(ws, memory=True, shared=self._shared)
-            self._infos[ws] = known
+                known = ws.metrics, signs, worker_info(ws, memory=True, shared=shared)
+            self._infos[address] = known
         return [info for _, _, info in self._infos.values()]

@@ -8,7 +8,7 @@ of them the scheduler plugin does not start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
@@ -56,32 +56,34 @@ def shadow_processing(scheduler: Scheduler, instead: Callable[..., Any]) -> Call
     return lambda: scheduler.__dict__.pop("_add_to_processing", None)
 
 
-def watch_replicas(scheduler: Scheduler, *watches: tuple[Container[Key], Changed]) -> Callable[[], Any]:
+def watch_replicas(scheduler: Scheduler, *watches: tuple[Container[Key], Changed, Changed]) -> Callable[[], Any]:
     """Call functions after a worker has got or lost a key that they are about, and return what ends that.
 
-    `watches`: the keys, looked at each time and not copied; and what is called with the task and the worker.
+    `watches`: the keys, looked at each time and not copied; and what is called with the task and the worker when it has
+    got, and when it has lost a copy.
     """
     add, remove, remove_all = scheduler.add_replica, scheduler.remove_replica, scheduler.remove_all_replicas
 
     def add_replica(ts: TaskState, ws: WorkerState) -> None:
         add(ts, ws)
-        for keys, changed in watches:
-            if ts.key in keys:
-                changed(ts, ws)
+        key = ts.key
+        for keys, came, _ in watches:
+            if key in keys:
+                came(ts, ws)
 
     def remove_replica(ts: TaskState, ws: WorkerState) -> None:
         remove(ts, ws)
-        for keys, changed in watches:
+        for keys, _, went in watches:
             if ts.key in keys:
-                changed(ts, ws)
+                went(ts, ws)
 
     def remove_all_replicas(ts: TaskState) -> None:
-        told = [changed for keys, changed in watches if ts.key in keys]
+        told = [went for keys, _, went in watches if ts.key in keys]
         holders = list(ts.who_has or ()) if told else ()
         remove_all(ts)
         for ws in holders:
-            for changed in told:
-                changed(ts, ws)
+            for went in told:
+                went(ts, ws)
 
     shadows = {f.__name__: f for f in (add_replica, remove_replica, remove_all_replicas)}
     scheduler.__dict__.update(shadows)
@@ -89,7 +91,7 @@ def watch_replicas(scheduler: Scheduler, *watches: tuple[Container[Key], Changed
 
 
 def acquire(
-    scheduler: Scheduler, worker: Address, who_has: Mapping[Key, list[Address]], nbytes: Mapping[Key, int]
+    scheduler: Scheduler, worker: Address, who_has: Mapping[Key, Sequence[Address]], nbytes: Mapping[Key, int]
 ) -> None:
     """Tell a worker to fetch copies of keys, from any of those that have them."""
     _tell(scheduler, worker, op="acquire-replicas", who_has=who_has, nbytes=nbytes)

@@ -172,21 +172,26 @@ class Reconciler:
                 lacking.discard(address)
         self.mark(self._desired.by_key)
 
-    def replica_changed(self, ts: TaskState, ws: WorkerState) -> None:
-        """Note that a worker has got or lost a key."""
+    def replica_came(self, ts: TaskState, ws: WorkerState) -> None:
+        """Note that a worker has got a key."""
         key, address = ts.key, ws.address
         others = self.flights.end(key, address)
-        lacking = self.lacking.get(key)
-        if ws in (ts.who_has or ()):
-            if lacking is not None:
-                lacking.discard(address)
-                if others and (others == len(lacking) or ts.nbytes < SMALL):
+        if (lacking := self.lacking.get(key)) is not None:
+            lacking.discard(address)
+            if others and (ts.nbytes < SMALL or others == len(lacking)):
+                if self._handle is None:
                     self.mark(())
-                    return  # all that can be asked for is on its way
-        else:
-            self.flights.end_from(key, address)
-            if lacking is not None and self._scheduler.workers.get(address) is ws and address in self.view.present:
-                lacking.add(address)
+                return  # all that can be asked for is on its way
+        self.mark((key,))
+
+    def replica_went(self, ts: TaskState, ws: WorkerState) -> None:
+        """Note that a worker has lost a key, or never had it."""
+        key, address = ts.key, ws.address
+        self.flights.end(key, address)
+        self.flights.end_from(key, address)
+        lacking = self.lacking.get(key)
+        if lacking is not None and self._scheduler.workers.get(address) is ws and address in self.view.present:
+            lacking.add(address)
         self.mark((key,))
 
     def forget(self, keys: Iterable[Key]) -> None:
@@ -354,11 +359,11 @@ class Reconciler:
             self._to_ask.setdefault(target, {}).update(self.flights.depart(target))
         while self._to_ask:
             target, asked = self._to_ask.popitem()
-            who_has: dict[Key, list[Address]] = {}
+            who_has: dict[Key, Sequence[Address]] = {}
             nbytes: dict[Key, int] = {}
             for key, (sources, size) in asked.items():
                 if self.flights.has(key, target):
-                    who_has[key], nbytes[key] = list(sources), size
+                    who_has[key], nbytes[key] = sources, size
             if who_has:
                 acquire(self._scheduler, target, who_has, nbytes)
             if perf_counter() > until:

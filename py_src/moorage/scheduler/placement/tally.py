@@ -15,7 +15,7 @@ from moorage.wire.tally import Tally
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import TaskState, WorkerState
+    from distributed.scheduler import TaskState
 
 STATES: tuple[State, ...] = ("held", "moving", "waiting", "lost")
 
@@ -44,11 +44,11 @@ class Counting:
                 self._copies += len(ts.who_has)
                 self._copied += len(ts.who_has) * max(0, ts.nbytes)
 
-    def changed(self, ts: TaskState, ws: WorkerState) -> None:
-        """Note that a worker has got or lost a placed key."""
-        if ws in (ts.who_has or ()):
-            self._copies += 1
-            self._copied += max(0, ts.nbytes)
+    def copied(self, ts: TaskState) -> None:
+        """Note that a worker has got a placed key."""
+        self._copies += 1
+        if ts.nbytes > 0:
+            self._copied += ts.nbytes
 
     def left(self, event: WorkerLeft) -> None:
         """Note what became of the variables that a worker had."""
