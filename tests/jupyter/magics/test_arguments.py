@@ -147,6 +147,7 @@ def test_every_action_of_cluster_has_help(action):
         ("cluster", "start --as 2x", "'2x' cannot name", "letters"),
         ("cluster", "start --timeout inf", "'inf' is not a time", "%cluster start"),
         ("cluster", "start --timeout soon", "'soon' is not a time", "%cluster start"),
+        ("cluster", "start --timeout ''", "'' is not a time", "%cluster start"),
         ("cluster", "scale", "one size", "scale 4"),
         ("cluster", "scale 4 --cores 8", "one size", "scale 4"),
         ("cluster", "scale 4 --remove bob", "one size, or the workers", "--remove alice"),

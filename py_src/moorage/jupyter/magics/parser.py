@@ -18,6 +18,7 @@ from dask.utils import parse_bytes, parse_timedelta
 
 from moorage.errors import ArgumentError, InvalidNameError
 from moorage.jupyter.magics.line import QUOTED, split
+from moorage.kernel.parts.named import collection_of
 
 
 class HelpRequested(Exception):
@@ -174,7 +175,7 @@ def _seconds(written: str) -> float:
     try:
         seconds = float(written)  # also ".5", which Dask takes for 1.5
     except ValueError:
-        seconds = float(parse_timedelta(written))
+        seconds = float(parse_timedelta(_valid(written.strip() != "", written)))
     return float(_valid(0 <= seconds < float("inf"), seconds))
 
 
@@ -208,9 +209,14 @@ option = _reader(_option, "of the form KEY=VALUE")
 duration = _reader(_seconds, "a time such as 30 (seconds) or 2m")
 
 
-def check_names(names: Iterable[str], *, foreign: bool = False) -> None:
-    """Check that `names` can name variables; with `foreign`, also ``name@owner`` of another notebook."""
+def check_names(names: Iterable[str], *, foreign: bool = False, parts: bool = False) -> None:
+    """Check that `names` can name variables.
+
+    With `foreign`, also ``name@owner`` of another notebook; with `parts`, also some of a collection: ``ddf[3:7]``.
+    """
     for name in names:
+        if parts and collection_of(name) is not None:
+            continue
         own = name.partition("@")[0] if foreign else name
         if not own.isidentifier() or iskeyword(own):
             raise InvalidNameError(name)
