@@ -76,6 +76,7 @@ def test_parts_are_even_with_the_fewest_bytes_moved_and_stay_so_through_a_kill(
     keys = [future.key for future in futures_of(x)]
     before = workers.look(lambda s: {key: {str(ws.name) for ws in s.tasks[key].who_has} for key in keys})
 
+    since = cluster.transfers(settle=2)
     cluster.scatter(x, "x", workers=["alice", "bob"])
 
     def even() -> bool:
@@ -90,7 +91,9 @@ def test_parts_are_even_with_the_fewest_bytes_moved_and_stay_so_through_a_kill(
     for part in parts:
         there.update(dict.fromkeys(before[part.key], part.nbytes))
     share = parts.nbytes / 2
-    assert moved <= 1.05 * (parts.nbytes - min(there["alice"], share) - min(there["bob"], share))
+    least = parts.nbytes - min(there["alice"], share) - min(there["bob"], share)
+    assert moved <= 1.05 * least
+    assert cluster.transfers(since=since, settle=2).nbytes <= 1.05 * least  # as the workers' logs say
 
     workers.kill("alice")
     eventually(lambda: cluster.placement()["x"].state == "held" and even(), 60)
