@@ -200,7 +200,9 @@ class Placing(Undoing):
         Parameters
         ----------
         name : str
-            A variable that is placed already, or with `value` a new one.
+            A variable that is placed already, or with `value` a new one. ``"ddf[3:7]"`` and ``"x[0,2:4]"`` are parts of
+            a collection that is placed, or persisted in the notebook, as in ``ddf.partitions[3:7]`` and
+            ``x.blocks[0, 2:4]``: they are kept there besides where the collection is.
         workers : str or list
         allow_other_workers : bool
             Tasks may run elsewhere too.

@@ -127,3 +127,24 @@ def test_a_loop_over_partitions_makes_a_collection_again(notebook, running):
     assert "needs a name" in str(error)
     error, _ = notebook.fail("%%submit -o new --collection\n1")
     assert "for a loop" in str(error)
+
+
+def test_parts_of_a_collection_are_pinned_brought_and_released_by_name(notebook, running):
+    notebook.run("import dask.array as da\nx = da.arange(16, chunks=4).reshape(4, 4)\n%persist x --workers alice")
+    futures = futures_of(notebook.names["x"])
+    wait(futures, 20)
+    assert "x[1:3,0]" in notebook.run("%pin x[1:3,0] --workers bob")
+    eventually(lambda: [holders(running.client, one) for one in futures] == [["alice"], ["bob"], ["bob"], ["alice"]])
+    assert [int(part.sum()) for part in notebook.value("%gather x[1:3,0]")] == [22, 38]
+    assert "x[1:3,0]" not in notebook.names
+    notebook.run("%release x[1:3, 0]")
+    assert "x[1:3,0]" not in running
+    for line, words in {
+        "%pin x[4,0] --workers bob": "x has 4 x 1 blocks",
+        "%pin y[0] --workers bob": "y[0]",
+        "%gather x[0,0]": "x[0,0]",
+        "%%pin x[0,0] --workers bob\n1": "cannot name a variable",
+    }.items():
+        error, _ = notebook.fail(line)
+        assert isinstance(error, InputError)
+        assert words in str(error)

@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 from distributed import Event, futures_of, wait
 
-from moorage.errors import InputError, NotPlaceableError
-from moorage.model import describe
+from moorage.errors import InputError, InvalidNameError, NotPlaceableError
+from moorage.model import OnWorkers, describe
 from tests.deploy.tools import eventually
 
 
@@ -264,6 +264,29 @@ def test_a_collection_that_is_made_of_persisted_ones_and_not_itself_is_refused(c
         with pytest.raises(NotPlaceableError) as refusal:
             cluster.scatter(lazy, "lazy")
         assert "--persist" in refusal.value.remedy
+
+
+def test_some_parts_are_kept_elsewhere_and_go_back_when_they_are_released(cluster):
+    kept = on(cluster, frame(), "alice")
+    cluster.scatter(kept, "kept", workers=["alice"])
+    settled(cluster, "kept")
+    cluster.pin("kept[2:4]", ["bob"])
+    settled(cluster, "kept[2:4]")
+    eventually(lambda: [part.workers for part in cluster["kept"].parts][1:4] == [("alice",), *[("alice", "bob")] * 2])
+    pd.testing.assert_frame_equal(cluster.gather("kept[2:4]")[1], kept.partitions[3].compute())
+    cluster.pin("kept[2:4]", ["alice"])
+    eventually(lambda: shares(cluster, "kept") == {"alice": 8})
+    cluster.place(["kept[-1]"], OnWorkers(("bob",)))
+    eventually(lambda: cluster["kept"].parts[7].workers == ("alice", "bob"))
+    assert sorted(cluster.placement()) == ["kept", "kept[-1]", "kept[2:4]"]
+    cluster.release("kept[-1]", "kept[2:4]")
+    eventually(lambda: shares(cluster, "kept") == {"alice": 8})
+    for name, words in {"kept[8:]": "kept has 8 parts", "kept[0,0]": "kept has 8 parts", "other[1]": "other"}.items():
+        with pytest.raises(InputError, match=words):
+            cluster.pin(name, ["bob"])
+    with pytest.raises(InvalidNameError):
+        cluster.scatter([1, 2], "kept[0:2]")
+    assert [*cluster.placement()] == ["kept"]
 
 
 def test_a_picture_shows_each_block(cluster):

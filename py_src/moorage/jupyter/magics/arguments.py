@@ -109,11 +109,12 @@ class PlacingArguments(Arguments):
                 f"A cell has one value, and {len(self.names)} names were given: {', '.join(self.names)}.",
                 "Give one name.",
             )
+        check_names(self.names, foreign=True)
         return self.names[0]
 
     def check(self) -> None:
         """Check the names."""
-        check_names(self.names)
+        check_names(self.names, parts=True)
 
 
 _CELL_FORM = """
@@ -210,7 +211,7 @@ class PinArguments(PlacingArguments):
 
     def check(self) -> None:
         """Check the names; a placed variable of another notebook can be pinned too."""
-        check_names(self.names, foreign=True)
+        check_names(self.names, foreign=True, parts=True)
 
 
 def _pin() -> Parser:
@@ -219,7 +220,8 @@ def _pin() -> Parser:
         usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--persist] [--force]\n"
         "            [--rebind] [--writable] [--keep-local] [--for T] [--timeout T]",
         description="Keep a copy of variables on each of these workers. Variables that are already placed move;\n"
-        "others are taken from the notebook." + _CELL_FORM.format("pin"),
+        "others are taken from the notebook. ddf[3:7] and x[0,2:4] are parts of a Dask collection, counted as\n"
+        "in ddf.partitions[3:7] and x.blocks[0, 2:4]." + _CELL_FORM.format("pin"),
     )
     _add_names(parser, "placed variables, or variables of the notebook")
     add_workers(parser, "the workers (name, host, host:port or address)", required=True)
@@ -242,7 +244,7 @@ class NamesArguments(Arguments):
 
     def check(self) -> None:
         """Check the names."""
-        check_names(self.names, foreign=True)
+        check_names(self.names, foreign=True, parts=True)
 
 
 def _release() -> Parser:

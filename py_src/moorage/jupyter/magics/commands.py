@@ -25,6 +25,7 @@ from moorage.jupyter.magics.cluster.commands import ClusterCommands
 from moorage.jupyter.magics.collections.placing import counterpart, persisted, stays, wait_for_parts
 from moorage.jupyter.magics.progress import ProgressLine
 from moorage.jupyter.magics.reporting import Interrupted, reads, reported
+from moorage.kernel.parts.named import collection_of
 from moorage.kernel.waiting import gather, wait_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
 from moorage.tasks.map.results import Results
@@ -116,7 +117,7 @@ class MoorageMagics(ClusterCommands):
         Gives the cluster, the values that the notebook has, and the names of variables that only the cluster has.
         """
         controller = registry.current()
-        self._check_known(args.names, controller)
+        self._check_known(args.names, controller, parts=True)
         values = {name: self.shell.user_ns[name] for name in args.names if name in self.shell.user_ns}
         if args.persist:
             values = persisted(controller, values, self.shell.user_ns)
@@ -202,6 +203,8 @@ class MoorageMagics(ClusterCommands):
         except Exception as error:  # of the cell that computed it
             show_from_users_code(self.shell, error)
             raise
+        if collection_of(name):
+            return value
         if controller.placer.record(name)["owner"] == controller.placer.owner:
             self.shell.user_ns[name] = value
             controller.placer.note_gathered(name, value)
@@ -284,9 +287,10 @@ class MoorageMagics(ClusterCommands):
                 unsubscribe()
             progress.done({"text/plain": sentences()})
 
-    def _check_known(self, names: Sequence[str], controller: ClusterController) -> None:
+    def _check_known(self, names: Sequence[str], controller: ClusterController, *, parts: bool = False) -> None:
         for name in names:
-            if name not in self.shell.user_ns and name not in controller:
+            whole = (collection_of(name) if parts else None) or name
+            if name not in controller and whole not in self.shell.user_ns and whole not in controller:
                 known = {*notebook_names(self.shell), *controller}
                 error = UnknownVariableError(name, known, "in the notebook or on the cluster")
                 if name in {worker.name for worker in controller.workers()}:

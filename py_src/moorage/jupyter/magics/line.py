@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any, NamedTuple
 
 from moorage.errors import ArgumentError
+from moorage.kernel.parts.named import collection_of
 
 # Prefix of a quoted word: it is text even when it begins with a dash; argparse must not take it
 # for an option.
@@ -30,7 +31,9 @@ class Word(NamedTuple):
 
 
 def words(line: str) -> list[Word]:
-    """Split a line at spaces and commas, outside quotes; ``#`` begins a comment, a final ``;`` is dropped.
+    """Split a line at spaces and commas, outside quotes and names such as ``x[0, 1]``.
+
+    ``#`` begins a comment, a final ``;`` is dropped.
 
     Raises ArgumentError if a quote is not closed.
     """
@@ -57,7 +60,23 @@ def words(line: str) -> list[Word]:
         last = found.pop()
         if last.raw != ";":
             found.append(Word(last.text.removesuffix(";"), last.raw.removesuffix(";"), last.start))
-    return found
+    return _with_parts(found, line) if "[" in line else found
+
+
+def _with_parts(found: Sequence[Word], line: str) -> list[Word]:
+    """Put the names of parts together again that have commas in them."""
+    whole: list[Word] = []
+    while found:
+        first, n = found[0], 1
+        for several in range(2, len(found) + 1 if "[" in first.raw and "]" not in first.raw else 0):
+            last = found[several - 1]
+            raw = line[first.start : last.start + len(last.raw)]
+            if collection_of("".join(raw.split())) is not None:
+                first, n = Word("".join(raw.split()), raw, first.start), several
+                break
+        whole.append(first)
+        found = found[n:]
+    return whole
 
 
 def split(line: str, namespace: Mapping[str, Any] | None = None) -> list[str]:

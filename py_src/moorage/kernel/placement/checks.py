@@ -16,6 +16,7 @@ from moorage.errors import DoesNotFitError, InputError, InvalidNameError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.parts.asking import where_are
+from moorage.kernel.parts.named import collection_of
 from moorage.kernel.placement.elements import Elements, needs
 from moorage.kernel.placement.request import NOTHING, PlacementRequest
 from moorage.kernel.placement.targets import ResolvedPlacement
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 _LOCKED = pickle.NEXT_BUFFER + pickle.READONLY_BUFFER  # in the stream of an array that is read-only itself
 
 
-def check_name(name: object) -> None:
-    """Check that a variable can have this name. Raises InvalidNameError."""
+def check_name(name: object, value: object = None) -> None:
+    """Check that a variable with `value` can have this name. Raises InvalidNameError."""
+    if collection_of(name) and isinstance(value, list) and all(isinstance(part, Future) for part in value):
+        return
     if name is not None and not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
         raise InvalidNameError(name)
 

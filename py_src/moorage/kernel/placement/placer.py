@@ -26,6 +26,7 @@ from moorage.errors import InputError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import forget
 from moorage.kernel.images.steady import TornError
+from moorage.kernel.parts.named import chosen, collection_of
 from moorage.kernel.placement import checks, request, targets
 from moorage.kernel.placement.elements import Elements, likely_nbytes, pack
 from moorage.kernel.placement.gather import Bringing
@@ -93,10 +94,11 @@ class Placer(Bringing):
         """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
 
         `values`: those that are what is placed under their name already, and unchanged, are only moved. `names`:
-        variables that are placed already. `timeout`: as in `place`. Raises InputError or DoesNotFitError; nothing has
-        changed then.
+        variables that are placed already, or parts of collections, such as ``ddf[3:7]``. `timeout`: as in `place`.
+        Raises InputError or DoesNotFitError; nothing has changed then.
         """
-        moved = list(names)
+        values = {**values, **await self._parts_among(names := list(names))}
+        moved = [name for name in names if name not in values]
         if how.rebind:
             for name in moved:
                 self.check_rebinding(name, self)
@@ -121,6 +123,15 @@ class Placer(Bringing):
 
     # Internals
 
+    async def _parts_among(self, names: Sequence[str]) -> dict[str, list[Future[Any]]]:
+        """Return the futures of those of `names` that stand for parts of collections; see `collection_of`."""
+        found: dict[str, list[Future[Any]]] = {}
+        for name in names:
+            if (collection := collection_of(name)) is not None:
+                parts = await self.parts(collection)
+                found[name] = [self.future_of(parts[index].key, collection) for index in chosen(name, parts.shape)]
+        return found
+
     async def _beside(self, like: Any) -> tuple[tuple[Any, ...], str]:
         """Return the keys of a variable, by name or as such, or of a persisted collection; and what it is called."""
         if isinstance(like, Variable | str):
@@ -139,8 +150,8 @@ class Placer(Bringing):
 
         What is small does not have to ask first: how the workers stood a moment ago, and what comes back, will do.
         """
-        for name in values:
-            checks.check_name(name)
+        for name, value in values.items():
+            checks.check_name(name, value)
         placed = [await self._placed_record(name, how) for name in names]
         packed = {name: await self._pack(value, name, how, copy=copy) for name, value in values.items()}
         small = {name for name, elements in packed.items() if how.direct is not True and is_small(elements)}
