@@ -15,6 +15,7 @@ Each error says what was asked and why it cannot be (``message``) and what would
     * LostError                  the last copy is gone and there is no origin to restore it from
     * StaleError                 the notebook's value is not the one that was placed
     * CodeError                  a worker cannot have a module as the notebook has it; the task did not run
+    * SaveError                  variables could not be saved or restored; what was saved before is as it was
     * ReadOnlyError              a read-only panel asked for a change; nothing was changed
     * WaitTimeoutError           a wait reached its time limit (also a ``TimeoutError``)
     * ClusterError
@@ -144,6 +145,10 @@ class CodeError(MoorageError):
 
 class ReadOnlyError(MoorageError):
     """A read-only panel asked for a change. Nothing was changed."""
+
+
+class SaveError(MoorageError):
+    """Variables could not be saved or restored. What was saved before is as it was."""
 
 
 class WaitTimeoutError(MoorageError, TimeoutError):

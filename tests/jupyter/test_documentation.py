@@ -60,7 +60,8 @@ def cells(page):
 
 
 @pytest.mark.parametrize("path", [page for page in pages_with("python") if cells(page)])
-def test_every_block_runs(path, request, monkeypatch):
+def test_every_block_runs(path, request, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     starts = any(re.search(r"%cluster (start|attach)", cell) for cell in cells(path))
     shell = request.getfixturevalue("shell" if starts else "notebook")
     # a kernel has it, and Dask asks for it where it starts processes

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -78,6 +80,8 @@ class Scene:
         shell.user_ns.update(cluster=self.cluster, x=np.arange(10), a=self.value, lazy=dask.array.ones(3))
         self.cluster.broadcast(self.value, "a")
         self.cluster.scatter([1, 2, 3], "parts")
+        self.folder = tempfile.mkdtemp()
+        self.cluster.save("a", to=f"{self.folder}/saved")
         self.variable = self.cluster["a"]
         self.submitter = self.cluster.submitter
         self.there = self.cluster.map(np.ones, [300_000, 300_000], batch_size=1)
@@ -113,6 +117,7 @@ class Scene:
             with contextlib.suppress(MoorageError):
                 one.close()
         self.client.close()
+        shutil.rmtree(self.folder)
         with contextlib.suppress(MoorageError):
             self.cluster.stop()
         with contextlib.suppress(ProcessLookupError):
@@ -219,6 +224,10 @@ CALLS = {
     "%persist": lambda s: s.line("persist", "lazy"),
     "%why": lambda s: s.line("why", "a"),
     "%undo": lambda s: s.line("undo"),
+    "%save": lambda s: s.line("save", f"a --to {s.folder}/magic --timeout 1"),
+    "%restore": lambda s: s.line("restore", f"--from {s.folder}/saved --timeout 1"),
+    "ClusterController.save": lambda s: s.cluster.save("a", to=f"{s.folder}/python", timeout=1),
+    "ClusterController.restore": lambda s: s.cluster.restore(from_=f"{s.folder}/saved", timeout=1),
     "ClusterController.undo": lambda s: s.cluster.undo(),
     "%placement -v": lambda s: s.line("placement", "-v"),
     "%submit": lambda s: s.line("submit"),
@@ -276,8 +285,7 @@ def public_calls():
     found -= {f"moorage.{name}" for name in moorage.__all__ if isinstance(getattr(moorage, name), type)}
     for kind in CLASSES:
         found |= {f"{kind.__name__}.{name}" for name, member in members(kind).items() if callable(member)}
-    kinds = [kind for kind in Magics.__subclasses__() if kind.registered]
-    ours = [kind for kind in kinds if kind.__module__.startswith("moorage.")]
+    ours = [kind for kind in Magics.__subclasses__() if kind.__module__.startswith("moorage.")]
     assert InsightMagics in ours
     for magics in ours:
         found |= {f"%{name}" for name in magics.magics.get("line", ())} | {
@@ -360,9 +368,8 @@ def test_calls_end_in_time_though_the_scheduler_is_stopped(scene, monkeypatch):
 @pytest.mark.timeout(300)
 def test_calls_end_in_time_though_the_scheduler_is_dead(scene, monkeypatch):
     monkeypatch.setattr(waiting, "LOOK", 0.2)
-    with dask.config.set({"moorage.cluster.restart": False}):
-        os.kill(scene.pid, signal.SIGKILL)
-        wrong = ends_in_time(scene)
+    os.kill(scene.pid, signal.SIGKILL)
+    wrong = ends_in_time(scene)
     assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
 
 

@@ -14,8 +14,6 @@ from moorage.model import Everywhere, OnWorkers, WorkerInfo
 
 class PlainBackend:
     namespace = None
-    lives = 1
-    is_back = True
 
     def __init__(self, client):
         self.client = client
@@ -58,12 +56,6 @@ class PlainBackend:
         return keys
 
     # what the engine asks for
-    def wait_back(self):
-        return self.lives
-
-    def code_again(self, code):
-        return code
-
     def keeping(self):
         return contextlib.nullcontext()
 

@@ -3,8 +3,8 @@
 `start` and `attach` (``start.py``) make a `ClusterController`. It is a facade: what a method does belongs to a part it
 has, a placer, a submitter, an explainer, a size or a link, and the method hands on to that. Signatures and their
 documentation are most of it, more than one file should hold, so it is written in pages: ``placing.py``, ``running.py``,
-``resizing.py`` and ``dask_cluster.py``, on top of ``connected.py``, which makes the parts. A page has no state of its
-own and overrides nothing.
+``saving.py``, ``resizing.py`` and ``dask_cluster.py``, on top of ``connected.py``, which makes the parts. A page has no
+state of its own and overrides nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from moorage.controller.ending import stop_host
 from moorage.controller.placing import Placing
 from moorage.controller.resizing import Resizing
 from moorage.controller.running import Running
+from moorage.controller.saving import Saving
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import ClusterError, UnpicklableError
 
 
-class ClusterController(Placing, Running, Resizing, LikeDasksCluster):
+class ClusterController(Placing, Running, Saving, Resizing, LikeDasksCluster):
     """A cluster, and the variables that this notebook keeps on it.
 
     Made by `start` and `attach`. ``cluster["name"]`` is a variable on it. Its methods may be called from any thread:

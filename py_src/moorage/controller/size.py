@@ -139,10 +139,6 @@ class Size:
                 f"{name} is not back within {timeout:g} s.", f"%why {name} says what has become of it."
             ) from None
 
-    def say(self, trouble: str) -> None:
-        """Show what is the matter with the cluster, until the host says something else."""
-        self._take({**self.info, "trouble": trouble})
-
     def close(self) -> None:
         """Stop deciding on the size."""
         self._scaling.close()

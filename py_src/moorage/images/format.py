@@ -19,9 +19,9 @@ of their axes kept), of times, masked, ``np.matrix``, ``np.recarray``; and the c
 The **trailer** stands behind the pickle's last opcode, where pickle does not look. It is how many bytes of the buffers
 each process copies (8 bytes, little-endian), `MAGIC`, the version of this format (one byte), and the digest (16 bytes).
 
-The **digest** is the identity of an image: xxh3-128 over the version, the pickle, and the size and xxh3-128 of each
-buffer. It errs to one side: two images with one digest are the same to the byte, but equal values may have different
-images (a list with one string twice, and one with two equal strings).
+The **digest** is the identity of an image: xxh3-128 over the version, the pickle, how much is copied, and the size and
+xxh3-128 of each buffer. It errs to one side: two images with one digest are the same to the byte, but equal values may
+have different images (a list with one string twice, and one with two equal strings).
 
 The **block** is how buffers lie together in memory, in a shared segment and in a file; see `layout`. Two buffers that
 are views of the same memory are written twice.
@@ -44,7 +44,7 @@ from moorage.images import arrays
 from moorage.images.code import reduce_code
 from moorage.images.texts import Texts
 
-VERSION = 2
+VERSION = 3
 MAGIC = b"moorage image"
 ALIGNMENT = 64
 """Bytes. Each buffer of a block begins at a multiple of it."""
@@ -136,7 +136,7 @@ def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image
         return Image(pickled + _trailer_of(0, _digest(_xxh3(pickled), len(pickled))))
     found, file = _Collector(read, "copied" if copy else "kept"), io.BytesIO()
     _Pickler(file.write, found).dump(value)
-    digest = _digest(_xxh3(file.getbuffer()), file.tell(), found.sizes, found.digests)
+    digest = _digest(_xxh3(file.getbuffer()), file.tell(), found.copied, found.sizes, found.digests)
     file.write(_trailer_of(found.copied, digest))
     return Image(file.getvalue(), tuple(found.buffers), tuple(found.lent), tuple(found.digests))
 
@@ -145,7 +145,7 @@ def fingerprint(value: Any, read: Read | None = None) -> str:
     """Return the digest of the image of `value`, without keeping what is written. `value`, `read`: as for `encode`."""
     file, found = _HashingFile(), _Collector(read, "read")
     _Pickler(file.write, found).dump(value)
-    return _digest(file.hash.digest(), file.nbytes, found.sizes, found.digests).hex()
+    return _digest(file.hash.digest(), file.nbytes, found.copied, found.sizes, found.digests).hex()
 
 
 def decode(stream: bytes | memoryview, buffers: Sequence[Any]) -> Any:
@@ -184,9 +184,11 @@ def copied_of(stream: bytes | memoryview) -> int:
     return int.from_bytes(_trailer(stream)[:8], "little")
 
 
-def _digest(stream: bytes, nbytes: int, sizes: Sequence[int] = (), digests: Sequence[bytes] = ()) -> bytes:
+def _digest(
+    stream: bytes, nbytes: int, copied: int = 0, sizes: Sequence[int] = (), digests: Sequence[bytes] = ()
+) -> bytes:
     """Return the digest of an image, from those of its pickle and of its buffers."""
-    parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little")]
+    parts = [bytes([VERSION]), stream, nbytes.to_bytes(8, "little"), copied.to_bytes(8, "little")]
     for size, digest in zip(sizes, digests, strict=True):
         parts += [size.to_bytes(8, "little"), digest]
     return _xxh3(b"".join(parts))
@@ -208,6 +210,13 @@ def _trailer(stream: bytes | memoryview) -> bytes:
 def digests_of(buffers: Sequence[memoryview]) -> tuple[bytes, ...]:
     """Return the digest of each buffer."""
     return tuple(map(_xxh3, buffers))
+
+
+def is_whole(stream: bytes | memoryview, buffers: Sequence[memoryview]) -> bool:
+    """Whether stream and buffers are, to the byte, those of the digest in the trailer. Raises as `digest_of`."""
+    digest, pickled = _trailer(stream)[-16:], stream[:-_TRAILER]
+    sizes = [buffer.nbytes for buffer in buffers]
+    return _digest(_xxh3(pickled), len(pickled), copied_of(stream), sizes, digests_of(buffers)) == digest
 
 
 def damaged(buffers: Sequence[memoryview], digests: Sequence[bytes]) -> int:

@@ -25,6 +25,7 @@ from moorage.jupyter.magics.collections.commands import CollectionMagics
 from moorage.jupyter.magics.commands import MoorageMagics
 from moorage.jupyter.magics.insight.commands import InsightMagics
 from moorage.jupyter.magics.insight.locality import LocalityMagics
+from moorage.jupyter.magics.saving import SavingMagics
 from moorage.jupyter.magics.submit import SubmitMagics
 from moorage.jupyter.magics.undo import UndoMagics
 from moorage.jupyter.panel.comm import close_channel, open_channel
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from IPython.lib.pretty import RepresentationPrinter
     from traitlets.config import Configurable
 
-_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics, LocalityMagics, UndoMagics)
+_MAGICS = (MoorageMagics, SubmitMagics, CollectionMagics, InsightMagics, LocalityMagics, SavingMagics, UndoMagics)
 
 
 def load(shell: InteractiveShell) -> None:

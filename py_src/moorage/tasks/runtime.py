@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MODULES = (
     *(
         f"moorage.worker.tasks.{name}"
-        for name in ("awaiting", "batch", "errors", "outcome", "output", "program", "runtime")
+        for name in ("awaiting", "batch", "errors", "outcome", "output", "program", "runtime", "saving")
     ),
     *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
     "moorage._dask.connecting",
@@ -52,6 +52,7 @@ MODULES = (
     "moorage.images.arrays",
     "moorage.images.carrier",
     "moorage.images.code",
+    "moorage.images.file",
     "moorage.images.format",
     "moorage.images.mappings",
     "moorage.images.segment",

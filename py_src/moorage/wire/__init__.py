@@ -20,6 +20,7 @@ nanny             scheduler      events, `why.ENDED_TOPIC`                      
 worker            scheduler      events, `images.FORWARDING_TOPIC`                  `images.ForwardingReport`
 worker            scheduler      a metric of the heartbeat, `images.METRIC`         `images.Room`
 notebook          worker         options of tasks, in their graphs                  `tasks.CallOptions`, `BatchOptions`
+notebook          worker         the same, and what comes back                      `saves.Saving`, `saves.Restoring`
 worker            notebook       events, `tasks.OUTPUT_TOPIC`                       `tasks.Report`
 worker            notebook       the result of a batch                              `tasks.Outcome`
 notebook, worker  worker         ``moorage_*`` handlers, by the scheduler too       `images.ImageHandlers`

@@ -10,12 +10,13 @@ from moorage.jupyter.magics.cluster import line as cluster_line
 from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.insight.line import memory, why
 from moorage.jupyter.magics.parser import HelpRequested, Reader
+from moorage.jupyter.magics.saving import restore, save
 from moorage.jupyter.magics.submit_line import submit
 from moorage.jupyter.magics.undo import undo
 
 READERS = {name: one for name, one in vars(arguments).items() if isinstance(one, Reader)}
 READERS |= {"cluster": cluster_line.cluster, "submit": submit, "memory": memory, "why": why}
-READERS |= {"undo": undo}
+READERS |= {"undo": undo, "save": save, "restore": restore}
 READERS |= {"compute": collections_line.compute, "persist": collections_line.persist}
 
 

@@ -1,6 +1,6 @@
 """The magics: their lines, what they call, what they show meanwhile.
 
-* ``commands``, ``submit``, ``undo``  the magics themselves
+* ``commands``, ``submit``, ``saving``, ``undo``  the magics themselves
 * ``arguments``, ``submit_line``, ``loop_clause``  what a line may say; ``parser``, ``line`` read it
 * ``cluster``, ``collections``, ``insight``  rooms of several magics, or of one of many actions
 * ``completion``   completion in these lines

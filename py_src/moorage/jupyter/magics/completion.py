@@ -16,6 +16,7 @@ from moorage.jupyter.magics.collections import line as collections_line
 from moorage.jupyter.magics.insight.line import locality, memory, why
 from moorage.jupyter.magics.line import words
 from moorage.jupyter.magics.parser import Arguments, Reader
+from moorage.jupyter.magics.saving import restore, save
 from moorage.jupyter.magics.submit_line import submit
 from moorage.jupyter.magics.undo import undo
 from moorage.magic import quote
@@ -32,6 +33,8 @@ READERS: dict[str, Reader[Arguments]] = {
     "locality": locality,
     "why": why,
     "undo": undo,
+    "save": save,
+    "restore": restore,
     "submit": submit,
     "compute": collections_line.compute,
     "persist": collections_line.persist,
@@ -104,7 +107,7 @@ def _names(magic: str, before: list[str], known: Names) -> list[str]:
             return sorted({*known.notebook(), *known.placed()})
         case "why":
             return sorted({*known.notebook(), *known.placed(), *known.workers()})
-        case "release" | "gather" | "placement":
+        case "release" | "gather" | "placement" | "save":
             return known.placed()
         case "cluster" if before[0] == "attach":
             return known.notebook()

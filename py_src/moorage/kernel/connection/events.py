@@ -1,7 +1,7 @@
 """What has happened on the cluster, in words, as this notebook was told: the latest, each with its time.
 
-So far: workers that have left, variables whose time was over, a scheduler that died. What the user has to do something
-about is a notice as well, which stays until it is dismissed; an event is history.
+So far, workers that have left, and variables whose time was over. What the user has to do something about is a notice
+as well, which stays until it is dismissed; an event is history.
 """
 
 from __future__ import annotations
@@ -48,17 +48,16 @@ class Events:
         message = worker_left_words(left, variables, workers, self.owner)
         well = left["expected"] and not left["waiting"]
         level: _Level = "error" if left["lost"] else "info" if well else "warning"
-        self.add(level, message)
+        self._add(level, message)
 
     def let_go(self, let_go: LetGo) -> str:
         """Keep that a variable's time was over; return that in words."""
         name = let_go["name"] if let_go["owner"] == self.owner else f"{let_go['name']}@{let_go['owner']}"
         message = f"{name} was let go: the time for which it was placed is over"
-        self.add("info", message)
+        self._add("info", message)
         return message
 
-    def add(self, level: _Level, message: str) -> None:
-        """Keep that something has happened."""
+    def _add(self, level: _Level, message: str) -> None:
         self._latest.append({"id": str(next(self._ids)), "time": time.time(), "level": level, "message": message})
 
 
@@ -69,7 +68,9 @@ def worker_left_words(
 
     def names(vids: Iterable[str]) -> str:
         known = [variables[vid] for vid in vids if vid in variables]  # others have been released meanwhile
-        return listed(one["name"] if one["owner"] == owner else f"{one['name']}@{one['owner']}" for one in known)
+        shown = [one["name"] if one["owner"] == owner else f"{one['name']}@{one['owner']}" for one in known]
+        more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+        return ", ".join(shown[:_NAMED]) + more
 
     parts = []
     if restored := names(left["restored"]):
@@ -83,10 +84,3 @@ def worker_left_words(
         parts.append(f"{lost} lost")
     how = "left" if left["expected"] else "left unexpectedly"
     return f"{left['worker']} {how}: {'; '.join(parts) or 'nothing placed is missing'}"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return the first of some names, and how many more there are."""
-    shown = list(names)
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return ", ".join(shown[:_NAMED]) + more

@@ -61,6 +61,7 @@ class How:
     like: Any = None  # its keys, once they are known
     beside: str = ""  # what these are called
     lasts: float | None = None  # seconds after which it is let go
+    described: tuple[str, str] | None = None  # its type, and its shape or length, if they are known
 
 
 @dataclass(slots=True)
@@ -94,8 +95,8 @@ def new(
     origin: bool,
 ) -> PlacementRequest:
     """Return what places `value`, packed as `elements`. `origin`: this notebook can send it again."""
-    typename, detail = describe_value(value)
-    if any(map(is_writable, elements.keys)):
+    typename, detail = how.described or describe_value(value)
+    if not how.described and any(map(is_writable, elements.keys)):
         detail = f"{detail}, writable" if detail else "writable"
     shown = name if name is not None else _name_of(elements)
     item: PlaceItem = {

@@ -28,6 +28,7 @@ from moorage._dask.parts import rely_on
 from moorage._dask.server import every
 from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
 from moorage.wire.code import CodeVersion
+from moorage.wire.saves import Restoring, SavedImage, Saving
 from moorage.wire.scheduler import Turn, WorkerHandlers
 from moorage.wire.tasks import OUTPUT_TOPIC, BatchOptions, CallOptions, Outcome
 from moorage.worker.shared_module import join, leave
@@ -38,6 +39,7 @@ from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_fr
 from moorage.worker.tasks.outcome import load, try_to_pickle
 from moorage.worker.tasks.output import Display, Interception, Sink, Sinks, figure_numbers
 from moorage.worker.tasks.program import Program
+from moorage.worker.tasks.saving import restore_value, save_values
 from moorage.worker.text import carried
 from moorage.worker.unpickling.cell import Cell
 from moorage.worker.unpickling.code import keep_file_names, ours
@@ -162,6 +164,14 @@ class Runtime:
         program.used = time.monotonic()
         return program
 
+    def save(self, options: Saving, *values: Any) -> list[SavedImage]:
+        """Write values into a file; see `save_values`."""
+        return save_values(self.images, options, *values)
+
+    def restore(self, options: Restoring) -> Any:
+        """Return a value that was saved; see `restore_value`."""
+        return restore_value(self.images, options)
+
     @contextlib.contextmanager
     def output(self, worker: Any, topic: str, run: str) -> Iterator[Sink]:
         """Send to `topic` what this thread prints meanwhile, and threads that it starts."""
@@ -227,6 +237,7 @@ class RuntimePlugin(WorkerPlugin):
     def _fill(self, module: Any) -> None:
         module.runtime = runtime = Runtime(self._images, self._code)
         module.call, module.batch, module.each_item = runtime.call, runtime.batch, each_item
+        module.save, module.restore = runtime.save, runtime.restore
         runtime.forget_file_names = keep_file_names()
         if os.environ.get("MPLBACKEND", "").startswith("module:"):
             os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook

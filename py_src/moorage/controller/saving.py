@@ -1,0 +1,183 @@
+"""Verbs of a `ClusterController` that save variables to files, and restore them from there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moorage import config
+from moorage.controller.connected import Connected
+from moorage.errors import StaleError
+from moorage.kernel.waiting import wait_for
+from moorage.tasks.saving import restorer, saver
+from moorage.tasks.saving.store import Store
+
+
+class Saving(Connected):
+    """What a `ClusterController` can save."""
+
+    def save(
+        self,
+        *names: str,
+        to: str | os.PathLike[str],
+        overwrite: bool = False,
+        stale: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Save placed variables to a folder, from which any cluster can restore them.
+
+        Workers write what they have, side by side, each content once; nothing of it passes the notebook. Until all is
+        written, what was saved there before stays whole.
+
+        Parameters
+        ----------
+        *names : str
+            All that this notebook has placed, by default.
+        to : str or path
+            A folder that the notebook and all workers share, or a URL that fsspec knows, such as ``s3://bucket/folder``.
+        overwrite : bool
+            Replace what has been saved there.
+        stale : bool
+            Also save variables whose value has changed in the notebook since: as they are on the cluster.
+        storage_options : mapping, optional
+            For the file system, as Dask takes them. Workers get them with the task.
+        progress : callable, optional
+            Told how many bytes are written, and of how many.
+        timeout : str or float, optional
+            Limit of the wait for variables that are not held yet. Default: the setting ``moorage.wait-timeout``.
+        asynchronous : bool, optional
+            Return an awaitable.
+
+        Returns
+        -------
+        list of str
+            The names of what was saved.
+
+        Raises
+        ------
+        UnknownVariableError, InputError, StaleError, LostError, WaitTimeoutError
+            Nothing was written.
+        SaveError
+            It could not be written. What was saved before is as it was.
+
+        Examples
+        --------
+        >>> future = cluster.broadcast(flights, name="flights")
+        >>> cluster.save("flights", to="~/saves/flights")
+        ['flights']
+        """
+        if asynchronous:
+            return asyncio.to_thread(
+                self.save,
+                *names,
+                to=to,
+                overwrite=overwrite,
+                stale=stale,
+                storage_options=storage_options,
+                progress=progress,
+                timeout=timeout,
+            )
+        submitter, store = self.submitter, Store(to, storage_options)
+        states = wait_for(self.client, self.placer.look, names or None)
+        records = {name: self.placer.record(name) for name in states}
+        if not names:
+            records = {name: record for name, record in records.items() if record["owner"] == self.placer.owner}
+        changed = [name for name in records if states[name].stale]
+        if changed and not stale:
+            raise StaleError(
+                f"{', '.join(changed)} has changed in the notebook since it was placed.",
+                "Place it again first, or save it as it is on the cluster: --stale, stale=True.",
+            )
+        manifest = saver.save(
+            submitter.backend,
+            submitter.runtime,
+            records,
+            store,
+            overwrite=overwrite,
+            timeout=config.seconds("wait-timeout", timeout),
+            progress=progress or _silent,
+        )
+        return list(manifest.variables)
+
+    def restore(
+        self,
+        *names: str,
+        from_: str | os.PathLike[str],
+        trust: bool = False,
+        overwrite: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        timeout: str | float | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Place variables that were saved, where they were, on this cluster; the notebook gets none of their values.
+
+        Workers read them, side by side. Restoring unpickles, which runs whatever code is in the files: so only files
+        that belong to you are taken.
+
+        Parameters
+        ----------
+        *names : str
+            All that was saved there, by default.
+        from_ : str or path
+            Where `save` has put them.
+        trust : bool
+            Take files of others, and of places where an owner cannot be told.
+        overwrite : bool
+            Replace variables that are placed under these names with something else.
+        storage_options, progress, asynchronous
+            As in `save`.
+        timeout : str or float, optional
+            Limit of the wait until all is where it should be.
+
+        Returns
+        -------
+        list of str
+            The names of what was restored.
+
+        Raises
+        ------
+        UnknownVariableError, InputError
+            Nothing has changed.
+        SaveError
+            Something cannot be read: it is damaged, of another version, or not yours. Nothing has changed.
+
+        Examples
+        --------
+        >>> cluster.restore(from_="~/saves/flights")
+        ['flights']
+        >>> len(cluster.gather("flights"))
+        1000
+        """
+        if asynchronous:
+            return asyncio.to_thread(
+                self.restore,
+                *names,
+                from_=from_,
+                trust=trust,
+                overwrite=overwrite,
+                storage_options=storage_options,
+                progress=progress,
+                timeout=timeout,
+            )
+        submitter, store = self.submitter, Store(from_, storage_options)
+        return restorer.restore(
+            self.placer,
+            submitter.backend,
+            submitter.runtime,
+            names,
+            store,
+            trust=trust,
+            overwrite=overwrite,
+            timeout=config.seconds("wait-timeout", timeout),
+            progress=progress or _silent,
+        )
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""

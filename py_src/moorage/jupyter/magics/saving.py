@@ -1,0 +1,145 @@
+"""The magics `%save` and `%restore`: ``tasks/saving/`` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dask.utils import format_bytes
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from moorage.controller import registry
+from moorage.jupyter.display import printable
+from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, duration, option, text
+from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
+from moorage.jupyter.magics.reporting import reads
+
+
+class SavingArguments(Arguments):
+    """What both lines say."""
+
+    names: list[str]
+    place: str
+    overwrite: bool
+    options: list[tuple[str, Any]] | None
+    timeout: float | None
+
+    def check(self) -> None:
+        """See `Arguments`."""
+        check_names(self.names)
+
+    @property
+    def storage_options(self) -> Mapping[str, Any]:
+        """Of the file system."""
+        return dict(self.options or [])
+
+
+class SaveArguments(SavingArguments):
+    """The line of `%save`."""
+
+    stale: bool
+
+
+class RestoreArguments(SavingArguments):
+    """The line of `%restore`."""
+
+    trust: bool
+
+
+def _parser(magic: str, place: str, which: str, description: str, switch: tuple[str, str]) -> Parser:
+    parser = Parser(
+        magic,
+        usage=f"%(prog)s [NAME...] {place} PATH [--overwrite] [{switch[0]}] [--option KEY=VALUE...] [--timeout T]",
+        description=description,
+    )
+    parser.add_argument("names", nargs="*", type=text, metavar="NAME", help=which)
+    parser.add_argument(
+        place,
+        dest="place",
+        required=True,
+        type=text,
+        metavar="PATH",
+        help="a folder that the notebook and all workers share, or a URL such as s3://bucket/folder",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there under these names")
+    parser.add_argument(switch[0], action="store_true", help=switch[1])
+    parser.add_argument(
+        "--option", dest="options", nargs="+", type=option, metavar="KEY=VALUE", help="for the file system of the URL"
+    )
+    parser.add_argument("--timeout", type=duration, metavar="T", help="longest wait for placements, such as 30 or 2m")
+    return parser
+
+
+save = Reader(
+    SaveArguments,
+    _parser(
+        "%save",
+        "--to",
+        "placed variables; all of this notebook by default",
+        "Save placed variables to a folder, from which any cluster can restore them. Workers write what they have,\n"
+        "each content once. Until all is written, what was saved there before stays whole.",
+        ("--stale", "also what has changed in the notebook since it was placed: as it is on the cluster"),
+    ),
+)
+
+restore = Reader(
+    RestoreArguments,
+    _parser(
+        "%restore",
+        "--from",
+        "variables that were saved; all of them by default",
+        "Place variables that `%save` has saved, where they were. Workers read them; %gather brings them into the\n"
+        "notebook. Restoring runs whatever code is in the files, so only those are taken that belong to you.",
+        ("--trust", "take files of others, and of places where an owner cannot be told"),
+    ),
+)
+
+
+@magics_class
+class SavingMagics(Magics):
+    """The magics `%save` and `%restore`, for one shell."""
+
+    @line_magic
+    @reads(save)
+    def save(self, args: SaveArguments, _: str | None) -> None:
+        """Save placed variables."""
+        controller = registry.current()
+        with self._progress("saved") as progress:
+            names = controller.save(
+                *args.names,
+                to=args.place,
+                overwrite=args.overwrite,
+                stale=args.stale,
+                storage_options=args.storage_options,
+                progress=progress,
+                timeout=args.timeout,
+            )
+        print(printable(f"saved {', '.join(names)} to {args.place}"))
+
+    @line_magic
+    @reads(restore)
+    def restore(self, args: RestoreArguments, _: str | None) -> None:
+        """Restore variables that were saved."""
+        controller = registry.current()
+        with self._progress("read") as progress:
+            names = controller.restore(
+                *args.names,
+                from_=args.place,
+                overwrite=args.overwrite,
+                trust=args.trust,
+                storage_options=args.storage_options,
+                progress=progress,
+                timeout=args.timeout,
+            )
+        print(printable(f"restored {', '.join(names)} from {args.place}"))
+
+    @contextmanager
+    def _progress(self, done: str) -> Iterator[Callable[[int, int], None]]:
+        assert self.shell is not None
+        with ProgressLine(self.shell, PATIENCE_SECONDS) as line:
+            yield lambda bytes_, total: line.update(f"{format_bytes(bytes_)} of {format_bytes(total)} {done}")
+
+    def what_stands(self) -> str:
+        """Describe what an interrupt leaves."""
+        return "interrupted. Nothing has been saved or restored; what was saved before is as it was."

@@ -1,0 +1,172 @@
+"""Saves values to files and restores them, each on a worker that has it or will have it. Shipped by value.
+
+A file has the images of some values, and is named by their digests: one that is there already need not be written
+again. It is written under another name first, so that what has its name is whole. A value is read by one task, which is
+what Dask runs again if the value is lost: the file is its origin. Files of this machine that only the user can write to
+are mapped; others could be cut off meanwhile, which kills who has them mapped, and are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import mmap
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from distributed import get_worker
+
+from moorage._dask.worker import is_wanted
+from moorage.images.carrier import Table
+from moorage.images.file import PAGE, Entry, entries_of, read, write
+from moorage.images.format import Image, aligned, decode, encode
+from moorage.wire.saves import Place, Restoring, SavedImage, Saving
+from moorage.worker.tasks.errors import Cancelled
+
+UNFINISHED = ".moorage-"
+"""What the names of files begin with that are being written."""
+
+_BUFFERED = 1 << 20  # bytes of small images that are written together
+_OTHERS = 0o022  # may write
+
+
+def save_values(table: Table | None, options: Saving, *values: Any) -> list[SavedImage]:
+    """Write `values` into a file, all or none; return where each is. Raises OSError."""
+    worker = get_worker()
+
+    def go_on() -> None:
+        if not is_wanted(worker, options["key"]):
+            raise Cancelled
+
+    images = [_image_of(value, table) for value in values]
+    entries = entries_of(images)
+    name = f"{_name_of(images)}.images"
+    files, folder = _files(options["place"])
+    if _is_local(files):
+        _write_here(folder, name, images, entries, go_on)
+    else:
+        _write_there(files, f"{folder}/{name}", images, entries, go_on)
+    return [
+        {"file": name, "offset": e.offset, "stream": e.stream, "sizes": list(e.sizes), "digest": e.digest}
+        for e in entries
+    ]
+
+
+def restore_value(table: Table | None, options: Restoring) -> Any:
+    """Return a value that was saved. Raises OSError if it is not there, and ValueError if it is not what was saved."""
+    image = options["image"]
+    entry = Entry(image["offset"], image["stream"], tuple(image["sizes"]), image["digest"])
+    name = f"{options['place']['url'].rstrip('/')}/{image['file']}"
+    content, start = _content(options["place"], image["file"], entry, trust=options["trust"])
+    if len(content) < entry.end - start:
+        raise ValueError(f"{name} ends early")
+    try:
+        stream, buffers = read(entry, content, start)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if table is None:
+        return decode(stream, aligned(buffers))
+    return (table.loads_writable if options["writable"] else table.loads)(stream, buffers=buffers)
+
+
+def _image_of(value: Any, table: Table | None) -> Image:
+    image = table.image_of(value) if table is not None else None
+    return encode(value) if table is None or image is None or table.has_changed(value) else image
+
+
+def _name_of(images: Sequence[Image]) -> str:
+    digests = [image.digest for image in images]
+    return digests[0] if len(digests) == 1 else hashlib.blake2b("".join(digests).encode(), digest_size=16).hexdigest()
+
+
+def _write_here(
+    folder: str, name: str, images: Sequence[Image], entries: Sequence[Entry], go_on: Callable[[], None]
+) -> None:
+    """Write a file of this machine, for the user alone; it is on the disk then."""
+    if not os.path.isdir(folder):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _sync(os.path.dirname(folder))
+    path = os.path.join(folder, name)
+    with contextlib.suppress(OSError):
+        status = os.lstat(path)
+        if status.st_size == entries[-1].end and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS:
+            return
+    unfinished = os.path.join(folder, f"{UNFINISHED}{uuid.uuid4().hex}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb", _BUFFERED) as file:
+            write(file.write, images, entries, go_on)
+            file.flush()
+            os.fsync(descriptor)
+        go_on()
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+    _sync(folder)
+
+
+def _write_there(
+    files: Any, path: str, images: Sequence[Image], entries: Sequence[Entry], go_on: Callable[[], None]
+) -> None:
+    """Write a file of another store, which shows it when it is whole."""
+    files.invalidate_cache()
+    files.makedirs(os.path.dirname(path), exist_ok=True)
+    if files.exists(path) and files.size(path) == entries[-1].end:
+        return
+    file = files.open(path, "wb")
+    try:
+        write(file.write, images, entries, go_on)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            file.discard()
+        file.closed = True  # closing it would complete it
+        raise
+    file.close()
+
+
+def _content(place: Place, name: str, entry: Entry, *, trust: bool) -> tuple[memoryview, int]:
+    """Return the bytes of an image in a file, and at which offset of the file they begin."""
+    files, folder = _files(place)
+    start = entry.offset // PAGE * PAGE
+    if not _is_local(files):
+        return memoryview(files.cat_file(f"{folder}/{name}", start=start, end=entry.end)), start
+    path = os.path.join(folder, name)
+    with io.FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)) as file:
+        status = os.fstat(file.fileno())
+        is_mine = status.st_uid == os.geteuid() and not status.st_mode & _OTHERS
+        if not trust and not is_mine:
+            raise PermissionError(f"{path} belongs to user {status.st_uid}, or others can write to it")
+        if not is_mine or status.st_size < entry.end:
+            file.seek(start)
+            return memoryview(file.read(entry.end - start)), start
+        mapped = mmap.mmap(file.fileno(), entry.end - start, prot=mmap.PROT_READ, offset=start)
+        if hasattr(mmap, "MADV_WILLNEED"):
+            mapped.madvise(mmap.MADV_WILLNEED)
+        return memoryview(mapped), start  # it is unmapped with the last part that is used
+
+
+def _sync(folder: str) -> None:
+    """Have the names in a folder on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _files(place: Place) -> tuple[Any, str]:
+    """Return the file system of a place, and the path of the folder there."""
+    import fsspec.core
+
+    files, folder = fsspec.core.url_to_fs(place["url"], **place["options"])
+    return files, folder
+
+
+def _is_local(files: Any) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(files, LocalFileSystem)
