@@ -51,13 +51,16 @@ class _Filter:
     def __init__(self, nanny: Any) -> None:
         self._nanny = nanny
         self._suspect, self._since = 0, 0.0
+        self._process: psutil.Process | None = None  # kept: to make one costs more than to ask it, ten times a second
 
     def __call__(self, original: Callable[[], Any]) -> Any:
         if (pid := pid_of_worker(self._nanny)) is None:
             return original()
         most = most_memory(self._nanny)
         try:
-            taken = psutil.Process(pid).memory_info().rss
+            if self._process is None or self._process.pid != pid:
+                self._process = psutil.Process(pid)
+            taken = self._process.memory_info().rss
         except psutil.Error:
             return None
         if taken <= most or taken - shared_by_us(pid) <= most:
