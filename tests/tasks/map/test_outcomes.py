@@ -148,15 +148,19 @@ def test_errors_of_all_kinds_are_told(cluster):
             raise GeneratorExit
         if i == 9:
             raise NoAttributes("none")
+        if i == 10:
+            error, cause = ValueError("a circle"), KeyError("of causes")
+            error.__cause__, cause.__cause__ = cause, error
+            raise error
         raise ExceptionGroup("several", [ValueError(1), TypeError(2)])
 
     words = ["NoText", "NoLoad", "Frozen", "RecursionError", "caf", "ValueError", "KeyboardInterrupt", "SystemExit: 3"]
-    results = cluster.map(function, range(11), batch_size=5)
+    results = cluster.map(function, range(12), batch_size=5)
     assert results.wait(30)
-    assert [error.index for error in results.errors] == list(range(11))
+    assert [error.index for error in results.errors] == list(range(12))
     assert all(word in e.in_words for word, e in zip(words, results.errors, strict=False))
     assert all(len(e.traceback) < 100_000 for e in results.errors)
-    for i in range(11):
+    for i in range(12):
         with pytest.raises(Exception, match=r"(?s).*"):
             cluster.submit(function, i, pure=False).result(30)
     assert {info.name for info in cluster.workers() if info.status == "running"} == {"alice", "bob"}

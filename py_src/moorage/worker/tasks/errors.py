@@ -73,25 +73,30 @@ def explain(raised: BaseException, values: Iterable[Any], images: Table | None) 
     """
     error: BaseException | None = raised
     with contextlib.suppress(Exception):
+        seen: set[int] = set()
         while error is not None and not (isinstance(error, ValueError) and "read-only" in str(error)):
-            error = error.__cause__
+            seen.add(id(error))
+            error = error.__cause__ if id(error.__cause__) not in seen else None
         if error is None or images is None or all(images.image_of(value) is None for value in values):
             return
         if READ_ONLY not in getattr(error, "__notes__", ()):
             error.add_note(READ_ONLY)
 
 
-def survivable(error: BaseException) -> Exception:
+def survivable(error: BaseException, above: tuple[BaseException, ...] = ()) -> Exception:
     """Return `error`, or what stands for it.
 
     That is the case if it would end the process that it is raised in, such as `SystemExit`, or if Dask cannot send it.
+    `above`: what it is the cause of; causes that go in a circle are cut, since Dask would follow them for ever.
     """
     if isinstance(error, Exception) and _can_be_shown(error) and _pickled(error) is not None:
         survivor = error
     else:
         survivor = _rewritten(error) or _stand_in(error)
     cause = _attribute(error, "__cause__")
-    _follow(survivor, survivable(cause) if isinstance(cause, Exception) and cause is not error else None, None)
+    above = (*above, error)
+    follows = isinstance(cause, Exception) and not any(cause is one for one in above)
+    _follow(survivor, survivable(cause, above) if follows else None, None)
     return survivor
 
 
