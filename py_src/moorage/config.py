@@ -6,6 +6,7 @@ environment as ``DASK_MOORAGE__WAIT_TIMEOUT``.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,13 @@ def duration(value: str | float, what: str) -> float:
             f"{value!r} is not a duration ({what}).",
             'Use a number of seconds, or a string such as "30s" or "2 minutes".',
         ) from None
+
+
+def lifetime(value: str | float | None) -> float | None:
+    """Return how long something is to stay, in seconds; None: until it is let go. Raises InputError if it is none."""
+    if value is None:
+        return None
+    seconds = duration(value, "lifetime")
+    if not 0 < seconds < math.inf:
+        raise InputError(f"lifetime={value!r} is never over, or already.", 'Use a time such as "2h", or leave it out.')
+    return seconds

@@ -8,7 +8,7 @@
 * ``size``          how many workers there are and should be
 * ``scaling``       who changes that: its host process, this process, or nobody here
 * ``dask_cluster``  what code written for one of Dask's cluster objects expects
-* ``ending``, ``forks``  a cluster without a connection, a forked process
+* ``ending``        a cluster without a connection
 
 How variables are placed is in ``kernel``, how code runs in ``tasks``. Imported by ``jupyter`` and by users.
 """

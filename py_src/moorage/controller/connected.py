@@ -21,11 +21,11 @@ from traitlets.config import Configurable
 
 from moorage import config
 from moorage._dask import client as boundary
-from moorage.controller import forks
 from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
 from moorage.controller.size import Size
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import MoorageError, UnreachableError
+from moorage.kernel.connection import forks
 from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -124,7 +123,7 @@ class Placing(Undoing):
         if like is not None and (workers is not None or broadcast):
             raise InputError("like= says where the parts should be.", "Leave out workers= and broadcast=.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like, lasts=_seconds(lifetime))
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like, lasts=config.lifetime(lifetime))
         limit = self._limit(timeout)
         work = partial(self.placer.place, data, name, placement, how, limit)
         return self._run(lambda: self._noting([name], work), asynchronous)
@@ -173,7 +172,12 @@ class Placing(Undoing):
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
         how = How(
-            whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable, lasts=_seconds(lifetime)
+            whole,
+            force=force,
+            keep_origin=keep_origin,
+            rebind=rebind,
+            writable=writable,
+            lasts=config.lifetime(lifetime),
         )
         limit = self._limit(timeout)
         work = partial(self.placer.place, value, name, placement, how, limit)
@@ -227,7 +231,12 @@ class Placing(Undoing):
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
         how = How(
-            whole, force=force, keep_origin=keep_origin, rebind=rebind, writable=writable, lasts=_seconds(lifetime)
+            whole,
+            force=force,
+            keep_origin=keep_origin,
+            rebind=rebind,
+            writable=writable,
+            lasts=config.lifetime(lifetime),
         )
         limit = self._limit(timeout)
         if value is _MISSING:
@@ -277,7 +286,7 @@ class Placing(Undoing):
         ['bob']
         """
         names = [names] if isinstance(names, str) else list(names)
-        how = How(whole, force=force, rebind=rebind, writable=writable, lasts=_seconds(lifetime))
+        how = How(whole, force=force, rebind=rebind, writable=writable, lasts=config.lifetime(lifetime))
         limit = self._limit(timeout)
         work = partial(self.placer.place_together, values or {}, names, placement, how, limit)
         return self._run(lambda: self._noting([*names, *(values or {})], work), asynchronous)
@@ -387,15 +396,3 @@ class Placing(Undoing):
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.placer.names()
-
-
-def _seconds(lifetime: str | float | None) -> float | None:
-    """Return a lifetime in seconds. Raises InputError if it is none."""
-    if lifetime is None:
-        return None
-    seconds = config.duration(lifetime, "lifetime")
-    if not 0 < seconds < math.inf:
-        raise InputError(
-            f"lifetime={lifetime!r} is never over, or already.", 'Use a time such as "2h", or leave it out.'
-        )
-    return seconds
