@@ -250,6 +250,7 @@ CALLS = {
     "panel why": lambda s: s.ask("why", kind="name", name="a"),
     "panel why | log": lambda s: s.ask("why", kind="log", name="alice"),
     "panel undo": lambda s: s.ask("undo"),
+    "panel tell": lambda s: s.ask("tell", what="placement", names=[]),
     "panel cancel": lambda s: s.ask("cancel", id="1"),
     "panel kept": lambda s: s.ask("kept"),
     "panel parts": lambda s: s.ask("parts", name="parts", start=0, count=10),

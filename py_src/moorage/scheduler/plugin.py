@@ -77,12 +77,8 @@ NAME = "moorage"
 _SWEEP = 2.0  # seconds
 _MEMORY = 1.0  # seconds, between looks at that of the workers
 _ROUNDS = 100  # slices of time
-_ON_WORKERS = (
-    "moorage_code_",
-    "moorage_images_",
-    "moorage_worker_",
-    "moorage_nanny",
-)  # what the names of our plugins there begin with
+# What the names of our plugins on workers begin with.
+_ON_WORKERS = ("moorage_code_", "moorage_images_", "moorage_worker_", "moorage_nanny")
 _ANSWER_SECONDS = 5.0  # of the workers, when code is taken off them
 
 
@@ -133,13 +129,10 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.worker_code.close, self.code_store.begin(),
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
-        placed, mapped, followed = self.desired.by_key, self.shared.mapped, self.dealer.followed
-        watched = (
-            (placed, self._replica_came, self._replica_went),
-            (mapped, self.shared.changed, self.shared.changed),
-            (followed, self.dealer.moved, self.dealer.moved),
-        )
-        self._undo.append(watch_replicas(scheduler, *watched))
+        changed, moved = self.shared.changed, self.dealer.moved
+        placed = self.desired.by_key, self._replica_came, self._replica_went
+        mapped, followed = (self.shared.mapped, changed, changed), (self.dealer.followed, moved, moved)
+        self._undo.append(watch_replicas(scheduler, placed, mapped, followed))
         self._add_handlers()
         self._undo += [
             every(scheduler, _SWEEP, "moorage-sweep", self._sweep),

@@ -63,7 +63,7 @@ describe('a row of many parts', () => {
     await waitFor(() => expect(parts('ddf')).not.toBeNull());
     const { ddf: variable } = byName(aVariable('ddf', { nkeys: 24, collection: true, held: { bob: 24 } }));
     act(() => kernel.tell({ variables: { ddf: variable } }));
-    expect(document.querySelector('[data-moorage-named="ddf"]')).toBeNull();
+    await waitFor(() => expect(document.querySelector('[data-moorage-named="ddf"]')).toBeNull());
     expect(document.querySelectorAll('[data-moorage-parts="ddf"]')).toHaveLength(1);
     act(() => kernel.tell({ variables: { ddf: { stale: true } } }));
     expect(document.querySelector('[data-moorage-named="ddf"]')).not.toBeNull();
