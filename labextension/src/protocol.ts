@@ -211,8 +211,15 @@ export type PanelEvent = {
   id: string;
   /** seconds since 1970 */
   time: number;
+  kind: 'joined' | 'left' | 'placed' | 'released' | 'waiting' | 'refused' | 'notice';
   level: 'info' | 'warning' | 'error';
   message: string;
+  /** names of those that it is about, the first of many */
+  variables: string[];
+  /** what helps, or empty */
+  remedy: string;
+  /** the magic that does this once more, or empty */
+  line: string;
 };
 
 /** What decides whether something fits, see `capacity.py`. */

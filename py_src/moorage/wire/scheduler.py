@@ -234,6 +234,8 @@ class WorkerLeft(TypedDict):
     type: Literal["worker-left"]
     worker: str
     expected: bool  # it was told to
+    code: int | None  # of its process, if its nanny has told: of a signal, that below zero
+    memory: bool  # its nanny has ended it for its memory
     restored: list[str]  # are there again, be it not on the worker that they should be on
     waiting: list[str]  # are not
     lost: list[str]

@@ -5,7 +5,9 @@ import re
 import signal
 
 import numpy as np
+import pytest
 
+from moorage.errors import NotPlaceableError
 from moorage.kernel.connection.events import Events, worker_left_words
 from tests.helpers import eventually
 
@@ -16,11 +18,13 @@ def record(name, owner=HERE, on=("alice",)):
     return {"name": name, "owner": owner, "held": {"rest": 0, "others": dict.fromkeys(on, 1)}}
 
 
-def left(restored=(), waiting=(), lost=(), expected=False):
+def left(restored=(), waiting=(), lost=(), expected=False, code=None, memory=False):
     return {
         "type": "worker-left",
         "worker": "bob",
         "expected": expected,
+        "code": code,
+        "memory": memory,
         "restored": list(restored),
         "waiting": list(waiting),
         "lost": list(lost),
@@ -33,13 +37,76 @@ def words(event, **variables):
 
 
 def test_a_killed_worker_is_told_of_with_what_became_of_its_data(cluster):
-    before = {event["id"] for event in cluster.link.events}
     cluster.pin("x", "bob", value=np.arange(1000))
+    before = {event["id"] for event in cluster.link.events}
     pid = cluster.client.submit(os.getpid, workers="bob", pure=False).result()
     os.kill(pid, signal.SIGKILL)
-    event = eventually(lambda: next((one for one in cluster.link.events if one["id"] not in before), None))
-    assert event["level"] == "warning"
-    assert re.fullmatch(r"bob left unexpectedly: x restored on \w+ after [\d.]+ s", event["message"])
+    event = eventually(lambda: told(cluster, "left", before))
+    assert (event["level"], event["variables"]) == ("warning", ["x"])
+    assert re.fullmatch(r"bob was killed \(signal 9\): x restored on \w+ after [\d.]+ s", event["message"])
+    assert eventually(lambda: told(cluster, "joined", before))["message"] == "bob joined"
+
+
+def told(cluster, kind, before=()):
+    """Return the latest event of a kind."""
+    events = [one for one in cluster.link.events if one["kind"] == kind and one["id"] not in before]
+    return events[-1] if events else None
+
+
+def test_what_is_placed_moved_released_and_refused_is_told_with_its_magic(cluster):
+    before = {event["id"] for event in cluster.link.events}
+    cluster.pin("y", "alice", value=np.arange(1000))
+    placed = eventually(lambda: told(cluster, "placed", before))
+    assert placed["message"].startswith("y placed on alice")
+    assert (placed["variables"], placed["line"]) == (["y"], "%pin y --workers alice")
+    cluster.broadcast(name="y", value=cluster.gather("y"))
+    assert eventually(lambda: (one := told(cluster, "placed")) and "everywhere" in one["message"])
+    cluster.release("y")
+    assert eventually(lambda: told(cluster, "released"))["message"] == "y released"
+    with pytest.raises(NotPlaceableError) as caught:
+        cluster.pin("numbers", "alice", value=iter([1, 2]))
+    refused = told(cluster, "refused")
+    assert (refused["variables"], refused["message"]) == (["numbers"], caught.value.message)
+    assert refused["remedy"] == caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"code": -9}, "bob was killed (signal 9)"),
+        ({"code": -11}, "bob crashed (signal 11)"),
+        ({"code": 3}, "bob ended (exit code 3)"),
+        ({"memory": True, "code": -15}, "bob was ended for taking more memory than its limit"),
+        ({"expected": True, "code": 0}, "bob left"),
+        ({}, "bob left unexpectedly"),
+    ],
+)
+def test_it_is_told_how_a_worker_has_ended(how, said):
+    assert words(left(**how)) == f"{said}: nothing placed is missing"
+
+
+def test_several_of_a_kind_at_once_are_one_event():
+    events = Events(HERE)
+    for number in range(30):
+        events.changed(changes(released=[f"{HERE}:x{number}"]), {}, ())
+    (event,) = events
+    assert event["message"] == "x0, x1, x2, x3 and 26 more released"
+    assert event["variables"] == [f"x{number}" for number in range(20)]
+    events.changed(changes(workers=["alice", "bob"]), {}, ("alice",))
+    assert [one["message"] for one in events][1:] == ["bob joined"]
+
+
+def changes(released=(), workers=()):
+    return {"placed": {}, "changed": {}, "released": released, "workers": dict.fromkeys(workers), "workers_gone": []}
+
+
+def test_what_nobody_has_asked_for_is_not_pushed_out_by_what_is_usual():
+    events = Events(HERE)
+    events.worker_left(left(), {}, ["alice"])
+    for number in range(200):
+        events.changed(changes(released=[f"{HERE}:x{number}"], workers=[f"w{number}"]), {}, ())
+    assert next(iter(events))["kind"] == "left"
+    assert len(list(events)) == 101
 
 
 def test_what_became_of_variables_is_said_of_each():

@@ -3,16 +3,35 @@ import { describe, expect, it } from 'vitest';
 
 import type { PanelEvent } from '../../../labextension/src/protocol';
 import { aState } from '../examples';
-import { said, show, user } from '../onBoard';
+import { insertCell, said, show, user } from '../onBoard';
 
-const anEvent = (id: string, message: string, level: PanelEvent['level'] = 'info'): PanelEvent => ({
+const anEvent = (id: string, message: string, fields: Partial<PanelEvent> = {}): PanelEvent => ({
   id,
   time: 1_700_000_000 + Number(id),
-  level,
-  message
+  kind: 'left',
+  level: 'info',
+  message,
+  variables: [],
+  remedy: '',
+  line: '',
+  ...fields
 });
 const LEFT = anEvent('1', 'bob left: nothing placed is missing');
-const KILLED = anEvent('2', '<b>al</b> left unexpectedly: x restored on bob after 0.3 s', 'warning');
+const KILLED = anEvent('2', '<b>al</b> left unexpectedly: x restored on bob after 0.3 s', {
+  level: 'warning',
+  variables: ['x']
+});
+const PLACED = anEvent('3', 'y placed on bob', {
+  kind: 'placed',
+  variables: ['y'],
+  line: '%pin y --workers bob'
+});
+const REFUSED = anEvent('4', 'It needs 3 GiB.', {
+  kind: 'refused',
+  level: 'error',
+  variables: ['huge'],
+  remedy: 'Release something.'
+});
 
 const last = (): HTMLElement | null => document.querySelector('[data-moorage-event]');
 const listed = (): string[] =>
@@ -46,6 +65,28 @@ describe('what has happened', () => {
     await user.keyboard('{Escape}');
     expect(screen.queryByRole('list', { name: 'Latest events' })).toBeNull();
     expect(last()?.getAttribute('aria-expanded')).toBe('false');
+  });
+
+  it('says what helps and what does it again, and is filtered by kind and by variable', async () => {
+    show(aState({ events: { 1: LEFT, 2: KILLED, 3: PLACED, 4: REFUSED } }));
+    await user.click(last() as HTMLElement);
+    expect(screen.getByText('Release something.')).toBeTruthy();
+    await user.click(screen.getByRole('button', { name: 'Insert as a cell' }));
+    expect(insertCell).toHaveBeenCalledWith('%pin y --workers bob');
+    const kinds = screen.getByRole('combobox', { name: 'Kind of events' });
+    await user.selectOptions(kinds, 'Workers');
+    expect(listed()).toEqual([KILLED.message, LEFT.message]);
+    await user.selectOptions(kinds, 'Trouble');
+    expect(listed()).toEqual([`${REFUSED.message}${REFUSED.remedy}`, KILLED.message]);
+    await user.type(screen.getByRole('searchbox', { name: 'Filter events' }), 'huge');
+    expect(listed()).toEqual([`${REFUSED.message}${REFUSED.remedy}`]);
+  });
+
+  it('is not announced where the user has done it', () => {
+    const kernel = show(aState());
+    act(() => kernel.tell({ events: { 3: PLACED } }));
+    expect(last()?.textContent).toContain(PLACED.message);
+    expect(said()).toBe('');
   });
 
   it('forgets what the kernel has forgotten', () => {

@@ -30,7 +30,21 @@ describe('taking back what was done last', () => {
 
   it('leaves what one types in a field to the field', () => {
     const kernel = show(
-      aState({ ...DONE, events: { 1: { id: '1', time: 1, level: 'info', message: 'bob left' } } })
+      aState({
+        ...DONE,
+        events: {
+          1: {
+            id: '1',
+            time: 1,
+            kind: 'left',
+            level: 'info',
+            message: 'bob left',
+            variables: [],
+            remedy: '',
+            line: ''
+          }
+        }
+      })
     );
     fireEvent.click(document.querySelector('[data-moorage-event]') as HTMLElement);
     fireEvent.keyDown(screen.getByRole('searchbox', { name: 'Filter events' }), { key: 'z', ctrlKey: true });

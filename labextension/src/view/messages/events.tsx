@@ -1,9 +1,23 @@
-// What has happened: the last event, which is announced, and on a click the latest, the newest first, to be searched.
+// What has happened: the last event, and on a click the latest, the newest first, to be searched, each with what helps and the
+// line that does it again.
 import { type ReactElement, memo, useEffect, useId, useRef, useState } from 'react';
 
 import type { PanelEvent } from '../../protocol';
 import { ChevronIcon } from '../shared/icons';
+import { MagicLine } from '../shared/magicLine';
 import { useTranslate } from '../shared/useTranslate';
+
+/** Of which events of each group are. */
+const GROUPS: Readonly<Record<Group, (event: PanelEvent) => boolean>> = {
+  all: () => true,
+  workers: ({ kind }) => kind === 'joined' || kind === 'left',
+  data: ({ variables }) => variables.length > 0,
+  trouble: ({ level }) => level !== 'info'
+};
+type Group = 'all' | 'workers' | 'data' | 'trouble';
+
+/** What nobody has asked for, and nothing else on the board announces. */
+const ANNOUNCED: readonly PanelEvent['kind'][] = ['left', 'waiting'];
 
 interface IEventsProps {
   events: ReadonlyMap<string, PanelEvent>;
@@ -19,7 +33,7 @@ export const Events = memo(function Events({ events, announce }: IEventsProps): 
   const opener = useRef<HTMLButtonElement>(null);
   const told = useRef(last?.id); // what there was before is no news
   useEffect(() => {
-    if (last !== undefined && last.id !== told.current) {
+    if (last !== undefined && last.id !== told.current && ANNOUNCED.includes(last.kind)) {
       announce(last.message);
     }
     told.current = last?.id;
@@ -60,28 +74,54 @@ export const Events = memo(function Events({ events, announce }: IEventsProps): 
 function EventList({ id, latest }: { id: string; latest: readonly PanelEvent[] }): ReactElement {
   const trans = useTranslate();
   const [sought, setSought] = useState('');
-  const found = latest.filter(({ message }) => message.toLowerCase().includes(sought.toLowerCase()));
+  const [group, setGroup] = useState<Group>('all');
+  const names: Readonly<Record<Group, string>> = {
+    all: trans.__('All'),
+    workers: trans.__('Workers'),
+    data: trans.__('Data'),
+    trouble: trans.__('Trouble')
+  };
+  const found = latest.filter(event => GROUPS[group](event) && tellsOf(event, sought));
   return (
     <div id={id}>
-      <input
-        type="search"
-        className="jp-Moorage-event-filter"
-        autoFocus
-        value={sought}
-        placeholder={trans.__('Filter events')}
-        aria-label={trans.__('Filter events')}
-        onChange={event => setSought(event.target.value)}
-      />
+      <div className="jp-Moorage-event-filter">
+        <input
+          type="search"
+          autoFocus
+          value={sought}
+          placeholder={trans.__('Filter events')}
+          aria-label={trans.__('Filter events')}
+          onChange={event => setSought(event.target.value)}
+        />
+        <select
+          value={group}
+          aria-label={trans.__('Kind of events')}
+          onChange={event => setGroup(event.target.value as Group)}
+        >
+          {(Object.keys(names) as Group[]).map(one => (
+            <option key={one} value={one}>
+              {names[one]}
+            </option>
+          ))}
+        </select>
+      </div>
       <ul className="jp-Moorage-event-list" aria-label={trans.__('Latest events')} tabIndex={0}>
         {found.map(event => (
           <li key={event.id}>
             <EventLine event={event} />
+            {event.remedy === '' ? null : <p className="jp-Moorage-dim">{event.remedy}</p>}
+            {event.line === '' ? null : <MagicLine text={event.line} />}
           </li>
         ))}
         {found.length === 0 ? <li className="jp-Moorage-dim">{trans.__('none')}</li> : null}
       </ul>
     </div>
   );
+}
+
+function tellsOf({ message, variables, remedy }: PanelEvent, sought: string): boolean {
+  const text = [message, remedy, ...variables].join('\n').toLowerCase();
+  return text.includes(sought.toLowerCase());
 }
 
 function EventLine({ event: { time, level, message } }: { event: PanelEvent }): ReactElement {

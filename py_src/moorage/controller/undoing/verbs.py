@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from moorage import config
 from moorage.controller.connected import Connected
 from moorage.controller.undoing.history import History, Placed, Size, Step
-from moorage.errors import InputError
+from moorage.errors import InputError, MoorageError
 from moorage.kernel.placement.request import How
 from moorage.kernel.placement.variable import Variable
 from moorage.wire.scheduler import placement_from_dict
@@ -74,6 +74,10 @@ class Undoing(Connected):
         before = {name: self._placed(name) for name in names if name is not None}
         try:
             return await work()
+        except MoorageError as error:
+            self._link.events.refused(before, error)
+            self._link.changed("events")
+            raise
         finally:
             if self._history.placed(before, {name: self._placed(name) for name in before}):
                 self._link.changed("history")

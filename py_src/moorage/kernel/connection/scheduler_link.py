@@ -248,8 +248,10 @@ class SchedulerLink:
                 except Exception:
                     logger.exception("A subscriber failed")
 
-    def notice(self, level: Level, message: str, remedy: str = "", variable: str = "") -> None:
-        """Keep something that the user should know until it is dismissed."""
+    def notice(self, level: Level, message: str, remedy: str = "", variable: str = "", *, told: bool = False) -> None:
+        """Keep something that the user should know until it is dismissed; `told`: there is an event of it."""
+        if not told:
+            self.events.notice(level, message, remedy, variable)
         notice_id = str(next(self._ids))
         self.notices[notice_id] = {
             "id": notice_id,
@@ -301,14 +303,17 @@ class SchedulerLink:
             words = self.events.let_go(event)
             self.changed("events")
             if event["owner"] == self.events.owner:
-                self.notice("info", f"{words}.", f"Place it again: %broadcast {event['name']} --for 2h.")
+                self.notice("info", f"{words}.", f"Place it again: %broadcast {event['name']} --for 2h.", told=True)
             return
+        workers = list(filter(self.mirror.workers.__contains__, event["workers"]))
         try:
             with self._noticing_what_goes():
                 kinds = self.mirror.apply(event)
         except GapError:
             self._background(self.resync())
             return
+        if kinds:
+            self.events.changed(event, self.mirror.variables, workers)
         self.changed(*sorted(kinds))
 
     def _background(self, work: Any) -> None:

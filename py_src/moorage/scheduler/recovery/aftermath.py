@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from moorage._dask.scheduler.events import departures
+from moorage._dask.scheduler.events import TOO_MUCH_MEMORY, departures, told_of
 from moorage.plan import Address
 from moorage.wire.scheduler import VariableRecord, WorkerLeft
+from moorage.wire.why import ENDED_TOPIC
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -26,6 +27,7 @@ _FIRST = 0.05  # seconds until what is left is known to be enough, or not
 _LOOK = 0.1
 _REST = 10  # so many times what a look took passes at least until the next
 _LONGEST = 60.0  # seconds; what moves longer is told of as waiting
+_WORD = 1.0  # seconds in which a nanny tells how a worker has ended that nobody has told to
 
 
 @dataclass
@@ -35,6 +37,7 @@ class _Departure:
     touched: dict[str, bool]  # variables of which it had a copy, and whether it had the last one of a key
     since: float = field(default_factory=perf_counter)
     looked: bool = False
+    settled: float = 0.0  # seconds after which nothing moved any longer
 
 
 class Aftermath:
@@ -96,6 +99,12 @@ class Aftermath:
         affected = one.touched.keys() & states.keys()
         if not one.looked or (seconds < _LONGEST and any(states[vid] == "moving" for vid in affected)):
             return False
+        one.settled = one.settled or seconds
+        how = next((left for left in departures(self._scheduler) if left.worker == one.address), None)
+        expected = how is not None and (how.expected or how.restarted)
+        ended = told_of(self._scheduler, ENDED_TOPIC, how) if how is not None else {}
+        if not expected and not ended and seconds < one.settled + _WORD:
+            return False
         told: dict[str, list[str]] = {"held": [], "moving": [], "waiting": [], "lost": []}
         for vid in sorted(affected):
             told["held" if states[vid] == "waiting" and self._is_there(vid) else states[vid]].append(vid)
@@ -103,18 +112,16 @@ class Aftermath:
             {
                 "type": "worker-left",
                 "worker": one.worker,
-                "expected": self._was_told_to(one.address),
+                "expected": expected,
+                "code": ended.get("code"),
+                "memory": how is not None and bool(told_of(self._scheduler, TOO_MUCH_MEMORY, how)),
                 "restored": told["held"],
                 "waiting": told["waiting"] + told["moving"],
                 "lost": told["lost"],
-                "seconds": seconds,
+                "seconds": one.settled,
             }
         )
         return True
-
-    def _was_told_to(self, address: Address) -> bool:
-        how = next((one for one in departures(self._scheduler) if one.worker == address), None)
-        return how is not None and (how.expected or how.restarted)
 
     def _is_there(self, vid: str) -> bool:
         """Whether each key of a variable is on some worker, be it not the one that it should be on."""

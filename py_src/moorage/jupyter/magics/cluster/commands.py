@@ -136,7 +136,7 @@ def show_cluster(controller: ClusterController) -> display.Bundle:
     workers = controller.link.mirror.infos()
     with suppress(UnreachableError):
         workers = controller.workers()
-    return display.cluster(controller.status_info(), workers, list(controller.link.events))
+    return display.cluster(controller.status_info(), workers, controller.link.events.out_of_the_usual)
 
 
 def _arrivals(progress: ProgressLine, arrived: int, requested: int) -> None:
