@@ -19,7 +19,7 @@ from moorage import config
 from moorage.controller import registry
 from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.candidates import Candidates
-from moorage.jupyter.panel.computations import look
+from moorage.jupyter.panel.computations import TICK, Look
 from moorage.jupyter.panel.ledger import PanelLedger
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
 from moorage.kernel.placement.variable import Variable
@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 _ABSENT: Any = object()
 _NO_VALUE = (Variable, object)  # types of what a name means in the notebook of which only the cluster has the value
 _INTERVAL = 0.05  # seconds between updates
-_TICK = 0.5  # seconds after which is told how far is what runs
 _LOOK = 0.002  # seconds in which a look at the notebook's variables begins with no further one
 _PAUSE = 0.05  # seconds until it goes on
 
@@ -59,6 +58,7 @@ class Panel:
         self._listeners: list[Listener] = []
         self._watchers: dict[Hashable, int] = {}  # who wants to see candidates -> from how many bytes on
         self._maker = StateMaker()
+        self._look_at_computations = Look()
         self._state: PanelState = EMPTY
         self._version = 0
         self._notices: dict[str, PanelNotice] = {}
@@ -197,7 +197,7 @@ class Panel:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            self._changed.wait(_TICK if self._listeners and self._is_running() else None)
+            self._changed.wait(TICK if self._listeners and self._is_running() else None)
             self._changed.clear()
             try:
                 if self._listeners:
@@ -282,7 +282,7 @@ class Panel:
             candidates=self.candidates.found,
             ledger=self._ledger.rows,
             named=self._ledger.named,
-            computations=look(controller.computations),
+            computations=self._look_at_computations(controller.computations),
             labels=controller.computations.labels(),
             notices=dict(controller.notices) | self._notices,
             undoable=controller.undoable,
