@@ -8,6 +8,7 @@ A worker is named by ``str`` of its Dask name throughout; addresses appear only 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -178,3 +179,14 @@ def describe(placement: Placement) -> str:
 def natural(name: str) -> tuple[bool, int, str]:
     """Return by what to sort the names of workers: numbers come first, in the order of numbers."""
     return (False, int(name), "") if name.isdecimal() else (True, 0, name)
+
+
+_SCHEME = re.compile(r"^[a-z]+://")
+_RANDOM = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{10,}(?![0-9a-z])", re.IGNORECASE
+)
+
+
+def short_name(worker: str) -> str:
+    """Return a worker's name for a sentence: of a long random id in it, the first digits, as in the panel."""
+    return _RANDOM.sub(lambda found: found[0][:7], _SCHEME.sub("", worker))

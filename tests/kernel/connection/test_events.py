@@ -132,3 +132,17 @@ def test_the_latest_are_kept():
         events.worker_left(left(expected=True), {}, ["alice"])
     assert [event["id"] for event in events] == [str(number) for number in range(21, 121)]
     assert {event["message"] for event in events} == {"bob left: nothing placed is missing"}
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("tls://10.0.0.5:45123", "10.0.0.5:45123"),
+        ("dask-gateway-3f8a9b2c-4d5e-6f70-8a9b-0c1d2e3f4a5b", "dask-gateway-3f8a9b2"),
+        ("ships-default-worker-a8b7c6d5e4", "ships-default-worker-a8b7c6d"),
+        ("SGECluster-0-12", "SGECluster-0-12"),
+        ("20261128000000", "20261128000000"),
+    ],
+)
+def test_random_ids_are_shortened_in_sentences(name, short):
+    assert words({**left(expected=True), "worker": name}).startswith(f"{short} left:")

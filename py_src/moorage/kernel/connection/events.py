@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias, TypedDict
 from moorage.counts import expand
 from moorage.errors import ArgumentError, MoorageError
 from moorage.magic import magic_for
-from moorage.model import natural
+from moorage.model import natural, short_name
 from moorage.wire.scheduler import (
     Changes,
     LetGo,
@@ -105,7 +105,7 @@ class Events:
         """Keep what an event tells. `variables`: by ``vid``. `workers`: names of those that were there before."""
         come = [name for name in event["workers"] if name not in workers]
         if come:
-            self._add_to("joined", come, "joined")
+            self._add_to("joined", list(map(short_name, come)), "joined")
         now = time.monotonic()
         for vid, record in event["placed"].items():
             self._under_way[vid] = now, ""
@@ -199,14 +199,14 @@ def worker_left_words(
     parts = []
     if restored := names(left["restored"]):
         held = [expand(variables[vid]["held"], workers) for vid in left["restored"] if vid in variables]
-        places = sorted({worker for counts in held for worker in counts}, key=natural)
+        places = sorted({short_name(worker) for counts in held for worker in counts}, key=natural)
         where = f" on {', '.join(places)}" if 0 < len(places) <= _PLACES else ""
         parts.append(f"{restored} restored{where} after {left['seconds']:.1f} s")
     if waiting := names(left["waiting"]):
         parts.append(f"{waiting} waiting")
     if lost := names(left["lost"]):
         parts.append(f"{lost} lost")
-    return f"{left['worker']} {_how(left)}: {'; '.join(parts) or 'nothing placed is missing'}"
+    return f"{short_name(left['worker'])} {_how(left)}: {'; '.join(parts) or 'nothing placed is missing'}"
 
 
 def _how(left: WorkerLeft) -> str:
@@ -232,7 +232,7 @@ def _where(record: VariableRecord) -> str:
         case "anywhere":
             return "anywhere"
     workers = placement.get("workers", [])
-    return f"on {', '.join(workers)}" if len(workers) <= _PLACES else f"on {len(workers)} workers"
+    return f"on {', '.join(map(short_name, workers))}" if len(workers) <= _PLACES else f"on {len(workers)} workers"
 
 
 def _line(names: Sequence[str], placement: PlacementDict) -> str:
