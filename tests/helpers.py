@@ -29,7 +29,7 @@ def eventually(check: Callable[[], T], timeout: float = 30.0) -> T:
 def restart_worker(client: Client, worker: str) -> None:
     """Let the nanny restart a worker, by name, and wait until another runs in its place.
 
-    Dask returns as soon as it counts as many workers as before, which may be before it has noticed that one is gone.
+    Dask's own wait is for as many workers as it counted before: that may be one too many, or there before one is gone.
     """
 
     def now() -> dict[str, str]:
@@ -37,7 +37,8 @@ def restart_worker(client: Client, worker: str) -> None:
         return {str(info["name"]): address for address, info in workers.items() if info["status"] == "running"}
 
     before = now()[worker]
-    client.restart_workers([before])
+    load = {"workers": [before], "wait_for_workers": False, "stimulus_id": "test-restarts"}
+    client.sync(client.scheduler.restart_workers, **load)  # type: ignore[union-attr]
     eventually(lambda: now().get(worker, before) != before)
 
 

@@ -364,7 +364,14 @@ def test_two_threads_that_place_one_name_leave_one_value(two):
 # ---- the connection
 
 
-def test_a_cluster_that_dies_is_lost_and_nothing_hangs():
+@pytest.fixture
+def for_good():
+    """A cluster that has died does not come back."""
+    with dask.config.set({"moorage.cluster.restart": False}):
+        yield
+
+
+def test_a_cluster_that_dies_is_lost_and_nothing_hangs(for_good):
     controller = moorage.start(n_workers=1, **OPTIONS)
     try:
         statuses = []
@@ -392,7 +399,7 @@ def test_a_cluster_that_dies_is_lost_and_nothing_hangs():
     assert controller.status == "stopped"
 
 
-def test_a_wait_ends_when_the_connection_does():
+def test_a_wait_ends_when_the_connection_does(for_good):
     with moorage.start(n_workers=1, **OPTIONS) as controller:
         pid = controller._handle.info.pid
         timer = threading.Timer(0.5, os.kill, [pid, signal.SIGKILL])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import dask.config
 import psutil
 import pytest
 
@@ -161,8 +162,9 @@ def test_of_several_the_one_meant_has_to_be_named():
 def test_a_host_that_was_killed_leaves_a_file_that_the_next_look_removes():
     cluster = moorage.start(n_workers=1, keep=True)
     (kept,) = kept_clusters(state_folder())
-    os.kill(kept.pid, signal.SIGKILL)
-    eventually(lambda: kept_clusters(state_folder()) == [])
+    with dask.config.set({"moorage.cluster.restart": False}):
+        os.kill(kept.pid, signal.SIGKILL)
+        eventually(lambda: kept_clusters(state_folder()) == [] and cluster.lost)
     assert list(state_folder().iterdir()) == []
     with pytest.raises(NoClusterError):
         moorage.attach()

@@ -164,8 +164,9 @@ def test_a_client_that_gave_up_by_itself_leaves_no_thread(start):
     cluster = start()
     loop = cluster.client.loop.asyncio_loop
     cluster.client._timeout = 0.5
-    os.killpg(host_of(cluster), signal.SIGKILL)
-    eventually(lambda: cluster.client.status == "closed")
+    with dask.config.set({"moorage.cluster.restart": False}):
+        os.killpg(host_of(cluster), signal.SIGKILL)
+        eventually(lambda: cluster.client.status == "closed")
     assert not loop.is_closed()
     cluster.close()
     assert loop.is_closed()

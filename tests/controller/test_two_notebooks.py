@@ -14,6 +14,7 @@ import moorage
 from moorage.errors import UnknownVariableError
 from moorage.model import Everywhere, OnWorkers
 from tests.deploy.tools import eventually
+from tests.two_workers import empty
 
 OTHER = """
 import json, sys
@@ -60,20 +61,31 @@ class Other:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def mine(tmp_path, monkeypatch):
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
-    with config.set({"moorage.owner": "mine.ipynb"}):
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch, config.set({"moorage.owner": "mine.ipynb"}):
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path_factory.mktemp("kept")))
         cluster = moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="1GB", keep=True)
         yield cluster
         cluster.stop()
 
 
 @pytest.fixture
-def other(mine):
+def mine(kept):
+    yield kept
+    empty(kept)
+
+
+@pytest.fixture(scope="module")
+def notebook(kept):
     other = Other()
     yield other
     other.close()
+
+
+@pytest.fixture
+def other(mine, notebook):
+    return notebook
 
 
 def test_each_sees_what_the_other_has_and_whose_it_is(mine, other):
@@ -116,6 +128,7 @@ def test_a_change_by_one_is_seen_by_the_other(mine, other):
     assert other("len(cluster.placement()['y'].holders)") == 3
     mine.release("x")
     eventually(lambda: "x" not in other("list(cluster)"))
+    mine.scale(workers=sorted({*mine.requested} - {"alice", "bob"}))
 
 
 def test_each_counts_what_has_moved_since_a_moment_of_its_own(mine, other):
@@ -134,7 +147,7 @@ def test_each_counts_what_has_moved_since_a_moment_of_its_own(mine, other):
     assert mine.transfers(before, settle=2).nbytes == pytest.approx(3_000_003, rel=0.01)
 
 
-def test_what_one_leaves_behind_the_other_still_has(mine, other):
+def test_what_one_leaves_behind_the_other_still_has(mine, other):  # the last of them
     other("cluster.broadcast(7, name='seven').key")
     eventually(lambda: "seven" in mine)
     other.process.kill()

@@ -14,6 +14,8 @@ from moorage.model import Everywhere, OnWorkers, WorkerInfo
 
 class PlainBackend:
     namespace = None
+    lives = 1
+    is_back = True
 
     def __init__(self, client):
         self.client = client
@@ -56,6 +58,12 @@ class PlainBackend:
         return keys
 
     # what the engine asks for
+    def wait_back(self):
+        return self.lives
+
+    def code_again(self, code):
+        return code
+
     def keeping(self):
         return contextlib.nullcontext()
 

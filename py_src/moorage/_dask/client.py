@@ -4,7 +4,8 @@ Relied on, as read in distributed 2026.8.0: ``_gather`` and ``_scatter`` are wha
 client's event loop; ``_send_to_scheduler`` puts a message into the client's stream, in order with all that the client
 says itself; ``scheduler`` asks the scheduler, whose handlers are its methods, and is None when the client is closed;
 ``scheduler_comm`` is another one after each reconnection; a future has a state, in ``futures``, that is shared by all
-futures of its key. ``_ensure_connected`` is what seeks a lost connection, again if it raises an OSError;
+futures of its key. ``_reconnect`` is called when a connection is lost, and at once cancels and forgets all
+``futures``; then it calls ``_ensure_connected``, which seeks the connection, again if it raises an OSError;
 ``_handle_report_task`` listens to the scheduler, ``_loop_runner`` has the thread of the event loop. Without these parts
 no client is connected.
 """
@@ -14,9 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from moorage._dask import connecting, graphs
 from moorage._dask.parts import parts_of
@@ -37,6 +39,7 @@ PARTS = (
         calls={
             "_ensure_connected": ("timeout",),
             "_gather": ("futures", "direct"),
+            "_reconnect": (),
             "_release_key": ("key",),
             "_scatter": ("data", "workers", "direct", "timeout", "hash"),
             "_send_to_scheduler": ("msg",),
@@ -62,18 +65,51 @@ PARTS = (
 )  # fmt: skip
 
 
-def keep_trying(client: Client) -> None:
-    """Have a client seek a lost connection again, too, when an attempt ends before TLS begins; see ``connecting``."""
-    if "_ensure_connected" in vars(client):
+_outages: WeakKeyDictionary[Client, tuple[Callable[[], Awaitable[None]], Callable[[], Collection[Any]]]] = (
+    WeakKeyDictionary()
+)
+
+
+def keep_trying(client: Client, before: Callable[[], Awaitable[None]], kept: Callable[[], Collection[Any]]) -> None:
+    """Have a client seek a lost connection again, too, when an attempt ends before TLS begins; see ``connecting``.
+
+    `before`: awaited before each attempt. `kept`: returns keys whose futures are not cancelled when a connection is
+    lost, but wait: see `take_up_waiting`.
+    """
+    known = client in _outages
+    _outages[client] = before, kept
+    if known:
         return
-    original = client._ensure_connected
+    ensure, reconnect = client._ensure_connected, client._reconnect
+    waiting: dict[Any, Any] = {}
+
+    async def reconnect_and_keep() -> None:
+        waiting.update((key, client.futures.pop(key)) for key in _outages[client][1]() if key in client.futures)
+        await reconnect()
 
     async def ensure_connected(timeout: float | None = None) -> None:
+        for key, state in waiting.items():
+            state.reset()
+            client.futures[key] = state
+        waiting.clear()
+        await _outages[client][0]()
         with connecting.connecting():
-            await original(timeout=timeout)  # type: ignore[no-untyped-call]
+            await ensure(timeout=timeout)  # type: ignore[no-untyped-call]
 
-    vars(client)["_ensure_connected"] = ensure_connected
+    vars(client).update(_ensure_connected=ensure_connected, _reconnect=reconnect_and_keep)
     connecting.mend(client)
+
+
+def take_up_waiting(client: Client, keys: Collection[Any], known: Container[Any]) -> None:
+    """Have futures that wait since a connection was lost hear of their keys again; cancel those that are not `known`.
+
+    On the client's event loop, with a new connection.
+    """
+    there = [key for key in keys if key in client.futures]
+    desire(client, [key for key in there if key in known])
+    for key in there:
+        if key not in known and client.futures[key].status == "pending":
+            client.futures.pop(key).cancel(reason="scheduler-connection-lost", msg="It was lost with its scheduler.")
 
 
 def close(client: Client, within: float) -> None:

@@ -1,12 +1,12 @@
 """What a notebook or a script holds of a cluster: `start`, `attach`, and the `ClusterController` that they return.
 
 * ``start``         starting a cluster, attaching to one, installing placement on one
-* ``cluster``       `ClusterController`: ``placing``, ``running`` and ``resizing`` have its verbs
+* ``cluster``       `ClusterController`: ``placing``, ``running``, ``saving`` and ``resizing`` have its verbs
 * ``connected``     its connection: kept up, sought again, given up
 * ``info``          what there is to say of a cluster at a glance
 * ``registry``      the clusters of this process, and which of them is the current one
-* ``size``          how many workers there are and should be
-* ``scaling``       who changes that: its host process, this process, or nobody here
+* ``reviving``      a cluster whose scheduler has died, brought back
+* ``sizing``        how many workers there are and should be, and who changes that
 * ``dask_cluster``  what code written for one of Dask's cluster objects expects
 * ``ending``        a cluster without a connection
 

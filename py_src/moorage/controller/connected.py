@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
-from functools import cached_property
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property, partial
 from typing import Any, Literal, TypeVar, overload
 
 from distributed import Client
@@ -22,11 +22,13 @@ from traitlets.config import Configurable
 from moorage import config
 from moorage._dask import client as boundary
 from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
-from moorage.controller.size import Size
+from moorage.controller.reviving import Reviving
+from moorage.controller.sizing.size import Size
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection import forks
 from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
+from moorage.kernel.placement.again import reclaim, resume
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, address_of, answer, dask_scheduler_of, running_loop, wait_for
@@ -35,6 +37,7 @@ from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.why import Explainer
 from moorage.wire.host import TOPIC as HOST_TOPIC
+from moorage.wire.scheduler import VariableRecord
 
 T = TypeVar("T")
 
@@ -86,6 +89,7 @@ class Connected(Configurable):
         self._link = SchedulerLink(client, ValueRegistry(), owner)
         self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._size = Size(client, self._link, cluster, self._on_size)
+        self._reviving = Reviving(handle, self._link, self._size)
         self._explainer = Explainer(self.placer)
         self.computations = Computations(lambda: self._link.changed("computations"))
         self._watch: PeriodicCallback | None = None
@@ -225,6 +229,7 @@ class Connected(Configurable):
             Return an awaitable.
         """
         self._check_connected()
+        work = partial(self._when_back, work)
         if not asynchronous:
             try:
                 return wait_for(self.client, work)
@@ -234,16 +239,22 @@ class Connected(Configurable):
             return work()
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop.asyncio_loop))
 
+    async def _when_back(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._link.connection is not None:
+            await self._link.back()
+        return await work()
+
     def _check_connected(self) -> None:
         if os.getpid() != self._process:
             raise forks.of_parent(self.name)
         if self.status == "stopped":
             raise UnreachableError(f"The cluster {self.name} is stopped.", "Start a new one: %cluster start.")
-        if self.client.status != "running":
+        coming_back = self.client.status == "connecting" and self._reviving.possible
+        if self.client.status != "running" and not coming_back:
             raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
 
     async def _connect(self) -> None:
-        boundary.keep_trying(self.client)
+        boundary.keep_trying(self.client, self._reviving.before_connecting, self._placed_keys)
         await self._link.connect()
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         await self._size.begin()
@@ -272,11 +283,23 @@ class Connected(Configurable):
             self._set_status("connected")
 
     async def _reconnect(self) -> None:
-        """Take up the conversation again: to the scheduler this is a new client."""
+        """Take up the conversation again: to the scheduler, which may be another one, this is a new client."""
         self._size.follow()
-        await self._link.connect()
-        await self.placer.resume()
+        is_another = await self._link.connect(self._reclaim)
+        if not is_another:
+            await resume(self.placer)
         await self._size.command("info")
+        if is_another:
+            self.dashboard_link = self._size.info.get("dashboard_link", self.dashboard_link)
+            self._loop.add_callback(self._reviving.finish)
+
+    async def _reclaim(self, before: Mapping[str, VariableRecord]) -> None:
+        await reclaim(self.placer, before)
+        if "_submitter" in vars(self):
+            await asyncio.to_thread(self._submitter.come_back)
+
+    def _placed_keys(self) -> list[Any]:
+        return [key for record in self._link.mirror.snapshot()[0].values() for key in record["keys"]]
 
     def _set_status(self, status: str) -> None:
         if self.status not in (status, "stopped"):
@@ -311,6 +334,7 @@ class Connected(Configurable):
         if self._watch is not None:
             self._watch.stop()
         self._size.close()
+        self._reviving.close()
         self._explainer.close()
         self._link.images.sharing.close()
         if "_submitter" in vars(self):

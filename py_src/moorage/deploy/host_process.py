@@ -16,9 +16,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +38,10 @@ from moorage.deploy.spec import HostSpec
 from moorage.deploy.state_file import KeptCluster
 from moorage.errors import ClusterError, StartError
 from moorage.wire.host import Event, Order
+
+_DEATHS = 3
+_WITHIN = 60.0  # seconds, in which so many deaths are too many
+_MOMENT = 2.0  # seconds, after the connection to a scheduler has broken, for its process to be seen to end
 
 PRELOADABLE = ("numpy", "pandas")
 """Imported once for all workers, if this process has imported them too."""
@@ -68,10 +74,14 @@ class HostHandle:
     `kept`: whether `close` leaves the cluster running. Whoever changes that at the host changes it here.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], info: HostInfo, kept: bool) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], info: HostInfo, spec: HostSpec) -> None:
         self._process = process
         self.info = info
-        self.kept = kept
+        self.spec = spec
+        self.kept = spec.keep
+        self._deaths: deque[float] = deque(maxlen=_DEATHS)
+        self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def alive(self) -> bool:
@@ -88,6 +98,8 @@ class HostHandle:
         `timeout`: seconds for it to end by itself; after that it is killed with all its workers. By default the setting
         ``moorage.stop-timeout``.
         """
+        with self._lock:
+            self._closed = True
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -97,17 +109,60 @@ class HostHandle:
             self._process.terminate()  # the host may have been told to keep the cluster
         _end(self._process, Path(self.info.scratch), config.seconds("stop-timeout", timeout))
 
+    def died(self) -> str:
+        """Return how the host has died, such as "killed by SIGKILL"; empty if it runs, or was told to end.
+
+        Waits for a moment whether it does.
+        """
+        if self._closed:
+            return ""
+        try:
+            code = self._process.wait(_MOMENT)
+        except subprocess.TimeoutExpired:
+            return ""
+        return "" if code == 0 or self._closed else _ended(code)
+
+    def revive(self, timeout: float, **changes: Any) -> None:
+        """Start a host that has died once more: with the same name, address, credentials, and whether it is kept.
+
+        Waits until it is ready. `changes`: of its spec. Raises GaveUpError if it has died too often, or was closed
+        meanwhile, and StartError if it does not start; each attempt counts.
+        """
+        log, died = self.log(), self.died()
+        _end(self._process, Path(self.info.scratch), 0.0)  # what it has left
+        self._deaths.append(time.monotonic())
+        if len(self._deaths) == _DEATHS and self._deaths[-1] - self._deaths[0] < _WITHIN:
+            raise GaveUpError(
+                f"The scheduler of {self.info.name} has died {_DEATHS} times within {_WITHIN:.0f} s ({died}), so it is"
+                " not started again.",
+                f"Start another cluster: %cluster start.\nThe last lines of its log:\n{log}".strip(),
+            )
+        port = int(self.info.address.rpartition(":")[2])
+        spec = replace(self.spec, name=self.info.name, port=port, keep=self.kept, **changes)
+        new = launch(spec, timeout, security=self.info.security)
+        with self._lock:
+            self._process, self.info = new._process, new.info
+        if self._closed:
+            self.close()
+            raise GaveUpError(f"The cluster {self.info.name} is stopped.")
+
+
+class GaveUpError(StartError):
+    """A host that has died is not started again."""
+
 
 def launch(
     spec: HostSpec,
     timeout: float = 60.0,
     on_progress: Callable[[StartProgress], None] | None = None,
+    security: Security | None = None,
 ) -> HostHandle:
     """Start a cluster in a process of its own and wait until it is ready.
 
     An interrupt (``KeyboardInterrupt``) ends the wait and the half-started cluster. `timeout`: seconds. `on_progress`:
-    called in this thread with each change of `StartProgress`. Raises StartError if it does not start, or not in time.
-    Nothing of it is left. Raises InputError if the cluster class cannot be had, or refuses its arguments.
+    called in this thread with each change of `StartProgress`. `security`: new by default. Raises StartError if it does
+    not start, or not in time. Nothing of it is left. Raises InputError if the cluster class cannot be had, or refuses
+    its arguments.
     """
     if sys.platform == "win32":
         raise StartError(
@@ -129,7 +184,8 @@ def launch(
         _started.append(process)
         dialogue = _Dialogue(process, on_progress)
         try:
-            security: Security = Security() if spec.insecure else MemorySecurity.temporary()  # type: ignore[no-untyped-call]
+            if security is None:
+                security = Security() if spec.insecure else MemorySecurity.temporary()  # type: ignore[no-untyped-call]
             ready = dialogue.run(_order(spec, security), timeout)
         except BaseException as error:
             log = dialogue.log() or _tail_of(errors)
@@ -150,7 +206,7 @@ def launch(
             name=info["name"],
             scratch=str(dialogue.scratch),
         ),
-        kept=spec.keep,
+        spec,
     )
 
 
@@ -234,7 +290,11 @@ class _Dialogue:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return "it closed its output"
-        return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+        return _ended(code)
+
+
+def _ended(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def _command(spec: HostSpec, base: Path) -> list[str]:

@@ -51,11 +51,17 @@ class HostSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     # whether to turn TLS off: anyone who can reach the scheduler may then run code on the cluster
     insecure: bool = False
+    # of a local cluster that comes back: its name, the port of its scheduler, and the workers that it begins with
+    name: str = ""
+    port: int = 0
+    workers: tuple[str, ...] | None = None
     start_method: str = "forkserver"  # ``"forkserver"`` (quick) or ``"spawn"``: how local workers are started
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", _checked_names(self.names))
         object.__setattr__(self, "args", tuple(self.args))
+        if self.workers is not None:
+            object.__setattr__(self, "workers", tuple(self.workers))
         _check_count("n_workers", self.n_workers, least=0)
         _check_count("threads_per_worker", self.threads_per_worker, least=1, most=MOST_THREADS)
         _check_memory(self.memory_limit)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -125,6 +126,16 @@ class Pool:
         self._clock = clock
         self._entries: list[_Entry] = []
         self._lock = threading.RLock()
+        self._held = 0
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Give nothing back meanwhile, though nobody maps it: those who did are coming back."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     def lease(
         self,
@@ -199,7 +210,9 @@ class Pool:
                 free.append(entry)
             for entry in sorted(free, key=lambda entry: -(entry.free_since or 0)):  # the latest first
                 kept += entry.segment.capacity
-                if kept > self.limit or now - (entry.free_since or 0) >= IDLE:
+                if self._held:
+                    entry.segment.release_lock()
+                elif kept > self.limit or now - (entry.free_since or 0) >= IDLE:
                     kept -= entry.segment.capacity
                     self._entries.remove(entry)
                     entry.close()
@@ -226,7 +239,7 @@ class Pool:
 
     def _warm(self, nbytes: int) -> _Entry | None:
         """Return a segment that nobody needs and that is of about that size, locked against others."""
-        fitting = [e for e in self._entries if not e.leases and e.segment.reusable]
+        fitting = [e for e in self._entries if not (e.leases or self._held) and e.segment.reusable]
         fitting = [e for e in fitting if nbytes <= e.segment.capacity <= max(_WASTE * nbytes, nbytes + (1 << 20))]
         for entry in sorted(fitting, key=lambda entry: entry.segment.capacity):
             if entry.segment.is_free():

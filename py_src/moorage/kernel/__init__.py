@@ -7,7 +7,7 @@
 * ``images``      getting the images of values to workers, one copy a host
 * ``values``      the notebook's values: which of them are placed, and whether they have changed
 * ``install``     puts the plugin on a scheduler; ``versions`` says whether it can run there
-* ``waiting``     waits that end: by a time limit, an interrupt, a closed client
+* ``waiting``     waits that end: by a time limit, an interrupt, a closed client; ``works`` for what is being done here
 
 `ClusterController` is in ``controller``, running code in ``tasks``. Imported by those two and by ``jupyter``.
 """

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from moorage.kernel.values.value_registry import ValueRegistry
     from moorage.model import Placement, WorkerInfo
+    from moorage.wire.code import CodeVersion
 
 
 class Backend(Protocol):
@@ -29,6 +30,24 @@ class Backend(Protocol):
     @property
     def namespace(self) -> dict[str, Any] | None:
         """The notebook's variables, if there is a notebook."""
+        ...
+
+    @property
+    def lives(self) -> int:
+        """How many schedulers there have been: one that has died is followed by another, which knows nothing."""
+        ...
+
+    @property
+    def is_back(self) -> bool:
+        """Whether there is a connection to the scheduler, and it knows all that is placed."""
+        ...
+
+    def wait_back(self) -> int:
+        """Wait until `is_back`, and the scheduler has answered; return `lives`. Raises UnreachableError."""
+        ...
+
+    def code_again(self, code: CodeVersion) -> CodeVersion:
+        """Return a version of the code that was sent before, as the scheduler knows it that there is now."""
         ...
 
     def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:

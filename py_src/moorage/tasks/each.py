@@ -131,6 +131,10 @@ class OnEach(Mapping[str, Any]):
             )
         return {worker: self[worker] for worker in self}
 
+    def come_back(self) -> None:
+        """Put what it needs on another scheduler; then it runs there as on workers that join."""
+        self._code = self._backend.code_again(self._code)
+
     def cancel(self) -> None:
         """Stop running it on workers that join."""
         self._stop_watching()
@@ -147,6 +151,8 @@ class OnEach(Mapping[str, Any]):
 
     def _look(self) -> None:
         """Run it where it has not run yet. Called on the event loop when workers come and go; does not block."""
+        if not self._backend.is_back:  # called again when it is
+            return
         workers = {worker.name: worker for worker in self._backend.workers()}
         with self._lock:
             for gone in self._futures.keys() - workers.keys():

@@ -25,6 +25,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import wait_for
 from moorage.model import Anywhere, Everywhere, Placement, WorkerInfo
+from moorage.wire.code import CodeVersion
 from moorage.wire.scheduler import PlaceItem, VariableRecord, placement_from_dict, placement_to_dict
 
 if TYPE_CHECKING:
@@ -62,6 +63,34 @@ class PlacedData:
     def namespace(self) -> dict[str, Any] | None:
         """See `Backend`."""
         return self.placer.namespace
+
+    # ---- a scheduler that has died
+
+    @property
+    def lives(self) -> int:
+        """See `Backend`."""
+        return self._link.lives
+
+    @property
+    def is_back(self) -> bool:
+        """See `Backend`."""
+        return self._link.is_back
+
+    def wait_back(self) -> int:
+        """See `Backend`."""
+        return wait_for(self.client, self._answered)
+
+    async def _answered(self) -> int:
+        await self._link.back()
+        try:
+            await self._link.flush()
+        except UnreachableError:  # only now it is known that the connection has broken
+            await self._link.back()
+        return self._link.lives
+
+    def code_again(self, code: CodeVersion) -> CodeVersion:
+        """See `Backend`."""
+        return self._link.code.again(code)
 
     # ---- placing
 

@@ -219,6 +219,12 @@ class Submitter:
             self._on_each.pop().cancel()
         self.runtime.leave()
 
+    def come_back(self) -> None:
+        """Put all on another scheduler, after one that has died."""
+        self.runtime.install()
+        for each in self._on_each:
+            each.come_back()
+
     def close(self) -> None:
         """Take the worker side off the cluster."""
         self.leave()

@@ -209,7 +209,7 @@ def test_the_scheduler_is_killed(stage, tmp_path, monkeypatch):
         pids, x = list(cluster.client.run(os.getpid).values()), random(10)
         begun = time.monotonic()
         kill = lambda: os.kill(host, signal.SIGKILL)  # noqa: E731
-        soon = configuration.set({"moorage.answer-timeout": "2s"})
+        soon = configuration.set({"moorage.answer-timeout": "2s", "moorage.cluster.restart": False})
         with soon, at(stage, x.nbytes, kill) as happened, contextlib.suppress(MoorageError):
             cluster.broadcast(x, name="x", timeout="5s")
         assert happened == [stage]

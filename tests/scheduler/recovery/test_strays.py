@@ -67,7 +67,7 @@ def test_a_copy_that_is_there_unknown_does_not_hold_up_a_broadcast(workers: Work
 
 
 def test_a_value_that_a_worker_has_unknown_is_used_when_it_is_waited_for(workers: Workers, notebook: Notebook) -> None:
-    notebook.client.unsubscribe_topic("moorage")  # so that it does not answer when it is asked for the value
+    notebook.client.subscribe_topic("moorage", lambda event: None)  # when it is asked for the value it does not answer
     notebook.place("x", OnWorkers(("bob",)), VALUE, scatter=False)
     key, bob = notebook.key("x"), workers.addresses()["bob"]
     eventually(lambda: notebook.state("x") == "moving")

@@ -34,17 +34,24 @@ class NamedLocalCluster(LocalCluster):
     ----------
     names : sequence of str
         Names of the first workers.
+    workers : sequence of str, optional
+        Those to begin with, if they are others.
     access : Access
         Who may see the pages of the workers.
     **kwargs
         See `distributed.LocalCluster`.
     """
 
-    def __init__(self, names: Sequence[str] = (), *, access: Access, **kwargs: Any) -> None:
+    def __init__(
+        self, names: Sequence[str] = (), *, workers: Sequence[str] | None = None, access: Access, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self._names = tuple(names)
         self.new_spec["options"].update(worker_class=GuardedWorker, access=access)
         n_workers, self.worker_spec = len(self.worker_spec), {}
+        if workers is not None:
+            self.worker_spec = dict.fromkeys(workers, self.new_spec)
+            return
         for _ in range(n_workers):
             self.worker_spec.update(self.new_worker_spec())
 
@@ -76,6 +83,7 @@ def local_cluster(spec: HostSpec, security: Security | None, scratch: str, acces
         "protocol": "tls://" if security is not None else "tcp://",
         "dashboard_address": f"{LOOPBACK}:0",
         "local_directory": scratch,
+        **({"name": spec.name, "scheduler_port": spec.port} if spec.name else {}),
         **spec.options,
     }
     if spec.memory_limit not in (None, "auto"):
@@ -84,4 +92,5 @@ def local_cluster(spec: HostSpec, security: Security | None, scratch: str, acces
         # Dask serves pages even without its dashboard: metrics, logs, proxies. An empty list leaves none.
         dask.config.set({f"distributed.{server}.http.routes": [] for server in ("scheduler", "worker")})
         options["scheduler_kwargs"] = {"dashboard": False, **options.get("scheduler_kwargs", {})}
-    return NamedLocalCluster(names=spec.names, access=access, asynchronous=True, security=security, **options)
+    ours: dict[str, Any] = {"names": spec.names, "workers": spec.workers, "access": access}
+    return NamedLocalCluster(asynchronous=True, security=security, **ours, **options)

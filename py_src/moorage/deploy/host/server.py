@@ -139,7 +139,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
     access = Access.new()
     security = from_texts(order["tls"]) if not spec.insecure else None
     if spec.is_local:
-        allow_open_files(spec.n_workers or len(spec.names))
+        allow_open_files(len(spec.workers or ()) or spec.n_workers or len(spec.names))
         cluster: Any = local_cluster(spec, security, str(scratch), access)
     else:
         cluster = _create(spec, security, shared)

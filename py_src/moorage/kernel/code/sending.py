@@ -19,7 +19,7 @@ from distributed.utils import offload
 from moorage._dask.client import connection_of
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
-from moorage.errors import InputError
+from moorage.errors import CodeError, InputError
 from moorage.kernel.code import following, watching
 from moorage.kernel.code.packages import Packages, used_here
 from moorage.kernel.code.state import CodeState, state_of
@@ -50,6 +50,7 @@ MODULES = (
 MODULE = f"moorage_code_{hash_of_sources(MODULES)}"
 """Name of the module that workers have; differs between versions of this code."""
 
+_LATEST = 20  # versions that can be sent again, should the scheduler die
 _SPEED = 1  # of zlib
 _PATIENCE = 5.0  # seconds that a value waits for workers to have the code; what they unpickle later has it anyway
 
@@ -67,6 +68,7 @@ class CodeSender:
         self._sending: asyncio.Lock | None = None
         self._connection: object = None
         self._sent: set[str] = set()  # digests
+        self._latest: dict[str, Manifest] = {}  # by id
         self._current = self._version("", 0)
         self._env: dict[str, str] = {}  # what workers were given of it
         self._folder = ""  # the one that workers were given
@@ -82,6 +84,14 @@ class CodeSender:
         if self._is_sent(manifest):
             return self._current
         return wait_for(self._client, self._send, manifest)
+
+    def again(self, code: CodeVersion) -> CodeVersion:
+        """Return a version that was sent before as the scheduler knows it that there is now. Raises CodeError."""
+        if not code["id"]:
+            return code
+        if code["id"] not in self._latest:
+            raise CodeError("The code that this began with is gone with the scheduler.", "Run it again.")
+        return wait_for(self._client, self._send, self._latest[code["id"]])
 
     async def before_values(self) -> None:
         """Have workers know the code as it is now, before values come that may be of classes in it.
@@ -166,6 +176,9 @@ class CodeSender:
                 await install_on_workers(self._client, side)
             serial = await self._keep(manifest, wait)
             self._connection = connection
+            self._latest[manifest.id] = manifest
+            while len(self._latest) > _LATEST:
+                del self._latest[next(iter(self._latest))]
             self._current = self._version(manifest.id, serial)
             return self._current
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from distributed import Future
 
+from moorage import config
 from moorage._dask import client as boundary
 from moorage.errors import MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
 from moorage.kernel.code.sending import CodeSender
@@ -38,7 +39,7 @@ from moorage.kernel.waiting import (
 )
 from moorage.model import WorkerInfo
 from moorage.wire.handlers import SchedulerHandlers
-from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem
+from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem, SchedulerSnapshot, VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -64,6 +65,9 @@ class Notice(TypedDict):
     variable: str  # that it is about, or empty
 
 
+Reclaim: TypeAlias = Callable[[Mapping[str, VariableRecord]], Awaitable[None]]
+
+
 class SchedulerLink:
     """Talks with the plugin on one scheduler.
 
@@ -85,19 +89,60 @@ class SchedulerLink:
         self._ids = count(1)
         self._callbacks: list[Callable[[Kind], None]] = []
         self._restoring = Restoring(client, origins, self.images, self.mirror, self.workers, self.notice)
+        #: The connection on which all is as it should be; None before the first.
+        self.connection: object = None
+        #: How many schedulers there have been at this address.
+        self.lives = 0
+        self._scheduler_id = ""
+        self._unclaimed: dict[str, VariableRecord] | None = None  # what the last scheduler knew, and this one does not
         self._tick: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def connect(self) -> None:
+    async def connect(self, reclaim: Reclaim | None = None) -> bool:
         """Put the plugin on the scheduler unless it is there, and subscribe to its events.
 
-        Raises VersionError if another version of moorage is there.
+        `reclaim`: awaited with what was known before, by ``vid``, if this is another scheduler, to place it again.
+        Returns whether it is another one. Raises VersionError if another version of moorage is there.
         """
-        self._tick = asyncio.Event()
+        self._tick = self._tick or asyncio.Event()
+        before = self.mirror.snapshot()[0] if self._unclaimed is None else self._unclaimed
+        connection = boundary.connection_of(self.client)
+        waiting = [key for record in before.values() for key in record["keys"]]
         await install_plugin(self.client)
         self.client.subscribe_topic(TOPIC, self._on_event)
-        await self.resync(anew=True)
+        scheduler = (await answer(self.client, dask_scheduler_of(self.client).identity(n_workers=0)))["id"]
+        new = bool(scheduler != self._scheduler_id)
+        snapshot = await self._subscribed()
+        self._unclaimed = before if new else None  # it may fail from here on, and is tried again
+        with self._noticing_what_goes():
+            self.mirror.reset(snapshot, anew=True)
+            if new and reclaim is not None:
+                await reclaim(before)
+        boundary.take_up_waiting(
+            self.client, waiting, {k for v in self.mirror.snapshot()[0].values() for k in v["keys"]}
+        )
+        self._scheduler_id, self._unclaimed = scheduler, None
+        self.lives += new
+        self.connection = connection
+        self.changed("variables", "workers")
         self._background(self._prepare_workers())
+        return new
+
+    @property
+    def is_back(self) -> bool:
+        """Whether there is a connection, and the scheduler knows all again that this notebook has told it."""
+        connected = self.client.status == "running"
+        return connected and boundary.connection_of(self.client) is self.connection
+
+    async def back(self) -> None:
+        """Wait until `is_back`, within bounds. Raises UnreachableError."""
+        deadline = time.monotonic() + config.seconds("start-timeout") + config.seconds("answer-timeout")
+        while not self.is_back:
+            if self.client.status in ("closing", "closed") or time.monotonic() > deadline:
+                raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
+            assert self._tick is not None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tick.wait(), 0.1)  # nobody tells when a client gives up
 
     async def _prepare_workers(self) -> None:
         """Have workers keep from now on what they log, for when they end; values would bring the same code later."""
@@ -113,22 +158,28 @@ class SchedulerLink:
         with suppress(Exception):  # the scheduler is gone, or does not know this request
             await answer(self.client, self._scheduler.moorage_leave(client=self.client.id))
 
-    async def resync(self, *, anew: bool = False) -> None:
-        """Take everything as it stands, after a gap; `anew`: after a new connection, maybe to another scheduler."""
-        snapshot = await answer(self.client, self._scheduler.moorage_subscribe(client=self.client.id))
+    async def resync(self) -> None:
+        """Take everything as it stands, after a gap."""
+        snapshot = await self._subscribed()
         with self._noticing_what_goes():
-            self.mirror.reset(snapshot, anew=anew)
+            self.mirror.reset(snapshot)
         self.changed("variables", "workers")
 
-    async def place(self, items: list[PlaceItem], loads: Sequence[Load] = (), call: str = "") -> set[Any]:
+    async def _subscribed(self) -> SchedulerSnapshot:
+        return await answer(self.client, self._scheduler.moorage_subscribe(client=self.client.id))
+
+    async def place(
+        self, items: list[PlaceItem], loads: Sequence[Load] = (), call: str = "", ever: Iterable[str] = ()
+    ) -> set[Any]:
         """Record placements on the scheduler, and have it deliver small values of theirs first.
 
-        Returns those of `loads` that are on no worker. Raises UnknownWorkerError if a placement names a worker that was
-        never there and is not asked for. Nothing has changed. Raises NotPlaceableError if a key is that of an actor.
-        Nothing has changed. Raises CancelledError if `withdraw` came first. Nothing has changed.
+        `ever`: names of workers that may be meant, although this scheduler has never seen them. Returns those of
+        `loads` that are on no worker. Raises UnknownWorkerError if a placement names a worker that was never there and
+        is not asked for. Nothing has changed. Raises NotPlaceableError if a key is that of an actor. Nothing has
+        changed. Raises CancelledError if `withdraw` came first. Nothing has changed.
         """
         asking = self._scheduler.moorage_place(
-            items=items, client=self.client.id, requested=list(self.requested), loads=loads, call=call
+            items=items, client=self.client.id, requested=[*self.requested, *ever], loads=loads, call=call
         )
         placed = await answer(self.client, asking, sum(load["nbytes"] for load in loads) / SLOWEST_LINK)
         if placed["status"] == "unknown-worker":

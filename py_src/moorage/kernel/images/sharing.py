@@ -12,7 +12,7 @@ import contextlib
 import os
 import sys
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -310,6 +310,15 @@ def in_words(state: PlacementState, sharing: Collection[str], why_not: Mapping[s
     besides = f", but for {format_bytes(own)} of {_NOT_SHARED} on each" if own >= SMALLEST_SHARED else ""
     parts = [f"shared by {', '.join(shared)}{besides}"] if shared else []
     return "; ".join([*parts, *(f"a copy on {', '.join(names)}{size}: {why}" for why, names in private.items())])
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Keep all that was written meanwhile, though no worker maps it: those that did have died, and others come."""
+    with contextlib.ExitStack() as stack:
+        for each in _pools.values():
+            stack.enter_context(each.hold())
+        yield
 
 
 def pool(directory: str | None = None) -> Pool:

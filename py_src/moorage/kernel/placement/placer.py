@@ -36,10 +36,10 @@ from moorage.kernel.placement.request import NOTHING, How, PlacementRequest
 from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.placement.variable import Variable
-from moorage.kernel.placement.works import Works
 from moorage.kernel.values.keys import is_writable
+from moorage.kernel.works import Works
 from moorage.model import Placement
-from moorage.wire.scheduler import VariableRecord, placement_from_dict
+from moorage.wire.scheduler import VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -120,19 +120,6 @@ class Placer(Bringing):
         """
         await self._recorded(names := list(names))
         await self.link.release([(await self.find(name))["vid"] for name in names])
-
-    async def resume(self) -> None:
-        """Tell the scheduler, after a lost connection, what this notebook can still send again."""
-        variables, infos = self.link.mirror.snapshot()[0], await self.link.workers()
-        items = [
-            request.again(
-                record, name, {}, ResolvedPlacement(placement_from_dict(record["placement"]), infos), origin=True
-            ).item
-            for name in self.placed
-            if (record := variables.get(f"{self.owner}:{name}")) is not None and self._is_origin_of(record["keys"])
-        ]
-        if items:
-            await self.link.place(items)
 
     # Internals
 

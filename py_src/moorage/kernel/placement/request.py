@@ -23,10 +23,10 @@ from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.elements import Elements
 from moorage.kernel.placement.structure import Structure
 from moorage.kernel.placement.targets import ResolvedPlacement
-from moorage.kernel.placement.works import arriving
 from moorage.kernel.values.describe import describe_value
 from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import SLOWEST_LINK, answer
+from moorage.kernel.works import arriving
 from moorage.model import Anywhere, OnWorkers, Placement
 from moorage.wire.scheduler import Load, PlaceItem, VariableRecord, placement_to_dict
 

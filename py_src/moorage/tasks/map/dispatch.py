@@ -15,7 +15,7 @@ from moorage import config
 from moorage._dask.client import scatter
 from moorage._dask.graphs import reference
 from moorage.errors import StaleError
-from moorage.kernel.waiting import wait_for
+from moorage.kernel.waiting import reaching, wait_for
 from moorage.pickling.code_pickler import Notebook
 from moorage.tasks.backend import Backend
 from moorage.tasks.capture import unchanged
@@ -90,6 +90,13 @@ class Sender:
             self._code = self._scatter(self._program.data)
             self._let_go = self._backend.spread([self._code.key])
 
+    def reopen(self) -> None:
+        """Put all on a scheduler that knows nothing of it."""
+        self._let_go()
+        self.held.clear()
+        self._wire["code"] = self._backend.code_again(self._wire["code"])
+        self.open()
+
     def close(self) -> None:
         """Let go of what was put on the cluster."""
         self._let_go()
@@ -152,7 +159,8 @@ class Sender:
 
     def _scatter(self, data: bytes) -> Future[Any]:
         key = f"{SPAN}-sent-{uuid4().hex}"
-        return wait_for(self._client, scatter, self._client, {key: data})[key]  # type: ignore[no-any-return]
+        with reaching(self._client):
+            return wait_for(self._client, scatter, self._client, {key: data})[key]  # type: ignore[no-any-return]
 
     def _pickled(self, items: Any) -> tuple[Payload, bool]:
         payload, packed = self._dumps(items)

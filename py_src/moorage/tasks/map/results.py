@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, Literal, overload
 
 from dask.utils import format_bytes
@@ -20,6 +21,7 @@ from moorage.tasks.map.item_errors import ItemError, exception_at
 from moorage.tasks.map.ledger import Batch, Progress
 from moorage.tasks.map.outcomes import unloadable
 from moorage.tasks.map.run import LAST_WORD, Run
+from moorage.tasks.map.surviving import note_gone
 from moorage.worker.tasks.outcome import load
 
 OnError = Literal["raise", "skip", "return"]
@@ -135,13 +137,11 @@ class Results(Sequence[Any]):
 
         The items of one task end together.
         """
-        seen: set[int] = set()
-        while True:
-            batch = self._next_ended(seen)
-            if batch is None:
-                break
+        seen, given = set[int](), set[int]()  # what is lost after it was given is computed again
+        while (batch := self._next_ended(seen)) is not None:
             for position, index in enumerate(batch.indices):
-                if position not in batch.superseded:
+                if position not in batch.superseded and index not in given:
+                    given.add(index)
                     yield index, self._value(index)
         if self.failure is not None:
             raise self.failure
@@ -370,18 +370,22 @@ class Results(Sequence[Any]):
         with self._lock:
             if batch not in self._recent:
                 batches = self._ledger.batches
-                ahead = [
-                    b
-                    for b in batches[batch.number : batch.number + _WINDOW]
-                    if b.status == "done" and b.values is None and b.future is not None and b not in self._recent
-                ]
-                for got, value in zip(ahead, self._gather([b.future for b in ahead]), strict=True):
+                near = batches[batch.number : batch.number + _WINDOW]
+                there = [b for b in near if b.status == "done" and b.values is None and b.future is not None]
+                ahead = [b for b in there if b not in self._recent]
+                try:
+                    gathered = self._gather([b.future for b in ahead])
+                except CancelledError as error:
+                    note_gone(self._ledger, ahead)
+                    raise batch.error or error from None
+                for got, value in zip(ahead, gathered, strict=True):
                     self._recent[got] = value["values"]
                 while len(self._recent) > 2 * _WINDOW:
                     self._recent.popitem(last=False)
             return self._recent[batch]
 
     def _gather(self, futures: list[Future[Any] | None]) -> Any:
+        self._mapping.backend.wait_back()
         return wait_for(self._client, gather, self._client, futures)
 
     def _future(self, index: int) -> Future[Any]:

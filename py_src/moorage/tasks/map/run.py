@@ -19,9 +19,8 @@ from typing import Any
 
 from distributed import Future, KilledWorker
 
-from moorage import config
 from moorage._dask.graphs import reference
-from moorage.errors import LostError, MoorageError, UnreachableError, WaitTimeoutError
+from moorage.errors import MoorageError, UnreachableError, WaitTimeoutError
 from moorage.tasks.backend import Backend
 from moorage.tasks.locality import Lane
 from moorage.tasks.map.batching import BatchSizer
@@ -30,13 +29,12 @@ from moorage.tasks.map.feed import Feed
 from moorage.tasks.map.killed import with_reason
 from moorage.tasks.map.ledger import Batch, Ledger
 from moorage.tasks.map.outcomes import Outcomes, outcome_in, unpacked
+from moorage.tasks.map.surviving import check_connected, disconnected, lost_for_good, to_run_again
 from moorage.tasks.options import Options
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
 from moorage.wire.tasks import Described, DoneReport, Outcome, Report
 
-ATTEMPTS = 3
-"""How often a batch is sent again after data that it needs was lost and restored."""
 DEPTH = 2
 """Batches per thread that are on the cluster: one that runs and one that waits."""
 LAST_WORD = 1.0
@@ -69,10 +67,11 @@ class Run:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._sent: dict[str, tuple[Batch, Lane]] = {}  # what is on the cluster
         self._landed: list[Batch] = []  # what has come back and is not in the ledger yet
-        self._again: deque[Batch] = deque()  # to be sent before new items are taken
+        self._again = deque[Batch]()  # to be sent before new items are taken
         self._suspects: deque[Batch] = deque()  # single items of which a worker may have died, to be tried alone
         self._workers: set[str] | None = None  # addresses of those there are; None: to be looked up
         self._stranded: dict[str, float] = {}  # batches that wait for workers that are not there, since when
+        self._life = backend.lives  # of the scheduler that knows what is on the cluster
         self._thread: threading.Thread | None = None
 
     # ---- called from other threads
@@ -128,12 +127,11 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             self._sender.open()
-            sample = self._feed.sample()
-            self._sizer.observe_payload(len(sample), self._sender.weigh(sample))
-            while self._fill():
-                self._wait(deadline)
+            self._sizer.observe_payload(len(sample := self._feed.sample()), self._sender.weigh(sample))
+            while self._go_on(deadline):
+                pass
         except BaseException as error:  # nobody else would see it
-            failure = self._disconnected() or error
+            failure = disconnected(self.backend.client) or error
             self._cancel()
         finally:
             stop_watching()
@@ -143,19 +141,39 @@ class Run:
                 self._runtime.unclaim(self._run)
             self.ledger.finish(failure or self._feed.error)
 
-    def _disconnected(self) -> UnreachableError | None:
-        """Return the error of a map whose cluster is gone, if it is."""
-        if self.backend.client.status not in ("closing", "closed"):
-            return None
-        return UnreachableError(
-            "The cluster was stopped, or the connection to it lost, before all items had finished.",
-            "Results that had already arrived are available.",
-        )
+    def _go_on(self, deadline: float | None) -> bool:
+        """Send what there is room for, and wait for something to happen; return whether there is more to come."""
+        try:
+            if not self.backend.is_back or self.backend.lives != self._life:
+                self._wait_back()
+            if not self._fill():
+                return False
+            self._wait(deadline)
+        except UnreachableError:
+            if not self._wait_back():
+                raise
+        return True
+
+    def _wait_back(self) -> bool:
+        """Wait for the connection to be there; if the scheduler has died meanwhile, begin again and return True."""
+        lives = self.backend.wait_back()
+        if lives == self._life:
+            return False
+        self._life = lives
+        self._sender.reopen()
+        for batch in list(self.ledger.batches):
+            if batch.status == "running" and (report := batch.report) and (outcome := outcome_in(report)):
+                self._done_at_home(batch, report, outcome)
+        for known in (self._sent, self._landed, self._stranded):
+            known.clear()
+        self._forget_workers()
+        waiting = {*self._again, *self._suspects}
+        self._again.extendleft(reversed(to_run_again(self.ledger, waiting, rerun=self._options.rerun)))
+        return True
 
     def _wait(self, deadline: float | None) -> None:
         """Wait for something to happen, and handle it."""
-        if (gone := self._disconnected()) is not None:
-            raise gone
+        check_connected(self.backend.client)
         left = _LOOK if deadline is None else deadline - time.monotonic()
         with contextlib.suppress(queue.Empty):
             self._events.get(timeout=min(_LOOK, max(left, 0)))()
@@ -165,8 +183,8 @@ class Run:
         if left <= 0 and self._sent:
             progress = self.ledger.progress()
             raise WaitTimeoutError(
-                f"{progress.done} of {progress.total or 'the'} items finished within {self._options.timeout:g} s; "
-                "the others are cancelled.",
+                f"{progress.done} of {progress.total or 'the'} items finished within {self._options.timeout:g} s; the"
+                " others are cancelled.",
                 "Finished items stay in the Results (%%submit -o NAME); .retry() runs the others.",
             )
 
@@ -189,7 +207,7 @@ class Run:
 
     def _enter_what_has_ended(self, begun: list[Batch]) -> None:
         """Wait a moment for what workers tell of batches that were cancelled half-way, and enter it."""
-        if self._disconnected() is None and (self._sizer.seconds_per_item or 0) < LAST_WORD:
+        if disconnected(self.backend.client) is None and (self._sizer.seconds_per_item or 0) < LAST_WORD:
             with self.ledger.changed:
                 self.ledger.changed.wait_for(lambda: all(batch.report for batch in begun), LAST_WORD)
         for batch in begun:
@@ -261,7 +279,7 @@ class Run:
         try:
             future = self._sender.send(lane, batch, self._sizer.budget(len(batch)))
         except Exception as error:  # of pickling, mostly: the other items go on
-            if isinstance(error, UnreachableError) or self._disconnected() is not None:
+            if isinstance(error, UnreachableError) or disconnected(self.backend.client) is not None:
                 raise
             del self._sent[batch.name]
             self._fail(batch, error)
@@ -276,8 +294,9 @@ class Run:
         self._events.put(partial(self._land, name, future))
 
     def _land(self, name: str, future: Future[Any]) -> None:
-        if (gone := self._disconnected()) is not None:  # which cancels all futures
-            raise gone
+        check_connected(self.backend.client)  # otherwise all futures are cancelled
+        if future.status != "finished" and name in self._sent and self._wait_back():  # a lost connection cancels, too
+            return
         batch, lane = self._sent.pop(name, (None, None))
         self._stranded.pop(name, None)
         if batch is None or lane is None:  # cancelled meanwhile
@@ -375,17 +394,7 @@ class Run:
         keys = [key for key in self._sender.keys_of(batch) if key in self.backend.origins]
         self._sender.held.pop(batch, None)
         batch.attempt += 1
-        error: MoorageError | None = None
-        if batch.attempt > ATTEMPTS:
-            error = LostError("Data that this item needs was lost repeatedly.", "See cluster.placement().")
-        else:
-            try:
-                self.backend.wait_held(keys, config.seconds("wait-timeout"))
-            except UnreachableError:
-                raise
-            except MoorageError as reason:
-                error = reason
-        if error is None:
+        if (error := lost_for_good(self.backend, keys, batch.attempt)) is None:
             self._again.append(batch)
         else:
             self.ledger.update(batch, status="failed", error=error, future=None)

@@ -13,7 +13,7 @@ from typing import Any
 from distributed import Client
 from distributed.deploy.cluster import Cluster
 
-from moorage.controller.scaling import FixedScaling, InProcessScaling, RemoteScaling, Scaling, is_own
+from moorage.controller.sizing.scaling import FixedScaling, InProcessScaling, RemoteScaling, Scaling, is_own
 from moorage.errors import ClusterError, UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
 from moorage.kernel.waiting import answer
@@ -138,6 +138,10 @@ class Size:
             raise WaitTimeoutError(
                 f"{name} is not back within {timeout:g} s.", f"%why {name} says what has become of it."
             ) from None
+
+    def say(self, trouble: str) -> None:
+        """Show what is the matter with the cluster, until the host says something else."""
+        self._take({**self.info, "trouble": trouble})
 
     def close(self) -> None:
         """Stop deciding on the size."""

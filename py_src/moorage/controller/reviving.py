@@ -1,0 +1,104 @@
+"""A local cluster of this process comes back when its host process has died, and with it scheduler and workers.
+
+Whoever seeks the lost connection starts the host again first, with the same name, address and credentials, and so many
+workers of the same names. The variables are placed again by `kernel/placement/again.py`, on this and any other notebook
+that was connected. What plain Dask had computed is gone. On the client's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from moorage import config
+from moorage.controller.sizing.size import Size
+from moorage.deploy.host_process import GaveUpError, HostHandle
+from moorage.errors import MoorageError
+from moorage.kernel.connection.events import some
+from moorage.kernel.connection.scheduler_link import SchedulerLink
+from moorage.kernel.images.sharing import held
+from moorage.wire.host import HostInfo
+
+_SETTLE = 60.0  # seconds for what was placed to be there again, before it is told what is not
+
+
+class Reviving:
+    """Brings the cluster of one controller back. `handle`: the process of the cluster, if this one has started it."""
+
+    def __init__(self, handle: HostHandle | None, link: SchedulerLink, size: Size) -> None:
+        self._handle = handle
+        self._link = link
+        self._size = size
+        self._died = ""
+        self._since = 0.0
+        self._before: HostInfo = size.info
+        self._held = ExitStack()
+        self._over = False
+
+    @property
+    def possible(self) -> bool:
+        """Whether the cluster would come back."""
+        ours = self._handle is not None and self._handle.spec.is_local
+        return ours and not self._over and bool(config.get("cluster.restart"))
+
+    async def before_connecting(self) -> None:
+        """Start the host again if it has died; called when a connection is sought. Raises OSError if it cannot."""
+        if not self.possible:
+            return
+        assert self._handle is not None
+        begun = time.monotonic()
+        if not (died := await asyncio.to_thread(self._handle.died)):
+            return
+        if not self._died:
+            self._died, self._since, self._before = died, begun, self._size.info
+            self._held.enter_context(held())
+        self._size.say(f"its scheduler died ({died}) and is started again")
+        try:
+            await asyncio.to_thread(self._handle.revive, config.seconds("start-timeout"), **self._changes())
+        except MoorageError as error:
+            self._over = isinstance(error, GaveUpError)
+            if self._over:
+                self.close()
+                self._size.say(f"its scheduler died ({died})")
+                self._link.notice("error", error.message, error.remedy)
+            raise ConnectionRefusedError(error.message) from error
+
+    async def finish(self) -> None:
+        """Tell what has become of the variables, once they are there again; called when another scheduler is there."""
+        if not self._died:
+            return
+        died, self._died = self._died, ""
+        if (adapt := self._before["adapt"]) is not None:
+            await self._size.command("adapt", minimum=adapt["minimum"], maximum=adapt["maximum"])
+        own = [vid for vid, record in self._link.mirror.variables.items() if record["owner"] == self._link.events.owner]
+        try:
+            await self._link.settled(own, _SETTLE)
+        finally:
+            self.close()
+        states: dict[str, list[str]] = {}
+        for vid in own:
+            if (record := self._link.mirror.variables.get(vid)) is not None:
+                states.setdefault("lost" if record["state"] == "lost" else "restored", []).append(record["name"])
+        became = "; ".join(
+            f"{some(sorted(states[what]), len(states[what]))} {what}" for what in ("restored", "lost") if what in states
+        )
+        self._link.notice(
+            "error" if "lost" in states else "warning",
+            f"The scheduler died ({died}) and is back after {time.monotonic() - self._since:.1f} s: "
+            f"{became or 'nothing was placed'}.",
+            "What plain Dask had computed there is gone: compute it again.",
+        )
+        self._link.changed("events")
+
+    def close(self) -> None:
+        """Keep nothing for it any longer."""
+        self._held.close()
+
+    def _changes(self) -> dict[str, Any]:
+        """Return in what the host differs from what was started at first: as many workers as were asked for last."""
+        changes: dict[str, Any] = {"workers": tuple(self._before["requested"])}
+        for worker in self._link.mirror.snapshot()[1].values():
+            changes |= {"threads_per_worker": worker["nthreads"], "memory_limit": worker["memory_limit"]}
+        return changes
