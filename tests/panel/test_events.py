@@ -18,7 +18,7 @@ def test_a_killed_worker_is_told_of_with_what_became_of_its_data(kernel, desk):
     expect(desk.announcement).to_contain_text("grid restored on")
     last.click()
     events = desk.board.get_by_role("list", name="Latest events")
-    expect(events.get_by_role("listitem").first).to_contain_text("grid restored on")
+    expect(events.get_by_role("listitem").filter(has_text="grid restored on")).to_be_visible()
     desk.page.screenshot(path=SCREENSHOTS / "events.png")
     desk.board.get_by_role("searchbox", name="Filter events").fill("nobody")
     expect(events).not_to_contain_text("bob")

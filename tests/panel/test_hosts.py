@@ -39,6 +39,7 @@ def board(kernel, open_desk):
     expect(desk.board).to_have_count(0)
     desk.run_cell("import moorage\nmoorage.board()")
     desk.is_("connected")
+    desk.board.evaluate("board => board.scrollIntoView()")  # its targets unfold
     return desk
 
 

@@ -45,7 +45,8 @@ def touched(lab, shared_kernel, browser, browser_context_args):
 
 
 @pytest.fixture
-def finger(touched):
+def finger(kernel, touched):
+    touched.shows_nothing()  # of the test before
     return Finger(touched.page)
 
 
