@@ -250,6 +250,8 @@ CALLS = {
     "panel why": lambda s: s.ask("why", kind="name", name="a"),
     "panel why | log": lambda s: s.ask("why", kind="log", name="alice"),
     "panel undo": lambda s: s.ask("undo"),
+    "OnEach.come_back": lambda s: s.each.come_back(),
+    "Submitter.come_back": lambda s: s.submitter.come_back(),
     "panel tell": lambda s: s.ask("tell", what="placement", names=[]),
     "panel cancel": lambda s: s.ask("cancel", id="1"),
     "panel kept": lambda s: s.ask("kept"),

@@ -68,7 +68,12 @@ def wait_for(
         raise
     if answer.cancelled():
         raise _closed()
-    return answer.result()
+    try:
+        return answer.result()
+    except RuntimeError as error:  # of Dask's connections
+        if client.status in ("closing", "closed"):
+            raise _closed() from error
+        raise
 
 
 def result_of(future: Future[T], within: float | None = None) -> T:

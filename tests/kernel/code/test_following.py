@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import time
 
 import pytest
 
@@ -140,19 +139,6 @@ def test_namespace_packages_are_known_as_such(modules):
     texts = modules.texts()
     assert texts.keys() == {"space", "space.mine"}
     assert (texts["space"].path, texts["space"].package) == ("", True)
-
-
-def test_asking_again_takes_less_than_a_millisecond_with_fifty_modules(modules):
-    for number in range(50):
-        modules.write(f"m{number}", f"import @m{(number + 1) % 50}\n" + "# a comment of the usual kind\n" * 130)
-    modules.load("m0")
-    assert len(modules.texts()) == 50
-    seconds = []
-    for _ in range(50):
-        begin = time.perf_counter()
-        modules.following.manifest()
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 0.001
 
 
 def test_an_import_that_fails_leaves_nothing(modules):

@@ -61,8 +61,9 @@ def test_what_is_placed_moved_released_and_refused_is_told_with_its_magic(cluste
     assert (placed["variables"], placed["line"]) == (["y"], "%pin y --workers alice")
     cluster.broadcast(name="y", value=cluster.gather("y"))
     assert eventually(lambda: (one := told(cluster, "placed")) and "everywhere" in one["message"])
+    before = {event["id"] for event in cluster.link.events}
     cluster.release("y")
-    assert eventually(lambda: told(cluster, "released"))["message"] == "y released"
+    assert eventually(lambda: told(cluster, "released", before))["message"] == "y released"
     with pytest.raises(NotPlaceableError) as caught:
         cluster.pin("numbers", "alice", value=iter([1, 2]))
     refused = told(cluster, "refused")
