@@ -39,7 +39,9 @@ def test_the_file_stays_small_and_keeps_the_latest(folder):
 
 def test_what_cannot_be_written_fails_nobody(folder, monkeypatch):
     # pytest would put it into its report, which cannot be sent between its processes then
-    monkeypatch.setattr(logging.getLogger("distributed"), "propagate", False)
+    dask = logging.getLogger("distributed")
+    monkeypatch.setattr(dask, "propagate", False)
+    monkeypatch.setattr(dask, "handlers", [one for one in dask.handlers if type(one) is not logging.StreamHandler])
     LOGGER.warning("\udcff")
     assert len(last_lines(str(folder))) == 1
 
