@@ -10,9 +10,9 @@ import type { IPlacementModel } from './store/actions';
 import { gatherMagic, loadMagic } from './store/magic';
 import type { IBoardState } from './store/state';
 import type { IPlacements } from './tokens';
-import type { IBoardOptions } from './view/shared/context';
+import type { IBoardOptions } from './view/common/context';
 import { type Need, lacking, rangeAround } from './view/cluster/needs';
-import { restartWords, stopWords } from './view/shared/words';
+import { restartWords, stopWords } from './view/common/words';
 
 export namespace CommandIDs {
   export const openPanel = 'moorage:open-panel';

@@ -8,7 +8,7 @@ import type { IPlacementModel } from './store/actions';
 import type { ICarried, Target } from './store/gestures';
 import { decide, preview } from './store/preview';
 import type { IBoardState } from './store/state';
-import { agreeWords, previewWords, questionWords, targetWords } from './view/shared/words';
+import { agreeWords, previewWords, questionWords, targetWords } from './view/common/words';
 
 export async function confirm(
   trans: TranslationBundle,

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, vi } from 'vitest';
 import type { PanelState } from '../../labextension/src/protocol';
 import type { IConnection } from '../../labextension/src/store/state';
 import { Board } from '../../labextension/src/view/board';
-import type { IBoardOptions } from '../../labextension/src/view/shared/context';
-import { english } from '../../labextension/src/view/shared/useTranslate';
+import type { IBoardOptions } from '../../labextension/src/view/common/context';
+import { english } from '../../labextension/src/view/common/useTranslate';
 import { GB } from './examples';
 import { PretendKernel } from './pretend';
 

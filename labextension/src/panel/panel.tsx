@@ -9,7 +9,7 @@ import { type ReactElement, Suspense, lazy, useMemo, useSyncExternalStore } from
 import { gatherMagic } from '../store/magic';
 import { PlacementModel } from '../store/model';
 import type { IPlacements } from '../tokens';
-import type { INotebook } from '../view/shared/context';
+import type { INotebook } from '../view/common/context';
 import type { ActiveDocument } from './following';
 import { anchorIcon } from './icon';
 import type { PanelSettings } from './settings';

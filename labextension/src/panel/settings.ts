@@ -2,7 +2,7 @@
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import type { IBoardOptions } from '../view/shared/context';
+import type { IBoardOptions } from '../view/common/context';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;

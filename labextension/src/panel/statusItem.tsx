@@ -5,7 +5,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import type { ReactElement } from 'react';
 
 import type { IPlacements } from '../tokens';
-import { type ISummary, summary } from '../view/shared/summary';
+import { type ISummary, summary } from '../view/common/summary';
 import { anchorIcon } from './icon';
 
 export class StatusItem extends ReactWidget {

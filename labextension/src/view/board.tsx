@@ -21,7 +21,7 @@ import type { ICarried, Target } from '../store/gestures';
 import { magicFor } from '../store/magic';
 import { type IPreview, decide, preview } from '../store/preview';
 import { ClusterStrip } from './cluster/cluster';
-import { Computations } from './work/computations';
+import { Computations } from './running/computations';
 import {
   CarriedContext,
   HandContext,
@@ -30,26 +30,26 @@ import {
   NotebookProvider,
   PartsProvider,
   type PartsSource
-} from './shared/context';
+} from './common/context';
 import { type ITaken, useTakeableArea } from './hand/draggable';
 import { Empty, isEmpty } from './cluster/empty';
 import { Footer, type IQuestion } from './messages/footer';
 import { useHandState } from './hand/hand';
 import { HeldLine, InHand, besidePointer } from './hand/inHand';
-import { useAnnouncer } from './shared/live';
+import { useAnnouncer } from './common/live';
 import { Explanation } from './messages/explanation';
 import { BoardMenu } from './menus/menu';
 import { Notices } from './messages/notices';
 import { useHits } from './hand/hits';
 import { useStill } from './hand/still';
-import { type ITranslate, TranslateProvider } from './shared/useTranslate';
+import { type ITranslate, TranslateProvider } from './common/useTranslate';
 import { isQuestionable, subjectAt } from './menus/subject';
 import { useSelection } from './variables/selection';
-import { type ISplit, Splitter, splitStyle, useSplit } from './shared/splitter';
+import { type ISplit, Splitter, splitStyle, useSplit } from './common/splitter';
 import { useTravel } from './hand/travel';
 import { undoByKey } from './messages/undo';
 import { Variables } from './variables/variableList';
-import { agreeWords, questionWords, restartWords, stopWords } from './shared/words';
+import { agreeWords, questionWords, restartWords, stopWords } from './common/words';
 import { type IWorkersHandle, Workers } from './workers/workerList';
 
 export interface IBoardProps {

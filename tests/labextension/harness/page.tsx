@@ -5,7 +5,7 @@ import { createRoot } from 'react-dom/client';
 import type { PanelSnapshot, PanelState, PanelUpdate } from '../../../labextension/src/protocol';
 import type { ConnectionStatus } from '../../../labextension/src/store/state';
 import { Board } from '../../../labextension/src/view/board';
-import { english } from '../../../labextension/src/view/shared/useTranslate';
+import { english } from '../../../labextension/src/view/common/useTranslate';
 import {
   GB,
   aCluster,

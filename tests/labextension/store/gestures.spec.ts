@@ -5,8 +5,8 @@ import { type ICarried, type Target, placementAt } from '../../../labextension/s
 import { magicFor } from '../../../labextension/src/store/magic';
 import { decide, freeBytes, preview, previewer } from '../../../labextension/src/store/preview';
 import { type IBoardState, INITIAL, apply } from '../../../labextension/src/store/state';
-import { english } from '../../../labextension/src/view/shared/useTranslate';
-import { previewWords } from '../../../labextension/src/view/shared/words';
+import { english } from '../../../labextension/src/view/common/useTranslate';
+import { previewWords } from '../../../labextension/src/view/common/words';
 import { GB, MB, aQueueCluster, aSnapshot, aState, aVariable, aWorker, byName } from '../examples';
 import { gestures, magics } from '../golden';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { PanelComputation } from '../../../labextension/src/protocol';
 import { english } from '../../../labextension/src/translate';
-import { progressWords } from '../../../labextension/src/view/work/computations';
+import { progressWords } from '../../../labextension/src/view/running/computations';
 import { aState } from '../examples';
 import { goToCell, said, show, user } from '../onBoard';
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import type { PanelState } from '../../../labextension/src/protocol';
 import { type IBoardState, INITIAL, apply } from '../../../labextension/src/store/state';
-import { summary } from '../../../labextension/src/view/shared/summary';
-import { english } from '../../../labextension/src/view/shared/useTranslate';
+import { summary } from '../../../labextension/src/view/common/summary';
+import { english } from '../../../labextension/src/view/common/useTranslate';
 import { aCluster, aSnapshot, aState, atWork } from '../examples';
 
 const board = (state: PanelState): IBoardState => ({

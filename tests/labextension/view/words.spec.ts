@@ -4,7 +4,7 @@ import type { PanelState, PanelVariable } from '../../../labextension/src/protoc
 import type { ICarried, Target } from '../../../labextension/src/store/gestures';
 import { preview } from '../../../labextension/src/store/preview';
 import { type IBoardState, type IVariable, INITIAL, apply } from '../../../labextension/src/store/state';
-import { english } from '../../../labextension/src/view/shared/useTranslate';
+import { english } from '../../../labextension/src/view/common/useTranslate';
 import {
   formatBytes,
   formatBytesOf,
@@ -12,7 +12,7 @@ import {
   plainName,
   previewWords,
   stateWords
-} from '../../../labextension/src/view/shared/words';
+} from '../../../labextension/src/view/common/words';
 import { type VariableFields, GB, MB, aSnapshot, aState, aVariable, aWorker, byName } from '../examples';
 
 const board = (state: PanelState): IBoardState => apply(INITIAL, aSnapshot(state));

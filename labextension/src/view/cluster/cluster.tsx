@@ -7,10 +7,10 @@ import type { IBoardActions } from '../../store/actions';
 import { threads } from '../../store/holdings';
 import { shortName } from '../../store/names';
 import type { IBoardState } from '../../store/state';
-import { Mark, ProgressBar } from '../shared/elements';
-import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from '../shared/icons';
+import { Mark, ProgressBar } from '../common/elements';
+import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from '../common/icons';
 import { isWebAddress, rangeAround } from './needs';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
 
 /** Milliseconds without another press before a new size is asked for. */
 const SETTLE = 600;

@@ -6,7 +6,7 @@ import type { PanelKeptCluster } from '../../protocol';
 import type { IBoardActions } from '../../store/actions';
 import { shortName } from '../../store/names';
 import { Stepper } from './cluster';
-import { useTranslate } from '../shared/useTranslate';
+import { useTranslate } from '../common/useTranslate';
 
 const DEFAULT_WORKERS = 2;
 const KEY = 'moorage:attached';

@@ -5,9 +5,9 @@ import type { Form, IBoardActions } from '../../store/actions';
 import { loadMagic } from '../../store/magic';
 import type { IBoardState } from '../../store/state';
 import { AttachForm, StartForm } from './clusterForms';
-import { useNotebook } from '../shared/context';
-import { AnchorIcon } from '../shared/icons';
-import { useTranslate } from '../shared/useTranslate';
+import { useNotebook } from '../common/context';
+import { AnchorIcon } from '../common/icons';
+import { useTranslate } from '../common/useTranslate';
 
 interface IEmptyProps {
   state: IBoardState;

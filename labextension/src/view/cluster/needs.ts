@@ -1,7 +1,7 @@
 // What an act needs of a board, and in words what is not there. Pure.
 import type { PanelCluster } from '../../protocol';
 import type { IBoardState } from '../../store/state';
-import type { ITranslate } from '../shared/useTranslate';
+import type { ITranslate } from '../common/useTranslate';
 
 export type Need =
   | 'free' // it may change something

@@ -17,12 +17,12 @@ import {
 import { type ICarried, type Target, targetId } from '../../store/gestures';
 import { type IPreview, preview, previewer } from '../../store/preview';
 import type { IBoardState } from '../../store/state';
-import type { IHand, INotebook } from '../shared/context';
+import type { IHand, INotebook } from '../common/context';
 import { type ITaken, together, variableAt } from './draggable';
 import { hitOf, targetAt } from './hits';
 import { tilesFor } from './tiles';
-import type { ITranslate } from '../shared/useTranslate';
-import { previewWords, targetWords, variableNames } from '../shared/words';
+import type { ITranslate } from '../common/useTranslate';
+import { previewWords, targetWords, variableNames } from '../common/words';
 
 interface IHeld {
   readonly names: readonly string[];

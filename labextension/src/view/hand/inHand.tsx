@@ -7,10 +7,10 @@ import type { ICarried } from '../../store/gestures';
 import type { IPreview } from '../../store/preview';
 import type { IBoardState } from '../../store/state';
 import { bytesOf } from '../../store/unplaced';
-import { colorStyle } from '../shared/colorStyle';
+import { colorStyle } from '../common/colorStyle';
 import type { IBox } from './hits';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
-import { formatBytes, noteWords, refusalWords, variableNames } from '../shared/words';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
+import { formatBytes, noteWords, refusalWords, variableNames } from '../common/words';
 
 interface IInHandProps {
   state: IBoardState;

@@ -4,10 +4,10 @@ import type { ReactElement } from 'react';
 import { type ICarried, type Target, targetId } from '../../store/gestures';
 import type { IBoardState } from '../../store/state';
 import { canBeSpread } from '../../store/unplaced';
-import { useHand } from '../shared/context';
-import { AllWorkersIcon, HostIcon, ReleaseIcon, SpreadIcon } from '../shared/icons';
-import { useTranslate } from '../shared/useTranslate';
-import { previewWords, refusalWords, targetWords } from '../shared/words';
+import { useHand } from '../common/context';
+import { AllWorkersIcon, HostIcon, ReleaseIcon, SpreadIcon } from '../common/icons';
+import { useTranslate } from '../common/useTranslate';
+import { previewWords, refusalWords, targetWords } from '../common/words';
 import { dropClass } from '../workers/workerCard';
 
 /** The targets that are no worker, for variables of these names. */

@@ -5,8 +5,8 @@ import type { ReactElement } from 'react';
 import { type ICarried, type Target, targetId } from '../../store/gestures';
 import { preview } from '../../store/preview';
 import type { IBoardState } from '../../store/state';
-import { useTranslate } from '../shared/useTranslate';
-import { previewWords } from '../shared/words';
+import { useTranslate } from '../common/useTranslate';
+import { previewWords } from '../common/words';
 
 interface IGestureItemProps {
   /** What tests find it by; by default the target. */

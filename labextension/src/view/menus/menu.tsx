@@ -9,14 +9,14 @@ import { gatherMagic, whyMagic } from '../../store/magic';
 import { shortName } from '../../store/names';
 import type { IBoardState } from '../../store/state';
 import { canBeSpread } from '../../store/unplaced';
-import { CarriedContext, useNotebook } from '../shared/context';
+import { CarriedContext, useNotebook } from '../common/context';
 import { together, variableAt } from '../hand/draggable';
 import { GestureItem } from './gestureItem';
-import { ChevronIcon } from '../shared/icons';
+import { ChevronIcon } from '../common/icons';
 import { subjectAt } from './subject';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
 import { WorkerItems } from './workerMenu';
-import { targetWords, variableNames } from '../shared/words';
+import { targetWords, variableNames } from '../common/words';
 
 /** Workers that a submenu lists. */
 const MAX_LISTED = 24;

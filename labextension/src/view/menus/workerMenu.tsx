@@ -7,8 +7,8 @@ import type { PanelWhyArgs } from '../../protocol';
 import type { ICarried, Target } from '../../store/gestures';
 import type { IBoardState } from '../../store/state';
 import { GestureItem } from './gestureItem';
-import { useTranslate } from '../shared/useTranslate';
-import { variableNames } from '../shared/words';
+import { useTranslate } from '../common/useTranslate';
+import { variableNames } from '../common/words';
 
 interface IWorkerItemsProps {
   worker: string;

@@ -3,9 +3,9 @@
 import { type ReactElement, memo, useEffect, useId, useRef, useState } from 'react';
 
 import type { PanelEvent } from '../../protocol';
-import { ChevronIcon } from '../shared/icons';
-import { MagicLine } from '../shared/magicLine';
-import { useTranslate } from '../shared/useTranslate';
+import { ChevronIcon } from '../common/icons';
+import { MagicLine } from '../common/magicLine';
+import { useTranslate } from '../common/useTranslate';
 
 /** Of which events of each group are. */
 const GROUPS: Readonly<Record<Group, (event: PanelEvent) => boolean>> = {

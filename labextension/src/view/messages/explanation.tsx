@@ -5,10 +5,10 @@ import type { PanelWhy } from '../../protocol';
 import type { IBoardActions } from '../../store/actions';
 import { shortName } from '../../store/names';
 import type { IExplanation } from '../../store/state';
-import { IconButton } from '../shared/elements';
-import { CloseIcon } from '../shared/icons';
-import { MagicLine } from '../shared/magicLine';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { IconButton } from '../common/elements';
+import { CloseIcon } from '../common/icons';
+import { MagicLine } from '../common/magicLine';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
 
 interface IExplanationProps {
   explanation: IExplanation;

@@ -4,12 +4,12 @@ import { type ReactElement, useEffect, useRef } from 'react';
 
 import type { IBoardActions } from '../../store/actions';
 import type { IBoardState, IVariable } from '../../store/state';
-import { ProgressBar } from '../shared/elements';
+import { ProgressBar } from '../common/elements';
 import { Events } from './events';
-import { MagicLine } from '../shared/magicLine';
+import { MagicLine } from '../common/magicLine';
 import { UndoButton } from './undo';
-import { useTranslate } from '../shared/useTranslate';
-import { countedNames, moveWords, progress } from '../shared/words';
+import { useTranslate } from '../common/useTranslate';
+import { countedNames, moveWords, progress } from '../common/words';
 
 /** Moves that are shown one by one. */
 const MAX_MOVES = 2;

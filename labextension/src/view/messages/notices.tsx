@@ -3,9 +3,9 @@ import type { ReactElement, ReactNode } from 'react';
 
 import type { IBoardActions } from '../../store/actions';
 import type { IBoardState } from '../../store/state';
-import { IconButton } from '../shared/elements';
-import { CloseIcon, NoticeIcon } from '../shared/icons';
-import { useTranslate } from '../shared/useTranslate';
+import { IconButton } from '../common/elements';
+import { CloseIcon, NoticeIcon } from '../common/icons';
+import { useTranslate } from '../common/useTranslate';
 
 interface INoticesProps {
   state: IBoardState;

@@ -3,9 +3,9 @@ import type { KeyboardEvent, ReactElement } from 'react';
 
 import type { IBoardActions } from '../../store/actions';
 import type { IBoardState } from '../../store/state';
-import { IconButton } from '../shared/elements';
-import { UndoIcon } from '../shared/icons';
-import { useTranslate } from '../shared/useTranslate';
+import { IconButton } from '../common/elements';
+import { UndoIcon } from '../common/icons';
+import { useTranslate } from '../common/useTranslate';
 
 interface IUndoProps {
   state: IBoardState;

@@ -3,7 +3,7 @@
 import type { CSSProperties, ReactElement } from 'react';
 
 import type { IVariable } from '../../store/state';
-import { copies } from '../shared/words';
+import { copies } from '../common/words';
 
 /** Workers that have a cell of their own. */
 export const MAX_CELLS = 16;

@@ -5,11 +5,11 @@ import { type ReactElement, memo, useContext } from 'react';
 import type { PanelNamedMemory } from '../../protocol';
 import { shortName } from '../../store/names';
 import { nameInNotebook } from '../../store/unplaced';
-import { CarriedContext, isCarried } from '../shared/context';
-import { Name, Owner } from '../shared/elements';
-import { type IOpenable, Opener, toggledByKey } from '../shared/opener';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
-import { formatBytes } from '../shared/words';
+import { CarriedContext, isCarried } from '../common/context';
+import { Name, Owner } from '../common/elements';
+import { type IOpenable, Opener, toggledByKey } from '../common/opener';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
+import { formatBytes } from '../common/words';
 
 interface ILedgerRowProps extends IOpenable {
   named: PanelNamedMemory;

@@ -5,10 +5,10 @@ import { type ReactElement, memo, useEffect, useMemo, useRef, useState } from 'r
 
 import type { PanelParts } from '../../protocol';
 import { shortName } from '../../store/names';
-import { usePartsSource } from '../shared/context';
+import { usePartsSource } from '../common/context';
 import { PartsPicture, type IPartsTable, holdersOf } from './partsPicture';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
-import { formatBytes } from '../shared/words';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
+import { formatBytes } from '../common/words';
 
 /** Parts of a page, and those that are asked for without being scrolled to. */
 const PAGE = 2000;

@@ -11,12 +11,12 @@ import { nameInNotebook, unplaced } from '../../store/unplaced';
 import { MAX_CELLS } from './cells';
 import { LedgerRow } from './ledgerRow';
 import { PartsOf } from './parts';
-import { useRoving } from '../shared/roving';
+import { useRoving } from '../common/roving';
 import { selectByKey } from './selection';
-import { useToggles } from '../shared/useToggles';
-import { useTranslate } from '../shared/useTranslate';
+import { useToggles } from '../common/useToggles';
+import { useTranslate } from '../common/useTranslate';
 import { type Select, VariableRow } from './variableRow';
-import { formatBytes } from '../shared/words';
+import { formatBytes } from '../common/words';
 
 /** Rows beyond which only those in sight are in the page. */
 const MAX_ROWS = 50;

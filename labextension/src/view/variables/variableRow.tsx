@@ -11,14 +11,14 @@ import {
 import type { PanelCandidate } from '../../protocol';
 import type { IBoardState, IVariable } from '../../store/state';
 import { Cells } from './cells';
-import { colorStyle } from '../shared/colorStyle';
-import { CarriedContext, isCarried } from '../shared/context';
-import { Name, Owner } from '../shared/elements';
-import { MoreIcon } from '../shared/icons';
+import { colorStyle } from '../common/colorStyle';
+import { CarriedContext, isCarried } from '../common/context';
+import { Name, Owner } from '../common/elements';
+import { MoreIcon } from '../common/icons';
 import { openContextMenu } from '../menus/menu';
-import { type IOpenable, Opener, toggledByKey } from '../shared/opener';
-import { useTranslate } from '../shared/useTranslate';
-import { formatBytes, plainName, sizeWords, stateWords } from '../shared/words';
+import { type IOpenable, Opener, toggledByKey } from '../common/opener';
+import { useTranslate } from '../common/useTranslate';
+import { formatBytes, plainName, sizeWords, stateWords } from '../common/words';
 
 /** How a row is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
 export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';

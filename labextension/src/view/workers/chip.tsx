@@ -3,8 +3,8 @@
 import { type ReactElement, memo } from 'react';
 
 import { shortName } from '../../store/names';
-import { colorStyle } from '../shared/colorStyle';
-import { useTranslate } from '../shared/useTranslate';
+import { colorStyle } from '../common/colorStyle';
+import { useTranslate } from '../common/useTranslate';
 
 interface IChipProps {
   /** Of the variable. */

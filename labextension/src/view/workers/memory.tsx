@@ -5,9 +5,9 @@ import { type CSSProperties, type ReactElement, memo } from 'react';
 
 import type { PanelWorker } from '../../protocol';
 import { type IHolding, type IMemory, PARTS, type Part } from '../../store/holdings';
-import { colorStyle } from '../shared/colorStyle';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
-import { formatBytes } from '../shared/words';
+import { colorStyle } from '../common/colorStyle';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
+import { formatBytes } from '../common/words';
 
 /** The part of the bar below which a variable is not drawn by itself: about a pixel. */
 const MIN_PART = 0.005;

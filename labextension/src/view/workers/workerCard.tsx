@@ -7,11 +7,11 @@ import { type IHolding, foremost, memory, sameHoldings } from '../../store/holdi
 import { shortName } from '../../store/names';
 import type { IPreview } from '../../store/preview';
 import { Chip } from './chip';
-import { colorStyle } from '../shared/colorStyle';
-import { useHand } from '../shared/context';
+import { colorStyle } from '../common/colorStyle';
+import { useHand } from '../common/context';
 import { MemoryBar } from './memory';
 import { openContextMenu } from '../menus/menu';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
 import {
   changeOf,
   formatBytes,
@@ -19,7 +19,7 @@ import {
   plainName,
   refusalWords,
   variableNames
-} from '../shared/words';
+} from '../common/words';
 import { WorkerTasks } from './workerTasks';
 
 export interface IWorkerProps {

@@ -20,15 +20,15 @@ import { type Target, targetId } from '../../store/gestures';
 import { Holders, partsShown } from '../../store/holdings';
 import type { IHostGroup } from '../../store/hosts';
 import type { IBoardState } from '../../store/state';
-import { CarriedContext, useHand } from '../shared/context';
-import { ChevronIcon } from '../shared/icons';
-import { useRoving } from '../shared/roving';
+import { CarriedContext, useHand } from '../common/context';
+import { ChevronIcon } from '../common/icons';
+import { useRoving } from '../common/roving';
 import { WORKERS } from '../hand/hits';
 import { Legend } from './memory';
 import { Tiles } from '../hand/tiles';
-import { useToggles } from '../shared/useToggles';
-import { useTranslate } from '../shared/useTranslate';
-import { formatBytes, formatBytesOf } from '../shared/words';
+import { useToggles } from '../common/useToggles';
+import { useTranslate } from '../common/useTranslate';
+import { formatBytes, formatBytesOf } from '../common/words';
 import { WorkerCard, dropClass } from './workerCard';
 
 /** Workers beyond which only those in sight are in the page. */

@@ -2,7 +2,7 @@
 import { type ReactElement, memo, useEffect, useState } from 'react';
 
 import type { PanelTasks } from '../../protocol';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
 
 /** Seconds from which on it is said how long something runs. */
 const LONG = 2;

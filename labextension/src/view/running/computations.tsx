@@ -3,10 +3,10 @@ import { type ReactElement, memo, useEffect, useRef } from 'react';
 
 import type { PanelComputation } from '../../protocol';
 import type { IBoardActions } from '../../store/actions';
-import { useNotebook } from '../shared/context';
-import { IconButton, ProgressBar } from '../shared/elements';
-import { CloseIcon } from '../shared/icons';
-import { type ITranslate, useTranslate } from '../shared/useTranslate';
+import { useNotebook } from '../common/context';
+import { IconButton, ProgressBar } from '../common/elements';
+import { CloseIcon } from '../common/icons';
+import { type ITranslate, useTranslate } from '../common/useTranslate';
 
 interface IComputationsProps {
   computations: ReadonlyMap<string, PanelComputation>;
