@@ -21,7 +21,7 @@ thread.start()
 """
 
 _NOTE_PRESSES = """() => document.addEventListener('pointerdown', ({ target }) => {
-  window.pressed = target.closest('[data-moorage-variable]')?.dataset.moorageVariable ?? null;
+  window.pressed = target.closest('[data-roving]')?.closest('[data-moorage-variable]')?.dataset.moorageVariable ?? null;
 }, true)"""
 
 

@@ -1,6 +1,6 @@
 // The board holds still under a pressed pointer and while something is carried, and shows afterwards what has changed.
 import { act, fireEvent, screen, waitFor } from '@testing-library/react';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { inPlace } from '../../../labextension/src/store/hosts';
 import { aState, aVariable, aWorker, byName } from '../examples';
@@ -57,6 +57,21 @@ describe('under a pressed pointer', () => {
     everythingMoves(kernel);
     fireEvent.pointerMove(window, { buttons: 0 });
     await waitFor(() => expect(names()).toEqual(['grid', 'two']));
+  });
+
+  it('the end of a press just before does not end this one', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const kernel = aBoard();
+      fireEvent.pointerDown(row('two'));
+      fireEvent.pointerUp(window);
+      fireEvent.pointerDown(row('two'));
+      act(() => void vi.runAllTimers());
+      everythingMoves(kernel);
+      expect(names()).toEqual(['grid', 'one', 'two']);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('a press beside all that can be taken keeps nothing', () => {

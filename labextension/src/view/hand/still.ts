@@ -1,7 +1,7 @@
 // A board that holds still for whoever takes something from it. What a pointer is pressed on stays what and where it is until
 // the press has ended and its click has come; while something is carried, the list it may have come from stays, and workers
 // keep their places. What has changed in the meantime is shown then.
-import { type PointerEvent, useEffect, useMemo, useState } from 'react';
+import { type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
 
 import { inPlace } from '../../store/hosts';
 import type { IBoardState } from '../../store/state';
@@ -23,6 +23,7 @@ interface IStill {
 export function useStill(state: IBoardState, isCarrying: boolean): IStill {
   const [isPressed, setPressed] = useState(false);
   const [kept, setKept] = useState<IBoardState | null>(null);
+  const ends = useRef<number[]>([]); // timers; the first one that comes to its time ends the press
   const holdsStill = isPressed || isCarrying;
   if (holdsStill !== (kept !== null)) {
     setKept(holdsStill ? state : null);
@@ -31,7 +32,7 @@ export function useStill(state: IBoardState, isCarrying: boolean): IStill {
     if (!isPressed) {
       return;
     }
-    const timers: number[] = [];
+    const timers = ends.current;
     const end = (): void => void timers.push(window.setTimeout(() => setPressed(false), CLICK));
     const endIfOver = ({ buttons }: globalThis.PointerEvent): void => {
       if (buttons === 0) {
@@ -43,7 +44,7 @@ export function useStill(state: IBoardState, isCarrying: boolean): IStill {
     window.addEventListener('blur', end);
     window.addEventListener('pointermove', endIfOver);
     return () => {
-      timers.forEach(window.clearTimeout);
+      timers.splice(0).forEach(window.clearTimeout);
       window.removeEventListener('pointerup', end);
       window.removeEventListener('pointercancel', end);
       window.removeEventListener('blur', end);
@@ -60,6 +61,7 @@ export function useStill(state: IBoardState, isCarrying: boolean): IStill {
     workers: isPressed && kept !== null ? kept : placed,
     onPointerDownCapture: event => {
       if ((event.target as Element).closest(PRESSED) !== null) {
+        ends.current.splice(0).forEach(window.clearTimeout); // of the press before, when this one comes quickly
         setPressed(true);
       }
     }
