@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dask.utils import key_split
 
-from moorage._dask.scheduler.kept_keys import desire, forget_client, release
+from moorage._dask.scheduler.kept_keys import desire, forget_client, release, shadow_cancel
 from moorage.model import Anywhere, Placement
 from moorage.plan import Key
 from moorage.scheduler.desired import Desired, Record
@@ -47,6 +47,8 @@ class Keeper:
         self._dealer = dealer
         self._gone: set[Key] = set()
         self._ends: dict[str, float] = {}  # vid -> when it is let go
+        self.close = shadow_cancel(scheduler, self._keeps)
+        """Let clients cancel what is placed, too."""
 
     def put(self, record: Record, *, tell: bool = True) -> None:
         """Put `record` in force, in the place of one of the same ``vid``; unless `tell`, the caller tells of it."""
@@ -148,6 +150,12 @@ class Keeper:
                 self.release(record.vid)
             else:
                 self.put(record)
+
+    def _keeps(self, key: Key) -> bool:
+        """Whether a record holds a key that is there or can be sent again; what is computed may be cancelled."""
+        ts = self._scheduler.tasks.get(key)
+        held = any(record.hold for record in self._desired.by_key.get(key, {}).values())
+        return ts is not None and held and bool(ts.who_has or key in self._origins)
 
     def _desire(self, record: Record, keys: Iterable[Key]) -> None:
         """Keep keys alive as long as the record, or as the futures of the client that placed it."""

@@ -126,7 +126,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
-            self.worker_code.close, self.code_store.begin(),
+            self.worker_code.close, self.keeper.close, self.code_store.begin(),
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         changed, moved = self.shared.changed, self.dealer.moved

@@ -288,11 +288,22 @@ def test_a_large_value_is_not_asked_for_again_while_it_may_be_on_its_way(workers
     notebook.until("y")
 
 
-def test_what_dask_was_told_to_forget_can_be_placed_again(workers: Workers, notebook: Notebook) -> None:
+@pytest.mark.parametrize("origin", [True, False])
+def test_what_is_cancelled_by_force_stays_placed(workers: Workers, notebook: Notebook, origin: bool) -> None:
+    notebook.everywhere("x", VALUE, origin=origin)
+    future = notebook.future(notebook.key("x"))
+    notebook.client.cancel([future, later := notebook.client.submit(np.sum, future)], force=True)
+    assert later.cancelled()
+    assert np.array_equal(notebook.value("x"), VALUE)
+    notebook.until("x", on=["alice", "bob", "carol"])
+    assert notebook.restored == []
+
+
+def test_what_dask_has_forgotten_can_be_placed_again(workers: Workers, notebook: Notebook) -> None:
     notebook.everywhere("x", VALUE)
     key = notebook.key("x")
     for origin in (True, False):
-        notebook.client.cancel([notebook.future(key)], force=True)
+        workers.look(lambda s: s.client_releases_keys([key], "moorage-nb:x"))
         eventually(lambda: workers.task_state(key) is None)
         item = {**notebook.placed["x"], "origin": origin}
         assert notebook.call("place", items=[item], client=notebook.client.id)["status"] == "OK"
