@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from distributed.utils import sync
 
-from moorage._dask import connecting, server, spilling
+from moorage._dask import connecting, errors, server, spilling
 from moorage._dask.moved import logs, shuffles
 from moorage._dask.parts import parts_of
 
@@ -44,6 +44,7 @@ PARTS = (
         entries={"handlers": ("get_data",)},
     ),
     *connecting.PARTS,
+    *errors.PARTS,
     *parts_of(SUBJECT, "distributed.worker_state_machine:WorkerState", live=("tasks",)),
     *parts_of(SUBJECT, "distributed.worker_state_machine:TaskState", has=("nbytes", "run_spec", "state")),
     *parts_of(SUBJECT, "distributed.system_monitor:SystemMonitor", calls={"get_process_memory": ()}),

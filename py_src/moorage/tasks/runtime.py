@@ -40,6 +40,7 @@ MODULES = (
     ),
     *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
     "moorage._dask.connecting",
+    "moorage._dask.errors",
     "moorage._dask.parts",
     "moorage._dask.server",
     "moorage._dask.spilling",

@@ -1,8 +1,12 @@
 """Items that raise: they do not stop the others, and say where and why."""
 
+import json
 import os
+import subprocess
 import threading
+import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
 from moorage.errors import InputError, UnpicklableError
@@ -105,6 +109,97 @@ def test_errors_with_a_constructor_of_their_own_keep_their_class(cluster):
     assert results.wait(30)
     for raised in (cluster.submit(ask, 4).exception(), results.errors[0].exception):
         assert (type(raised).__name__, raised.status, str(raised)) == ("Refused", 404, "404: no")
+
+
+class Placed(Exception):
+    """Made by ``__new__``, with something in a slot."""
+
+    __slots__ = ("where",)
+
+    def __new__(cls, what, where):
+        return super().__new__(cls, what)
+
+    def __init__(self, what, where):
+        self.where = where
+
+
+class Several(ExceptionGroup):
+    def __new__(cls, message, errors, code):
+        self = super().__new__(cls, message, errors)
+        self.code = code
+        return self
+
+
+def endless():
+    return endless()
+
+
+def after_another(i):
+    try:
+        {}[i]
+    except KeyError as error:
+        if i:
+            raise RuntimeError("from") from error
+        raise RuntimeError("during")  # noqa: B904
+
+
+def noted():
+    error = ValueError("v")
+    error.add_note("a note")
+    error.extra = 1
+    raise error
+
+
+def raise_(error):
+    raise error
+
+
+RAISING = [
+    lambda: b"\xff".decode(),
+    lambda: "\u20ac".encode("ascii"),
+    lambda: compile("a b", "file.py", "exec"),
+    lambda: not_there,  # noqa: F821
+    lambda: os.stat("/not/there"),
+    lambda: os.rename("/not/there", "/nor/there"),
+    lambda: raise_(BlockingIOError(11, "later", 5)),
+    lambda: next(iter([])),
+    lambda: raise_(StopIteration(5)),
+    lambda: np.zeros(3).sum(axis=4),
+    lambda: ET.fromstring("<a>"),
+    lambda: json.loads("{"),
+    lambda: subprocess.run(["false"], check=True),
+    lambda: raise_(Placed("x", "there")),
+    lambda: raise_(Several("two", [ValueError(1), Placed("y", "here")], 7)),
+    lambda: raise_(ValueError("name: caf\udce9")),
+    lambda: after_another(0),
+    lambda: after_another(1),
+    noted,
+    endless,
+]
+
+
+def all_of(error):
+    """Return what an error says, and what it came from says."""
+    if error is None:
+        return None
+    slots = getattr(error, "where", None), getattr(error, "start", None), getattr(error, "filename2", None)
+    notes = [note for note in getattr(error, "__notes__", []) if "on worker" not in note]
+    own = {name: value for name, value in vars(error).items() if name != "__notes__"}
+    chain = error.__suppress_context__, all_of(error.__cause__), all_of(error.__context__)
+    return type(error).__name__, str(error), repr(error), repr(error.args), repr(own), slots, notes, chain
+
+
+def test_errors_come_back_as_they_were_raised(cluster):
+    here = []
+    for function in RAISING:
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            function()
+        here.append(all_of(caught.value))
+    results = cluster.map(lambda function: function(), RAISING)
+    assert [all_of(error) for error in results.gather(errors="return")] == here
+    for submit in cluster.submit, cluster.client.submit:
+        futures = [submit(function, pure=False) for function in RAISING]
+        assert [all_of(future.exception(30)) for future in futures] == here
 
 
 def test_an_item_that_cannot_be_sent_fails_alone_with_its_reason(cluster):

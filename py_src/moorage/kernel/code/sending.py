@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "moorage._dask.connecting",
+    "moorage._dask.errors",
     "moorage._dask.parts",
     "moorage._dask.server",
     "moorage._dask.spilling",

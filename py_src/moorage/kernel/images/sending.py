@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "moorage._dask.connecting",
+    "moorage._dask.errors",
     "moorage._dask.moved.logs",
     "moorage._dask.moved.shuffles",
     "moorage._dask.nanny",

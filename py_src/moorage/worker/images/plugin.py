@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import offload
 
 from moorage._dask.connecting import mend
+from moorage._dask.errors import keep_errors_whole
 from moorage._dask.parts import rely_on
 from moorage._dask.server import answer_instead, every, handler_of, loop_of
 from moorage._dask.spilling import in_memory
@@ -64,6 +65,7 @@ class ImagesPlugin(WorkerPlugin):
             table = Table(self.name)
             module.table, module.loads, module.map = table, table.loads, table.map  # type: ignore[attr-defined]
             module.workers = {}  # type: ignore[attr-defined]
+            module.undo = keep_errors_whole()  # type: ignore[attr-defined]
             sys.modules[self.name] = module
             writable = types.ModuleType(writable_module(self.name), "The same, for values that tasks may write to.")
             writable.loads, writable.map = table.loads_writable, table.map_writable  # type: ignore[attr-defined]
@@ -110,6 +112,7 @@ class ImagesPlugin(WorkerPlugin):
 
     def _clean_up(self) -> None:
         if not self._module.workers and sys.modules.get(self.name) is self._module:
+            self._module.undo()
             del sys.modules[self.name]
             sys.modules.pop(writable_module(self.name), None)
 

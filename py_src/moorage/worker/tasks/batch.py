@@ -65,6 +65,7 @@ class Items:
         begin = looked = reported = clock()
         for position, element in enumerate(elements):
             sink.item = indices[position]
+            raised = None
             try:
                 try:
                     value = call(element)
@@ -73,7 +74,9 @@ class Items:
                 except (Reschedule, Cancelled):
                     raise
                 except BaseException as error:
-                    value = self._try_again(call, position, element, error)
+                    raised = error
+                if raised is not None:  # out of the handler, so that another one is not said to come from it
+                    value = self._try_again(call, position, element, raised)
             except Cancelled:
                 break
             values.append(value)

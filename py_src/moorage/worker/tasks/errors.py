@@ -16,6 +16,7 @@ import cloudpickle
 import tblib  # type: ignore[import-untyped]
 from tblib import pickling_support
 
+from moorage._dask.errors import shortened
 from moorage.images.carrier import Table
 from moorage.wire.tasks import Described
 from moorage.worker.text import clean
@@ -24,8 +25,7 @@ LONGEST = 2000
 """Characters of an error in words."""
 LARGEST = 1_000_000
 """Bytes of a pickled error."""
-DEEPEST = 100
-"""Frames of a traceback; what lies between its beginning and its end is left out."""
+_ORIGINS = 20  # errors that an error came from; what is further back is left out
 
 READ_ONLY = (
     "If that is placed data: others use it too, so tasks cannot change it. Copy it first, x = x.copy(), "
@@ -42,17 +42,8 @@ def users_frames(traceback: types.TracebackType | None) -> types.TracebackType |
     rest = traceback
     while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("moorage.worker"):
         rest = rest.tb_next
-    frames = []
-    link = rest or traceback
-    while link is not None:
-        frames.append(link)
-        link = link.tb_next
-    if len(frames) <= DEEPEST:
-        return rest or traceback
-    shorter = None
-    for link in reversed(frames[: DEEPEST // 2] + frames[-DEEPEST // 2 :]):
-        shorter = types.TracebackType(shorter, link.tb_frame, link.tb_lasti, link.tb_lineno)
-    return shorter
+    rest = rest or traceback
+    return shortened(rest) if rest is not None else None
 
 
 def in_words(error: BaseException) -> str:
@@ -83,20 +74,29 @@ def explain(raised: BaseException, values: Iterable[Any], images: Table | None) 
             error.add_note(READ_ONLY)
 
 
-def survivable(error: BaseException, above: tuple[BaseException, ...] = ()) -> Exception:
-    """Return `error`, or what stands for it.
+def survivable(raised: BaseException, in_text: bool = True) -> Exception:
+    """Return an error, or what stands for it, and likewise for what it came from.
 
-    That is the case if it would end the process that it is raised in, such as `SystemExit`, or if Dask cannot send it.
-    `above`: what it is the cause of; causes that go in a circle are cut, since Dask would follow them for ever.
+    Something stands for it if it would end the process that it is raised in, such as `SystemExit`, or if it cannot be
+    sent. What goes in a circle is cut, since Dask would follow it for ever. `in_text`: whether Dask is to send it, with
+    a text of it that not all messages can carry.
     """
-    if isinstance(error, Exception) and _can_be_shown(error) and _pickled(error) is not None:
-        survivor = error
-    else:
-        survivor = _rewritten(error) or _stand_in(error)
-    cause = _attribute(error, "__cause__")
-    above = (*above, error)
-    follows = isinstance(cause, Exception) and not any(cause is one for one in above)
-    _follow(survivor, survivable(cause, above) if follows else None, None)
+    met: dict[int, Exception | None] = {}
+
+    def one(error: BaseException | None) -> Exception | None:
+        if error is None or not (isinstance(error, Exception) or error is raised) or len(met) == _ORIGINS:
+            return None
+        if id(error) not in met:
+            met[id(error)] = None
+            cause, context, suppress = _origins(error)
+            fine = isinstance(error, Exception) and not (in_text and not _can_be_shown(error)) and _pickled(error)
+            survivor: Any = error if fine else _rewritten(error) or _stand_in(error)
+            _follow(survivor, one(cause), one(context), suppress)
+            met[id(error)] = survivor
+        return met[id(error)]
+
+    survivor = one(raised)
+    assert survivor is not None
     return survivor
 
 
@@ -104,9 +104,8 @@ def describe(raised: BaseException, worker: Any) -> Described:
     """Return an error in a form that can be sent: pickled, and in words."""
     traceback = users_frames(_attribute(raised, "__traceback__"))
     BaseException.with_traceback(raised, None)
-    pickled = _pickled(raised) if isinstance(raised, Exception) else None
-    if pickled is None:
-        pickled = pickle.dumps(_stand_in(raised))
+    error = survivable(raised, in_text=False)
+    pickled = _pickled(error, alone=False) or _pickled(error) or pickle.dumps(_stand_in(raised))
     with contextlib.suppress(Exception):
         frames = tblib.Traceback(traceback).to_dict() if traceback is not None else None
         return {"exception": pickled, "traceback": frames, "text": in_words(raised), "worker": str(worker.name)}
@@ -122,31 +121,39 @@ def _attribute(error: BaseException, name: str) -> Any:
     return object.__getattribute__(error, name)
 
 
-def _pickled(error: BaseException) -> bytes | None:
-    """Return a pickled error, if that can be loaded again."""
-    cause, context = _attribute(error, "__cause__"), _attribute(error, "__context__")
-    _follow(error, None, None)  # tblib has them pickled, too
+def _pickled(error: BaseException, alone: bool = True) -> bytes | None:
+    """Return a pickled error, if that can be loaded again. `alone`: without what it came from."""
+    origins = _origins(error)
+    if alone:
+        _follow(error, None, None, origins[2])
     try:
         _ = error.with_traceback, error.args  # which all who handle it rely on
-        pickling_support.install(error)  # as Dask does: classes with a constructor of their own load, too
+        pickling_support.install(error)  # as Dask does
         pickled = cloudpickle.dumps(error)
         pickle.loads(pickled)
     except BaseException:
         return None
     finally:
-        _follow(error, cause, context)
+        _follow(error, *origins)
     return pickled if len(pickled) < LARGEST else None
 
 
-def _follow(error: BaseException, cause: BaseException | None, context: BaseException | None) -> None:
+def _origins(error: BaseException) -> tuple[BaseException | None, BaseException | None, bool]:
+    """Return what an error came from: its cause, its context, and whether only the cause is shown."""
+    cause, context = _attribute(error, "__cause__"), _attribute(error, "__context__")
+    return cause, context, _attribute(error, "__suppress_context__")
+
+
+def _follow(error: BaseException, cause: BaseException | None, context: BaseException | None, suppress: bool) -> None:
     """Set what an error came from, also of one that is a frozen dataclass."""
     object.__setattr__(error, "__cause__", cause)
     object.__setattr__(error, "__context__", context)
+    object.__setattr__(error, "__suppress_context__", suppress)
 
 
 def _can_be_shown(error: BaseException) -> bool:
     try:
-        return all(text == clean(text) for text in (str(error), repr(error)))
+        return str(error) is not None and repr(error) == clean(repr(error))
     except BaseException:
         return False
 

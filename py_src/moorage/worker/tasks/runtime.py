@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
+from moorage._dask.errors import keep_errors_whole
 from moorage._dask.parts import rely_on
 from moorage._dask.server import every
 from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
@@ -67,7 +68,7 @@ class Runtime:
         self.sinks = Sinks()
         self.display = Display(self.sinks)
         self.interception = Interception(self.sinks, self.display)
-        self.forget_file_names: Callable[[], None] = lambda: None
+        self.undo: list[Callable[[], None]] = []
         self.programs: dict[tuple[str, int], Program] = {}  # by hash and thread
 
     @property
@@ -86,7 +87,8 @@ class Runtime:
                 code = self.version(worker, options["code"])
                 function, args, kwargs = loads(payload, values, self.ours, self.images, code=code)
                 see(code, function)
-                with leases_of(options["limits"], worker, key):
+                # an error that refuses attributes, such as a traceback, cannot leave a context manager as it is
+                with leases_of(limits, worker, key) if (limits := options["limits"]) else contextlib.nullcontext():
                     result = function(*args, **kwargs)
                     if isinstance(result, types.CoroutineType):
                         result = awaited(result, worker, lambda: is_wanted(worker, key))
@@ -98,7 +100,7 @@ class Runtime:
                 error = survivable(raised)
         with contextlib.suppress(Exception):  # some errors take no notes
             error.add_note(f"(raised on worker {worker.name})")
-        raise error.with_traceback(users_frames(error.__traceback__)) from error.__cause__
+        raise error.with_traceback(users_frames(error.__traceback__))
 
     def version(self, worker: Any, wanted: CodeVersion) -> Version | None:
         """Return the user's modules that a task needs. Raises CodeError if they cannot be had."""
@@ -232,13 +234,14 @@ class RuntimePlugin(WorkerPlugin):
             undo()
         self._undo = []
         if module := leave(worker, self.name):
-            module.runtime.forget_file_names()
+            for undo in module.runtime.undo:
+                undo()
 
     def _fill(self, module: Any) -> None:
         module.runtime = runtime = Runtime(self._images, self._code)
         module.call, module.batch, module.each_item = runtime.call, runtime.batch, each_item
         module.save, module.restore = runtime.save, runtime.restore
-        runtime.forget_file_names = keep_file_names()
+        runtime.undo = [keep_file_names(), keep_errors_whole()]
         if os.environ.get("MPLBACKEND", "").startswith("module:"):
             os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited; it needs the notebook
 
@@ -269,9 +272,6 @@ def claim(worker: Any, options: CallOptions | BatchOptions, part: str) -> None:
 @contextlib.contextmanager
 def leases_of(limits: Mapping[str, int], worker: Any, key: Any) -> Iterator[None]:
     """Hold a lease of each of `limits`, waiting for them as long as the task is wanted."""
-    if not limits:
-        yield
-        return
     lease = uuid.uuid4().hex
     scheduler: WorkerHandlers = scheduler_of(worker)
 
