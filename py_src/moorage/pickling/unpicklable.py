@@ -27,7 +27,7 @@ def unpicklable(named: Mapping[str, Any], error: BaseException) -> UnpicklableEr
     raised.
     """
     if isinstance(error, UnpicklableError):
-        return error
+        return UnpicklableError(error.message, error.remedy)
     first = next(iter(named.items()), ("", None))
     name, value = next(((n, v) for n, v in named.items() if not _picklable(v)), first)
     if any(isinstance(one, RecursionError) for one in (error, error.__cause__, error.__context__)):
@@ -36,6 +36,13 @@ def unpicklable(named: Mapping[str, Any], error: BaseException) -> UnpicklableEr
             "Keep the linked objects in a list or an array, and refer to them by position.",
         )
     path, culprit, user = _find(value, name or _own_name(value))
+    if _is_of_shell(culprit):
+        name = path or _own_name(culprit)
+        used = f", which {user!r} uses," if user else ""
+        return UnpicklableError(
+            f"{name}{used} belongs to the notebook's IPython, and there is none on workers.",
+            "Run magics and shell commands in a cell of their own, and use what they return.",
+        )
     what = type(culprit).__name__
     where = f" It is used by {user!r}." if user else ""
     return UnpicklableError(
@@ -49,6 +56,8 @@ def _find(value: Any, path: str) -> tuple[str, Any, str]:
     user = ""
     seen: set[int] = set()
     for _ in range(_DEPTH):
+        if _is_of_shell(value):
+            break
         seen.add(id(value))
         for step, part in _parts(value):
             if id(part) in seen or _picklable(part):
@@ -88,7 +97,9 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         return
     if isinstance(value, type):
         if not is_importable(value):
-            yield from ((f".{name}", part) for name, part in vars(value).items() if not name.startswith("__"))
+            for name, part in vars(value).items():
+                if isinstance(part, types.FunctionType) or not name.startswith("__"):
+                    yield f".{name}", part
         return
     if not is_importable(type(value)):
         yield "", type(value)
@@ -103,6 +114,12 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield ".func", value.func
         yield ".args", value.args
         yield ".keywords", value.keywords
+
+
+def _is_of_shell(value: Any) -> bool:
+    """Whether a value is a part of IPython's shell, or a method of one, such as ``get_ipython``."""
+    kind = type(getattr(value, "__self__", value))
+    return kind.__module__.partition(".")[0] in ("IPython", "ipykernel")
 
 
 class _Sink:

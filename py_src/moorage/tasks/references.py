@@ -105,8 +105,8 @@ def dumps(
         pickler.globals_ref[id(notebook.namespace)] = cell.namespace
     try:
         pickler.dump(obj)
-    except InputError:
-        raise
+    except InputError as error:
+        raise error.with_traceback(None)  # noqa: B904  # no code of the user has raised it
     except Exception as error:
         raise unpicklable(_parts(obj, name), error) from error
     left_out = leave_out.nbytes if leave_out else 0
@@ -159,8 +159,8 @@ def dumps_items(
         pickler.forget()
         try:
             pickler.dump(item)
-        except InputError:
-            raise
+        except InputError as error:
+            raise error.with_traceback(None)  # noqa: B904
         except Exception as error:
             raise unpicklable({"item": item}, error) from error
         packed.append(file.getvalue())

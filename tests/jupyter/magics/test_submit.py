@@ -158,6 +158,15 @@ def test_unpicklable_captures_are_named_by_their_path(notebook):
     assert error.message.startswith("model.lock (of type lock) cannot leave the notebook")
 
 
+def test_what_belongs_to_the_notebook_is_refused_in_a_sentence(notebook):
+    notebook.run("class Asks:\n    def shell(self): return get_ipython()\nasks = Asks()")
+    for cell, name in ("get_ipython()", "get_ipython"), ("asks.shell()", "get_ipython, which 'Asks.shell' uses,"):
+        error, _ = notebook.fail(f"%%submit\n{cell}")
+        assert error.message == f"{name} belongs to the notebook's IPython, and there is none on workers."
+    _, shown = notebook.fail("%%submit\ncluster")
+    assert shown.splitlines()[0] == "UnpicklableError: A cluster object cannot be sent to workers."
+
+
 def test_await_works_on_workers(notebook):
     assert notebook.value("%%submit\nimport asyncio\nawait asyncio.sleep(0.01, 'slept')") == "slept"
 
