@@ -52,6 +52,11 @@ def duration(value: str | float, what: str) -> float:
         ) from None
 
 
+def limit(value: str | float | None) -> float | None:
+    """Return how long to wait, in seconds; None: until it has ended. Raises InputError if it is no duration."""
+    return None if value is None else duration(value, "timeout")
+
+
 def lifetime(value: str | float | None) -> float | None:
     """Return how long something is to stay, in seconds; None: until it is let go. Raises InputError if it is none."""
     if value is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from distributed import Future
 
+from moorage import config
 from moorage.controller.connected import Connected
 from moorage.errors import InputError
 from moorage.kernel.placement.targets import addresses
@@ -92,7 +93,7 @@ class Running(Connected):
         batch_size: int | None = None,
         near: str = "",
         limits: Mapping[str, int] | None = None,
-        timeout: float | None = None,
+        timeout: str | float | None = None,
         rerun: bool = True,
         auto: bool = True,
         stale: Any = "refresh",
@@ -112,8 +113,8 @@ class Running(Connected):
             As in ``Client.map``; `retries` is per item.
         batch_size : int, optional
             Items per task. By default chosen from their measured duration.
-        timeout : float, optional
-            Limit for all items together, in seconds.
+        timeout : str or float, optional
+            Limit for all items together, in seconds or such as ``"30s"``.
         rerun : bool
             Run an item again if its worker is lost.
         near, limits, auto, stale
@@ -148,7 +149,7 @@ class Running(Connected):
             auto=auto,
             stale=stale,
             batch_size=batch_size,
-            timeout=timeout,
+            timeout=config.limit(timeout),
             rerun=rerun,
         )
         return self.submitter.map(function, *iterables, options=options, kwargs=kwargs)

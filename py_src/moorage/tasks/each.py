@@ -11,6 +11,7 @@ from typing import Any
 
 from distributed import Future
 
+from moorage import config
 from moorage.errors import UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.waiting import LOOK, check, result_of
 from moorage.tasks.backend import Backend
@@ -106,18 +107,18 @@ class OnEach(Mapping[str, Any]):
         with self._lock:
             return all(future.done() for _, future in self._futures.values())
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: str | float | None = None) -> bool:
         """Wait until it has run on all workers that there are, at most `timeout` seconds; return whether it has."""
-        begun = time.monotonic()
+        begun, limit = time.monotonic(), config.limit(timeout)
         while not self.done():
-            if timeout is not None and time.monotonic() - begun > timeout:
+            if limit is not None and time.monotonic() - begun > limit:
                 return False
             if time.monotonic() - begun > LOOK:
                 check(self._backend.client)
             time.sleep(0.02)
         return True
 
-    def gather(self, timeout: float | None = None) -> dict[str, Any]:
+    def gather(self, timeout: str | float | None = None) -> dict[str, Any]:
         """Wait, and return the values by worker; raise what the code raised, if it did anywhere.
 
         Raises
@@ -127,7 +128,8 @@ class OnEach(Mapping[str, Any]):
         """
         if not self.wait(timeout):
             raise WaitTimeoutError(
-                f"{self!r} within {timeout:g} s.", "It goes on: gather again, or allow more time with timeout=."
+                f"{self!r} within {config.limit(timeout):g} s.",
+                "It goes on: gather again, or allow more time with timeout=.",
             )
         return {worker: self[worker] for worker in self}
 

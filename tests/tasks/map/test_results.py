@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from distributed import Event
 
-from moorage.errors import DoesNotFitError
+from moorage.errors import DoesNotFitError, InputError, WaitTimeoutError
 from moorage.tasks.map.ledger import Progress
 from tests.tasks.tools import double
 
@@ -72,6 +72,12 @@ def test_results_come_while_others_still_run(cluster):
     assert next(iter(results.as_completed())) == (0, 0)
     assert not results.done()
     assert results.wait(timeout=0.01) is False
+    with pytest.raises(WaitTimeoutError, match=r"1 of 4 items finished within 0\.01 s"):
+        results.gather(timeout="10ms")
+    with pytest.raises(WaitTimeoutError, match="1 of 4"):
+        list(results.as_completed(timeout=0.01))
+    with pytest.raises(InputError, match="'soon' is not a duration"):
+        results.gather(timeout="soon")
     assert results.progress.running + results.progress.done == 4 or results.progress.total == 4
     gate.set()
     assert results.gather() == [0, 1, 2, 3]

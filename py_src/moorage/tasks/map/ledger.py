@@ -45,6 +45,12 @@ class Progress(NamedTuple):
     cancelled: int
     finished: bool
 
+    def in_words(self) -> str:
+        """Return it in words."""
+        others = (self.failed, "failed"), (self.running, "running"), (self.cancelled, "cancelled")
+        done = f"{self.done} of {'?' if self.total is None else self.total} done"
+        return ", ".join([done, *(f"{n} {word}" for n, word in others if n)])
+
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Batch:

@@ -9,11 +9,12 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import tblib  # type: ignore[import-untyped]
-from dask.utils import parse_bytes
+from dask.utils import format_bytes, parse_bytes
 from distributed.protocol.pickle import dumps
 
 from moorage import config
-from moorage.errors import UnpicklableError, UnreachableError
+from moorage.errors import DoesNotFitError, UnpicklableError, UnreachableError, WaitTimeoutError
+from moorage.images.free_memory import host_free
 from moorage.kernel.install import by_value
 from moorage.kernel.waiting import answer, ask_workers, dask_scheduler_of, gather, wait_for
 from moorage.wire.tasks import Described, DoneReport, Outcome, OutcomeInBrief
@@ -23,7 +24,9 @@ from moorage.worker.tasks.outcome import load
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from moorage.tasks.map.ledger import Batch
+    from moorage.tasks.map.ledger import Batch, Progress
+
+_MOST_OF_IT = 0.8  # of the memory that is free
 
 
 class Outcomes:
@@ -115,6 +118,24 @@ class Outcomes:
 
 def _without_values(key: Any, dask_worker: Any) -> dict[str, Any]:
     return {name: part for name, part in dask_worker.data[key].items() if name != "values"}
+
+
+def check_room(nbytes: int) -> None:
+    """Raise DoesNotFitError if this machine has no room for so many bytes of values."""
+    free = host_free()
+    if nbytes > _MOST_OF_IT * free:
+        raise DoesNotFitError(
+            f"The values need {format_bytes(nbytes)}, and the notebook's machine has {format_bytes(free)} free.",
+            "Take a slice, use them on the cluster in another cell, or force it: .gather(force=True)",
+        )
+
+
+def late(progress: Progress, limit: float | None) -> WaitTimeoutError:
+    """Return the error of a wait for items that have not ended within `limit` seconds."""
+    return WaitTimeoutError(
+        f"{progress.done} of {progress.total or 'the'} items finished within {limit:g} s.",
+        "They go on: gather again, allow more time with timeout=, or end them with .cancel().",
+    )
 
 
 def outcome_in(report: DoneReport) -> Outcome | None:

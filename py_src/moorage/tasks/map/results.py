@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, Literal, overload
 
-from dask.utils import format_bytes
 from distributed import Future
 
+from moorage import config
 from moorage._dask.client import scatter
-from moorage.errors import DoesNotFitError, InputError, MoorageError
-from moorage.images.free_memory import host_free
+from moorage.errors import InputError, MoorageError
 from moorage.kernel.waiting import LOOK, check, gather, wait_for
 from moorage.tasks.collections.together import together
 from moorage.tasks.map.item_errors import ItemError, exception_at
 from moorage.tasks.map.ledger import Batch, Progress
-from moorage.tasks.map.outcomes import unloadable
+from moorage.tasks.map.outcomes import check_room, late, unloadable
 from moorage.tasks.map.run import LAST_WORD, Run
 from moorage.tasks.map.surviving import note_gone
 from moorage.worker.tasks.outcome import load
@@ -77,13 +76,13 @@ class Results(Sequence[Any]):
         """Whether all items have finished."""
         return self._ledger.finished
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: str | float | None = None) -> bool:
         """Wait until all items have finished; return whether they have.
 
         Parameters
         ----------
-        timeout : float, optional
-            Limit in seconds. Default: none.
+        timeout : str or float, optional
+            Limit, in seconds or such as ``"30s"``. Default: none.
 
         Raises
         ------
@@ -91,7 +90,7 @@ class Results(Sequence[Any]):
             Whatever ended the map early, such as an error of the iterable. Errors of items are not raised.
         """
         __tracebackhide__ = True  # IPython shows the user's frames only
-        ended = self._until(lambda: self._ledger.finished, timeout)
+        ended = self._until(lambda: self._ledger.finished, config.limit(timeout))
         if ended and self.failure is not None:
             raise self.failure
         return ended
@@ -113,10 +112,11 @@ class Results(Sequence[Any]):
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
         __tracebackhide__ = True  # IPython shows the user's frames only
+        if isinstance(index, slice) or index < 0:
+            self._until(lambda: self._ledger.total is not None)
         if isinstance(index, slice):
-            return self._values(range(*index.indices(self._known_length())), "raise", force=False)
-        length = self._known_length() if index < 0 else None
-        index = index + length if length is not None else index
+            return self._values(range(*index.indices(len(self))), "raise", force=False)
+        index = index + len(self) if index < 0 else index
         self._until(lambda: self._has_ended(index))
         if not 0 <= index < len(self):
             raise IndexError(f"There are {len(self)} items.")
@@ -132,23 +132,38 @@ class Results(Sequence[Any]):
         if self.failure is not None:
             raise self.failure
 
-    def as_completed(self) -> Iterator[tuple[int, Any]]:
+    def as_completed(self, timeout: str | float | None = None) -> Iterator[tuple[int, Any]]:
         """Iterate over (index, value) in the order in which items end. One that raised raises here.
 
         The items of one task end together.
+
+        Parameters
+        ----------
+        timeout : str or float, optional
+            Limit for all of them together, in seconds or such as ``"30s"``. Default: none.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If they have not ended by then. They go on.
         """
+        limit, begun = config.limit(timeout), time.monotonic()
         seen, given = set[int](), set[int]()  # what is lost after it was given is computed again
-        while (batch := self._next_ended(seen)) is not None:
+        while (batch := self._next_ended(seen, limit, begun)) is not None:
             for position, index in enumerate(batch.indices):
                 if position not in batch.superseded and index not in given:
                     given.add(index)
                     yield index, self._value(index)
         if self.failure is not None:
             raise self.failure
+        if not self._ledger.finished:
+            raise late(self.progress, limit)
 
     # ---- all of it
 
-    def gather(self, errors: OnError = "raise", *, force: bool = False) -> list[Any]:
+    def gather(
+        self, errors: OnError = "raise", *, timeout: str | float | None = None, force: bool = False
+    ) -> list[Any]:
         """Wait for all items and return their values.
 
         Parameters
@@ -156,16 +171,21 @@ class Results(Sequence[Any]):
         errors : {"raise", "skip", "return"}
             What to do about items that raised: raise the first one's exception, leave them out, or put the exception
             in the place of the value.
+        timeout : str or float, optional
+            Limit of the wait for the items, in seconds or such as ``"30s"``. Default: none.
         force : bool
             Even if the values do not fit into memory.
 
         Raises
         ------
+        WaitTimeoutError
+            If they have not ended by then. They go on.
         DoesNotFitError
             With the numbers. Nothing was fetched.
         """
         __tracebackhide__ = True  # IPython shows the user's frames only
-        self.wait()
+        if not self.wait(timeout):
+            raise late(self.progress, config.limit(timeout))
         return self._values(range(len(self)), errors, force=force)
 
     @property
@@ -264,14 +284,8 @@ class Results(Sequence[Any]):
         self._until(lambda: self._ledger.finished)
 
     def __repr__(self) -> str:
-        p = self.progress
-        parts = [f"{p.done} of {'?' if p.total is None else p.total} done"]
-        parts += [
-            f"{n} {word}" for n, word in ((p.failed, "failed"), (p.running, "running"), (p.cancelled, "cancelled")) if n
-        ]
-        if self.failure is not None:
-            parts.append(f"ended by {type(self.failure).__name__}")
-        return f"<Results: {', '.join(parts)}>"
+        ended = f", ended by {type(self.failure).__name__}" if self.failure is not None else ""
+        return f"<Results: {self.progress.in_words()}{ended}>"
 
     def __moorage_value__(self) -> list[Any]:
         """What stands for the results in a task: the values, as far as they are on the cluster by reference."""
@@ -293,20 +307,16 @@ class Results(Sequence[Any]):
                     check(self._client)
         return True
 
-    def _known_length(self) -> int:
-        self._until(lambda: self._ledger.total is not None)
-        return len(self)
-
     def _has_ended(self, index: int) -> bool:
         located = self._ledger.locate(index)
         return located is not None and located[0].status != "running"
 
-    def _next_ended(self, seen: set[int]) -> Batch | None:
+    def _next_ended(self, seen: set[int], limit: float | None, begun: float) -> Batch | None:
         def find() -> Batch | None:
             batches = self._ledger.batches
             return next((b for b in batches if b.status != "running" and b.number not in seen), None)
 
-        self._until(lambda: find() is not None)
+        self._until(lambda: find() is not None, None if limit is None else limit + begun - time.monotonic())
         batch = find()
         if batch is not None:
             seen.add(batch.number)
@@ -331,8 +341,7 @@ class Results(Sequence[Any]):
 
     def _located(self, index: int) -> tuple[Batch, int]:
         __tracebackhide__ = True  # IPython shows the user's frames only
-        located = self._ledger.locate(index)
-        if located is None:
+        if (located := self._ledger.locate(index)) is None:
             raise MoorageError(f"Item {index} was never started.", "Run it with .retry().")
         return located
 
@@ -340,7 +349,8 @@ class Results(Sequence[Any]):
         __tracebackhide__ = True  # IPython shows the user's frames only
         self._until(lambda: all(self._has_ended(index) for index in indices))
         if not force:
-            self._check_room(indices)
+            there = {located[0] for index in indices if (located := self._ledger.locate(index)) is not None}
+            check_room(sum(batch.nbytes for batch in there if batch.values is None))
         values: list[Any] = []
         for index in indices:
             try:
@@ -355,24 +365,14 @@ class Results(Sequence[Any]):
                     values.append(error)
         return values
 
-    def _check_room(self, indices: range) -> None:
-        batches = {located[0] for index in indices if (located := self._ledger.locate(index)) is not None}
-        nbytes = sum(batch.nbytes for batch in batches if batch.values is None)
-        free = host_free()
-        if nbytes > 0.8 * free:
-            raise DoesNotFitError(
-                f"The values need {format_bytes(nbytes)}, and the notebook's machine has {format_bytes(free)} free.",
-                "Take a slice, use them on the cluster in another cell, or force it: .gather(force=True)",
-            )
-
     def _taken_of(self, batch: Batch) -> list[Any]:
         """Return the values of a batch that is on the cluster, as they were taken down."""
         with self._lock:
             if batch not in self._recent:
                 batches = self._ledger.batches
                 near = batches[batch.number : batch.number + _WINDOW]
-                there = [b for b in near if b.status == "done" and b.values is None and b.future is not None]
-                ahead = [b for b in there if b not in self._recent]
+                new = [b for b in near if b not in self._recent]
+                ahead = [b for b in new if b.status == "done" and b.values is None and b.future is not None]
                 try:
                     gathered = self._gather([b.future for b in ahead])
                 except CancelledError as error:
