@@ -13,6 +13,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CommandIDs, PALETTE, addCommands } from './commands';
+import { askBeside } from './panel/asking';
 import { ActiveDocument } from './panel/following';
 import { PlacementPanel } from './panel/panel';
 import { PanelSettings } from './panel/settings';
@@ -55,6 +56,7 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
     const trans = (translator ?? nullTranslator).load('moorage');
     offerTranslation(trans);
     const placements = new KernelSessions(trans);
+    placements.met.connect((_, model) => askBeside(model, () => placements.shows(model), trans));
     const settings = new PanelSettings();
     const document = new ActiveDocument(app.shell, notebooks, consoles);
     const options = { placements, document, settings, trans };

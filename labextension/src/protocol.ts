@@ -206,6 +206,15 @@ export type PanelNotice = {
   variable: string;
 };
 
+/** Something that an assistant wants done: the user agrees or refuses. */
+export type PanelProposal = {
+  id: string;
+  /** the magic that does it */
+  line: string;
+  /** what the user should know before, or empty */
+  note: string;
+};
+
 /** Something that has happened. */
 export type PanelEvent = {
   id: string;
@@ -244,6 +253,8 @@ export type PanelState = {
   /** the oldest first */
   computations: Record<string, PanelComputation>;
   notices: Record<string, PanelNotice>;
+  /** the oldest first */
+  proposals: Record<string, PanelProposal>;
   /** the latest, oldest first */
   events: Record<string, PanelEvent>;
   /** what would be taken back, in words; empty if nothing can be */
@@ -344,6 +355,7 @@ export type PanelChanged = {
   ledger?: Record<string, PanelNamedMemory>;
   computations?: Record<string, PanelComputationChange>;
   notices?: Record<string, PanelNotice>;
+  proposals?: Record<string, PanelProposal>;
   events?: Record<string, PanelEvent>;
   undoable?: string;
   limits?: PanelLimits;
@@ -359,6 +371,7 @@ export type PanelRemoved = {
   ledger?: string[];
   computations?: string[];
   notices?: string[];
+  proposals?: string[];
   events?: string[];
 };
 
@@ -468,6 +481,19 @@ export type PanelTold = {
   text: string;
 };
 
+/** Ask the user whether this shall be done; answered with a `PanelTold` when it is. For assistants. */
+export type PanelProposeArgs = {
+  op: 'place' | 'release' | 'scale';
+  /** of that request */
+  args: Record<string, unknown>;
+};
+
+/** Agree to a `PanelProposal`, or refuse it. Answered as the request is that was proposed. */
+export type PanelDecideArgs = {
+  id: string;
+  agreed: boolean;
+};
+
 /**
  * Say where the parts of a variable of many keys are; answered with a `PanelParts`.
  *
@@ -549,6 +575,9 @@ export type PanelOps = {
   parts: PanelPartsArgs;
   /** the reply's result is a PanelTold */
   tell: PanelTellArgs;
+  /** the reply's result is a PanelTold */
+  propose: PanelProposeArgs;
+  decide: PanelDecideArgs;
   /** the reply's result is a PanelWhy */
   why: PanelWhyArgs;
 };

@@ -40,6 +40,16 @@ export class KernelSessions implements IPlacements {
     this._currentChanged.emit();
   }
 
+  /** A kernel has been met for the first time: its model. */
+  get met(): ISignal<this, PlacementModel> {
+    return this._met;
+  }
+
+  /** Whether a board shows this kernel. */
+  shows(model: PlacementModel): boolean {
+    return this._watchers > 0 && model === this.current;
+  }
+
   watch(): IDisposable {
     this._watchers++;
     this._look();
@@ -101,6 +111,7 @@ export class KernelSessions implements IPlacements {
     channel.resumed.connect(() => void model.resync());
     const session = { channel, model };
     this._sessions.set(kernel, session);
+    this._met.emit(model);
     if (channel.isKnown) {
       void channel.connect(); // a page that is loaded again says in the status bar what the one before did
     }
@@ -108,6 +119,7 @@ export class KernelSessions implements IPlacements {
   }
 
   private readonly _sessions = new WeakMap<Kernel.IKernelConnection, ISession>();
+  private readonly _met = new Signal<this, PlacementModel>(this);
   private readonly _currentChanged = new Signal<this, void>(this);
   private _current: ISession | null = null;
   private _watchers = 0;

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import dask
 import dask.array
@@ -100,7 +101,9 @@ class Scene:
         return self.shell.find_cell_magic(magic)(line, cell)
 
     def ask(self, op, **args):
-        return self.requests.answer({"id": 1, "op": op, "args": args}, "panel", False)
+        replies = SimpleQueue()
+        self.requests.answer({"id": 1, "op": op, "args": args}, "panel", False, replies.put)
+        return replies.get()
 
     def stop(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -128,6 +131,7 @@ def wait_at(name):
     return Event(name).wait(120)
 
 
+TO_PLACE = {"names": ["a"], "placement": {"kind": "everywhere"}, "force": False}
 CALLS = {
     "ClusterController.workers": lambda s: s.cluster.workers(),
     "ClusterController.get_client": lambda s: s.cluster.get_client(),
@@ -256,6 +260,8 @@ CALLS = {
     "panel cancel": lambda s: s.ask("cancel", id="1"),
     "panel kept": lambda s: s.ask("kept"),
     "panel parts": lambda s: s.ask("parts", name="parts", start=0, count=10),
+    "panel propose": lambda s: s.ask("propose", op="place", args=TO_PLACE),
+    "panel decide": lambda s: s.ask("decide", id="1", agreed=True),
     "panel dismiss": lambda s: s.ask("dismiss", id="1"),
 }
 """What changes nothing for the others. Variants of a call stand after a bar."""

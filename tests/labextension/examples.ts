@@ -97,6 +97,7 @@ export function aState(fields: Partial<PanelState> = {}): PanelState {
     ledger: {},
     computations: {},
     notices: {},
+    proposals: {},
     events: {},
     undoable: '',
     limits: { pause: 0.8, spill: 0.7, smallest_shared: 100_000 },

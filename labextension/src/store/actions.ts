@@ -38,6 +38,8 @@ export interface IBoardActions {
   cancel(computation: string): void;
   /** Take away a notice of the kernel. */
   dismiss(notice: string): void;
+  /** Agree to what an assistant wants done, or refuse it. */
+  decide(proposal: string, agreed: boolean): void;
   /** Ask why something is as it is. */
   explain(about: PanelWhyArgs): void;
   /** Ask for some of a variable's parts; rejects with an error in words, since only whoever asks has a place for it. */

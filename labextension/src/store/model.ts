@@ -169,6 +169,11 @@ export class PlacementModel implements IPlacementModel {
     void this._settle(this._requester.request('dismiss', { id }));
   }
 
+  decide(proposal: string, agreed: boolean): void {
+    const line = this.state.proposals.get(proposal)?.line ?? null;
+    this._act('decide', { id: proposal, agreed }, agreed ? line : null);
+  }
+
   explain(about: PanelWhyArgs): void {
     const explanation: IExplanation = { about, answer: null };
     this._store.setState({ explanation });

@@ -15,6 +15,7 @@ import type {
   PanelLimits,
   PanelNamedMemory,
   PanelNotice,
+  PanelProposal,
   PanelReply,
   PanelSnapshot,
   PanelTasks,
@@ -96,6 +97,8 @@ export interface IBoardState {
   /** What runs, the oldest first. */
   readonly computations: ReadonlyMap<string, PanelComputation>;
   readonly notices: ReadonlyMap<string, PanelNotice>;
+  /** What assistants want done and the user has not decided yet, the oldest first. */
+  readonly proposals: ReadonlyMap<string, PanelProposal>;
   /** What has happened, the latest last. */
   readonly events: ReadonlyMap<string, PanelEvent>;
   /** What would be taken back, in words; empty if nothing can be. */
@@ -136,6 +139,7 @@ export const INITIAL: IBoardState = {
   ledger: new Map(),
   computations: new Map(),
   notices: new Map(),
+  proposals: new Map(),
   events: new Map(),
   undoable: '',
   limits: { pause: 1, spill: 1, smallest_shared: 0 },
@@ -188,6 +192,7 @@ function applySnapshot(
     ledger: toMap(panel.ledger),
     computations: toMap(panel.computations),
     notices: toMap(panel.notices),
+    proposals: toMap(panel.proposals),
     events: toMap(panel.events),
     undoable: panel.undoable,
     limits: panel.limits,
@@ -233,6 +238,7 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     ledger: mergeEntries(state.ledger, changed.ledger, removed.ledger, replace),
     computations: mergeEntries(state.computations, changed.computations, removed.computations, merge),
     notices: mergeEntries(state.notices, changed.notices, removed.notices, replace),
+    proposals: mergeEntries(state.proposals, changed.proposals, removed.proposals, replace),
     events: mergeEntries(state.events, changed.events, removed.events, replace),
     undoable: changed.undoable ?? state.undoable,
     limits: changed.limits ?? state.limits,

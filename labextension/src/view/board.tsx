@@ -40,6 +40,7 @@ import { useAnnouncer } from './common/live';
 import { Explanation } from './messages/explanation';
 import { BoardMenu } from './menus/menu';
 import { Notices } from './messages/notices';
+import { Proposals } from './messages/proposals';
 import { useHits } from './hand/hits';
 import { useStill } from './hand/still';
 import { type ITranslate, TranslateProvider } from './common/useTranslate';
@@ -217,6 +218,12 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                     announce={announce}
                   />
                   <Notices state={state} actions={model} disabled={state.readOnly} />
+                  <Proposals
+                    proposals={state.proposals}
+                    actions={model}
+                    disabled={state.readOnly}
+                    announce={announce}
+                  />
                   {state.explanation === null ? null : (
                     <Explanation explanation={state.explanation} actions={model} announce={announce} />
                   )}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.errors import ClusterError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+
+CLUSTER = "cluster"
+"""The variable that a cluster is bound to which a panel starts."""
 
 
 def check_free(namespace: dict[str, Any], name: str) -> None:
@@ -43,6 +49,25 @@ def bind(namespace: dict[str, Any], name: str, controller: ClusterController) ->
     if namespace.get(name) is not controller:
         end_lost(namespace, name)
     namespace[name] = controller
+
+
+def bind_if_free(shell: InteractiveShell, controller: ClusterController) -> None:
+    """Make `controller` the notebook's ``cluster``, as the magics do, unless that name means something else."""
+    with suppress(ClusterError):
+        check_free(shell.user_ns, CLUSTER)
+        bind(shell.user_ns, CLUSTER, controller)
+
+
+def check_alone() -> None:
+    """Refuse to start a second cluster, as a double click would."""
+    if registry.starts():
+        raise ClusterError("A cluster is already starting.", "Wait until it has started.")
+    running = [controller for controller in registry.all_controllers() if not controller.lost]
+    if running:
+        raise ClusterError(
+            f"The cluster {running[-1].name!r} is already running.",
+            "Stop it first, or start another one with %cluster start --as NAME.",
+        )
 
 
 def notebook_names(shell: InteractiveShell) -> list[str]:

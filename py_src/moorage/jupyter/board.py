@@ -66,9 +66,7 @@ class Board(anywidget.AnyWidget):
         if channel is not self._joined:  # a view has come to life, or the extension has been loaded anew
             self._joined = channel
             channel.panel.join(self)
-        reply = channel.requests.answer(content, self.model_id, self.read_only)
-        if reply is not None:
-            self.send(reply)
+        channel.requests.answer(content, self.model_id, self.read_only, self.send)
 
 
 def board(read_only: bool = False) -> Board:

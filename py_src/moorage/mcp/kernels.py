@@ -1,6 +1,6 @@
 """How the Jupyter server's process asks a notebook's kernel: as the panel does, on a comm, on a subshell of its own.
 
-So a question is answered while a cell runs, and nothing is executed in the notebook. The comm may only look.
+So a question is answered while a cell runs, and nothing is executed in the notebook. The comm may look and propose.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ async def notebooks() -> list[Notebook]:
     return [found[path] for path in sorted(found)]
 
 
-async def ask(notebook: Notebook, op: str, args: dict[str, Any]) -> dict[str, Any]:
-    """Return the kernel's answer to a request of a panel that may only look.
+async def ask(notebook: Notebook, op: str, args: dict[str, Any], seconds: float = _SECONDS) -> dict[str, Any]:
+    """Return the kernel's answer to a request of a panel that may only look and propose.
 
     Raises MoorageError with the words of the kernel if it refuses, `NotLoadedError` if it does not know moorage, and
     UnreachableError if it does not answer.
     """
     try:
-        async with asyncio.timeout(_SECONDS), _conversation(notebook.kernel) as conversation:
+        async with asyncio.timeout(seconds), _conversation(notebook.kernel) as conversation:
             reply = await conversation.ask(op, args)
     except TimeoutError:
         raise UnreachableError(
-            f"The kernel of {notebook.path} has not answered within {_SECONDS:g} s.", "It may be starting, or stuck."
+            f"The kernel of {notebook.path} has not answered within {seconds:g} s.", "It may be starting, or stuck."
         ) from None
     if reply is None:
         raise NotLoadedError(f"moorage is not loaded in {notebook.path}.", "In a cell: %load_ext moorage")
@@ -84,7 +84,7 @@ class _Conversation:
         self._send("comm_msg", data={"id": 1, "op": op, "args": args})
         try:
             while True:
-                message = await self._client.get_iopub_msg(timeout=_SECONDS)
+                message = await self._client.get_iopub_msg(timeout=None)  # whoever asks has a limit
                 content = message["content"]
                 if content.get("comm_id") != self._comm:
                     continue

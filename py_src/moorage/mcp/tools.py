@@ -1,4 +1,7 @@
-"""The tools. Their names and docstrings are what an assistant sees, and what they answer is what the magics say."""
+"""The tools that look.
+
+Their names and docstrings are what an assistant sees, and what they answer is what the magics say.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ async def moorage_why(name: str, notebook: str = "") -> str:
         notebook: Its path. Not needed if only one notebook uses a cluster.
     """
     try:
-        why = await ask(await _notebook(notebook), "why", {"kind": "name", "name": name})
+        why = await ask(await the_notebook(notebook), "why", {"kind": "name", "name": name})
     except MoorageError as error:
         return str(error)
     line = f"In a cell: {why['line']}" if why["line"] else ""
@@ -52,7 +55,7 @@ async def moorage_why(name: str, notebook: str = "") -> str:
 
 async def _tell(what: str, notebook: str, names: list[str]) -> str:
     try:
-        told = await ask(await _notebook(notebook), "tell", {"what": what, "names": names})
+        told = await ask(await the_notebook(notebook), "tell", {"what": what, "names": names})
     except MoorageError as error:  # what an assistant can read and act upon, rather than a failure of the tool
         return str(error)
     return str(told["text"])
@@ -74,7 +77,7 @@ async def _with_cluster() -> list[tuple[Notebook, str]]:
     return found
 
 
-async def _notebook(path: str) -> Notebook:
+async def the_notebook(path: str) -> Notebook:
     """Return the notebook that is meant. Raises MoorageError."""
     there = await notebooks()
     if path:

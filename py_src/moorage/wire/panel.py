@@ -153,6 +153,14 @@ class PanelNotice(TypedDict):
     variable: str  # the variable it is about, or empty
 
 
+class PanelProposal(TypedDict):
+    """Something that an assistant wants done: the user agrees or refuses."""
+
+    id: str
+    line: str  # the magic that does it
+    note: str  # what the user should know before, or empty
+
+
 class PanelEvent(TypedDict):
     """Something that has happened."""
 
@@ -185,6 +193,7 @@ class PanelState(TypedDict):
     ledger: dict[str, PanelNamedMemory]
     computations: dict[str, PanelComputation]  # the oldest first
     notices: dict[str, PanelNotice]
+    proposals: dict[str, PanelProposal]  # the oldest first
     events: dict[str, PanelEvent]  # the latest, oldest first
     undoable: str  # what would be taken back, in words; empty if nothing can be
     limits: PanelLimits
@@ -287,6 +296,7 @@ class PanelChanged(TypedDict):
     ledger: NotRequired[dict[str, PanelNamedMemory]]
     computations: NotRequired[dict[str, PanelComputationChange]]
     notices: NotRequired[dict[str, PanelNotice]]
+    proposals: NotRequired[dict[str, PanelProposal]]
     events: NotRequired[dict[str, PanelEvent]]
     undoable: NotRequired[str]
     limits: NotRequired[PanelLimits]
@@ -303,6 +313,7 @@ class PanelRemoved(TypedDict):
     ledger: NotRequired[list[str]]
     computations: NotRequired[list[str]]
     notices: NotRequired[list[str]]
+    proposals: NotRequired[list[str]]
     events: NotRequired[list[str]]
 
 

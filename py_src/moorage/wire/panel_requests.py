@@ -108,6 +108,20 @@ class PanelTold(TypedDict):
     text: str
 
 
+class PanelProposeArgs(TypedDict):
+    """Ask the user whether this shall be done; answered with a `PanelTold` when it is. For assistants."""
+
+    op: Literal["place", "release", "scale"]
+    args: dict[str, Any]  # of that request
+
+
+class PanelDecideArgs(TypedDict):
+    """Agree to a `PanelProposal`, or refuse it. Answered as the request is that was proposed."""
+
+    id: str
+    agreed: bool
+
+
 class PanelPartsArgs(TypedDict):
     """Say where the parts of a variable of many keys are; answered with a `PanelParts`.
 
@@ -176,6 +190,8 @@ class PanelOps(TypedDict):
     dismiss: PanelDismissArgs
     parts: PanelPartsArgs  # the reply's result is a PanelParts
     tell: PanelTellArgs  # the reply's result is a PanelTold
+    propose: PanelProposeArgs  # the reply's result is a PanelTold
+    decide: PanelDecideArgs
     why: PanelWhyArgs  # the reply's result is a PanelWhy
 
 

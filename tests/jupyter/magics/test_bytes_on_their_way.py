@@ -63,8 +63,9 @@ def test_the_panel_is_told_too(shell, workers, monkeypatch):
     panel.join(heard)
     try:
         args = {"names": ["y"], "placement": {"kind": "everywhere"}, "force": False}
-        reply = asked.answer({"type": "request", "id": 1, "op": "place", "args": args}, "someone", read_only=False)
-        assert reply["ok"], reply
+        replies = []
+        asked.answer({"type": "request", "id": 1, "op": "place", "args": args}, "someone", False, replies.append)
+        assert replies[0]["ok"], replies
         placed = shell.names["cluster"].placement
         eventually(lambda: [state.state for name, state in placed().items() if name == "y"] == ["held"], 30)
         assert [reason for reason in heard.reasons if reason.endswith(" of 61.04 MiB")]

@@ -95,6 +95,7 @@ FACTS = st.builds(
     ),
     notices=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "message": m} for n, m in found.items()}),
     events=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "message": m} for n, m in found.items()}),
+    proposals=st.dictionaries(NAMES, NAMES).map(lambda found: {n: {"id": n, "line": m} for n, m in found.items()}),
     undoable=NAMES,
     read_only=st.booleans(),
 )

@@ -37,6 +37,7 @@ function asPanelState(state: IBoardState): unknown {
     ledger: Object.fromEntries(state.ledger),
     computations: Object.fromEntries(state.computations),
     notices: Object.fromEntries(state.notices),
+    proposals: Object.fromEntries(state.proposals),
     events: Object.fromEntries(state.events),
     undoable: state.undoable,
     limits: state.limits,

@@ -127,9 +127,7 @@ class PanelChannel:
             yield opened
 
     def _on_request(self, channel: BaseComm, tab: str, read_only: bool, message: dict[str, Any]) -> None:
-        reply = self.requests.answer(message["content"]["data"], tab, read_only)
-        if reply is not None:
-            channel.send(reply)  # type: ignore[arg-type]
+        self.requests.answer(message["content"]["data"], tab, read_only, channel.send)  # type: ignore[arg-type]
 
     def _push_closed(self, tab: str, pusher: _Pusher, _: object) -> None:
         with self._lock:
@@ -142,6 +140,7 @@ class PanelChannel:
             if self._answerers.get(tab) is channel:
                 del self._answerers[tab]
                 self.panel.watch(tab, None)
+                self.panel.proposals.withdraw(tab)
 
 
 def _say_hello() -> None:

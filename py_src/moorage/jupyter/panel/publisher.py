@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from moorage import config
 from moorage.controller import registry
 from moorage.jupyter.display import part_of
+from moorage.jupyter.panel.assistants.proposals import Proposals
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.computations import TICK, Look
 from moorage.jupyter.panel.ledger import PanelLedger
@@ -43,6 +44,10 @@ _PAUSE = 0.05  # seconds until it goes on
 class Listener(Protocol):
     """One panel or board."""
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it may only look."""
+
     def send(self, message: Any) -> None:
         """Send a message; any thread."""
 
@@ -53,6 +58,7 @@ class Panel:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.candidates = Candidates()
+        self.proposals = Proposals(self.touch)
         self._ledger = PanelLedger(self._memory, self._memory_effort, lambda: shell.user_ns, self.touch)
         self._lock = RLock()
         self._listeners: list[Listener] = []
@@ -82,6 +88,7 @@ class Panel:
             self._listeners.clear()
             self._watchers.clear()
             self._let_go()
+        self.proposals.close()
         self._ledger.close()
         self._closed.set()
         self._changed.set()
@@ -141,6 +148,11 @@ class Panel:
         """Whether the settings forbid panels to change anything."""
         controller = self._controller
         return bool(config.get("read-only")) or (controller is not None and controller.read_only)
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether somebody looks who may change something."""
+        return any(not listener.read_only for listener in self._listeners)
 
     def watch(self, who: Hashable, threshold: int | None) -> None:
         """List variables of at least `threshold` bytes that are not placed; None: `who` needs them no longer."""
@@ -285,6 +297,7 @@ class Panel:
             computations=self._look_at_computations(controller.computations),
             labels=controller.computations.labels(),
             notices=dict(controller.notices) | self._notices,
+            proposals=self.proposals.shown,
             undoable=controller.undoable,
             events={event["id"]: event for event in controller.link.events},
             read_only=self.read_only,

@@ -13,41 +13,41 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from moorage import counts
+from moorage import config
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach, start
 from moorage.deploy.kept import state_folder
 from moorage.deploy.state_file import kept_clusters
 from moorage.errors import (
-    ClusterError,
     InputError,
     MoorageError,
     ReadOnlyError,
     UnknownVariableError,
     UnknownWorkerError,
+    UnreachableError,
     WaitTimeoutError,
 )
-from moorage.jupyter.binding import bind, check_free, end_lost
+from moorage.jupyter.binding import CLUSTER, bind_if_free, check_alone, end_lost
+from moorage.jupyter.panel.assistants.proposals import cost_of_copies, cost_of_release
+from moorage.jupyter.panel.assistants.telling import tell
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
 from moorage.jupyter.panel.parts import page_of
+from moorage.jupyter.panel.sending import on_their_way
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
-from moorage.jupyter.panel.telling import tell
 from moorage.jupyter.panel.workers import address_of, log_of, restart
 from moorage.kernel.parts.parts import Parts
-from moorage.kernel.placement.structure import has_parts
-from moorage.kernel.values.describe import describe_value
 from moorage.kernel.why.answer import Why
+from moorage.magic import magic_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
-from moorage.plan import ClusterView
-from moorage.wire.panel import PanelVariable
 from moorage.wire.panel_requests import (
     PanelAdaptArgs,
     PanelAttachArgs,
     PanelCancelArgs,
+    PanelDecideArgs,
     PanelDismissArgs,
     PanelError,
     PanelKept,
@@ -55,6 +55,7 @@ from moorage.wire.panel_requests import (
     PanelParts,
     PanelPartsArgs,
     PanelPlaceArgs,
+    PanelProposeArgs,
     PanelReleaseArgs,
     PanelReply,
     PanelRequest,
@@ -67,20 +68,15 @@ from moorage.wire.panel_requests import (
     PanelWhy,
     PanelWhyArgs,
 )
-from moorage.wire.scheduler import placement_from_dict, placement_to_dict
+from moorage.wire.scheduler import placement_from_dict
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from moorage.jupyter.panel.publisher import Panel
 
 logger = logging.getLogger(__name__)
 
 _PLACING = 0.8  # seconds that a reply waits for what it is about, so that it can refuse
 _SIZING = 0.3
-CLUSTER = "cluster"
-"""The variable that a cluster is bound to which a panel starts."""
-
 _ASKING = 5.0  # seconds
 _LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts", "kept", "tell"})
 
@@ -104,8 +100,8 @@ class Requests:
         self._asking.close()
         self._restarting.close()
 
-    def answer(self, request: Any, who: Hashable, read_only: bool) -> PanelReply | None:
-        """Return the reply to a request; None if it has no ``id`` to reply to.
+    def answer(self, request: Any, who: Hashable, read_only: bool, send: Callable[[PanelReply], None]) -> None:
+        """Have the reply to a request sent, at once or when the user has decided; none if it has no ``id``.
 
         `who`: tells panels apart. `read_only`: whether this panel has said that it may only look.
         """
@@ -115,21 +111,23 @@ class Requests:
             request_id = request.get("id") if isinstance(request, dict) else None
             if not isinstance(request_id, int) or isinstance(request_id, bool):
                 logger.warning("Ignored a request: %s", error.message)
-                return None
-            return _refusal(request_id, error)
+                return
+            send({"type": "reply", "id": request_id, "ok": False, "error": _error(error)})
+            return
         try:
             result = self._perform(request["op"], request["args"], who, read_only)
-        except MoorageError as error:
-            return _refusal(request["id"], error)
         except Exception as error:
-            logger.exception("The request %s of a panel failed", request["op"])
-            return _refusal(request["id"], error)
-        return {"type": "reply", "id": request["id"], "ok": True, "result": result or {}}
+            send(_refusal(request, error))
+            return
+        if isinstance(result, Future):
+            result.add_done_callback(lambda decided: send(_decided(request, decided)))
+        else:
+            send(_reply(request, result))
 
     def _perform(self, op: str, args: Any, who: Hashable, read_only: bool) -> Any:
         if op not in self._shapes:
             raise InputError(f"There is no request {op!r}.", f"The kernel knows: {', '.join(sorted(self._shapes))}.")
-        if op not in _LOOKING and (read_only or self._panel.read_only):
+        if op not in _LOOKING and ((read_only and op != "propose") or self._panel.read_only):
             raise ReadOnlyError(
                 "This panel is read-only.",
                 "Magics still work. Turn read-only off in the panel's settings, or with moorage.read-only in "
@@ -187,6 +185,47 @@ class Requests:
             raise WaitTimeoutError(f"The cluster has not answered within {_ASKING:g} s.", "Try again.")
         return answers[0]
 
+    # -- what assistants want changed
+
+    def _propose(self, args: PanelProposeArgs, who: Hashable) -> Future[str]:
+        op, asked = args["op"], args["args"]
+        check(asked, self._shapes[op], f"What {op} is asked with")
+        line, note = self._in_words(op, asked)
+        if not self._panel.can_decide:
+            raise UnreachableError(
+                f"No panel of this notebook is open, so nobody can agree to {line}.",
+                f"Ask the user to open moorage's panel in JupyterLab, or to run {line} in a cell.",
+            )
+
+        def act(by: Hashable) -> str:
+            getattr(self, f"_{op}")(asked, by)
+            if op == "release":
+                return f"Done: {line}"
+            told: PanelTellArgs = {
+                "what": "placement" if op == "place" else "clusters",
+                "names": asked.get("names", []),
+            }
+            return f"Done: {line}\n{self._tell(told, by)['text']}"
+
+        return self._panel.proposals.put(who, line, note, act, config.seconds("confirm-timeout"))
+
+    def _in_words(self, op: str, asked: Any) -> tuple[str, str]:
+        """Return the magic that does what an assistant wants, and what the user should know before."""
+        controller, namespace = registry.current(), self._panel.shell.user_ns
+        if op == "scale":
+            return f"%cluster scale {asked['n']}", ""
+        names, shown = _names(asked["names"]), self._panel.snapshot()["state"]["variables"]
+        for name in names:
+            _check_known(name, controller, namespace if op == "place" else {})
+        known = {name: shown[name] for name in names if name in shown}
+        if op == "release":
+            return magic_for(names, None), cost_of_release(list(known.values()))
+        sizes = [known[name]["nbytes"] if name in known else measure(namespace[name]) for name in names]
+        return magic_for(names, _placement(asked), force=asked["force"]), cost_of_copies(sum(sizes))
+
+    def _decide(self, args: PanelDecideArgs, who: Hashable) -> None:
+        self._panel.proposals.decide(args["id"], args["agreed"], who)
+
     # -- placing
 
     def _place(self, args: PanelPlaceArgs, who: Hashable) -> None:
@@ -206,7 +245,7 @@ class Requests:
 
         unseen = {name: value for name, value in values.items() if name not in controller}
         if future := self._placing.do(work, _PLACING):
-            end = self._panel.sending(_on_their_way(unseen, placement, controller))
+            end = self._panel.sending(on_their_way(unseen, placement, controller))
             future.add_done_callback(lambda _: end())
             self._notify(future, f"{', '.join(names)} could not be placed", names[0] if len(names) == 1 else "")
 
@@ -225,11 +264,11 @@ class Requests:
     # -- the cluster
 
     def _start(self, args: PanelStartArgs, who: Hashable) -> None:
-        _check_alone()
+        check_alone()
 
         def work() -> None:
             end_lost(self._panel.shell.user_ns, CLUSTER)
-            _bind(
+            bind_if_free(
                 self._panel.shell,
                 start(
                     n_workers=args["n_workers"],
@@ -246,13 +285,13 @@ class Requests:
         return {"clusters": [{"name": one.name, "kind": one.kind, "host": one.host} for one in found]}
 
     def _attach(self, args: PanelAttachArgs, who: Hashable) -> None:
-        _check_alone()
+        check_alone()
         name = args["target"]
         target = self._panel.shell.user_ns.get(name) if name.isidentifier() else None
 
         def work() -> None:
             with registry.starting(name, "attached"):
-                _bind(self._panel.shell, attach(target if target is not None else name or None))
+                bind_if_free(self._panel.shell, attach(target if target is not None else name or None))
 
         self._notify(self._sizing.do(work, _SIZING), "Could not attach", failed_start="attached")
 
@@ -306,15 +345,19 @@ class Requests:
             unfinished.add_done_callback(late)
 
 
-def _bind(shell: InteractiveShell, controller: ClusterController) -> None:
-    """Make `controller` the notebook's ``cluster``, as the magics do, unless that name means something else."""
-    with suppress(ClusterError):
-        check_free(shell.user_ns, CLUSTER)
-        bind(shell.user_ns, CLUSTER, controller)
+def _reply(request: PanelRequest, result: Any) -> PanelReply:
+    return {"type": "reply", "id": request["id"], "ok": True, "result": result or {}}
 
 
-def _refusal(request_id: int, error: BaseException) -> PanelReply:
-    return {"type": "reply", "id": request_id, "ok": False, "error": _error(error)}
+def _refusal(request: PanelRequest, error: BaseException) -> PanelReply:
+    if not isinstance(error, MoorageError):
+        logger.error("The request %s of a panel failed", request["op"], exc_info=error)
+    return {"type": "reply", "id": request["id"], "ok": False, "error": _error(error)}
+
+
+def _decided(request: PanelRequest, outcome: Future[str]) -> PanelReply:
+    error = outcome.exception()
+    return _refusal(request, error) if error is not None else _reply(request, {"text": outcome.result()})
 
 
 def _error(error: BaseException) -> PanelError:
@@ -346,49 +389,3 @@ def _check_known(name: str, controller: ClusterController, namespace: dict[str, 
         data = [one for one, value in namespace.items() if not one.startswith("_") and is_data(value)]
         where = "in the notebook or on the cluster" if namespace else "on the cluster"
         raise UnknownVariableError(name, {*controller, *data}, where) from None
-
-
-def _check_alone() -> None:
-    """Refuse to start a second cluster, as a double click would."""
-    if registry.starts():
-        raise ClusterError("A cluster is already starting.", "Wait until it has started.")
-    running = [controller for controller in registry.all_controllers() if not controller.lost]
-    if running:
-        raise ClusterError(
-            f"The cluster {running[-1].name!r} is already running.",
-            "Stop it first, or start another one with %cluster start --as NAME.",
-        )
-
-
-def _on_their_way(
-    values: dict[str, Any], placement: Placement, controller: ClusterController
-) -> dict[str, PanelVariable]:
-    """Return how variables look that are being sent to the cluster."""
-    view = ClusterView(controller.link.mirror.infos())
-    pending = counts.none()
-    if isinstance(placement, Everywhere):
-        pending["rest"] = 1
-    elif isinstance(placement, OnWorkers) and placement.each:
-        pending["others"] = {view.name(a): 1 for spec in placement.workers for a in view.resolve(spec)}
-    shown: dict[str, PanelVariable] = {}
-    for name, value in values.items():
-        typename, detail = describe_value(value)
-        shown[name] = {
-            "name": name,
-            "owner": "",
-            "typename": typename,
-            "detail": detail,
-            "nbytes": measure(value),
-            "shared": 0,
-            "nkeys": 1,
-            "collection": has_parts(value),
-            "writable": False,
-            "placement": placement_to_dict(placement),
-            "state": "moving",
-            "reason": "being sent from the notebook",
-            "stale": False,
-            "only_on_cluster": False,
-            "held": counts.none(),
-            "pending": pending,
-        }
-    return shown

@@ -26,6 +26,7 @@ from moorage.wire.panel import (
     PanelEvent,
     PanelNamedMemory,
     PanelNotice,
+    PanelProposal,
     PanelRemoved,
     PanelSnapshot,
     PanelState,
@@ -61,6 +62,7 @@ class Facts:
     computations: Mapping[str, PanelComputation] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)  # what the notebook calls groups of tasks of its own
     notices: Mapping[str, PanelNotice] = field(default_factory=dict)
+    proposals: Mapping[str, PanelProposal] = field(default_factory=dict)
     events: Mapping[str, PanelEvent] = field(default_factory=dict)
     undoable: str = ""
     read_only: bool = False
@@ -94,6 +96,7 @@ EMPTY: PanelState = {
     "ledger": {},
     "computations": {},
     "notices": {},
+    "proposals": {},
     "events": {},
     "undoable": "",
     "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
@@ -139,6 +142,7 @@ class StateMaker:
             "ledger": dict(facts.ledger),
             "computations": dict(facts.computations),
             "notices": dict(facts.notices),
+            "proposals": dict(facts.proposals),
             "events": dict(facts.events),
             "undoable": facts.undoable,
             "limits": {"pause": usable(), "spill": unspilled(), "smallest_shared": SMALLEST_SHARED},
@@ -248,10 +252,10 @@ def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[
 _Part: TypeAlias = Literal["cluster", "undoable", "limits", "read_only"]
 _PARTS: tuple[_Part, ...] = ("cluster", "undoable", "limits", "read_only")
 _Table: TypeAlias = Literal[
-    "workers", "tasks", "variables", "candidates", "ledger", "computations", "notices", "events"
+    "workers", "tasks", "variables", "candidates", "ledger", "computations", "notices", "proposals", "events"
 ]
 _TABLES: dict[_Table, Callable[[Any, Any], Any]] = {
     "workers": _fields, "tasks": _whole, "variables": _variable_change, "candidates": _whole, "ledger": _whole,
-    "computations": _fields, "notices": _whole, "events": _whole,
+    "computations": _fields, "notices": _whole, "proposals": _whole, "events": _whole,
 }  # fmt: skip
 """What is told of by entry, and what is told of one that has changed."""
