@@ -100,7 +100,7 @@ class Scene:
     def cell(self, magic, line, cell):
         return self.shell.find_cell_magic(magic)(line, cell)
 
-    def ask(self, op, **args):
+    def ask(self, op, /, **args):
         replies = SimpleQueue()
         self.requests.answer({"id": 1, "op": op, "args": args}, "panel", False, replies.put)
         return replies.get()

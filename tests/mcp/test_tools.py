@@ -1,10 +1,12 @@
-"""An assistant asks about clusters: package ``jupyter_server_mcp`` in a JupyterLab, notebooks, and a client."""
+"""An assistant asks, and asks for changes: package ``jupyter_server_mcp`` in a JupyterLab, notebooks, and a client."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.extras import installed
+from tests.jupyter.panel.live import Page, held
 from tests.mcp.client import Client
 from tests.panel.lab import Lab
 
@@ -66,3 +68,31 @@ def test_refusals_are_those_of_the_notebook(assistant):
     assert nowhere == "No notebook nowhere.ipynb is open.\nOpen: other.ipynb, work/flights.ipynb."
     without = assistant.call("moorage_memory", notebook="other.ipynb")
     assert without == "moorage is not loaded in other.ipynb.\nIn a cell: %load_ext moorage"
+
+
+def test_a_change_is_refused_where_nobody_could_agree(assistant):
+    refused = assistant.call("moorage_scale", workers=3)
+    assert refused.startswith(
+        "No panel of this notebook is open, so nobody can agree to %cluster scale 3.\nAsk the user"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "line"),
+    [
+        ("moorage_pin", {"names": ["flights"], "workers": ["alice"]}, "%pin flights --workers alice"),
+        ("moorage_broadcast", {"names": ["flights"]}, "%broadcast flights"),
+        ("moorage_scale", {"workers": 2}, "%cluster scale 2"),
+        ("moorage_release", {"names": ["flights"]}, "%release flights"),
+    ],
+)
+def test_a_change_is_made_when_the_user_agrees(assistant, notebook, tool, arguments, line):
+    panel = Page(notebook)
+    with ThreadPoolExecutor() as pool, notebook.running("import time\nwhile True: time.sleep(0.1)"):
+        answer = pool.submit(assistant.call, tool, **arguments)
+        panel.see(lambda state: [one["line"] for one in state["proposals"].values()] == [line])
+        assert panel.ask("decide", id=next(iter(panel.state["proposals"])), agreed=True)["ok"]
+        assert answer.result(60).startswith(f"Done: {line}")
+    if tool == "moorage_broadcast":
+        panel.see(held("flights", "alice", "bob"))
+    panel.leave()

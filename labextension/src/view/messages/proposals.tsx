@@ -30,8 +30,8 @@ export function Proposals({ proposals, actions, disabled, announce }: IProposals
         <div key={id} className="jp-Moorage-proposal" data-moorage-proposal={line}>
           <p>{trans.__('An assistant asks for')}</p>
           <code>{line}</code>
+          {note === '' ? null : <p className="jp-Moorage-dim">{note}</p>}
           <div className="jp-Moorage-question">
-            <span className="jp-Moorage-dim">{note}</span>
             <span className="jp-Moorage-space" />
             <button
               type="button"

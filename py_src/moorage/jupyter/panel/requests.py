@@ -211,12 +211,14 @@ class Requests:
 
     def _in_words(self, op: str, asked: Any) -> tuple[str, str]:
         """Return the magic that does what an assistant wants, and what the user should know before."""
-        controller, namespace = registry.current(), self._panel.shell.user_ns
+        controller = registry.current()
         if op == "scale":
             return f"%cluster scale {asked['n']}", ""
         names, shown = _names(asked["names"]), self._panel.snapshot()["state"]["variables"]
+        namespace = self._panel.shell.user_ns if op == "place" else {}
         for name in names:
-            _check_known(name, controller, namespace if op == "place" else {})
+            if name not in namespace:
+                _check_known(name, controller, namespace)
         known = {name: shown[name] for name in names if name in shown}
         if op == "release":
             return magic_for(names, None), cost_of_release(list(known.values()))
