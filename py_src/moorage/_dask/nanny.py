@@ -4,8 +4,9 @@ Relied on, as read in distributed 2026.8.0: a nanny checks the memory of its wor
 ``memory_monitor``, if it ends workers at all; its ``memory_manager`` says where the limit is, and ``process.process``
 is the process of the worker. A nanny without these parts does not take the plugin, and what asked for it fails by a
 `VersionError`. ``Nanny.instantiate`` starts a process and makes the ``WorkerProcess`` that all later ones have in
-common; that one's ``mark_stopped`` is called once when a process has ended, and then removes ``worker_dir``. Without
-these a worker's last words are lost with it.
+common; that one's ``mark_stopped`` is called once when a process has ended, and then removes ``worker_dir``. Until it
+has heard that the worker is up, which may do tasks by then, its status is ``starting``, and it has no ``worker_dir``
+but the address of the process before. Without these a worker's last words are lost with it.
 """
 
 from __future__ import annotations
@@ -76,8 +77,10 @@ def most_memory(nanny: Any) -> float:
     return float(nanny.memory_manager.memory_terminate_fraction * nanny.memory_manager.memory_limit)
 
 
-def watch_ends(nanny: Any, ended: Callable[[Any], None]) -> Callable[[], None]:
-    """Call `ended` with the `WorkerProcess` when a process has ended that nobody had told to; return the undoing.
+def watch_ends(nanny: Any, ended: Callable[[Any, str], None]) -> Callable[[], None]:
+    """Call `ended` when a process has ended that nobody had told to; return the undoing.
+
+    It is given the `WorkerProcess` and the worker's address, empty if the nanny had not heard of it yet.
 
     A nanny that lacks what is relied on is not touched.
     """
@@ -91,9 +94,9 @@ def watch_ends(nanny: Any, ended: Callable[[Any], None]) -> Callable[[], None]:
         stock = process.mark_stopped
 
         def mark_stopped() -> None:
-            if process.status == nanny.status == Status.running:
+            if nanny.status == Status.running and process.status in (Status.starting, Status.running):
                 with contextlib.suppress(Exception):  # Dask has to go on
-                    ended(process)
+                    ended(process, process.worker_address if process.worker_dir else "")
             stock()
 
         process.mark_stopped = mark_stopped

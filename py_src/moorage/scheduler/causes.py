@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed.core import Status
 
-from moorage._dask.scheduler.events import TOO_MUCH_MEMORY, departures, told_of
+from moorage._dask.scheduler.events import departures, told_of
 from moorage._dask.scheduler.task_states import has_killed
 from moorage.plan import Key
 from moorage.scheduler.placement.under_way import slowest_copy
@@ -143,8 +143,7 @@ class Causes:
         for left in departures(self._scheduler):
             known = self._restrictions.name_of(left.worker)
             if name in (left.worker, known):
-                told = told_of(self._scheduler, ENDED_TOPIC, left)
-                too_much = told_of(self._scheduler, TOO_MUCH_MEMORY, left)
+                told, too_much = told_of(self._scheduler, ENDED_TOPIC, left, known)
                 return {
                     "worker": known,
                     "how": "memory"

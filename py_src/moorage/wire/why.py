@@ -33,7 +33,9 @@ ENDED_TOPIC = "moorage-ended"
 class WorkerEnded(TypedDict):
     """How a worker process has ended."""
 
-    worker: str  # its address
+    worker: str  # its address; empty if it ended before its nanny had heard of it
+    name: str
+    pid: int
     code: int  # exit code; negative: the signal that killed it
     lines: list[str]  # what it logged last
 

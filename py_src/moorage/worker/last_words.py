@@ -80,11 +80,13 @@ class Witness:
         self._nanny = nanny
         self.close = watch_ends(nanny, self._ended)
 
-    def _ended(self, process: Any) -> None:
+    def _ended(self, process: Any, address: str) -> None:
         ended: WorkerEnded = {
-            "worker": process.worker_address,
+            "worker": address,
+            "name": str(self._nanny.name),
+            "pid": process.process.pid,
             "code": process.process.exitcode,
-            "lines": last_lines(process.worker_dir),
+            "lines": last_lines(process.worker_dir) if process.worker_dir else [],
         }
         self._nanny.log_event(ENDED_TOPIC, ended)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 
 from moorage.model import Everywhere, OnWorkers
 from moorage.wire.scheduler import WorkerLeft
+from moorage.worker.images.nanny import NAME, SharedMemoryNannyPlugin
 from tests.helpers import eventually
 from tests.scheduler.notebook import Notebook
 from tests.workers import Workers
@@ -54,3 +59,29 @@ def test_of_what_is_left_elsewhere_in_full_nothing_is_told(workers: Workers, not
     workers.remove("bob")
     event = told(notebook, "bob")
     assert not any((event["restored"], event["lost"], event["waiting"]))
+
+
+@pytest.fixture
+def witnesses(workers: Workers) -> Iterator[None]:
+    """Nannies tell how their workers end."""
+    workers.client.register_plugin(SharedMemoryNannyPlugin())
+    yield
+    workers.client.unregister_worker_plugin(NAME, nanny=True)
+
+
+@pytest.mark.usefixtures("witnesses")
+def test_a_worker_that_ends_before_its_nanny_has_heard_of_it_is_told_of_with_its_exit_code(
+    workers: Workers, notebook: Notebook
+) -> None:
+    process = workers.cluster.workers["bob"].process
+
+    async def deaf(*_: object) -> None:
+        del process._wait_until_connected  # the next time it hears
+        await process.stopped.wait()
+
+    process._wait_until_connected = deaf
+    workers.kill("bob")
+    workers.wait_running("bob")
+    notebook.departures.clear()
+    notebook.client.submit(os._exit, 3, workers=["bob"], pure=False)
+    assert told(notebook, "bob")["code"] == 3

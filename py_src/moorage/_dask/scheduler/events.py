@@ -61,11 +61,26 @@ def departures(scheduler: Scheduler) -> Iterator[Departure]:
                 yield Departure(worker, when, bool(event.get("expected")), restarted, lost)
 
 
-def told_of(scheduler: Scheduler, topic: str, left: Departure) -> dict[str, Any]:
-    """Return what an event of a topic told of a worker at about the time when it left; nothing if there is none."""
-    events = reversed(scheduler.get_events(topic))
-    of_it = (event for when, event in events if event.get("worker") == left.worker and abs(when - left.when) < _SOON)
-    return next(of_it, {})
+def told_of(scheduler: Scheduler, topic: str, left: Departure, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what was told of the end of a worker of that name on `topic`, and of its memory; nothing if there is none.
+
+    A process that ended before its nanny knew the address is told of without one; its pid is the same in both events.
+    """
+    ended = _nearest(scheduler, topic, left, worker=left.worker) or _nearest(
+        scheduler, topic, left, worker="", name=name
+    )
+    return ended, _nearest(
+        scheduler, TOO_MUCH_MEMORY, left, **({"pid": ended["pid"]} if ended else {"worker": left.worker})
+    )
+
+
+def _nearest(scheduler: Scheduler, topic: str, left: Departure, **says: Any) -> dict[str, Any]:
+    """Return the event that says so and is nearest to when the worker left."""
+    of_it = [
+        (abs(when - left.when), event) for when, event in scheduler.get_events(topic) if says.items() <= event.items()
+    ]
+    away, event = min(of_it, key=lambda one: one[0], default=(math.inf, {}))
+    return event if away < _SOON else {}
 
 
 def forget_events(scheduler: Scheduler, topic: str) -> None:

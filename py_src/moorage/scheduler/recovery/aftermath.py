@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from moorage._dask.scheduler.events import TOO_MUCH_MEMORY, departures, told_of
+from moorage._dask.scheduler.events import departures, told_of
 from moorage.plan import Address
 from moorage.wire.scheduler import VariableRecord, WorkerLeft
 from moorage.wire.why import ENDED_TOPIC
@@ -102,7 +102,7 @@ class Aftermath:
         one.settled = one.settled or seconds
         how = next((left for left in departures(self._scheduler) if left.worker == one.address), None)
         expected = how is not None and (how.expected or how.restarted)
-        ended = told_of(self._scheduler, ENDED_TOPIC, how) if how is not None else {}
+        ended, too_much = told_of(self._scheduler, ENDED_TOPIC, how, one.worker) if how is not None else ({}, {})
         if not expected and not ended and seconds < one.settled + _WORD:
             return False
         told: dict[str, list[str]] = {"held": [], "moving": [], "waiting": [], "lost": []}
@@ -114,7 +114,7 @@ class Aftermath:
                 "worker": one.worker,
                 "expected": expected,
                 "code": ended.get("code"),
-                "memory": how is not None and bool(told_of(self._scheduler, TOO_MUCH_MEMORY, how)),
+                "memory": bool(too_much),
                 "restored": told["held"],
                 "waiting": told["waiting"] + told["moving"],
                 "lost": told["lost"],
