@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 
 import moorage
 from moorage.errors import CodeError, InputError
-from moorage.kernel.code.packages import PackageState, as_requirements
+from moorage.kernel.code.packages import PackageState, as_requirements, used_here
 
 NAME = "moorage_test_package"
 
@@ -69,8 +69,9 @@ def pip_settings(wheels):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, wheels):
-    """The notebook has version 2.0, in a folder on its path."""
+    """The notebook installs version 2.0 after it has asked what there is, in a folder on its path."""
     folder = tmp_path_factory.mktemp("here") / "site-packages"  # else it is code of the user, which follows by itself
+    used_here({}, [])
     command = [sys.executable, "-m", "pip", "install", "--no-index", "--find-links", wheels, "--target", folder]
     subprocess.run([*command, f"{NAME}==2.0"], check=True, capture_output=True)
     with pytest.MonkeyPatch.context() as patch:

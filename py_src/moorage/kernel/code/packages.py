@@ -7,11 +7,13 @@ guessed. Requirement files and what conda manages are out of reach, and said to 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,15 +73,26 @@ def used_here(namespace: Mapping[str, Any], imports: Iterable[str]) -> list[str]
         for name in (module, type(value).__module__):
             if isinstance(name, str):
                 roots.add(name.partition(".")[0])
-    installed = distributions()
+    installed = distributions(_folders())
     found = {installed[root] for root in roots if root in installed} | set(ALWAYS)
     return sorted(name for name in found if canonicalize_name(name) not in _ONLY_HERE and version_here(name))
 
 
-@cache
-def distributions() -> dict[str, str]:
-    """Return the name under which each top-level module is installed, such as scikit-learn for sklearn."""
+@lru_cache(maxsize=1)
+def distributions(folders: tuple[tuple[str, int], ...]) -> dict[str, str]:
+    """Return the name under which each top-level module is installed, such as scikit-learn for sklearn.
+
+    `folders`: where Python looks, and when something was installed or removed there last.
+    """
     return {module: names[0] for module, names in packages_distributions().items()}
+
+
+def _folders() -> tuple[tuple[str, int], ...]:
+    found = []
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            found.append((folder, os.stat(folder or ".").st_mtime_ns))
+    return tuple(found)
 
 
 def version_here(package: str) -> str | None:
