@@ -123,3 +123,11 @@ def test_needs_count_what_workers_lack(value, placement):
             assert sum(needed.values()) == total
     everyone = {key: set(ADDRESS.values()) for key in elements.keys}
     assert not any(needs(elements, to, firsts, everyone).private.values())
+
+
+def test_what_is_in_a_container_more_than_once_is_counted_about_once():
+    array = np.ones(10_000)
+    value = [array] * 12
+    value.append(value)
+    assert array.nbytes <= pack(value, "value", True, True).nbytes[0] < 3 * array.nbytes
+    assert pack([set() for _ in range(1000)], "sets", True, True).nbytes[0] > 200_000  # not what a pickle takes
