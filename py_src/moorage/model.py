@@ -16,6 +16,12 @@ State: TypeAlias = Literal["held", "moving", "waiting", "lost"]
 """Where a variable stands: ``held`` (as desired), ``moving`` (copies are on their way, or surplus ones are being let
 go), ``waiting`` (cannot proceed yet; the reason says what for), ``lost`` (no copy and no origin)."""
 
+Durable: TypeAlias = Literal["", "writing", "written", "failed"]
+"""Whether files have a variable, too: not asked for, not yet, all of it, or it could not be written."""
+
+ON_DISK: dict[str, str] = {"writing": "being written to disk", "written": "on disk", "failed": "could not be written"}
+"""`Durable` in words."""
+
 WorkerStatus: TypeAlias = Literal["init", "running", "paused", "closing"]
 
 
@@ -141,6 +147,8 @@ class PlacementState:
         Type of the value and its shape or length in words, such as ``DataFrame`` and ``336,776 x 19``.
     until : float
         When it is let go, in seconds since 1970; 0: when it is released.
+    durable : str
+        Whether files have it, too: ``writing``, ``written`` or ``failed``; empty if that was not asked for.
     stale : bool
         The notebook's value has changed since it was placed.
     """
@@ -158,6 +166,7 @@ class PlacementState:
     typename: str = ""
     detail: str = ""
     until: float = 0.0
+    durable: Durable = ""
     stale: bool = False
 
 

@@ -30,7 +30,8 @@ counts = st.builds(
 )  # fmt: skip
 records = st.builds(
     lambda state, reason, nbytes, held, pending: {
-        "state": state, "reason": reason, "nbytes": nbytes, "shared": nbytes // 2, "held": held, "pending": pending,
+        "state": state, "reason": reason, "nbytes": nbytes, "shared": nbytes // 2, "durable": "", "held": held,
+        "pending": pending,
     },
     st.sampled_from(["held", "moving", "waiting", "lost"]), st.sampled_from(["", "why"]),
     st.integers(0, 3), counts, counts,

@@ -66,6 +66,11 @@ def counted(workers: Workers) -> tuple[int, int, int]:
     return workers.look(look)
 
 
+def sharing(workers: Workers, key: str) -> Any:
+    scheduler = workers.cluster.scheduler
+    return workers.cluster.sync(scheduler.plugins["moorage"].shared.sharing, [key])
+
+
 def test_it_is_counted_once_for_a_host_as_long_as_it_is_there(workers: Workers) -> None:
     before = counted(workers)
 
@@ -81,7 +86,7 @@ def test_it_is_counted_once_for_a_host_as_long_as_it_is_there(workers: Workers) 
     workers.run(report, "bob", one.key, 30, "its own after all")
     eventually(lambda: more() == (30, 35, 65))
     key = one.key
-    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {}}
+    assert sharing(workers, key) == {key: {}}
     workers.run(report, "bob", one.key, 30, "")
     workers.run(report, "alice", "unknown", 7, "")  # a copy of which the scheduler does not know
     del other, future
@@ -104,7 +109,7 @@ def test_what_is_gone_is_forgotten(workers: Workers) -> None:
     key = future.key
     eventually(lambda: key in known(workers))
     address = workers.addresses()["alice"]
-    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {address: (10 * LIMIT, 5)}}
+    assert sharing(workers, key) == {key: {address: (10 * LIMIT, 5)}}
     del future
     eventually(lambda: key not in known(workers))
-    assert workers.look(lambda s: s.plugins["moorage"].shared.report([key])) == {key: {}}
+    assert sharing(workers, key) == {key: {}}

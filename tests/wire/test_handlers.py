@@ -18,6 +18,8 @@ from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
 from moorage.scheduler.placement.tally import Counting
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
+from moorage.scheduler.recovery.files import Files
+from moorage.scheduler.shared import Shared
 from moorage.scheduler.tasks.code_store import CodeStore
 from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.tasks.worker_code import WorkerCode
@@ -26,6 +28,7 @@ from moorage.wire.code import CodeHandlers, SeeingHandlers, WorkerCodeHandlers
 from moorage.wire.host import HostHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
+from moorage.wire.saves import FileHandlers
 from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
 from moorage.wire.tally import TallyHandlers
 from moorage.wire.transfers import LogHandlers, NamingHandlers
@@ -40,7 +43,14 @@ from moorage.worker.images.transfers import Transfers
 SOURCES = Path(moorage.__file__).parent
 #: Whose methods answer.
 ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
-    NotebookHandlers: (("", PlacementSchedulerPlugin), ("", Turns), ("", Delivery), ("", Dealer), ("", WorkerCode)),
+    NotebookHandlers: (
+        ("", PlacementSchedulerPlugin),
+        ("", Turns),
+        ("", Delivery),
+        ("", Dealer),
+        ("", WorkerCode),
+        ("", Shared),
+    ),
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),
@@ -51,6 +61,7 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     TallyHandlers: (("", Counting),),
     WhyHandlers: (("", Causes),),
     NamingHandlers: (("", Naming),),
+    FileHandlers: (("", Files),),
     LogHandlers: (("", Transfers),),
 }
 #: Where a handler is a method of another name.

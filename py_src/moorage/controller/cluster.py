@@ -74,6 +74,7 @@ class ClusterController(Placing, Running, Saving, Resizing, LikeDasksCluster):
         if self._forget_if_forked():
             return None
         if self.status != "stopped":
+            self._finish_writing()
             self._leave()
             if self._handle is not None:
                 self._handle.close(config.seconds("stop-timeout", timeout))
@@ -113,6 +114,7 @@ class ClusterController(Placing, Running, Saving, Resizing, LikeDasksCluster):
             return asyncio.to_thread(self.stop)
         if self.status == "stopped" or self._forget_if_forked():
             return None
+        self._finish_writing()
         if self._handle is not None:
             self._leave()
             self._handle.kept = False
@@ -138,6 +140,10 @@ class ClusterController(Placing, Running, Saving, Resizing, LikeDasksCluster):
         if self.status != "stopped":
             self._leave()
         return handle
+
+    def _finish_writing(self) -> None:
+        if self.status == "connected" and not self.lost:
+            self._durable.finish()
 
     async def _shut_down(self) -> None:
         """End the cluster, whoever started it; the client is closed by its owner."""

@@ -35,6 +35,7 @@ from moorage.kernel.waiting import RECONNECT, address_of, answer, dask_scheduler
 from moorage.tasks.computations import Computations
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
+from moorage.tasks.saving.durable import Durable
 from moorage.tasks.why import Explainer
 from moorage.wire.host import TOPIC as HOST_TOPIC
 from moorage.wire.scheduler import VariableRecord
@@ -71,6 +72,7 @@ class Connected(Configurable):
         name: str,
         kind: str,
         owner: str,
+        home: str,
         handle: HostHandle | None = None,
         cluster: Cluster | None = None,
         owns_client: bool = True,
@@ -90,6 +92,7 @@ class Connected(Configurable):
         self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._size = Size(client, self._link, cluster, self._on_size)
         self._reviving = Reviving(handle, self._link, self._size)
+        self._durable = Durable(self.placer, lambda: self._submitter, home)
         self._explainer = Explainer(self.placer)
         self.computations = Computations(lambda: self._link.changed("computations"))
         self._watch: PeriodicCallback | None = None
@@ -294,6 +297,7 @@ class Connected(Configurable):
             self._loop.add_callback(self._reviving.finish)
 
     async def _reclaim(self, before: Mapping[str, VariableRecord]) -> None:
+        await asyncio.to_thread(self._durable.tell, before.values())
         await reclaim(self.placer, before)
         if "_submitter" in vars(self):
             await asyncio.to_thread(self._submitter.come_back)

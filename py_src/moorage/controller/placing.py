@@ -42,6 +42,7 @@ class Placing(Undoing):
         rebind: bool = False,
         writable: bool = False,
         lifetime: str | float | None = None,
+        durable: bool | None = None,
         like: Any = None,
     ) -> Any:
         """Put data on the workers, as ``Client.scatter``, and keep it there.
@@ -92,6 +93,10 @@ class Placing(Undoing):
         lifetime : str or float, optional
             Let go of it after this time, such as ``"2h"``, with a notice: also when no notebook is attached then.
             Placing it again without one cancels that.
+        durable : bool, optional
+            Write it to files, too, behind: it is placed at once, and `placement` says when files have it. Then it comes
+            back from there when nobody else has it any more, and, whatever has died, by `restore` without a folder. It
+            is so until it is released, and its files go, or placed again with False. Default: as it was.
         like : str, Variable or Dask collection, optional
             For a collection: each of its parts is kept with the same part of this one, with which it is joined or
             zipped. It has as many parts.
@@ -123,7 +128,8 @@ class Placing(Undoing):
         if like is not None and (workers is not None or broadcast):
             raise InputError("like= says where the parts should be.", "Leave out workers= and broadcast=.")
         placement = scatter_placement(worker_list(workers), broadcast, allow_other_workers)
-        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like, lasts=config.lifetime(lifetime))
+        lasts = config.lifetime(lifetime)
+        how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like, durable=durable, lasts=lasts)
         limit = self._limit(timeout)
         work = partial(self.placer.place, data, name, placement, how, limit)
         return self._run(lambda: self._noting([name], work), asynchronous)
@@ -140,6 +146,7 @@ class Placing(Undoing):
         rebind: bool = False,
         writable: bool = False,
         lifetime: str | float | None = None,
+        durable: bool | None = None,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -152,7 +159,7 @@ class Placing(Undoing):
         per_host : bool
         whole : bool
             As one value; False: a list, dict … by element.
-        force, keep_origin, rebind, writable, lifetime, timeout, asynchronous
+        force, keep_origin, rebind, writable, lifetime, durable, timeout, asynchronous
             As in `scatter`.
 
         Returns
@@ -171,14 +178,8 @@ class Placing(Undoing):
         ['alice', 'bob']
         """
         placement: Placement = OnePerHost() if per_host else Everywhere()
-        how = How(
-            whole,
-            force=force,
-            keep_origin=keep_origin,
-            rebind=rebind,
-            writable=writable,
-            lasts=config.lifetime(lifetime),
-        )
+        lasts = config.lifetime(lifetime)
+        how = How(whole, "cores", True, None, force, keep_origin, rebind, writable, durable=durable, lasts=lasts)
         limit = self._limit(timeout)
         work = partial(self.placer.place, value, name, placement, how, limit)
         return self._run(lambda: self._noting([name], work), asynchronous)
@@ -196,6 +197,7 @@ class Placing(Undoing):
         rebind: bool = False,
         writable: bool = False,
         lifetime: str | float | None = None,
+        durable: bool | None = None,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -211,7 +213,7 @@ class Placing(Undoing):
         allow_other_workers : bool
             Tasks may run elsewhere too.
         value : object, optional
-        whole, force, keep_origin, rebind, writable, lifetime, timeout, asynchronous
+        whole, force, keep_origin, rebind, writable, lifetime, durable, timeout, asynchronous
             As in `broadcast`.
 
         Raises
@@ -230,14 +232,8 @@ class Placing(Undoing):
         if not specs:
             raise InputError(f"No workers are named for {name}.", "Name at least one: workers=[...].")
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
-        how = How(
-            whole,
-            force=force,
-            keep_origin=keep_origin,
-            rebind=rebind,
-            writable=writable,
-            lasts=config.lifetime(lifetime),
-        )
+        lasts = config.lifetime(lifetime)
+        how = How(whole, "cores", True, None, force, keep_origin, rebind, writable, durable=durable, lasts=lasts)
         limit = self._limit(timeout)
         if value is _MISSING:
             moving = partial(self.placer.place_together, {}, [name], placement, how, limit)
@@ -257,6 +253,7 @@ class Placing(Undoing):
         rebind: bool = False,
         writable: bool = False,
         lifetime: str | float | None = None,
+        durable: bool | None = None,
         timeout: str | float | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
@@ -269,7 +266,7 @@ class Placing(Undoing):
         placement : Placement
         values : mapping of str to object, optional
             Further ones, with their values; one whose value is placed already under its name is only moved.
-        whole, force, rebind, writable, lifetime, timeout, asynchronous
+        whole, force, rebind, writable, lifetime, durable, timeout, asynchronous
             As in `scatter`.
 
         Raises
@@ -286,7 +283,8 @@ class Placing(Undoing):
         ['bob']
         """
         names = [names] if isinstance(names, str) else list(names)
-        how = How(whole, force=force, rebind=rebind, writable=writable, lasts=config.lifetime(lifetime))
+        lasts = config.lifetime(lifetime)
+        how = How(whole, force=force, rebind=rebind, writable=writable, durable=durable, lasts=lasts)
         limit = self._limit(timeout)
         work = partial(self.placer.place_together, values or {}, names, placement, how, limit)
         return self._run(lambda: self._noting([*names, *(values or {})], work), asynchronous)

@@ -53,6 +53,11 @@ def owner() -> str:
     return f"{Path(sys.argv[0]).name or 'python'}-{os.getpid()}"
 
 
+def home() -> str:
+    """Return what tells this notebook from others, also those of its name, and is the same when it runs again."""
+    return str(config.get("owner") or os.environ.get("JPY_SESSION_NAME") or Path(sys.argv[0]).absolute())
+
+
 def add(controller: ClusterController) -> None:
     """Make `controller` the current one, until it is stopped."""
     if controller in _controllers:

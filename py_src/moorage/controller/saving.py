@@ -9,9 +9,10 @@ from typing import Any
 
 from moorage import config
 from moorage.controller.connected import Connected
-from moorage.errors import StaleError
+from moorage.errors import InputError, StaleError, UnknownVariableError
 from moorage.kernel.waiting import wait_for
 from moorage.tasks.saving import restorer, saver
+from moorage.tasks.saving.reading import Saved
 from moorage.tasks.saving.store import Store
 
 
@@ -107,7 +108,7 @@ class Saving(Connected):
     def restore(
         self,
         *names: str,
-        from_: str | os.PathLike[str],
+        from_: str | os.PathLike[str] | None = None,
         trust: bool = False,
         overwrite: bool = False,
         storage_options: Mapping[str, Any] | None = None,
@@ -124,8 +125,8 @@ class Saving(Connected):
         ----------
         *names : str
             All that was saved there, by default.
-        from_ : str or path
-            Where `save` has put them.
+        from_ : str or path, optional
+            Where `save` has put them. Default: where this notebook's durable variables are.
         trust : bool
             Take files of others, and of places where an owner cannot be told.
         overwrite : bool
@@ -165,18 +166,41 @@ class Saving(Connected):
                 progress=progress,
                 timeout=timeout,
             )
-        submitter, store = self.submitter, Store(from_, storage_options)
-        return restorer.restore(
+        submitter = self.submitter
+        saved = self._saved(from_, storage_options, trust=trust)
+        for name in names:
+            if name not in saved:
+                raise UnknownVariableError(name, saved)
+        restorer.restore(
             self.placer,
             submitter.backend,
             submitter.runtime,
-            names,
-            store,
+            {name: saved[name] for name in names or saved},
+            durable=from_ is None,
             trust=trust,
             overwrite=overwrite,
             timeout=config.seconds("wait-timeout", timeout),
             progress=progress or _silent,
         )
+        return list(dict.fromkeys(names or saved))
+
+    def _saved(
+        self, from_: str | os.PathLike[str] | None, options: Mapping[str, Any] | None, *, trust: bool
+    ) -> dict[str, Saved]:
+        """Return what can be restored, by name. Raises InputError if nothing can."""
+        if from_ is None:
+            if not (saved := self._durable.saved()):
+                raise InputError(
+                    "This notebook has no durable variables.",
+                    "Name a folder with what was saved: --from PATH, from_=. %pin NAME --durable makes one durable.",
+                )
+            return saved
+        store = Store(from_, options)
+        if (manifest := store.manifest(trust=trust)) is None:
+            raise InputError(
+                f"Nothing has been saved in {store}.", "Save variables there first: %save NAME... --to PATH."
+            )
+        return dict.fromkeys(manifest.variables, Saved(store, manifest))
 
 
 def _silent(done: int, total: int) -> None:

@@ -282,7 +282,7 @@ def _controller(client: Client, same_environment: bool = False, **facts: Any) ->
         controller for controller in registry.all_controllers() if controller.lost and controller.address == address
     ]
     facts = {"handle": next((one.handle for one in lost if one.handle), None), **facts}
-    controller = ClusterController(client, owner=registry.owner(), **facts)
+    controller = ClusterController(client, owner=registry.owner(), home=registry.home(), **facts)
     try:
         if not same_environment:
             environment = Environment(controller.link)

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from moorage.errors import MoorageError
 from moorage.kernel.why.answer import Why
-from moorage.model import PlacementState, WorkerInfo, describe, natural
+from moorage.model import ON_DISK, PlacementState, WorkerInfo, describe, natural
 from moorage.wire.panel import PanelCluster, PanelEvent
 
 Bundle: TypeAlias = dict[str, str]
@@ -135,10 +135,11 @@ def _reason(state: PlacementState) -> str:
 
 
 def _placement(state: PlacementState) -> str:
+    files = f", {ON_DISK[state.durable]}" if state.durable else ""
     if not state.until:
-        return describe(state.placement)
+        return describe(state.placement) + files
     form = "%H:%M:%S" if state.until - time() < _SOON else "%a %d %b %H:%M"
-    return f"{describe(state.placement)} until {strftime(form, localtime(state.until))}"
+    return f"{describe(state.placement)} until {strftime(form, localtime(state.until))}{files}"
 
 
 def _share(state: PlacementState, worker: str) -> str:

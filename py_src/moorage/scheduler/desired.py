@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from time import time
 
-from moorage.model import Anywhere, Placement
+from moorage.model import Anywhere, Durable, Placement
 from moorage.plan import Key
 from moorage.wire.scheduler import PlaceItem, StructureDict
 
@@ -32,6 +32,7 @@ class Record:
     client: str | None = None  # the Dask client that can send the values again
     hold: bool = True  # the keys live as long as this record, and not only as long as somebody has futures of them
     spread: str = ""  # ``memory`` or ``blocks``: the keys are dealt evenly, by bytes or by number. Empty: they are not.
+    durable: Durable = ""
     until: float = 0.0  # when it is let go, in seconds since 1970; 0: when it is released
     like: tuple[Key, ...] = ()  # if there are any: each key is kept beside its counterpart
 
@@ -61,8 +62,17 @@ def record_of(item: PlaceItem, placement: Placement, client: str, before: Record
         hold=item["hold"],
         spread=item.get("spread", ""),
         like=tuple(item.get("like", ())),
+        durable=_durable(item, placement, before),
         until=time() + item["lasts"] if "lasts" in item else item.get("until", 0.0),
     )
+
+
+def _durable(item: PlaceItem, placement: Placement, before: Record | None) -> Durable:
+    """Return whether files have what is placed: those of `before` do, if they say of it what there is to say."""
+    if not item.get("durable", before is not None and before.durable != ""):
+        return ""
+    same = before is not None and before.keys == tuple(item["keys"]) and before.placement == placement
+    return "written" if same and before is not None and before.durable == "written" else "writing"
 
 
 class Desired:

@@ -205,6 +205,7 @@ class Journal:
             return
         delta: VariableDelta = {
             "state": now["state"], "reason": now["reason"], "nbytes": now["nbytes"], "shared": now["shared"],
+            "durable": now["durable"],
         }  # fmt: skip
         same = delta.items() <= before.items()
         if held := difference(before["held"], now["held"]):

@@ -40,6 +40,7 @@ from moorage.scheduler.placement.tally import Counting
 from moorage.scheduler.recovery.aftermath import Aftermath
 from moorage.scheduler.recovery.casualties import Casualties
 from moorage.scheduler.recovery.departed import Departed
+from moorage.scheduler.recovery.files import Files
 from moorage.scheduler.recovery.lives import Lives
 from moorage.scheduler.recovery.restorer import Restorer, is_value
 from moorage.scheduler.recovery.strays import Strays
@@ -109,7 +110,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.strays = Strays(
             scheduler, lambda ts, worker: self.origins.found(ts, worker), self.reconciler.replica_went, self.lives
         )
-        self.origins = Restorer(scheduler, self._ask_origin, self.strays, self.casualties, self.lives, self.history)
+        self.files = Files(scheduler, self.desired, lambda vids: self.journal.mark(tuple(vids)))
+        parts = self.strays, self.casualties, self.lives, self.history, self.files
+        self.origins = Restorer(scheduler, self._ask_origin, *parts)
         self.delivery = Delivery(scheduler, self.reconciler, self.origins, self.strays)
         self._workers = Workers(scheduler, self.shared)
         self.journal = Journal(scheduler, self._variable, self._workers)
@@ -237,7 +240,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         Return the keys of those values that have reached no worker and are still waited for.
         """
         for key, (why, exception) in failed.items():
-            self.origins.give_up(key, why, exception)
+            self.origins.read_or_give_up(key, why, exception)
             self._key_changed(key)
         return await self.origins.deliver(values, self.reconciler.first_holders)
 
@@ -254,10 +257,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         elif broken_off is not None:
             self.strays.broken_off(client, broken_off)
         await self.lives.settle(keys)
-
-    async def sharing(self, keys: list[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
-        """Return how many bytes of keys workers, by address, have in memory that their host shares, and besides."""
-        return self.shared.report(keys)
 
     async def uninstall(self) -> None:
         """Restore the stock scheduler, and forget all placements."""
@@ -319,6 +318,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         elif finish == "memory":
             self.strays.hold((key,))
         if key not in self.desired.by_key:
+            self.files.transitioned(key, finish)
             return
         if key in self.origins:
             self.origins.transitioned(key, start, finish)
@@ -370,7 +370,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def _variable(self, vid: str) -> VariableRecord | None:
         if (record := self.desired.records.get(vid)) is None:
             return None
-        return standing_of(record, self.scheduler, self.reconciler, self.origins, self.shared)
+        return standing_of(record, self.scheduler, self.reconciler, self.origins, self.shared, self.files)
 
     def _sweep(self) -> None:
         self.reconciler.sweep()
@@ -392,9 +392,9 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo.append(Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives).uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
-            self.restore, self.sending, self.sharing, self.uninstall, self.dealer.parts, self.memory.names,
+            self.restore, self.sending, self.shared.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
-            self.turns.unclaim, Causes(self.scheduler, self.reconciler, self.restrictions).why,
+            self.files.filed, self.turns.unclaim, Causes(self.scheduler, self.reconciler, self.restrictions).why,
             self.transfers.watch, self.transfers.named, self.counting.tally, self.worker_code.install_on_workers,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -116,7 +116,7 @@ class Shared:
         if not copies:
             del self.copies[host, key]
 
-    def report(self, keys: Iterable[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
+    async def sharing(self, keys: Iterable[Key]) -> dict[Key, dict[Address, tuple[int, int]]]:
         """Return how many bytes of keys workers share, and have for themselves besides.
 
         Without those that have all of it beside others'.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from moorage.scheduler.desired import Record
     from moorage.scheduler.placement.reconcile import Reconciler
+    from moorage.scheduler.recovery.files import Files
     from moorage.scheduler.recovery.restorer import Restorer
     from moorage.scheduler.shared import Shared
 
@@ -29,7 +30,7 @@ LOOKED_AT = "being looked at"
 
 
 def standing_of(
-    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, shared: Shared
+    record: Record, scheduler: Scheduler, reconciler: Reconciler, origins: Restorer, shared: Shared, files: Files
 ) -> VariableRecord:
     """Return a variable in full."""
     tasks, view = scheduler.tasks, reconciler.view
@@ -43,7 +44,7 @@ def standing_of(
     lacking = [reconciler.pending(key) for key in record.keys if key in unsettled] if unsettled else []
     held = counts_of(holders, reconciler.states, lambda ws: str(ws.name))
     pending = counts_of(lacking, view.by_address.keys(), view.name)
-    state, reason = _state(record, known, scheduler, reconciler, origins)
+    state, reason = _state(record, known, scheduler, reconciler, origins, files)
     return {
         "vid": record.vid,
         "name": record.name,
@@ -58,6 +59,7 @@ def standing_of(
         "state": state,
         "reason": reason,
         "until": record.until,
+        "durable": record.durable,
         "held": held,
         "pending": pending,
     }
@@ -75,6 +77,7 @@ def _state(
     scheduler: Scheduler,
     reconciler: Reconciler,
     origins: Restorer,
+    files: Files,
 ) -> tuple[State, str]:
     of_how_many = f" ({{}} of {len(record.keys)} keys)" if len(record.keys) > 1 else ""
     if origins.lost and (lost := [key for key in record.keys if key in origins.lost]):
@@ -91,6 +94,8 @@ def _state(
             return "waiting", "the cluster has no running workers"
         if any(ts.key in origins for ts in away):
             return "moving", f"its value is on its way from the notebook{of_how_many.format(len(away))}"
+        if any(ts.key in files for ts in away):
+            return "moving", f"it is being read from its file{of_how_many.format(len(away))}"
         return "waiting", f"it is still being computed{of_how_many.format(len(away))}"
     unsettled = reconciler.unsettled
     plans = [unsettled[key] for key in record.keys if key in unsettled] if unsettled else []

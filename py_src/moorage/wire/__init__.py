@@ -7,6 +7,7 @@ notebook          scheduler      ``moorage_*`` handlers, Dask's RPC             
 notebook          scheduler      ``moorage_names``, ``moorage_ledger``              `ledger.LedgerHandlers`
 notebook          scheduler      ``moorage_keep``                                   `code.CodeHandlers`
 notebook          scheduler      ``moorage_why``                                    `why.WhyHandlers`
+notebook          scheduler      ``moorage_filed``                                  `saves.FileHandlers`
 host process      scheduler      ``moorage_tally``, in one process                   `tally.TallyHandlers`
 notebook          scheduler      all of these together                              `handlers.SchedulerHandlers`
 notebook          scheduler      ``moorage_named``, ``moorage_watch``               `transfers.NamingHandlers`

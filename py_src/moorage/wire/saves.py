@@ -1,12 +1,15 @@
 """What workers are told of values that they save to files, and restore from there, and what they answer.
 
-The worker's side is ``worker/tasks/saving.py``, the notebook's ``tasks/saving/``. Only shapes.
+The scheduler is told what is where. The worker's side is ``worker/tasks/saving.py``, the notebook's ``tasks/saving/``.
+Only shapes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
+
+from moorage.model import Durable
 
 
 class Place(TypedDict):
@@ -24,6 +27,19 @@ class SavedImage(TypedDict):
     stream: int
     sizes: list[int]
     digest: str
+
+
+class FileHandlers(Protocol):
+    """What notebooks say to the scheduler of files; see ``scheduler/recovery/files.py``."""
+
+    async def moorage_filed(
+        self, files: Mapping[Any, bytes], durable: Mapping[str, tuple[list[Any], Durable]], *, computed: bool = False
+    ) -> None:
+        """Note how keys are read from files, as pickled tasks, and how far durable variables are, if of these keys.
+
+        A value is read when nobody else can send it any more; `computed`: rather than computed again, too.
+        """
+        ...
 
 
 class Saving(TypedDict):

@@ -4,7 +4,7 @@ A notebook calls handlers named ``moorage_*``; the scheduler answers with a ``Sc
 each subscribed client a ``Changes`` event per 50 ms in which something changed. ``seq`` grows by one with each event; a
 gap means: ask for a snapshot.
 
-Only shapes and their conversion from and to ``model``; only the standard library is used.
+Only shapes, and ``model`` to and from them; only the standard library is used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
-from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerStatus
+from moorage.model import Anywhere, Durable, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerStatus
 
 PROTOCOL_VERSION = 2
 """Raised when a message changes its meaning. Both sides refuse another version, and say so."""
@@ -96,6 +96,7 @@ class PlaceItem(TypedDict):
     spread: NotRequired[Literal["", "memory", "blocks"]]  # dealt evenly, by bytes or by number, and kept so
     like: NotRequired[list[Any]]  # keys beside which these are kept, one by one
     lasts: NotRequired[float]  # seconds after which it is let go
+    durable: NotRequired[bool]  # its notebook writes it to files; if absent, as before
     until: NotRequired[float]  # when, of one that only goes on: as the scheduler has said
     beside: NotRequired[str]  # what these are called
 
@@ -159,6 +160,7 @@ class VariableRecord(TypedDict):
     state: State
     reason: str
     until: float  # when it is let go, in seconds since 1970; 0: when it is released
+    durable: Durable
     held: CountsDict  # keys that workers have
     pending: CountsDict  # keys that they still lack
 
@@ -170,6 +172,7 @@ class VariableDelta(TypedDict):
     reason: str
     nbytes: int
     shared: int
+    durable: Durable
     held: NotRequired[CountsChange]
     pending: NotRequired[CountsChange]
 
@@ -226,10 +229,7 @@ class NoticeEvent(TypedDict):
 
 
 class WorkerLeft(TypedDict):
-    """A worker has left, and nothing of the placed variables that it had moves any longer.
-
-    Of those that had enough copies elsewhere nothing is said. Variables are given by ``vid``.
-    """
+    """A worker has left, and nothing moves of the variables (``vid``) that it had and that had too few copies then."""
 
     type: Literal["worker-left"]
     worker: str

@@ -43,6 +43,7 @@ def record(name, owner=OWNER, held=None, pending=None, state="held"):
         "detail": "(3,) int64",
         "nbytes": 24,
         "shared": 0,
+        "durable": "",
         "state": state,
         "reason": "",
         "held": held or {"rest": 0, "others": {}},

@@ -24,7 +24,7 @@ def record(vid, held=(), pending=(), state="held", reason="", nbytes=8):
     owner, _, name = vid.partition(":")
     return {
         "vid": vid, "name": name, "owner": owner, "keys": [f"{name}-key"], "placement": placement_to_dict(Everywhere()),
-        "structure": {"kind": "value"}, "typename": "int", "detail": "", "nbytes": nbytes, "shared": 0,
+        "structure": {"kind": "value"}, "typename": "int", "detail": "", "nbytes": nbytes, "shared": 0, "durable": "",
         "state": state, "reason": reason, "until": 0.0, "held": counts(held), "pending": counts(pending),
     }  # fmt: skip
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
+    from moorage._dask.graphs import Task
+
 SUBJECT = "way to bring back lost values"
 
 PARTS = (
@@ -67,6 +69,19 @@ def make_task(ts: TaskState, function: Callable[..., Any], *args: Any) -> None:
     ts.run_spec = task(ts.key, function, *args)
     ts.type = ts.type or "object"
     ts.priority = ts.priority or (0, 0, 0)
+
+
+def replace_task(scheduler: Scheduler, ts: TaskState, spec: Task) -> None:
+    """Let a key have another task from now on, which needs no other; what only the first one needed may go."""
+    ts.run_spec = spec
+    ts.priority = ts.priority or (0, 0, 0)
+    needed = list(ts.dependencies)
+    ts.dependencies.clear()
+    for each in needed:
+        each.dependents.discard(ts)
+    unused = [each for each in needed if not each.dependents and not each.who_wants]
+    for state, finish in (("memory", "released"), ("released", "forgotten")):
+        move_all(scheduler, [each.key for each in unused if each.state == state], finish)
 
 
 def make_value(ts: TaskState) -> None:

@@ -25,6 +25,7 @@ class Placed:
     whole: bool
     keys: tuple[Any, ...]
     until: float = 0.0
+    durable: bool = False  # files are to have it, too
 
 
 @dataclass(frozen=True, slots=True)

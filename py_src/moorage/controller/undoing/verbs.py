@@ -96,7 +96,8 @@ class Undoing(Connected):
         if record is None:
             return None
         whole = record["structure"]["kind"] == "value"
-        return Placed(placement_from_dict(record["placement"]), whole, tuple(record["keys"]), record["until"])
+        placement, keys = placement_from_dict(record["placement"]), tuple(record["keys"])
+        return Placed(placement, whole, keys, record["until"], bool(record["durable"]))
 
     def _asked_size(self) -> Size:
         info = self._size.info
@@ -132,7 +133,8 @@ class Undoing(Connected):
             if before is not None:
                 value = {name: values[name]} if name in values else {}
                 moved = () if value else (name,)
-                how = How(before.whole, lasts=max(0.0, before.until - time.time()) if before.until else None)
+                lasts = max(0.0, before.until - time.time()) if before.until else None
+                how = How(before.whole, lasts=lasts, durable=before.durable)
                 await self.placer.place_together(value, moved, before.placement, how, limit)
         await self.placer.release(new)
 

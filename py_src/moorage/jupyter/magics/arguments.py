@@ -66,6 +66,12 @@ def _add_placing(parser: Parser) -> None:
         metavar="T",
         help="let go of it after this time, such as 2h; placing it again without cancels that",
     )
+    parser.add_argument(
+        "--durable",
+        action="store_true",
+        default=None,
+        help="write it to files, too: it survives the death of everything (%%restore brings it back) until released",
+    )
     add_timeout(parser)
 
 
@@ -76,6 +82,7 @@ class HowPlaced(TypedDict):
     rebind: bool
     writable: bool
     lifetime: float | None
+    durable: bool | None
     timeout: float | None
 
 
@@ -89,6 +96,7 @@ class PlacingArguments(Arguments):
     persist: bool
     keep_local: bool
     lifetime: float | None
+    durable: bool | None
     timeout: float | None
 
     @property
@@ -99,6 +107,7 @@ class PlacingArguments(Arguments):
             "rebind": self.rebind,
             "writable": self.writable,
             "lifetime": self.lifetime,
+            "durable": self.durable,
             "timeout": self.timeout,
         }
 
@@ -151,7 +160,7 @@ def _scatter() -> Parser:
         "%scatter",
         usage="%(prog)s NAME... [--workers W...] [--allow-other-workers] [--whole] [--copies N]\n"
         "                [--by cores|workers|memory|blocks] [--like NAME] [--persist] [--force] [--rebind]\n"
-        "                [--writable] [--keep-local] [--for T] [--timeout T]",
+        "                [--writable] [--keep-local] [--for T] [--durable] [--timeout T]",
         description="Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict, or\n"
         "the parts of a Dask collection, spread over its workers. They stay there until they are released."
         + _CELL_FORM.format("scatter"),
@@ -193,7 +202,7 @@ def _broadcast() -> Parser:
     parser = Parser(
         "%broadcast",
         usage="%(prog)s NAME... [--per-host] [--persist] [--force] [--rebind] [--writable]\n"
-        "                  [--keep-local] [--for T] [--timeout T]",
+        "                  [--keep-local] [--for T] [--durable] [--timeout T]",
         description="Place variables on every worker, including those that join later."
         + _CELL_FORM.format("broadcast"),
     )
@@ -218,7 +227,7 @@ def _pin() -> Parser:
     parser = Parser(
         "%pin",
         usage="%(prog)s NAME... --workers W... [--allow-other-workers] [--persist] [--force]\n"
-        "            [--rebind] [--writable] [--keep-local] [--for T] [--timeout T]",
+        "            [--rebind] [--writable] [--keep-local] [--for T] [--durable] [--timeout T]",
         description="Keep a copy of variables on each of these workers. Variables that are already placed move;\n"
         "others are taken from the notebook. ddf[3:7] and x[0,2:4] are parts of a Dask collection, counted as\n"
         "in ddf.partitions[3:7] and x.blocks[0, 2:4]." + _CELL_FORM.format("pin"),

@@ -20,7 +20,7 @@ class SavingArguments(Arguments):
     """What both lines say."""
 
     names: list[str]
-    place: str
+    place: Any  # a text, or None for what is durable
     overwrite: bool
     options: list[tuple[str, Any]] | None
     timeout: float | None
@@ -47,20 +47,22 @@ class RestoreArguments(SavingArguments):
     trust: bool
 
 
-def _parser(magic: str, place: str, which: str, description: str, switch: tuple[str, str]) -> Parser:
+def _parser(magic: str, place: str, which: str, description: str, switch: tuple[str, str], *, required: bool) -> Parser:
+    path = f"{place} PATH" if required else f"[{place} PATH]"
     parser = Parser(
         magic,
-        usage=f"%(prog)s [NAME...] {place} PATH [--overwrite] [{switch[0]}] [--option KEY=VALUE...] [--timeout T]",
+        usage=f"%(prog)s [NAME...] {path} [--overwrite] [{switch[0]}] [--option KEY=VALUE...] [--timeout T]",
         description=description,
     )
     parser.add_argument("names", nargs="*", type=text, metavar="NAME", help=which)
     parser.add_argument(
         place,
         dest="place",
-        required=True,
+        required=required,
         type=text,
         metavar="PATH",
-        help="a folder that the notebook and all workers share, or a URL such as s3://bucket/folder",
+        help="a folder that the notebook and all workers share, or a URL such as s3://bucket/folder"
+        + ("" if required else "; default: where this notebook's durable variables are"),
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there under these names")
     parser.add_argument(switch[0], action="store_true", help=switch[1])
@@ -80,6 +82,7 @@ save = Reader(
         "Save placed variables to a folder, from which any cluster can restore them. Workers write what they have,\n"
         "each content once. Until all is written, what was saved there before stays whole.",
         ("--stale", "also what has changed in the notebook since it was placed: as it is on the cluster"),
+        required=True,
     ),
 )
 
@@ -89,9 +92,11 @@ restore = Reader(
         "%restore",
         "--from",
         "variables that were saved; all of them by default",
-        "Place variables that `%save` has saved, where they were. Workers read them; %gather brings them into the\n"
-        "notebook. Restoring runs whatever code is in the files, so only those are taken that belong to you.",
+        "Place variables that `%save` has saved, or that were durable, where they were. Workers read them; %gather\n"
+        "brings them into the notebook. Restoring runs whatever code is in the files, so only those are taken that\n"
+        "belong to you.",
         ("--trust", "take files of others, and of places where an owner cannot be told"),
+        required=False,
     ),
 )
 
@@ -132,7 +137,7 @@ class SavingMagics(Magics):
                 progress=progress,
                 timeout=args.timeout,
             )
-        print(printable(f"restored {', '.join(names)} from {args.place}"))
+        print(printable(f"restored {', '.join(names)}{f' from {args.place}' if args.place else ''}"))
 
     @contextmanager
     def _progress(self, done: str) -> Iterator[Callable[[int, int], None]]:

@@ -18,6 +18,7 @@ from moorage.counts import difference as counts_difference
 from moorage.counts import with_workers
 from moorage.kernel.connection.mirror import shown_names
 from moorage.kernel.values.keys import is_writable
+from moorage.model import ON_DISK
 from moorage.wire.panel import (
     PanelCandidate,
     PanelChanged,
@@ -162,7 +163,7 @@ class StateMaker:
             "name": name,
             "owner": "" if mine else record["owner"],
             "typename": record["typename"],
-            "detail": record["detail"],
+            "detail": ", ".join(filter(None, (record["detail"], ON_DISK.get(record["durable"])))),
             "nbytes": record["nbytes"],
             "shared": record["shared"],
             "nkeys": len(record["keys"]),

@@ -118,6 +118,10 @@ class Events:
             owner, _, name = vid.rpartition(":")
             self._add_to("released", [self._shown(name, owner)], "released")
 
+    def written(self, name: str) -> None:
+        """Keep that files have a durable variable, too."""
+        self._add_to("placed", [name], "written to disk")
+
     def refused(self, names: Iterable[str], error: MoorageError) -> None:
         """Keep that something was asked for and refused."""
         self._add("refused", "error", error.message, list(names), remedy=error.remedy)

@@ -158,6 +158,7 @@ def state_of(record: VariableRecord, workers: Collection[str], stale: bool = Fal
         typename=record["typename"],
         detail=record["detail"],
         until=record["until"],
+        durable=record["durable"],
         stale=stale,
     )
 
@@ -185,6 +186,7 @@ def _merged(record: VariableRecord, delta: VariableDelta) -> VariableRecord:
         "reason": delta["reason"],
         "nbytes": delta["nbytes"],
         "shared": delta["shared"],
+        "durable": delta["durable"],
         "held": changed(record["held"], delta["held"]) if "held" in delta else record["held"],
         "pending": changed(record["pending"], delta["pending"]) if "pending" in delta else record["pending"],
     }

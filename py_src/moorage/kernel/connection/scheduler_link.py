@@ -37,7 +37,7 @@ from moorage.kernel.waiting import (
     scheduler_of,
     unsubscribe,
 )
-from moorage.model import WorkerInfo
+from moorage.model import Durable, WorkerInfo
 from moorage.wire.handlers import SchedulerHandlers
 from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem, SchedulerSnapshot, VariableRecord
 
@@ -84,6 +84,8 @@ class SchedulerLink:
         self.events = Events(owner)
         #: Names of the workers that are asked for; some may not have come yet.
         self.requested: Collection[str] = ()
+        #: Called with variables (``vid``) that were let go of, here or elsewhere, with the cluster going on.
+        self.on_released: Callable[[Iterable[str]], None] = lambda vids: None
         #: Called with a variable (``vid``) and those of its keys that belong to it no longer.
         self.on_gone: Callable[[str, list[Any]], None] = lambda vid, keys: None
         self._ids = count(1)
@@ -206,7 +208,15 @@ class SchedulerLink:
         revision = await answer(self.client, self._scheduler.moorage_release(vids=vids))
         with self._noticing_what_goes():
             self.mirror.put(dict.fromkeys(vids), revision)
+        self.on_released(vids)
         self.changed("variables")
+
+    async def filed(
+        self, files: Mapping[Any, bytes], durable: Mapping[str, tuple[list[Any], Durable]], *, computed: bool = False
+    ) -> None:
+        """Tell the scheduler how keys are read from files, and how far durable variables are; see `FileHandlers`."""
+        telling = self._scheduler.moorage_filed(files=files, durable=durable, computed=computed)
+        await answer(self.client, telling, sum(map(len, files.values())) / SLOWEST_LINK)
 
     async def sending(self, keys: Mapping[str, Sequence[Any]], broken_off: Sequence[str] | None = None) -> None:
         """Tell the scheduler what is about to go straight to which workers, and to whom it did not go."""
@@ -356,6 +366,7 @@ class SchedulerLink:
             if event["owner"] == self.events.owner:
                 self.notice("info", f"{words}.", f"Place it again: %broadcast {event['name']} --for 2h.", told=True)
             return
+        self.on_released(event["released"])
         workers = list(filter(self.mirror.workers.__contains__, event["workers"]))
         try:
             with self._noticing_what_goes():

@@ -60,6 +60,7 @@ class How:
     writable: bool = False
     like: Any = None  # its keys, once they are known
     beside: str = ""  # what these are called
+    durable: bool | None = None  # have its notebook write it to files; None: as before
     lasts: float | None = None  # seconds after which it is let go
     described: tuple[str, str] | None = None  # its type, and its shape or length, if they are known
 
@@ -113,8 +114,9 @@ def new(
         "hold": name is not None,
     }
     _check_like(how.like, elements)
-    if how.lasts is not None:
-        item["lasts"] = how.lasts
+    _note(how, item)
+    if how.durable and name is None:
+        raise InputError("What has no name cannot be durable: a file of it could not be found again.", "Name it.")
     firsts = _firsts(elements, to, how.by)
     if elements.structure.kind == "collection":
         _spread(item, to.placement, how)
@@ -153,14 +155,26 @@ def again(
         "hold": True,
     }
     if how is None:
-        item["until"] = record["until"]
-    elif how.lasts is not None:
-        item["lasts"] = how.lasts
+        item["until"], item["durable"] = record["until"], bool(record["durable"])
     how = how or How()
+    _note(how, item)
     _check_like(how.like, elements)
     if elements.structure.kind == "collection":
         _spread(item, to.placement, how)
     return PlacementRequest(item, name, elements, _firsts(elements, to, "cores"), held)
+
+
+def _note(how: How, item: PlaceItem) -> None:
+    """Note how long something is to stay, and in files, too."""
+    if how.lasts is not None:
+        item["lasts"] = how.lasts
+    if how.durable is not None:
+        item["durable"] = how.durable
+    if how.durable and any(map(is_writable, item["keys"])):
+        raise InputError(
+            f"{item['name']} cannot be durable: tasks may write to it, and what they write is each worker's own.",
+            "Leave out --writable, or save it when it is worth it: %save.",
+        )
 
 
 def _firsts(elements: Elements, to: ResolvedPlacement, by: By) -> list[str | None]:

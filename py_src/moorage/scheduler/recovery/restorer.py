@@ -7,6 +7,7 @@ a placed key is given a run_spec, so that it becomes a task like any other: when
 
 * its value comes back from the notebook that placed it (`Restorer.deliver`): the value is put into a worker's memory
   and the task is then sent to that very worker, which answers at once that it has the key already; or
+* no notebook has it, and a file has (``files.py``): the task that reads it takes its place, like any other's; or
 * there is nobody who has the value (`Restorer.give_up`): the task fails with an error that says so.
 
 The same serves keys that are placed before there is any worker to hold them.
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from distributed.scheduler import TaskState
 
     from moorage.scheduler.recovery.casualties import Casualties
+    from moorage.scheduler.recovery.files import Files
     from moorage.scheduler.recovery.lives import Lives
     from moorage.scheduler.recovery.strays import Strays
     from moorage.scheduler.tasks.history import History
@@ -83,6 +85,7 @@ class Restorer:
         casualties: Casualties,
         lives: Lives,
         history: History,
+        files: Files,
     ) -> None:
         self._scheduler = scheduler
         self._ask = ask
@@ -90,6 +93,8 @@ class Restorer:
         self._casualties = casualties
         self._lives = lives
         self._history = history
+        self._files = files
+        files.on_filed = self._filed
         self.senders: dict[Key, list[str]] = {}
         self.asked: dict[Key, float] = {}
         self.delivering: dict[Key, Address] = {}
@@ -148,6 +153,7 @@ class Restorer:
             self.last_holder.pop(key, None)
             self.asked.pop(key, None)
             self.avoid.pop(key, None)
+            self._files.forget(key)
             if self.senders.pop(key, None) is None or (ts := self._scheduler.tasks.get(key)) is None:
                 continue
             restrict(ts)
@@ -213,7 +219,7 @@ class Restorer:
             elif clients:
                 requests.setdefault(clients[-1], []).append(key)
             else:
-                self._scheduler.loop.add_callback(self.give_up, key, "no notebook has its value any more")
+                self._scheduler.loop.add_callback(self.read_or_give_up, key, "no notebook has its value any more")
         for client, keys in requests.items():
             nbytes = sum(max(0, scheduler.tasks[key].nbytes) for key in keys)  # they come together
             self.asked.update(dict.fromkeys(keys, now + ANSWER_SECONDS + patience(nbytes)))
@@ -322,6 +328,25 @@ class Restorer:
             return False
         self._arrived(ts, address, ts.nbytes)
         return ts.state != "no-worker"
+
+    def _filed(self, key: Key) -> bool:
+        """Note that a file has a key; return whether it is an expected one."""
+        if self.lost.pop(key, None) is not None and key in self:
+            move(self._scheduler, key, "released")
+            self.wait_for(key)
+        return key in self
+
+    def read_or_give_up(self, key: Key, why: str, exception: Any = None) -> None:
+        """Have a key read that nobody can send, or, if no file has it, `give_up`."""
+        ts = self._scheduler.tasks.get(key)
+        if ts is None or ts.state != "no-worker" or key not in self._files:
+            self.give_up(key, why, exception)
+            return
+        del self.senders[key]
+        self.asked.pop(key, None)
+        restrict(ts)
+        self._files.read(ts)
+        move(self._scheduler, key, "processing")
 
     def give_up(self, key: Key, why: str, exception: Any = None) -> None:
         """Fail `key` and all that waits for it. `exception`: what futures of it should raise."""

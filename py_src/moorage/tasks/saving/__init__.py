@@ -2,7 +2,9 @@
 
 * ``manifest``  what has been saved, as it is written down
 * ``store``     the folder in which it is
+* ``reading``   the tasks that read it
 * ``saver``, ``restorer``  what is done
+* ``durable``   what is written as soon as it is placed
 
 What a worker does is ``worker/tasks/saving.py``, how values lie in a file ``images/file.py``.
 """

@@ -14,15 +14,14 @@ from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.request import How
 from moorage.kernel.placement.structure import Structure, take_apart
 from moorage.kernel.values.fingerprint import fingerprint
-from moorage.kernel.values.keys import content_of, is_writable
+from moorage.kernel.values.keys import content_of
 from moorage.kernel.waiting import result_of, wait_for
 from moorage.model import OnWorkers, Placement
 from moorage.tasks.backend import Backend
 from moorage.tasks.runtime import WorkerRuntime
-from moorage.tasks.saving.manifest import Manifest, SavedVariable
+from moorage.tasks.saving.manifest import SavedVariable
+from moorage.tasks.saving.reading import Saved
 from moorage.tasks.saving.saver import Progress
-from moorage.tasks.saving.store import Store
-from moorage.wire.saves import Restoring
 from moorage.wire.scheduler import placement_from_dict
 
 
@@ -30,37 +29,28 @@ def restore(
     placer: Placer,
     backend: Backend,
     runtime: WorkerRuntime,
-    names: Sequence[str],
-    store: Store,
+    chosen: Mapping[str, Saved],
     *,
+    durable: bool = False,
     trust: bool,
     overwrite: bool,
     timeout: float,
     progress: Progress,
-) -> list[str]:
-    """Place variables that were saved, all by default; return their names. They take the places that they had.
+) -> None:
+    """Place variables that were saved, by name, in the places that they had.
 
-    `timeout`: of the wait for placements. Raises UnknownVariableError or InputError; nothing has changed then. Raises
-    SaveError if a value cannot be read; none has been placed then.
+    `durable`: their files are those of durable variables. `timeout`: of the wait for placements. Raises InputError;
+    nothing has changed then. Raises SaveError if a value cannot be read; none has been placed then.
     """
-    manifest = store.manifest(trust=trust)
-    if manifest is None:
-        raise InputError(f"Nothing has been saved in {store}.", "Save variables there first: %save NAME... --to PATH.")
-    chosen = list(dict.fromkeys(names)) or list(manifest.variables)
-    for name in chosen:
-        if name not in manifest.variables:
-            raise UnknownVariableError(name, manifest.variables)
-    others = [name for name in chosen if _is_another(manifest.variables[name], placer, name)]
+    variables = {name: saved.manifest.variables[name] for name, saved in chosen.items()}
+    others = [name for name, variable in variables.items() if _is_another(variable, placer, name)]
     if others and not overwrite:
         raise InputError(
             f"{', '.join(others)} is placed already, and is something else than what was saved.",
             "Release it first, or replace it: --overwrite, overwrite=True.",
         )
-    keys = [key for name in chosen for key in manifest.variables[name].keys]
-    held = {key for key, holders in backend.holders(keys).items() if holders}
-    if changed := [
-        name for name in chosen if any(k in held and content_of(k) is None for k in manifest.variables[name].keys)
-    ]:
+    held = {key for key, holders in backend.holders(k for v in variables.values() for k in v.keys).items() if holders}
+    if changed := [n for n, v in variables.items() if any(key in held and content_of(key) is None for key in v.keys)]:
         raise InputError(
             f"{', '.join(changed)} is on the cluster already, and may have been written to since it was saved.",
             "Release it first: %release.",
@@ -68,27 +58,27 @@ def restore(
     runtime.install()
     # What is held and not placed may be on its way out.
     there = held & {key for record in placer.link.mirror.variables.values() for key in record["keys"]}
-    futures = _read(backend, runtime, manifest, chosen, there, store, trust=trust)
-    total, done = sum(manifest.variables[name].nbytes for name in chosen), 0
+    futures = _read(backend, runtime, chosen, there, trust=trust)
+    total, done = sum(variable.nbytes for variable in variables.values()), 0
     try:
         progress(0, total)
-        for name in chosen:
+        for name, variable in variables.items():
             wait_for(backend.client, _settled, futures[name])
             for future in futures[name]:
                 if future.status != "finished":
                     result_of(future)  # raises
-            done += manifest.variables[name].nbytes
+            done += variable.nbytes
             progress(done, total)
     except BaseException as error:
         for future in (future for each in futures.values() for future in each if future.key not in there):
             future.release()  # what it has failed with is not to be met again under this key
         if isinstance(error, OSError | ValueError):
             raise SaveError(
-                f"{name} cannot be restored from {store}: {error}.", "Restore others by their names, or save it anew."
+                f"{name} cannot be restored from {chosen[name].store}: {error}.",
+                "Restore others by their names, or save it anew.",
             ) from error
         raise
-    _place(placer, {name: manifest.variables[name] for name in chosen}, futures, timeout)
-    return chosen
+    _place(placer, variables, futures, timeout, durable=durable)
 
 
 def _place(
@@ -96,6 +86,8 @@ def _place(
     variables: Mapping[str, SavedVariable],
     futures: Mapping[str, Sequence[Future[Any]]],
     timeout: float,
+    *,
+    durable: bool,
 ) -> None:
     """Place what has been read, all or none; one that takes longer than `timeout` stays placed."""
     late: WaitTimeoutError | None = None
@@ -103,7 +95,7 @@ def _place(
     try:
         for name, saved in variables.items():
             value = Structure.from_dict(saved.structure).put_together(futures[name])
-            how = How(described=(saved.typename, saved.detail))
+            how = How(described=(saved.typename, saved.detail), durable=durable or None)
             new = not _is_placed(placer, name)
             try:
                 wait_for(placer.client, placer.place, value, name, placement_from_dict(saved.placement), how, timeout)
@@ -141,35 +133,19 @@ def _is_placed(placer: Placer, name: str) -> bool:
 
 
 def _read(
-    backend: Backend,
-    runtime: WorkerRuntime,
-    manifest: Manifest,
-    names: Sequence[str],
-    there: Collection[Any],
-    store: Store,
-    *,
-    trust: bool,
+    backend: Backend, runtime: WorkerRuntime, chosen: Mapping[str, Saved], there: Collection[Any], *, trust: bool
 ) -> Mapping[str, list[Future[Any]]]:
     """Have workers read values that are not `there`, where they shall be; return the futures of all."""
     futures: dict[str, list[Future[Any]]] = {}
-    for name in names:
-        saved = manifest.variables[name]
-        graph = {}
-        for key, number in zip(saved.keys, saved.images, strict=True):
-            options: Restoring = {
-                "place": store.place,
-                "image": manifest.images[number],
-                "writable": is_writable(key),
-                "trust": trust,
-            }
-            if key not in there:
-                graph[key] = runtime.task(key, "restore", options)
-        workers = _addresses(backend, placement_from_dict(saved.placement))
+    for name, saved in chosen.items():
+        variable = saved.manifest.variables[name]
+        graph = {key: task for key, task in saved.tasks(runtime, [name], trust=trust).items() if key not in there}
+        workers = _addresses(backend, placement_from_dict(variable.placement))
         coming = backend.client.get(
             graph, list(graph), sync=False, workers=workers or None, allow_other_workers=bool(workers) or None
         )
         read = dict(zip(graph, coming, strict=True))
-        futures[name] = [read[key] if key in read else backend.future(key) for key in saved.keys]
+        futures[name] = [read[key] if key in read else backend.future(key) for key in variable.keys]
     return futures
 
 

@@ -74,7 +74,7 @@ def save(
             datetime.now().astimezone().isoformat(timespec="seconds"),
             written,
             {
-                variable: _saved(record, [numbers[firsts[content_of(key) or repr(key)]] for key in record["keys"]])
+                variable: saved(record, [numbers[firsts[content_of(key) or repr(key)]] for key in record["keys"]])
                 for variable, record in variables.items()
             },
         )
@@ -163,7 +163,8 @@ def _write(
         raise
 
 
-def _saved(record: VariableRecord, images: Sequence[int]) -> SavedVariable:
+def saved(record: VariableRecord, images: Sequence[int]) -> SavedVariable:
+    """Return what a manifest says of a variable. `images`: of each key, its place among the images."""
     return SavedVariable(
         record["placement"],
         record["structure"],

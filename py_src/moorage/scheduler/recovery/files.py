@@ -1,0 +1,67 @@
+"""Keys that workers can read from files, and how far that is of variables which are to be durable.
+
+A file is the last origin of a value: it is read, by a task like any other, when no notebook has the value any more.
+What is in which file the notebook says that has had it written (``tasks/saving/``); nothing is written or read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from distributed.protocol.pickle import loads
+
+from moorage._dask.scheduler.task_states import replace_task
+from moorage.model import Durable
+from moorage.plan import Key
+from moorage.scheduler.desired import Desired
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState
+
+
+class Files:
+    """Which keys are in files. `mark`: ``mark(vids)``: tell of variables that have changed."""
+
+    def __init__(self, scheduler: Scheduler, desired: Desired, mark: Callable[[Iterable[str]], None]) -> None:
+        self._scheduler = scheduler
+        self._desired = desired
+        self._mark = mark
+        self._tasks: dict[Key, bytes] = {}  # pickled, that read them
+        #: Called with a key that is in a file now; returns whether it is a value that notebooks can send.
+        self.on_filed: Callable[[Key], bool] = lambda key: False
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._tasks
+
+    async def filed(
+        self, files: Mapping[Key, bytes], durable: Mapping[str, tuple[list[Key], Durable]], *, computed: bool = False
+    ) -> None:
+        """Note how keys are read from files, and how far durable variables are, if of these keys.
+
+        `computed`: they are read rather than computed again, too.
+        """
+        self._tasks |= files
+        for key in files:
+            ts = self._scheduler.tasks.get(key)
+            if ts is not None and not self.on_filed(key) and (computed or ts.run_spec is None):
+                self.read(ts)
+        for vid, (keys, state) in durable.items():
+            record = self._desired.records.get(vid)
+            if record is not None and record.durable and record.keys == tuple(keys):
+                record.durable = state
+        self._mark([*durable, *{vid for key in files for vid in self._desired.vids(key)}])
+
+    def read(self, ts: TaskState) -> None:
+        """Let a key have the task that reads it, which runs when nobody has it."""
+        replace_task(self._scheduler, ts, loads(self._tasks[ts.key]))
+
+    def transitioned(self, key: Key, finish: str) -> None:
+        """Note a transition of a key that is not placed; called for all of them."""
+        if finish == "forgotten" and self._tasks:
+            self.forget(key)
+
+    def forget(self, key: Key) -> None:
+        """Forget in which file a key is."""
+        self._tasks.pop(key, None)

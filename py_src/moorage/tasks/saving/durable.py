@@ -1,0 +1,202 @@
+"""Writes the durable variables of one notebook to files, behind what it does, and removes these when they are released.
+
+Each variable has a folder of its own, as `saver.save` makes them, below that of the notebook. Which variables are
+durable, and how far that is, the scheduler knows; what it says is all that is acted on. So a notebook that attaches
+goes on with what another process of it has left undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import os
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jupyter_core.paths import jupyter_data_dir
+
+from moorage import config
+from moorage.errors import InputError, MoorageError, SaveError
+from moorage.kernel.placement.placer import Placer
+from moorage.kernel.waiting import wait_for
+from moorage.model import Durable as State
+from moorage.tasks.runner import Submitter
+from moorage.tasks.saving import saver
+from moorage.tasks.saving.reading import Saved
+from moorage.tasks.saving.store import Store
+from moorage.wire.scheduler import VariableRecord
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 5.0  # seconds until a value is on some worker; others wait
+_READABLE = 40  # characters of a folder's name that say whose it is
+
+
+class Durable:
+    """The durable variables of one notebook on one cluster.
+
+    `submitter`: returns what runs tasks there. `home`: what tells this notebook from others, such as its path.
+    """
+
+    def __init__(self, placer: Placer, submitter: Callable[[], Submitter], home: str) -> None:
+        self._placer = placer
+        self._link = placer.link
+        self._submitter = submitter
+        self._home = home
+        self._keys: dict[str, list[Any]] = {}  # ``vid`` of each that is durable -> its keys
+        self._gone: deque[tuple[str, list[Any]]] = deque()  # names and keys of those that are so no longer
+        self._tried: dict[str, Any] = {}  # ``vid`` -> how it stood when it was written, or could not be
+        self._work: asyncio.Future[None] | None = None
+        self._writing = threading.Lock()
+        self._link.on_released = self._released
+        self._link.subscribe(self._changed)
+
+    @property
+    def folder(self) -> Path:
+        """Where this notebook's are."""
+        base = config.get("durable-directory") or os.path.join(jupyter_data_dir(), "moorage", "durable")
+        digest = hashlib.blake2b(self._home.encode(), digest_size=4).hexdigest()
+        name = quote(Path(self._home).name, safe="")[-_READABLE:]
+        return Path(os.path.expanduser(base)) / f"{name}-{digest}"
+
+    def saved(self) -> dict[str, Saved]:
+        """Return what files have, by name. Raises SaveError if something cannot be read, or is somebody else's."""
+        found = {}
+        with contextlib.suppress(FileNotFoundError):
+            for folder in sorted(self.folder.iterdir()):
+                store = Store(folder)
+                if (manifest := store.manifest(trust=False)) is not None:
+                    found.update(dict.fromkeys(manifest.variables, Saved(store, manifest)))
+        return found
+
+    def tell(self, records: Iterable[VariableRecord]) -> None:
+        """Tell a scheduler that does not know it what files have of these variables."""
+        known = [record for record in records if record["durable"] and record["owner"] == self._placer.owner]
+        files = self.saved() if known else {}
+        for record in known:
+            saved = files.get(record["name"])
+            if saved is not None and saved.manifest.variables[record["name"]].keys == list(record["keys"]):
+                self._submitter().runtime.install()
+                self._tell(saved.filed(self._submitter().runtime))
+
+    def finish(self) -> None:
+        """Write what is not written yet, as far as it is there."""
+        self._do()
+
+    # On the event loop of the client
+
+    def _changed(self, kind: str) -> None:
+        if kind != "variables":
+            return
+        for record in self._own():
+            if record["durable"]:
+                self._keys[record["vid"]] = list(record["keys"])
+                if record["durable"] != "writing":
+                    self._tried.pop(record["vid"], None)
+            elif record["vid"] in self._keys:
+                self._released([record["vid"]])
+        self._go_on()
+
+    def _released(self, vids: Iterable[str]) -> None:
+        for vid in vids:
+            if (keys := self._keys.pop(vid, None)) is not None:
+                self._tried.pop(vid, None)
+                self._gone.append((vid.rpartition(":")[2], keys))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._work is None and (self._gone or self._next() is not None):
+            self._work = asyncio.get_running_loop().run_in_executor(None, self._do)
+            self._work.add_done_callback(self._done)
+
+    def _done(self, work: asyncio.Future[None]) -> None:
+        self._work = None
+        if not work.cancelled() and work.exception() is not None:
+            logger.error("What is durable could not be written", exc_info=work.exception())
+        else:
+            self._go_on()
+
+    # In a thread
+
+    def _do(self) -> None:
+        with self._writing:
+            while True:
+                if self._gone:
+                    self._remove(*self._gone.popleft())
+                elif (record := self._next()) is not None:
+                    self._tried[record["vid"]] = _standing(record)
+                    self._write(record)
+                else:
+                    return
+
+    def _own(self) -> list[VariableRecord]:
+        records = list(self._link.mirror.snapshot()[0].values())
+        return [record for record in records if record["owner"] == self._placer.owner]
+
+    def _next(self) -> VariableRecord | None:
+        due = (record for record in self._own() if record["durable"] == "writing")
+        return next((record for record in due if self._tried.get(record["vid"]) != _standing(record)), None)
+
+    def _write(self, record: VariableRecord) -> None:
+        name, vid, keys = record["name"], record["vid"], list(record["keys"])
+        state: State = "written"
+        files: dict[Any, bytes] = {}
+        try:
+            files = self._written(name, record).filed(self._submitter().runtime)
+            self._link.events.written(name)
+        except (SaveError, InputError) as error:
+            state = "failed"
+            self._link.notice("error", f"{name} is not durable: {error.message}", error.remedy, name)
+        except MoorageError as error:  # it is not there, or not yet
+            logger.info("%s is not written yet: %s", name, error)
+            return
+        self._tell(files, {vid: (keys, state)})
+
+    def _written(self, name: str, record: VariableRecord) -> Saved:
+        """Write a variable to its folder, or only what has changed of where it is placed."""
+        store = Store(self._folder_of(name))
+        with contextlib.suppress(SaveError):  # damaged: it is written anew
+            before = store.manifest(trust=False)
+            if before is not None and before.variables[name].keys == list(record["keys"]):
+                variable = saver.saved(record, before.variables[name].images)
+                manifest = dataclasses.replace(before, variables={name: variable})
+                store.write(manifest)
+                return Saved(store, manifest)
+        submitter = self._submitter()
+        manifest = saver.save(
+            submitter.backend,
+            submitter.runtime,
+            {name: record},
+            store,
+            overwrite=True,
+            timeout=_PATIENCE,
+            progress=lambda done, total: None,
+        )
+        return Saved(store, manifest)
+
+    def _remove(self, name: str, keys: list[Any]) -> None:
+        store = Store(self._folder_of(name))
+        with contextlib.suppress(SaveError):
+            manifest = store.manifest(trust=False)
+            if manifest is not None and manifest.variables[name].keys != keys:
+                return  # of another cluster
+        shutil.rmtree(self._folder_of(name), ignore_errors=True)
+
+    def _folder_of(self, name: str) -> Path:
+        return self.folder / quote(name, safe="")
+
+    def _tell(self, files: dict[Any, bytes], durable: dict[str, tuple[list[Any], State]] | None = None) -> None:
+        wait_for(self._placer.client, self._link.filed, files, durable or {})
+
+
+def _standing(record: VariableRecord) -> Any:
+    """Return what has to change before it is worth another try."""
+    return record["keys"], record["placement"], record["state"], record["held"]

@@ -1,0 +1,111 @@
+"""Durable variables are written to files behind, come back from there, and their files go when they are released."""
+
+import os
+import signal
+
+import dask
+import numpy as np
+import pytest
+
+import moorage
+from moorage.errors import InputError, UnknownVariableError
+from moorage.jupyter.display import sentence
+from moorage.model import Everywhere, OnWorkers
+from tests.helpers import eventually
+
+BIG = np.random.default_rng(0).normal(size=300_000)
+PARTS = [np.full(30_000, i) for i in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    with dask.config.set({"moorage.durable-directory": str(tmp_path / "durable")}):
+        yield tmp_path / "durable"
+
+
+def written(cluster, *names):
+    eventually(lambda: all(cluster.placement()[name].durable == "written" for name in names))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def kill_all(cluster, *names):
+    for name in names:
+        os.kill(cluster.submit(os.getpid, workers=name, pure=False).result(), signal.SIGKILL)
+
+
+def test_it_is_written_behind_says_so_and_goes_with_the_release(cluster, folder):
+    cluster.broadcast(BIG, name="big", durable=True)
+    cluster.scatter(PARTS, name="parts", durable=True)
+    written(cluster, "big", "parts")
+    assert "on disk" in sentence("big", cluster.placement()["big"], 2)
+    assert any("written to disk" in event["message"] for event in cluster.link.events)
+    assert files(folder).count("moorage.json") == 2
+    cluster.release("big")
+    eventually(lambda: files(folder).count("moorage.json") == 1)
+    cluster.scatter(PARTS, name="parts", durable=False)
+    eventually(lambda: not files(folder))
+    assert cluster.placement()["parts"].durable == ""
+
+
+def test_it_comes_back_from_its_file_when_nobody_has_it_any_more(cluster):
+    cluster.broadcast(BIG.copy(), name="big", durable=True, keep_origin=False)  # an origin that goes at once
+    cluster.pin("one", workers=["bob"], value=PARTS[1].copy(), durable=True, keep_origin=False)
+    future = cluster["big"].future
+    written(cluster, "big", "one")
+    kill_all(cluster, "alice", "bob")
+    eventually(lambda: cluster.placement()["one"].holders == ["bob"])
+    eventually(lambda: cluster.placement()["big"].holders == ["alice", "bob"])
+    np.testing.assert_array_equal(cluster.gather("big"), BIG)
+    np.testing.assert_array_equal(future.result(), BIG)
+    np.testing.assert_array_equal(cluster.gather("one"), PARTS[1])
+
+
+def test_it_survives_the_death_of_everything(cluster):
+    with moorage.start(names=["bob"], threads_per_worker=1, memory_limit="1GB") as other:
+        other.broadcast(BIG, name="big", durable=True)
+        other.scatter(PARTS, name="parts", durable=True)
+        other.pin("parts", workers=["bob"])
+        written(other, "parts", "big")
+        os.kill(other.handle.info.pid, signal.SIGKILL)
+    assert cluster.restore() == ["big", "parts"]
+    after = cluster.placement()
+    assert after["big"].placement == Everywhere()
+    assert after["parts"].placement == OnWorkers(("bob",))
+    np.testing.assert_array_equal(cluster.gather("big"), BIG)
+    np.testing.assert_equal(cluster.gather("parts"), PARTS)
+    written(cluster, "big", "parts")  # as before
+
+
+def test_what_is_not_written_yet_is_when_the_cluster_is_left(cluster):
+    with moorage.start(names=["bob"], threads_per_worker=1, memory_limit="1GB") as other:
+        other.broadcast(BIG, name="x", durable=True)
+        written(other, "x")
+        other.broadcast(PARTS[0], name="x")
+        assert other.placement()["x"].durable  # another value, or another place, is so, too
+        other.pin("x", workers=["bob"])
+    cluster.restore("x")
+    assert cluster.placement()["x"].holders == ["bob"]
+    np.testing.assert_array_equal(cluster.gather("x"), PARTS[0])
+
+
+def test_what_cannot_be_durable_is_refused_or_told(cluster, folder):
+    with pytest.raises(InputError, match="no durable variables"):
+        cluster.restore()
+    with pytest.raises(InputError, match="tasks may write to it"):
+        cluster.broadcast(BIG, name="x", writable=True, durable=True)
+    with pytest.raises(InputError, match="no name"):
+        cluster.scatter(BIG, durable=True)
+    assert not cluster.placement()
+    folder.write_text("no folder")
+    cluster.broadcast(BIG, name="x", durable=True)
+    eventually(lambda: cluster.placement()["x"].durable == "failed")
+    assert any("x is not durable" in notice["message"] for notice in cluster.notices.values())
+    np.testing.assert_array_equal(cluster.gather("x"), BIG)
+    folder.unlink()
+    cluster.broadcast(BIG, name="x", durable=True)
+    written(cluster, "x")
+    with pytest.raises(UnknownVariableError, match="y"):
+        cluster.restore("y")
