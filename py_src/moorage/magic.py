@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from moorage.errors import ArgumentError
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 
-_SAFE = re.compile(r"[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*")
+_SAFE = re.compile(r"[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*|[A-Za-z_]\w*\[[0-9:,-]+\]", re.ASCII)
 
 
 def quote(text: str) -> str:

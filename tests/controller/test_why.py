@@ -198,6 +198,28 @@ def test_a_collection_is_held_up_by_its_worst_part(cluster, names):
     assert "%persist lazy" in cluster.why("lazy").cause
 
 
+def test_parts_of_a_collection_tell_each_for_itself(cluster, names, gate):
+    def work(block, block_id):
+        if block_id == (0,):
+            raise ZeroDivisionError("nought")
+        if block_id == (2,):
+            Event(gate.name).wait(60)
+        return block
+
+    names["x"] = cluster.client.persist(da.ones(8, chunks=2).map_blocks(work, dtype=float, name="parts"))
+    says(cluster, "x[0]", "failed", "ZeroDivisionError", "cluster.client.retry(x)")
+    says(cluster, "x[2]", "running", " runs on ")
+    says(cluster, "x[1]", "in memory")
+    says(cluster, "x[1:3]", "running", "1 of 2 parts are not there")
+    with pytest.raises(InputError, match="4 parts"):
+        cluster.why("x[4]")
+    names["lazy"] = da.ones(8, chunks=2)
+    assert cluster.why("lazy[0]").state == "lazy"
+    gate.set()
+    cluster.pin("x[3]", ["bob"])
+    says(cluster, "x[3]", "held", "on bob, as asked")
+
+
 def test_what_is_only_in_the_notebook_says_how_to_place_it(cluster, names):
     names["local"] = {"a": 1}
     assert cluster.why("local").state == "not placed"

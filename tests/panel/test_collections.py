@@ -27,7 +27,7 @@ def test_an_array_opens_into_its_blocks_as_plot_draws_them(kernel, desk):
             expect(share).to_contain_text(f"{count} part")
     picture = opened.get_by_role("img")
     expect(picture).to_have_attribute("viewBox", "0 0 6 4")
-    expect(opened.get_by_role("listitem").filter(has_text="0, 0")).to_be_visible()
+    expect(opened.get_by_role("option").filter(has_text="0, 0")).to_be_visible()
     colours = kernel.run("print(sorted(cluster.parts('blocks').plot().colours.values()))")
     drawn = picture.evaluate("svg => [...svg.querySelectorAll('path')].map(path => path.getAttribute('fill'))")
     assert str(sorted(drawn)) == colours.strip()
@@ -53,6 +53,34 @@ def test_a_collection_is_dropped_on_a_worker_and_spread_again(kernel, desk):
     desk.holds("tiles", *WORKERS)
     expect(desk.magic).to_have_text("%scatter tiles")
     expect(opened.locator("[data-moorage-share=alice]")).to_contain_text("6 parts")
+
+
+def test_some_blocks_are_dragged_from_the_picture_and_the_list(kernel, desk):
+    row, _ = make(kernel, desk, "quilt")
+    row.get_by_role("button", name="Show the parts of quilt").click()
+    opened = desk.board.locator("[data-moorage-parts=quilt]")
+    picture = opened.get_by_role("img")
+    box = picture.bounding_box()
+    side = box["width"] / 6
+    picture.click(position={"x": 1.5 * side, "y": 0.5 * side})
+    picture.click(position={"x": 3.5 * side, "y": 2.5 * side}, modifiers=["Shift"])
+    expect(opened.get_by_role("option", name="0, 1").first).to_have_attribute("aria-selected", "true")
+    desk.drag(picture, desk.worker("bob"))  # by its middle, which is selected
+    desk.holds("quilt[0:3,1:4]", "bob")
+    expect(desk.magic).to_have_text("%pin quilt[0:3,1:4] --workers bob")
+    on_bob = "{part.block for part in cluster.parts('quilt') if 'bob' in part.workers}"
+    assert kernel.run(f"print({{(i, j) for i in range(3) for j in range(1, 4)}} <= {on_bob})").strip() == "True"
+    desk.page.screenshot(path=SCREENSHOTS / "some-parts.png")
+    opened.get_by_role("listbox").focus()
+    desk.page.keyboard.press("Escape")
+    with desk.keyboard_on(opened.get_by_role("listbox")) as keyboard:
+        keyboard.press("End")
+        expect(desk.worker("dave")).to_contain_class("jp-mod-over")
+        keyboard.press("Enter")
+    expect(desk.magic).to_contain_text("--workers dave")
+    kernel.run("%undo")
+    kernel.run("%undo")
+    desk.shows_nothing()
 
 
 def test_the_menu_spreads_a_collection(kernel, desk):

@@ -2,6 +2,7 @@
 // moves is preview.ts.
 import type { PlacementDict, PanelWorker } from '../protocol';
 import { workersOn } from './hosts';
+import type { IParts } from './parts';
 import type { IBoardState, IVariable } from './state';
 import { canBeSpread } from './unplaced';
 
@@ -21,6 +22,8 @@ export interface ICarried {
   readonly from: string | null;
   /** Away from where they are, rather than there too. */
   readonly move: boolean;
+  /** Of these names, those of parts of collections. */
+  readonly parts?: ReadonlyMap<string, IParts>;
 }
 
 /** A placement for some variables; null: release them. */

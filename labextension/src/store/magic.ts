@@ -3,7 +3,8 @@
 import type { PlacementDict } from '../protocol';
 import type { IStartOptions } from './actions';
 
-const SAFE = /^[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*$/;
+/** Names, those of workers, and of parts: `ddf[3:7]`. */
+const SAFE = /^(?:[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*|[A-Za-z_]\w*\[[0-9:,-]+\])$/;
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 
 /** A word of a magic's line; null where no line can hold it, as for a name with a line break. */

@@ -12,6 +12,7 @@ import {
   targetId
 } from './gestures';
 import { workersOn } from './hosts';
+import type { IParts } from './parts';
 import type { IBoardState, IVariable } from './state';
 import { bytesOf, collectionNamed } from './unplaced';
 
@@ -114,7 +115,7 @@ export function preview(state: IBoardState, carried: ICarried, target: Target): 
     } else {
       step.names.push(name);
     }
-    drops += account(state, name, placement, amounts);
+    drops += account(state, name, carried.parts?.get(name), placement, amounts);
   }
   if (steps.size === 0) {
     return { ...NOTHING, refusal: { reason: no } };
@@ -158,11 +159,12 @@ export function previewer(state: IBoardState, carried: ICarried): (target: Targe
 function account(
   state: IBoardState,
   name: string,
+  parts: IParts | undefined,
   placement: PlacementDict | null,
   { incoming, own, shared, writable }: IAmounts
 ): number {
   const variable = state.variables.get(name);
-  const nbytes = bytesOf(state, name);
+  const nbytes = variable === undefined && parts !== undefined ? parts.nbytes : bytesOf(state, name);
   if (placement === null) {
     return variable?.held.size ?? 0;
   }
@@ -172,13 +174,16 @@ function account(
   const wanted = isSpread ? accepting(state) : wantedWorkers(state, variable, placement);
   const isShared = isSpread || (placement.kind === 'workers' && placement.each === false);
   const share = isShared ? 1 / Math.max(1, wanted.size) : 1;
-  const sharable = isCollection ? 0 : sharableBytes(state, variable, nbytes);
+  const sharable = isCollection || parts !== undefined ? 0 : sharableBytes(state, variable, nbytes);
   const hosts = new Map<string, number>();
   const hostOf = sharingHosts(state, variable);
   let kept = 0;
   for (const name of wanted) {
-    const held = heldShare(variable, name);
-    kept += Number(held > 0);
+    const held =
+      variable === undefined && parts !== undefined
+        ? (parts.on.get(name) ?? 0) / Math.max(1, nbytes)
+        : heldShare(variable, name);
+    kept += Number(variable !== undefined && held > 0);
     const missing = Math.max(0, share - held);
     const worker = state.workers.get(name);
     if (missing === 0 || nbytes === 0) {

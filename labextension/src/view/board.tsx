@@ -24,6 +24,7 @@ import { ClusterStrip } from './cluster/cluster';
 import { Computations } from './running/computations';
 import {
   CarriedContext,
+  GrabsContext,
   HandContext,
   type IBoardOptions,
   type INotebook,
@@ -31,7 +32,7 @@ import {
   PartsProvider,
   type PartsSource
 } from './common/context';
-import { type ITaken, useTakeableArea } from './hand/draggable';
+import { type ITaken, type PartsGrabs, useTakeableArea } from './hand/draggable';
 import { Empty, isEmpty } from './cluster/empty';
 import { Footer, type IQuestion } from './messages/footer';
 import { useHandState } from './hand/hand';
@@ -44,7 +45,7 @@ import { Proposals } from './messages/proposals';
 import { useHits } from './hand/hits';
 import { useStill } from './hand/still';
 import { type ITranslate, TranslateProvider } from './common/useTranslate';
-import { isQuestionable, subjectAt } from './menus/subject';
+import { isPartThere, isQuestionable, subjectAt } from './menus/subject';
 import { useSelection } from './variables/selection';
 import { type ISplit, Splitter, splitStyle, useSplit } from './common/splitter';
 import { useTravel } from './hand/travel';
@@ -125,7 +126,18 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   );
   const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
   const focusHand = useCallback(() => grip.current?.focus(), []);
-  const holding = useHandState({ state, selection, notebook, trans, announce, reveal, focusHand, perform });
+  const [grabs] = useState<PartsGrabs>(() => new Map());
+  const holding = useHandState({
+    state,
+    selection,
+    grabs,
+    notebook,
+    trans,
+    announce,
+    reveal,
+    focusHand,
+    perform
+  });
   const { hand } = holding;
   if ((hand.carried !== null) !== isCarrying) {
     setCarrying(hand.carried !== null);
@@ -156,121 +168,123 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
     <TranslateProvider value={trans}>
       <NotebookProvider value={notebook}>
         <HandContext.Provider value={hand}>
-          <CarriedContext.Provider value={hand.carried}>
-            <div
-              ref={root}
-              className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
-              data-moorage-board={state.connection.status}
-              {...holding.presses}
-              onKeyDown={event => undoByKey(event, { state, actions: model })}
-            >
-              <DndContext
-                sensors={sensors}
-                collisionDetection={collisionDetection}
-                autoScroll={autoScroll}
-                accessibility={SILENT}
-                onDragStart={holding.onDragStart}
-                onDragMove={holding.onDragMove}
-                onDragEnd={holding.onDragEnd}
-                onDragCancel={holding.onDragCancel}
+          <GrabsContext.Provider value={grabs}>
+            <CarriedContext.Provider value={hand.carried}>
+              <div
+                ref={root}
+                className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
+                data-moorage-board={state.connection.status}
+                {...holding.presses}
+                onKeyDown={event => undoByKey(event, { state, actions: model })}
               >
-                {state.connection.status === 'connected' ? (
-                  <ClusterStrip state={state} actions={model} disabled={state.readOnly} onStop={stop} />
-                ) : null}
-                {isEmpty(state) ? (
-                  <Empty state={state} actions={model} disabled={state.readOnly} />
-                ) : (
-                  <BoardMenu
-                    state={state}
-                    selection={selection}
-                    perform={perform}
-                    explain={explain}
-                    restart={restart}
-                  >
-                    <Body
-                      split={split}
-                      disabled={state.readOnly}
-                      isLost={state.cluster?.status === 'lost'}
-                      pickUp={holding.pickUp}
-                      onPointerDownCapture={still.onPointerDownCapture}
-                      explain={explain}
-                      isQuestionable={about => isQuestionable(model.state, about)}
-                    >
-                      <PartsProvider value={parts}>
-                        <Variables
-                          state={listed}
-                          candidates={candidates}
-                          selection={selection}
-                          disabled={state.readOnly}
-                          onSelect={select}
-                        />
-                      </PartsProvider>
-                      <Splitter split={split} />
-                      <Workers state={still.workers} disabled={state.readOnly} handle={workers} />
-                    </Body>
-                  </BoardMenu>
-                )}
-                <div className="jp-Moorage-drawer">
-                  <Computations
-                    computations={state.computations}
-                    actions={model}
-                    disabled={state.readOnly}
-                    announce={announce}
-                  />
-                  <Notices state={state} actions={model} disabled={state.readOnly} />
-                  <Proposals
-                    proposals={state.proposals}
-                    actions={model}
-                    disabled={state.readOnly}
-                    announce={announce}
-                  />
-                  {state.explanation === null ? null : (
-                    <Explanation explanation={state.explanation} actions={model} announce={announce} />
-                  )}
-                  {holding.by === 'hold' && hand.carried !== null ? (
-                    <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
+                <DndContext
+                  sensors={sensors}
+                  collisionDetection={collisionDetection}
+                  autoScroll={autoScroll}
+                  accessibility={SILENT}
+                  onDragStart={holding.onDragStart}
+                  onDragMove={holding.onDragMove}
+                  onDragEnd={holding.onDragEnd}
+                  onDragCancel={holding.onDragCancel}
+                >
+                  {state.connection.status === 'connected' ? (
+                    <ClusterStrip state={state} actions={model} disabled={state.readOnly} onStop={stop} />
                   ) : null}
-                  {isEmpty(state) ? null : (
-                    <Footer
+                  {isEmpty(state) ? (
+                    <Empty state={state} actions={model} disabled={state.readOnly} />
+                  ) : (
+                    <BoardMenu
                       state={state}
+                      selection={selection}
+                      perform={perform}
+                      explain={explain}
+                      restart={restart}
+                    >
+                      <Body
+                        split={split}
+                        disabled={state.readOnly}
+                        isLost={state.cluster?.status === 'lost'}
+                        pickUp={holding.pickUp}
+                        onPointerDownCapture={still.onPointerDownCapture}
+                        explain={explain}
+                        isQuestionable={about => isQuestionable(model.state, about)}
+                      >
+                        <PartsProvider value={parts}>
+                          <Variables
+                            state={listed}
+                            candidates={candidates}
+                            selection={selection}
+                            disabled={state.readOnly}
+                            onSelect={select}
+                          />
+                        </PartsProvider>
+                        <Splitter split={split} />
+                        <Workers state={still.workers} disabled={state.readOnly} handle={workers} />
+                      </Body>
+                    </BoardMenu>
+                  )}
+                  <div className="jp-Moorage-drawer">
+                    <Computations
+                      computations={state.computations}
                       actions={model}
-                      question={question}
-                      hint={hint}
+                      disabled={state.readOnly}
                       announce={announce}
                     />
-                  )}
-                </div>
-                {createPortal(
-                  <DragOverlay
-                    className="jp-Moorage-theme jp-Moorage-overlay"
-                    modifiers={modifiers}
-                    dropAnimation={null}
-                    zIndex={10000}
-                  >
-                    {holding.by === 'drag' && hand.carried !== null ? (
-                      <InHand
-                        state={state}
-                        carried={hand.carried}
-                        result={isCard(hand.over) ? hovered : null}
-                        isOutside={holding.isOutside}
-                      />
+                    <Notices state={state} actions={model} disabled={state.readOnly} />
+                    <Proposals
+                      proposals={state.proposals}
+                      actions={model}
+                      disabled={state.readOnly}
+                      announce={announce}
+                    />
+                    {state.explanation === null ? null : (
+                      <Explanation explanation={state.explanation} actions={model} announce={announce} />
+                    )}
+                    {holding.by === 'hold' && hand.carried !== null ? (
+                      <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
                     ) : null}
-                  </DragOverlay>,
-                  document.body
-                )}
-              </DndContext>
-              <div
-                ref={grip}
-                className="jp-Moorage-hidden"
-                tabIndex={-1}
-                role="application"
-                aria-label={trans.__('Where should it go?')}
-                onKeyDown={holding.onKeyDown}
-                onBlur={holding.onBlur}
-              />
-              {live}
-            </div>
-          </CarriedContext.Provider>
+                    {isEmpty(state) ? null : (
+                      <Footer
+                        state={state}
+                        actions={model}
+                        question={question}
+                        hint={hint}
+                        announce={announce}
+                      />
+                    )}
+                  </div>
+                  {createPortal(
+                    <DragOverlay
+                      className="jp-Moorage-theme jp-Moorage-overlay"
+                      modifiers={modifiers}
+                      dropAnimation={null}
+                      zIndex={10000}
+                    >
+                      {holding.by === 'drag' && hand.carried !== null ? (
+                        <InHand
+                          state={state}
+                          carried={hand.carried}
+                          result={isCard(hand.over) ? hovered : null}
+                          isOutside={holding.isOutside}
+                        />
+                      ) : null}
+                    </DragOverlay>,
+                    document.body
+                  )}
+                </DndContext>
+                <div
+                  ref={grip}
+                  className="jp-Moorage-hidden"
+                  tabIndex={-1}
+                  role="application"
+                  aria-label={trans.__('Where should it go?')}
+                  onKeyDown={holding.onKeyDown}
+                  onBlur={holding.onBlur}
+                />
+                {live}
+              </div>
+            </CarriedContext.Provider>
+          </GrabsContext.Provider>
         </HandContext.Provider>
       </NotebookProvider>
     </TranslateProvider>
@@ -305,7 +319,7 @@ function Body(props: {
   const onClick = (event: MouseEvent): void => {
     const element = event.target as Element;
     const isPlain = !event.shiftKey && !event.ctrlKey && !event.metaKey && element.closest('button') === null;
-    const about = isPlain ? subjectAt(element) : null;
+    const about = isPlain && !isPartThere(element) ? subjectAt(element) : null;
     if (about !== null && props.isQuestionable(about)) {
       props.explain(about);
     }

@@ -281,8 +281,8 @@ class PlacedData:
             variables, _ = self._link.mirror.snapshot()
             records = {}
             # Those of this notebook come last, and win; temporary copies count for nothing.
-            for vid, record in sorted(variables.items(), key=lambda item: item[1]["owner"] == self.placer.owner):
-                if not vid.rpartition(":")[2].startswith("~"):
+            for record in sorted(variables.values(), key=lambda record: record["owner"] == self.placer.owner):
+                if not record["name"].startswith("~"):
                     records.update(dict.fromkeys(record["keys"], record))
             self._records = now, records
         return records.get(key)

@@ -15,13 +15,15 @@ from dask.utils import format_bytes
 from distributed import Future, KilledWorker, futures_of
 from distributed.utils import offload
 
-from moorage.errors import InputError, UnknownVariableError
+from moorage.errors import InputError, NotPlaceableError, UnknownVariableError
 from moorage.kernel.ledger.advice import Shortage, shortages
 from moorage.kernel.ledger.asking import Asking
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.ledger.names import Names
 from moorage.kernel.ledger.watch import Watch
+from moorage.kernel.parts.named import chosen, collection_of
 from moorage.kernel.placement.placer import Placer
+from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.transfers.asking import Asking as AskingTransfers
 from moorage.kernel.transfers.moved import Moment, Transfers
@@ -82,9 +84,13 @@ class Explainer:
             what = what.name
         if not isinstance(what, str):
             return await self._of_value(self._name_of(what), what)
-        if (element := _ELEMENT.fullmatch(what)) is not None:
+        element = _ELEMENT.fullmatch(what)
+        if element is not None and what not in self._placer.names():
             return await self._of_element(what, element[1], int(element[2]))
         infos = await self._placer.link.workers()
+        whole = collection_of(what)
+        if whole is not None and what not in self._placer.names():
+            return await self._of_parts(what, whole)
         try:
             return await self._of_placed(what, infos)
         except UnknownVariableError as unknown:
@@ -122,12 +128,21 @@ class Explainer:
         try:
             if isinstance(value, Results):
                 return await self._of_item(subject, name, value, index)
-            if isinstance(value, list | tuple):
+            if isinstance(value, list | tuple) and not has_parts(value):
                 return await self._of_value(subject, value[index])
-            keys = [self._placer.record(name)["keys"][index]]
         except IndexError as error:
             raise InputError(f"There is no {subject}.", f"{name} has {len(value or ())} elements.") from error
-        return why_tasks(subject, keys, await facts_of(self._client, keys))
+        return await self._of_parts(subject, name)
+
+    async def _of_parts(self, subject: str, whole: str) -> Why:
+        """Return why parts of a collection are as they are, which are not placed under that name."""
+        try:
+            parts = await self._placer.parts(whole)
+        except NotPlaceableError:
+            return await self._of_value(whole, self._placer.scope().get(whole))
+        found = [parts[index] for index in chosen(subject, parts.shape)]
+        keys = [part.key for part in found]
+        return why_tasks(subject, keys, await facts_of(self._client, keys), whole=whole)
 
     async def _of_item(self, subject: str, name: str, results: Results, index: int) -> Why:
         located = results.batch_of(index)

@@ -388,6 +388,23 @@ def test_parts_are_told_page_by_page_also_of_what_is_not_placed(panel):
     refused(panel.ask("parts", name="x", start=0, count=1), "NotPlaceableError")
 
 
+def test_some_parts_are_placed_by_name_and_that_is_taken_back(panel):
+    panel.kernel.run("import dask.array\nx = dask.array.ones((4, 6), chunks=(1, 2)).persist()")
+    panel.place("x[0:2,1]", workers=["bob"])
+    panel.see(held("x[0:2,1]", "bob"))
+    panel.see(lambda state: state["undoable"] == "x[0:2,1] placed on bob")
+    on_bob = "{part.block for part in cluster.parts('x') if 'bob' in part.workers}"
+    assert panel.kernel.run(f"print({{(0, 1), (1, 1)}} <= {on_bob})").strip() == "True"
+    refused(panel.place("x[9,9]", workers=["bob"]), "InputError", "4 x 3 blocks")
+    refused(panel.place("nothing[0]", workers=["bob"]), "UnknownVariableError")
+    assert panel.ask("release", names=["x[0:2,1]"])["ok"]
+    panel.see(lambda state: state["undoable"] == "x[0:2,1] released")
+    assert panel.ask("undo")["ok"]
+    panel.see(held("x[0:2,1]", "bob"))
+    assert panel.ask("undo")["ok"]
+    panel.see(lambda state: "x[0:2,1]" not in state["variables"])
+
+
 def test_candidates_are_listed_only_while_somebody_watches(panel):
     panel.kernel.run("x = np.ones(1_000_000)\nx_small = np.ones(10)")
     assert panel.state["candidates"] == {}

@@ -1,5 +1,5 @@
-import { act, screen, waitFor, within } from '@testing-library/react';
-import { describe, expect, it, vi } from 'vitest';
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { PanelState } from '../../../labextension/src/protocol';
 import { preview } from '../../../labextension/src/store/preview';
@@ -74,7 +74,7 @@ describe('a row of many parts', () => {
     show(withCollection());
     act(() => row('frame').focus());
     await user.keyboard('{ArrowRight}');
-    expect(await screen.findByRole('list', { name: 'Parts' })).toBeTruthy();
+    expect(await screen.findByRole('listbox', { name: 'Parts' })).toBeTruthy();
     expect(row('frame').getAttribute('aria-expanded')).toBe('true');
     await user.keyboard('{ArrowLeft}');
     expect(parts('frame')).toBeNull();
@@ -105,6 +105,93 @@ describe('a row of many parts', () => {
   it('is nothing to open where there is one', () => {
     show(aState({ variables: byName(aVariable('one', { held: { alice: 1 } })) }));
     expect(screen.queryByRole('button', { name: /^Show the parts/ })).toBeNull();
+  });
+});
+
+describe('some parts', () => {
+  beforeEach(() => {
+    vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(152); // jsdom lays nothing out
+  });
+  afterEach(() => vi.restoreAllMocks());
+
+  const open = async (state = withCollection()): Promise<[PretendKernel, HTMLElement]> => {
+    const kernel = show(state);
+    await user.click(screen.getByRole('button', { name: 'Show the parts of frame' }));
+    return [kernel, await screen.findByRole('listbox', { name: 'Parts' })];
+  };
+  const option = (position: string): HTMLElement =>
+    screen.getByRole('option', { name: new RegExp(`^${position}`) });
+
+  it('are taken up by keyboard, several at once, by as few names as there are boxes of them', async () => {
+    const [kernel, list] = await open();
+    act(() => list.focus());
+    await user.keyboard('{ArrowDown}{Shift>}{ArrowDown}{ArrowDown}{/Shift}');
+    expect(screen.getAllByRole('option', { selected: true }).map(one => one.textContent)).toEqual([
+      '0, 1bob9.54 MiB',
+      '0, 2carol9.54 MiB',
+      '0, 3alice9.54 MiB'
+    ]);
+    await user.keyboard('{Enter}');
+    expect(said()).toContain('Picked up frame[0,1:4].');
+    await user.keyboard('{End}{ArrowUp}'); // dave is the last of the workers
+    expect(said()).toMatch(/^carol: copies 19\.1 MiB/); // one of three is there
+    await user.keyboard('{Enter}');
+    expect(asked(kernel, 'place')).toEqual([
+      {
+        names: ['frame[0,1:4]'],
+        placement: { kind: 'workers', workers: ['carol'], each: true, allow_other_workers: false },
+        force: false
+      }
+    ]);
+    expect(magic()).toBe('%pin frame[0,1:4] --workers carol');
+    expect(document.activeElement).toBe(list);
+  });
+
+  it('are selected as rows are, and in the picture by rectangle', async () => {
+    const [, list] = await open();
+    await user.click(option('0, 1'));
+    await user.keyboard('{Control>}');
+    await user.click(option('0, 4'));
+    await user.keyboard('{/Control}');
+    expect(screen.getAllByRole('option', { selected: true })).toHaveLength(2);
+    act(() => list.focus());
+    await user.keyboard('{Escape}');
+    expect(screen.queryAllByRole('option', { selected: true })).toEqual([]);
+    await user.keyboard('{Control>}a{/Control}');
+    const picture = screen.getByRole('img', { name: /^frame: 48 parts/ });
+    const outlined = (): number =>
+      picture.querySelector('.jp-mod-selected')?.getAttribute('d')?.split('M').length ?? 1;
+    expect(outlined() - 1).toBe(48);
+    picture.getBoundingClientRect = () => new DOMRect(0, 0, 80, 60);
+    const at = (x: number, y: number, shiftKey: boolean): boolean =>
+      fireEvent.click(picture, { clientX: x, clientY: y, shiftKey });
+    at(15, 5, false);
+    at(35, 25, true);
+    expect(outlined() - 1).toBe(9);
+    fireEvent.mouseMove(picture, { clientX: 25, clientY: 15 });
+    expect(picture.dataset['moorageState']).toBe('memory');
+    fireEvent.contextMenu(picture, { clientX: 25, clientY: 15 });
+    expect((await screen.findByRole('menu')).textContent).toContain('frame[0:3,1:4]');
+  });
+
+  it('say why they are not there by a click', async () => {
+    const [kernel] = await open();
+    await user.click(option('0, 1'));
+    expect(asked(kernel, 'why')).toEqual([]);
+    await user.click(option('0, 0'));
+    expect(asked(kernel, 'why')).toEqual([{ kind: 'name', name: 'frame[0,0]' }]);
+    await user.click(option('0, 1'));
+    await user.keyboard('?');
+    expect(asked(kernel, 'why')).toHaveLength(2);
+  });
+
+  it('of another notebook have no name here', async () => {
+    const name = 'frame@other.ipynb';
+    const frame = aVariable(name, { owner: 'other.ipynb', nkeys: 24, collection: true, held: { alice: 24 } });
+    show({ ...atWork(), variables: byName(frame) });
+    await user.click(screen.getByRole('button', { name: `Show the parts of ${name}` }));
+    await user.click(await screen.findByRole('option', { name: /^0, 1/ }));
+    expect(screen.queryAllByRole('option', { selected: true })).toEqual([]);
   });
 });
 

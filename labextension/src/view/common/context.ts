@@ -4,6 +4,7 @@ import { createContext, useContext } from 'react';
 import type { PanelParts } from '../../protocol';
 import type { ICarried, Target } from '../../store/gestures';
 import type { IPreview } from '../../store/preview';
+import type { PartsGrabs } from '../hand/draggable';
 
 /** The notebook beside the board, as a place to put cells and to drop variables. */
 export interface INotebook {
@@ -57,6 +58,9 @@ export const PartsProvider = PartsContext.Provider;
 export function usePartsSource(): PartsSource {
   return useContext(PartsContext);
 }
+
+/** Where rows that are open say what goes along with a part of theirs. */
+export const GrabsContext = createContext<PartsGrabs>(new Map());
 
 /** What is in the hand, for those to whom it makes no difference where that is. */
 export const CarriedContext = createContext<ICarried | null>(null);

@@ -52,6 +52,10 @@ export function countedNames(trans: ITranslate, counts: Counts): string {
 
 /** Names of variables: "flights, model" or "5 variables". */
 export function variableNames(trans: ITranslate, names: readonly string[]): string {
+  const [whole = ''] = names[0]?.split('[') ?? [];
+  if (names.length > MAX_NAMED && names.every(name => name.startsWith(`${whole}[`))) {
+    return trans.__('parts of %1', whole);
+  }
   return names.length <= MAX_NAMED ? names.join(', ') : trans._n('%1 variable', '%1 variables', names.length);
 }
 

@@ -18,14 +18,13 @@ import { type ICarried, type Target, targetId } from '../../store/gestures';
 import { type IPreview, preview, previewer } from '../../store/preview';
 import type { IBoardState } from '../../store/state';
 import type { IHand, INotebook } from '../common/context';
-import { type ITaken, together, variableAt } from './draggable';
+import { type ICargo, type ITaken, type PartsGrabs, together, variableAt } from './draggable';
 import { hitOf, targetAt } from './hits';
 import { tilesFor } from './tiles';
 import type { ITranslate } from '../common/useTranslate';
 import { previewWords, targetWords, variableNames } from '../common/words';
 
-interface IHeld {
-  readonly names: readonly string[];
+interface IHeld extends ICargo {
   readonly from: string | null;
   readonly by: 'drag' | 'hold';
   readonly over: Target | null;
@@ -62,6 +61,7 @@ interface IPresses {
 interface IHandOptions {
   state: IBoardState;
   selection: ReadonlySet<string>;
+  grabs: PartsGrabs;
   notebook: INotebook | null;
   trans: ITranslate;
   announce(text: string): void;
@@ -73,7 +73,7 @@ interface IHandOptions {
 }
 
 export function useHandState(options: IHandOptions): IHandState {
-  const { state, selection, notebook, trans, announce, reveal, focusHand, perform } = options;
+  const { state, selection, grabs, notebook, trans, announce, reveal, focusHand, perform } = options;
   const [held, setHeld] = useState<IHeld | null>(null);
   const isShifted = useShift(held?.by === 'drag');
   const source = useRef<HTMLElement | null>(null);
@@ -81,11 +81,12 @@ export function useHandState(options: IHandOptions): IHandState {
   const isPressed = useRef(false);
 
   const names = held?.names ?? null;
+  const parts = held?.parts;
   const from = held?.from ?? null;
   const over = held?.over ?? null;
   const carried = useMemo(
-    () => (names === null ? null : { names, from, move: isShifted }),
-    [names, from, isShifted]
+    () => (names === null ? null : { names, from, move: isShifted, ...withParts(parts) }),
+    [names, parts, from, isShifted]
   );
   // With an empty hand nothing depends on the state, and nobody has to look again when it changes.
   const shown = carried === null ? null : state;
@@ -130,19 +131,19 @@ export function useHandState(options: IHandOptions): IHandState {
 
   const pickUp = useCallback(
     (taken: ITaken, element: HTMLElement) => {
-      const names = together(taken, selection);
+      const cargo = together(taken, selection, grabs);
       source.current = element;
       isPressed.current = false;
-      setHeld({ names, from: taken.from, by: 'hold', over: null, isOutside: false });
+      setHeld({ ...cargo, from: taken.from, by: 'hold', over: null, isOutside: false });
       focusHand();
       announce(
         trans.__(
           'Picked up %1. Arrow keys choose where, Enter drops, Shift and Enter moves, Escape cancels.',
-          variableNames(trans, names)
+          variableNames(trans, cargo.names)
         )
       );
     },
-    [selection, announce, focusHand, trans]
+    [selection, grabs, announce, focusHand, trans]
   );
 
   const putBack = useCallback(() => {
@@ -180,7 +181,7 @@ export function useHandState(options: IHandOptions): IHandState {
       if (target === null) {
         putBack();
       } else {
-        drop({ names: held.names, from: held.from, move: event.shiftKey }, target);
+        drop({ ...cargoOf(held), move: event.shiftKey }, target);
         letGo(true);
       }
     }
@@ -202,7 +203,7 @@ export function useHandState(options: IHandOptions): IHandState {
       }
     } else if (event.key === 'Enter' || event.key === ' ') {
       if (held.over !== null) {
-        drop({ names: held.names, from: held.from, move: event.shiftKey }, held.over);
+        drop({ ...cargoOf(held), move: event.shiftKey }, held.over);
       }
       letGo(true);
     } else if (event.key === 'Escape' || event.key === 'Tab') {
@@ -230,8 +231,8 @@ export function useHandState(options: IHandOptions): IHandState {
     onDragStart: ({ activatorEvent }) => {
       const taken = variableAt(activatorEvent.target as Element);
       if (taken !== null) {
-        const names = together(taken, selection);
-        setHeld({ names, from: taken.from, by: 'drag', over: null, isOutside: false });
+        const cargo = together(taken, selection, grabs);
+        setHeld({ ...cargo, from: taken.from, by: 'drag', over: null, isOutside: false });
       }
     },
     onDragMove: ({ collisions }) => {
@@ -266,6 +267,14 @@ export function useHandState(options: IHandOptions): IHandState {
     },
     onDragCancel: () => letGo(false)
   };
+}
+
+function withParts(parts: ICargo['parts']): Pick<ICargo, 'parts'> {
+  return parts === undefined ? {} : { parts };
+}
+
+function cargoOf({ names, from, parts }: IHeld): Omit<ICarried, 'move'> {
+  return { names, from, ...withParts(parts) };
 }
 
 /** What says what is held, and has a button to put it back. */

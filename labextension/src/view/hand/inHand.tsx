@@ -69,8 +69,8 @@ export function HeldLine({
   );
 }
 
-function carriedBytes(state: IBoardState, { names }: ICarried): number {
-  return names.reduce((total, name) => total + bytesOf(state, name), 0);
+function carriedBytes(state: IBoardState, { names, parts }: ICarried): number {
+  return names.reduce((total, name) => total + (parts?.get(name)?.nbytes ?? bytesOf(state, name)), 0);
 }
 
 function labelWords(trans: ITranslate, carried: ICarried, result: IPreview): string {

@@ -9,8 +9,8 @@ import { gatherMagic, whyMagic } from '../../store/magic';
 import { shortName } from '../../store/names';
 import type { IBoardState } from '../../store/state';
 import { canBeSpread } from '../../store/unplaced';
-import { CarriedContext, useNotebook } from '../common/context';
-import { together, variableAt } from '../hand/draggable';
+import { CarriedContext, GrabsContext, useNotebook } from '../common/context';
+import { type ICargo, together, variableAt } from '../hand/draggable';
 import { GestureItem } from './gestureItem';
 import { ChevronIcon } from '../common/icons';
 import { subjectAt } from './subject';
@@ -31,8 +31,7 @@ interface IMenuProps {
   children: ReactNode;
 }
 
-interface IVariables {
-  readonly names: readonly string[];
+interface IVariables extends ICargo {
   readonly from: string | null;
 }
 
@@ -48,6 +47,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
   const trans = useTranslate();
   const [opened, setOpened] = useState<IOpened | null>(null);
   const isCarrying = useContext(CarriedContext) !== null;
+  const grabs = useContext(GrabsContext);
   const onContextMenu = (event: MouseEvent<HTMLElement>): void => {
     if (isCarrying) {
       event.preventDefault(); // a long press has picked something up, which is all that it does
@@ -57,7 +57,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
     const element = event.target as Element;
     const about = subjectAt(element);
     const found = variableAt(element);
-    const variables = found === null ? null : { names: together(found, selection), from: found.from };
+    const variables = found === null ? null : { ...together(found, selection, grabs), from: found.from };
     setOpened(about === null ? null : { about, variables });
     if (about === null) {
       // The browser's own menu, as for a text to be copied.
@@ -126,7 +126,7 @@ function PlaceItems({
         key={targetId(target)}
         label={label}
         state={state}
-        carried={{ names, from, move }}
+        carried={{ ...opened, move }}
         target={target}
         perform={perform}
       />

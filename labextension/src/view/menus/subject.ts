@@ -18,6 +18,11 @@ export function subjectAt(element: Element): PanelWhyArgs | null {
   return worker === undefined ? null : { kind: 'worker', name: worker };
 }
 
+/** Whether an element shows of a part that it is there. */
+export function isPartThere(element: Element): boolean {
+  return element.closest<HTMLElement>('[data-moorage-part]')?.dataset['moorageState'] === 'memory';
+}
+
 /** Whether it is not as the user wants it, or only the kernel can tell. */
 export function isQuestionable(state: IBoardState, { kind, name }: PanelWhyArgs): boolean {
   if (kind !== 'name') {

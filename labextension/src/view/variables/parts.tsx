@@ -1,12 +1,15 @@
 // The parts of a variable, below its row: what each worker has, a picture as `cluster["x"].plot()` draws it, and a list. They
-// are asked for when the row is opened, page by page, and once more when something of it has moved.
-import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactElement, memo, useEffect, useMemo, useRef, useState } from 'react';
+// are asked for when the row is opened, page by page, and once more when something of it has moved. Some of them, selected in
+// the picture or the list, are taken up as variables are.
+import { type ReactElement, memo, useContext, useEffect, useRef, useState } from 'react';
 
 import type { PanelParts } from '../../protocol';
 import { shortName } from '../../store/names';
-import { usePartsSource } from '../common/context';
-import { PartsPicture, type IPartsTable, holdersOf } from './partsPicture';
+import { type IPartsTable, nameOfPart, named } from '../../store/parts';
+import { GrabsContext, usePartsSource } from '../common/context';
+import { PartList } from './partList';
+import { PartsPicture } from './partsPicture';
+import { usePartSelection } from './partSelection';
 import { type ITranslate, useTranslate } from '../common/useTranslate';
 import { formatBytes } from '../common/words';
 
@@ -20,18 +23,30 @@ const SETTLE = 1000;
 /** Workers that are named one by one. */
 const MAX_SHARES = 12;
 
-/** Pixels of a row of the list. */
-const ROW_HEIGHT = 19;
-
 interface IPartsProps {
   name: string;
   /** Another one when something of it has moved. */
   stamp: unknown;
+  disabled: boolean;
 }
 
-export const PartsOf = memo(function PartsOf({ name, stamp }: IPartsProps): ReactElement {
+export const PartsOf = memo(function PartsOf({ name, stamp, disabled }: IPartsProps): ReactElement {
   const trans = useTranslate();
   const [table, problem] = useParts(name, stamp);
+  const selection = usePartSelection(table);
+  const { selected } = selection;
+  const grabs = useContext(GrabsContext);
+  useEffect(() => {
+    if (table === null) {
+      return undefined;
+    }
+    grabs.set(name, part => {
+      const isIt = (index: number): boolean => nameOfPart(table, index) === part;
+      const chosen = [...selected].filter(index => index < table.cells.length);
+      return named(table, chosen.some(isIt) ? chosen : [...table.cells.keys()].filter(isIt));
+    });
+    return () => void grabs.delete(name);
+  }, [grabs, name, table, selected]);
   return (
     <div className="jp-Moorage-parts" data-moorage-parts={name}>
       {table === null ? (
@@ -39,8 +54,13 @@ export const PartsOf = memo(function PartsOf({ name, stamp }: IPartsProps): Reac
       ) : (
         <>
           <Shares table={table} />
-          <PartsPicture table={table} words={pictureWords(trans, table)} />
-          <PartList table={table} />
+          <PartsPicture
+            table={table}
+            selection={selection}
+            disabled={disabled}
+            words={pictureWords(trans, table)}
+          />
+          <PartList table={table} selection={selection} disabled={disabled} />
         </>
       )}
     </div>
@@ -123,76 +143,6 @@ function Shares({ table }: { table: IPartsTable }): ReactElement {
       ) : null}
     </ul>
   );
-}
-
-function PartList({ table }: { table: IPartsTable }): ReactElement {
-  const trans = useTranslate();
-  const list = useRef<HTMLDivElement>(null);
-  const count = table.nbytes.length;
-  // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
-  const virtual = useVirtualizer({
-    count,
-    getScrollElement: () => list.current,
-    estimateSize: () => ROW_HEIGHT,
-    initialRect: { width: 300, height: 8 * ROW_HEIGHT },
-    overscan: 4
-  });
-  const positions = useMemo(() => positionsOf(table), [table]);
-  return (
-    <>
-      <div
-        ref={list}
-        className="jp-Moorage-part-list"
-        role="list"
-        aria-label={trans.__('Parts')}
-        tabIndex={0}
-      >
-        <div role="presentation" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map(({ index, start }) => (
-            <div
-              key={index}
-              role="listitem"
-              aria-setsize={table.total}
-              aria-posinset={index + 1}
-              className="jp-Moorage-part"
-              style={{ transform: `translateY(${start}px)` }}
-            >
-              <span>{positions(index)}</span>
-              <span className="jp-Moorage-ellipsis">{whereWords(trans, table, index)}</span>
-              <span className="jp-Moorage-dim">{sizeWords(table.nbytes[index] ?? -1)}</span>
-            </div>
-          ))}
-        </div>
-      </div>
-      {count < table.total ? (
-        <small className="jp-Moorage-dim">{trans.__('the first %1 of %2 parts', count, table.total)}</small>
-      ) : null}
-    </>
-  );
-}
-
-/** The position of a part: of a block of an array, by axis. */
-function positionsOf({ shape, cells }: IPartsTable): (index: number) => string {
-  return index => {
-    let rest = cells[index] ?? 0;
-    const at: number[] = [];
-    for (const size of [...shape].reverse()) {
-      at.unshift(rest % Math.max(1, size));
-      rest = Math.floor(rest / Math.max(1, size));
-    }
-    return at.join(', ');
-  };
-}
-
-function whereWords(trans: ITranslate, table: IPartsTable, index: number): string {
-  const holders = holdersOf(table, index);
-  return holders.length > 0
-    ? holders.map(shortName).join(', ')
-    : trans.__('on no worker: %1', table.states[index] ?? '');
-}
-
-function sizeWords(nbytes: number): string {
-  return nbytes < 0 ? '' : formatBytes(nbytes);
 }
 
 function shareWords(trans: ITranslate, parts: number, nbytes: number): string {

@@ -1,42 +1,42 @@
 // A picture of where the parts of a variable are: a square for each, coloured by worker, as moorage/kernel/parts/picture.py
-// draws it. One path for each colour: there may be thousands of squares.
+// draws it. One path for each colour: there may be thousands of squares. They are selected and taken up as in the list.
 import { type MouseEvent, type ReactElement, memo, useMemo, useState } from 'react';
 
-import type { PanelParts } from '../../protocol';
-
-/** Parts that have been told of so far. */
-export type IPartsTable = Omit<PanelParts, 'start'>;
+import { type IPartsTable, hasNamedParts, holdersOf, nameOfPart, positionOf } from '../../store/parts';
+import type { IPartSelection } from './partSelection';
+import { howOf } from './selection';
 
 /** Pixels of a square at most. */
 const SIDE = 14;
 /** Of a square's width, what is drawn. */
 const INNER = 0.88;
 
-/** Names of the workers that have a part. */
-export function holdersOf({ on, workers }: IPartsTable, index: number): readonly string[] {
-  return (on[index] ?? []).flatMap(number => workers[number] ?? []);
-}
-
 interface IPictureProps {
   table: IPartsTable;
+  selection: IPartSelection;
+  disabled: boolean;
   /** The same in words. */
   words: string;
 }
 
-export const PartsPicture = memo(function PartsPicture({ table, words }: IPictureProps): ReactElement {
+export const PartsPicture = memo(function PartsPicture(props: IPictureProps): ReactElement {
+  const { table, selection, disabled, words } = props;
   const { columns, total, shape } = table;
   const lines = shape.length > 1 ? shape.slice(0, -1).reduce((all, size) => all * size, 1) : total / columns;
   const rows = Math.max(1, Math.ceil(lines));
   const paths = useMemo(() => pathsOf(table), [table]);
   const atCell = useMemo(() => new Map(table.cells.map((cell, index) => [cell, index])), [table.cells]);
-  const [title, setTitle] = useState('');
-  const onMouseMove = (event: MouseEvent<SVGSVGElement>): void => {
+  const [pointed, setPointed] = useState<number | undefined>(undefined);
+  const indexAt = (event: MouseEvent<SVGSVGElement>): number | undefined => {
     const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
     const column = Math.floor((columns * (event.clientX - left)) / width);
     const row = Math.floor((rows * (event.clientY - top)) / height);
-    const index = atCell.get(row * columns + column);
-    setTitle(index === undefined ? '' : `${index}: ${holdersOf(table, index).join(', ') || '–'}`);
+    return atCell.get(row * columns + column);
   };
+  const point = (event: MouseEvent<SVGSVGElement>): void => setPointed(indexAt(event));
+  const isTakeable = hasNamedParts(table.name);
+  const isThere = pointed !== undefined && pointed < table.cells.length;
+  const outlines = useMemo(() => outlinesOf(table, selection.selected), [table, selection.selected]);
   return (
     <svg
       className="jp-Moorage-picture"
@@ -44,9 +44,23 @@ export const PartsPicture = memo(function PartsPicture({ table, words }: IPictur
       style={{ maxWidth: columns * SIDE, aspectRatio: `${columns} / ${rows}` }}
       role="img"
       aria-label={words}
-      onMouseMove={onMouseMove}
+      data-moorage-part={isThere && isTakeable ? nameOfPart(table, pointed) : undefined}
+      data-moorage-state={isThere ? table.states[pointed] : undefined}
+      aria-disabled={disabled}
+      onMouseMove={point}
+      onPointerDownCapture={point}
+      onClick={event => {
+        const index = indexAt(event);
+        if (index !== undefined && isTakeable) {
+          selection.select(index, howOf(event), true);
+        }
+      }}
     >
-      <title>{title}</title>
+      <title>
+        {isThere
+          ? `${positionOf(table, pointed).join(', ')}: ${holdersOf(table, pointed).join(', ') || '–'}`
+          : ''}
+      </title>
       {[...paths].map(([color, path]) =>
         color === NOWHERE ? (
           <path key={color} className="jp-mod-nowhere" d={path} />
@@ -54,11 +68,19 @@ export const PartsPicture = memo(function PartsPicture({ table, words }: IPictur
           <path key={color} d={path} fill={color} />
         )
       )}
+      {outlines === '' ? null : <path className="jp-mod-selected" d={outlines} />}
     </svg>
   );
 });
 
 const NOWHERE = '';
+
+function outlinesOf({ cells, columns }: IPartsTable, selected: ReadonlySet<number>): string {
+  return [...selected]
+    .map(index => cells[index] ?? 0)
+    .map(cell => `M${cell % columns} ${Math.floor(cell / columns)}h${INNER}v${INNER}h${-INNER}z`)
+    .join('');
+}
 
 function pathsOf({ cells, on, columns, colors }: IPartsTable): ReadonlyMap<string, string> {
   const squares = new Map<string, string[]>();

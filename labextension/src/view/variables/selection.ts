@@ -1,9 +1,17 @@
 // Which variables are selected, by clicks on their rows, and by keys: with Shift the arrow keys select up to where they go,
 // Ctrl+A selects all, Escape none.
-import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, type MouseEvent, useCallback, useMemo, useRef, useState } from 'react';
 
 import type { IBoardState } from '../../store/state';
-import type { Select } from './variableRow';
+
+/** How something is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
+export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';
+
+/** How a press selects. A finger has no modifier: each tap selects one more. */
+export function howOf(event: KeyboardEvent | MouseEvent): Select {
+  const isByFinger = 'pointerType' in event.nativeEvent && event.nativeEvent.pointerType === 'touch';
+  return event.shiftKey ? 'range' : event.ctrlKey || event.metaKey || isByFinger ? 'toggle' : 'one';
+}
 
 /** The names that are selected and still there, and what a click does. */
 export function useSelection(

@@ -12,10 +12,10 @@ import { MAX_CELLS } from './cells';
 import { LedgerRow } from './ledgerRow';
 import { PartsOf } from './parts';
 import { useRoving } from '../common/roving';
-import { selectByKey } from './selection';
+import { type Select, selectByKey } from './selection';
 import { useToggles } from '../common/useToggles';
 import { useTranslate } from '../common/useTranslate';
-import { type Select, VariableRow } from './variableRow';
+import { VariableRow } from './variableRow';
 import { formatBytes } from '../common/words';
 
 /** Rows beyond which only those in sight are in the page. */
@@ -148,7 +148,7 @@ export const Variables = memo(function Variables(props: IVariablesProps): ReactE
           {shown.map(([row, index]) =>
             'partsOf' in row ? (
               <li key={rowKey(row)} ref={isVirtual ? virtual.measureElement : undefined} data-index={index}>
-                <PartsOf name={row.partsOf} stamp={row.stamp} />
+                <PartsOf name={row.partsOf} stamp={row.stamp} disabled={props.disabled} />
               </li>
             ) : (
               <ListRow

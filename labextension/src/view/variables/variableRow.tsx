@@ -17,11 +17,9 @@ import { Name, Owner } from '../common/elements';
 import { MoreIcon } from '../common/icons';
 import { openContextMenu } from '../menus/menu';
 import { type IOpenable, Opener, toggledByKey } from '../common/opener';
+import { type Select, howOf } from './selection';
 import { useTranslate } from '../common/useTranslate';
 import { formatBytes, plainName, sizeWords, stateWords } from '../common/words';
-
-/** How a row is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
-export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';
 
 interface IRowProps {
   isSelected: boolean;
@@ -127,11 +125,7 @@ function Row(props: IRowFrameProps): ReactElement {
   const { name, nbytes, sizeTitle, color, state, opening, children, isSelected, disabled, onSelect } = props;
   const trans = useTranslate();
   const carried = useContext(CarriedContext);
-  const select = (event: KeyboardEvent | MouseEvent): void =>
-    onSelect(
-      name,
-      event.shiftKey ? 'range' : event.ctrlKey || event.metaKey || isByFinger(event) ? 'toggle' : 'one'
-    );
+  const select = (event: KeyboardEvent | MouseEvent): void => onSelect(name, howOf(event));
   // Enter and the space bar alone take it up.
   const onKeyDown = (event: KeyboardEvent): void => {
     if (opening !== undefined && toggledByKey(event, name, opening)) {
@@ -184,9 +178,4 @@ function Row(props: IRowFrameProps): ReactElement {
       </button>
     </li>
   );
-}
-
-// A finger has no modifier: each tap selects one more.
-function isByFinger({ nativeEvent }: KeyboardEvent | MouseEvent): boolean {
-  return 'pointerType' in nativeEvent && nativeEvent.pointerType === 'touch';
 }

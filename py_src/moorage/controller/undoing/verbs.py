@@ -12,6 +12,7 @@ from moorage import config
 from moorage.controller.connected import Connected
 from moorage.controller.undoing.history import History, Placed, Size, Step
 from moorage.errors import InputError, MoorageError
+from moorage.kernel.parts.named import collection_of
 from moorage.kernel.placement.request import How
 from moorage.kernel.placement.variable import Variable
 from moorage.wire.scheduler import placement_from_dict
@@ -122,7 +123,7 @@ class Undoing(Connected):
             self._check_kept(name, scope.get(name, _ABSENT))
         values = {}
         for name, before in step.variables.items():
-            if before is not None and now[name] is None:
+            if before is not None and now[name] is None and collection_of(name) is None:
                 values[name] = scope.get(name, _ABSENT)
                 if type(values[name]) in _NO_VALUE:
                     raise InputError(
@@ -142,6 +143,9 @@ class Undoing(Connected):
         """Refuse to let go of a variable of which there is no value but on the cluster."""
         placed = self._placed(name)
         known = placed is not None and all(key in self.placer.origins for key in placed.keys)
+        if (whole := collection_of(name)) is not None:  # some parts: the collection keeps them
+            value = self.placer.scope().get(whole, _ABSENT)
+            known = known or self._placed(whole) is not None
         if isinstance(value, Variable) or (value is _ABSENT and not known):
             raise InputError(
                 f"To undo this would lose {name}: it is only on the cluster.",

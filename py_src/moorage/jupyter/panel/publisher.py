@@ -23,6 +23,7 @@ from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.computations import TICK, Look
 from moorage.jupyter.panel.ledger import PanelLedger
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
+from moorage.kernel.parts.named import collection_of
 from moorage.kernel.placement.variable import Variable
 from moorage.wire.panel import PanelCluster, PanelNotice, PanelSnapshot, PanelState, PanelUpdate, PanelVariable
 
@@ -279,13 +280,14 @@ class Panel:
         namespace = self.shell.user_ns
         variables, workers = controller.link.mirror.snapshot()
         placed, arriving = list(controller.placer.placed.items()), dict(controller.placer.arriving)
+        named = [(name, collection_of(name) or name) for name, _ in placed]  # parts are of a collection
         return Facts(
             cluster=controller.status_info(),
             workers=workers,
             variables=variables,
             owner=controller.placer.owner,
             stale={name for name, known in placed if known.rebound or known.changed},
-            only_on_cluster={name for name, _ in placed if type(namespace.get(name, _ABSENT)) in _NO_VALUE},
+            only_on_cluster={name for name, whole in named if type(namespace.get(whole, _ABSENT)) in _NO_VALUE},
             sending={
                 name: {**variable, "reason": part_of(*arriving[name])} if name in arriving else variable
                 for name, variable in self._sending.items()

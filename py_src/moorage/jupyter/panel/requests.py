@@ -39,7 +39,9 @@ from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
 from moorage.jupyter.panel.workers import address_of, log_of, restart
+from moorage.kernel.parts.named import collection_of
 from moorage.kernel.parts.parts import Parts
+from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.why.answer import Why
 from moorage.magic import magic_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
@@ -385,6 +387,10 @@ def _placement(args: PanelPlaceArgs) -> Placement:
 
 
 def _check_known(name: str, controller: ClusterController, namespace: dict[str, Any]) -> None:
+    """Check that there is something to place or to release. Parts are found when their collection is asked."""
+    whole = collection_of(name)
+    if whole is not None and (whole in controller or has_parts(namespace.get(whole))):
+        return
     try:
         controller.placer.record(name)
     except UnknownVariableError:

@@ -115,7 +115,8 @@ class Events:
                 self._arrived(vid, variables[vid], delta["state"], delta["reason"])
         for vid in event["released"]:
             self._under_way.pop(vid, None)
-            owner, _, name = vid.rpartition(":")
+            owner = self.owner if vid.startswith(f"{self.owner}:") else vid.partition(":")[0]
+            name = vid.removeprefix(f"{owner}:")  # which has colons in it, as ddf[3:7]
             self._add_to("released", [self._shown(name, owner)], "released")
 
     def written(self, name: str) -> None:

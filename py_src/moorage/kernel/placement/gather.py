@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -188,10 +187,6 @@ class Bringing(Inventory):
         self._remember(name, rebound, keys, structure, record["nbytes"])
         self.scope()[name] = rebound
         self.link.changed("variables")
-
-    def scope(self) -> dict[str, Any]:
-        """Return the notebook's names, or those of a script."""
-        return self.namespace if self.namespace is not None else vars(sys.modules["__main__"])
 
 
 async def settled(futures: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -153,13 +154,17 @@ class Inventory:
         try:
             keys = list((await self.find(name))["keys"])
         except UnknownVariableError:
-            value = (self.namespace or {}).get(name)
+            value = self.scope().get(name)
             if not has_parts(value):
                 raise
             keys = [future.key for future in futures_in(value) or ()]
         return Parts(name, keys, await where_are(self.client, keys))
 
     # What the notebook's names mean
+
+    def scope(self) -> dict[str, Any]:
+        """Return the notebook's names, or those of a script."""
+        return self.namespace if self.namespace is not None else vars(sys.modules["__main__"])
 
     def note_rebound(self, namespace: dict[str, Any]) -> None:
         """Compare names with the objects that were placed under them. Takes microseconds."""
@@ -296,9 +301,9 @@ class Inventory:
                 continue
             self.origins.forget(key, vid)
             self._futures.pop(key, None)
-        owner, _, name = vid.rpartition(":")
-        if owner == self.owner and vid not in self.link.mirror.variables:
-            self.placed.pop(name, None)
+        own = f"{self.owner}:"
+        if vid.startswith(own) and vid not in self.link.mirror.variables:
+            self.placed.pop(vid.removeprefix(own), None)
 
 
 def means(value: Any, name: str, placed: Placed) -> bool:

@@ -19,15 +19,15 @@ _MORE = "It starts by itself, and sooner with more workers: %cluster scale N."
 _RETRIED = "It finishes by itself; if it keeps killing workers, give it less data at a time or them more memory."
 
 
-def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int = 0) -> Why:
+def why_tasks(subject: str, keys: Collection[Any], reply: WhyReply, again: int = 0, whole: str = "") -> Why:
     """Return why a future, or a collection of such keys, is not done.
 
     `keys`: at least one. `reply`: what the scheduler said of them. `again`: how often it was sent again since its
-    worker was lost, beyond what the scheduler knows.
+    worker was lost, beyond what the scheduler knows. `whole`: of whose parts `subject` is.
     """
     task = reply["task"]
     assert task is not None  # it was asked about keys
-    state, cause, remedy, line = _words(subject, task, reply)
+    state, cause, remedy, line = _words(whole or subject, task, reply)
     if task["key"] not in keys:
         verb = "needs" if task["fate"] in _OVER else "waits for"
         cause = f"it {verb} {task['function'] or task['key']}: {cause}"

@@ -57,8 +57,8 @@ def _why() -> Parser:
         "what",
         type=text,
         metavar="NAME",
-        help="a placed variable; a variable that holds a collection, futures or results; an element of one, as\n"
-        "results[7]; or a worker",
+        help="a placed variable; a variable that holds a collection, futures or results; some of one, as\n"
+        "results[7], ddf[3] or x[0,2:4]; or a worker",
     )
     return parser
 
