@@ -160,9 +160,9 @@ def test_of_several_the_one_meant_has_to_be_named():
 
 
 def test_a_host_that_was_killed_leaves_a_file_that_the_next_look_removes():
-    cluster = moorage.start(n_workers=1, keep=True)
-    (kept,) = kept_clusters(state_folder())
     with dask.config.set({"moorage.cluster.restart": False}):
+        cluster = moorage.start(n_workers=1, keep=True)
+        (kept,) = kept_clusters(state_folder())
         os.kill(kept.pid, signal.SIGKILL)
         eventually(lambda: kept_clusters(state_folder()) == [] and cluster.lost)
     assert list(state_folder().iterdir()) == []

@@ -1,7 +1,14 @@
-"""The scheduler of a cluster is killed: the cluster comes back with its name, workers, variables and futures."""
+"""The scheduler of a cluster is killed: the cluster comes back with its name, workers, variables and futures.
 
+To kill one and have it back takes seconds, so most tests look at what has become of a cluster that was killed once, by
+`survived`.
+"""
+
+import contextlib
 import os
 import signal
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +16,11 @@ import pytest
 import moorage
 from moorage.controller import registry
 from moorage.deploy import host_process, kept
+from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError, UnreachableError
 from tests.deploy.tools import eventually, living
-from tests.two_workers import cluster, shared
 
-__all__ = ["cluster", "shared"]
+PARTS = [bytes([i]) * 200_000 for i in range(5)]
 
 
 @pytest.fixture
@@ -35,88 +42,111 @@ def told(cluster):
 
 def kill_scheduler(cluster):
     """Kill it, and wait until the connection has broken."""
-    if len(cluster.worker_names()) > 1:
-        cluster.handle._deaths.clear()  # of other tests
     lives = cluster.link.lives
     os.kill(host_of(cluster), signal.SIGKILL)
     eventually(lambda: not cluster.link.is_back or cluster.link.lives > lives)
 
 
-def test_everything_that_was_placed_is_back_under_its_name_and_keys(cluster):
-    x, parts, small = np.arange(300_000), [bytes([i]) * 200_000 for i in range(5)], {"a": 1}
-    future = cluster.broadcast(x, name="x")
-    futures = cluster.scatter(parts, name="parts")
-    cluster.pin("small", workers=["bob"], value=small)
-    unnamed = cluster.scatter(np.ones(200_000))
-    before = {name: (cluster[name].keys, cluster.placement()[name].placement) for name in cluster}
-    names, address, workers = cluster.name, cluster.address, {w.name: w for w in cluster.workers()}
-    kill_scheduler(cluster)
-    assert np.array_equal(future.result(), x)
-    assert cluster.client.gather(futures) == parts
-    assert unnamed.result().sum() == 200_000
-    assert {name: (cluster[name].keys, cluster.placement()[name].placement) for name in cluster} == before
-    eventually(lambda: {state.state for state in cluster.placement().values()} == {"held"})
-    assert cluster.placement()["x"].holders == ["alice", "bob"]
-    assert cluster.placement()["small"].holders == ["bob"]
-    assert (cluster.name, cluster.address) == (names, address)
-    now = {w.name: w for w in cluster.workers()}
-    assert {n: (w.nthreads, w.memory_limit) for n, w in now.items()} == {
-        n: (w.nthreads, w.memory_limit) for n, w in workers.items()
-    }
-    (message,) = eventually(lambda: [message for message in told(cluster) if "and is back" in message][-1:])
-    assert "killed by SIGKILL" in message
-    assert "parts, small, x restored" in message
-    assert cluster.submit(lambda: int(x.sum())).result() == int(x.sum())
-    assert registry.current() is cluster
+def is_kept(cluster, *names):
+    """Whether the store beside the host has all keys of variables."""
+    keys = {key for name in names for key in cluster[name].keys}
+    return kept_at(cluster.handle.info.store, keys).keys() == keys
 
 
 def slow(item):
-    import time
-
     time.sleep(0.02)
     return item * 2
 
 
 def array_of(item):
-    import time
-
     time.sleep(0.1)
     return np.full(300_000, item)
 
 
-def test_a_loop_goes_on_with_what_had_not_ended(cluster):
-    big = cluster.broadcast(np.arange(100_000), name="big")
-    results = cluster.map(slow, range(300))
-    eventually(lambda: results.progress.done > 20)
-    kill_scheduler(cluster)
-    assert results.gather() == [item * 2 for item in range(300)]
-    assert big.result().sum() == np.arange(100_000).sum()
+@pytest.fixture(scope="module")
+def survived(tmp_path_factory):
+    """A cluster whose scheduler was killed while all kinds of things were under way, and how it was before."""
+    folder = tmp_path_factory.mktemp("ran")
 
-
-def test_values_of_a_loop_that_were_on_the_cluster_are_computed_again(cluster):
-    results = cluster.map(array_of, range(12))
-    eventually(lambda: results.progress.done > 2)
-    kill_scheduler(cluster)
-    assert results.wait()
-    assert not results.errors
-    kill_scheduler(cluster)  # it has ended: nobody runs anything without being asked
-    with pytest.raises(LostError, match="is lost with"):
-        results.gather()
-    assert [value[0] for value in results.retry().gather()] == list(range(12))
-
-
-def test_what_must_not_run_twice_fails(cluster, tmp_path):
     def note(item):
-        import time
-
-        with open(tmp_path / str(item), "a") as file:
+        with open(folder / str(item), "a") as file:
             file.write("x")
         time.sleep(0.1)
         return item
 
-    results = cluster.map(note, range(40), rerun=False)
-    eventually(lambda: results.progress.done > 2)
-    kill_scheduler(cluster)
+    with moorage.start(names=["alice", "bob"], threads_per_worker=2, memory_limit="1GB") as cluster:
+        it = SimpleNamespace(cluster=cluster, folder=folder, x=np.arange(300_000))
+        cluster.scale(3)
+        cluster.scale(workers=["2"])
+        it.future = cluster.broadcast(it.x, name="x", lifetime="1h")
+        it.parts = cluster.scatter(PARTS, name="parts")
+        cluster.pin("small", workers=["bob"], value={"a": 1})
+        it.big = cluster.scatter(np.ones(10_000_000), name="big")  # too large to be remembered for the notebook
+        it.computed = cluster.submit(np.ones, 10_000_000)
+        cluster.pin("computed", workers=["bob"], value=it.computed)
+        it.unnamed = cluster.scatter(np.ones(200_000))
+        it.plain = cluster.client.submit(sum, [1, 2])
+        it.each = cluster.submitter.each(os.getpid)
+        it.pids = it.each.gather()
+        it.values = cluster.map(array_of, range(12))
+        eventually(lambda: it.values.progress.done > 2)
+        it.once = cluster.map(note, range(40), rerun=False)
+        eventually(lambda: it.once.progress.done > 2)
+        it.loop = cluster.map(slow, range(300))
+        eventually(lambda: it.loop.progress.done > 20 and is_kept(cluster, "x", "big"))
+        cluster.adapt(2, 3)
+        it.variables = {name: (cluster[name].keys, cluster.placement()[name].placement) for name in cluster}
+        it.until = cluster.placement()["x"].until
+        it.name, it.address, it.workers = cluster.name, cluster.address, {w.name: w for w in cluster.workers()}
+        kill_scheduler(cluster)
+        yield it
+
+
+def test_everything_is_back_under_its_name_and_keys(survived):
+    cluster = survived.cluster
+    assert np.array_equal(survived.future.result(), survived.x)
+    assert cluster.client.gather(survived.parts) == PARTS
+    assert survived.unnamed.result().sum() == 200_000
+    assert {n: (cluster[n].keys, cluster.placement()[n].placement) for n in cluster} == survived.variables
+    ends = {"x": "held", "parts": "held", "small": "held", "big": "held", "computed": "lost"}
+    eventually(lambda: ends.items() <= {name: state.state for name, state in cluster.placement().items()}.items())
+    assert {"alice", "bob"} <= set(cluster.placement()["x"].holders)
+    assert cluster.placement()["small"].holders == ["bob"]
+    assert cluster.placement()["x"].until == survived.until
+    assert (cluster.name, cluster.address) == (survived.name, survived.address)
+    now = {w.name: (w.nthreads, w.memory_limit) for w in cluster.workers()}
+    assert {n: (w.nthreads, w.memory_limit) for n, w in survived.workers.items()}.items() <= now.items()
+    x = survived.x
+    assert cluster.submit(lambda: int(x.sum())).result() == int(x.sum())
+    assert registry.current() is cluster
+    eventually(lambda: cluster.status_info()["adapt"] == [2, 3])
+
+
+def test_what_only_the_hosts_memory_has_is_mapped_again(survived):
+    assert survived.big.result().sum() == 10_000_000
+    assert is_kept(survived.cluster, "big")  # once more
+
+
+def test_what_nobody_has_is_lost_and_said_to_be(survived):
+    with pytest.raises(LostError, match="computed"):
+        survived.computed.result()
+    assert survived.plain.status == "cancelled"
+    (message,) = eventually(lambda: [message for message in told(survived.cluster) if "and is back" in message])
+    assert "killed by SIGKILL" in message
+    assert " restored; computed lost." in message
+
+
+def test_a_loop_goes_on_with_what_had_not_ended(survived):
+    assert survived.loop.gather() == [item * 2 for item in range(300)]
+
+
+def test_values_of_a_loop_that_were_on_the_cluster_are_computed_again(survived):
+    assert survived.values.wait()
+    assert not survived.values.errors
+
+
+def test_what_must_not_run_twice_fails(survived):
+    results = survived.once
     results.wait()
     failed = {error.index for error in results.errors}
     assert failed
@@ -124,52 +154,28 @@ def test_what_must_not_run_twice_fails(cluster, tmp_path):
     assert {index for index in range(40) if index not in failed} == {
         index for index, value in enumerate(results.gather("return")) if value == index
     }
-    assert {len(file.read_text()) for file in tmp_path.iterdir() if file.name.isdecimal()} == {1}
+    assert {len(file.read_text()) for file in survived.folder.iterdir()} == {1}
 
 
-def test_code_that_runs_on_every_worker_runs_on_the_new_ones(cluster):
-    each = cluster.submitter.each(os.getpid)
-    before = each.gather()
-    kill_scheduler(cluster)
-    eventually(lambda: cluster.link.is_back and set(each) == {"alice", "bob"} and each.done())
-    assert set(each.gather().values()).isdisjoint(before.values())
+def test_code_that_runs_on_every_worker_runs_on_the_new_ones(survived):
+    each = survived.each
+    eventually(lambda: survived.cluster.link.is_back and {"alice", "bob"} <= set(each) and each.done())
+    assert set(each.gather().values()).isdisjoint(survived.pids.values())
 
 
-def test_what_the_notebook_does_not_have_is_lost_and_said_to_be(cluster):
-    big = cluster.scatter(np.ones(10_000_000), name="big")  # too large to be remembered for the notebook
-    cluster.broadcast(1, name="one")
-    plain = cluster.client.submit(sum, [1, 2])
-    kill_scheduler(cluster)
-    with pytest.raises(LostError, match="big"):
-        big.result()
-    assert cluster.gather("one") == 1
-    ends = {"big": "lost", "one": "held"}
-    eventually(lambda: {name: state.state for name, state in cluster.placement().items()} == ends)
-    assert plain.status == "cancelled"
-    eventually(lambda: any("one restored; big lost." in message for message in told(cluster)))
-
-
-def test_size_and_what_is_let_go_of_later_come_back_too(cluster):
-    cluster.broadcast(1, name="x", lifetime="1h")
-    until = cluster.placement()["x"].until
-    cluster.scale(3)
-    cluster.scale(workers=["bob"])
-    cluster.adapt(2, 3)
-    eventually(lambda: cluster.n_workers == 2)
-    names = {worker.name for worker in cluster.workers()}
-    kill_scheduler(cluster)
-    assert cluster.placement()["x"].until == until
-    assert {worker.name for worker in cluster.workers()} == names
-    eventually(lambda: cluster.status_info()["adapt"] == [2, 3])
-    cluster.scale(3)
-    cluster.scale(workers=["2"])
+def test_after_a_second_death_a_loop_that_has_ended_runs_nothing_unasked(survived):
+    survived.values.wait()
+    survived.cluster.adapt(None)
+    kill_scheduler(survived.cluster)
+    with pytest.raises(LostError, match="is lost with"):
+        survived.values.gather()
+    assert [value[0] for value in survived.values.retry().gather()] == list(range(12))
+    assert survived.big.result().sum() == 10_000_000
 
 
 def test_it_gives_up_after_three_deaths_in_a_minute_and_shows_the_log(own, monkeypatch):
     monkeypatch.setattr(host_process, "_WITHIN", 600.0)  # of a machine that has other work
-    for _ in range(2):
-        kill_scheduler(own)
-        eventually(lambda: own.link.is_back)
+    own.handle._deaths += [time.monotonic()] * 2
     kill_scheduler(own)
     notice = eventually(lambda: [notice for notice in own.notices.values() if "3 times" in notice["message"]])
     assert "last lines of its log" in notice[0]["remedy"]
@@ -187,10 +193,25 @@ def test_a_cluster_that_is_stopped_meanwhile_does_not_come_back(own):
     assert not own.handle.alive
 
 
-def test_a_kept_cluster_is_kept_as_before(own):
+def test_a_kept_cluster_comes_back_with_and_without_a_notebook(own):
     own.keep()
+    own.broadcast(np.arange(300_000), name="x")
+    own.scatter([{"a": 1}, 2], name="parts")
+    eventually(lambda: is_kept(own, "x", "parts"))
     kill_scheduler(own)
-    assert own.placement() == {}
+    assert own.gather("parts") == [{"a": 1}, 2]
     assert own.kept
     assert kept.named(own.name).address == own.address
-    own.stop()
+    eventually(lambda: is_kept(own, "x", "parts"))
+    host = host_of(own)
+    own.leave()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(host, signal.SIGKILL)
+    with moorage.attach(own.name) as again:
+        assert {name: state.state for name, state in again.placement().items()} == {"x": "held", "parts": "held"}
+        assert again.gather("x").sum() == np.arange(300_000).sum()
+        assert again.gather("parts") == [{"a": 1}, 2]
+        (notice,) = again.notices.values()
+        assert "nobody was attached" in notice["message"]
+        assert "parts, x restored." in notice["message"]
+        again.stop()

@@ -18,8 +18,8 @@ import pytest
 from distributed import Client, Security
 
 from moorage.deploy import host_process
-from moorage.deploy.host.scratch import default_base
 from moorage.deploy.host_process import HostSpec, StartProgress, launch
+from moorage.deploy.scratch import default_base
 from moorage.deploy.security import MemorySecurity, to_texts
 from moorage.errors import InputError, StartError
 from tests.deploy.tools import (
@@ -226,7 +226,7 @@ def test_an_interrupt_during_the_start_leaves_nothing(root):
         assert starter.process.stderr is not None
         assert "KeyboardInterrupt" in starter.process.stderr.read()
         assert not living(host)
-        assert not [path for path in root.glob("moorage-*/*") if path.is_dir()]
+        eventually(lambda: not [path for path in root.glob("moorage-*/*") if path.is_dir()])
 
 
 def test_an_interrupt_of_the_process_group_does_not_reach_the_cluster():

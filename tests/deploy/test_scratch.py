@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from moorage.deploy.host.scratch import Scratch, ensure_base, remove_stale, sweep
+from moorage.deploy.scratch import Scratch, ensure_base, remove_stale, sweep
 from moorage.errors import StartError
 
 
@@ -54,7 +54,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path):
 
 def test_the_folder_of_a_process_that_ended_is_swept(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from moorage.deploy.host.scratch import Scratch;"
+        "import os, sys; from pathlib import Path; from moorage.deploy.scratch import Scratch;"
         "s = Scratch(Path(sys.argv[1])); (s.path / 'data').touch(); print(s.path); sys.stdout.flush(); os._exit(9)"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)

@@ -13,6 +13,7 @@ import moorage
 from moorage import wire
 from moorage.deploy.host.control import HANDLER, Control
 from moorage.scheduler.causes import Causes
+from moorage.scheduler.keeping import Keeper
 from moorage.scheduler.ledger import Ledger
 from moorage.scheduler.placement.dealer import Dealer
 from moorage.scheduler.placement.delivery import Delivery
@@ -25,7 +26,7 @@ from moorage.scheduler.tasks.turns import Turns
 from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers as Naming
 from moorage.wire.code import CodeHandlers, SeeingHandlers, WorkerCodeHandlers
-from moorage.wire.host import HostHandlers
+from moorage.wire.host import HostHandlers, RecordHandlers
 from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.saves import FileHandlers
@@ -51,6 +52,7 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
         ("", WorkerCode),
         ("", Shared),
     ),
+    RecordHandlers: (("", Keeper),),
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),

@@ -94,7 +94,7 @@ def stop(name: str | None) -> None:
 @click.option("-n", "--lines", type=click.IntRange(min=1), default=50, show_default=True, help="How many lines.")
 def log(name: str | None, lines: int) -> None:
     """Show the end of the log of the kept cluster NAME, or of the only one: of its scheduler and local workers."""
-    from moorage.deploy.host_process import log_of
+    from moorage.deploy.logs import log_of
 
     with _reported():
         text = log_of(_kept(name), lines)

@@ -16,9 +16,9 @@ import dask.config
 from dask.utils import format_bytes
 
 from moorage.cli.finding import Finding
-from moorage.deploy.host.scratch import default_base, ensure_base
 from moorage.deploy.kept import state_folder
 from moorage.deploy.processes import FILES_AT_REST, FILES_PER_WORKER
+from moorage.deploy.scratch import default_base, ensure_base
 from moorage.errors import StartError
 
 _LITTLE_ROOM = 1 << 30

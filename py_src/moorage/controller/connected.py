@@ -22,7 +22,7 @@ from traitlets.config import Configurable
 from moorage import config
 from moorage._dask import client as boundary
 from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
-from moorage.controller.reviving import Reviving
+from moorage.controller.reviving import GONE, Reviving
 from moorage.controller.sizing.size import Size
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import MoorageError, UnreachableError
@@ -265,6 +265,10 @@ class Connected(Configurable):
             self.name, self.kind, self.dashboard_link = (
                 self._size.info[key] for key in ("name", "kind", "dashboard_link")
             )
+            store = self._size.info.get("store", "")
+            self._link.rely_on(store)
+            if self._handle is None and (story := await self._reviving.come_to_rest(store)):
+                self._link.notice("warning", story, GONE)
         self._seen = SchedulerInfo(await self._identity())
         self._comm = boundary.connection_of(self.client)
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)

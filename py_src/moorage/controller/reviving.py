@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import ExitStack
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from moorage import config
 from moorage.controller.sizing.size import Size
+from moorage.deploy.fdstore.client import facts_at
 from moorage.deploy.host_process import GaveUpError, HostHandle
 from moorage.errors import MoorageError
 from moorage.kernel.connection.events import some
@@ -21,7 +23,10 @@ from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import held
 from moorage.wire.host import HostInfo
 
-_SETTLE = 60.0  # seconds for what was placed to be there again, before it is told what is not
+_LOOK = 0.2  # seconds between looks at what nobody tells of
+SETTLE = 60.0  # seconds for what was placed to be there again, before it is told what is not
+GONE = "What plain Dask had computed there is gone: compute it again."
+"""What to do, and about what."""
 
 
 class Reviving:
@@ -46,6 +51,8 @@ class Reviving:
     async def before_connecting(self) -> None:
         """Start the host again if it has died; called when a connection is sought. Raises OSError if it cannot."""
         if not self.possible:
+            if self._handle is None:  # who has started it might
+                await self._until_back()
             return
         assert self._handle is not None
         begun = time.monotonic()
@@ -74,23 +81,39 @@ class Reviving:
             await self._size.command("adapt", minimum=adapt["minimum"], maximum=adapt["maximum"])
         own = [vid for vid, record in self._link.mirror.variables.items() if record["owner"] == self._link.events.owner]
         try:
-            await self._link.settled(own, _SETTLE)
+            await self._link.settled(own, SETTLE)
         finally:
             self.close()
-        states: dict[str, list[str]] = {}
-        for vid in own:
-            if (record := self._link.mirror.variables.get(vid)) is not None:
-                states.setdefault("lost" if record["state"] == "lost" else "restored", []).append(record["name"])
-        became = "; ".join(
-            f"{some(sorted(states[what]), len(states[what]))} {what}" for what in ("restored", "lost") if what in states
-        )
+        what, is_lost = became(self._link, own)
         self._link.notice(
-            "error" if "lost" in states else "warning",
-            f"The scheduler died ({died}) and is back after {time.monotonic() - self._since:.1f} s: "
-            f"{became or 'nothing was placed'}.",
-            "What plain Dask had computed there is gone: compute it again.",
+            "error" if is_lost else "warning",
+            f"The scheduler died ({died}) and is back after {time.monotonic() - self._since:.1f} s: {what}.",
+            GONE,
         )
         self._link.changed("events")
+
+    async def come_to_rest(self, store: str) -> str:
+        """Wait until all is there again if the cluster, a kept one, is being brought back; return what has happened.
+
+        `store`: path of the socket of its file descriptor store.
+        """
+        deadline = time.monotonic() + SETTLE
+        while (facts := await asyncio.to_thread(facts_at, store)).get("returning") and time.monotonic() < deadline:
+            await self._link.next_change(_LOOK)
+        await self._link.refresh()
+        return str(facts.get("story", ""))
+
+    async def _until_back(self) -> None:
+        """Wait until somebody else has started the host again, as long as there is something to start it for."""
+        info = self._size.info
+        host, _, port = info.get("address", "").rpartition("/")[2].rpartition(":")
+        deadline = time.monotonic() + config.seconds("start-timeout")
+        while await asyncio.to_thread(facts_at, info.get("store", "")) and time.monotonic() < deadline:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+                return
+            await asyncio.sleep(_LOOK)
 
     def close(self) -> None:
         """Keep nothing for it any longer."""
@@ -102,3 +125,13 @@ class Reviving:
         for worker in self._link.mirror.snapshot()[1].values():
             changes |= {"threads_per_worker": worker["nthreads"], "memory_limit": worker["memory_limit"]}
         return changes
+
+
+def became(link: SchedulerLink, vids: Iterable[str]) -> tuple[str, bool]:
+    """Return in words what has become of variables, and whether one of them is lost."""
+    states: dict[str, list[str]] = {}
+    for vid in vids:
+        if (record := link.mirror.variables.get(vid)) is not None:
+            states.setdefault("lost" if record["state"] == "lost" else "restored", []).append(record["name"])
+    told = [f"{some(sorted(names), len(names))} {what}" for what, names in sorted(states.items(), reverse=True)]
+    return "; ".join(told) or "nothing was placed", "lost" in states

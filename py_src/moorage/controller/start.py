@@ -260,7 +260,13 @@ def _attach_again(lost: ClusterController, security: Security | None, limit: flo
 def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) -> ClusterController:
     if (known := _known(lambda one: one.address == cluster.address)) is not None:
         return known
-    client = client_at(cluster.address, security or (from_texts(cluster.tls) if cluster.tls else None), limit)
+    security = security or (from_texts(cluster.tls) if cluster.tls else None)
+    try:
+        client = client_at(cluster.address, security, limit)
+    except UnreachableError:
+        if not kept.named(cluster.name).returning:
+            raise
+        client = client_at(cluster.address, security, config.seconds("start-timeout"))
     controller = _controller(client, name=cluster.name, kind=cluster.kind)
     controller.placer.direct = cluster.kind == "local" and cluster.host == socket.gethostname()
     return controller

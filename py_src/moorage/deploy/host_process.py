@@ -12,7 +12,6 @@ import json
 import os
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,21 +21,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import dask.config
-import psutil
 from distributed import Security
 
 from moorage import config
+from moorage.deploy.fdstore.client import end_at, note_at
 from moorage.deploy.host.channel import to_error
-from moorage.deploy.host.scratch import LOG, default_base, ensure_base, remove_stale, sweep
 from moorage.deploy.kept import state_folder
+from moorage.deploy.logs import tail, tail_of
 from moorage.deploy.processes import kill_group
+from moorage.deploy.scratch import LOG, default_base, ensure_base, remove_stale, sweep
 from moorage.deploy.security import MemorySecurity, to_texts
 from moorage.deploy.spec import HostSpec
-from moorage.deploy.state_file import KeptCluster
-from moorage.errors import ClusterError, StartError
+from moorage.errors import StartError
 from moorage.wire.host import Event, Order
 
 _DEATHS = 3
@@ -66,6 +65,7 @@ class HostInfo:
     pid: int
     name: str  # name of the cluster
     scratch: str  # folder of its files, the log ``host.log`` among them
+    store: str = ""  # socket of its file descriptor store
 
 
 class HostHandle:
@@ -90,7 +90,7 @@ class HostHandle:
 
     def log(self, lines: int = 20) -> str:
         """Return the last lines of the log of host and workers; empty if it is gone."""
-        return _tail(Path(self.info.scratch) / LOG, lines)
+        return tail(Path(self.info.scratch) / LOG, lines)
 
     def close(self, timeout: float | None = None) -> None:
         """Stop the cluster, or only disconnect if it is kept. Does nothing the second time.
@@ -103,11 +103,15 @@ class HostHandle:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        if self.kept and self.alive:
-            return
+        if self.kept:
+            note_at(self.info.store, alone=True)
+            if self.alive:
+                return
         if self.alive:
             self._process.terminate()  # the host may have been told to keep the cluster
         _end(self._process, Path(self.info.scratch), config.seconds("stop-timeout", timeout))
+        if not self.kept:  # otherwise it is brought back
+            end_at(self.info.store)
 
     def died(self) -> str:
         """Return how the host has died, such as "killed by SIGKILL"; empty if it runs, or was told to end.
@@ -132,13 +136,14 @@ class HostHandle:
         _end(self._process, Path(self.info.scratch), 0.0)  # what it has left
         self._deaths.append(time.monotonic())
         if len(self._deaths) == _DEATHS and self._deaths[-1] - self._deaths[0] < _WITHIN:
+            end_at(self.info.store)
             raise GaveUpError(
                 f"The scheduler of {self.info.name} has died {_DEATHS} times within {_WITHIN:.0f} s ({died}), so it is"
                 " not started again.",
                 f"Start another cluster: %cluster start.\nThe last lines of its log:\n{log}".strip(),
             )
         port = int(self.info.address.rpartition(":")[2])
-        spec = replace(self.spec, name=self.info.name, port=port, keep=self.kept, **changes)
+        spec = replace(self.spec, name=self.info.name, port=port, keep=self.kept, store=self.info.store, **changes)
         new = launch(spec, timeout, security=self.info.security)
         with self._lock:
             self._process, self.info = new._process, new.info
@@ -188,7 +193,7 @@ def launch(
                 security = Security() if spec.insecure else MemorySecurity.temporary()  # type: ignore[no-untyped-call]
             ready = dialogue.run(_order(spec, security), timeout)
         except BaseException as error:
-            log = dialogue.log() or _tail_of(errors)
+            log = dialogue.log() or tail_of(errors)
             _abort(process, dialogue.scratch)
             if dialogue.scratch is None:  # it may have made its folder, and not have come to say so
                 sweep(base)
@@ -205,6 +210,7 @@ def launch(
             pid=info["pid"],
             name=info["name"],
             scratch=str(dialogue.scratch),
+            store=info["store"],
         ),
         spec,
     )
@@ -270,7 +276,7 @@ class _Dialogue:
 
     def log(self) -> str:
         """Return the last lines that the host has logged."""
-        return _tail(self.scratch / LOG, 20) if self.scratch else ""
+        return tail(self.scratch / LOG, 20) if self.scratch else ""
 
     def _take(self, event: Event) -> Event | None:
         match event["event"]:
@@ -369,30 +375,3 @@ def _kill(process: subprocess.Popen[bytes], scratch: Path | None) -> None:
     process.wait(2.0)
     if scratch:
         remove_stale(scratch)
-
-
-def log_of(cluster: KeptCluster, lines: int) -> str:
-    """Return the last lines of the log of a kept cluster. Raises ClusterError if it is not to be had here."""
-    if cluster.host != socket.gethostname():
-        raise ClusterError(f"{cluster.name} runs on {cluster.host}, where its log is.", "Ask there.")
-    try:
-        files = [Path(file.path) for file in psutil.Process(cluster.pid).open_files()]
-    except psutil.Error as error:
-        raise ClusterError(
-            f"The process of {cluster.name} is not to be found: {error}.", "It may have ended."
-        ) from error
-    return _tail(next((path for path in files if path.name == LOG), Path(os.devnull)), lines)
-
-
-def _tail(path: Path, lines: int) -> str:
-    try:
-        with path.open("rb") as file:
-            return _tail_of(file, lines)
-    except OSError:
-        return ""
-
-
-def _tail_of(file: IO[bytes], lines: int = 20) -> str:
-    file.seek(0, os.SEEK_END)
-    file.seek(max(0, file.tell() - 20_000))
-    return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

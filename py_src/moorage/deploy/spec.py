@@ -55,6 +55,7 @@ class HostSpec:
     name: str = ""
     port: int = 0
     workers: tuple[str, ...] | None = None
+    store: str = ""  # path of the socket of its file descriptor store; empty: it gets a new one
     start_method: str = "forkserver"  # ``"forkserver"`` (quick) or ``"spawn"``: how local workers are started
 
     def __post_init__(self) -> None:

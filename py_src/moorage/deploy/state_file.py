@@ -34,9 +34,10 @@ class KeptCluster:
     kind: str
     address: str
     dashboard_link: str
-    pid: int  # of its host process
+    pid: int  # of its host process, or of what has it brought back
     host: str  # name of the machine of its host process
     tls: dict[str, str]  # credentials, as `to_texts` makes them
+    returning: bool = False  # whether its host process has died, and it is being brought back
 
 
 class StateFile:
@@ -66,6 +67,12 @@ class StateFile:
         """Remove the file, if it is there."""
         if self._lock is not None:
             self.path.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def leave(self) -> None:
+        """Leave the file to whoever writes it now."""
+        if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
@@ -110,7 +117,9 @@ def _read(path: Path) -> KeptCluster | None:
             return None
         try:
             values = json.loads(opened.read())
-            return KeptCluster(**{field.name: values[field.name] for field in fields(KeptCluster)})
+            return KeptCluster(
+                **{field.name: values[field.name] for field in fields(KeptCluster) if field.name in values}
+            )
         except (ValueError, KeyError, TypeError):
             return None
 

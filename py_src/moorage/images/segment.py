@@ -34,7 +34,8 @@ import stat
 import struct
 import tempfile
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 4096
@@ -218,6 +219,7 @@ class Private(mmap.mmap):
         return memoryview(self)
 
 
+T = TypeVar("T")
 _Mapped = TypeVar("_Mapped", Mapping, Private)
 
 
@@ -226,26 +228,40 @@ def handle_of(buffer: memoryview) -> Handle | None:
     return getattr(buffer.obj, "handle", None)
 
 
+class Holding:
+    """Keeps the memory of a segment, without mapping it, until it is closed.
+
+    `handle`: by which others can map it meanwhile. Raises as `attach`.
+    """
+
+    def __init__(self, handle: Handle | Sequence[Any]) -> None:
+        nonce, nbytes, _ = handle
+        fd, file = _first(handle, _open)
+        self.handle = Handle(nonce, nbytes, (file or f"/proc/{os.getpid()}/fd/{fd}",))
+        self.close = weakref.finalize(self, _close_last, fd, file, os.getpid())
+        """Let go of it."""
+
+
 def attach(handle: Handle | Sequence[Any]) -> Mapping:
     """Map the segment that a handle means.
 
     Raises SegmentError if none of its paths leads to it, or this process has no file descriptor or no address space
     left.
     """
-    return _attach_first(handle, Mapping)
+    return _first(handle, partial(_attach, kind=Mapping))
 
 
 def attach_private(handle: Handle | Sequence[Any]) -> Private:
     """Map the segment that a handle means to write to it for oneself. Raises as `attach`."""
-    return _attach_first(handle, Private)
+    return _first(handle, partial(_attach, kind=Private))
 
 
-def _attach_first(handle: Handle | Sequence[Any], kind: type[_Mapped]) -> _Mapped:
+def _first(handle: Handle | Sequence[Any], take: Callable[[str, bytes, int], T]) -> T:
     nonce, nbytes, paths = handle
     failures = []
     for path in paths:
         try:
-            return _attach(path, nonce, nbytes, kind)
+            return take(path, nonce, nbytes)
         except OSError as error:
             failures.append(f"{path}: {error.strerror or error}")
     raise SegmentError("; ".join(failures) or "it has no path")
@@ -277,6 +293,26 @@ def sweep(directory: str | None = None) -> int:
 
 
 def _attach(path: str, nonce: bytes, nbytes: int, kind: type[_Mapped]) -> _Mapped:
+    fd, file = _open(path, nonce, nbytes)
+    flags, prot = mmap.MAP_SHARED, mmap.PROT_READ
+    if kind is Private:
+        flags, prot = mmap.MAP_PRIVATE, prot | mmap.PROT_WRITE
+    try:
+        mapping = kind(fd, nbytes, flags=flags, prot=prot, offset=HEADER)
+    except (OSError, ValueError) as error:
+        os.close(fd)
+        if isinstance(error, OSError):
+            raise
+        raise SegmentError(str(error)) from error
+    if isinstance(mapping, Mapping):
+        mapping.handle = Handle(nonce, nbytes, (file or f"/proc/{os.getpid()}/fd/{fd}",))
+    # the descriptor, with its lock, lives as long as the mapping
+    weakref.finalize(mapping, _close_last, fd, file, os.getpid())
+    return mapping
+
+
+def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None]:
+    """Return a descriptor with a shared lock, and the path if that is a file."""
     anonymous = path.startswith("/proc/")
     if anonymous and not os.readlink(path).startswith(f"/memfd:{_NAME}"):
         # opening whatever has that number now could have effects: a pipe, a terminal, a device
@@ -296,20 +332,10 @@ def _attach(path: str, nonce: bytes, nbytes: int, kind: type[_Mapped]) -> _Mappe
             raise SegmentError("it holds something else by now")
         if found.st_size < HEADER + nbytes or not nbytes:
             raise SegmentError(f"it has {found.st_size - HEADER} bytes, not {nbytes}")
-        flags, prot = mmap.MAP_SHARED, mmap.PROT_READ
-        if kind is Private:
-            flags, prot = mmap.MAP_PRIVATE, prot | mmap.PROT_WRITE
-        mapping = kind(fd, nbytes, flags=flags, prot=prot, offset=HEADER)
-    except (OSError, ValueError) as error:
+    except OSError:
         os.close(fd)
-        if isinstance(error, OSError):
-            raise
-        raise SegmentError(str(error)) from error
-    if isinstance(mapping, Mapping):
-        mapping.handle = Handle(nonce, nbytes, (f"/proc/{os.getpid()}/fd/{fd}" if anonymous else path,))
-    # the descriptor, with its lock, lives as long as the mapping
-    weakref.finalize(mapping, _close_last, fd, None if anonymous else path, os.getpid())
-    return mapping
+        raise
+    return fd, None if anonymous else path
 
 
 def _spare(fd: int) -> int:

@@ -52,7 +52,7 @@ class Journal:
         workers: Callable[[], Iterable[WorkerInfo]],
     ) -> None:
         self._scheduler = scheduler
-        self._record = record
+        self.record = record
         self._workers = workers
         self.subscribers: set[str] = set()
         self.seq = 0
@@ -105,7 +105,7 @@ class Journal:
 
     def answer(self, vid: str) -> VariableRecord | None:
         """Return a variable for an answer; what the next event says of it need not be looked up once more."""
-        if (record := self._record(vid)) is not None:
+        if (record := self.record(vid)) is not None:
             self._answered[vid] = record
         return record
 
@@ -189,7 +189,7 @@ class Journal:
             self.mark(tuple(self._dirty))
 
     def _compare(self, vid: str, event: Changes) -> None:
-        now, before = self._answered.pop(vid, None) or self._record(vid), self._told.get(vid)
+        now, before = self._answered.pop(vid, None) or self.record(vid), self._told.get(vid)
         if now is None or now["state"] == "held":
             self._awaited.discard(vid)
         if now is None:

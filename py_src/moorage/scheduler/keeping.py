@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from moorage.scheduler.placement.dealer import Dealer
     from moorage.scheduler.placement.reconcile import Reconciler
     from moorage.scheduler.recovery.restorer import Restorer
+    from moorage.wire.scheduler import VariableRecord
 
 
 class Keeper:
@@ -88,6 +89,13 @@ class Keeper:
         forget_client(self._scheduler, pseudo_client(vid))
         self._reconciler.mark(key for key in record.keys if key in self._desired.by_key)
         self._journal.mark([vid])
+
+    async def records(self, since: int) -> tuple[int, dict[str, VariableRecord] | None]:
+        """Return the revision, and the variables that last until they are released, if it is another than `since`."""
+        if since == self._journal.revision:
+            return since, None
+        held = [vid for vid, record in self._desired.records.items() if record.hold]
+        return self._journal.revision, {vid: told for vid in held if (told := self._journal.record(vid)) is not None}
 
     def adopt(self, keys: Iterable[Key], placement: Placement) -> None:
         """Place keys that somebody else has put on the cluster, for as long as they are there."""

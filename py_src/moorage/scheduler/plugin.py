@@ -378,23 +378,21 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for key, target in self.reconciler.ask_again():
             self.strays.suspect(target, (key,))
         self.strays.look()
-        self.casualties.sweep()
-        self.lives.sweep()
-        self.restrictions.sweep()
-        self.keeper.sweep()
-        self.history.sweep()
+        for part in (self.casualties, self.lives, self.restrictions, self.keeper, self.history):
+            part.sweep()
         self.shared.prune()
 
     # Getting in and out
 
     def _add_handlers(self) -> None:
         adopt = self.keeper.adopt if self._adopts else lambda keys, placement: None
+        causes = Causes(self.scheduler, self.reconciler, self.restrictions)
         self._undo.append(Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives).uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
             self.restore, self.sending, self.shared.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
-            self.files.filed, self.turns.unclaim, Causes(self.scheduler, self.reconciler, self.restrictions).why,
-            self.transfers.watch, self.transfers.named, self.counting.tally, self.worker_code.install_on_workers,
+            self.turns.unclaim, self.files.filed, self.keeper.records, self.transfers.watch, self.transfers.named,
+            self.counting.tally, self.worker_code.install_on_workers, causes.why,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
+from moorage.wire.scheduler import VariableRecord
+
 TOPIC = "moorage-host"
 """Of the events by which the host tells of changes; each is a `HostInfo`."""
 
@@ -62,6 +64,7 @@ class HostInfo(SizeInfo, Facts):
 
     keep: NotRequired[bool]
     idle_timeout: NotRequired[float]
+    store: NotRequired[str]  # socket, on its host, of its file descriptor store; empty if there is none
 
 
 class Event(TypedDict):
@@ -83,4 +86,12 @@ class HostHandlers(Protocol):
 
     async def moorage_host(self, command: Command = "info", **arguments: Any) -> HostInfo:
         """Carry out a command; return the state after it."""
+        ...
+
+
+class RecordHandlers(Protocol):
+    """What the host process asks of its scheduler."""
+
+    async def moorage_records(self, since: int) -> tuple[int, dict[str, VariableRecord] | None]:
+        """Return the revision, and the variables that last until they are released, if it is another than `since`."""
         ...

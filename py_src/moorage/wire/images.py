@@ -36,11 +36,12 @@ class Room(TypedDict):
 
 
 class Loan(TypedDict, total=False):
-    """Where a value lies for the notebook to map; or ``nbytes`` and ``why`` of one that cannot be lent."""
+    """Where a value lies for others to map, or what it is; or ``nbytes`` and ``why`` of one that cannot be lent."""
 
     stream: bytes
     sizes: list[int]  # of the buffers
     handle: HandleTuple
+    buffers: list[bytes]  # of what lies in no segment
     nbytes: int
     why: str  # empty if only because it is small
 
@@ -71,8 +72,11 @@ class ImageHandlers(Protocol):
         """Return what the host has left."""
         ...
 
-    async def moorage_lend(self, keys: Iterable[Any]) -> list[Loan | None]:
-        """Return where values lie; None of one that is not here."""
+    async def moorage_lend(self, keys: Iterable[Any], most: int | None = None) -> list[Loan | None]:
+        """Return where values lie; None of one that is not here.
+
+        `most`: nothing is written for that; of what lies in no segment return up to so many bytes themselves.
+        """
         ...
 
     async def moorage_forward(self, key: Any, agents: Sequence[str], seconds: float) -> Forwarded:

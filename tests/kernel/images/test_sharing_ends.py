@@ -42,7 +42,8 @@ def test_nothing_is_left_of_a_notebook_that_was_killed(tmp_path, monkeypatch):
         cluster.scale(3)  # they map what the others have
         eventually(lambda: len(cluster.placement()["x"].holders) == 3)
         workers = set(cluster.client.run(os.getpid).values())
-        assert [pids for pids in segments().values() if pids & workers] == [workers]
+        (pids,) = [pids for pids in segments().values() if pids & workers]
+        assert len(pids - workers) == 1  # what keeps it for workers that come in their place
         left = Path(shared_directory(), f"moorage-{os.getuid()}-of-a-process-that-was-killed")
         left.touch()
     finally:

@@ -10,6 +10,7 @@ import dask
 import numpy as np
 import pytest
 
+from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError
 from tests.deploy.tools import eventually
 
@@ -136,12 +137,22 @@ def test_what_depends_on_a_lost_value_fails_with_the_reason(cluster):
         cluster.dismiss(notice)
 
 
-def test_a_large_value_that_the_notebook_has_deleted_is_lost_with_its_holder(cluster):
-    value = np.ones(9_000_000)  # 72 MB, more than is kept for this purpose
+def test_a_large_value_that_the_notebook_has_deleted_is_mapped_again(cluster):
+    value = np.ones(9_000_000)  # 72 MB, more than is remembered for the notebook
+    cluster.pin("v", ["alice"], value=value)
+    eventually(lambda: kept_at(cluster.handle.info.store, cluster["v"].keys))
+    del value
+    gc.collect()
+    kill(cluster, "alice")
+    eventually(lambda: state(cluster, "v").holders == ["alice"], 20)
+    assert cluster.gather("v").sum() == 9_000_000
+
+
+def test_a_large_value_that_is_not_shared_and_that_the_notebook_has_deleted_is_lost_with_its_holder(cluster):
+    value = np.array([str(i) * 15_000 for i in range(1000, 2200)], dtype=object)
     cluster.pin("v", ["alice"], value=value)
     del value
     gc.collect()
-    assert cluster.gather("v").sum() == 9_000_000
     kill(cluster, "alice")
     until(cluster, "v", "lost")
     assert "does not have its value any more" in state(cluster, "v").reason

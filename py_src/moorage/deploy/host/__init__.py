@@ -1,6 +1,6 @@
 """The process that holds a cluster for a notebook: any Dask cluster class, outside the kernel.
 
 A kernel that computes then does not stop the scheduler, and a kernel that dies leaves nothing behind. It is started by
-``deploy.host_process`` as ``python -m moorage.deploy.host``, and imported by nothing else but for its ``channel``,
-its ``scratch`` folders and the name of its handler (``control``).
+``deploy.host_process`` as ``python -m moorage.deploy.host``, and imported by nothing else but for its ``channel`` and
+the name of its handler (``control``).
 """

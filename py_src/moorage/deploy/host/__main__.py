@@ -15,7 +15,7 @@ def main() -> None:
     from pathlib import Path
 
     from moorage.deploy.host.channel import Channel
-    from moorage.deploy.host.scratch import LOG, Scratch, default_base
+    from moorage.deploy.scratch import LOG, Scratch, default_base
 
     parser = argparse.ArgumentParser(prog="python -m moorage.deploy.host")
     parser.add_argument("--scratch", required=True, type=Path)

@@ -39,10 +39,11 @@ class Control(SchedulerPlugin):
 
     name = TOPIC
 
-    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: Facts) -> None:
+    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: Facts, store: str) -> None:
         self._scaler = scaler
         self._lifetime = lifetime
         self._facts = facts
+        self._store = store
         self._published: HostInfo | None = None
         scaler.on_change = self.publish
 
@@ -60,6 +61,7 @@ class Control(SchedulerPlugin):
             **self._scaler.info(),
             "keep": self._lifetime.keep,
             "idle_timeout": self._lifetime.idle_timeout,
+            "store": self._store,
         }
 
     async def handle(self, command: str = "info", **arguments: Any) -> Mapping[str, Any]:

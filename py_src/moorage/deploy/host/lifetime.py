@@ -68,6 +68,11 @@ class Lifetime:
         """Seconds since there last was a client or a task."""
         return time.monotonic() - self._idle_since
 
+    @property
+    def alone(self) -> bool:
+        """Whether the starter is gone."""
+        return self._orphaned
+
     async def wait(self) -> str:
         """Wait for a reason to end, and return it."""
         await self._ended.wait()

@@ -21,20 +21,24 @@ from distributed import Scheduler, Security
 from distributed.deploy.spec import SpecCluster
 from distributed.utils import format_dashboard_link, import_term
 
+from moorage import config
 from moorage._dask import pages as serving
 from moorage._dask.refusal import check
 from moorage._dask.scaling import PARTS, close
 from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
+from moorage.deploy.fdstore.client import StoreClient, end_at
+from moorage.deploy.fdstore.client import start as start_store
 from moorage.deploy.host import metrics, page
 from moorage.deploy.host.channel import Channel
 from moorage.deploy.host.control import Control
 from moorage.deploy.host.lifetime import Lifetime
-from moorage.deploy.host.scratch import LOG, Scratch, sweep
+from moorage.deploy.host.preserving import Preserving
 from moorage.deploy.processes import allow_open_files, kill_group
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.deploy.scaling.supervisor import Supervisor
+from moorage.deploy.scratch import LOG, Scratch, default_base, sweep
 from moorage.deploy.security import from_texts
 from moorage.deploy.spec import HostSpec
 from moorage.deploy.state_file import KeptCluster, StateFile
@@ -86,6 +90,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     ended = asyncio.ensure_future(lifetime.wait())
     if not spec.is_local:
         folders.append(Scratch(shared_base()))  # its last is the one for credentials of workers elsewhere
+    storing = asyncio.ensure_future(asyncio.to_thread(_store, spec, folders[-1].base))
     starting = asyncio.ensure_future(_start(spec, order, channel, scratch, folders[-1].path))
     await asyncio.wait({ended, starting}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
@@ -106,13 +111,20 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     supervisor = Supervisor(scaler)
     supervisor.install()
     facts = _facts(cluster, spec, access)
-    control = Control(scaler, lifetime, facts)
+    store = await storing
+    control = Control(scaler, lifetime, facts, store.path if store is not None else "")
     control.install(scheduler)
     state = StateFile(Path(order["runtime_dir"]), KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"]))
     lifetime.on_keep = lambda keep: state.write() if keep else state.remove()
     tasks = [
         asyncio.ensure_future(job) for job in (lifetime.watch(scheduler), supervisor.run(), _trim_log(scratch / LOG))
     ]
+    if store is not None:
+        await asyncio.to_thread(
+            store.ask, "note", order=order, starter=os.getppid(), restart=bool(config.get("cluster.restart"))
+        )
+        preserving = Preserving(scheduler, store, control, lambda: lifetime.alone)
+        tasks.append(asyncio.ensure_future(preserving.run()))
     try:
         lifetime.set_keep(spec.keep)
         channel.send({"event": "ready", "info": control.info()})
@@ -125,11 +137,27 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
 
     logger.info("The cluster ends: %s", await ended)
     state.remove()
+    if store is not None:
+        end_at(store.path)
     for task in tasks:
         task.cancel()
     with suppress(TimeoutError):
         await asyncio.wait_for(close(cluster), grace)
     return 0
+
+
+def _store(spec: HostSpec, base: Path) -> StoreClient | None:
+    """Return what keeps the memory that workers of this host share; None if they share nothing, or cannot."""
+    if not spec.is_local or not hasattr(os, "memfd_create"):
+        return None
+    short = base if len(str(base)) < 60 else default_base()  # of a socket
+    try:
+        store = StoreClient(spec.store) if spec.store else start_store(short)
+        store.ask("take_over")  # it ends if this process does before the cluster is there
+        return store
+    except OSError as error:
+        logger.warning("Nothing keeps what the workers share: %s", error)
+        return None
 
 
 async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> tuple[Any, Access]:

@@ -6,14 +6,18 @@ When they are lost, and who is asked, is the scheduler's business (``scheduler/r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from distributed.protocol.pickle import dumps
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import offload
 
+from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError, MoorageError
-from moorage.images.format import Image
+from moorage.images.format import Image, layout
+from moorage.images.mappings import Mappings
+from moorage.images.segment import Handle
 from moorage.kernel.connection.mirror import Mirror
 from moorage.kernel.images.sending import Images
 from moorage.kernel.images.steady import TornError, snapshot
@@ -48,6 +52,9 @@ class Restoring:
         self._mirror = mirror
         self._workers = workers
         self._notice = notice
+        self._mappings = Mappings()
+        #: Socket of what keeps memory that workers of this host have shared and died with; see ``deploy.fdstore``.
+        self.store = ""
         self._on_their_way: set[Any] = set()
         self._asked_again: dict[Any, str] = {}  # while they were on their way -> last holder
 
@@ -75,11 +82,27 @@ class Restoring:
                 raise
             return await self._send_as_it_was(asked, tries - 1)
 
+    def _kept(self, keys: Sequence[Any]) -> dict[Any, tuple[Image, Handle | None]]:
+        """Return images, as they were placed, that did not die with the workers that had them, and their segments."""
+        found: dict[Any, tuple[Image, Handle | None]] = {}
+        for key, loan in kept_at(self.store, keys).items():
+            with suppress(OSError):  # no descriptor is left
+                if "handle" in loan:
+                    segment = Handle(*loan["handle"])
+                    buffers = layout(loan["sizes"]).split(self._mappings.map(segment).memory)
+                else:
+                    segment, buffers = None, [memoryview(buffer) for buffer in loan["buffers"]]
+                found[key] = Image(loan["stream"], tuple(buffers)), segment
+        return found
+
     async def _send_again(self, asked: Iterable[tuple[Any, str]]) -> list[Any]:
         """Send values, given by key and last holder; return the keys of those that have not arrived."""
         images: dict[Any, tuple[Any, Image]] = {}
         failed: dict[Any, tuple[str, bytes]] = {}
+        kept = await offload(self._kept, [key for key, _ in asked])
         for key, holder in asked:
+            if key in kept:
+                continue
             record = self._mirror.variable_of(key)
             name = record["name"] if record else str(key)
             try:
@@ -102,7 +125,7 @@ class Restoring:
             else:
                 images[key] = value, image
         running: list[str] = []
-        if images:
+        if images or kept:
             await self._images.install()
             running = [worker.address for worker in await self._workers() if worker.status == "running"]
         async with self._images.for_any([image for _, image in images.values()], running) as segment:
@@ -111,6 +134,11 @@ class Restoring:
                 shared = segment(image)
                 steady = image if shared is not None or self._images.in_process else await offload(snapshot, image)
                 values[key] = to_serialize(self._images.carry(value, steady, shared, writable=is_writable(key)))
-            more = sum(image.nbytes for _, image in images.values()) / SLOWEST_LINK
+            near = bool(kept) and not any((await self._images.sharing.neighbours(running)).values())
+            for key, (image, there) in kept.items():
+                carried = self._images.carry(None, image, there if near else None, writable=is_writable(key))
+                values[key] = to_serialize(carried)
+            sent = [image for _, image in images.values()] + [image for image, there in kept.values() if not there]
+            more = sum(image.nbytes for image in sent) / SLOWEST_LINK
             restoring = scheduler_of(self._client).moorage_restore(values=values, failed=failed, client=self._client.id)
             return await answer(self._client, restoring, more)

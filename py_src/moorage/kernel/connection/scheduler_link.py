@@ -130,6 +130,10 @@ class SchedulerLink:
         self._background(self._prepare_workers())
         return new
 
+    def rely_on(self, store: str) -> None:
+        """Send values again that the notebook does not have, or need not send, from a store; see ``deploy.fdstore``."""
+        self._restoring.store = store
+
     @property
     def is_back(self) -> bool:
         """Whether there is a connection, and the scheduler knows all again that this notebook has told it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from moorage._dask.client import has_future
@@ -28,14 +28,19 @@ async def reclaim(placer: Placer, before: Mapping[str, VariableRecord]) -> None:
 
     It asks for the values of keys that nobody has; of those that the notebook does not have either it is told so.
     """
-    own = [record for record in before.values() if record["owner"] == placer.owner]
-    items = await _items(placer, own)
-    for item, record in zip(items, own, strict=True):
-        item["hold"] = record["name"] in placer.placed
-        item["nbytes"] = [record["nbytes"] // max(1, len(record["keys"]))] * len(record["keys"])
+    items = await _items(placer, [record for record in before.values() if record["owner"] == placer.owner])
+    for item in items:
+        item["hold"] = item["name"] in placer.placed
     alive = [item for item in items if item["hold"] or _is_used(placer, item)]
     if alive:
         await placer.link.place(alive, ever=placer.link.mirror.seen)
+
+
+async def place_all(placer: Placer, records: Collection[VariableRecord]) -> None:
+    """Place variables anew, whoever's they were, on a scheduler that took the place of one that has died."""
+    if items := await _items(placer, records):
+        wanted = {worker for record in records for worker in record["placement"].get("workers", ())}
+        await placer.link.place(items, ever=wanted)
 
 
 def _is_used(placer: Placer, item: PlaceItem) -> bool:
@@ -48,5 +53,7 @@ async def _items(placer: Placer, records: Iterable[VariableRecord]) -> list[Plac
     again: list[Any] = []
     for record in records:
         to = ResolvedPlacement(placement_from_dict(record["placement"]), infos)
-        again.append(request.again(record, record["name"], {}, to, origin=True).item)
+        item = request.again(record, record["name"], {}, to, origin=True).item
+        item["nbytes"] = [record["nbytes"] // max(1, len(record["keys"]))] * len(record["keys"])
+        again.append(item)
     return again

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
+from dask.sizeof import sizeof
 from distributed.utils import offload
 
 from moorage._dask.server import answer
@@ -19,6 +20,8 @@ from moorage.images.format import Image, encode, is_still
 from moorage.images.segment import Handle, Segment, handle_of
 from moorage.wire.images import Loan
 from moorage.worker.images.sharing import SMALLEST_SHARED
+
+_LONGEST = 1_000_000  # bytes of a stream that are kept by somebody else beside a segment
 
 
 class Lending:
@@ -30,29 +33,38 @@ class Lending:
         self.close = answer(worker, moorage_lend=self.lend)
         """Stop lending."""
 
-    async def lend(self, keys: Iterable[Any]) -> list[Loan | None]:
-        """Return where the values of `keys` lie; None if a value is not here."""
+    async def lend(self, keys: Iterable[Any], most: int | None = None) -> list[Loan | None]:
+        """Return where the values of `keys` lie; None if a value is not here.
+
+        `most`: write nothing for that; of what lies in no segment return up to so many bytes themselves.
+        """
         loans: list[Loan | None] = []
         for key in keys:
             result = is_result(self._worker, key)
             here = key in self._worker.data
-            lend = functools.partial(self._lend, self._worker.data[key], result=result) if here else None
+            lend = functools.partial(self._lend, self._worker.data[key], result=result, most=most) if here else None
             loans.append(await offload(lend) if lend is not None else None)
         return loans
 
-    def _lend(self, value: Any, *, result: bool) -> Loan:
+    def _lend(self, value: Any, *, result: bool, most: int | None) -> Loan:
         image = self._table.image_of(value)
         if image is None or (result and not is_still(value, image)):
+            if most is not None and sizeof(value) > most:
+                return {"nbytes": sizeof(value), "why": "it is not shared"}
             image = encode(value)
-        if image.shareable < SMALLEST_SHARED:
+        sizes = [buffer.nbytes for buffer in image.buffers]
+        handle = handle_of(image.buffers[0]) if image.buffers else None
+        if most is not None and (handle is None or len(image.stream) > _LONGEST):
+            if image.nbytes > most:
+                return {"nbytes": image.nbytes, "why": "it is not shared"}
+            return {"stream": bytes(image.stream), "sizes": sizes, "buffers": list(map(bytes, image.buffers))}
+        if most is None and image.shareable < SMALLEST_SHARED:
             small = image.nbytes < SMALLEST_SHARED
             return {"nbytes": image.nbytes, "why": "" if small else "there is no memory to share in it"}
-        handle = handle_of(image.buffers[0])
         try:
             handle = handle or self._write(image)
         except OSError as error:
             return {"nbytes": image.nbytes, "why": f"its worker can share no memory: {error.strerror or error}"}
-        sizes = [buffer.nbytes for buffer in image.buffers]
         return {"stream": bytes(image.stream), "sizes": sizes, "handle": tuple(handle)}
 
     def _write(self, image: Image) -> Handle:
