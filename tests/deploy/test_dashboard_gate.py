@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import sys
 from urllib.parse import parse_qs, quote, urlsplit
 
 import dask.config
@@ -89,7 +90,7 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_without_the_token_nothing_but_health_is_shown(ports):
+def test_without_the_token_nothing_but_health_is_shown_or_made(cluster, ports):
     for port in ports:
         page = Page(port)
         for path in PAGES:
@@ -100,6 +101,7 @@ def test_without_the_token_nothing_but_health_is_shown(ports):
                 assert "Set-Cookie" not in headers
         assert page.status("/status/ws", **WEBSOCKET) == 403
         assert page.get("/health")[:2] == (200, b"ok")
+    assert not cluster.client.run_on_scheduler(lambda: "bokeh" in sys.modules)
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "\u00e9", "a" * 10_000])

@@ -3,14 +3,18 @@
 Relied on, as read in distributed 2026.8.0: ``start_http_server``, which schedulers and workers call once they know
 their own address, makes ``http_server``, a server of tornado's with ``address``, ``port`` and ``request_callback``; the
 scheduler's dashboard is in ``services``. Without these parts moorage starts no cluster. The pages of a dashboard are
-those of ``distributed.dashboard.scheduler.applications`` when it starts.
+those of ``distributed.dashboard.scheduler.applications`` when it is connected to the scheduler's ``http_application``,
+which need not be at the start: most clusters run and end without that anybody looks, and Bokeh is most of a start.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from distributed.http.utils import get_handlers
+from distributed.utils import offload
 
 from moorage._dask.parts import parts_of
 
@@ -23,6 +27,36 @@ PARTS = (
     *parts_of(SUBJECT, "distributed.node:ServerNode", has=("start_http_server",)),
     *parts_of(SUBJECT, "distributed.scheduler:Scheduler", live=("http_server", "services")),
 )
+
+
+class DashboardLater:
+    """A scheduler that makes its dashboard when it is asked to; to be put before the class of the scheduler."""
+
+    def __init__(
+        self,
+        *args: Any,
+        dashboard: bool | None = None,
+        dashboard_address: Any = None,
+        http_prefix: str = "/",
+        **kwargs: Any,
+    ) -> None:
+        self.moorage_dashboard = dashboard or (dashboard is None and bool(dashboard_address))
+        self._moorage_prefix = http_prefix
+        kwargs.update(dashboard=False, dashboard_address=dashboard_address, http_prefix=http_prefix)
+        super().__init__(*args, **kwargs)
+
+    async def moorage_make_dashboard(self, before: Callable[[], object]) -> None:
+        """Make the dashboard. `before`: called in a thread, before it takes over what pages there are."""
+        scheduler: Any = self
+        prefix = self._moorage_prefix
+        try:
+            dashboard: Any = await offload(importlib.import_module, "distributed.dashboard.scheduler")
+        except ImportError:  # no Bokeh, or one that Dask does not work with: a page that says so
+            routes = get_handlers(scheduler, ["distributed.http.scheduler.missing_bokeh"], prefix)
+            scheduler.http_application.add_handlers(r".*", routes)
+            return
+        await offload(before)
+        dashboard.connect(scheduler.http_application, scheduler.http_server, scheduler, prefix=prefix)
 
 
 class Gated:
@@ -45,13 +79,12 @@ def pages_of(scheduler: Scheduler) -> tuple[str, int] | None:
 
 
 def offer_page(name: str, component: Any, milliseconds: int) -> None:
-    """Add a page to the dashboards of the schedulers that this process starts from now on.
+    """Add a page to the dashboards that this process makes from now on.
 
     `component`: class of what is shown, as Dask's own: made with the scheduler, it has ``root`` and ``update``, which
-    is called every so many milliseconds. Without Bokeh there are no pages, and nothing is done.
+    is called every so many milliseconds.
     """
-    with suppress(ImportError):
-        from distributed.dashboard.components.scheduler import individual_doc
-        from distributed.dashboard.scheduler import applications
+    from distributed.dashboard.components.scheduler import individual_doc
+    from distributed.dashboard.scheduler import applications
 
-        applications[f"/{name}"] = individual_doc(component, milliseconds)
+    applications[f"/{name}"] = individual_doc(component, milliseconds)

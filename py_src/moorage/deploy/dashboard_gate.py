@@ -15,13 +15,16 @@ with one rule for every request, plain or websocket. It knows nothing of the pag
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 import os
 import secrets
 import socket
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -34,7 +37,7 @@ from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
 from moorage import config
-from moorage._dask.pages import Gated
+from moorage._dask.pages import DashboardLater, Gated
 
 COOKIE_SECONDS = 7 * 24 * 3600
 """A browser that is never closed would otherwise keep the cookies of all clusters there ever were."""
@@ -87,11 +90,15 @@ class Access:
 
 
 class Gate(Router):
-    """Lets requests through to `application`, or refuses them."""
+    """Lets requests through to `application`, or refuses them. `make`: makes the pages, with the first request."""
 
-    def __init__(self, application: Application, access: Access) -> None:
+    def __init__(
+        self, application: Application, access: Access, make: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
         self._application = application
         self._access = access
+        self._make = make
+        self._made: asyncio.Future[object] | None = None
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
         """Return what answers a request; called by tornado once its headers are there."""
@@ -100,7 +107,37 @@ class Gate(Router):
                 return self._application.get_handler_delegate(request, _Refusal, {"reason": reason})
             if "token" in request.query_arguments and request.connection is not None:
                 request.connection = _WithCookie(request.connection, _cookie(request, self._access))
+            if self._make is not None and request.path != "/metrics":  # which is asked for again and again, by programs
+                self._made = self._made or asyncio.ensure_future(self._make())
+                if not self._made.done():
+                    return _Later(self._made, lambda: self._application.find_handler(request, **kwargs))
         return self._application.find_handler(request, **kwargs)
+
+
+class _Later(httputil.HTTPMessageDelegate):
+    """Answers a request when the pages are `made`. `find`: returns what does."""
+
+    def __init__(self, made: Awaitable[object], find: Callable[[], httputil.HTTPMessageDelegate | None]) -> None:
+        self._made = made
+        self._find = find
+        self._found: httputil.HTTPMessageDelegate | None = None
+
+    async def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        await asyncio.wait([asyncio.ensure_future(self._made)])  # if that has failed, there are the other pages
+        self._found = self._find()
+        if self._found is not None and (received := self._found.headers_received(start_line, headers)) is not None:
+            await received
+
+    def data_received(self, chunk: bytes) -> Any:
+        return self._found.data_received(chunk) if self._found is not None else None
+
+    def finish(self) -> None:
+        if self._found is not None:
+            self._found.finish()
+
+    def on_connection_close(self) -> None:
+        if self._found is not None:
+            self._found.on_connection_close()
 
 
 class _Refusal(RequestHandler):
@@ -145,23 +182,42 @@ class _Guarded(Gated):
 
     def moorage_gate(self, pages: Application, address: str) -> Gate:
         """Return the gate before `pages`."""
-        access = self._access
-        if not _is_loopback(address):
-            access = Access(access.token, (*access.hosts, *_names_of_this_machine(address)))
-        return Gate(pages, access)
+        return Gate(pages, self._access_at(address))
+
+    def _access_at(self, address: str) -> Access:
+        if _is_loopback(address):
+            return self._access
+        return replace(self._access, hosts=(*self._access.hosts, *_names_of_this_machine(address)))
 
 
 class GuardedWorker(_Guarded, Worker):
     """`distributed.Worker` that shows its pages only to those who have `access`."""
 
 
-def guard_scheduler(cluster: SpecCluster, access: Access) -> None:
-    """Let the scheduler that `cluster` is going to start in this process show its pages only to `access`."""
+class _GuardedScheduler(_Guarded, DashboardLater):
+    """The same of a scheduler. `before_dashboard`: see `guard_scheduler`."""
+
+    def __init__(self, *args: Any, before_dashboard: Callable[[], object], **kwargs: Any) -> None:
+        self._before_dashboard = before_dashboard
+        super().__init__(*args, **kwargs)
+
+    def moorage_gate(self, pages: Application, address: str) -> Gate:
+        """Return the gate before `pages`."""
+        make = partial(self.moorage_make_dashboard, self._before_dashboard) if self.moorage_dashboard else None
+        return Gate(pages, self._access_at(address), make)
+
+
+def guard_scheduler(cluster: SpecCluster, access: Access, before_dashboard: Callable[[], object]) -> None:
+    """Let the scheduler that `cluster` is going to start in this process show its pages only to `access`.
+
+    Its dashboard is made when somebody looks. `before_dashboard`: called in a thread before that.
+    """
     spec: dict[str, Any] = cluster.scheduler_spec or {}
     cls = spec.get("cls")
     if isinstance(cls, type) and issubclass(cls, Scheduler):
-        guarded = type(cls.__name__, (_Guarded, cls), {})
-        cluster.scheduler_spec = {"cls": guarded, "options": {**spec.get("options", {}), "access": access}}
+        guarded = type(cls.__name__, (_GuardedScheduler, cls), {})
+        options = {**spec.get("options", {}), "access": access, "before_dashboard": before_dashboard}
+        cluster.scheduler_spec = {"cls": guarded, "options": options}
 
 
 def _tokens(request: httputil.HTTPServerRequest, cookie: str) -> list[str]:

@@ -31,7 +31,7 @@ _COLORS = {"held": "#3d9970", "on its way": "#e0a63a"}
 
 
 def offer() -> None:
-    """Have schedulers that are started in this process from now on serve the page."""
+    """Have the dashboards that are made in this process from now on serve the page."""
     offer_page(NAME, PlacedVariables, _MILLISECONDS)
 
 

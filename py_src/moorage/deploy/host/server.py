@@ -162,8 +162,6 @@ def _store(spec: HostSpec, base: Path) -> StoreClient | None:
 
 async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, shared: Path) -> tuple[Any, Access]:
     _configure(order, scratch)
-    if spec.dashboard:
-        page.offer()
     access = Access.new()
     security = from_texts(order["tls"]) if not spec.insecure else None
     if spec.is_local:
@@ -172,7 +170,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
     else:
         cluster = _create(spec, security, shared)
     check((*PARTS, *serving.PARTS), cluster)
-    guard_scheduler(cluster, access)
+    guard_scheduler(cluster, access, page.offer)
     progress = _StartProgress(cluster, channel)
     reporting = asyncio.ensure_future(progress.follow())
     try:
