@@ -21,6 +21,7 @@ import contextlib
 import functools
 import importlib
 import operator
+import sys
 import threading
 import time
 import weakref
@@ -37,6 +38,8 @@ from moorage.images.segment import Handle, Mapping, handle_of
 _IN_BAND = 4096  # bytes of a stream that is not worth a frame of its own
 ON_ITS_WAY = 10.0
 """Seconds that a value may take from here to where others have it."""
+SHORT = 64_000
+"""Bytes of a stream, and of what is copied of its buffers, of which each task is given a value of its own."""
 
 
 class Carrier:
@@ -142,12 +145,23 @@ def writable_module(module: str) -> str:
     return f"writable_{module}"
 
 
+def _is_made_again(value: Any, stream: memoryview) -> bool:
+    """Whether each task is given a `value` of its own, made of `stream`: not of code, which makes classes anew."""
+    numpy = sys.modules.get("numpy")
+    if isinstance(value, ATOMS) or (numpy and type(value) is numpy.ndarray and not value.dtype.hasobject):
+        return False
+    if len(stream) + copied_of(stream) > SHORT:
+        return False
+    return not any(word in bytes(stream) for word in (b"CodeType", b"_make_skeleton_class"))
+
+
 @dataclass(eq=False)
 class _Entry:
     value: Callable[[], Any]  # a weak reference, or a function that returns the value
     image: Image | None  # None: not kept
     since: float
     writable: bool
+    again: Image | None  # to make the value once more, if that is quick and anybody can change it
 
 
 class Table:
@@ -205,8 +219,11 @@ class Table:
         value = decode(stream, self._private(own) if writable else [buffer.toreadonly() for buffer in own])
         if isinstance(value, ATOMS):
             writable = False  # nobody can
-        if writable or is_kept(stream, sum(buffer.nbytes for buffer in own)):
-            self.note(value, Image(bytes(stream), tuple(own)), writable=writable)
+        kept = writable or is_kept(stream, sum(buffer.nbytes for buffer in own))
+        again = not writable and _is_made_again(value, stream)
+        if kept or again:
+            image = Image(bytes(stream), tuple(own))
+            self.note(value, image if kept else None, writable=writable, again=image if again else None)
         elif not isinstance(value, ATOMS):
             self.note(value, None)
         return value
@@ -219,11 +236,11 @@ class Table:
                 return layout([buffer.nbytes for buffer in own]).split(self.mappings.private(mapping).memory)
         return aligned(own)
 
-    def note(self, value: Any, image: Image | None, *, writable: bool = False) -> None:
+    def note(self, value: Any, image: Image | None, *, writable: bool = False, again: Image | None = None) -> None:
         """Remember that `value` has come out of `image`, for as long as it is used.
 
         The buffers of `image` must not be memory of the value itself, which would never be let go. None: it has come
-        out of an image that is not kept. `writable`: tasks may write to the value.
+        out of an image that is not kept. `writable`: tasks may write to the value. `again`: what `afresh` makes it of.
         """
         identity = id(value)
         reference: Callable[[], Any]
@@ -232,7 +249,7 @@ class Table:
         except TypeError:
             reference, held = (lambda: value), True
         with self._lock:
-            self._entries[identity] = _Entry(reference, image, self._clock(), writable)
+            self._entries[identity] = _Entry(reference, image, self._clock(), writable, again)
             if held:
                 self._held.add(identity)
 
@@ -241,10 +258,34 @@ class Table:
         entry = self._entries.get(id(value))
         return entry is not None and entry.value() is value
 
+    def afresh(self, value: Any) -> tuple[Any, Image | None]:
+        """Return `value` as it was placed, for one task, which may change it: another object on the same memory.
+
+        And the image it was made of. What nobody can change, what tasks may write to for others to see, and what would
+        take long to make is `value`, and there is no image.
+        """
+        entry = self._entries.get(id(value))
+        if entry is None or entry.again is None or entry.value() is not value:
+            return value, None
+        try:
+            own = decode(entry.again.stream, [buffer.toreadonly() for buffer in entry.again.buffers])
+        except Exception:  # its class has left this process
+            return value, None
+        if type(own) is not type(value):  # or is another by now
+            return value, None
+        if entry.image is not None:  # should the task return it
+            self.note(own, entry.image)
+        return own, entry.again
+
     def image_of(self, value: Any) -> Image | None:
         """Return the image that `value` has come out of, if that is known and kept."""
         entry = self._entries.get(id(value))
         return entry.image if entry is not None and entry.value() is value else None
+
+    def _placed_as(self, value: Any) -> Image | None:
+        """Return the image that `value` has come out of, also if there are no parts of it to refer to."""
+        entry = self._entries.get(id(value))
+        return (entry.image or entry.again) if entry is not None and entry.value() is value else None
 
     def is_writable(self, value: Any) -> bool:
         """Whether `value` was placed so that tasks may write to it: it may differ from its image."""
@@ -294,7 +335,7 @@ class Table:
 
         `nbytes`: of the image, as far as is known. `known`: segments, by nonce, that the receiver has mapped.
         """
-        image, segment = self.image_of(value), self.segment_of(value)
+        image, segment = self._placed_as(value), self.segment_of(value)
         if segment is not None and segment.nonce not in known:
             segment = None
         make = image if image is not None else functools.partial(encode, value)
@@ -306,7 +347,7 @@ class Table:
 
     def has_changed(self, value: Any) -> bool:
         """Whether code has changed `value` since it came out of its image, if that is kept."""
-        image = self.image_of(value)
+        image = self._placed_as(value)
         return image is not None and not is_still(value, image)
 
     def as_it_is(self, value: Any) -> Carrier:

@@ -158,17 +158,33 @@ def is_still(value: Any, image: Image) -> bool:
 
     Memory of the image, which nobody can write to, is not read: it only has to be where it was.
     """
+    read = _by_place(image)
+    try:
+        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
+        return fingerprint(value, read) == fingerprint(afresh, read)
+    except Exception:  # of the code of any class
+        return False
+
+
+def state_of(value: Any, image: Image) -> tuple[bytes, list[bytes]]:
+    """Return what is another once `value`, which has come out of `image`, has changed: as in `is_still`, and quick.
+
+    Raises what its pickling raises, as it may once it has changed.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+    stream = pickle.dumps(value, 5, buffer_callback=buffers.append)
+    return stream, list(map(_by_place(image), (buffer.raw() for buffer in buffers)))
+
+
+def _by_place(image: Image) -> Read:
+    """Return what stands for a buffer: its place, if that is memory of `image`, and else its content."""
     places = {(_address(buffer), buffer.nbytes) for buffer in image.buffers if buffer.nbytes}
 
     def read(buffer: memoryview) -> bytes:
         place = _address(buffer), buffer.nbytes
         return repr(place).encode() if buffer.readonly and place in places else _xxh3(buffer)
 
-    try:
-        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
-        return fingerprint(value, read) == fingerprint(afresh, read)
-    except Exception:  # of the code of any class
-        return False
+    return read
 
 
 def digest_of(stream: bytes | memoryview) -> str:

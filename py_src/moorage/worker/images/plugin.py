@@ -167,7 +167,7 @@ def _send_as_images(
         changed = set()  # of these the other worker must not map what lies in memory: that is what was placed
         for key in [key for key in keys if is_result(worker, key)]:
             value = worker.data.get(key)
-            if table.image_of(value) is not None and await offload(table.has_changed, value):
+            if value in table and await offload(table.has_changed, value):
                 changed.add(key)
         known = await sharing.offer(who, [key for key in keys if key not in changed])
         for key in keys:

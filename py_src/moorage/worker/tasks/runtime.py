@@ -28,6 +28,7 @@ from moorage._dask.errors import keep_errors_whole
 from moorage._dask.parts import rely_on
 from moorage._dask.server import every
 from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
+from moorage.images.format import Image
 from moorage.wire.code import CodeVersion
 from moorage.wire.saves import Restoring, SavedImage, Saving
 from moorage.wire.scheduler import Turn, WorkerHandlers
@@ -158,8 +159,8 @@ class Runtime:
         program = self.programs.get(place)
         if program is None or not program.refers_to(values):
 
-            def load(met: list[Any]) -> Any:
-                return see(code, loads(payload, values, self.ours, self.images, met, code))
+            def load(met: list[Any], own: list[tuple[Any, Image]]) -> Any:
+                return see(code, loads(payload, values, self.ours, self.images, met, code, own))
 
             program = Program(load, values)
         self.programs[place] = program

@@ -3,8 +3,8 @@
 A reference is a pickle "persistent id": a tuple whose first element says how to resolve it.
 
 ``("whole", i)`` or ``("whole", i, class)``
-    Value `i` of those that were handed over. If its class is the notebook's own, it comes along as it is by now: with
-    the globals that its methods read.
+    Value `i` of those that were handed over, or one of this payload's own, as it was placed, that it may change. If its
+    class is the notebook's own, it comes along as it is by now: with the globals that its methods read.
 ``("array", i, digest, number, content, offset, dtype, shape, strides)``
     An array in a buffer of the image that value `i` was placed as: a view, never a copy, and read-only. If tasks may
     write to the value, it is this payload's own: with what was placed, and nobody else sees what is written to it.
@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from moorage.images.carrier import Table
+from moorage.images.format import Image
 from moorage.worker.unpickling.classes import set_afresh
 from moorage.worker.unpickling.code import make_function
 
@@ -41,12 +42,14 @@ def loads(
     images: Table | None = None,
     met: list[Any] | None = None,
     code: Version | None = None,
+    own: list[tuple[Any, Image]] | None = None,
 ) -> Any:
     """Return the object that `payload` stands for.
 
     `values`: the placed values it refers to, by number. `ours`: what there is of this package, by name. `images`: which
     of the values have come out of which images. `met`: gets what the references stand for, that is, what others use
-    too. `code`: the modules of the user that names are looked up in first.
+    too. `code`: the modules of the user that names are looked up in first. `own`: gets the values that are this
+    payload's own, each with its image.
     """
     unpickler = _Unpickler(payload, values, ours, images or Table(""), code)
     obj = unpickler.load()
@@ -54,6 +57,8 @@ def loads(
         met += code.namespaces()
     if met is not None:
         met += unpickler.met
+    if own is not None:
+        own += [(value, image) for value, image in unpickler.whole.values() if image is not None]
     return obj
 
 
@@ -67,6 +72,7 @@ class _Unpickler(pickle.Unpickler):
         self.ours = ours
         self.images = images
         self.buffers: dict[tuple[int, int], Any] = {}
+        self.whole: dict[int, tuple[Any, Image | None]] = {}
         self.met: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Any:
@@ -86,7 +92,11 @@ class _Unpickler(pickle.Unpickler):
         if pid[0] == "same":
             return pid[1]
         resolved = self._resolve(pid)
-        if not (pid[0] in ("array", "bytes") and self.images.is_writable(self.values[pid[1]])):
+        if pid[0] == "whole":
+            own = self.whole[pid[1]][1] is not None
+        else:
+            own = pid[0] in ("array", "bytes") and self.images.is_writable(self.values[pid[1]])
+        if not own:
             self.met.append(resolved)
         return resolved
 
@@ -95,7 +105,9 @@ class _Unpickler(pickle.Unpickler):
             case ("whole", index, *_):
                 if self.code is not None:
                     self.code.look_at(self.values[index])
-                return self.values[index]
+                if index not in self.whole:
+                    self.whole[index] = self.images.afresh(self.values[index])
+                return self.whole[index][0]
             case ("array", index, digest, number, content, offset, dtype, shape, strides):
                 import numpy as np
 

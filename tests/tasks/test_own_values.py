@@ -1,0 +1,89 @@
+"""What a task does to a placed value that it is given stays its own: each task finds the value as it was placed."""
+
+import collections
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+def grow_list(value):
+    value.append(1)
+    return len(value)
+
+
+def grow_dict(value):
+    value["new"] = value.get("new", 0) + 1
+    return value["new"], len(value)
+
+
+def grow_inside(value):
+    value["in"][0].append(1)
+    return len(value["in"][0])
+
+
+def add_column(frame):
+    frame["n"] = frame["n"] + 1 if "n" in frame else 1
+    return int(frame["n"].iloc[0]), frame.shape
+
+
+def set_attribute(thing):
+    thing.n += 1
+    return thing.n
+
+
+def replace(values):
+    values[0] = values[0] + "!"
+    return values[0]
+
+
+VALUES = {
+    "a list": ([0, 1], grow_list),
+    "a deque": (collections.deque([0]), grow_list),
+    "a dict": ({"a": 1}, grow_dict),
+    "a list within": ({"in": ([],)}, grow_inside),
+    "a dict of large arrays": ({"a": np.zeros(50_000)}, grow_dict),
+    "a frame": (pd.DataFrame({"a": np.arange(20_000.0), "b": 1}), add_column),
+    "an object": (types.SimpleNamespace(n=0), set_attribute),
+    "an array of objects": (np.array(["a", "b"], dtype=object), replace),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_what_a_task_writes_into_a_placed_value_is_seen_by_no_other(cluster, kind):
+    value, change = VALUES[kind]
+    before = repr(value)
+    first = change(cluster.broadcast(value, name="value") and cluster.gather("value"))
+    for _ in range(2):
+        assert cluster.submit(change, value, workers="alice", pure=False).result(30) == first
+    for batch_size in 1, 4:
+        assert (
+            cluster.map(lambda i: change(value), range(4), workers="alice", batch_size=batch_size).gather()
+            == [first] * 4
+        )
+    assert repr(cluster.gather("value")) == before
+    assert repr(value) == before
+
+
+def test_elements_are_each_tasks_own(cluster):
+    lists = [[i] for i in range(4)]
+    cluster.scatter(lists, name="lists")
+    for _ in range(2):
+        assert cluster.map(grow_list, lists).gather() == [2] * 4
+    assert cluster.gather("lists") == lists
+
+
+def test_a_value_met_twice_is_one_object_for_its_task(cluster):
+    value = {"a": 1}
+    cluster.broadcast(value, name="value")
+    assert cluster.submit(lambda one, other: one is other[0], value, [value]).result(30)
+
+
+def test_a_placed_frame_that_a_task_returns_takes_no_memory_of_its_own(cluster):
+    frame = pd.DataFrame({"a": np.arange(200_000.0)})
+    cluster.broadcast(frame, name="frame")
+    returned = cluster.submit(lambda frame: frame, frame, pure=False)
+    assert cluster.submit(
+        np.shares_memory, cluster.submit(lambda f: f["a"].to_numpy(), returned), frame["a"].to_numpy()
+    ).result(30)
