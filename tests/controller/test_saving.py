@@ -227,16 +227,11 @@ def test_a_place_that_cannot_be_written_to_is_refused(cluster, url):
         cluster.save(to=url)
 
 
-def test_nothing_saved_nothing_placed_and_collections_are_told(cluster, tmp_path):
+def test_nothing_saved_and_nothing_placed_are_told(cluster, tmp_path):
     with pytest.raises(InputError, match="Nothing has been saved"):
         cluster.restore(from_=tmp_path)
     with pytest.raises(InputError, match="nothing to save"):
         cluster.save(to=tmp_path)
-    da = pytest.importorskip("dask.array")
-    lazy = cluster.persist(da.ones(1000, chunks=100))
-    cluster.scatter(lazy, name="lazy")
-    with pytest.raises(InputError, match=r"lazy is a Dask collection[^$]*to_zarr"):
-        cluster.save("lazy", to=tmp_path)
 
 
 @as_root

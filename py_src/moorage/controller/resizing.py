@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +12,8 @@ from moorage import config
 from moorage.controller.dask_cluster import Adapting
 from moorage.controller.undoing.verbs import Undoing
 from moorage.errors import InputError
+from moorage.tasks.saving.parking import save_all
+from moorage.tasks.saving.store import Store
 
 
 class Resizing(Undoing):
@@ -23,6 +27,9 @@ class Resizing(Undoing):
         cores: int | None = None,
         memory: str | int | None = None,
         force: bool = False,
+        to: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
         timeout: str | float | None = None,
         on_progress: Callable[[int, int], None] | None = None,
         asynchronous: bool | None = None,
@@ -39,6 +46,11 @@ class Resizing(Undoing):
             Instead of a number of workers, where the kind of cluster knows what a worker has.
         force : bool
             Shrink even if the data does not fit on the remaining workers.
+        to : str or path, optional
+            Of 0 workers: a folder, or URL, as for `save`. All that is on the cluster is saved there first, placed or
+            not; workers that come later read it, under the same keys. The folder has to stay until then.
+        overwrite, storage_options
+            As for `save`.
         timeout : str or float, optional
             Limit of the wait for data to move and workers to arrive; later ones stay pending.
         on_progress : callable, optional
@@ -48,7 +60,7 @@ class Resizing(Undoing):
 
         Raises
         ------
-        InputError, DoesNotFitError, ScaleError
+        InputError, DoesNotFitError, ScaleError, SaveError
             The size stays as it was.
 
         Examples
@@ -58,7 +70,29 @@ class Resizing(Undoing):
         >>> len(cluster.placement()["flights"].holders)
         3
         >>> cluster.scale(2)
+
+        To nothing, and back:
+
+        >>> cluster.scale(0, to="~/saves/tonight")
+        >>> cluster.scale(2)
+        >>> len(cluster.gather("flights"))
+        1000
         """
+        if to is not None:
+            if n != 0:
+                raise InputError(
+                    "Data is saved when no worker stays to take it.", "Scale to 0, or leave out to=, --to."
+                )
+            if asynchronous:
+                return asyncio.to_thread(
+                    self.scale, 0, to=to, overwrite=overwrite, storage_options=storage_options, timeout=timeout
+                )
+            settle, submitter, store = (
+                config.seconds("wait-timeout", timeout),
+                self.submitter,
+                Store(to, storage_options),
+            )
+            save_all(self.placer, submitter, store, overwrite=overwrite, timeout=settle, progress=lambda *_: None)
         limit = config.seconds("start-timeout", timeout)
         asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
         arguments = {key: value for key, value in asked.items() if value is not None}

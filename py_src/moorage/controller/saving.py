@@ -94,7 +94,7 @@ class Saving(Connected):
                 f"{', '.join(changed)} has changed in the notebook since it was placed.",
                 "Place it again first, or save it as it is on the cluster: --stale, stale=True.",
             )
-        manifest = saver.save(
+        written = saver.save(
             submitter.backend,
             submitter.runtime,
             records,
@@ -103,7 +103,7 @@ class Saving(Connected):
             timeout=config.seconds("wait-timeout", timeout),
             progress=progress or _silent,
         )
-        return list(manifest.variables)
+        return list(written.manifest.variables)
 
     def restore(
         self,

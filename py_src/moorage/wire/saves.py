@@ -6,7 +6,7 @@ Only shapes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, TypedDict
 
 from moorage.model import Durable
@@ -33,11 +33,14 @@ class FileHandlers(Protocol):
     """What notebooks say to the scheduler of files; see ``scheduler/recovery/files.py``."""
 
     async def moorage_filed(
-        self, files: Mapping[Any, bytes], durable: Mapping[str, tuple[list[Any], Durable]], *, computed: bool = False
+        self,
+        files: Mapping[Any, bytes],
+        durable: Mapping[str, tuple[list[Any], Durable]],
+        instead: Collection[Any] = (),
     ) -> None:
         """Note how keys are read from files, as pickled tasks, and how far durable variables are, if of these keys.
 
-        A value is read when nobody else can send it any more; `computed`: rather than computed again, too.
+        A value is read when nobody else can send it any more; those of `instead` rather than sent or computed.
         """
         ...
 

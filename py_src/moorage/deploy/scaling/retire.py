@@ -88,16 +88,19 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
                 "Release the Actor first, or remove another worker.",
             )
     tasks = only_on(leaving)
+    staying = sorted(scheduler.running - set(leaving), key=lambda ws: str(ws.name))
+    if not staying:
+        files = getattr(boundary.plugin_of(scheduler, "moorage"), "files", ())
+        tasks = [ts for ts in tasks if ts.key not in files]  # those come back from there
     if not tasks:
         return
     sizes = [ts.get_nbytes() for ts in tasks]
-    staying = sorted(scheduler.running - set(leaving), key=lambda ws: str(ws.name))
     if not staying:
         others = sorted(str(ws.name) for ws in set(scheduler.workers.values()) - set(leaving))
         which = f" ({', '.join(others[:10])}: not running, perhaps as their memory is full)" if others else ""
         raise ScaleError(
             f"{_amount(sizes)} would be lost: no running worker remains to take the data{which}.",
-            "Keep at least one running worker, release the data first, or use force to lose it.",
+            "Keep at least one running worker, save it (--to PATH, to=), release it, or use force to lose it.",
         )
     shared = _shared(scheduler)
     own = [_own(ts, staying, shared) for ts in tasks]

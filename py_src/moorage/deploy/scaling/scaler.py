@@ -22,7 +22,7 @@ from moorage._dask.refusal import check
 from moorage._dask.scaling import PARTS, end_adaptive, memory_per_worker, processes_per_job, threads_per_worker
 from moorage.deploy.processes import allow_open_files
 from moorage.deploy.reasons import failure
-from moorage.deploy.scaling.retire import Job, check_fit, choose, evacuate
+from moorage.deploy.scaling.retire import Job, check_fit, choose, evacuate, only_on
 from moorage.deploy.spec import check_size
 from moorage.errors import InputError, MoorageError, ScaleError, UnknownWorkerError
 from moorage.wire.host import HostInfo
@@ -284,7 +284,7 @@ class Scaler:
         staying = self.scheduler.running - set(workers)
         if not force:
             check_fit(self.scheduler, workers)
-        if staying or not force:
+        if staying or not (force or only_on(workers)):  # what is only here then, files have, too
             await evacuate(self.scheduler, [ws.address for ws in workers], timeout)
         await self.cluster.scale_down([job.name for job in leaving])
 

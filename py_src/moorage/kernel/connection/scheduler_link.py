@@ -216,10 +216,13 @@ class SchedulerLink:
         self.changed("variables")
 
     async def filed(
-        self, files: Mapping[Any, bytes], durable: Mapping[str, tuple[list[Any], Durable]], *, computed: bool = False
+        self,
+        files: Mapping[Any, bytes],
+        durable: Mapping[str, tuple[list[Any], Durable]],
+        instead: Collection[Any] = (),
     ) -> None:
         """Tell the scheduler how keys are read from files, and how far durable variables are; see `FileHandlers`."""
-        telling = self._scheduler.moorage_filed(files=files, durable=durable, computed=computed)
+        telling = self._scheduler.moorage_filed(files=files, durable=durable, instead=list(instead))
         await answer(self.client, telling, sum(map(len, files.values())) / SLOWEST_LINK)
 
     async def sending(self, keys: Mapping[str, Sequence[Any]], broken_off: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ What is in which file the notebook says that has had it written (``tasks/saving/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from distributed.protocol.pickle import loads
@@ -29,23 +29,28 @@ class Files:
         self._desired = desired
         self._mark = mark
         self._tasks: dict[Key, bytes] = {}  # pickled, that read them
-        #: Called with a key that is in a file now; returns whether it is a value that notebooks can send.
-        self.on_filed: Callable[[Key], bool] = lambda key: False
+        #: Called with a key that is in a file now, and whether it is read rather than sent; returns whether it is sent.
+        self.on_filed: Callable[[Key, bool], bool] = lambda key, instead: False
 
     def __contains__(self, key: object) -> bool:
         return key in self._tasks
 
     async def filed(
-        self, files: Mapping[Key, bytes], durable: Mapping[str, tuple[list[Key], Durable]], *, computed: bool = False
+        self,
+        files: Mapping[Key, bytes],
+        durable: Mapping[str, tuple[list[Key], Durable]],
+        instead: Collection[Key] = (),
     ) -> None:
         """Note how keys are read from files, and how far durable variables are, if of these keys.
 
-        `computed`: they are read rather than computed again, too.
+        `instead`: these are read rather than computed, or sent by a notebook.
         """
         self._tasks |= files
+        instead = set(instead)
         for key in files:
             ts = self._scheduler.tasks.get(key)
-            if ts is not None and not self.on_filed(key) and (computed or ts.run_spec is None):
+            sent = ts is not None and self.on_filed(key, key in instead)
+            if ts is not None and not sent and (key in instead or ts.run_spec is None):
                 self.read(ts)
         for vid, (keys, state) in durable.items():
             record = self._desired.records.get(vid)

@@ -329,8 +329,10 @@ class Restorer:
         self._arrived(ts, address, ts.nbytes)
         return ts.state != "no-worker"
 
-    def _filed(self, key: Key) -> bool:
-        """Note that a file has a key; return whether it is an expected one."""
+    def _filed(self, key: Key, instead: bool) -> bool:
+        """Note that a file has a key, which is `instead` expected no longer; return whether it is."""
+        if instead and self.senders.pop(key, None) is not None:
+            restrict(self._scheduler.tasks[key])
         if self.lost.pop(key, None) is not None and key in self:
             move(self._scheduler, key, "released")
             self.wait_for(key)

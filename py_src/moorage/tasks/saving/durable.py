@@ -179,7 +179,7 @@ class Durable:
             overwrite=True,
             timeout=_PATIENCE,
             progress=lambda done, total: None,
-        )
+        ).manifest
         return Saved(store, manifest)
 
     def _remove(self, name: str, keys: list[Any]) -> None:

@@ -35,6 +35,11 @@ class SavedVariable:
     keys: list[Any]  # of Dask
     images: list[int]  # of each key, its place among the images
 
+    @property
+    def numbers(self) -> dict[Any, int]:
+        """Of each key, its place among the images."""
+        return dict(zip(self.keys, self.images, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

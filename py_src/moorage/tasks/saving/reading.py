@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distributed.protocol.pickle import dumps
@@ -23,21 +23,25 @@ class Saved(NamedTuple):
     store: Store
     manifest: Manifest
 
-    def tasks(self, runtime: WorkerRuntime, names: Iterable[str], *, trust: bool) -> dict[Any, Task]:
-        """Return the task for each key of these variables. `trust`: take it whoever owns the file."""
-        tasks = {}
-        for variable in map(self.manifest.variables.__getitem__, names):
-            for key, number in zip(variable.keys, variable.images, strict=True):
-                options: Restoring = {
-                    "place": self.store.place,
-                    "image": self.manifest.images[number],
-                    "writable": is_writable(key),
-                    "trust": trust,
-                }
-                tasks[key] = runtime.task(key, "restore", options)
-        return tasks
+    def tasks(self, runtime: WorkerRuntime, numbers: Mapping[Any, int], *, trust: bool) -> dict[Any, Task]:
+        """Return the task for each key. `numbers`: their images'. `trust`: take it whoever owns the file."""
+        options: dict[Any, Restoring] = {
+            key: {
+                "place": self.store.place,
+                "image": self.manifest.images[number],
+                "writable": is_writable(key),
+                "trust": trust,
+            }
+            for key, number in numbers.items()
+        }
+        return {key: runtime.task(key, "restore", each) for key, each in options.items()}
 
-    def filed(self, runtime: WorkerRuntime) -> dict[Any, bytes]:
-        """Return what the scheduler is told of the keys of all variables; see `FileHandlers`. They are this user's."""
-        tasks = self.tasks(runtime, self.manifest.variables, trust=not self.store.is_local)
+    def filed(self, runtime: WorkerRuntime, numbers: Mapping[Any, int] | None = None) -> dict[Any, bytes]:
+        """Return what the scheduler is told of keys, of all variables by default; see `FileHandlers`.
+
+        They have been written by this user.
+        """
+        if numbers is None:
+            numbers = {key: number for one in self.manifest.variables.values() for key, number in one.numbers.items()}
+        tasks = self.tasks(runtime, numbers, trust=not self.store.is_local)
         return {key: dumps(task) for key, task in tasks.items()}

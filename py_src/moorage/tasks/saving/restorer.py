@@ -139,7 +139,9 @@ def _read(
     futures: dict[str, list[Future[Any]]] = {}
     for name, saved in chosen.items():
         variable = saved.manifest.variables[name]
-        graph = {key: task for key, task in saved.tasks(runtime, [name], trust=trust).items() if key not in there}
+        graph = {
+            key: task for key, task in saved.tasks(runtime, variable.numbers, trust=trust).items() if key not in there
+        }
         workers = _addresses(backend, placement_from_dict(variable.placement))
         coming = backend.client.get(
             graph, list(graph), sync=False, workers=workers or None, allow_other_workers=bool(workers) or None

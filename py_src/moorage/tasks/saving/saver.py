@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from dask.utils import format_bytes
 from distributed import Future
@@ -29,6 +30,13 @@ Progress = Callable[[int, int], None]
 """Told how many bytes are done, and of how many."""
 
 
+class Written(NamedTuple):
+    """What has been saved."""
+
+    manifest: Manifest
+    numbers: dict[Any, int]  # of each key, its place among the images
+
+
 @dataclass(slots=True)
 class Pack:
     """Keys whose values one worker writes into one file."""
@@ -47,13 +55,16 @@ def save(
     overwrite: bool,
     timeout: float,
     progress: Progress,
-) -> Manifest:
+    others: Mapping[Any, int] = MappingProxyType({}),
+) -> Written:
     """Save variables, in place of what the folder had before; that stays whole until the end.
 
-    `timeout`: seconds until each is held somewhere. Raises InputError if that cannot be, and SaveError if it could not
+    `others`: further keys, of no variable, with their bytes; those that are there are written, too. `timeout`: seconds
+    until each is held somewhere. Raises InputError if that cannot be, and SaveError if it could not
     be done, LostError or WaitTimeoutError if a value is not there. What was saved before is as it was then.
     """
-    _check(variables)
+    if not variables and not others:
+        raise InputError("There is nothing to save.", "Place a variable first: %broadcast, %pin or %scatter.")
     before = store.manifest()
     if before is not None and not overwrite:
         raise InputError(
@@ -61,20 +72,24 @@ def save(
         )
     keys = [key for record in variables.values() for key in record["keys"]]
     backend.wait_held(keys, timeout)
+    sizes = {key: backend.nbytes(key) for key in keys}
+    holders = {key: there for key, there in backend.holders([*keys, *others]).items() if there}
+    sizes |= {key: nbytes for key, nbytes in others.items() if key in holders}
     firsts: dict[str, Any] = {}  # of keys with one content the first, which is saved
-    for key in keys:
+    for key in sizes:
         firsts.setdefault(content_of(key) or repr(key), key)
-    packs = packed({key: backend.nbytes(key) for key in firsts.values()}, backend.holders(firsts.values()))
+    packs = packed({key: sizes[key] for key in firsts.values()}, holders)
     kept = before.files if before is not None else []
     written: list[SavedImage] = []
     try:
         _write(backend, runtime, store, packs, written, progress)
-        numbers = {key: number for number, key in enumerate(key for pack in packs for key in pack.keys)}
+        places = {key: number for number, key in enumerate(key for pack in packs for key in pack.keys)}
+        numbers = {key: places[firsts[content_of(key) or repr(key)]] for key in sizes}
         manifest = Manifest(
             datetime.now().astimezone().isoformat(timespec="seconds"),
             written,
             {
-                variable: saved(record, [numbers[firsts[content_of(key) or repr(key)]] for key in record["keys"]])
+                variable: saved(record, [numbers[key] for key in record["keys"]])
                 for variable, record in variables.items()
             },
         )
@@ -88,7 +103,7 @@ def save(
             f"The variables could not be saved to {store}: {error}.", "What was saved there before is as it was."
         ) from error
     store.tidy(kept, manifest)
-    return manifest
+    return Written(manifest, numbers)
 
 
 def packed(nbytes: Mapping[Any, int], holders: Mapping[Any, Collection[str]], most: int = _PACK) -> list[Pack]:
@@ -114,17 +129,6 @@ def packed(nbytes: Mapping[Any, int], holders: Mapping[Any, Collection[str]], mo
         pack.keys.append(key)
         pack.nbytes += nbytes[key]
     return packs
-
-
-def _check(variables: Mapping[str, VariableRecord]) -> None:
-    if not variables:
-        raise InputError("There is nothing to save.", "Place a variable first: %broadcast, %pin or %scatter.")
-    for name, record in variables.items():
-        if record["structure"]["kind"] == "collection":
-            raise InputError(
-                f"{name} is a Dask collection, whose parts moorage does not save.",
-                f"Dask writes it, all workers together: {name}.to_parquet(...), {name}.to_zarr(...).",
-            )
 
 
 def _write(

@@ -82,6 +82,8 @@ class ClusterCommands(Magics):
         size = given(n=args.n, cores=args.cores, memory=args.total_memory, workers=args.remove, timeout=args.timeout)
         with self._progress() as progress:
             progress.update("scaling")
+            saving = given(to=args.place, storage_options=dict(args.options) if args.options else None)
+            size |= saving | {"overwrite": args.overwrite}
             controller.scale(force=args.force, on_progress=partial(_arrivals, progress), **size)
             progress.done(show_cluster(controller))
 

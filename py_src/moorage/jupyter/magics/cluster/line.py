@@ -49,6 +49,8 @@ class ClusterArguments(Arguments):
     folder: str | None
     install: list[str] | None
     force: bool
+    place: str | None
+    overwrite: bool
     timeout: float | None
 
     def check(self) -> None:
@@ -100,6 +102,7 @@ _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, 
   %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
                                   the name of a kept cluster; by default the only kept cluster
+  %cluster scale 0 --to PATH      save all that is there; when workers come again, so does it
   %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
   %cluster adapt MIN MAX          follow the load; --off stops that
   %cluster keep                   let it outlive this kernel; --off undoes that
@@ -168,6 +171,17 @@ def _cluster_actions() -> dict[str, Parser]:
     )
     scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="remove these workers instead")
     scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on the remaining workers")
+    scale.add_argument(
+        "--to",
+        dest="place",
+        type=text,
+        metavar="PATH",
+        help="with 0: save all that is there to this folder or URL first; workers that come later read it",
+    )
+    scale.add_argument("--overwrite", action="store_true", help="replace what has been saved there")
+    scale.add_argument(
+        "--option", dest="options", nargs="+", type=option, metavar="KEY=VALUE", help="for the file system of the URL"
+    )
 
     adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
     adapt.add_argument("minimum", nargs="?", type=count, metavar="MIN")
