@@ -1,11 +1,13 @@
 """Variables are saved to files by their workers, and restored from there, on this cluster or on another."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -290,3 +292,31 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_last_one_whole(cluster, 
         assert (a[0] + 2, a[0] + 1) == (c[0], b[0])
         assert all((array == array[0]).all() for array in (a, b, c))
         cluster.release("a", "b", "c")
+
+
+@pytest.mark.parametrize("kind", ["array", "frame", "bag", "delayed"])
+def test_a_collection_is_saved_part_by_part_and_put_together_again(cluster, tmp_path, kind):
+    made, compute = collection(kind)
+    lazy = cluster.persist(made)
+    cluster.scatter(lazy, name="lazy")
+    expected = compute(lazy)
+    cluster.save("lazy", to=tmp_path)
+    cluster.release("lazy")
+    del lazy, made
+    eventually(lambda: gc.collect() >= 0 and not cluster.client.who_has())  # Dask's frames are in cycles
+    cluster.restore(from_=tmp_path)
+    assert cluster.placement()["lazy"].nkeys == 4
+    assert compute(cluster.collection("lazy")) == expected
+    assert cluster.placement()["lazy"].holders == ["alice", "bob"]
+
+
+def collection(kind):
+    """Return a collection of four parts, and how to compute a number of it."""
+    if kind == "array":
+        return pytest.importorskip("dask.array").arange(4000, chunks=1000), lambda x: int(x.sum().compute())
+    if kind == "frame":
+        dd = pytest.importorskip("dask.dataframe")
+        return dd.from_pandas(FRAME, npartitions=4), lambda x: (int(x.a.sum().compute()), x.divisions)
+    if kind == "bag":
+        return pytest.importorskip("dask.bag").range(40, npartitions=4), lambda x: int(x.sum().compute())
+    return [dask.delayed(pow)(2, n, pure=False) for n in range(4)], lambda x: dask.compute(*x)

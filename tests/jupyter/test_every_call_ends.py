@@ -232,6 +232,7 @@ CALLS = {
     "%restore": lambda s: s.line("restore", f"--from {s.folder}/saved --timeout 1"),
     "ClusterController.save": lambda s: s.cluster.save("a", to=f"{s.folder}/python", timeout=1),
     "ClusterController.restore": lambda s: s.cluster.restore(from_=f"{s.folder}/saved", timeout=1),
+    "ClusterController.collection": lambda s: s.cluster.collection("parts"),
     "ClusterController.undo": lambda s: s.cluster.undo(),
     "%placement -v": lambda s: s.line("placement", "-v"),
     "%submit": lambda s: s.line("submit"),

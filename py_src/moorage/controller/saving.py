@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from moorage import config
@@ -13,6 +14,7 @@ from moorage.errors import InputError, StaleError, UnknownVariableError
 from moorage.kernel.waiting import wait_for
 from moorage.tasks.saving import restorer, saver
 from moorage.tasks.saving.reading import Saved
+from moorage.tasks.saving.recipes import put_together, recipes_of
 from moorage.tasks.saving.store import Store
 
 
@@ -99,6 +101,7 @@ class Saving(Connected):
             submitter.runtime,
             records,
             store,
+            recipes_of(records, self.placer),
             overwrite=overwrite,
             timeout=config.seconds("wait-timeout", timeout),
             progress=progress or _silent,
@@ -182,7 +185,27 @@ class Saving(Connected):
             timeout=config.seconds("wait-timeout", timeout),
             progress=progress or _silent,
         )
-        return list(dict.fromkeys(names or saved))
+        chosen = list(dict.fromkeys(names or saved))
+        recipes = {name: saved[name].manifest.variables[name].recipe for name in chosen}
+        self._recipes.update({name: recipe for name, recipe in recipes.items() if recipe})
+        return chosen
+
+    def collection(self, name: str) -> Any:
+        """Return the Dask collection that was restored as `name`, of the parts that are on the cluster.
+
+        In a notebook that name means it, unless it means something else.
+
+        Raises
+        ------
+        UnknownVariableError
+        """
+        if name not in self._recipes:
+            raise UnknownVariableError(name, self._recipes, "among what was restored")
+        return put_together(self._recipes[name], self.placer.futures(name))
+
+    @cached_property
+    def _recipes(self) -> dict[str, str]:
+        return {}
 
     def _saved(
         self, from_: str | os.PathLike[str] | None, options: Mapping[str, Any] | None, *, trust: bool

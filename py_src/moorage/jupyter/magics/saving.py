@@ -80,7 +80,8 @@ save = Reader(
         "--to",
         "placed variables; all of this notebook by default",
         "Save placed variables to a folder, from which any cluster can restore them. Workers write what they have,\n"
-        "each content once. Until all is written, what was saved there before stays whole.",
+        "each content once. Until all is written, what was saved there before stays whole. Dask collections are\n"
+        "saved part by part; for others to read, Parquet or Zarr serve better: x.to_parquet(...), x.to_zarr(...).",
         ("--stale", "also what has changed in the notebook since it was placed: as it is on the cluster"),
         required=True,
     ),

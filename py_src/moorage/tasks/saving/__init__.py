@@ -2,6 +2,7 @@
 
 * ``manifest``  what has been saved, as it is written down
 * ``store``     the folder in which it is
+* ``recipes``   how Dask collections are put together again from their parts
 * ``reading``   the tasks that read it
 * ``saver``, ``restorer``  what is done
 * ``durable``   what is written as soon as it is placed

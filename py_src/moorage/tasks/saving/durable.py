@@ -31,6 +31,7 @@ from moorage.model import Durable as State
 from moorage.tasks.runner import Submitter
 from moorage.tasks.saving import saver
 from moorage.tasks.saving.reading import Saved
+from moorage.tasks.saving.recipes import recipes_of
 from moorage.tasks.saving.store import Store
 from moorage.wire.scheduler import VariableRecord
 
@@ -166,7 +167,7 @@ class Durable:
         with contextlib.suppress(SaveError):  # damaged: it is written anew
             before = store.manifest(trust=False)
             if before is not None and before.variables[name].keys == list(record["keys"]):
-                variable = saver.saved(record, before.variables[name].images)
+                variable = saver.saved(record, before.variables[name].images, before.variables[name].recipe)
                 manifest = dataclasses.replace(before, variables={name: variable})
                 store.write(manifest)
                 return Saved(store, manifest)
@@ -176,6 +177,7 @@ class Durable:
             submitter.runtime,
             {name: record},
             store,
+            recipes_of({name: record}, self._placer),
             overwrite=True,
             timeout=_PATIENCE,
             progress=lambda done, total: None,

@@ -34,6 +34,7 @@ class SavedVariable:
     nbytes: int  # in the memory of a worker
     keys: list[Any]  # of Dask
     images: list[int]  # of each key, its place among the images
+    recipe: str = ""  # of a Dask collection: how it is put together; see ``recipes.py``
 
     @property
     def numbers(self) -> dict[Any, int]:

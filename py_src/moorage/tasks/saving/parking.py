@@ -25,19 +25,22 @@ def save_all(
 ) -> None:
     """Save all that workers have, and let the scheduler have it read from there when nobody has it.
 
-    The folder is one that `restore` takes, with this notebook's variables. Raises what `saver.save` does.
+    The folder is one that `restore` takes, with this notebook's variables but for Dask collections. Raises what
+    `saver.save` does.
     """
     client, link = placer.client, placer.link
     held = wait_for(client, _sizes, placer)
     if not held:
         return
-    variables = {one["name"]: one for one in link.mirror.snapshot()[0].values() if one["owner"] == placer.owner}
+    own = [record for record in link.mirror.snapshot()[0].values() if record["owner"] == placer.owner]
+    variables = {record["name"]: record for record in own if record["structure"]["kind"] != "collection"}
     placed = {key for record in variables.values() for key in record["keys"]}
     written = saver.save(
         submitter.backend,
         submitter.runtime,
         variables,
         store,
+        {},
         overwrite=overwrite,
         timeout=timeout,
         progress=progress,

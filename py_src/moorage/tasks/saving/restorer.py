@@ -21,6 +21,7 @@ from moorage.tasks.backend import Backend
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.saving.manifest import SavedVariable
 from moorage.tasks.saving.reading import Saved
+from moorage.tasks.saving.recipes import put_together
 from moorage.tasks.saving.saver import Progress
 from moorage.wire.scheduler import placement_from_dict
 
@@ -38,6 +39,8 @@ def restore(
     progress: Progress,
 ) -> None:
     """Place variables that were saved, by name, in the places that they had.
+
+    In a notebook, names that are free mean the Dask collections among them.
 
     `durable`: their files are those of durable variables. `timeout`: of the wait for placements. Raises InputError;
     nothing has changed then. Raises SaveError if a value cannot be read; none has been placed then.
@@ -78,13 +81,18 @@ def restore(
                 "Restore others by their names, or save it anew.",
             ) from error
         raise
-    _place(placer, variables, futures, timeout, durable=durable)
+    collections = {n: put_together(v.recipe, futures[n]) for n, v in variables.items() if v.recipe}
+    _place(placer, variables, futures, collections, timeout, durable=durable)
+    if placer.namespace is not None:
+        for name, collection in collections.items():
+            placer.namespace.setdefault(name, collection)
 
 
 def _place(
     placer: Placer,
     variables: Mapping[str, SavedVariable],
     futures: Mapping[str, Sequence[Future[Any]]],
+    collections: Mapping[str, Any],
     timeout: float,
     *,
     durable: bool,
@@ -94,7 +102,9 @@ def _place(
     placed: list[str] = []
     try:
         for name, saved in variables.items():
-            value = Structure.from_dict(saved.structure).put_together(futures[name])
+            value = collections.get(name)  # whose truth may be a computation
+            if value is None:
+                value = Structure.from_dict(saved.structure).put_together(futures[name])
             how = How(described=(saved.typename, saved.detail), durable=durable or None)
             new = not _is_placed(placer, name)
             try:

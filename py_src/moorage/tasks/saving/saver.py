@@ -51,6 +51,7 @@ def save(
     runtime: WorkerRuntime,
     variables: Mapping[str, VariableRecord],
     store: Store,
+    recipes: Mapping[str, str],
     *,
     overwrite: bool,
     timeout: float,
@@ -59,9 +60,10 @@ def save(
 ) -> Written:
     """Save variables, in place of what the folder had before; that stays whole until the end.
 
-    `others`: further keys, of no variable, with their bytes; those that are there are written, too. `timeout`: seconds
-    until each is held somewhere. Raises InputError if that cannot be, and SaveError if it could not
-    be done, LostError or WaitTimeoutError if a value is not there. What was saved before is as it was then.
+    `recipes`: of those that are Dask collections. `others`: further keys, of no variable, with their bytes; those that
+    are there are written, too. `timeout`: seconds until each variable is held somewhere. Raises InputError if that
+    cannot be, SaveError if it could not be done, LostError or WaitTimeoutError if a value is not there. What was saved
+    before is as it was then.
     """
     if not variables and not others:
         raise InputError("There is nothing to save.", "Place a variable first: %broadcast, %pin or %scatter.")
@@ -89,7 +91,7 @@ def save(
             datetime.now().astimezone().isoformat(timespec="seconds"),
             written,
             {
-                variable: saved(record, [numbers[key] for key in record["keys"]])
+                variable: saved(record, [numbers[key] for key in record["keys"]], recipes.get(variable, ""))
                 for variable, record in variables.items()
             },
         )
@@ -167,7 +169,7 @@ def _write(
         raise
 
 
-def saved(record: VariableRecord, images: Sequence[int]) -> SavedVariable:
+def saved(record: VariableRecord, images: Sequence[int], recipe: str) -> SavedVariable:
     """Return what a manifest says of a variable. `images`: of each key, its place among the images."""
     return SavedVariable(
         record["placement"],
@@ -177,6 +179,7 @@ def saved(record: VariableRecord, images: Sequence[int]) -> SavedVariable:
         record["nbytes"],
         list(record["keys"]),
         list(images),
+        recipe,
     )
 
 
