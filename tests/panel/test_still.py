@@ -27,8 +27,9 @@ _NOTE_PRESSES = """() => document.addEventListener('pointerdown', ({ target }) =
 
 @pytest.fixture
 def moving(lab, kernel, browser, browser_context_args):
-    """A page whose things move as they do for most people."""
-    with browser.new_context(**{**browser_context_args, "reduced_motion": "no-preference"}) as context:
+    """A page whose things move as they do for most people, and so high that nothing has to be scrolled to."""
+    options = {"reduced_motion": "no-preference", "viewport": {"width": 1400, "height": 1400}}
+    with browser.new_context(**{**browser_context_args, **options}) as context:
         desk = Desk(context.new_page(), lab).open("shared.ipynb")
         desk.page.evaluate(_NOTE_PRESSES)
         yield desk
@@ -67,6 +68,30 @@ def test_what_is_pressed_is_what_is_carried(kernel, moving, changing):
         changing()
         moving.page.keyboard.press("Escape")
         moving.drop()
+
+
+def test_a_drop_hits_the_card_that_was_aimed_at(kernel, moving, changing):
+    expect(moving.variable("three")).to_be_visible()
+    for worker in ("carol", "dave"):
+        card = moving.carry(moving.grip("two"), moving.worker(worker), modifier="Shift")
+        before = boxes(moving)
+        kernel.run("cluster.link.notice('error', 'Something else happens.')")
+        expect(moving.notices).to_have_count(1)
+        changing()
+        assert boxes(moving) == before
+        expect(card.locator(".jp-Moorage-ghost")).to_be_in_viewport()
+        kernel.run("for notice in list(cluster.notices): cluster.dismiss(notice)")
+        changing()
+        assert boxes(moving) == before
+        moving.drop("Shift")
+        moving.holds("two", worker)
+
+
+def boxes(desk):
+    """Where cards are, and targets."""
+    return desk.board.locator("[data-moorage-worker], [data-moorage-target]").evaluate_all(
+        "all => all.map(one => JSON.stringify(one.getBoundingClientRect()))"
+    )
 
 
 def test_several_are_selected_by_clicks_and_by_keys(kernel, moving, changing):

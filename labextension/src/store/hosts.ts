@@ -40,15 +40,19 @@ export function workersOn(
   return known.get(host) ?? [];
 }
 
-/** The workers of `now`, those of `before` in the order of that, and those that have come since at the end. */
+/** The workers of `now` as those of `before` stand: none of these moves. One that has gone keeps its place, and those that have
+ * come stand behind all others; the hosts of a list that did not show hosts are not shown. */
 export function inPlace(before: readonly IHostGroup[], now: readonly IHostGroup[]): readonly IHostGroup[] {
+  if (before.length === 0) {
+    return now;
+  }
   const here = new Map(now.map(({ host, workers }) => [host, workers]));
-  const known = before.flatMap(({ host, workers }) => {
-    const names = new Set(here.get(host));
-    const stayed = workers.filter(name => names.delete(name));
-    const all = [...stayed, ...names];
-    return all.length === 0 ? [] : [{ host, workers: all }];
+  const last = before.length - 1;
+  const stayed = before.map(({ host, workers }, index) => {
+    const known = new Set(workers);
+    const came = index < last ? [] : (here.get(host) ?? []).filter(name => !known.has(name));
+    return { host, workers: [...workers, ...came] };
   });
-  const hosts = new Set(known.map(({ host }) => host));
-  return [...known, ...now.filter(({ host }) => !hosts.has(host))];
+  const hosts = new Set(before.map(({ host }) => host));
+  return last === 0 ? stayed : [...stayed, ...now.filter(({ host }) => !hosts.has(host))];
 }

@@ -43,7 +43,7 @@ import { BoardMenu } from './menus/menu';
 import { Notices } from './messages/notices';
 import { Proposals } from './messages/proposals';
 import { useHits } from './hand/hits';
-import { useStill } from './hand/still';
+import { useKeptBoxes, useStill } from './hand/still';
 import { type ITranslate, TranslateProvider } from './common/useTranslate';
 import { isPartThere, isQuestionable, subjectAt } from './menus/subject';
 import { useSelection } from './variables/selection';
@@ -86,6 +86,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   const [asked, setAsked] = useState<IAsked | null>(null);
   const [live, announce] = useAnnouncer();
   useTravel(still.workers, root);
+  useKeptBoxes(root, isCarrying);
 
   const perform = useCallback(
     (carried: ICarried, target: Target, result: IPreview = preview(state, carried, target)) => {
@@ -129,6 +130,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   const [grabs] = useState<PartsGrabs>(() => new Map());
   const holding = useHandState({
     state,
+    shown: still.workers.hosts,
     selection,
     grabs,
     notebook,

@@ -51,6 +51,18 @@ describe('under a pressed pointer', () => {
     expect(workers()).toEqual(['alice', 'bob', 'carol']);
   });
 
+  it('another press that comes before the click of the last one keeps them, too', async () => {
+    const kernel = aBoard();
+    fireEvent.pointerDown(row('two'));
+    fireEvent.pointerUp(window);
+    fireEvent.pointerDown(row('two'));
+    everythingMoves(kernel);
+    await new Promise(resolve => setTimeout(resolve, 150)); // beyond that click
+    expect(names()).toEqual(['grid', 'one', 'two']);
+    fireEvent.pointerUp(window);
+    await waitFor(() => expect(names()).toEqual(['grid', 'two']));
+  });
+
   it('nothing stays so when the press is lost', async () => {
     const kernel = aBoard();
     fireEvent.pointerDown(row('two'));
@@ -91,9 +103,14 @@ it('while something is carried the list stays, and a worker that comes pushes no
   expect(workers()).toEqual(['bob', 'carol', 'alice']);
   act(() => kernel.tell({ workers: { carol: { status: 'paused' } } }));
   expect(worker('carol').textContent).toContain('paused'); // targets say what is so now
+  act(() => kernel.tell({}, { workers: ['bob'] }));
+  expect(workers()).toEqual(['bob', 'carol', 'alice']);
+  expect(worker('bob').textContent).toContain('closing');
+  await user.keyboard('{End}{ArrowUp}{ArrowUp}');
+  expect(worker('bob').className).toContain('jp-mod-over');
   await user.keyboard('{Escape}');
   expect(names()).toEqual(['grid', 'two']);
-  expect(workers()).toEqual(['alice', 'bob', 'carol']);
+  expect(workers()).toEqual(['alice', 'carol']);
 });
 
 it('a row is the same element before and after it is placed, and keeps the focus', () => {
@@ -107,17 +124,16 @@ it('a row is the same element before and after it is placed, and keeps the focus
   expect(document.activeElement).toBe(element);
 });
 
-it('workers keep their places, and those that come stand at the end', () => {
+it('workers keep their places, also of those that have gone; those that have come stand at the end', () => {
   const before = [
     { host: 'a', workers: ['a2', 'a3'] },
     { host: 'c', workers: ['c1'] }
   ];
   const now = [
     { host: 'a', workers: ['a1', 'a3'] },
-    { host: 'b', workers: ['b1'] }
+    { host: 'b', workers: ['b1'] },
+    { host: 'c', workers: ['c0', 'c1'] }
   ];
-  expect(inPlace(before, now)).toEqual([
-    { host: 'a', workers: ['a3', 'a1'] },
-    { host: 'b', workers: ['b1'] }
-  ]);
+  expect(inPlace(before, now)).toEqual([...before.slice(0, 1), { host: 'c', workers: ['c1', 'c0'] }, now[1]]);
+  expect(inPlace(before.slice(0, 1), now)).toEqual([{ host: 'a', workers: ['a2', 'a3', 'a1'] }]);
 });

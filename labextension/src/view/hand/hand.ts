@@ -15,6 +15,7 @@ import {
 } from 'react';
 
 import { type ICarried, type Target, targetId } from '../../store/gestures';
+import type { IHostGroup } from '../../store/hosts';
 import { type IPreview, preview, previewer } from '../../store/preview';
 import type { IBoardState } from '../../store/state';
 import type { IHand, INotebook } from '../common/context';
@@ -60,6 +61,8 @@ interface IPresses {
 
 interface IHandOptions {
   state: IBoardState;
+  /** The workers as they are shown. */
+  shown: readonly IHostGroup[];
   selection: ReadonlySet<string>;
   grabs: PartsGrabs;
   notebook: INotebook | null;
@@ -193,7 +196,7 @@ export function useHandState(options: IHandOptions): IHandState {
     }
     const step = STEPS[event.key];
     if (step !== undefined) {
-      const order = targets(state, held.names);
+      const order = [...tilesFor(state, held.names), ...cards(options.shown)];
       const at =
         held.over === null ? -1 : order.findIndex(other => targetId(other) === targetIdOf(held.over));
       const next = order[Math.min(order.length - 1, Math.max(0, at + step))];
@@ -298,15 +301,12 @@ const STEPS: Readonly<Record<string, number>> = {
   End: Infinity
 };
 
-/** All targets in the order of the page. */
-function targets(state: IBoardState, names: readonly string[]): readonly Target[] {
-  return [
-    ...tilesFor(state, names),
-    ...state.hosts.flatMap(({ host, workers }): Target[] => [
-      ...(state.hosts.length > 1 ? [{ kind: 'host', host } as const] : []),
-      ...workers.map(worker => ({ kind: 'worker', worker }) as const)
-    ])
-  ];
+/** The targets that are workers and hosts, in the order of the page. */
+function cards(hosts: readonly IHostGroup[]): readonly Target[] {
+  return hosts.flatMap(({ host, workers }): Target[] => [
+    ...(hosts.length > 1 ? [{ kind: 'host', host } as const] : []),
+    ...workers.map(worker => ({ kind: 'worker', worker }) as const)
+  ]);
 }
 
 // The element from which something was taken up, or what stands in its place now.

@@ -1,7 +1,15 @@
 // A board that holds still for whoever takes something from it. What a pointer is pressed on stays what and where it is until
-// the press has ended and its click has come; while something is carried, the list it may have come from stays, and workers
-// keep their places. What has changed in the meantime is shown then.
-import { type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
+// the press has ended and its click has come; while something is carried, the list it may have come from stays, and each worker
+// keeps its box, of whatever it tells then. What has changed in the meantime is shown after the drop.
+import {
+  type PointerEvent,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState
+} from 'react';
 
 import { inPlace } from '../../store/hosts';
 import type { IBoardState } from '../../store/state';
@@ -51,11 +59,7 @@ export function useStill(state: IBoardState, isCarrying: boolean): IStill {
       window.removeEventListener('pointermove', endIfOver);
     };
   }, [isPressed]);
-  const hosts = kept === null ? state.hosts : kept.hosts;
-  const placed = useMemo(
-    () => (hosts === state.hosts ? state : { ...state, hosts: inPlace(hosts, state.hosts) }),
-    [state, hosts]
-  );
+  const placed = useMemo(() => (kept === null ? state : stayed(kept, state)), [kept, state]);
   return {
     variables: kept ?? state,
     workers: isPressed && kept !== null ? kept : placed,
@@ -66,4 +70,51 @@ export function useStill(state: IBoardState, isCarrying: boolean): IStill {
       }
     }
   };
+}
+
+// Workers as they are now, where they were: one that has gone may come back under its name, and takes what is dropped on it.
+function stayed(before: IBoardState, now: IBoardState): IBoardState {
+  if (before.workers === now.workers) {
+    return now;
+  }
+  const gone = [...before.workers.values()].filter(({ name }) => !now.workers.has(name));
+  return {
+    ...now,
+    hosts: inPlace(before.hosts, now.hosts),
+    workers: new Map([
+      ...now.workers,
+      ...gone.map(worker => [worker.name, { ...worker, status: 'closing' }] as const)
+    ])
+  };
+}
+
+/** What is as high as what it tells, and moves what comes after it. */
+const BOXES = ['cluster', 'body', 'variables', 'targets', 'worker', 'drawer']
+  .map(name => `.jp-Moorage-${name}`)
+  .join();
+
+/** While something is carried, each box in `root` stays as high as it was when it was seen first. */
+export function useKeptBoxes(root: RefObject<HTMLElement>, isCarrying: boolean): void {
+  // After each change: cards come into sight when the list scrolls.
+  useLayoutEffect(() => {
+    if (isCarrying) {
+      const fresh = boxesIn(root.current).filter(({ style }) => style.maxHeight === '');
+      const heights = fresh.map(box => getComputedStyle(box).height);
+      fresh.forEach((box, index) => keepHeight(box, heights[index] ?? ''));
+    }
+  });
+  useLayoutEffect(() => {
+    const board = root.current;
+    return isCarrying ? () => boxesIn(board).forEach(box => keepHeight(box, '')) : undefined;
+  }, [root, isCarrying]);
+}
+
+function boxesIn(root: HTMLElement | null): HTMLElement[] {
+  return [...(root?.querySelectorAll<HTMLElement>(BOXES) ?? [])];
+}
+
+// Both, since what shares out its room goes by these alone.
+function keepHeight({ style }: HTMLElement, height: string): void {
+  style.minHeight = height;
+  style.maxHeight = height;
 }
