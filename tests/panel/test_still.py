@@ -70,21 +70,26 @@ def test_what_is_pressed_is_what_is_carried(kernel, moving, changing):
         moving.drop()
 
 
-def test_a_drop_hits_the_card_that_was_aimed_at(kernel, moving, changing):
-    expect(moving.variable("three")).to_be_visible()
+def test_a_drop_hits_the_card_that_was_aimed_at(kernel, moving):
+    kernel.run("grid = np.zeros(200_000)")
     for worker in ("carol", "dave"):
-        card = moving.carry(moving.grip("two"), moving.worker(worker), modifier="Shift")
+        card = moving.carry(moving.grip("grid"), moving.worker(worker), modifier="Shift")
         before = boxes(moving)
-        kernel.run("cluster.link.notice('error', 'Something else happens.')")
+        kernel.run(
+            "for n in range(9): cluster.broadcast(np.full(30_000, n), name=f'passing_{n}')\n"
+            "cluster.link.notice('error', 'Something else happens.')"
+        )
         expect(moving.notices).to_have_count(1)
-        changing()
+        expect(moving.board.locator("[data-moorage-held=passing_8]")).to_have_count(4)
         assert boxes(moving) == before
         expect(card.locator(".jp-Moorage-ghost")).to_be_in_viewport()
-        kernel.run("for notice in list(cluster.notices): cluster.dismiss(notice)")
-        changing()
-        assert boxes(moving) == before
         moving.drop("Shift")
-        moving.holds("two", worker)
+        moving.holds("grid", worker)
+        kernel.run(
+            "cluster.release(*(set(cluster) - {'grid'}))\nfor one in list(cluster.notices): cluster.dismiss(one)"
+        )
+        expect(moving.notices).to_have_count(0)
+        expect(moving.board.locator("[data-moorage-held]")).to_have_count(1)
 
 
 def boxes(desk):

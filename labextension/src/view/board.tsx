@@ -86,7 +86,6 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   const [asked, setAsked] = useState<IAsked | null>(null);
   const [live, announce] = useAnnouncer();
   useTravel(still.workers, root);
-  useKeptBoxes(root, isCarrying);
 
   const perform = useCallback(
     (carried: ICarried, target: Target, result: IPreview = preview(state, carried, target)) => {
@@ -141,6 +140,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
     perform
   });
   const { hand } = holding;
+  useKeptBoxes(root, holding.by);
   if ((hand.carried !== null) !== isCarrying) {
     setCarrying(hand.carried !== null);
   }

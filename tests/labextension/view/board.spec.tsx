@@ -344,6 +344,18 @@ describe('several variables', () => {
     expect(kernel.asked).toHaveLength(1);
   });
 
+  it('that come under the names of selected ones that have gone are not selected', async () => {
+    const variables = byName(aVariable('one'), aVariable('two'));
+    const kernel = show(aState({ variables }));
+    await user.click(row('two'));
+    act(() => kernel.tell({}, { variables: ['one', 'two'] }));
+    act(() => kernel.tell({ variables }));
+    expect(selected()).toEqual([]);
+    row('one').focus();
+    await user.keyboard('{Shift>}{ArrowDown}{/Shift}');
+    expect(selected()).toEqual(['one', 'two']);
+  });
+
   it('are selected with Shift and the arrow keys, and all of them with Ctrl and A', async () => {
     show(atWork());
     row('model').focus();

@@ -62,7 +62,7 @@ export function useStill(state: IBoardState, isCarrying: boolean): IStill {
   const placed = useMemo(() => (kept === null ? state : stayed(kept, state)), [kept, state]);
   return {
     variables: kept ?? state,
-    workers: isPressed && kept !== null ? kept : placed,
+    workers: isCarrying || kept === null ? placed : kept,
     onPointerDownCapture: event => {
       if ((event.target as Element).closest(PRESSED) !== null) {
         ends.current.splice(0).forEach(window.clearTimeout); // of the press before, when this one comes quickly
@@ -93,11 +93,11 @@ const BOXES = ['cluster', 'body', 'variables', 'targets', 'worker', 'drawer']
   .map(name => `.jp-Moorage-${name}`)
   .join();
 
-/** While something is carried, each box in `root` stays as high as it was when it was seen first. */
-export function useKeptBoxes(root: RefObject<HTMLElement>, isCarrying: boolean): void {
+/** While something is carried, each box in `root` stays as high as it was when it was seen first; `by`: in which way. */
+export function useKeptBoxes(root: RefObject<HTMLElement>, by: 'drag' | 'hold' | null): void {
   // After each change: cards come into sight when the list scrolls.
   useLayoutEffect(() => {
-    if (isCarrying) {
+    if (by !== null) {
       const fresh = boxesIn(root.current).filter(({ style }) => style.maxHeight === '');
       const heights = fresh.map(box => getComputedStyle(box).height);
       fresh.forEach((box, index) => keepHeight(box, heights[index] ?? ''));
@@ -105,8 +105,8 @@ export function useKeptBoxes(root: RefObject<HTMLElement>, isCarrying: boolean):
   });
   useLayoutEffect(() => {
     const board = root.current;
-    return isCarrying ? () => boxesIn(board).forEach(box => keepHeight(box, '')) : undefined;
-  }, [root, isCarrying]);
+    return by === null ? undefined : () => boxesIn(board).forEach(box => keepHeight(box, ''));
+  }, [root, by]);
 }
 
 function boxesIn(root: HTMLElement | null): HTMLElement[] {

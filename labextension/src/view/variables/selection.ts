@@ -28,6 +28,10 @@ export function useSelection(
     const present = new Set(rows);
     return new Set(chosen.filter(name => present.has(name)));
   }, [chosen, rows]);
+  // What comes under the name of one that has gone is another, which nobody has selected.
+  if (selection.size < chosen.length) {
+    setChosen([...selection]);
+  }
   const select = useCallback(
     (name: string, how: Select) => {
       const to = rows.indexOf(name);
