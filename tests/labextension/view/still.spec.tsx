@@ -51,18 +51,6 @@ describe('under a pressed pointer', () => {
     expect(workers()).toEqual(['alice', 'bob', 'carol']);
   });
 
-  it('another press that comes before the click of the last one keeps them, too', async () => {
-    const kernel = aBoard();
-    fireEvent.pointerDown(row('two'));
-    fireEvent.pointerUp(window);
-    fireEvent.pointerDown(row('two'));
-    everythingMoves(kernel);
-    await new Promise(resolve => setTimeout(resolve, 150)); // beyond that click
-    expect(names()).toEqual(['grid', 'one', 'two']);
-    fireEvent.pointerUp(window);
-    await waitFor(() => expect(names()).toEqual(['grid', 'two']));
-  });
-
   it('nothing stays so when the press is lost', async () => {
     const kernel = aBoard();
     fireEvent.pointerDown(row('two'));
