@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -87,6 +88,12 @@ def test_data_stays_while_jobs_come_and_go(start, queue):
     del load
     eventually(lambda: len(queue.jobs()) == 1 and cluster.n_workers == 1, 60)
     data_is_there(cluster)
+
+    os.kill(cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"], signal.SIGKILL)
+    eventually(lambda: cluster.link.lives == 2 and cluster.link.is_back, 60)
+    arrived(cluster, 1)  # a job that is submitted anew: the other one ends for want of its scheduler
+    data_is_there(cluster)
+    eventually(lambda: len(queue.jobs()) == 1, 60)
 
     cluster.stop()
     eventually(lambda: not queue.jobs(), 30)

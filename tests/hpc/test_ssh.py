@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 
@@ -48,6 +49,9 @@ def test_data_stays_while_workers_by_ssh_come_and_go(server):
         cluster.scatter(list(range(20)), name="rows")
         cluster.scale(3)
         cluster.wait_for_workers(3, 60)
+        eventually(lambda: cluster.placement()["x"].holders == ["0", "1", "2"])
+        os.kill(cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"], signal.SIGKILL)
+        eventually(lambda: cluster.link.lives == 2 and cluster.link.is_back, 60)  # with other workers
         eventually(lambda: cluster.placement()["x"].holders == ["0", "1", "2"])
         pids = cluster.client.run(os.getpid)
         cluster.scale(1)

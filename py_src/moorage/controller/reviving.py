@@ -1,4 +1,4 @@
-"""A local cluster of this process comes back when its host process has died, and with it scheduler and workers.
+"""A cluster that this process has started comes back when its host has died, and with it scheduler and workers.
 
 Whoever seeks the lost connection starts the host again first, with the same name, address and credentials, and so many
 workers of the same names. The variables are placed again by `kernel/placement/again.py`, on this and any other notebook
@@ -45,7 +45,7 @@ class Reviving:
     @property
     def possible(self) -> bool:
         """Whether the cluster would come back."""
-        ours = self._handle is not None and self._handle.spec.is_local
+        ours = self._handle is not None and self._handle.spec.comes_back
         return ours and not self._over and bool(config.get("cluster.restart"))
 
     async def before_connecting(self) -> None:
@@ -121,6 +121,9 @@ class Reviving:
 
     def _changes(self) -> dict[str, Any]:
         """Return in what the host differs from what was started at first: as many workers as were asked for last."""
+        assert self._handle is not None
+        if not self._handle.spec.is_local:  # others name their workers themselves
+            return {"n_workers": len(self._before["requested"])}
         changes: dict[str, Any] = {"workers": tuple(self._before["requested"])}
         for worker in self._link.mirror.snapshot()[1].values():
             changes |= {"threads_per_worker": worker["nthreads"], "memory_limit": worker["memory_limit"]}

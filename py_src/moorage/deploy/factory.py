@@ -8,8 +8,7 @@ from typing import Any
 import dask.config
 
 from moorage import config
-from moorage.deploy.clusters.jobqueue import SSH_CLUSTER
-from moorage.deploy.spec import LOCAL_CLUSTER, HostSpec
+from moorage.deploy.spec import LOCAL_CLUSTER, SSH_CLUSTER, HostSpec
 from moorage.errors import InputError
 
 CLASSES = {

@@ -18,6 +18,8 @@ from distributed.system import MEMORY_LIMIT
 from moorage.errors import InputError
 
 LOCAL_CLUSTER = "distributed.LocalCluster"
+SSH_CLUSTER = "moorage.deploy.clusters.ssh.SSHCluster"
+_JOB_QUEUES = "dask_jobqueue."
 BARE_WORKER = 100_000_000
 """Bytes that a worker process takes before it holds any data, roughly: 70 to 150 MB, with pandas or without."""
 
@@ -51,7 +53,7 @@ class HostSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     # whether to turn TLS off: anyone who can reach the scheduler may then run code on the cluster
     insecure: bool = False
-    # of a local cluster that comes back: its name, the port of its scheduler, and the workers that it begins with
+    # of a cluster that comes back: its name, the port of its scheduler; of a local one the workers that it begins with
     name: str = ""
     port: int = 0
     workers: tuple[str, ...] | None = None
@@ -93,6 +95,16 @@ class HostSpec:
     def is_local(self) -> bool:
         """Whether the workers are processes on this machine."""
         return self.cluster_class in (LOCAL_CLUSTER, "dask.distributed.LocalCluster")
+
+    @property
+    def is_job_queue(self) -> bool:
+        """Whether the workers are jobs, as dask-jobqueue submits them."""
+        return self.cluster_class.startswith(_JOB_QUEUES)
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it can be started again at the same address."""
+        return self.is_local or self.is_job_queue or self.cluster_class == SSH_CLUSTER
 
     @property
     def kind(self) -> str:

@@ -14,14 +14,6 @@ import dask.config
 
 from moorage.deploy.clusters.walltime import lifetime, wall_time
 
-SSH_CLUSTER = "moorage.deploy.clusters.ssh.SSHCluster"
-_JOB_QUEUES = "dask_jobqueue."
-
-
-def is_job_queue(cluster_class: str) -> bool:
-    """Whether a class is one of dask-jobqueue."""
-    return cluster_class.startswith(_JOB_QUEUES)
-
 
 def shared_base() -> Path:
     """Path of the folder, on a file system that workers on other machines see too, for folders of credentials."""

@@ -25,7 +25,7 @@ from moorage import config
 from moorage._dask import pages as serving
 from moorage._dask.refusal import check
 from moorage._dask.scaling import PARTS, close
-from moorage.deploy.clusters.jobqueue import SSH_CLUSTER, is_job_queue, shared_base, with_defaults
+from moorage.deploy.clusters.jobqueue import shared_base, with_defaults
 from moorage.deploy.clusters.local import local_cluster
 from moorage.deploy.dashboard_gate import Access, guard_scheduler
 from moorage.deploy.fdstore.client import StoreClient, end_at
@@ -40,7 +40,7 @@ from moorage.deploy.scaling.scaler import Scaler
 from moorage.deploy.scaling.supervisor import Supervisor
 from moorage.deploy.scratch import LOG, Scratch, default_base, sweep
 from moorage.deploy.security import from_texts
-from moorage.deploy.spec import HostSpec
+from moorage.deploy.spec import SSH_CLUSTER, HostSpec
 from moorage.deploy.state_file import KeptCluster, StateFile
 from moorage.errors import InputError, MoorageError, ScaleError, StartError
 from moorage.images import segment
@@ -176,7 +176,7 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
     try:
         await cluster
         progress.tell()
-        if is_job_queue(spec.cluster_class) and spec.n_workers:
+        if spec.is_job_queue and spec.n_workers:
             # A class of dask-jobqueue that is given a size submits in the background, where a refusal is only logged.
             await _submit(cluster, spec.n_workers)
     except BaseException:
@@ -216,7 +216,7 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"There is no cluster class {spec.cluster_class!r}: {error}.") from error
     options: dict[str, Any] = dict(spec.options)
-    if is_job_queue(spec.cluster_class):
+    if spec.is_job_queue:
         options = with_defaults(cls, options, shared, spec.dashboard)
     elif spec.n_workers is not None:
         options["n_workers"] = spec.n_workers
@@ -224,6 +224,9 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
         pages = {"dashboard_address": "127.0.0.1:0"} if spec.dashboard else {"dashboard": False}
         options["scheduler_options"] = {**pages, **options.get("scheduler_options", {})}
         options["credentials"] = shared
+    if spec.port:  # it has been there before
+        options["name"] = spec.name
+        options["scheduler_options"] = {**options["scheduler_options"], "port": spec.port}
     protocol = "tcp://" if security is None else "tls://"
     cluster: Any = cls(*spec.args, asynchronous=True, security=security, protocol=protocol, **options)
     if not isinstance(cluster, SpecCluster):
