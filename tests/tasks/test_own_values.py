@@ -1,6 +1,7 @@
 """What a task does to a placed value that it is given stays its own: each task finds the value as it was placed."""
 
 import collections
+import enum
 import types
 
 import numpy as np
@@ -38,9 +39,19 @@ def replace(values):
     return values[0]
 
 
+class Colour(enum.Enum):
+    RED = 1
+
+
+def grow_colours(value):
+    value[Colour.RED] = value.get(Colour.RED, 0) + 1
+    return len(value), value[Colour.RED]
+
+
 VALUES = {
     "a list": ([0, 1], grow_list),
     "a deque": (collections.deque([0]), grow_list),
+    "a dict of an enum": ({"a": Colour.RED, "b": np.zeros(3).view()}, grow_colours),
     "a dict": ({"a": 1}, grow_dict),
     "a list within": ({"in": ([],)}, grow_inside),
     "a dict of large arrays": ({"a": np.zeros(50_000)}, grow_dict),
@@ -64,6 +75,14 @@ def test_what_a_task_writes_into_a_placed_value_is_seen_by_no_other(cluster, kin
         )
     assert repr(cluster.gather("value")) == before
     assert repr(value) == before
+
+
+def test_a_class_of_the_notebook_may_be_in_what_is_placed(cluster):
+    space = {"__name__": "__main__"}
+    exec("import enum\nclass Own(enum.Enum):\n    ONE = 1\ndef read(i): return one.name", space)
+    one = space["one"] = space["Own"].ONE
+    cluster.broadcast(one, name="one")
+    assert cluster.map(space["read"], range(3), batch_size=3).gather() == ["ONE"] * 3
 
 
 def test_elements_are_each_tasks_own(cluster):

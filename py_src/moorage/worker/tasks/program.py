@@ -54,13 +54,18 @@ class Program:
             self._holdings, self._own = Holdings(held, self._shared), []
             if own and not self._holdings.complete:  # such as frames, of which their image tells
                 self._holdings = Holdings(held, [*self._shared, *(value for value, _ in own)])
-                self._own = [(value, image, state_of(value, image)) for value, image in own]
+                self._own = [(value, image, _state(value, image)) for value, image in own]
         return function
 
     def _unchanged(self) -> bool:
         if self._holdings is None or not self._holdings.unchanged():
             return False
-        try:
-            return all(state_of(value, image) == state for value, image, state in self._own)
-        except Exception:  # of the code of any class
-            return False
+        return all(state is not None and _state(value, image) == state for value, image, state in self._own)
+
+
+def _state(value: Any, image: Image) -> Any:
+    """Return what is another once a value has changed; None if it cannot be told, as of classes of the notebook."""
+    try:
+        return state_of(value, image)
+    except Exception:  # of the code of any class
+        return None
