@@ -304,9 +304,12 @@ def test_a_collection_is_saved_part_by_part_and_put_together_again(cluster, tmp_
     cluster.release("lazy")
     del lazy, made
     eventually(lambda: gc.collect() >= 0 and not cluster.client.who_has())  # Dask's frames are in cycles
+    namespace = {}  # of a notebook, where the name is free
+    cluster.placer.note_rebound(namespace)
     cluster.restore(from_=tmp_path)
     assert cluster.placement()["lazy"].nkeys == 4
     assert compute(cluster.collection("lazy")) == expected
+    assert compute(namespace.pop("lazy")) == expected
     assert cluster.placement()["lazy"].holders == ["alice", "bob"]
 
 
