@@ -1,9 +1,18 @@
 """Collections: a row each, that opens into its parts, and is placed by hand though it was not placed before."""
 
+import json
+from pathlib import Path
+
 from playwright.sync_api import expect
 
 from tests.panel.conftest import SCREENSHOTS, WORKERS
 
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "collections.ipynb"
+
+_OUTPUTS = (
+    "JSON.stringify([...window.jupyterapp.shell.currentWidget.content.model.cells]"
+    ".map(cell => cell.sharedModel.toJSON().outputs))"
+)
 PATIENCE = 60_000  # the ledger is asked rarely where that is work for the scheduler
 
 
@@ -89,3 +98,33 @@ def test_the_menu_spreads_a_collection(kernel, desk):
     desk.page.locator('[data-moorage-menu="spread"]').click()
     desk.holds("cubes", *WORKERS)
     kernel.run("print(float(cubes.sum()))")
+
+
+def test_the_notebook_about_collections_runs_beside_the_panel_and_its_parts_are_dragged(lab, kernel, open_desk):
+    """With the kernel and the cluster that are here: without the cells that start one, kill a worker, and stop it."""
+    notebook = json.loads(NOTEBOOK.read_text())
+    own = ("%cluster", "os.kill")
+    notebook["cells"] = [
+        {**cell, "outputs": [], "execution_count": None} if cell["cell_type"] == "code" else cell
+        for cell in notebook["cells"]
+        if not any(word in "".join(cell["source"]) for word in own)
+    ]
+    (lab.folder / "collections.ipynb").write_text(json.dumps(notebook))
+    session = {"path": "collections.ipynb", "name": "", "type": "notebook", "kernel": {"id": kernel.id}}
+    lab.ask("POST", "sessions", session)
+    desk = open_desk("collections.ipynb")
+    desk.command("notebook:run-all-cells")
+    desk.page.wait_for_function(f"{_OUTPUTS}.includes('336776 flights')", timeout=PATIENCE)
+    assert "with the flights of that month: True" in desk.page.evaluate(_OUTPUTS)
+    desk.holds("flights", "alice", "bob")
+    desk.holds("weather", "alice", "bob")
+    desk.holds("x", "carol", "dave")
+    desk.variable("flights").get_by_role("button", name="Show the parts of flights").click()
+    opened = desk.board.locator("[data-moorage-parts=flights]")
+    expect(opened.get_by_role("option")).to_have_count(12)
+    desk.drag(opened.locator('[data-moorage-part="flights[2]"]'), desk.worker("dave"))
+    expect(desk.chip("flights[2]", "dave")).to_be_visible()  # besides where flights is
+    expect(desk.magic).to_have_text("%pin flights[2] --workers dave")
+    desk.page.screenshot(path=SCREENSHOTS / "collections.png")
+    kernel.run("%undo")
+    expect(desk.variable("flights[2]")).to_have_count(0)
