@@ -91,14 +91,16 @@ def test_a_variable_may_be_released_while_a_map_uses_it(cluster):
 
 def test_a_task_that_needs_what_is_lost_for_good_says_so_by_name(cluster):
     bob = next(w for w in cluster.workers() if w.name == "bob")
-    cluster.scatter(np.arange(10_000_000), "gone", workers=["bob"], whole=True)  # too large to be kept here
+    texts = np.array([str(i) * 15_000 for i in range(1000, 2200)], dtype=object)  # not shared, and too large to be kept
+    cluster.scatter(texts, "gone", workers=["bob"], whole=True)
+    del texts
     gc.collect()
     os.kill(cluster.client.run(os.getpid, workers=[bob.address])[bob.address], signal.SIGKILL)
     eventually(lambda: cluster.placement()["gone"].state == "lost")
     with pytest.raises(LostError, match="copy of gone is gone with worker bob"):
-        cluster.submitter.cell("gone.sum()", {}).result(30)
+        cluster.submitter.cell("len(gone)", {}).result(30)
     with pytest.raises(LostError, match="copy of gone is gone with worker bob"):
-        cluster.submitter.cell_map("gone.sum() + i", "i", "range(3)", {}).gather()
+        cluster.submitter.cell_map("len(gone) + i", "i", "range(3)", {}).gather()
 
 
 @pytest.fixture(scope="module")
