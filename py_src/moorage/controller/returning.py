@@ -20,6 +20,7 @@ from moorage.deploy.fdstore.client import StoreClient
 from moorage.deploy.host_process import launch
 from moorage.deploy.security import from_texts
 from moorage.deploy.spec import HostSpec
+from moorage.errors import MoorageError
 from moorage.kernel.connection.client import connected
 from moorage.kernel.placement.again import place_all
 from moorage.kernel.waiting import wait_for
@@ -43,7 +44,7 @@ def main(path: str) -> None:
     spec = replace(HostSpec.from_wire(order["spec"]), keep=True, store=path, **changes)  # type: ignore[arg-type]
     security = from_texts(order["tls"]) if order["tls"] else None
     handle = launch(spec, config.seconds("start-timeout"), security=security)
-    client = connected(handle.info.address, config.seconds("connect-timeout"), security=handle.info.security)
+    client = connected(handle.info.address, config.seconds("start-timeout"), security=handle.info.security)
     controller = ClusterController(client, name=spec.name, kind=spec.kind, owner=OWNER, home=OWNER, handle=handle)
     link = controller.link
 
@@ -52,7 +53,10 @@ def main(path: str) -> None:
         await link.settled(records, SETTLE)
         return became(link, list(records))[0]
 
-    what = wait_for(client, place)
+    try:
+        what = wait_for(client, place)
+    except MoorageError as error:
+        what = f"its variables could not be placed again: {error.message}"
     if (adapt := info["adapt"]) is not None:
         controller.adapt(adapt["minimum"], adapt["maximum"])
     took = time.monotonic() - begun

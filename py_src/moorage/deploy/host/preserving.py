@@ -81,7 +81,10 @@ class Preserving(SchedulerPlugin):
                 self._wake.set()
 
     async def _bring(self) -> None:
-        if (facts := {"info": self._control.info(), "alone": self._alone()}) != self._noted:
+        facts: dict[str, Any] = {"info": self._control.info()}
+        if self._alone():  # otherwise it may have been told so already
+            facts["alone"] = True
+        if facts != self._noted:
             await self._ask("note", **facts)
             self._noted = facts
         if self._gone:
