@@ -73,7 +73,7 @@ def used_here(namespace: Mapping[str, Any], imports: Iterable[str]) -> list[str]
         for name in (module, type(value).__module__):
             if isinstance(name, str):
                 roots.add(name.partition(".")[0])
-    installed = distributions(_folders())
+    installed = distributions(folders())
     found = {installed[root] for root in roots if root in installed} | set(ALWAYS)
     return sorted(name for name in found if canonicalize_name(name) not in _ONLY_HERE and version_here(name))
 
@@ -87,7 +87,8 @@ def distributions(folders: tuple[tuple[str, int], ...]) -> dict[str, str]:
     return {module: names[0] for module, names in packages_distributions().items()}
 
 
-def _folders() -> tuple[tuple[str, int], ...]:
+def folders() -> tuple[tuple[str, int], ...]:
+    """Return where Python looks for modules, and when something was installed or removed there last."""
     found = []
     for folder in sys.path:
         with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from distributed.utils import offload
 from distributed.versions import get_versions
 
-from moorage.kernel.code.packages import ALWAYS, distributions
+from moorage.kernel.code.packages import ALWAYS, distributions, folders
 from moorage.kernel.waiting import ask_workers
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Environment:
         await self._compare(self._packages, new)
 
     async def _compare_modules(self, modules: set[str]) -> None:
-        installed = await offload(distributions)
+        installed = await offload(lambda: distributions(folders()))
         packages = {installed.get(module, module) for module in modules} - self._packages
         self._packages |= packages
         await self._compare(packages, self._compared)
