@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from moorage.kernel.connection.client import address_in, client_at, connected, c
 from moorage.kernel.connection.worker_versions import Environment
 from moorage.kernel.install import install_plugin
 from moorage.kernel.waiting import address_of, wait_for
+
+_LOOK = 0.2  # seconds between looks at what nobody tells of
 
 
 def start(
@@ -261,15 +264,25 @@ def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) 
     if (known := _known(lambda one: one.address == cluster.address)) is not None:
         return known
     security = security or (from_texts(cluster.tls) if cluster.tls else None)
+    cluster = _come_back(cluster)
     try:
         client = client_at(cluster.address, security, limit)
     except UnreachableError:
-        if not kept.named(cluster.name).returning:
+        if not kept.named(cluster.name).returning:  # it has just died
             raise
-        client = client_at(cluster.address, security, config.seconds("start-timeout"))
+        client = client_at(_come_back(cluster).address, security, limit)
+    _come_back(cluster)  # it may have died a moment ago, and begin to answer just now
     controller = _controller(client, name=cluster.name, kind=cluster.kind)
     controller.placer.direct = cluster.kind == "local" and cluster.host == socket.gethostname()
     return controller
+
+
+def _come_back(cluster: KeptCluster) -> KeptCluster:
+    """Wait, within bounds, as long as a cluster is being brought back: before that its host cannot be asked."""
+    deadline = time.monotonic() + config.seconds("start-timeout")
+    while (now := kept.named(cluster.name)).returning and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+    return now
 
 
 def _attach_address(address: str, security: Security | None, limit: float) -> ClusterController:

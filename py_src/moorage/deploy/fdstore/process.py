@@ -63,9 +63,6 @@ class Store:
     def take_over(self, connection: Connection) -> list[Any]:
         """Be the store of the host at the other end from now on; return what is here."""
         self._host, self._orphaned = connection, None
-        if self._file is not None:
-            self._file.leave()  # the host has one of its own soon
-            self._file = None
         return list(self._values)
 
     def note(self, **facts: Any) -> None:
@@ -75,6 +72,9 @@ class Store:
         ``starter`` (its pid) and ``alone`` (that the starter is gone).
         """
         self._facts.update(facts)
+        if "info" in facts and self._file is not None:  # the host has one of its own by now
+            self._file.leave()
+            self._file = None
 
     def facts(self) -> dict[str, Any]:
         """Return what was noted, and whether the host is being brought back."""
@@ -118,7 +118,7 @@ class Store:
             self._host, self._orphaned = None, time.monotonic()
             self._deaths.append(self._orphaned)
             self.ended = self.ended or not self._info  # it has not come to start its cluster
-            if self._info.get("keep") and self._facts.get("restart") and not self.ended:
+            if self._info.get("keep") and self._facts.get("restart") and not (self.ended or self._file):
                 self._hold_file()
 
     def tick(self) -> None:
