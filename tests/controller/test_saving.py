@@ -270,6 +270,7 @@ while True:
 """
 
 
+@pytest.mark.timeout(600)
 def test_a_save_that_is_killed_at_any_moment_leaves_the_last_one_whole(cluster, tmp_path):
     folder, security = tmp_path / "save", cluster.client.security
     files = []
