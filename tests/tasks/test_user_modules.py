@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import types
 
 import pytest
 
@@ -174,6 +175,20 @@ def test_a_placed_value_of_a_class_that_has_changed_is_told_of(cluster, modules,
         False,
     )
     eventually(lambda: "before that module changed" in repr(told))
+
+
+@pytest.mark.parametrize("held", [lambda p: [0, {"a": (p,)}], lambda p: types.SimpleNamespace(p=p)])
+def test_a_placed_value_that_holds_objects_of_a_class_that_has_changed_is_told_of(cluster, modules, held):
+    for number in range(2):  # after each edit
+        mine = modules.load("mine", f"class Point:\n    x = {2 * number}")
+        there = held(mine.Point())
+        cluster.pin("there", workers=["alice"], value=there)
+        mine = modules.load("mine", f"class Point:\n    x = {2 * number + 1}")
+        told = []
+        report = Options(workers=("alice",), on_report=told.append)
+        task = cluster.submitter.submit(lambda there, mine=mine: (there, mine.Point) == 0, (there,), {}, report)
+        assert task.result() is False
+        eventually(lambda told=told: "before that module changed" in repr(told))
 
 
 def test_a_newcomer_knows_the_modules_before_it_is_asked_for_anything(cluster, modules):

@@ -12,11 +12,12 @@ import builtins
 import contextlib
 import hashlib
 import importlib
+import itertools
 import os
 import sys
 import types
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import module_from_spec, resolve_name
 from operator import attrgetter, is_
 from typing import Any, Protocol, TypeAlias
@@ -28,6 +29,12 @@ from moorage.worker.code.loading import TextLoader, in_sys_modules, write_files
 Contents: TypeAlias = tuple[bytes, Mapping[str, bytes]]
 """Source of a module, and data files beside it."""
 
+_OTHER_CLASS = (
+    "A placed value is, or holds, an object of class {kind} as it was before that module changed, or of another "
+    "notebook: isinstance with the class of now is false. Release the value and place it again, or restart the "
+    "workers: %cluster restart-workers"
+)
+_MOST_LOOKED_AT = 64
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -38,6 +45,7 @@ class Shelf(Protocol):
     current: Version | None
     modules: Any  # by name and deep digest
     worker_name: str
+    several: bool  # there has been more than one version
 
     def folder(self, digest: str) -> str:
         """Return a folder of this process for data files."""
@@ -141,20 +149,25 @@ class Version:
         return module
 
     def look_at(self, value: Any) -> None:
-        """Warn, once for each class, of a placed value whose class is not the one that code of this version sees."""
-        kind = type(value)
-        if kind.__module__ not in self.entries or kind in self._warned:
+        """Warn, once for each class, where a placed value is not of the class that code of this version sees.
+
+        Looks at what is in it, too: elements and attributes, a few of many.
+        """
+        if not self._shelf.several:
             return
+        met = [value]
+        for one in met:
+            kind = type(one)
+            if kind.__module__ in self.entries and kind not in self._warned and not self._sees(kind):
+                self._warned.add(kind)
+                text = _OTHER_CLASS.format(kind=f"{kind.__module__}.{kind.__qualname__}")
+                warnings.warn_explicit(text, UserWarning, "moorage", 0)  # also after it was said of another edit
+            met.extend(itertools.islice(_inside(one), _MOST_LOOKED_AT - len(met)))
+
+    def _sees(self, kind: type) -> bool:
         with contextlib.suppress(Exception):  # there is no such class any more
-            if self.find(kind.__module__, kind.__qualname__) is kind:
-                return
-        self._warned.add(kind)
-        warnings.warn(
-            f"A placed value is of class {kind.__module__}.{kind.__qualname__} as it was before that module changed: "
-            "isinstance with the new class is false. Release the value and place it again, or restart the workers: "
-            "%cluster restart-workers",
-            stacklevel=2,
-        )
+            return self.find(kind.__module__, kind.__qualname__) is kind
+        return False
 
     def namespaces(self) -> list[Any]:
         """Return what belongs to the version, and to nobody who looks for changes."""
@@ -236,3 +249,18 @@ def code_error(message: str, remedy: str) -> Exception:
     except ImportError:
         return CodeMismatch(f"{message}\n{remedy}")
     return CodeError(message, remedy)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """Return what a value holds: elements or attributes."""
+    match value:
+        case dict():
+            return value.values()
+        case list() | tuple() | set() | frozenset():
+            return value
+        case type() | types.ModuleType() | types.FunctionType():
+            return ()
+    held: Iterable[Any] = ()
+    with contextlib.suppress(Exception):  # it has no attributes of its own
+        held = vars(value).values()
+    return held

@@ -44,6 +44,7 @@ class Versions:
         self.current: Version | None = None
         self.modules: Any = weakref.WeakValueDictionary()
         self.worker_name = ""
+        self.several = False
         self._notebook = notebook
         self._serial = 0
         self._versions: dict[str, Version] = {}
@@ -139,6 +140,7 @@ class Versions:
                 of_it = {digest: texts[digest] for digest in digests}
                 version = Version(wanted["id"], answer["entries"], of_it, wanted["owner"], self)
                 self._versions[version.id] = version
+                self.several |= len(self._versions) > 1
             self._used[version.id] = time.monotonic()
             self._forget()
             return version
