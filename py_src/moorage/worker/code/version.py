@@ -17,7 +17,7 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import module_from_spec, resolve_name
 from operator import attrgetter, is_
 from typing import Any, Protocol, TypeAlias
@@ -162,7 +162,8 @@ class Version:
                 self._warned.add(kind)
                 text = _OTHER_CLASS.format(kind=f"{kind.__module__}.{kind.__qualname__}")
                 warnings.warn_explicit(text, UserWarning, "moorage", 0)  # also after it was said of another edit
-            met.extend(itertools.islice(_inside(one), _MOST_LOOKED_AT - len(met)))
+            with contextlib.suppress(Exception):  # of the code of any class
+                met.extend(itertools.islice(_inside(one), _MOST_LOOKED_AT - len(met)))
 
     def _sees(self, kind: type) -> bool:
         with contextlib.suppress(Exception):  # there is no such class any more
@@ -251,7 +252,7 @@ def code_error(message: str, remedy: str) -> Exception:
     return CodeError(message, remedy)
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _inside(value: Any) -> Any:
     """Return what a value holds: elements or attributes."""
     match value:
         case dict():
@@ -260,7 +261,4 @@ def _inside(value: Any) -> Iterable[Any]:
             return value
         case type() | types.ModuleType() | types.FunctionType():
             return ()
-    held: Iterable[Any] = ()
-    with contextlib.suppress(Exception):  # it has no attributes of its own
-        held = vars(value).values()
-    return held
+    return getattr(value, "__dict__", {}).values()
