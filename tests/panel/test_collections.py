@@ -38,7 +38,7 @@ def test_an_array_opens_into_its_blocks_as_plot_draws_them(kernel, desk):
     expect(picture).to_have_attribute("viewBox", "0 0 6 4")
     expect(opened.get_by_role("option").filter(has_text="0, 0")).to_be_visible()
     colours = kernel.run("print(sorted(cluster.parts('blocks').plot().colours.values()))")
-    drawn = picture.evaluate("svg => [...svg.querySelectorAll('path')].map(path => path.getAttribute('fill'))")
+    drawn = picture.evaluate("svg => [...svg.querySelectorAll('path[fill]')].map(path => path.getAttribute('fill'))")
     assert str(sorted(drawn)) == colours.strip()
     desk.page.screenshot(path=SCREENSHOTS / "parts.png")
 
