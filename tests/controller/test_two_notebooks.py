@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -147,6 +148,25 @@ def test_each_counts_what_has_moved_since_a_moment_of_its_own(mine, other):
     assert mine.transfers(before, settle=2).nbytes == pytest.approx(3_000_003, rel=0.01)
 
 
+def test_each_runs_its_own_module_of_one_name(mine, other, tmp_path, monkeypatch):
+    for who in ("mine", "other"):
+        folder = tmp_path / who
+        folder.mkdir()
+        text = f"class Point:\n    x = {who!r}\ndef f(p):\n    return [Point.x, p.x, isinstance(p, Point)]\n"
+        (folder / "one_name.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path / "mine"))
+    monkeypatch.delitem(sys.modules, "one_name", raising=False)
+    one_name = importlib.import_module("one_name")
+    other(f"sys.path.insert(0, {str(tmp_path / 'other')!r})")
+    theirs = "__import__('one_name')"
+    for _ in range(3):
+        for worker in ("alice", "bob"):
+            argument = f"cluster.submit({theirs}.f, {theirs}.Point(), workers={worker!r}).result()"
+            assert other(argument) == ["other", "other", True]
+            assert mine.submit(one_name.f, one_name.Point(), workers=worker).result() == ["mine", "mine", True]
+    monkeypatch.delitem(sys.modules, "one_name")
+
+
 def test_what_one_leaves_behind_the_other_still_has(mine, other):  # the last of them
     other("cluster.broadcast(7, name='seven').key")
     eventually(lambda: "seven" in mine)
@@ -158,23 +178,3 @@ def test_what_one_leaves_behind_the_other_still_has(mine, other):  # the last of
     mine.release("seven")
     with pytest.raises(UnknownVariableError):
         mine.gather("seven")
-
-
-def test_each_runs_its_own_module_of_one_name(mine, other, tmp_path, monkeypatch):
-    for who in ("mine", "other"):
-        folder = tmp_path / who
-        folder.mkdir()
-        text = f"class Point:\n    x = {who!r}\ndef f(p):\n    return [Point.x, p.x, isinstance(p, Point)]\n"
-        (folder / "one_name.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path / "mine"))
-    monkeypatch.delitem(sys.modules, "one_name", raising=False)
-    import one_name
-
-    other(f"sys.path.insert(0, {str(tmp_path / 'other')!r})")
-    theirs = "__import__('one_name')"
-    for _ in range(3):
-        for worker in ("alice", "bob"):
-            argument = f"cluster.submit({theirs}.f, {theirs}.Point(), workers={worker!r}).result()"
-            assert other(argument) == ["other", "other", True]
-            assert mine.submit(one_name.f, one_name.Point(), workers=worker).result() == ["mine", "mine", True]
-    monkeypatch.delitem(sys.modules, "one_name")

@@ -4,7 +4,9 @@ import pickle
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from dask.sizeof import sizeof
 
 from moorage._dask.taking import take
 from moorage.kernel.code import sending as code
@@ -52,6 +54,11 @@ def not_taken_along(shipped: dict[str, bytes]) -> str:
 
 def test_it_can_be_read_where_moorage_is_not_installed() -> None:
     assert not_taken_along({name: make() for name, make in SHIPPED.items()}) == ""
+
+
+def test_what_dask_has_measured_in_this_process_does_not_go_along() -> None:
+    sizeof(np.zeros(1))
+    assert not [name for name, make in SHIPPED.items() if b"register_numpy" in make()]
 
 
 @pytest.mark.parametrize("module", ["moorage.wire.transfers", "moorage._dask.server"])

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from dask.sizeof import sizeof
+import dask.sizeof  # not the function: all that it has measured would be shipped with it
 from distributed.utils import offload
 
 from moorage._dask.server import answer
@@ -49,8 +49,8 @@ class Lending:
     def _lend(self, value: Any, *, result: bool, most: int | None) -> Loan:
         image = self._table.image_of(value)
         if image is None or (result and not is_still(value, image)):
-            if most is not None and sizeof(value) > most:
-                return {"nbytes": sizeof(value), "why": "it is not shared"}
+            if most is not None and dask.sizeof.sizeof(value) > most:
+                return {"nbytes": dask.sizeof.sizeof(value), "why": "it is not shared"}
             image = encode(value)
         sizes = [buffer.nbytes for buffer in image.buffers]
         handle = handle_of(image.buffers[0]) if image.buffers else None
