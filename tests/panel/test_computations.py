@@ -24,3 +24,20 @@ def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, d
     expect(row).to_have_count(0)
     expect(desk.board.locator("[data-moorage-tasks]")).to_have_count(0)
     assert "cancelled" in kernel.run("print(waited)")
+
+
+def test_what_dask_itself_computes_is_a_row_with_failures_and_is_cancelled(kernel, desk):
+    kernel.run(
+        "import time\ndef invert(n):\n    time.sleep(0.05)\n    return 1 / (n % 50)\n"
+        "futures = cluster.client.map(invert, range(2000))"
+    )
+    row = desk.board.locator('[data-moorage-computation="invert"]')
+    expect(row).to_contain_text("of 2,000")
+    expect(row).to_contain_text("/s")
+    expect(row).to_contain_text("failed")
+    expect(row.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
+    desk.page.screenshot(path=SCREENSHOTS / "plain.png")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_have_count(0)
+    expect(desk.board.locator("[data-moorage-tasks]")).to_have_count(0)
+    assert int(kernel.run("print(sum(f.cancelled() for f in futures))")) > 1000

@@ -32,6 +32,7 @@ from moorage.wire.scheduler import (
     WorkerLeft,
     placement_to_dict,
 )
+from moorage.wire.tally import WorkRow
 from tests.helpers import eventually
 from tests.workers import Workers
 
@@ -58,10 +59,12 @@ class Notebook:
         self.events: list[Changes] = []
         self.notices: list[NoticeEvent] = []
         self.departures: list[WorkerLeft] = []
+        self.work: list[WorkRow] = []
         self.mirror = Mirror()
         self.client = Client(address, set_as_default=False)
         self.client.sync(install_plugin, self.client)
         self.client.subscribe_topic("moorage", self._on_event)
+        self.client.subscribe_topic("moorage-work", lambda rows: setattr(self, "work", rows))
         self.client.sync(self._subscribe)
         self._futures: dict[Any, Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()

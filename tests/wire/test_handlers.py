@@ -23,6 +23,7 @@ from moorage.scheduler.recovery.files import Files
 from moorage.scheduler.shared import Shared
 from moorage.scheduler.tasks.code_store import CodeStore
 from moorage.scheduler.tasks.turns import Turns
+from moorage.scheduler.tasks.work import PlainWork
 from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers as Naming
 from moorage.wire.code import CodeHandlers, SeeingHandlers, WorkerCodeHandlers
@@ -31,7 +32,7 @@ from moorage.wire.images import ImageHandlers
 from moorage.wire.ledger import LedgerHandlers
 from moorage.wire.saves import FileHandlers
 from moorage.wire.scheduler import NotebookHandlers, WorkerHandlers
-from moorage.wire.tally import TallyHandlers
+from moorage.wire.tally import TallyHandlers, WorkHandlers
 from moorage.wire.transfers import LogHandlers, NamingHandlers
 from moorage.wire.why import WhyHandlers
 from moorage.worker.code.plugin import CodePlugin
@@ -64,6 +65,7 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
     WhyHandlers: (("", Causes),),
     NamingHandlers: (("", Naming),),
     FileHandlers: (("", Files),),
+    WorkHandlers: (("", PlainWork),),
     LogHandlers: (("", Transfers),),
 }
 #: Where a handler is a method of another name.
@@ -105,7 +107,7 @@ def test_every_handler_that_is_named_anywhere_is_declared() -> None:
 
 def test_the_table_names_shapes_that_there_are() -> None:
     assert wire.__doc__ is not None
-    named = re.findall(r"`(scheduler|ledger|images|tasks|host|panel|why|transfers)\.(\w+)`", wire.__doc__)
+    named = re.findall(r"`(scheduler|ledger|images|tasks|host|panel|why|transfers|tally)\.(\w+)`", wire.__doc__)
     assert len(named) > 10
     for module, name in named:
         assert hasattr(__import__(f"moorage.wire.{module}", fromlist=["x"]), name), f"{module}.{name}"

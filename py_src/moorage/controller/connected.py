@@ -26,7 +26,7 @@ from moorage.controller.reviving import GONE, Reviving
 from moorage.controller.sizing.size import Size
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import MoorageError, UnreachableError
-from moorage.kernel.connection import forks
+from moorage.kernel.connection import forks, plain_work
 from moorage.kernel.connection.scheduler_link import Kind, Notice, SchedulerLink
 from moorage.kernel.placement.again import reclaim, resume
 from moorage.kernel.placement.placer import Placer
@@ -39,6 +39,7 @@ from moorage.tasks.saving.durable import Durable
 from moorage.tasks.why import Explainer
 from moorage.wire.host import TOPIC as HOST_TOPIC
 from moorage.wire.scheduler import VariableRecord
+from moorage.wire.tally import WORK_TOPIC
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class Connected(Configurable):
         self._reviving = Reviving(handle, self._link, self._size)
         self._durable = Durable(self.placer, lambda: self._submitter, home)
         self._explainer = Explainer(self.placer)
-        self.computations = Computations(lambda: self._link.changed("computations"))
+        self.computations = Computations(lambda: self._link.changed("computations"), partial(plain_work.cancel, client))
         self._watch: PeriodicCallback | None = None
         self._comm: Any = None  # the connection on which all is subscribed to
         try:
@@ -258,6 +259,7 @@ class Connected(Configurable):
 
     async def _connect(self) -> None:
         boundary.keep_trying(self.client, self._reviving.before_connecting, self._placed_keys)
+        plain_work.follow(self.client, self.computations.tell)
         await self._link.connect()
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         await self._size.begin()
@@ -292,6 +294,7 @@ class Connected(Configurable):
     async def _reconnect(self) -> None:
         """Take up the conversation again: to the scheduler, which may be another one, this is a new client."""
         self._size.follow()
+        self.computations.tell([])  # Dask has cancelled all of it
         is_another = await self._link.connect(self._reclaim)
         if not is_another:
             await resume(self.placer)
@@ -348,4 +351,4 @@ class Connected(Configurable):
         if "_submitter" in vars(self):
             self._submitter.leave()
         if not self._owns_client:  # else it leaves for good
-            await self._link.leave(HOST_TOPIC)
+            await self._link.leave(HOST_TOPIC, WORK_TOPIC)

@@ -97,6 +97,7 @@ SHIPPED_MODULES = (
     "moorage.scheduler.shared",
     "moorage.scheduler.status",
     "moorage.scheduler.tasks.turns",
+    "moorage.scheduler.tasks.work",
     "moorage.scheduler.transfers",
     "moorage.scheduler.validate",
     "moorage.scheduler.tasks.worker_code",

@@ -50,6 +50,7 @@ from moorage.scheduler.tasks.code_store import CodeStore
 from moorage.scheduler.tasks.history import History
 from moorage.scheduler.tasks.restrictions import Restrictions
 from moorage.scheduler.tasks.turns import Turns
+from moorage.scheduler.tasks.work import PlainWork
 from moorage.scheduler.tasks.worker_code import WorkerCode
 from moorage.scheduler.transfers import Transfers
 from moorage.scheduler.validate import check
@@ -122,6 +123,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.counting = Counting(scheduler, self.desired, self.shared, self._variable)
         self.aftermath = Aftermath(scheduler, self.desired, self._variable, self._tell_left)
         self.turns = Turns()
+        self.work = PlainWork(scheduler, self.journal.subscribers)
         self.worker_code = WorkerCode(scheduler)
         self.code_store = CodeStore(scheduler)
         self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
@@ -129,7 +131,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
-            self.worker_code.close, self.keeper.close, self.code_store.begin(),
+            self.worker_code.close, self.keeper.close, self.code_store.begin(), self.work.end,
         ]  # fmt: skip
         self._undo += hide(scheduler, self.desired.by_key)
         changed, moved = self.shared.changed, self.dealer.moved
@@ -307,7 +309,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """Note a client that has left."""
         self.journal.unsubscribe(client)
-        for part in (self.origins, self.turns, self.code_store, self.memory):
+        for part in (self.origins, self.turns, self.code_store, self.memory, self.work):
             part.client_gone(client)
         self.strays.broken_off(client)
 
@@ -393,6 +395,6 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             self.restore, self.sending, self.shared.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
             self.turns.unclaim, self.files.filed, self.keeper.records, self.transfers.watch, self.transfers.named,
-            self.counting.tally, self.worker_code.install_on_workers, causes.why,
+            self.counting.tally, self.worker_code.install_on_workers, causes.why, self.work.wanted,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -1,7 +1,8 @@
 """What this process runs on a cluster, as long as it runs: which cell has begun it, how far it is, and how fast.
 
-Kept here are loops, which tell of themselves, so that to know how they are costs the scheduler nothing. Whoever shows
-them looks again from time to time: nothing is told of each item.
+Loops tell of themselves, so that to know how they are costs the scheduler nothing. Of what Dask itself was asked to
+compute the scheduler tells (``scheduler/tasks/work.py``). Whoever shows them looks again from time to time: nothing is
+told of each item.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from moorage.tasks.map.ledger import Progress
+
 if TYPE_CHECKING:
-    from moorage.tasks.map.ledger import Progress
     from moorage.tasks.map.results import Results
+    from moorage.wire.tally import WorkRow
 
 _WINDOW = 10.0  # seconds over which the pace is taken
 _SAMPLES = 20
@@ -79,11 +82,50 @@ class Computation:
         self.results.stop()
 
 
-class Computations:
-    """Those of one cluster, the oldest first. `changed`: called, on any thread, when one has begun or ended."""
+class PlainComputation:
+    """What Dask itself was asked to compute. `cancel`: does that, given the id."""
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, row: WorkRow, cancel: Callable[[str], None]) -> None:
+        self.id = row["id"]
+        self.label = row["label"]
+        self.cell = Cell()  # the scheduler does not know
+        self.begun = time.monotonic() - row["seconds"]
+        self.cancelling = False
+        self._cancel = cancel
+        self._pace = Pace()
+        self._pace.observe(self.begun, 0)
+        self.tell(row)
+
+    def tell(self, row: WorkRow) -> None:
+        """Take how far it is."""
+        self._row = row
+        self._pace.observe(time.monotonic(), row["done"])
+
+    def look(self) -> tuple[Progress, float]:
+        """Return how far it is, and how many tasks end in a second."""
+        total, done, failed = self._row["total"], self._row["done"], self._row["failed"]
+        progress = Progress(total, done, failed, running=total - done, cancelled=0, finished=False)
+        return progress, self._pace.per_second
+
+    def cancel(self) -> None:
+        """Cancel what has not ended, without waiting for that."""
+        self.cancelling = True
+        self._cancel(self.id)
+
+
+class Computations:
+    """Those of one cluster, the oldest first.
+
+    `changed`: called, on any thread, when one has begun or ended. `cancel`: cancels what Dask computes, given its id.
+    """
+
+    def __init__(
+        self, changed: Callable[[], None] = lambda: None, cancel: Callable[[str], None] = lambda work: None
+    ) -> None:
         self._changed = changed
+        self._cancel = cancel
+        self._plain: dict[str, PlainComputation] = {}
+        self._of_loops: set[str] = set()  # ids of what loops have sent, also of those that have just ended
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._running: dict[str, Computation] = {}
@@ -106,19 +148,36 @@ class Computations:
         self._changed()
         look()  # it may have ended before
 
-    def running(self) -> list[Computation]:
+    def tell(self, rows: Sequence[WorkRow]) -> None:
+        """Take what the scheduler says that Dask computes for this notebook: all of it; loops are among that."""
+        loops = self.labels()
+        with self._lock:
+            self._of_loops = {row["id"] for row in rows if row["group"] in loops or row["id"] in self._of_loops}
+            before, self._plain = self._plain, {}
+            for row in rows:
+                if row["id"] in self._of_loops:
+                    continue
+                if (known := before.get(row["id"])) is not None:
+                    known.tell(row)
+                self._plain[row["id"]] = known or PlainComputation(row, self._cancel)
+            different = before.keys() != self._plain.keys()
+        if different:
+            self._changed()
+
+    def running(self) -> list[Computation | PlainComputation]:
         """Return those that have not ended."""
         with self._lock:
-            return list(self._running.values())
+            return [*self._running.values(), *self._plain.values()]
 
     def labels(self) -> dict[str, str]:
         """Return how what runs is called, by Dask's name of the group of its tasks."""
-        return {one.results.group: one.label for one in self.running()}
+        with self._lock:
+            return {one.results.group: one.label for one in self._running.values()}
 
-    def __getitem__(self, computation_id: str) -> Computation:
+    def __getitem__(self, computation_id: str) -> Computation | PlainComputation:
         """Return one that runs; KeyError if it has ended."""
         with self._lock:
-            return self._running[computation_id]
+            return self._running.get(computation_id) or self._plain[computation_id]
 
 
 def _nowhere() -> Cell:

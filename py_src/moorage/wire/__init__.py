@@ -8,6 +8,7 @@ notebook          scheduler      ``moorage_names``, ``moorage_ledger``          
 notebook          scheduler      ``moorage_keep``                                   `code.CodeHandlers`
 notebook          scheduler      ``moorage_why``                                    `why.WhyHandlers`
 notebook          scheduler      ``moorage_filed``                                  `saves.FileHandlers`
+notebook          scheduler      ``moorage_wanted``                                 `tally.WorkHandlers`
 host process      scheduler      ``moorage_tally``, in one process                   `tally.TallyHandlers`
 notebook          scheduler      all of these together                              `handlers.SchedulerHandlers`
 notebook          scheduler      ``moorage_named``, ``moorage_watch``               `transfers.NamingHandlers`
@@ -16,6 +17,7 @@ worker            scheduler      ``moorage_*`` handlers, Dask's RPC             
 worker            scheduler      ``moorage_code``, ``moorage_latest``               `code.WorkerCodeHandlers`
 scheduler         worker         ``moorage_see``, ``moorage_modules``               `code.SeeingHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
+scheduler         notebook       events, `tally.WORK_TOPIC`                          `tally.WorkRow`, a list
 worker            scheduler      events, `images.SHARED_TOPIC`                      `images.SharedReport`
 nanny             scheduler      events, `why.ENDED_TOPIC`                          `why.WorkerEnded`
 worker            scheduler      events, `images.FORWARDING_TOPIC`                  `images.ForwardingReport`

@@ -1,8 +1,11 @@
-"""What the host process asks its scheduler, to tell it to who watches the cluster (Prometheus)."""
+"""What a scheduler counts: placements, for who watches the cluster (Prometheus); Dask's work, for a notebook.
+
+The host process asks for the one; notebooks are told the other. Only shapes.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from moorage.model import State
 
@@ -28,4 +31,28 @@ class TallyHandlers(Protocol):
 
     def moorage_tally(self) -> Tally:
         """Return how things stand; this takes as long as a snapshot for a notebook."""
+        ...
+
+
+WORK_TOPIC = "moorage-work"
+"""On which a notebook is told all `WorkRow` of its own that take longer than a moment, the oldest first."""
+
+
+class WorkRow(TypedDict):
+    """What a client has asked Dask to compute, and runs."""
+
+    id: str
+    label: str  # the functions, or operations, whose results it waits for
+    group: str  # one of Dask's groups of these
+    seconds: float  # since it began
+    total: int  # tasks
+    done: int  # of these, those that have ended
+    failed: int  # of those, the ones with an error of their own
+
+
+class WorkHandlers(Protocol):
+    """What a notebook asks about it; see ``scheduler/tasks/work.py``."""
+
+    async def moorage_wanted(self, client: str, work: str) -> list[Any]:
+        """Return the keys that a client still waits for of some work."""
         ...

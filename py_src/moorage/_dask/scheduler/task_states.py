@@ -41,7 +41,7 @@ PARTS = (
         SUBJECT,
         "distributed.scheduler:TaskState",
         has=(
-            "actor", "annotations", "dependencies", "dependents", "exception_blame", "exception_text",
+            "actor", "annotations", "dependencies", "dependents", "exception_blame", "exception_text", "group",
             "host_restrictions", "loose_restrictions", "nbytes", "prefix", "priority", "processing_on",
             "resource_restrictions", "run_spec", "state", "suspicious", "type", "waiters", "waiting_on", "who_has",
             "who_wants", "worker_restrictions",

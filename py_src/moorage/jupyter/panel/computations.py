@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from moorage.tasks.computations import Computation, Computations
+from moorage.tasks.computations import Computation, Computations, PlainComputation
 from moorage.wire.panel import PanelComputation
 
 TICK = 0.5  # seconds after which is told how far is what runs
@@ -20,7 +20,7 @@ class Look:
 
     def __init__(self) -> None:
         self._seen: dict[str, PanelComputation] = {}
-        self._of: list[tuple[Computation, bool]] = []
+        self._of: list[tuple[Computation | PlainComputation, bool]] = []
         self._next = 0.0
 
     def __call__(self, computations: Computations) -> dict[str, PanelComputation]:
@@ -35,7 +35,7 @@ class Look:
         return self._seen
 
 
-def _row(computation: Computation) -> PanelComputation:
+def _row(computation: Computation | PlainComputation) -> PanelComputation:
     progress, pace = computation.look()
     return {
         "id": computation.id,
