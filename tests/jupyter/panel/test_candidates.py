@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask.sizeof import sizeof
+from distributed import Client, Future
 
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.sizes import measure
@@ -189,6 +190,11 @@ def test_a_value_that_cannot_be_measured_is_left_out():
 )
 def test_sizes_are_near_those_of_dask(value):
     assert measure(value) == pytest.approx(sizeof(value), rel=0.3)
+
+
+def test_futures_do_not_count_for_what_their_client_holds():
+    with Client(n_workers=0, processes=False, dashboard_address=None, set_as_default=False) as client:
+        assert measure([Future(f"key-{n}", client) for n in range(2000)]) < MB
 
 
 def test_a_value_without_end_is_measured_all_the_same():
