@@ -41,7 +41,7 @@ def test_what_cannot_be_written_fails_nobody(folder, monkeypatch):
     # pytest would put it into its report, which cannot be sent between its processes then
     dask = logging.getLogger("distributed")
     monkeypatch.setattr(dask, "propagate", False)
-    monkeypatch.setattr(dask, "handlers", [one for one in dask.handlers if type(one) is not logging.StreamHandler])
+    monkeypatch.setattr(dask, "handlers", [one for one in dask.handlers if isinstance(one, Recorder)])
     LOGGER.warning("\udcff")
     assert len(last_lines(str(folder))) == 1
 
