@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -30,7 +31,10 @@ def examples(module: ModuleType) -> list[doctest.DocTest]:
 
 
 @pytest.mark.parametrize("test", [test for module in MODULES for test in examples(module)], ids=lambda test: test.name)
-def test_an_example_does_what_it_says(test: doctest.DocTest, cluster: moorage.ClusterController) -> None:
+def test_an_example_does_what_it_says(
+    test: doctest.DocTest, cluster: moorage.ClusterController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # where some save
     test.globs |= {
         "moorage": moorage,
         "cluster": cluster,

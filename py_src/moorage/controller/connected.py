@@ -259,8 +259,8 @@ class Connected(Configurable):
 
     async def _connect(self) -> None:
         boundary.keep_trying(self.client, self._reviving.before_connecting, self._placed_keys)
-        plain_work.follow(self.client, self.computations.tell)
         await self._link.connect()
+        plain_work.follow(self.client, self.computations.tell)
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         await self._size.begin()
         if self._size.hosted:
