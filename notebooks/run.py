@@ -115,11 +115,13 @@ def run(path: Path, config: Config, store: bool = False) -> int:
 
 
 def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a notebook without what is of this run and this machine only: secrets, paths, times, widgets."""
+    """Return a notebook without secrets, paths, widgets and other packages' warnings, which only tell of this run."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell.outputs = [each for each in cell.outputs if "site-packages" not in each.get("text", "")]
         for output in cell.get("outputs", ()):
             output.pop("transient", None)
             data = output.get("data", {})
