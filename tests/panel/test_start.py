@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.panel import baseline
 from tests.panel.pictures import take
 from tests.panel.test_keyboard import serious
 
@@ -19,6 +20,7 @@ def alone(lab, open_desk):
 
 def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(alone):
     kernel, desk = alone
+    baseline.check(desk, "empty")
     desk.command("moorage:start-cluster")
     threads = desk.board.get_by_role("textbox", name="Threads of each")
     expect(threads).to_be_focused()
