@@ -270,6 +270,34 @@ def test_another_thread_never_sees_a_module_half_way(shelf):
     assert found == [1, 1, 1, 1]
 
 
+def test_what_imports_a_module_by_itself_waits_until_another_thread_has_loaded_it(shelf):
+    mine = f"{shelf.prefix}mine"
+    version = shelf.version_of(mine="import ~other\nx = ~other.x", other="import time\ntime.sleep(0.2)\nx = 1")
+    found = []
+    loading = threading.Thread(target=lambda: found.append(shelf.get(version, "mine").x))
+    loading.start()
+    while mine not in sys.modules:
+        time.sleep(0)
+    found += [importlib.import_module(name).x for name in (mine, f"{shelf.prefix}other")]
+    loading.join()
+    assert found == [1, 1, 1]
+
+
+def test_modules_that_import_each_other_are_loaded_by_two_threads_at_once(shelf):
+    text = "import time\ntime.sleep(0.05)\nimport ~{}\nx = 1"
+    version = shelf.version_of(mine=text.format("other"), other=text.format("mine"))
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(shelf.get(version, "mine").x)),
+        threading.Thread(target=lambda: found.append(importlib.import_module(f"{shelf.prefix}other").x)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert found == [1, 1]
+
+
 def test_old_versions_are_let_go_and_come_again(shelf):
     ids = [shelf.keep(mine=f"x = {number}") for number in range(2 * MOST)]
     for serial, id_ in enumerate(ids, 1):

@@ -11,7 +11,8 @@ import linecache
 import os
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib._bootstrap import _DeadlockError, _ModuleLockManager  # type: ignore[attr-defined]  # the lock of an import
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import decode_source
 from typing import Any
@@ -112,13 +113,28 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> None:
 
 
 @contextlib.contextmanager
-def in_sys_modules(name: str, module: types.ModuleType) -> Any:
-    """Let `module` be found under its name meanwhile, as code expects that runs at import."""
-    before = sys.modules.get(name)
+def alone(name: str) -> Iterator[None]:
+    """Hold the lock under which Python itself imports a module: who does that meanwhile waits.
+
+    Threads that wait for each other in a circle, because their modules import each other, do not: one of them sees a
+    module half-way, as Python lets it.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(_DeadlockError):
+            stack.enter_context(_ModuleLockManager(name))
+        yield
+
+
+@contextlib.contextmanager
+def in_sys_modules(name: str, module: types.ModuleType) -> Iterator[None]:
+    """Let `module` be found under its name meanwhile, as code expects that runs at import. To be called `alone`."""
+    before, spec = sys.modules.get(name), module.__spec__
+    spec._initializing = True  # type: ignore[union-attr]  # else it is taken as it stands, by those who should wait
     sys.modules[name] = module
     try:
         yield
     finally:
+        spec._initializing = False  # type: ignore[union-attr]
         if before is None:
             sys.modules.pop(name, None)
         else:

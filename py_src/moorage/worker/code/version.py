@@ -18,13 +18,14 @@ import sys
 import types
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import module_from_spec, resolve_name
 from operator import attrgetter, is_
 from typing import Any, Protocol, TypeAlias
 
 from moorage.code.text import digest_of
 from moorage.wire.code import ModuleEntry
-from moorage.worker.code.loading import TextLoader, in_sys_modules, write_files
+from moorage.worker.code.loading import TextLoader, alone, in_sys_modules, write_files
 
 Contents: TypeAlias = tuple[bytes, Mapping[str, bytes]]
 """Source of a module, and data files beside it."""
@@ -41,7 +42,6 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 class Shelf(Protocol):
     """What versions share; `Library` is one."""
 
-    lock: Any
     current: Version | None
     modules: Any  # by name and deep digest
     worker_name: str
@@ -49,6 +49,10 @@ class Shelf(Protocol):
 
     def folder(self, digest: str) -> str:
         """Return a folder of this process for data files."""
+        ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Keep what imports see, while a module is loaded."""
         ...
 
 
@@ -103,8 +107,8 @@ class Version:
         """
         if name in self._ready:
             return self.modules[name]
-        with self._shelf.lock:  # its own thread sees it half-way, as Python lets circular imports
-            if name in self.modules:
+        with self._shelf.loading(), alone(name):
+            if name in self.modules:  # half-way, if modules import each other
                 return self.modules[name]
             parent = name.rpartition(".")[0]
             if parent in self.entries:

@@ -17,7 +17,7 @@ import time
 import types
 import weakref
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -40,7 +40,6 @@ class Versions:
     """
 
     def __init__(self, notebook: str) -> None:
-        self.lock = threading.RLock()
         self.current: Version | None = None
         self.modules: Any = weakref.WeakValueDictionary()
         self.worker_name = ""
@@ -51,6 +50,8 @@ class Versions:
         self._used: dict[str, float] = {}
         self._texts: dict[str, Contents] = {}
         self._folder = ""
+        self._lock = threading.Condition()
+        self._loading = 0  # modules that are being loaded, within each other or by several threads
 
     def version(self, worker: Any, wanted: CodeVersion) -> Version | None:
         """Return the version that a task needs; None if there is none, or the process has the code of itself.
@@ -87,6 +88,18 @@ class Versions:
         """Return a folder of this process for the data files of a package."""
         return os.path.join(self._folder, digest)
 
+    @contextlib.contextmanager
+    def loading(self) -> Iterator[None]:
+        """Keep what imports see, while a module is loaded."""
+        with self._lock:
+            self._loading += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._loading -= 1
+                self._lock.notify_all()
+
     # Python's own imports
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
@@ -108,7 +121,7 @@ class Versions:
         """Cease to answer imports, and delete what was written."""
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self)
-        with self.lock:
+        with self._lock:
             self._take_out()
             self.current = None
             if self._folder:
@@ -130,7 +143,7 @@ class Versions:
                 "that one.",
                 "Run it again from the notebook, which sends its modules anew.",
             )
-        with self.lock:
+        with self._lock:
             if not self._folder:
                 self._folder = os.path.join(worker.local_directory, f"moorage-code-{os.getpid()}")
             texts = {**have} | {digest: _unpacked(packed) for digest, packed in answer["texts"].items()}
@@ -159,8 +172,9 @@ class Versions:
                     raise
 
     def _let_see(self, version: Version, serial: int) -> None:
-        """Let imports see `version`."""
-        with self.lock:
+        """Let imports see `version`, once no module of another is being loaded."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._loading)
             if serial <= self._serial:
                 return
             self._serial = serial
