@@ -83,8 +83,10 @@ export type PanelCluster = {
   stoppable: boolean;
   /** it goes on when this notebook leaves it */
   leavable: boolean;
-  /** seconds without use after which a kept cluster ends */
+  /** seconds without use after which a kept cluster ends, or is parked */
   idle_timeout?: number;
+  /** where its data is saved to then; empty if it ends */
+  park?: string;
 };
 
 /** A worker and its memory, in bytes. */
@@ -426,6 +428,8 @@ export type PanelKeptCluster = {
   kind: string;
   /** where it was started */
   host: string;
+  /** it has no workers until it is used */
+  parked: boolean;
 };
 
 /** The clusters that can be attached to by name. */

@@ -40,7 +40,7 @@ def test_a_kept_cluster_is_listed_and_stopped_and_has_a_log():
         handle = cluster.handle
     assert handle is not None
     heading, row = said("list").splitlines()
-    assert heading.split() == ["NAME", "KIND", "HOST", "PID", "ADDRESS"]
+    assert heading.split() == ["NAME", "KIND", "STATE", "HOST", "PID", "ADDRESS"]
     assert row.split()[:2] == [name, "local"]
     assert row.split()[-1] == address
     assert "aground" in said("log", name)

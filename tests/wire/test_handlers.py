@@ -53,7 +53,7 @@ ANSWERED: dict[type, tuple[tuple[str, type], ...]] = {
         ("", WorkerCode),
         ("", Shared),
     ),
-    RecordHandlers: (("", Keeper),),
+    RecordHandlers: (("", Keeper), ("", Files)),
     WorkerHandlers: (("", Turns),),
     ImageHandlers: (("", Sharing), ("", Forwarding), ("", Lending), ("", Receiving)),
     HostHandlers: (("", Control),),

@@ -132,9 +132,9 @@ def reprieve(scheduler: Scheduler, before: Mapping[str, Status]) -> None:
             )
 
 
-def is_used(scheduler: Scheduler) -> bool:
-    """Whether there is a client, or a task on a worker."""
-    return bool(scheduler.client_comms) or any(ws.processing for ws in scheduler.workers.values())
+def is_used(scheduler: Scheduler, clients: int = 0) -> bool:
+    """Whether there are more than so many clients, or there is a task on a worker."""
+    return len(scheduler.client_comms) > clients or any(ws.processing for ws in scheduler.workers.values())
 
 
 def plugin_of(scheduler: Scheduler, name: str) -> Any:

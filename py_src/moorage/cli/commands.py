@@ -65,8 +65,10 @@ def list_clusters() -> None:
     if not clusters:
         click.echo("No cluster is kept.")
         return
-    rows = [("NAME", "KIND", "HOST", "PID", "ADDRESS")]
-    rows += [(one.name, one.kind, one.host, str(one.pid), one.address) for one in clusters]
+    rows = [("NAME", "KIND", "STATE", "HOST", "PID", "ADDRESS")]
+    for one in clusters:
+        state = "coming back" if one.returning else "parked" if one.parked else "running"
+        rows.append((one.name, one.kind, state, one.host, str(one.pid), one.address))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -6,7 +6,7 @@
 * ``info``          what there is to say of a cluster at a glance
 * ``registry``      the clusters of this process, and which of them is the current one
 * ``reviving``      a cluster whose scheduler has died, brought back
-* ``returning``     a kept one while no notebook is there; a process of its own
+* ``unattended``    what is done for kept ones that no notebook is attached to; processes of their own
 * ``sizing``        how many workers there are and should be, and who changes that
 * ``dask_cluster``  what code written for one of Dask's cluster objects expects
 * ``ending``        a cluster without a connection

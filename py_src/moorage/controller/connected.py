@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property, partial
 from typing import Any, Literal, TypeVar, overload
@@ -24,6 +25,7 @@ from moorage._dask import client as boundary
 from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
 from moorage.controller.reviving import GONE, Reviving
 from moorage.controller.sizing.size import Size
+from moorage.deploy.fdstore.client import facts_at
 from moorage.deploy.host_process import HostHandle
 from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection import forks, plain_work
@@ -36,8 +38,10 @@ from moorage.tasks.computations import Computations
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.saving.durable import Durable
+from moorage.tasks.saving.parking import refile
 from moorage.tasks.why import Explainer
 from moorage.wire.host import TOPIC as HOST_TOPIC
+from moorage.wire.host import Parked
 from moorage.wire.scheduler import VariableRecord
 from moorage.wire.tally import WORK_TOPIC
 
@@ -181,7 +185,7 @@ class Connected(Configurable):
             "name": self.name,
             "kind": self.kind,
             "status": status,
-            "detail": info["trouble"],
+            "detail": info["trouble"] or ("its workers are coming back" if info.get("parked") else ""),
             "secure": self.secure,
             "dashboard_link": self.dashboard_link,
             "requested": len(self.requested),
@@ -193,6 +197,7 @@ class Connected(Configurable):
             "stoppable": self.stoppable,
             "leavable": self.leavable,
             "idle_timeout": info.get("idle_timeout", 0.0),
+            "park": info.get("park", ""),
         }
 
     @property
@@ -271,6 +276,8 @@ class Connected(Configurable):
             self._link.rely_on(store)
             if self._handle is None and (story := await self._reviving.come_to_rest(store)):
                 self._link.notice("warning", story, GONE)
+            if (parked := self._size.info.get("parked")) is not None:
+                self._link.notice("info", _story(parked, self._size.info.get("park", "")))
         self._seen = SchedulerInfo(await self._identity())
         self._comm = boundary.connection_of(self.client)
         self._watch = PeriodicCallback(self._look_at_connection, _STATUS_MS)
@@ -304,6 +311,8 @@ class Connected(Configurable):
             self._loop.add_callback(self._reviving.finish)
 
     async def _reclaim(self, before: Mapping[str, VariableRecord]) -> None:
+        facts = await asyncio.to_thread(facts_at, self._size.info.get("store", ""))
+        await asyncio.to_thread(refile, self.placer, self._submitter, facts.get("files", {}))
         await asyncio.to_thread(self._durable.tell, before.values())
         await reclaim(self.placer, before)
         if "_submitter" in vars(self):
@@ -352,3 +361,9 @@ class Connected(Configurable):
             self._submitter.leave()
         if not self._owns_client:  # else it leaves for good
             await self._link.leave(HOST_TOPIC, WORK_TOPIC)
+
+
+def _story(parked: Parked, place: str) -> str:
+    when, n = time.strftime("%d %b %H:%M", time.localtime(parked["since"])), len(parked["workers"])
+    workers = "1 worker starts again" if n == 1 else f"{n} workers start again"
+    return f"Nobody used the cluster, so it was parked in {place} on {when}: its {workers} and read what they had."

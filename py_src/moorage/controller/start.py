@@ -29,6 +29,7 @@ from moorage.kernel.connection.client import address_in, client_at, connected, c
 from moorage.kernel.connection.worker_versions import Environment
 from moorage.kernel.install import install_plugin
 from moorage.kernel.waiting import address_of, wait_for
+from moorage.tasks.saving.store import Store
 
 _LOOK = 0.2  # seconds between looks at what nobody tells of
 
@@ -113,6 +114,7 @@ def start(
         insecure=insecure,
         dashboard=bool(config.get("cluster.dashboard")),
         idle_timeout=config.seconds("cluster.idle-timeout"),
+        park=Store(parking).place["url"] if (parking := config.get("cluster.park")) else "",
     )
     with registry.starting("", spec.kind, spec.n_workers or len(spec.names)) as begun:
 

@@ -48,6 +48,8 @@ class HostSpec:
     keep: bool = False  # whether the cluster outlives the process that starts it
     # seconds after which a kept cluster ends while no client is connected and no task runs
     idle_timeout: float = 3600.0
+    # folder or URL that its data is saved to then, rather than that it ends; empty: it ends
+    park: str = ""
     args: tuple[Any, ...] = ()  # positional arguments of the cluster class; JSON only
     # further keyword arguments of the cluster class; JSON only
     options: Mapping[str, Any] = field(default_factory=dict)

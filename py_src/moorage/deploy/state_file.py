@@ -16,7 +16,7 @@ import json
 import os
 import stat
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,6 +38,7 @@ class KeptCluster:
     host: str  # name of the machine of its host process
     tls: dict[str, str]  # credentials, as `to_texts` makes them
     returning: bool = False  # whether its host process has died, and it is being brought back
+    parked: bool = False  # whether it has no workers until somebody uses it
 
 
 class StateFile:
@@ -62,6 +63,13 @@ class StateFile:
                 f"The cluster cannot be kept: {self.path} cannot be written: {error}.",
                 "Set JUPYTER_RUNTIME_DIR to a folder of your own.",
             ) from error
+
+    def note(self, *, parked: bool) -> None:
+        """Say whether the cluster is parked."""
+        self._cluster = replace(self._cluster, parked=parked)
+        if self._lock is not None:
+            # Who reads the file of before must not find it without its lock, and take it for stale: it stays open.
+            self._before, self._lock = self._lock, self._written()
 
     def remove(self) -> None:
         """Remove the file, if it is there."""

@@ -186,8 +186,9 @@ def _headline(info: PanelCluster, workers: Sequence[WorkerInfo]) -> str:
         parts.append("adapts from {} to {}".format(*info["adapt"]))
     parts.append("TLS" if info["secure"] else "open to anyone who can reach it")
     if info["kept"]:
-        idle = info.get("idle_timeout")
-        parts.append("outlives this kernel" + (f", and stops after {format_time(idle)} unused" if idle else ""))
+        idle, place = info.get("idle_timeout"), info.get("park")
+        then = f"is parked in {place}" if place else "stops"
+        parts.append("outlives this kernel" + (f", and {then} after {format_time(idle)} unused" if idle else ""))
     if info["detail"]:
         parts.append(info["detail"])
     return ", ".join(parts)

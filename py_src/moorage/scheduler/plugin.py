@@ -388,13 +388,13 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     def _add_handlers(self) -> None:
         adopt = self.keeper.adopt if self._adopts else lambda keys, placement: None
-        causes = Causes(self.scheduler, self.reconciler, self.restrictions)
         self._undo.append(Adopter(self.scheduler, adopt, self.desired.by_key, self.strays, self.lives).uninstall)
         ours: tuple[Callable[..., Any], ...] = (
             self.place, self.delivery.withdraw, self.release, self.state, self.workers, self.subscribe, self.leave,
             self.restore, self.sending, self.shared.sharing, self.uninstall, self.dealer.parts, self.memory.names,
             self.memory.ledger, self.memory.effort, self.turns.acquire, self.turns.free, self.turns.claim,
-            self.turns.unclaim, self.files.filed, self.keeper.records, self.transfers.watch, self.transfers.named,
-            self.counting.tally, self.worker_code.install_on_workers, causes.why, self.work.wanted,
+            self.turns.unclaim, self.files.filed, self.files.in_files, self.keeper.records,
+            self.transfers.watch, self.transfers.named, self.counting.tally, self.worker_code.install_on_workers,
+            self.work.wanted, Causes(self.scheduler, self.reconciler, self.restrictions).why,
         )  # fmt: skip
         self._undo.append(answer(self.scheduler, **{f"moorage_{handler.__name__}": handler for handler in ours}))

@@ -33,6 +33,7 @@ worker            worker         the connection of ``moorage_pieces``           
 notebook          host process   a pipe, before the cluster is ready                `host.Order`, `host.Event`
 notebook          host process   ``moorage_host``, a handler of its scheduler       `host.HostHandlers`
 host process      notebook       events, `host.TOPIC`                               `host.HostInfo`
+host process      a process      the standard input of what parks a cluster         `host.ParkingOrder`
 panel             notebook       Jupyter comms, both ways                           `panel`, `panel_requests`
 ================  =============  =================================================  ====================================
 

@@ -16,7 +16,7 @@ from moorage.wire.scheduler import VariableRecord
 TOPIC = "moorage-host"
 """Of the events by which the host tells of changes; each is a `HostInfo`."""
 
-Command: TypeAlias = Literal["info", "scale", "adapt", "fix", "keep", "stop"]
+Command: TypeAlias = Literal["info", "scale", "adapt", "fix", "keep", "park", "stop"]
 
 
 class Order(TypedDict):
@@ -56,6 +56,24 @@ class Facts(TypedDict, total=False):
     pid: int
 
 
+class Parked(TypedDict):
+    """A cluster without workers whose data is in files, as long as nobody uses it."""
+
+    since: float  # seconds since the epoch
+    workers: list[str]  # that start again when somebody does
+    adapt: AdaptRange | None
+
+
+class ParkingOrder(TypedDict):
+    """What the process is told that parks a cluster; see ``controller/unattended/parking.py``."""
+
+    name: str
+    kind: str
+    address: str
+    place: str  # a folder, or URL
+    order: Order
+
+
 class HostInfo(SizeInfo, Facts):
     """The state of a host: the answer to each command, and the event when it changes.
 
@@ -64,6 +82,8 @@ class HostInfo(SizeInfo, Facts):
 
     keep: NotRequired[bool]
     idle_timeout: NotRequired[float]
+    park: NotRequired[str]  # where it is parked when idle; empty: it ends then
+    parked: NotRequired[Parked | None]  # until all its workers are back
     store: NotRequired[str]  # socket, on its host, of its file descriptor store; empty if there is none
 
 
@@ -94,4 +114,8 @@ class RecordHandlers(Protocol):
 
     async def moorage_records(self, since: int) -> tuple[int, dict[str, VariableRecord] | None]:
         """Return the revision, and the variables that last until they are released, if it is another than `since`."""
+        ...
+
+    async def moorage_in_files(self, since: int) -> tuple[int, dict[Any, bytes] | None]:
+        """Return the revision, and which keys are in files, as pickled tasks, if it is another than `since`."""
         ...

@@ -52,7 +52,8 @@ class PanelCluster(TypedDict):
     kept: bool  # outlives the kernel
     stoppable: bool  # this notebook can stop it
     leavable: bool  # it goes on when this notebook leaves it
-    idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends
+    idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends, or is parked
+    park: NotRequired[str]  # where its data is saved to then; empty if it ends
 
 
 class PanelWorker(TypedDict):

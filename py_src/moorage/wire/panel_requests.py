@@ -50,6 +50,7 @@ class PanelKeptCluster(TypedDict):
     name: str
     kind: str
     host: str  # where it was started
+    parked: bool  # it has no workers until it is used
 
 
 class PanelKept(TypedDict):

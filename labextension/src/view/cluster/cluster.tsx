@@ -294,10 +294,14 @@ function statusWords(trans: ITranslate, { status }: PanelCluster): string {
   }[status];
 }
 
-function keptWords(trans: ITranslate, { idle_timeout }: PanelCluster): string {
-  return idle_timeout === undefined || idle_timeout === 0
-    ? trans.__('Outlives this kernel')
-    : trans.__('Outlives this kernel; stops after %1 min unused', Math.round(idle_timeout / 60));
+function keptWords(trans: ITranslate, { idle_timeout, park }: PanelCluster): string {
+  if (idle_timeout === undefined || idle_timeout === 0) {
+    return trans.__('Outlives this kernel');
+  }
+  const minutes = Math.round(idle_timeout / 60);
+  return park === undefined || park === ''
+    ? trans.__('Outlives this kernel; stops after %1 min unused', minutes)
+    : trans.__('Outlives this kernel; is parked in %2 after %1 min unused', minutes, park);
 }
 
 function leavableWords(trans: ITranslate, { leavable }: PanelCluster): string {

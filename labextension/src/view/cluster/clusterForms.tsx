@@ -112,11 +112,13 @@ export function AttachForm({ actions }: { actions: IBoardActions }): ReactElemen
     <form className="jp-Moorage-form" onSubmit={submit} onKeyDown={event => closeOnEscape(event, actions)}>
       {kept === null || kept.length + others.length === 0 ? null : (
         <ul className="jp-Moorage-choices" aria-label={trans.__('Clusters to attach to')}>
-          {kept.map(({ name, kind, host }) => (
+          {kept.map(({ name, kind, host, parked }) => (
             <li key={`kept ${name}`}>
               <button type="button" title={name} data-moorage-attach={name} onClick={() => attach(name)}>
                 <b>{shortName(name)}</b>
-                <small className="jp-Moorage-dim">{trans.__('kept: %1 on %2', kind, host)}</small>
+                <small className="jp-Moorage-dim">
+                  {parked ? trans.__('parked: %1 on %2', kind, host) : trans.__('kept: %1 on %2', kind, host)}
+                </small>
               </button>
             </li>
           ))}

@@ -1,8 +1,9 @@
 """What the store keeps and answers, and when it ends.
 
 It ends when it is told to, and when its host has died and nobody brings that back: see `Store.tick`. Of a kept cluster
-whose starter is gone it has the host brought back itself, by a process of its own (``moorage.controller.returning``),
-and meanwhile holds the file by which notebooks find the cluster. Only the standard library is used.
+whose starter is gone it has the host brought back itself, by a process of its own
+(``moorage.controller.unattended.returning``), and meanwhile holds the file by which notebooks find the cluster. Only
+the standard library is used.
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ def _answer(store: Store, connection: Connection) -> bool:
 
 def _returning(path: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "moorage.controller.returning", str(path)],
+        [sys.executable, "-P", "-m", "moorage.controller.unattended.returning", str(path)],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )

@@ -12,6 +12,7 @@ command    arguments                                                   what it d
 ``adapt``  ``minimum, maximum``                                        see `Scaler.adapt`
 ``fix``                                                                ends adaptive scaling, the size stays
 ``keep``   ``keep``                                                    outlive what started it, or no longer
+``park``                                                               ends all workers: files have what they had
 ``stop``                                                               ends the cluster, after the reply
 =========  ==========================================================  ==============================================
 """
@@ -27,6 +28,7 @@ from distributed.core import error_message
 
 from moorage._dask.server import answer
 from moorage.deploy.host.lifetime import Lifetime
+from moorage.deploy.host.parking import Parking
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.errors import InputError, MoorageError
 from moorage.wire.host import TOPIC, Facts, HostInfo
@@ -39,11 +41,12 @@ class Control(SchedulerPlugin):
 
     name = TOPIC
 
-    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: Facts, store: str) -> None:
+    def __init__(self, scaler: Scaler, lifetime: Lifetime, facts: Facts, store: str, parking: Parking) -> None:
         self._scaler = scaler
         self._lifetime = lifetime
         self._facts = facts
         self._store = store
+        self._parking = parking
         self._published: HostInfo | None = None
         scaler.on_change = self.publish
 
@@ -61,6 +64,8 @@ class Control(SchedulerPlugin):
             **self._scaler.info(),
             "keep": self._lifetime.keep,
             "idle_timeout": self._lifetime.idle_timeout,
+            "park": self._parking.place,
+            "parked": self._parking.parked,
             "store": self._store,
         }
 
@@ -86,14 +91,20 @@ class Control(SchedulerPlugin):
         try:
             match command:
                 case "info" | "scale" | "adapt" | "fix":
+                    if command != "info":
+                        await self._parking.wake()
                     await self._scaler.command(command, **arguments)
                 case "keep":
                     self._lifetime.set_keep(**arguments)
+                case "park":
+                    await self._parking.park()
                 case "stop":
                     self._lifetime.on_keep(False)  # from now on nobody should find it any more
                     asyncio.get_running_loop().call_later(0.05, self._lifetime.end, "stopped")
                 case _:
-                    raise InputError(f"There is no command {command!r}.", "Use info, scale, adapt, fix, keep or stop.")
+                    raise InputError(
+                        f"There is no command {command!r}.", "Use info, scale, adapt, fix, keep, park or stop."
+                    )
         except TypeError as error:
             raise InputError(f"The arguments of {command!r} are wrong: {error}.") from error
 

@@ -34,6 +34,8 @@ class Lifetime:
         """Keep running after the parent exits; set only once the parent has the address."""
         self.on_keep: Callable[[bool], object] = lambda keep: None
         """Called before `keep` changes; may refuse by an error."""
+        self.on_idle: Callable[[], object] = lambda: self.end("idle")
+        """Called when a kept host has been idle for so long."""
         self.reason = ""
         self._pipe = pipe
         self._orphaned = False
@@ -84,7 +86,8 @@ class Lifetime:
             if is_used(scheduler):
                 self._idle_since = time.monotonic()
             elif self.keep and self.idle_seconds() > self.idle_timeout:
-                self.end("idle")
+                self._idle_since = time.monotonic()
+                self.on_idle()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), TICK)
 

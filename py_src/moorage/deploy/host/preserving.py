@@ -48,6 +48,8 @@ class Preserving(SchedulerPlugin):
         self._gone: set[Key] = set()
         self._too_large: set[Key] = set()
         self._revision = 0
+        self._files_revision = 0
+        self._files: dict[Key, bytes] = {}
         self._noted: dict[str, Any] = {}
         self._wake = asyncio.Event()
         scheduler.add_plugin(self)
@@ -87,6 +89,7 @@ class Preserving(SchedulerPlugin):
         if facts != self._noted:
             await self._ask("note", **facts)
             self._noted = facts
+        await self._look_at_files()
         if self._gone:
             gone, self._gone = self._gone, set()
             await self._ask("drop", keys=gone)
@@ -97,6 +100,21 @@ class Preserving(SchedulerPlugin):
         for key, address in coming.items():
             by_worker.setdefault(address, []).append(key)
         await asyncio.gather(*(self._fetch(address, keys) for address, keys in by_worker.items()))
+
+    async def _look_at_files(self) -> None:
+        """Tell the store what is in files; it need not keep that while the cluster is to have no workers."""
+        if not answers(self._scheduler, "moorage_in_files"):
+            return
+        self._files_revision, files = await handler_of(self._scheduler, "moorage_in_files")(since=self._files_revision)
+        if files is not None:
+            self._files = files
+            await self._ask("note", files=files)
+        if self._files and not self._control.info()["requested"]:
+            there = self._scheduler.tasks
+            saved = {key for key in self._kept if key in self._files and not (key in there and there[key].who_has)}
+            self._gone |= saved
+            for key in saved:
+                del self._kept[key]
 
     async def _look_at_records(self) -> None:
         if not answers(self._scheduler, "moorage_records"):

@@ -34,6 +34,7 @@ from moorage.deploy.host import metrics, page
 from moorage.deploy.host.channel import Channel
 from moorage.deploy.host.control import Control
 from moorage.deploy.host.lifetime import Lifetime
+from moorage.deploy.host.parking import Parking
 from moorage.deploy.host.preserving import Preserving
 from moorage.deploy.processes import allow_open_files, kill_group
 from moorage.deploy.scaling.scaler import Scaler
@@ -44,7 +45,7 @@ from moorage.deploy.spec import SSH_CLUSTER, HostSpec
 from moorage.deploy.state_file import KeptCluster, StateFile
 from moorage.errors import InputError, MoorageError, ScaleError, StartError
 from moorage.images import segment
-from moorage.wire.host import Facts, Order
+from moorage.wire.host import Facts, Order, ParkingOrder
 
 logger = logging.getLogger(__name__)
 
@@ -112,10 +113,13 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     supervisor.install()
     facts = _facts(cluster, spec, access)
     store = await storing
-    control = Control(scaler, lifetime, facts, store.path if store is not None else "")
-    control.install(scheduler)
     state = StateFile(Path(order["runtime_dir"]), KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"]))
     lifetime.on_keep = lambda keep: state.write() if keep else state.remove()
+    parking = Parking(scaler, _parking_order(facts, spec, order), lambda parked: state.note(parked=parked))
+    if spec.park:
+        lifetime.on_idle = parking.begin
+    control = Control(scaler, lifetime, facts, store.path if store is not None else "", parking)
+    control.install(scheduler)
     tasks = [
         asyncio.ensure_future(job) for job in (lifetime.watch(scheduler), supervisor.run(), _trim_log(scratch / LOG))
     ]
@@ -139,6 +143,8 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     state.remove()
     if store is not None:
         end_at(store.path)
+    if lifetime.reason == "stopped":
+        await asyncio.to_thread(parking.remove)
     for task in tasks:
         task.cancel()
     with suppress(TimeoutError):
@@ -245,6 +251,11 @@ def _facts(cluster: SpecCluster, spec: HostSpec, access: Access) -> Facts:
         "dashboard_link": access.link(link) if link else "",
         "pid": os.getpid(),
     }
+
+
+def _parking_order(facts: Facts, spec: HostSpec, order: Order) -> ParkingOrder:
+    place = f"{spec.park.rstrip('/')}/{facts['name']}" if spec.park else ""
+    return {"name": facts["name"], "kind": facts["kind"], "address": facts["address"], "place": place, "order": order}
 
 
 def _dashboard_link(cluster: SpecCluster) -> str:

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dask.utils import parse_bytes
 from distributed import LocalCluster, Scheduler
@@ -31,6 +32,18 @@ logger = logging.getLogger(__name__)
 
 ADAPTIVE_OPTIONS = ("interval", "wait_count", "target_duration")
 """See `distributed.deploy.Adaptive`."""
+
+
+class Parked(NamedTuple):
+    """What a cluster was that has no workers for a while."""
+
+    workers: dict[Hashable, Any]  # its worker spec
+    range: tuple[int, int] | None  # in which it adapts
+
+    @property
+    def names(self) -> list[str]:
+        """Of its workers."""
+        return [name for job, spec in self.workers.items() for name in worker_names(job, spec)]
 
 
 class Scaler:
@@ -169,6 +182,27 @@ class Scaler:
                     raise
                 finally:
                     self.on_change()
+
+    async def park(self) -> Parked:
+        """Let all workers go, whose data must be in files; return what `unpark` takes.
+
+        Raises ScaleError if something would be lost. The size stays as it was.
+        """
+        async with self._lock:
+            jobs = self.jobs()
+            check_fit(self.scheduler, list(self.scheduler.workers.values()))
+            parked = Parked(dict(self.cluster.worker_spec), self._range)
+            self._end_adapt()
+            await self._shrink(jobs, force=False, timeout=60.0)
+            return parked
+
+    async def unpark(self, parked: Parked) -> None:
+        """Start the workers again that `park` has let go, under their names; what does not start is tried again."""
+        self.cluster.worker_spec.update(parked.workers)
+        with suppress(Exception):  # it is noted
+            await self.restore()
+        if parked.range is not None:
+            await self.adapt(*parked.range)
 
     async def adaptive_grow(self, size: int) -> None:
         """Grow as adaptive scaling wants it; trouble is noted, not raised."""

@@ -286,7 +286,8 @@ class Requests:
 
     def _kept(self, _: Any, who: Hashable) -> PanelKept:
         found = kept_clusters(state_folder())
-        return {"clusters": [{"name": one.name, "kind": one.kind, "host": one.host} for one in found]}
+        told = ("name", "kind", "host", "parked")
+        return {"clusters": [{field: getattr(one, field) for field in told} for one in found]}  # type: ignore[misc]
 
     def _attach(self, args: PanelAttachArgs, who: Hashable) -> None:
         check_alone()

@@ -29,6 +29,7 @@ class Files:
         self._desired = desired
         self._mark = mark
         self._tasks: dict[Key, bytes] = {}  # pickled, that read them
+        self._revision = 0
         #: Called with a key that is in a file now, and whether it is read rather than sent; returns whether it is sent.
         self.on_filed: Callable[[Key, bool], bool] = lambda key, instead: False
 
@@ -46,6 +47,7 @@ class Files:
         `instead`: these are read rather than computed, or sent by a notebook.
         """
         self._tasks |= files
+        self._revision += 1
         instead = set(instead)
         for key in files:
             ts = self._scheduler.tasks.get(key)
@@ -58,6 +60,10 @@ class Files:
                 record.durable = state
         self._mark([*durable, *{vid for key in files for vid in self._desired.vids(key)}])
 
+    async def in_files(self, since: int) -> tuple[int, dict[Key, bytes] | None]:
+        """Return the revision, and which keys are in files, as pickled tasks, if it is another than `since`."""
+        return self._revision, None if since == self._revision else dict(self._tasks)
+
     def read(self, ts: TaskState) -> None:
         """Let a key have the task that reads it, which runs when nobody has it."""
         replace_task(self._scheduler, ts, loads(self._tasks[ts.key]))
@@ -69,4 +75,5 @@ class Files:
 
     def forget(self, key: Key) -> None:
         """Forget in which file a key is."""
-        self._tasks.pop(key, None)
+        if self._tasks.pop(key, None) is not None:
+            self._revision += 1

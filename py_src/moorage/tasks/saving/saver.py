@@ -57,13 +57,14 @@ def save(
     timeout: float,
     progress: Progress,
     others: Mapping[Any, int] = MappingProxyType({}),
+    beside: bool = False,
 ) -> Written:
     """Save variables, in place of what the folder had before; that stays whole until the end.
 
     `recipes`: of those that are Dask collections. `others`: further keys, of no variable, with their bytes; those that
-    are there are written, too. `timeout`: seconds until each variable is held somewhere. Raises InputError if that
-    cannot be, SaveError if it could not be done, LostError or WaitTimeoutError if a value is not there. What was saved
-    before is as it was then.
+    are there are written, too. `beside`: files of before stay, which keys are still to be read from. `timeout`: seconds
+    until each variable is held somewhere. Raises InputError if that cannot be, SaveError if it could not be done,
+    LostError or WaitTimeoutError if a value is not there. What was saved before is as it was then.
     """
     if not variables and not others:
         raise InputError("There is nothing to save.", "Place a variable first: %broadcast, %pin or %scatter.")
@@ -89,7 +90,7 @@ def save(
         numbers = {key: places[firsts[content_of(key) or repr(key)]] for key in sizes}
         manifest = Manifest(
             datetime.now().astimezone().isoformat(timespec="seconds"),
-            written,
+            [*written, *(before.images if beside and before is not None else ())],
             {
                 variable: saved(record, [numbers[key] for key in record["keys"]], recipes.get(variable, ""))
                 for variable, record in variables.items()

@@ -188,7 +188,12 @@ def _cluster_actions() -> dict[str, Parser]:
     adapt.add_argument("maximum", nargs="?", type=positive, metavar="MAX")
     adapt.add_argument("--off", action="store_true", help="stop adapting")
 
-    keep = Parser("%cluster keep", description="Let the cluster outlive this kernel.")
+    keep = Parser(
+        "%cluster keep",
+        description="Let the cluster outlive this kernel. After an hour unused (moorage.cluster.idle-timeout)\n"
+        "it stops; or, with the setting moorage.cluster.park, saves its data to that folder and\n"
+        "comes back with it when it is used.",
+    )
     keep.add_argument("--off", action="store_true", help="end it with this kernel again")
 
     sync = Parser("%cluster sync", description="Show which version of your modules and packages each worker has.")

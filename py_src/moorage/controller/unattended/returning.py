@@ -1,8 +1,8 @@
 """Brings a kept cluster back whose host has died while no notebook lived that would: with all its variables.
 
-Started by the cluster's file descriptor store, as ``python -m moorage.controller.returning SOCKET``. It does as the
-notebook that started a cluster does (``reviving.py``), with what the store has, and leaves the cluster to itself. What
-has become of it is told to whoever attaches next.
+Started by the cluster's file descriptor store, as ``python -m moorage.controller.unattended.returning SOCKET``. It does
+as the notebook that started a cluster does (``reviving.py``), with what the store has, and leaves the cluster to
+itself. What has become of it is told to whoever attaches next.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from moorage.errors import MoorageError
 from moorage.kernel.connection.client import connected
 from moorage.kernel.placement.again import place_all
 from moorage.kernel.waiting import wait_for
+from moorage.tasks.saving.parking import refile
 from moorage.wire.host import HostInfo, Order
 from moorage.wire.scheduler import VariableRecord
 
@@ -40,13 +41,17 @@ def main(path: str) -> None:
     records: dict[str, VariableRecord] = facts.get("records", {})
     sys.path[:] = order["sys_path"]
     dask.config.update(dask.config.config, order["dask_config"], priority="new")
-    changes = {"name": info["name"], "port": int(info["address"].rpartition(":")[2]), "workers": info["requested"]}
+    parked = info.get("parked")
+    workers, adapt = (parked["workers"], parked["adapt"]) if parked else (info["requested"], info["adapt"])
+    changes = {"name": info["name"], "port": int(info["address"].rpartition(":")[2]), "workers": workers}
     spec = replace(HostSpec.from_wire(order["spec"]), keep=True, store=path, **changes)  # type: ignore[arg-type]
     security = from_texts(order["tls"]) if order["tls"] else None
     handle = launch(spec, config.seconds("start-timeout"), security=security)
     client = connected(handle.info.address, config.seconds("start-timeout"), security=handle.info.security)
     controller = ClusterController(client, name=spec.name, kind=spec.kind, owner=OWNER, home=OWNER, handle=handle)
     link = controller.link
+
+    refile(controller.placer, controller.submitter, facts.get("files", {}))
 
     async def place() -> str:
         await place_all(controller.placer, records.values())
@@ -57,7 +62,7 @@ def main(path: str) -> None:
         what = wait_for(client, place)
     except MoorageError as error:
         what = f"its variables could not be placed again: {error.message}"
-    if (adapt := info["adapt"]) is not None:
+    if adapt is not None:
         controller.adapt(adapt["minimum"], adapt["maximum"])
     took = time.monotonic() - begun
     story = f"The scheduler died at {when}, while nobody was attached, and was back after {took:.1f} s: {what}."
