@@ -1,4 +1,4 @@
-"""What holds for all tests: which of them share a process, their order, and where kept clusters have their files.
+"""What holds for all tests: who shares a process, in which order, where kept clusters have their files, what idles.
 
 Processes and clusters take most of the time of a test, so they are shared, and tests run side by side (with the options
 of pytest that stand in ``.ci/check.mjs``). All tests of a module run one after another in one process, and so do those
@@ -7,7 +7,9 @@ package is a folder with an ``__init__.py``; elsewhere its scope is the whole ru
 """
 
 import contextlib
+import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +20,14 @@ from xdist.scheduler import LoadScopeScheduling
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# Clusters are idle for most of a test, and use a tenth of a processor meanwhile. More than half of that is Dask looking
+# at the stacks of its workers, and at how late its event loops are, up to a hundred times a second: do so less often.
+os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__INTERVAL", "100ms")
+os.environ.setdefault("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "500ms")
+# Hundreds of processes import moorage, and need not compile it each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
 PANEL = "panel"
