@@ -21,7 +21,7 @@ const npm = 'node_modules/.bin/';
 const cache = name => ['-o', `cache_dir=.pytest_cache/${name}`];
 
 // Checks of one lane run one after another, the lanes side by side. What is in no lane runs after the browser's, which ends first.
-// Most of the time tests wait for processes of theirs.
+// Most of the time tests wait for processes of theirs: four run side by side on two processors.
 const CHECKS = [
   {
     name: 'pytest',
@@ -30,7 +30,7 @@ const CHECKS = [
     command: [
       `${venv}pytest`,
       '--ignore=tests/panel',
-      '--numprocesses=2',
+      '--numprocesses=4',
       '--dist=loadscope',
       '--no-loadscope-reorder',
       ...cache('pytest')
