@@ -93,6 +93,7 @@ def test_data_stays_while_jobs_come_and_go(start, queue):
     eventually(lambda: cluster.link.lives == 2 and cluster.link.is_back, 60)
     arrived(cluster, 1)  # a job that is submitted anew: the other one ends for want of its scheduler
     data_is_there(cluster)
+    assert cluster.worker_names() == [first]  # to which "pinned" is pinned
     eventually(lambda: len(queue.jobs()) == 1, 60)
 
     cluster.stop()

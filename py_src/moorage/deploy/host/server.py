@@ -231,7 +231,6 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
         options["scheduler_options"] = {**pages, **options.get("scheduler_options", {})}
         options["credentials"] = shared
     if spec.port:  # it has been there before
-        options["name"] = spec.name
         options["scheduler_options"] = {**options["scheduler_options"], "port": spec.port}
     protocol = "tcp://" if security is None else "tls://"
     cluster: Any = cls(*spec.args, asynchronous=True, security=security, protocol=protocol, **options)
@@ -239,6 +238,8 @@ def _create(spec: HostSpec, security: Security | None, shared: Path) -> Any:
         raise StartError(
             f"{spec.cluster_class} cannot be scaled by moorage without losing data.", "Attach to it instead."
         )
+    if spec.name:
+        cluster.name = spec.name  # as an option it would change the names of workers, to which variables are pinned
     return cluster
 
 

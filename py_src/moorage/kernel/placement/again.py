@@ -31,15 +31,18 @@ async def reclaim(placer: Placer, before: Mapping[str, VariableRecord]) -> None:
     items = await _items(placer, [record for record in before.values() if record["owner"] == placer.owner])
     for item in items:
         item["hold"] = item["name"] in placer.placed
-    alive = [item for item in items if item["hold"] or _is_used(placer, item)]
-    if alive:
-        await placer.link.place(alive, ever=placer.link.mirror.seen)
+    await _place(placer, [item for item in items if item["hold"] or _is_used(placer, item)])
 
 
 async def place_all(placer: Placer, records: Collection[VariableRecord]) -> None:
     """Place variables anew, whoever's they were, on a scheduler that took the place of one that has died."""
-    if items := await _items(placer, records):
-        wanted = {worker for record in records for worker in record["placement"].get("workers", ())}
+    await _place(placer, await _items(placer, records))
+
+
+async def _place(placer: Placer, items: list[PlaceItem]) -> None:
+    """Place on workers that this scheduler may not have seen yet, or ever."""
+    if items:
+        wanted = {worker for item in items for worker in item["placement"].get("workers", ())}
         await placer.link.place(items, ever=wanted)
 
 
