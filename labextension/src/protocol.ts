@@ -471,6 +471,8 @@ export type PanelWhy = {
   line: string;
   /** of a worker that has ended: the last lines of its log */
   log: string[];
+  /** of several parts or items that are not all alike: the other causes, a line each */
+  others: string[];
 };
 
 /** Say in words, as the magics do; answered with a `PanelTold`. For assistants. */

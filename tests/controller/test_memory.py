@@ -90,6 +90,7 @@ def test_what_is_placed_and_published_has_its_name(cluster, names):
         assert memory["placed"].kind == "placed"
         assert list(memory["placed"].on) == ["alice"]
     finally:
+        assert cluster.why("set_of_data").state == "in memory"
         client.unpublish_dataset("set_of_data")
 
 

@@ -210,7 +210,7 @@ def test_parts_of_a_collection_tell_each_for_itself(cluster, names, gate):
     says(cluster, "x[0]", "failed", "ZeroDivisionError", "cluster.client.retry(x)")
     says(cluster, "x[2]", "running", " runs on ")
     says(cluster, "x[1]", "in memory")
-    says(cluster, "x[1:3]", "running", "1 of 2 parts are not there")
+    says(cluster, "x[:3]", "failed", "x[0] is failed", "x[2] is running", "x[1] is in memory: on ")
     with pytest.raises(InputError, match="4 parts"):
         cluster.why("x[4]")
     names["lazy"] = da.ones(8, chunks=2)
@@ -226,6 +226,11 @@ def test_what_is_only_in_the_notebook_says_how_to_place_it(cluster, names):
     assert "%scatter" in cluster.why("local").remedy
     with pytest.raises(UnknownVariableError, match="alice"):
         cluster.why("nothing")
+    names["pairs"] = {"a": cluster.client.submit(abs, -1), 2: 5}
+    says(cluster, "pairs['a']", "in memory")
+    assert cluster.why("pairs[2]").state == "not placed"
+    with pytest.raises(InputError, match="no pairs"):
+        cluster.why("pairs[b]")
     names["short"] = [1]
     with pytest.raises(InputError, match="no short"):
         cluster.why("short[5]")
@@ -247,8 +252,10 @@ def test_items_tell_each_for_itself(cluster, names, gate):
     says(cluster, "results[2]", "running", " runs on ")
     says(cluster, "results", "failed", "item 0 on")
     eventually(lambda: cluster.why("results[1]").state == "in memory")
-    with pytest.raises(InputError, match=r"no results\[3\]"):
-        cluster.why("results[3]")
+    says(cluster, "results[:]", "failed", "results[0] is failed", "results[2] is running", "results[1] is in memory")
+    for none in ("results[3]", "results[5:]", "results[what]"):
+        with pytest.raises(InputError, match="results has 3 items"):
+            cluster.why(none)
     gate.set()
 
 

@@ -43,7 +43,8 @@ export class PretendKernel implements IRequester {
           cause: 'no worker erin yet.',
           remedy: 'Start a worker of that name, or place it elsewhere.',
           line: `%pin ${(args as PanelOps['why']).name} --workers alice`,
-          log: []
+          log: [],
+          others: []
         });
       case 'parts':
         return (args as PanelOps['parts']).name === 'gone'

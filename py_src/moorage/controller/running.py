@@ -357,14 +357,16 @@ class Running(Connected):
         Parameters
         ----------
         what : str, Future, collection, Results, or container of futures
-            By name: a placed variable, a variable of the notebook, an element of it (``results[7]``), or a worker.
+            By name: a placed variable, a variable of the notebook, some of its items, elements or parts
+            (``results[7]``, ``results[2:5]``, ``ddf[2:5]``), a worker, or a published dataset.
         asynchronous : bool, optional
             Return an awaitable.
 
         Returns
         -------
         Why
-            With ``state``, ``cause`` and ``remedy``; the last is empty if all is well.
+            With ``state``, ``cause`` and ``remedy``; the last is empty if all is well. Of several items or parts, the
+            worst; ``others`` has the other causes.
 
         Raises
         ------

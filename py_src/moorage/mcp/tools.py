@@ -49,7 +49,7 @@ async def moorage_why(name: str, notebook: str = "") -> str:
     except MoorageError as error:
         return str(error)
     line = f"In a cell: {why['line']}" if why["line"] else ""
-    words = [f"{why['subject']} is {why['state']}: {why['cause']}", why["remedy"], line, *why["log"]]
+    words = [f"{why['subject']} is {why['state']}: {why['cause']}", why["remedy"], line, *why["log"], *why["others"]]
     return "\n".join(filter(None, words))
 
 

@@ -16,7 +16,7 @@ from moorage._dask.scheduler.task_states import has_killed
 from moorage.plan import Key
 from moorage.scheduler.placement.under_way import slowest_copy
 from moorage.scheduler.recovery.restorer import is_value
-from moorage.wire.why import ENDED_TOPIC, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
+from moorage.wire.why import ENDED_TOPIC, Cause, TaskFacts, TaskFate, WhyReply, WorkerEnd, WorkerFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +44,8 @@ class Causes:
         self._reconciler = reconciler
         self._restrictions = restrictions
 
-    async def why(self, keys: list[Key], worker: str = "") -> WhyReply:
-        """Return what holds up the worst of `keys`, and what became of the worker of that name."""
+    async def why(self, keys: list[Key], worker: str = "", each: bool = False) -> WhyReply:
+        """Return what holds up the worst of `keys`, or each, and what became of the worker of that name."""
         tasks = self._scheduler.tasks
         unknown = [key for key in keys if key not in tasks]
         known = [tasks[key] for key in keys if key in tasks]
@@ -59,7 +59,28 @@ class Causes:
             "workers": len(running),
             "threads": sum(ws.nthreads for ws in running),
             "worker": self._worker(worker) if worker else None,
+            "causes": self._causes(keys) if each else [],
         }
+
+    def _causes(self, keys: list[Key]) -> list[Cause]:
+        """Return what holds up each of `keys`; those that the same holds up are together."""
+        causes: dict[tuple[Any, ...], Cause] = {}
+        for position, key in enumerate(keys):
+            ts = self._scheduler.tasks.get(key)
+            if ts is None:
+                facts = _absent(key)
+            elif ts.state == "memory":
+                facts = self._of(ts, "memory")
+            else:
+                roots = self._roots([ts])
+                worst = min(roots, key=lambda root: _WORST[roots[root]])
+                facts = self._of(worst, roots[worst])
+            kind = facts["fate"], *(() if facts["fate"] in ("memory", "absent") else _alike(facts, key))
+            cause = causes.setdefault(kind, {"of": [], "task": facts})
+            cause["of"].append(position)
+            if facts["fate"] == "memory" and not set(facts["on"]) <= set(cause["task"]["on"]):
+                cause["task"]["on"] = sorted({*cause["task"]["on"], *facts["on"]})
+        return list(causes.values())
 
     def _facts(
         self, asked: list[TaskState], roots: dict[TaskState, TaskFate], unknown: list[Key]
@@ -68,7 +89,10 @@ class Causes:
         worst = min(roots, key=lambda ts: _WORST[roots[ts]], default=None)
         if worst is None or (unknown and _WORST[roots[worst]] > _WORST["absent"]):
             return _absent(unknown[0]), away
-        return self._of(worst, roots[worst]), away
+        facts = self._of(worst, roots[worst])
+        if facts["fate"] == "memory":  # so all are
+            facts["on"] = sorted({str(holder.name) for ts in asked for holder in ts.who_has or ()})
+        return facts, away
 
     def _roots(self, asked: Iterable[TaskState]) -> dict[TaskState, TaskFate]:
         """Return the tasks that can go on without others, or not at all, among `asked` and what these wait for."""
@@ -160,6 +184,12 @@ class Causes:
                     "lines": told.get("lines", []),
                 }
         return {"worker": name, "how": "", "seconds": 0.0, "lost": 0, "code": None, "taken": 0, "lines": []}
+
+
+def _alike(facts: TaskFacts, key: Key) -> tuple[Any, ...]:
+    """Return what two keys have in common that the same holds up. `key`: the one that was asked about."""
+    where = facts["worker"], *facts["wanted"], *facts["resources"]
+    return facts["key"] == key, facts["function"], facts["error"], facts["deaths"], where
 
 
 def _absent(key: Any) -> TaskFacts:

@@ -1,18 +1,19 @@
 """What is asked about, by name or as an object, and why it is as it is; the words are of ``kernel/why``.
 
-A name is, in this order, a placed variable, a variable of the notebook, a worker.
+A name is, in this order, a placed variable, a variable of the notebook, a worker, a published dataset.
 """
 
 from __future__ import annotations
 
 import re
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import Any
 
 import dask.config
 from dask.base import is_dask_collection
 from dask.utils import format_bytes
-from distributed import Future, KilledWorker, futures_of
+from distributed import Future, futures_of
 from distributed.utils import offload
 
 from moorage.errors import InputError, NotPlaceableError, UnknownVariableError
@@ -21,7 +22,7 @@ from moorage.kernel.ledger.asking import Asking
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.ledger.names import Names
 from moorage.kernel.ledger.watch import Watch
-from moorage.kernel.parts.named import chosen, collection_of
+from moorage.kernel.parts.named import chosen
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.placement.variable import Variable
@@ -29,17 +30,16 @@ from moorage.kernel.transfers.asking import Asking as AskingTransfers
 from moorage.kernel.transfers.moved import Moment, Transfers
 from moorage.kernel.why.answer import Why
 from moorage.kernel.why.asking import facts_of
-from moorage.kernel.why.items import why_item, why_killed
+from moorage.kernel.why.groups import grouped, names, why_each
 from moorage.kernel.why.tasks import why_tasks
 from moorage.kernel.why.variables import why_placed
 from moorage.kernel.why.workers import why_worker
 from moorage.model import WorkerInfo
 from moorage.plan import ClusterView
-from moorage.tasks.map.item_errors import ItemError, exception_at
-from moorage.tasks.map.killed import end_of
 from moorage.tasks.map.results import Results
+from moorage.tasks.map.why import why_items
 
-_ELEMENT = re.compile(r"(.+?)\[(-?\d+)\]")
+_ELEMENTS = re.compile(r"(\w+)\[(.+)\]")
 
 
 class Explainer:
@@ -84,13 +84,11 @@ class Explainer:
             what = what.name
         if not isinstance(what, str):
             return await self._of_value(self._name_of(what), what)
-        element = _ELEMENT.fullmatch(what)
-        if element is not None and what not in self._placer.names():
-            return await self._of_element(what, element[1], int(element[2]))
+        elements = _ELEMENTS.fullmatch(what)
+        if elements is not None and what not in self._placer.names():
+            some = await self._of_elements(what, elements[1], elements[2].strip("'\""))
+            return some if some.others else replace(some, subject=what)
         infos = await self._placer.link.workers()
-        whole = collection_of(what)
-        if whole is not None and what not in self._placer.names():
-            return await self._of_parts(what, whole)
         try:
             return await self._of_placed(what, infos)
         except UnknownVariableError as unknown:
@@ -99,6 +97,9 @@ class Explainer:
                 return await self._of_value(what, value)
             if (found := await self._of_worker(what, infos)) is not None:
                 return found
+            dataset = await self._client.get_dataset(what, None, asynchronous=True)
+            if dataset is not None:
+                return await self._of_value(what, dataset)
             workers = [info.name for info in infos]
             raise UnknownVariableError(what, {*self._placer.names(), *workers}, "or worker") from unknown
 
@@ -123,16 +124,32 @@ class Explainer:
         remedy = f"%scatter, %broadcast or %pin {name} places it."
         return Why(name, "not placed", "it is in the notebook only.", remedy)
 
-    async def _of_element(self, subject: str, name: str, index: int) -> Why:
+    async def _of_elements(self, subject: str, name: str, index: str) -> Why:
+        """Return why items of results, elements of a list or a dict, or parts of a collection are as they are."""
         value = self._placer.scope().get(name)
-        try:
-            if isinstance(value, Results):
-                return await self._of_item(subject, name, value, index)
-            if isinstance(value, list | tuple) and not has_parts(value):
-                return await self._of_value(subject, value[index])
-        except IndexError as error:
-            raise InputError(f"There is no {subject}.", f"{name} has {len(value or ())} elements.") from error
+        if isinstance(value, Results):
+            positions = chosen(subject, (len(value),), "items")
+            found = await why_items(self._client, name, value, positions)
+            return grouped(name, [((at,), one) for at, one in zip(positions, found, strict=True)])
+        if isinstance(value, list | tuple) and not has_parts(value):
+            positions = chosen(subject, (len(value),), "elements")
+            if len(positions) == 1:
+                return await self._of_value(subject, value[positions[0]])
+            return await self._of_several(name, {at: value[at] for at in positions})
+        if isinstance(value, dict):
+            key = next((key for key in value if str(key) == index), None)
+            if key is None:
+                raise InputError(f"There is no {subject}.", f"The keys of {name} are those that list({name}) shows.")
+            return await self._of_value(subject, value[key])
         return await self._of_parts(subject, name)
+
+    async def _of_several(self, name: str, elements: dict[int, Any]) -> Why:
+        """Return why elements of a list are as they are, each of which may keep several keys."""
+        kept = [(at, key) for at, one in elements.items() for key in await offload(self._names.keys, one) or ()]
+        if not kept:
+            return await self._of_value(names(name, [(at,) for at in elements]), None)
+        keys = [key for _, key in kept]
+        return why_each(name, [(at,) for at, _ in kept], keys, await facts_of(self._client, keys, each=True))
 
     async def _of_parts(self, subject: str, whole: str) -> Why:
         """Return why parts of a collection are as they are, which are not placed under that name."""
@@ -142,31 +159,7 @@ class Explainer:
             return await self._of_value(whole, self._placer.scope().get(whole))
         found = [parts[index] for index in chosen(subject, parts.shape)]
         keys = [part.key for part in found]
-        return why_tasks(subject, keys, await facts_of(self._client, keys), whole=whole)
-
-    async def _of_item(self, subject: str, name: str, results: Results, index: int) -> Why:
-        located = results.batch_of(index)
-        if located is None:
-            if results.done():
-                return Why(
-                    subject, "cancelled", "it was never started.", f"{name}.retry() runs it.", line=f"{name}.retry()"
-                )
-            return Why(
-                subject, "queued", "other items are before it.", "More workers would start it sooner: %cluster scale N."
-            )
-        batch, position = located
-        error = ""
-        if isinstance(batch.error, KilledWorker):
-            return why_killed(subject, name, await end_of(self._client, batch.error))
-        if batch.status == "cancelled":
-            error = "it was cancelled"
-        elif batch.status == "failed" or position in batch.errors:
-            error = await offload(_in_words, batch, position, index)
-        keys = [batch.future.key] if batch.future is not None and not error else []
-        if not keys and not error and batch.status == "running":
-            return Why(subject, "waiting", "it is about to be sent.", "It starts by itself.")
-        reply = await facts_of(self._client, keys)
-        return why_item(subject, name, error, batch.worker, batch.attempt, keys, reply)
+        return why_each(whole, [part.block for part in found], keys, await facts_of(self._client, keys, each=True))
 
     async def _of_results(self, name: str, results: Results) -> Why:
         progress = results.progress
@@ -232,7 +225,3 @@ def _futures_of(value: Any) -> list[Future[Any]] | None:
 def _shortage(memory: Memory, worker: str) -> Shortage | None:
     fractions = dask.config.get("distributed.worker.memory", {})
     return next((short for short in shortages(memory, fractions) if short.worker == worker), None)
-
-
-def _in_words(batch: Any, position: int, index: int) -> str:
-    return ItemError(index, None, batch.worker, exception_at(batch, position, index)).in_words

@@ -94,6 +94,7 @@ class PanelWhy(TypedDict):
     remedy: str  # empty when all is well
     line: str  # for a cell, that does it; empty when none does
     log: list[str]  # of a worker that has ended: the last lines of its log
+    others: list[str]  # of several parts or items that are not all alike: the other causes, a line each
 
 
 class PanelTellArgs(TypedDict):

@@ -96,6 +96,13 @@ class CopyFacts(TypedDict):
     receiving: int  # bytes of other copies that are on their way to the target
 
 
+class Cause(TypedDict):
+    """What several of the keys that were asked about have in common."""
+
+    of: list[int]  # which of them, by position
+    task: TaskFacts  # of the first of them, or of what holds that up; where all are in memory, ``on`` is of all
+
+
 class WhyReply(TypedDict):
     """The facts."""
 
@@ -105,11 +112,12 @@ class WhyReply(TypedDict):
     workers: int  # that run
     threads: int  # of these
     worker: WorkerFacts | None
+    causes: list[Cause]  # empty if only the worst was asked for
 
 
 class WhyHandlers(Protocol):
     """What notebooks ask; see ``scheduler/causes.py``."""
 
-    async def moorage_why(self, keys: list[Any], worker: str = "") -> WhyReply:
-        """Return what holds up the worst of `keys`, and what became of the worker of that name, or at that address."""
+    async def moorage_why(self, keys: list[Any], worker: str = "", each: bool = False) -> WhyReply:
+        """Return what holds up the worst of `keys`, or each, and what became of the worker of that name or address."""
         ...

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.kernel.ledger.advice import Shortage
+from moorage.kernel.parts.named import chosen
 from moorage.kernel.why.copies import LONG
+from moorage.kernel.why.groups import names, why_each
 from moorage.kernel.why.items import why_item, why_killed
 from moorage.kernel.why.tasks import why_tasks
 from moorage.kernel.why.variables import why_placed
@@ -29,7 +31,10 @@ def task(fate, **facts):
 
 def reply(fate="memory", away=1, workers=2, **facts) -> WhyReply:
     found = task(fate, **facts)
-    return {"copy": None, "task": found, "away": away, "workers": workers, "threads": 2 * workers, "worker": None}
+    return {
+        "copy": None, "task": found, "away": away, "workers": workers, "threads": 2 * workers, "worker": None,
+        "causes": [],
+    }  # fmt: skip
 
 
 def end(how="", **facts) -> WorkerEnd:
@@ -123,6 +128,34 @@ def test_every_fate_has_one_cause_and_what_is_not_well_has_a_remedy(fate, text, 
     assert len(found.cause) < 600
     assert found.well == (fate in ("memory", "running"))
     assert str(found).startswith("x is ")
+
+
+# Several at once
+
+
+def test_each_cause_has_a_line_with_those_that_it_holds_up_the_worst_first():
+    causes = [
+        {"of": [0, 1, 2, 5], "task": task("memory", key="k0", on=["alice"])},
+        {"of": [3], "task": task("erred", key="k3", error="Oops")},
+        {"of": [4], "task": task("running", key="other", worker="bob")},
+    ]
+    found = why_each("x", [(i,) for i in range(6)], [f"k{i}" for i in range(6)], {**reply(), "causes": causes})
+    assert [line.split(":")[0] for line in str(found).splitlines() if " is " in line] == [
+        "x[3] is failed",
+        "x[4] is running",
+    ]
+    assert "x[0:3], x[5] are in memory: on alice." in str(found)
+    assert "x[4] is running: it waits for load" in str(found)
+    assert not found.well
+
+
+@given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1))
+def test_positions_are_called_as_lines_call_them(positions):
+    named = names("x", positions).split(", ")
+    more = int(named.pop().split()[0].replace(",", "")) if named[-1].endswith(" more") else 0
+    found = {divmod(at, 10) for name in named for at in chosen(name, (4, 10))}
+    assert found <= positions
+    assert len(found) + more == len(positions)
 
 
 # Placed variables

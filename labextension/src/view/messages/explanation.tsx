@@ -56,6 +56,9 @@ export function Explanation({ explanation, actions, announce }: IExplanationProp
         <>
           {answer.cause === '' ? null : <p>{answer.cause}</p>}
           {answer.remedy === '' ? null : <p className="jp-Moorage-dim">{answer.remedy}</p>}
+          {answer.others.map((line, index) => (
+            <p key={index}>{line}</p>
+          ))}
           {answer.log.length === 0 ? null : (
             <pre ref={toEnd} className="jp-Moorage-log" tabIndex={0}>
               {answer.log.join('\n')}

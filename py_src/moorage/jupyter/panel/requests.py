@@ -24,7 +24,6 @@ from moorage.errors import (
     MoorageError,
     ReadOnlyError,
     UnknownVariableError,
-    UnknownWorkerError,
     UnreachableError,
     WaitTimeoutError,
 )
@@ -34,15 +33,14 @@ from moorage.jupyter.panel.assistants.telling import tell
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
 from moorage.jupyter.panel.parts import page_of
+from moorage.jupyter.panel.questions import address_of, restart, why
 from moorage.jupyter.panel.sending import on_their_way
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.state import as_read_only
-from moorage.jupyter.panel.workers import address_of, log_of, restart
 from moorage.kernel.parts.named import collection_of
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.structure import has_parts
-from moorage.kernel.why.answer import Why
 from moorage.magic import magic_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
 from moorage.wire.panel_requests import (
@@ -155,19 +153,9 @@ class Requests:
         self._panel.dismiss(args["id"])
 
     def _why(self, args: PanelWhyArgs, who: Hashable) -> PanelWhy:
-        controller, what = registry.current(), args["name"]
-        if args["kind"] == "worker":  # by its address: a variable may have the same name
-            with suppress(UnknownWorkerError):  # it has left
-                what = address_of(controller, what)
-        why: Why = self._ask(lambda: log_of(controller, what) if args["kind"] == "log" else controller.why(what))
-        return {
-            "subject": why.subject,
-            "state": why.state,
-            "cause": why.cause,
-            "remedy": why.remedy,
-            "line": why.line,
-            "log": list(why.log),
-        }
+        controller = registry.current()
+        found: PanelWhy = self._ask(lambda: why(controller, args))
+        return found
 
     def _tell(self, args: PanelTellArgs, who: Hashable) -> PanelTold:
         return {"text": self._ask(lambda: tell(args))}

@@ -22,23 +22,27 @@ def collection_of(name: object) -> str | None:
     return found[1] if found else None
 
 
-def chosen(name: str, shape: Sequence[int]) -> list[int]:
-    """Return which parts `name` stands for, by their index. `shape`: number of blocks by axis.
+def chosen(name: str, shape: Sequence[int], what: str = "") -> list[int]:
+    """Return which parts `name` stands for, by their index.
+
+    `shape`: number of blocks by axis. `what`: how several of them are called.
 
     Raises InputError if there are none, or it has not so many axes.
     """
     found = _NAME.fullmatch(name)
+    whole = found[1] if found else name.partition("[")[0]
     indices = [_index(text) for text in found[2].split(",")] if found else []
     grid = np.arange(int(np.prod(shape))).reshape(shape)
     try:
-        parts = np.ravel(grid[tuple(indices)]).tolist()
+        parts = np.ravel(grid[tuple(indices)]).tolist() if found else []
     except (IndexError, ValueError):  # a step of zero is the latter
         parts = []
     if not parts:
         blocks = " x ".join(map(str, shape))
+        called = what or ("parts" if len(shape) == 1 else "blocks")
         raise InputError(
-            f"{name} names no part: {collection_of(name)} has {blocks} {'parts' if len(shape) == 1 else 'blocks'}.",
-            f"They are counted from 0, as in {collection_of(name)}[{','.join('0' for _ in shape)}].",
+            f"There is no {name}: {whole} has {blocks} {called}.",
+            f"They are counted from 0, as in {whole}[{','.join('0' for _ in shape)}].",
         )
     return [int(part) for part in parts]
 

@@ -5,6 +5,7 @@
 * ``variables``  of placed variables
 * ``copies``     of copies that have been on their way for long
 * ``items``      of the items of a map
+* ``groups``     of several parts or items at once
 * ``workers``    of workers
 * ``endings``    how workers ended
 * ``asking``     the question to the scheduler

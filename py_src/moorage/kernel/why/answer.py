@@ -28,6 +28,8 @@ class Why:
         Of a worker that has ended: the last lines of its log, and of a crash where it was.
     line : str
         A line for a cell that does it, a magic or Python; empty if no line does as it stands.
+    others : tuple of Why
+        Of several parts or items that are not all alike: the other causes, each with those that have it.
 
     Examples
     --------
@@ -42,15 +44,18 @@ class Why:
     remedy: str = ""
     log: tuple[str, ...] = ()
     line: str = ""
+    others: tuple[Why, ...] = ()
 
     @property
     def well(self) -> bool:
         """Whether nothing is the matter."""
-        return not self.remedy
+        return not self.remedy and all(other.well for other in self.others)
 
     def __str__(self) -> str:
         log = ["The last lines of its log:", *(f"  {line}" for line in self.log)] if self.log else []
-        return "\n".join(filter(None, [f"{self.subject} is {self.state}: {self.cause}", *log, self.remedy]))
+        verb = "are" if ", " in self.subject else "is"
+        own = [f"{self.subject} {verb} {self.state}: {self.cause}", *log, self.remedy]
+        return "\n".join(filter(None, [*own, *map(str, self.others)]))
 
     def __repr__(self) -> str:
         return str(self)

@@ -40,7 +40,7 @@ def why_item(
             line=f"{results}.retry()",
         )
     if not keys:
-        return Why(subject, "in memory", "its value is in the notebook.")
+        return Why(subject, "in memory", "in the notebook.")
     return why_tasks(subject, keys, reply, attempt)
 
 

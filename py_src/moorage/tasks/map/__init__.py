@@ -5,6 +5,7 @@
 * ``dispatch``  makes tasks of batches and sends them
 * ``ledger``    what is known of each item
 * ``outcomes``  brings the outcomes home; ``results`` is what the notebook gets
+* ``why``       why items have no values yet
 
 What runs the items of a batch on a worker is ``worker.tasks.batch``. Imported by the rest of ``tasks`` and above.
 """

@@ -49,7 +49,7 @@ def _memory() -> Parser:
 def _why() -> Parser:
     parser = Parser(
         "%why",
-        usage="%(prog)s NAME|NAME[I]|WORKER",
+        usage="%(prog)s NAME|NAME[I]|NAME[I:J]|WORKER",
         description="Say why something is not as you want it, and what would help: it waits, moves, is lost, stale,\n"
         "spilled, queued or failed; a worker is gone, paused or short of memory. `cluster.why()` returns it.",
     )
@@ -58,7 +58,7 @@ def _why() -> Parser:
         type=text,
         metavar="NAME",
         help="a placed variable; a variable that holds a collection, futures or results; some of one, as\n"
-        "results[7], ddf[3] or x[0,2:4]; or a worker",
+        "results[7], results[2:5], ddf[3] or x[0,2:4], with a line for each cause; a worker; or a published dataset",
     )
     return parser
 

@@ -1,15 +1,36 @@
-"""What a panel can have done with one worker, by its name: to restart it, and to show what it has logged."""
+"""What a panel asks about one thing: why it is as it is, what a worker has logged; and to restart a worker."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from moorage.controller.cluster import ClusterController
 from moorage.errors import UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.waiting import wait_for
 from moorage.kernel.why.answer import Why
+from moorage.wire.panel_requests import PanelWhy, PanelWhyArgs
 
 _RESTARTING = 60.0  # seconds
 _ANSWERING = 4.0
 _LINES = 200  # of a log
+
+
+def why(controller: ClusterController, asked: PanelWhyArgs) -> PanelWhy:
+    """Return why something is as it is, or the log of a worker, in the panel's form. Raises as ``cluster.why`` does."""
+    what = asked["name"]
+    if asked["kind"] == "worker":  # by its address: a variable may have the same name
+        with suppress(UnknownWorkerError):  # it has left
+            what = address_of(controller, what)
+    found: Why = log_of(controller, what) if asked["kind"] == "log" else controller.why(what)
+    return {
+        "subject": found.subject,
+        "state": found.state,
+        "cause": found.cause,
+        "remedy": found.remedy,
+        "line": found.line,
+        "log": list(found.log),
+        "others": [line for other in found.others for line in str(other).splitlines()],
+    }
 
 
 def address_of(controller: ClusterController, worker: str) -> str:
