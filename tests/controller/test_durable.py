@@ -63,13 +63,24 @@ def test_it_comes_back_from_its_file_when_nobody_has_it_any_more(cluster):
     np.testing.assert_array_equal(cluster.gather("one"), PARTS[1])
 
 
-def test_it_survives_the_death_of_everything(cluster):
+def test_it_survives_the_death_of_everything(cluster, folder):
     with moorage.start(names=["bob"], threads_per_worker=1, memory_limit="1GB") as other:
         other.broadcast(BIG, name="big", durable=True)
         other.scatter(PARTS, name="parts", durable=True)
         other.pin("parts", workers=["bob"])
-        written(other, "parts", "big")
+        other.broadcast(PARTS[0], name="model", durable=True)
+        written(other, "parts", "big", "model")
+        cluster.broadcast(PARTS[1], name="model", durable=True)  # what another cluster of this notebook has stays
+        eventually(lambda: cluster.placement()["model"].durable == "failed")
+        assert any(f"the cluster {other.name} is there" in notice["message"] for notice in cluster.notices.values())
         os.kill(other.handle.info.pid, signal.SIGKILL)
+    cluster.broadcast(PARTS[2], name="model", durable=True)  # of one that has ended it is put aside
+    written(cluster, "model")
+    (previous,) = folder.glob("*/.previous/model")
+    cluster.restore(from_=previous, overwrite=True)
+    np.testing.assert_array_equal(cluster.gather("model"), PARTS[0])
+    cluster.release("model")
+    eventually(lambda: not previous.exists())
     assert cluster.restore() == ["big", "parts"]
     after = cluster.placement()
     assert after["big"].placement == Everywhere()

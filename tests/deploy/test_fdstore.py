@@ -1,6 +1,8 @@
 """The file descriptor store: what it keeps, when it lets go, and when it ends."""
 
 import os
+import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 
 from moorage.deploy.fdstore import process
 from moorage.deploy.fdstore.client import StoreClient, end_at, facts_at, kept_at, start
-from moorage.deploy.fdstore.process import Store
+from moorage.deploy.fdstore.process import MOST, Store
 from moorage.deploy.state_file import kept_clusters
 from moorage.images.segment import Segment, SegmentError, attach
 from tests.deploy.tools import eventually
@@ -62,6 +64,16 @@ def test_what_is_gone_already_is_not_taken(store):
 def test_nobody_else_can_ask_it(store):
     folder = Path(store.path).parent
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_it_takes_no_message_that_is_too_long(store):
+    with pytest.raises(OSError, match="too long"):
+        store.ask("note", text=bytes(MOST))
+    with socket.socket(socket.AF_UNIX) as careless:
+        careless.connect(store.path)
+        careless.sendall(struct.pack("!i", MOST + 1))
+        assert careless.recv(1) == b""
+    assert store.ask("get", keys=[]) == {}
 
 
 def test_of_a_store_that_is_gone_nothing_is_had(tmp_path):

@@ -97,7 +97,7 @@ class Connected(Configurable):
         self.placer = Placer(client, owner, self._link, direct=handle is not None)
         self._size = Size(client, self._link, cluster, self._on_size)
         self._reviving = Reviving(handle, self._link, self._size)
-        self._durable = Durable(self.placer, lambda: self._submitter, home)
+        self._durable = Durable(self.placer, lambda: self._submitter, home, lambda: self.name)
         self._explainer = Explainer(self.placer)
         self.computations = Computations(lambda: self._link.changed("computations"), partial(plain_work.cancel, client))
         self._watch: PeriodicCallback | None = None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 from distributed import Security
-from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import connect
 from distributed.core import send_recv
 
 from moorage._dask.connecting import connecting
 from moorage.errors import UnreachableError
-from moorage.kernel.connection.client import in_thread
+from moorage.kernel.connection.client import in_thread, is_gone
 
 
 def stop_host(address: str, security: Security, limit: float) -> None:
@@ -30,24 +28,13 @@ def stop_host(address: str, security: Security, limit: float) -> None:
         finally:
             comm.abort()
 
-    if _is_gone(address, limit):  # Dask would try again and again
+    if is_gone(address, limit):  # Dask would try again and again
         return
     try:
         in_thread(asyncio.wait_for(stop(), limit))
     except OSError as error:
-        if not _is_gone(address, limit):
+        if not is_gone(address, limit):
             raise UnreachableError(
                 f"The cluster at {address} does not answer ({type(error).__name__}), so it may still be running.",
                 "Stop it where it was started, or end its process.",
             ) from error
-
-
-def _is_gone(address: str, limit: float) -> bool:
-    """Whether nobody listens there any longer."""
-    try:
-        socket.create_connection(parse_host_port(parse_address(address)[1]), timeout=limit).close()
-    except ConnectionRefusedError:
-        return True
-    except OSError:
-        pass
-    return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -13,13 +15,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from moorage.deploy.fdstore.process import MOST
 from moorage.wire.images import Loan
 
 
 class StoreClient:
     """A connection to the store whose socket is at `path`. Thread-safe. Raises OSError if there is none.
 
-    So do the methods, when it is gone.
+    So do the methods, when it is gone, or is told too much at once.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,9 +34,12 @@ class StoreClient:
 
     def ask(self, method: str, **arguments: Any) -> Any:
         """Return what a method of `Store` answers."""
+        message = pickle.dumps((method, arguments))
+        if len(message) > MOST:
+            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         try:
             with self._lock:
-                self._connection.send((method, arguments))
+                self._connection.send_bytes(message)
                 return self._connection.recv()
         except EOFError as error:
             raise ConnectionResetError(str(error)) from error

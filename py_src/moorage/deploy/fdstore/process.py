@@ -9,6 +9,7 @@ the standard library is used.
 from __future__ import annotations
 
 import os
+import pickle
 import selectors
 import signal
 import socket
@@ -27,6 +28,8 @@ from moorage.images.segment import Holding
 
 PATIENCE = 120.0
 """Seconds in which a host that has died is brought back by who started it."""
+MOST = 1 << 28
+"""Bytes of a message."""
 DEATHS, WITHIN = 3, 60.0
 """So many deaths within so many seconds, and a cluster is not brought back any more."""
 
@@ -206,7 +209,7 @@ def _connection(fileobj: Any) -> Connection:
 def _answer(store: Store, connection: Connection) -> bool:
     """Answer a message; return whether the other end is still there."""
     try:
-        method, arguments = connection.recv()
+        method, arguments = pickle.loads(connection.recv_bytes(MOST))
         if method == "take_over":
             arguments["connection"] = connection
         connection.send(getattr(store, method)(**arguments))

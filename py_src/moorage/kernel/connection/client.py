@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
@@ -115,6 +116,17 @@ def is_open(address: str) -> bool:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host != "localhost"
+
+
+def is_gone(address: str, limit: float) -> bool:
+    """Whether nobody listens at the address of a scheduler any longer. `limit`: seconds for it to be reached."""
+    try:
+        socket.create_connection(parse_host_port(parse_address(address)[1]), timeout=limit).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _complete(address: str) -> str:

@@ -24,12 +24,16 @@ from urllib.parse import quote
 from jupyter_core.paths import jupyter_data_dir
 
 from moorage import config
+from moorage.deploy.kept import state_folder
+from moorage.deploy.state_file import kept_clusters
 from moorage.errors import InputError, MoorageError, SaveError
+from moorage.kernel.connection.client import is_gone
 from moorage.kernel.placement.placer import Placer
-from moorage.kernel.waiting import wait_for
+from moorage.kernel.waiting import address_of, wait_for
 from moorage.model import Durable as State
 from moorage.tasks.runner import Submitter
 from moorage.tasks.saving import saver
+from moorage.tasks.saving.manifest import Manifest
 from moorage.tasks.saving.reading import Saved
 from moorage.tasks.saving.recipes import recipes_of
 from moorage.tasks.saving.store import Store
@@ -38,6 +42,8 @@ from moorage.wire.scheduler import VariableRecord
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 5.0  # seconds until a value is on some worker; others wait
+_LISTENS = 2.0  # seconds for another cluster to be reached
+_PREVIOUS = ".previous"  # below it is what ended clusters had under the same names
 _READABLE = 40  # characters of a folder's name that say whose it is
 
 
@@ -45,13 +51,17 @@ class Durable:
     """The durable variables of one notebook on one cluster.
 
     `submitter`: returns what runs tasks there. `home`: what tells this notebook from others, such as its path.
+    `cluster`: returns the name of the cluster, which outlives its scheduler.
     """
 
-    def __init__(self, placer: Placer, submitter: Callable[[], Submitter], home: str) -> None:
+    def __init__(
+        self, placer: Placer, submitter: Callable[[], Submitter], home: str, cluster: Callable[[], str]
+    ) -> None:
         self._placer = placer
         self._link = placer.link
         self._submitter = submitter
         self._home = home
+        self._cluster = cluster
         self._keys: dict[str, list[Any]] = {}  # ``vid`` of each that is durable -> its keys
         self._gone: deque[tuple[str, list[Any]]] = deque()  # names and keys of those that are so no longer
         self._tried: dict[str, Any] = {}  # ``vid`` -> how it stood when it was written, or could not be
@@ -166,9 +176,14 @@ class Durable:
         store = Store(self._folder_of(name))
         with contextlib.suppress(SaveError):  # damaged: it is written anew
             before = store.manifest(trust=False)
-            if before is not None and before.variables[name].keys == list(record["keys"]):
+            is_same = before is not None and before.variables[name].keys == list(record["keys"])
+            if before is not None and before.cluster not in ("", self._cluster()):
+                self._take_from(before, name, is_same=is_same)
+            if before is not None and is_same:
                 variable = saver.saved(record, before.variables[name].images, before.variables[name].recipe)
-                manifest = dataclasses.replace(before, variables={name: variable})
+                manifest = dataclasses.replace(
+                    before, variables={name: variable}, cluster=self._cluster(), address=address_of(self._placer.client)
+                )
                 store.write(manifest)
                 return Saved(store, manifest)
         submitter = self._submitter()
@@ -181,6 +196,7 @@ class Durable:
             overwrite=True,
             timeout=_PATIENCE,
             progress=lambda done, total: None,
+            cluster=(self._cluster(), address_of(self._placer.client)),
         ).manifest
         return Saved(store, manifest)
 
@@ -188,12 +204,44 @@ class Durable:
         store = Store(self._folder_of(name))
         with contextlib.suppress(SaveError):
             manifest = store.manifest(trust=False)
-            if manifest is not None and manifest.variables[name].keys != keys:
+            if manifest is not None and (
+                manifest.variables[name].keys != keys or manifest.cluster not in ("", self._cluster())
+            ):
                 return  # of another cluster
-        shutil.rmtree(self._folder_of(name), ignore_errors=True)
+        for folder in (self._folder_of(name), self._previous(name)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _take_from(self, before: Manifest, name: str, *, is_same: bool) -> None:
+        """Have the folder that a variable of another cluster had; what is not the `same` is put aside.
+
+        Raises InputError if that cluster is still there.
+        """
+        here = any(one.name == before.cluster for one in kept_clusters(state_folder()))
+        if here or not is_gone(before.address, _LISTENS):
+            raise InputError(
+                f"the cluster {before.cluster} is there, too, and has a durable {name} of {before.when} in"
+                f" {self._folder_of(name)}.",
+                "Release it there, or place this under another name. If that cluster has ended, remove the folder.",
+            )
+        if is_same:
+            return
+        previous = self._previous(name)
+        shutil.rmtree(previous, ignore_errors=True)
+        previous.parent.mkdir(mode=0o700, exist_ok=True)
+        self._folder_of(name).rename(previous)
+        self._link.notice(
+            "info",
+            f"{name} takes the place of the durable {name} of {before.when}, of the cluster {before.cluster}, which has"
+            f" ended. That is in {previous} until {name} is released, or replaced like this.",
+            f"%restore {name} --from {previous} --overwrite",
+            name,
+        )
 
     def _folder_of(self, name: str) -> Path:
         return self.folder / quote(name, safe="")
+
+    def _previous(self, name: str) -> Path:
+        return self.folder / _PREVIOUS / quote(name, safe="")
 
     def _tell(self, files: dict[Any, bytes], durable: dict[str, tuple[list[Any], State]] | None = None) -> None:
         wait_for(self._placer.client, self._link.filed, files, durable or {})

@@ -49,6 +49,8 @@ class Manifest:
     created: str  # when; ISO 8601, with the time zone
     images: list[SavedImage]
     variables: dict[str, SavedVariable]
+    cluster: str = ""  # name of the one whose durable variables they are
+    address: str = ""  # of its scheduler
 
     @property
     def files(self) -> list[str]:
@@ -57,10 +59,14 @@ class Manifest:
 
     def summary(self) -> str:
         """Return in words what has been saved, and when."""
-        when = datetime.fromisoformat(self.created).strftime("%d %b %Y %H:%M")
         names = list(self.variables)
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        return f"{', '.join(names[:5])}{more}, saved on {when}"
+        return f"{', '.join(names[:5])}{more}, saved on {self.when}"
+
+    @property
+    def when(self) -> str:
+        """When it was saved, in words."""
+        return datetime.fromisoformat(self.created).strftime("%d %b %Y %H:%M")
 
     def to_json(self) -> str:
         """Return the text that stands for it."""
@@ -73,6 +79,8 @@ class Manifest:
                 "moorage": version("moorage"),
                 "python": platform.python_version(),
                 "created": self.created,
+                "cluster": self.cluster,
+                "address": self.address,
                 "images": self.images,
                 "variables": {
                     name: {field: getattr(variable, field) for field in fields}
@@ -104,7 +112,7 @@ class Manifest:
                 structure = fields["structure"]
                 structure["labels"] = list(map(_hashable, structure.get("labels", ())))
                 variables[name] = SavedVariable(**{**fields, "keys": list(map(_hashable, fields["keys"]))})
-            manifest = cls(read["created"], read["images"], variables)
+            manifest = cls(read["created"], read["images"], variables, read.get("cluster", ""), read.get("address", ""))
             for image in manifest.images:
                 _check_file(image["file"])
             for variable in variables.values():

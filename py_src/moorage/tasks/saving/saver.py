@@ -58,13 +58,15 @@ def save(
     progress: Progress,
     others: Mapping[Any, int] = MappingProxyType({}),
     beside: bool = False,
+    cluster: tuple[str, str] = ("", ""),
 ) -> Written:
     """Save variables, in place of what the folder had before; that stays whole until the end.
 
     `recipes`: of those that are Dask collections. `others`: further keys, of no variable, with their bytes; those that
-    are there are written, too. `beside`: files of before stay, which keys are still to be read from. `timeout`: seconds
-    until each variable is held somewhere. Raises InputError if that cannot be, SaveError if it could not be done,
-    LostError or WaitTimeoutError if a value is not there. What was saved before is as it was then.
+    are there are written, too. `beside`: files of before stay, which keys are still to be read from. `cluster`: name
+    and address of that whose durable variables they are. `timeout`: seconds until each variable is held somewhere.
+    Raises InputError if that cannot be, SaveError if it could not be done, LostError or WaitTimeoutError if a value is
+    not there. What was saved before is as it was then.
     """
     if not variables and not others:
         raise InputError("There is nothing to save.", "Place a variable first: %broadcast, %pin or %scatter.")
@@ -95,6 +97,7 @@ def save(
                 variable: saved(record, [numbers[key] for key in record["keys"]], recipes.get(variable, ""))
                 for variable, record in variables.items()
             },
+            *cluster,
         )
         _check_there(manifest, store)
         store.write(manifest)
