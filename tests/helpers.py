@@ -42,9 +42,10 @@ def restart_worker(client: Client, worker: str) -> None:
     eventually(lambda: now().get(worker, before) != before)
 
 
-def shown_by(notebook: str, timeout: float, **environment: str) -> str:
-    """Run one of our notebooks to its end, as its readers do, and return what it shows."""
-    command = [sys.executable, "notebooks/run.py", f"notebooks/{notebook}.ipynb"]
+def shown_by(notebook: str | Path, timeout: float, **environment: str) -> str:
+    """Run one of our notebooks (or one in a file) to its end, as its readers do, and return what it shows."""
+    path = notebook if isinstance(notebook, Path) else Path("notebooks", f"{notebook}.ipynb")
+    command = [sys.executable, "notebooks/run.py", str(path)]
     variables = {**os.environ, **environment}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=variables)
     assert done.returncode == 0, done.stderr
