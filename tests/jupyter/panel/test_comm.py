@@ -138,6 +138,7 @@ def test_what_would_fit_alone_but_not_together_is_refused(panel, private):
 def test_nothing_is_pushed_when_nothing_changes(panel):
     panel.kernel.run("x = 1\n%broadcast x")
     panel.see(held("x", "alice", "bob"))
+    panel.see(lambda state: state["events"][max(state["events"], key=int)]["kind"] == "placed")
     panel.ask("watch", candidates=True, threshold=10**6)
     pushed = len(panel.updates())
     panel.kernel.run("y = 2\nx + y")
