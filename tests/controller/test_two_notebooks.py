@@ -164,6 +164,20 @@ def test_each_runs_its_own_module_of_one_name(mine, other, tmp_path, monkeypatch
             argument = f"cluster.submit({theirs}.f, {theirs}.Point(), workers={worker!r}).result()"
             assert other(argument) == ["other", "other", True]
             assert mine.submit(one_name.f, one_name.Point(), workers=worker).result() == ["mine", "mine", True]
+    for _ in range(2):  # whoever has sent code last
+        other(f"cluster.pin('p', ['alice'], value={theirs}.Point())")
+        mine.pin("p", ["alice"], value=one_name.Point())
+        other(f"cluster.pin('q', ['alice'], value={theirs}.Point())")
+        mine.pin("many", ["alice"], value=["x" * 100_000, one_name.Point()])
+        for worker in ("alice", "bob"):  # where it was placed, and where it is sent on to
+            for name in ("p", "q"):
+                there = other(f"cluster.submit({theirs}.f, cluster[{name!r}], workers={worker!r}).result()")
+                assert there == ["other", "other", True]
+            assert mine.submit(one_name.f, mine["p"], workers=worker).result() == ["mine", "mine", True]
+            last = mine.submit(lambda many: one_name.f(many[-1]), mine["many"], workers=worker)
+            assert last.result() == ["mine", "mine", True]
+        mine.release("p", "many")
+        other("cluster.release('p', 'q')")
     monkeypatch.delitem(sys.modules, "one_name")
 
 

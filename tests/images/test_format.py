@@ -1,8 +1,11 @@
 import array
 import dataclasses
+import fractions
 import pickle
 import subprocess
 import sys
+import textwrap
+import types
 
 import numpy as np
 import pandas as pd
@@ -13,7 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from moorage.images.format import ALIGNMENT, SMALLEST, VERSION, Image, decode, digest_of, encode, fingerprint, layout
+from moorage.images.format import (
+    ALIGNMENT,
+    SMALLEST,
+    VERSION,
+    Image,
+    decode,
+    digest_of,
+    encode,
+    fingerprint,
+    is_whole,
+    layout,
+    modules_of,
+)
 
 
 def carried(value, *, read_only=False):
@@ -402,3 +417,24 @@ def test_memory_of_the_value_is_found_in_the_buffer_of_that_number(value):
 
 def test_an_image_has_no_buffers_unless_there_is_memory():
     assert Image(encode("text").stream).nbytes < 100
+
+
+def test_an_image_says_of_which_modules_it_is_and_is_another_with_another_version():
+    value = [fractions.Fraction(1, 3), textwrap.dedent, np.zeros(1000)]
+
+    def place(version):
+        def found(thing):
+            name = thing.__name__ if isinstance(thing, types.ModuleType) else thing.__module__
+            return (name, version) if name in ("fractions", "textwrap") else None
+
+        return found
+
+    plain, first, second = (encode(value, place=p) for p in (None, place("1"), place("2")))
+    assert modules_of(plain.stream) == {}
+    assert modules_of(first.stream) == {"fractions": "1", "textwrap": "1"}
+    assert len({plain.digest, first.digest, second.digest}) == 3
+    assert fingerprint(value, place=place("1")) == first.digest
+    assert is_whole(first.stream, first.buffers)
+    assert decode(first.stream, first.buffers)[:2] == value[:2]  # where nobody knows of versions
+    other = decode(first.stream, first.buffers, lambda module, name: {"Fraction": max, "dedent": len}.get(name))
+    assert other[:2] == [3, len]

@@ -9,10 +9,13 @@ the scheduler. A worker without these parts does not take the plugin, and what a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from distributed import rpc
 from distributed.utils import sync
 
 from moorage._dask import connecting, errors, server, spilling
@@ -172,6 +175,23 @@ def on_loop(worker: Any, function: Callable[P, Awaitable[T]], /, *args: P.args, 
     """Return what ``await function(...)`` gives on the event loop of a worker; in the thread of a task."""
     answer: T = sync(worker.loop, partial(function, *args, **kwargs))
     return answer
+
+
+def ask_apart(worker: Any, patience: float, handler: str, **message: Any) -> Any:
+    """Return what the scheduler answers, asked from a thread and over a connection of their own.
+
+    In any thread: also that of the worker's event loop, which waits meanwhile. Raises OSError or TimeoutError.
+    """
+
+    async def ask() -> Any:
+        async with (
+            asyncio.timeout(patience),
+            rpc(worker.scheduler.address, connection_args=dict(worker.connection_args)) as scheduler,
+        ):
+            return await getattr(scheduler, handler)(**message)
+
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, ask()).result()
 
 
 class _Sending:

@@ -89,3 +89,19 @@ def _raw(array: Any, nbytes: int) -> Any:
     import numpy as np
 
     return np.asarray(Bytes(array.__array_interface__["data"][0], nbytes, array, readonly=True))
+
+
+def out_of_band(buffer: bytes | memoryview) -> Any:
+    """Return what pickle takes out of its stream: an array over `buffer`.
+
+    Not `buffer` itself: Python crashes when its garbage collector finds a memoryview of a PickleBuffer of a memoryview,
+    as it does after an error or a cancelled task while frames were being sent. And it says that it can be written to,
+    which it cannot if it is mapped: who receives it has it for itself.
+    """
+    import pickle
+
+    import numpy as np
+
+    address = np.frombuffer(buffer, "u1").__array_interface__["data"][0]
+    array: Any = np.asarray(Bytes(address, len(buffer), buffer, readonly=False))
+    return pickle.PickleBuffer(array)

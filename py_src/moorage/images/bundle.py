@@ -6,12 +6,12 @@ does. Atoms stand in the pickle as they are; anything else as in ``carrier.py``,
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import operator
 from collections.abc import Iterable
 from typing import Any
 
-from moorage.images.carrier import Call, module_of
 from moorage.images.format import Image
 
 _ATOMS = (int, float, complex, str, bytes, bool, type(None))
@@ -47,3 +47,24 @@ class Bundle:
                 loads = operator.methodcaller("loads", image.stream, buffers=buffers)
                 parts.append([(key, Call(loads, module))])
         return dict, (Call(itertools.chain, *parts),)
+
+
+class Call:
+    """Is pickled as a call."""
+
+    def __init__(self, function: Any, *args: Any) -> None:
+        self.call = function, args
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+def module_of(name: str) -> Call:
+    """Return what is, where it is unpickled, the images module, or else that of Python which loads all the same."""
+    modules = Call(getattr, Call(importlib.import_module, "sys"), "modules")
+    return Call(dict.get, modules, name, Call(importlib.import_module, "pickle"))
+
+
+def writable_module(module: str) -> str:
+    """Return the name of the module that makes values which tasks may write to."""
+    return f"writable_{module}"

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import operator
 import sys
 import threading
@@ -30,8 +29,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from moorage.images.altered import ATOMS, would_be_another
-from moorage.images.arrays import Bytes
-from moorage.images.format import Image, aligned, copied_of, decode, encode, is_kept, is_still, layout
+from moorage.images.arrays import out_of_band
+from moorage.images.bundle import module_of, writable_module
+from moorage.images.code import Find
+from moorage.images.format import Image, aligned, copied_of, decode, encode, is_kept, is_still, layout, modules_of
 from moorage.images.mappings import Mappings
 from moorage.images.segment import Handle, Mapping, handle_of
 
@@ -93,56 +94,19 @@ class Carrier:
 
         stream: Any = self._image.stream
         if protocol >= 5 and len(stream) >= _IN_BAND:
-            stream = _out_of_band(stream)
+            stream = out_of_band(stream)
         buffers: list[Any] = list(self._image.buffers)
         sizes = [buffer.nbytes for buffer in buffers]
         if self._segment is not None:
             buffers = []
         if protocol >= 5:
-            buffers = [_out_of_band(buffer) for buffer in buffers]
+            buffers = [out_of_band(buffer) for buffer in buffers]
         else:
             buffers = [bytes(buffer) if buffer.readonly else bytearray(buffer) for buffer in buffers]
         module = module_of(self._module)
         if self._segment is not None:
             return operator.methodcaller("map", stream, sizes, tuple(self._segment)), (module,)
         return operator.methodcaller("loads", stream, buffers=buffers), (module,)
-
-
-def _out_of_band(buffer: bytes | memoryview) -> Any:
-    """Return what pickle takes out of its stream: an array over `buffer`.
-
-    Not `buffer` itself: Python crashes when its garbage collector finds a memoryview of a PickleBuffer of a memoryview,
-    as it does after an error or a cancelled task while frames were being sent. And it says that it can be written to,
-    which it cannot if it is mapped: who receives it has it for itself.
-    """
-    import pickle
-
-    import numpy as np
-
-    address = np.frombuffer(buffer, "u1").__array_interface__["data"][0]
-    array: Any = np.asarray(Bytes(address, len(buffer), buffer, readonly=False))
-    return pickle.PickleBuffer(array)
-
-
-class Call:
-    """Is pickled as a call."""
-
-    def __init__(self, function: Any, *args: Any) -> None:
-        self.call = function, args
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self.call
-
-
-def module_of(name: str) -> Call:
-    """Return what is, where it is unpickled, the images module, or else that of Python which loads all the same."""
-    modules = Call(getattr, Call(importlib.import_module, "sys"), "modules")
-    return Call(dict.get, modules, name, Call(importlib.import_module, "pickle"))
-
-
-def writable_module(module: str) -> str:
-    """Return the name of the module that makes values which tasks may write to."""
-    return f"writable_{module}"
 
 
 def _is_made_again(value: Any, stream: memoryview) -> bool:
@@ -169,11 +133,12 @@ class Table:
 
     `module`: name of the images module. `clock`: seconds, monotonic. `has_room`: whether this process has room for so
     many more bytes. `mappings`: the memory of the host that this process has mapped. `bring`: brings buffers that have
-    just arrived to memory where they can stay; see `align`.
+    just arrived to memory where they can stay; see `align`. `code`: name of the module that knows the user's modules.
     """
 
-    def __init__(self, module: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, module: str, clock: Callable[[], float] = time.monotonic, code: str = "") -> None:
         self.module = module
+        self.code = code
         self.has_room: Callable[[int], bool] = lambda nbytes: True
         self.mappings = Mappings(clock)
         self.bring: Callable[[list[memoryview]], list[memoryview]] = self.align
@@ -216,7 +181,8 @@ class Table:
 
     def _load(self, stream: Any, own: Sequence[memoryview], *, writable: bool = False) -> Any:
         stream = memoryview(stream).cast("B")  # may be as large as the value: it is copied only if it is kept
-        value = decode(stream, self._private(own) if writable else [buffer.toreadonly() for buffer in own])
+        buffers = self._private(own) if writable else [buffer.toreadonly() for buffer in own]
+        value = decode(stream, buffers, self.find(stream))
         if isinstance(value, ATOMS):
             writable = False  # nobody can
         kept = writable or is_kept(stream, sum(buffer.nbytes for buffer in own))
@@ -253,6 +219,27 @@ class Table:
             if held:
                 self._held.add(identity)
 
+    def find(self, stream: bytes | memoryview) -> Find | None:
+        """Return what finds the user's modules in the versions that an image refers to. Raises CodeError."""
+        modules = modules_of(stream)
+        versions = getattr(sys.modules.get(self.code), "versions", None) if modules else None
+        return versions.find_of(modules) if versions is not None else None
+
+    def encode(self, value: Any) -> Image:
+        """Write `value` into an image as it is now, which says of which versions of the user's modules it is."""
+        versions = getattr(sys.modules.get(self.code), "versions", None)
+        return encode(value, place=versions.place_of if versions is not None else None)
+
+    def is_still(self, value: Any, image: Image) -> bool:
+        """Whether `value`, which has come out of `image`, is what came out of it. If in doubt it is not."""
+        try:
+            return is_still(value, image, self.find(image.stream))
+        except Exception:  # nobody has its modules any more
+            return False
+
+    def _decode(self, image: Image) -> Any:
+        return decode(image.stream, [buffer.toreadonly() for buffer in image.buffers], self.find(image.stream))
+
     def __contains__(self, value: object) -> bool:
         """Whether `value` has come out of an image."""
         entry = self._entries.get(id(value))
@@ -268,7 +255,7 @@ class Table:
         if entry is None or entry.again is None or entry.value() is not value:
             return value, None
         try:
-            own = decode(entry.again.stream, [buffer.toreadonly() for buffer in entry.again.buffers])
+            own = self._decode(entry.again)
         except Exception:  # its class has left this process
             return value, None
         if type(own) is not type(value):  # or is another by now
@@ -321,8 +308,8 @@ class Table:
         if image is None or image.digest != digest:
             try:
                 if image is not None and writable:
-                    value = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
-                image = encode(value)
+                    value = self._decode(image)
+                image = self.encode(value)
                 number = image.digests.index(content)
             except Exception:
                 return None
@@ -338,7 +325,7 @@ class Table:
         image, segment = self._placed_as(value), self.segment_of(value)
         if segment is not None and segment.nonce not in known:
             segment = None
-        make = image if image is not None else functools.partial(encode, value)
+        make = image if image is not None else functools.partial(self.encode, value)
         return Carrier(make, self.module, nbytes, segment, writable=self.is_writable(value))
 
     def as_image(self, value: Any) -> bool:
@@ -348,11 +335,11 @@ class Table:
     def has_changed(self, value: Any) -> bool:
         """Whether code has changed `value` since it came out of its image, if that is kept."""
         image = self._placed_as(value)
-        return image is not None and not is_still(value, image)
+        return image is not None and not self.is_still(value, image)
 
     def as_it_is(self, value: Any) -> Carrier:
         """Return what sends `value` as it is now."""
-        return Carrier(encode(value), self.module) if self.has_changed(value) else self.carrier(value)
+        return Carrier(self.encode(value), self.module) if self.has_changed(value) else self.carrier(value)
 
     def outgoing(self, value: Any, known: Container[bytes] = (), *, changed: bool = False) -> Any:
         """Return what is given to Dask in the place of `value`, to be sent now.
@@ -363,7 +350,7 @@ class Table:
         try:
             if not self.as_image(value):
                 return value
-            return (Carrier(encode(value), self.module) if changed else self.carrier(value, known=known)).frames()
+            return (Carrier(self.encode(value), self.module) if changed else self.carrier(value, known=known)).frames()
         except Exception:  # what was unpickled here need not let itself be pickled; Dask will say so, if it cannot
             return value
 

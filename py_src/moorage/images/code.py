@@ -1,12 +1,94 @@
-"""How code objects are pickled: as what they are, names of their files included. Runs on workers, shipped by value.
+"""How code is written into images: code objects as what they are, and of which versions of the user's modules they are.
 
-cloudpickle 3.1.3 writes ``<dynamic-code>`` for the name of every file, so that no traceback would find its lines.
+cloudpickle 3.1.3 writes ``<dynamic-code>`` for the name of every file, so that no traceback would find its lines; here
+names of files are kept.
+
+Two notebooks may have two modules of one name. So an image says to which it refers, each in which version. That stands
+behind the pickle, where pickle does not look: lines of name and version, how many bytes they are (4 bytes,
+little-endian), and `MARK`. An image that refers to no such module has nothing there. Who knows the modules by their
+versions gives unpickling a `Find`; without it names are looked up as Python does.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import pickle
+import pkgutil
+import sys
 import types
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+MARK = b"modules of the user"
+
+Place: TypeAlias = Callable[[Any], tuple[str, str] | None]
+"""Given a class, function or module: name and version of the user's module by which it can be found, if it can be."""
+Find: TypeAlias = Callable[[str, str], Any]
+"""Given names of a module and of what is in it: what pickle has written by these names; None: as Python finds it."""
+
+
+class Modules:
+    """Those that an image refers to, while it is written. `place`: where things are found."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._versions: dict[str, str] = {}
+
+    def reduce(self, value: Any) -> Any:
+        """Note the module of a class, function or module; return what pickle is to write of it, if it cannot tell.
+
+        Raises PicklingError if there is another version of the same module in the image.
+        """
+        if (place := self._place(value)) is None:
+            return None
+        name, version = place
+        if self._versions.setdefault(name, version) != version:
+            raise pickle.PicklingError(f"there are things of two versions of {name} in it")
+        if isinstance(value, types.ModuleType):
+            return None if sys.modules.get(name) is value else (pkgutil.resolve_name, (name,))
+        return None if named(value) is value else (pkgutil.resolve_name, (f"{name}:{value.__qualname__}",))
+
+    def written(self) -> bytes:
+        """Return what stands behind the pickle."""
+        if not self._versions:
+            return b""
+        lines = "\n".join(f"{name} {version}" for name, version in sorted(self._versions.items())).encode()
+        return lines + len(lines).to_bytes(4, "little") + MARK
+
+
+def named(value: Any) -> Any:
+    """Return what this process finds by the names of a class or function; None if there is nothing."""
+    with contextlib.suppress(Exception):
+        return attrgetter(value.__qualname__)(sys.modules[value.__module__])
+    return None
+
+
+def read(stream: memoryview) -> Mapping[str, str]:
+    """Return the versions of modules, by name, that stand at the end of `stream`."""
+    end = len(stream) - len(MARK)
+    if stream[end:] != MARK:
+        return {}
+    start = end - 4
+    nbytes = int.from_bytes(stream[start:end], "little")
+    lines = bytes(stream[start - nbytes : start]).decode()
+    return dict(line.split(" ") for line in lines.split("\n"))
+
+
+def loads(stream: bytes | memoryview, buffers: Sequence[Any], find: Find) -> Any:
+    """Unpickle, with what `find` finds."""
+    return _Unpickler(io.BytesIO(stream), find, buffers).load()
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, find: Find, buffers: Sequence[Any]) -> None:
+        super().__init__(file, buffers=buffers)
+        self._find = find
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = self._find(module, name)
+        return super().find_class(module, name) if found is None else found
 
 
 def arguments_of(code: types.CodeType) -> tuple[Any, ...]:

@@ -16,7 +16,8 @@ of their axes kept), of times, masked, ``np.matrix``, ``np.recarray``; and the c
 ``bytearray`` of a megabyte and more (``texts.py``). Python cannot make these three on existing memory, so each process
 **copies** them out of their buffers, and then needs these no longer. Arrays of Python objects stay in the stream.
 
-The **trailer** stands behind the pickle's last opcode, where pickle does not look. It is how many bytes of the buffers
+Behind the pickle's last opcode, where pickle does not look, stands of which modules of the user, in which version, it
+is (``code.py``), if it is of any; then the **trailer**: how many bytes of the buffers
 each process copies (8 bytes, little-endian), `MAGIC`, the version of this format (one byte), and the digest (16 bytes).
 
 The **digest** is the identity of an image: xxh3-128 over the version, the pickle, how much is copied, and the size and
@@ -34,14 +35,14 @@ from __future__ import annotations
 import io
 import pickle
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import cloudpickle
 
-from moorage.images import arrays
-from moorage.images.code import reduce_code
+from moorage.images import arrays, code
+from moorage.images.code import Find, Modules, Place, reduce_code
 from moorage.images.texts import Texts
 
 VERSION = 3
@@ -53,6 +54,7 @@ SMALLEST = 4096
 
 _TRAILER = 8 + len(MAGIC) + 1 + 16
 _PLAIN = (int, float, bool, type(None))  # a pickle of these has nothing outside of it
+_NAMED = (type, types.FunctionType, types.ModuleType)
 _RESIZABLE = ("bytearray", "array", "mmap")  # their memory may move, unless it is exported: so none is kept
 
 Read = Callable[[memoryview], bytes]
@@ -125,42 +127,50 @@ class Image:
         ]
 
 
-def encode(value: Any, read: Read | None = None, *, copy: bool = False) -> Image:
+def encode(value: Any, read: Read | None = None, *, copy: bool = False, place: Place | None = None) -> Image:
     """Write `value` into an image. Its buffers are memory of the value: what is written there later is in the image.
 
     `read`: takes a buffer and returns its xxh3-128; for who knows it without reading. `copy`: the buffers are copies,
-    which nobody writes to. Raises what the pickler raises if something in `value` cannot be pickled.
+    which nobody writes to. `place`: where things of the user's modules are found. Raises what the
+    pickler raises if something in `value` cannot be pickled.
     """
     if type(value) in _PLAIN:  # they come in lists of ten thousand
         pickled = pickle.dumps(value, 5)
         return Image(pickled + _trailer_of(0, _digest(_xxh3(pickled), len(pickled))))
-    found, file = _Collector(read, "copied" if copy else "kept"), io.BytesIO()
+    found, file = _Collector(read, "copied" if copy else "kept", place), io.BytesIO()
     _Pickler(file.write, found).dump(value)
+    file.write(found.modules.written() if found.modules is not None else b"")
     digest = _digest(_xxh3(file.getbuffer()), file.tell(), found.copied, found.sizes, found.digests)
     file.write(_trailer_of(found.copied, digest))
     return Image(file.getvalue(), tuple(found.buffers), tuple(found.lent), tuple(found.digests))
 
 
-def fingerprint(value: Any, read: Read | None = None) -> str:
-    """Return the digest of the image of `value`, without keeping what is written. `value`, `read`: as for `encode`."""
-    file, found = _HashingFile(), _Collector(read, "read")
+def fingerprint(value: Any, read: Read | None = None, place: Place | None = None) -> str:
+    """Return the digest of the image of `value`, without keeping what is written. Arguments as for `encode`."""
+    file, found = _HashingFile(), _Collector(read, "read", place)
     _Pickler(file.write, found).dump(value)
+    file.write(found.modules.written() if found.modules is not None else b"")
     return _digest(file.hash.digest(), file.nbytes, found.copied, found.sizes, found.digests).hex()
 
 
-def decode(stream: bytes | memoryview, buffers: Sequence[Any]) -> Any:
+def decode(stream: bytes | memoryview, buffers: Sequence[Any], find: Find | None = None) -> Any:
     """Return the value of an image: a new object, on the memory of `buffers`. Read-only buffers make it read-only."""
-    return pickle.loads(stream, buffers=buffers)
+    return pickle.loads(stream, buffers=buffers) if find is None else code.loads(stream, buffers, find)
 
 
-def is_still(value: Any, image: Image) -> bool:
+def modules_of(stream: bytes | memoryview) -> Mapping[str, str]:
+    """Return the versions of the user's modules that an image refers to, by name."""
+    return code.read(memoryview(stream)[:-_TRAILER])
+
+
+def is_still(value: Any, image: Image, find: Find | None = None) -> bool:
     """Whether `value`, which has come out of `image`, is what came out of it. If in doubt it is not.
 
     Memory of the image, which nobody can write to, is not read: it only has to be where it was.
     """
     read = _by_place(image)
     try:
-        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers])
+        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers], find)
         return fingerprint(value, read) == fingerprint(afresh, read)
     except Exception:  # of the code of any class
         return False
@@ -259,13 +269,14 @@ def layout(sizes: Sequence[int]) -> Layout:
 class _Collector:
     """Takes buffers out of the stream. Apart from the pickler, which would not be freed at once if it knew itself."""
 
-    def __init__(self, read: Read | None, how: Literal["kept", "copied", "read"]) -> None:
+    def __init__(self, read: Read | None, how: Literal["kept", "copied", "read"], place: Place | None) -> None:
         self.buffers: list[memoryview] = []
         self.lent: list[bool] = []
         self.digests: list[bytes] = []
         self.made: set[int] = set()  # addresses of what was made here
         self.copied = 0
         self.sizes: list[int] = []
+        self.modules = Modules(place) if place is not None else None
         self._read = read
         self._how = how
 
@@ -302,7 +313,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         super().__init__(Texts(write, found.text), protocol=5, buffer_callback=found)
 
     def reducer_override(self, value: Any) -> Any:
-        kind = type(value)
+        kind, modules = type(value), self._found.modules
+        if modules is not None and isinstance(value, _NAMED) and (reduced := modules.reduce(value)) is not None:
+            return reduced
         if kind.__module__.partition(".")[0] == "numpy" and hasattr(value, "__array_interface__"):
             if value.nbytes < SMALLEST or value.dtype.hasobject:
                 return NotImplemented

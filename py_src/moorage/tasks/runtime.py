@@ -51,6 +51,7 @@ MODULES = (
     "moorage.worker.text",
     "moorage.images.altered",
     "moorage.images.arrays",
+    "moorage.images.bundle",
     "moorage.images.carrier",
     "moorage.images.code",
     "moorage.images.file",
@@ -90,7 +91,7 @@ class WorkerRuntime:
                 return
             plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE, code.MODULE), MODULES)
             wait_for(self.client, install_on_workers, self.client, plugin)
-            wait_for(self.client, sending.Images(self.client).install)
+            wait_for(self.client, sending.Images(self.client, code.MODULE).install)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
             ours = [r"moorage[\\\/](worker|kernel|tasks|pickling)[\\\/]"]

@@ -15,6 +15,7 @@ notebook          scheduler      ``moorage_named``, ``moorage_watch``           
 notebook          worker         ``moorage_transfers``, by the scheduler            `transfers.LogHandlers`
 worker            scheduler      ``moorage_*`` handlers, Dask's RPC                 `scheduler.WorkerHandlers`
 worker            scheduler      ``moorage_code``, ``moorage_latest``               `code.WorkerCodeHandlers`
+worker            scheduler      ``moorage_whose``                                  `code.WorkerCodeHandlers`
 scheduler         worker         ``moorage_see``, ``moorage_modules``               `code.SeeingHandlers`
 scheduler         notebook       events, `scheduler.TOPIC`                          `scheduler.Event`
 scheduler         notebook       events, `tally.WORK_TOPIC`                          `tally.WorkRow`, a list

@@ -52,6 +52,13 @@ class CodeAnswer(TypedDict):
     texts: dict[str, PackedText]  # by digest
 
 
+class FoundCode(TypedDict):
+    """The answer to ``moorage_whose``."""
+
+    status: Literal["OK", "unknown", "several"]  # unknown: nobody has modules of those names
+    code: CodeVersion | None
+
+
 class CodeHandlers(Protocol):
     """What notebooks ask of the scheduler about code."""
 
@@ -79,6 +86,13 @@ class WorkerCodeHandlers(Protocol):
 
     async def moorage_code(self, version: str, have: list[str]) -> CodeAnswer:
         """Return a version, with the texts whose digests are not in `have`."""
+        ...
+
+    async def moorage_whose(self, modules: Mapping[str, str]) -> FoundCode:
+        """Return a version that has these modules; or else, if all of their names are of one notebook, its latest.
+
+        `modules`: deep digests, by name.
+        """
         ...
 
 

@@ -62,3 +62,23 @@ def test_old_versions_go_first_and_the_latest_of_a_notebook_stays():
         assert (await store.code("0", []))["status"] == "unknown"
 
     asyncio.run(run())
+
+
+def test_who_has_an_image_is_given_its_version_or_the_latest_of_the_same_notebook():
+    async def run():
+        store = CodeStore(ALONE)
+        for id_, owner, deep in [("1", "me", "a"), ("2", "me", "b"), ("3", "another", "z")]:
+            entry = {"m": entries(deep)[f"m{deep}"]} if owner == "me" else entries(deep)
+            await store.keep(owner, {**version(id_), "owner": owner}, entry, texts(deep))
+
+        async def found(**modules):
+            answer = await store.whose(modules)
+            return answer["status"], answer["code"] and answer["code"]["id"]
+
+        assert await found(m="a") == ("OK", "1")
+        assert await found(m="long ago") == ("OK", "2")
+        assert await found(m="a", mz="z") == await found(nobody="a") == ("unknown", None)
+        await store.keep("another", {**version("4"), "owner": "another"}, {"m": entries("c")["mc"]}, texts("c"))
+        assert (await found(m="c"), await found(m="long ago")) == (("OK", "4"), ("several", None))
+
+    asyncio.run(run())

@@ -4,6 +4,7 @@ import builtins
 import importlib
 import importlib.resources
 import itertools
+import pickle
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
 from moorage.errors import CodeError
+from moorage.images.format import decode, encode, modules_of
 from moorage.worker.code.versions import MOST, Versions
 
 _NUMBERS = itertools.count()
@@ -248,6 +250,21 @@ def test_a_version_that_nobody_has_is_an_error_with_both(shelf):
     assert "Worker alice" in str(raised.value)
     assert "aaaaaaaa" in str(raised.value)
     assert current.id[:8] in str(raised.value)
+
+
+def test_images_are_read_in_the_versions_that_they_were_written_in(shelf):
+    point = "class Point: x = {}"
+    versions = [shelf.version_of(mine=point.format(number), other="y = 1") for number in (1, 2)]
+    name = f"{shelf.prefix}mine"
+    for number, version in enumerate(versions, 1):
+        image = encode([version.find(name, "Point")(), version.load(f"{shelf.prefix}other")], place=shelf.place_of)
+        assert modules_of(image.stream)[name] == version.entries[name]["deep"]
+        read, module = decode(image.stream, (), shelf.find_of(modules_of(image.stream)))
+        assert type(read) is version.find(name, "Point")
+        assert (read.x, module.y) == (number, 1)
+    both = [version.find(name, "Point") for version in versions]
+    with pytest.raises(pickle.PicklingError, match="two versions"):
+        encode(both, place=shelf.place_of)
 
 
 def test_what_a_module_raises_is_raised_with_its_lines_and_nothing_is_left(shelf):

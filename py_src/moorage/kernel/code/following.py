@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
 from importlib.util import decode_source
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dask.utils import parse_bytes
 
@@ -26,6 +26,7 @@ from moorage.code.manifest import Manifest
 from moorage.code.places import Places, may_be_users, why_not_by_file, why_not_by_name
 from moorage.code.text import Text, ancestors
 from moorage.errors import InputError
+from moorage.images.code import named
 from moorage.kernel.code.beside import Beside
 from moorage.kernel.code.watching import Look, Watch, look_at
 
@@ -77,6 +78,23 @@ class Following:
             if changed:
                 self._manifest = Manifest(known.text for known in [*self._reached.values(), *self._ran.values()])
             return self._manifest
+
+    def place_of(self, value: Any) -> tuple[str, str] | None:
+        """Return by which module of the user a class, function or module is found, and its version.
+
+        As of when the code was looked at last, if nothing has run since: that is what workers have been sent. None if
+        it is no module of the user, or now has something else by that name, as after a reload.
+        """
+        is_module = isinstance(value, types.ModuleType)
+        name = value.__name__ if is_module else value.__module__
+        if not isinstance(name, str) or (name in self._looked and name not in self._ran and not self._watch.has_new):
+            return None
+        if (sys.modules.get(name) if is_module else named(value)) is not value:
+            return None
+        with self._lock:
+            if name not in self._looked or self._watch.has_new:
+                self.manifest()
+            return (name, deep) if (deep := self._manifest.deep.get(name)) is not None else None
 
     def follow(self, names: Iterable[str]) -> None:
         """Follow packages from now on that are installed. Raises InputError if one is not imported here."""

@@ -24,6 +24,7 @@ from moorage.kernel.code import following, watching
 from moorage.kernel.code.packages import Packages, used_here
 from moorage.kernel.code.state import CodeState, state_of
 from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value, run_on_workers
+from moorage.kernel.values.fingerprint import note_versions
 from moorage.kernel.waiting import address_of, answer, ask_workers, dask_scheduler_of, scheduler_of, wait_for
 from moorage.wire.code import CodeVersion, PackedText
 from moorage.wire.scheduler import WorkerDict
@@ -42,6 +43,7 @@ MODULES = (
     "moorage._dask.spilling",
     "moorage._dask.worker",
     "moorage.code.text",
+    "moorage.images.code",
     "moorage.worker.code.loading",
     "moorage.worker.code.plugin",
     "moorage.worker.code.version",
@@ -66,6 +68,7 @@ class CodeSender:
         self._client = client
         self._owner = owner
         self._following = following.of_process()
+        note_versions(self._following.place_of)
         self._sending: asyncio.Lock | None = None
         self._connection: object = None
         self._sent: set[str] = set()  # digests

@@ -80,6 +80,11 @@ class Watch:
             self._ran[name] = ran
             self._new.add(name)
 
+    @property
+    def has_new(self) -> bool:
+        """Whether modules have run since `take_new` was called."""
+        return bool(self._new)
+
     def take_new(self) -> set[str]:
         """Return the names of the modules that have run since this was asked last."""
         if not self._new:

@@ -21,6 +21,7 @@ from distributed import Future
 from moorage import config
 from moorage._dask import client as boundary
 from moorage.errors import MoorageError, NotPlaceableError, UnknownWorkerError, UnreachableError
+from moorage.kernel.code import sending
 from moorage.kernel.code.sending import CodeSender
 from moorage.kernel.connection.events import Events
 from moorage.kernel.connection.mirror import GapError, Mirror, by_name
@@ -77,7 +78,7 @@ class SchedulerLink:
     def __init__(self, client: Client, origins: ValueRegistry, owner: str) -> None:
         self.client = client
         self.origins = origins
-        self.images = Images(client)
+        self.images = Images(client, sending.MODULE)
         self.code = CodeSender(client, owner)
         self.mirror = Mirror()
         self.notices: dict[str, Notice] = {}

@@ -38,6 +38,7 @@ MODULES = (
     "moorage.images.altered",
     "moorage.images.arrays",
     "moorage.images.blocks",
+    "moorage.images.bundle",
     "moorage.images.carrier",
     "moorage.images.code",
     "moorage.images.format",
@@ -61,10 +62,11 @@ MODULES = (
 
 
 class Images:
-    """How one client sends images."""
+    """How one client sends images. `code`: name of the module by which workers know the user's modules."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, code: str = "") -> None:
         self.client = client
+        self._code = code
         self.sharing = sharing.Sharing(client)
         self.hosts = Hosts(client)
         self._installing: asyncio.Lock | None = None
@@ -80,7 +82,7 @@ class Images:
                 return
             await install_on_workers(
                 self.client,
-                WorkerSide(MODULE, ImagesPlugin(MODULE, sharing.allowed()), MODULES),
+                WorkerSide(MODULE, ImagesPlugin(MODULE, sharing.allowed(), self._code), MODULES),
                 WorkerSide(SharedMemoryNannyPlugin.name, SharedMemoryNannyPlugin(), MODULES, nannies=True),
             )
             self._installed_on = connection

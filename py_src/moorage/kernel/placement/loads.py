@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed.protocol.serialize import to_serialize
 
-from moorage.images.bundle import Bundle
-from moorage.images.carrier import writable_module
+from moorage.images.bundle import Bundle, writable_module
 from moorage.kernel.images.sending import MODULE
 from moorage.kernel.images.steady import snapshot
 from moorage.kernel.placement.elements import Elements

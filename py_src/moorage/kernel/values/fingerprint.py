@@ -14,12 +14,20 @@ import numpy as np
 import xxhash
 
 from moorage.images import format as images
+from moorage.images.code import Place
 from moorage.images.format import Image
 from moorage.kernel.values import mapped
 from moorage.kernel.values.written import MEMORY, SMALLEST
 from moorage.pickling.unpicklable import unpicklable
 
+_place: Place | None = None
 _ATOMS = (str, bytes, int, float, complex, bool, type(None))
+
+
+def note_versions(place: Place) -> None:
+    """Let images say of which versions of the user's modules they are, from now on. `place`: where things are found."""
+    global _place
+    _place = place
 
 
 def image_of(value: Any, name: str = "", *, copy: bool = False) -> Image:
@@ -29,7 +37,7 @@ def image_of(value: Any, name: str = "", *, copy: bool = False) -> Image:
     Raises UnpicklableError if the value, or something inside it, cannot be pickled. Names the path to it.
     """
     try:
-        return images.encode(value, _read, copy=copy)
+        return images.encode(value, _read, copy=copy, place=_place)
     except Exception as error:
         raise unpicklable({name: value}, error) from error
 
@@ -37,7 +45,7 @@ def image_of(value: Any, name: str = "", *, copy: bool = False) -> Image:
 def fingerprint(value: Any, name: str = "") -> str:
     """Return the digest of the image of `value`: 32 hexadecimal digits. Raises UnpicklableError as `image_of` does."""
     try:
-        return images.fingerprint(value, _read)
+        return images.fingerprint(value, _read, _place)
     except Exception as error:
         raise unpicklable({name: value}, error) from error
 

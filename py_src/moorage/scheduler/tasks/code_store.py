@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from moorage._dask.server import answer, ask
 from moorage.plan import Address
-from moorage.wire.code import CodeAnswer, CodeVersion, KeptCode, ModuleEntry, PackedText
+from moorage.wire.code import CodeAnswer, CodeVersion, FoundCode, KeptCode, ModuleEntry, PackedText
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -37,6 +37,7 @@ class CodeStore:
         self._scheduler = scheduler
         self._most = most
         self._versions: OrderedDict[str, Mapping[str, ModuleEntry]] = OrderedDict()  # the latest used last
+        self._codes: dict[str, CodeVersion] = {}  # by version, as they came last
         self._texts: dict[str, PackedText] = {}  # by digest
         self._latest: dict[str, str] = {}  # by client
         self._last: CodeVersion | None = None
@@ -63,7 +64,7 @@ class CodeStore:
         self._forget()
         # By the clock: workers may remember what an earlier plugin has counted.
         serial = max(int(time.time() * 1000), self._last["serial"] + 1 if self._last is not None else 0)
-        self._last = {**code, "serial": serial}
+        self._last = self._codes[version] = {**code, "serial": serial}
         telling = [asyncio.create_task(self._tell(address, self._last)) for address in self._scheduler.workers]
         self._telling.update(telling)
         for task in telling:
@@ -85,9 +86,29 @@ class CodeStore:
         wanted = {entry["digest"] for entry in entries.values() if not entry["not_sent"]}.difference(have)
         return {"status": "OK", "entries": dict(entries), "texts": {digest: self._texts[digest] for digest in wanted}}
 
+    async def whose(self, modules: Mapping[str, str]) -> FoundCode:
+        """Return a version that has these modules, or what else may stand for it."""
+        others = list[CodeVersion]()
+        for version, entries in reversed(self._versions.items()):
+            if modules.keys() <= entries.keys():
+                if all(entries[name]["deep"] == deep for name, deep in modules.items()):
+                    return {"status": "OK", "code": self._codes[version]}
+                others.append(self._codes[version])
+        if len({code["owner"] for code in others}) > 1:
+            return {"status": "several", "code": None}
+        if not others:
+            return {"status": "unknown", "code": None}
+        return {"status": "OK", "code": max(others, key=lambda code: code["serial"])}
+
     def begin(self) -> Callable[[], None]:
         """Begin to answer; return what ends that."""
-        forget = answer(self._scheduler, moorage_keep=self.keep, moorage_code=self.code, moorage_latest=self.latest)
+        forget = answer(
+            self._scheduler,
+            moorage_keep=self.keep,
+            moorage_code=self.code,
+            moorage_whose=self.whose,
+            moorage_latest=self.latest,
+        )
 
         def end() -> None:
             forget()
@@ -108,7 +129,8 @@ class CodeStore:
         latest = set(self._latest.values())
         old = [version for version in self._versions if version not in latest]
         while old and sum(map(_nbytes, self._texts.values())) > self._most:
-            del self._versions[old.pop(0)]
+            version = old.pop(0)
+            del self._versions[version], self._codes[version]
             used = {entry["digest"] for entries in self._versions.values() for entry in entries.values()}
             self._texts = {digest: text for digest, text in self._texts.items() if digest in used}
 

@@ -39,6 +39,7 @@ class CodePlugin(WorkerPlugin):
         rely_on(PARTS, *objects_of(worker))
         versions: Versions = join(worker, self.name, self._fill).versions
         self._worker, self._versions = worker, versions
+        versions.worker = worker
         self._undo = [answer(worker, moorage_see=self.see, moorage_modules=self.modules)]
         scheduler: WorkerCodeHandlers = scheduler_of(worker)
         with contextlib.suppress(OSError, TimeoutError):

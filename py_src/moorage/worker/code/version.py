@@ -94,6 +94,35 @@ class Version:
         """Return what a pickle refers to by these names; `module` is one of `entries`."""
         return attrgetter(name)(self.load(module))
 
+    def named(self, module: str, name: str) -> Any:
+        """Return what a pickle refers to by these names, if that is anything of the user's modules, or imports them."""
+        if module in self.entries:
+            return self.find(module, name)
+        if module.startswith("cloudpickle."):
+            if name == "subimport":
+                return self.subimport
+            if name == "_make_function":
+                return self.make_function
+        return self._resolve if (module, name) == ("pkgutil", "resolve_name") else None
+
+    def _resolve(self, name: str) -> Any:
+        module, _, within = name.partition(":")
+        return attrgetter(within)(self.subimport(module)) if within else self.subimport(module)
+
+    def make_function(self, code: types.CodeType, namespace: dict[str, Any], *more: Any) -> Any:
+        """Make a function that sees the built-in functions of the version, as cloudpickle makes one."""
+        namespace["__builtins__"] = self.builtins
+        return types.FunctionType(code, namespace, *more)
+
+    def holds(self, value: Any) -> str:
+        """Return the version of the module whose class, function or module a value is; empty if it is none of them."""
+        if isinstance(value, types.ModuleType):
+            return self.entries[value.__name__]["deep"] if self.modules.get(value.__name__) is value else ""
+        with contextlib.suppress(Exception):
+            if attrgetter(value.__qualname__)(self.modules[value.__module__]) is value:
+                return self.entries[value.__module__]["deep"]
+        return ""
+
     def subimport(self, name: str) -> Any:
         """Return a module that a pickle refers to."""
         if name in self.entries:

@@ -21,8 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from moorage._dask.worker import on_loop, scheduler_of
-from moorage.wire.code import CodeAnswer, CodeVersion, PackedText, WorkerCodeHandlers
+from moorage._dask.worker import ask_apart, on_loop, scheduler_of
+from moorage.images.code import Find
+from moorage.wire.code import CodeAnswer, CodeVersion, FoundCode, PackedText, WorkerCodeHandlers
 from moorage.worker.code.version import Contents, Version, code_error
 
 MOST = 8
@@ -41,6 +42,7 @@ class Versions:
 
     def __init__(self, notebook: str) -> None:
         self.current: Version | None = None
+        self.worker: Any = None
         self.modules: Any = weakref.WeakValueDictionary()
         self.worker_name = ""
         self.several = False
@@ -49,6 +51,7 @@ class Versions:
         self._versions: dict[str, Version] = {}
         self._used: dict[str, float] = {}
         self._texts: dict[str, Contents] = {}
+        self._found: dict[frozenset[tuple[str, str]], Version | None] = {}  # for what images refer to
         self._folder = ""
         self._lock = threading.Condition()
         self._loading = 0  # modules that are being loaded, within each other or by several threads
@@ -81,6 +84,57 @@ class Versions:
     def _take(self, worker: Any, code: CodeVersion, have: Mapping[str, Contents], answer: CodeAnswer) -> None:
         """Learn a version and let imports see it; in a thread, since code may be running that is being imported."""
         self._let_see(self._learn(worker, code, have, answer), code["serial"])
+
+    # what images refer to
+
+    def find_of(self, modules: Mapping[str, str]) -> Find | None:
+        """Return what finds modules in the versions by which an image refers to them; None: they are found as ever.
+
+        In any thread: if no version here has them, the scheduler is asked, and meanwhile nothing else goes on here.
+        What comes from a time before that of the cluster is made with the modules of now, as any pickle. Raises
+        CodeError if several notebooks have such modules, and nobody has that version.
+        """
+        wanted = frozenset(modules.items())
+        if wanted not in self._found:
+            self._found[wanted] = self._with(modules) or self._asked_for(modules)
+        version = self._found[wanted]
+        return version.named if version is not None else None
+
+    def place_of(self, value: Any) -> tuple[str, str] | None:
+        """Return by which module of the user a class, function or module is found, and its version."""
+        name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+        for version in self._latest_first():
+            if name in version.entries and (deep := version.holds(value)):
+                return name, deep
+        return None
+
+    def _with(self, modules: Mapping[str, str]) -> Version | None:
+        for version in self._latest_first():
+            known = version.entries
+            if all(name in known and known[name]["deep"] == deep for name, deep in modules.items()):
+                return version
+        return None
+
+    def _latest_first(self) -> list[Version]:
+        current = self.current
+        others = [version for version in list(self._versions.values()) if version is not current]
+        return [current, *others] if current is not None else others
+
+    def _asked_for(self, modules: Mapping[str, str]) -> Version | None:
+        if self.worker is None:
+            return None
+        found: FoundCode = ask_apart(self.worker, PATIENCE, "moorage_whose", modules=dict(modules))
+        if (code := found["code"]) is None:
+            if found["status"] == "unknown":
+                return None
+            raise code_error(
+                f"Worker {self.worker.name} cannot make an object of a class in {', '.join(sorted(modules))}: several "
+                "notebooks have modules of that name, and nobody has the version of this object any more.",
+                "Place it again from its notebook.",
+            )
+        have = self._texts
+        answer: CodeAnswer = ask_apart(self.worker, PATIENCE, "moorage_code", version=code["id"], have=list(have))
+        return self._learn(self.worker, code, have, answer)
 
     # what versions share
 
@@ -153,6 +207,7 @@ class Versions:
                 of_it = {digest: texts[digest] for digest in digests}
                 version = Version(wanted["id"], answer["entries"], of_it, wanted["owner"], self)
                 self._versions[version.id] = version
+                self._found.clear()
                 self.several |= len(self._versions) > 1
             self._used[version.id] = time.monotonic()
             self._forget()

@@ -19,7 +19,7 @@ from moorage._dask.server import answer, ask
 from moorage._dask.worker import connection_args
 from moorage.images.altered import ATOMS
 from moorage.images.carrier import Carrier, Table
-from moorage.images.format import Image, digests_of, encode
+from moorage.images.format import Image, digests_of
 from moorage.images.mappings import PATIENCE
 from moorage.images.segment import Handle
 from moorage.wire.images import FORWARDING_TOPIC, Forwarded, ForwardingReport, ImageHandlers
@@ -144,7 +144,7 @@ class Forwarding:
             return None
         image = self._table.image_of(value)
         try:
-            image = image if image is not None else await offload(encode, value)
+            image = image if image is not None else await offload(self._table.encode, value)
         except Exception:  # what was unpickled here need not let itself be pickled
             return None
         if image.layout.nbytes < SMALLEST_SHARED:

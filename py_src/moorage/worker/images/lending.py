@@ -16,7 +16,7 @@ from distributed.utils import offload
 from moorage._dask.server import answer
 from moorage._dask.worker import is_result
 from moorage.images.carrier import Table
-from moorage.images.format import Image, encode, is_still
+from moorage.images.format import Image
 from moorage.images.segment import Handle, Segment, handle_of
 from moorage.wire.images import Loan
 from moorage.worker.images.sharing import SMALLEST_SHARED
@@ -48,10 +48,10 @@ class Lending:
 
     def _lend(self, value: Any, *, result: bool, most: int | None) -> Loan:
         image = self._table.image_of(value)
-        if image is None or (result and not is_still(value, image)):
+        if image is None or (result and not self._table.is_still(value, image)):
             if most is not None and dask.sizeof.sizeof(value) > most:
                 return {"nbytes": dask.sizeof.sizeof(value), "why": "it is not shared"}
-            image = encode(value)
+            image = self._table.encode(value)
         sizes = [buffer.nbytes for buffer in image.buffers]
         handle = handle_of(image.buffers[0]) if image.buffers else None
         if most is not None and (handle is None or len(image.stream) > _LONGEST):

@@ -26,7 +26,8 @@ from moorage._dask.parts import rely_on
 from moorage._dask.server import answer_instead, every, handler_of, loop_of
 from moorage._dask.spilling import in_memory
 from moorage._dask.worker import PARTS, beat_soon, has_room, is_result, nbytes_of, objects_of, send, shadow_spilling
-from moorage.images.carrier import Table, writable_module
+from moorage.images.bundle import writable_module
+from moorage.images.carrier import Table
 from moorage.worker.images.forwarding import Forwarding
 from moorage.worker.images.lending import Lending
 from moorage.worker.images.receiving import Receiving
@@ -44,13 +45,14 @@ class ImagesPlugin(WorkerPlugin):
     """Puts a `Table` into a worker process, as module `name`, and has the worker send what it knows as images.
 
     `name`: name of the module and of the plugin. `share`: whether images lie in memory that all workers of a host
-    share.
+    share. `code`: name of the module that knows the user's modules.
     """
 
     idempotent = True
 
-    def __init__(self, name: str, share: bool = True) -> None:
+    def __init__(self, name: str, share: bool = True, code: str = "") -> None:
         self.name = name
+        self._code = code
         self._share = share
         self._failed = False  # a task has, since garbage was collected
         self._collect_after = 0.0
@@ -62,7 +64,7 @@ class ImagesPlugin(WorkerPlugin):
         module = sys.modules.get(self.name)
         if module is None:
             module = types.ModuleType(self.name, "The images that moorage has brought to this process.")
-            table = Table(self.name)
+            table = Table(self.name, code=self._code)
             module.table, module.loads, module.map = table, table.loads, table.map  # type: ignore[attr-defined]
             module.workers = {}  # type: ignore[attr-defined]
             module.undo = keep_errors_whole()  # type: ignore[attr-defined]

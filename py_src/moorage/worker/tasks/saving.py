@@ -74,7 +74,9 @@ def restore_value(table: Table | None, options: Restoring) -> Any:
 
 def _image_of(value: Any, table: Table | None) -> Image:
     image = table.image_of(value) if table is not None else None
-    return encode(value) if table is None or image is None or table.has_changed(value) else image
+    if table is None:
+        return encode(value)
+    return table.encode(value) if image is None or table.has_changed(value) else image
 
 
 def _name_of(images: Sequence[Image]) -> str:

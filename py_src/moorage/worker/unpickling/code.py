@@ -78,12 +78,6 @@ def keep_file_names() -> Callable[[], None]:
     return undo
 
 
-def make_function(built_in: dict[str, Any], code: types.CodeType, namespace: dict[str, Any], *more: Any) -> Any:
-    """Make a function that sees `built_in`, as cloudpickle makes one that sees those of the process."""
-    namespace["__builtins__"] = built_in
-    return types.FunctionType(code, namespace, *more)
-
-
 def cached(function: Callable[..., Any], parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:
     """Return `function` behind a `functools.lru_cache` of its own, which is empty."""
     wrapper = functools.lru_cache(**parameters)(function)

@@ -20,7 +20,6 @@ A reference is a pickle "persistent id": a tuple whose first element says how to
 
 from __future__ import annotations
 
-import functools
 import io
 import pickle
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 from moorage.images.carrier import Table
 from moorage.images.format import Image
 from moorage.worker.unpickling.classes import set_afresh
-from moorage.worker.unpickling.code import make_function
 
 if TYPE_CHECKING:
     from moorage.worker.code.version import Version
@@ -76,15 +74,8 @@ class _Unpickler(pickle.Unpickler):
         self.met: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Any:
-        code = self.code
-        if code is not None:
-            if module in code.entries:
-                return code.find(module, name)
-            if module.startswith("cloudpickle."):
-                if name == "subimport":
-                    return code.subimport
-                if name == "_make_function":
-                    return functools.partial(make_function, code.builtins)
+        if self.code is not None and (known := self.code.named(module, name)) is not None:
+            return known
         found = super().find_class(module, name)
         return set_afresh if name == "_class_setstate" and module.startswith("cloudpickle.") else found
 
