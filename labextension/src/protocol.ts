@@ -411,7 +411,7 @@ export type PanelReleaseArgs = {
   names: string[];
 };
 
-/** Start a cluster on this machine. Answered at once; `PanelCluster.status` tells how it goes. */
+/** Start a cluster. Answered at once; `PanelCluster.status` tells how it goes. */
 export type PanelStartArgs = {
   n_workers: number;
   /** of each worker; by default Dask's choice */
@@ -420,6 +420,36 @@ export type PanelStartArgs = {
   memory?: string;
   /** let it outlive the kernel */
   keep?: boolean;
+  /** the kind, or the path of a class; by default what is configured, or local */
+  using?: string;
+  /** arguments of the class, each as written in a line */
+  options?: Record<string, string>;
+};
+
+/** Say what a kind of cluster can be started with. */
+export type PanelKindArgs = {
+  /** or the path of a class; empty: what is configured */
+  kind: string;
+};
+
+/** A parameter of a cluster's class. */
+export type PanelParameter = {
+  name: string;
+  typename: string;
+  /** as written in a line; empty: none */
+  default: string;
+  description: string;
+};
+
+/** A kind of cluster. */
+export type PanelKind = {
+  /** that have a name */
+  kinds: string[];
+  /** of its class */
+  path: string;
+  /** it has threads and memory of each worker instead */
+  is_local: boolean;
+  parameters: PanelParameter[];
 };
 
 /** A cluster of this user that outlives its kernels. */
@@ -566,6 +596,8 @@ export type PanelOps = {
   place: PanelPlaceArgs;
   release: PanelReleaseArgs;
   start: PanelStartArgs;
+  /** the reply's result is a PanelKind */
+  kind: PanelKindArgs;
   /** the reply's result is a PanelKept */
   kept: PanelNoArgs;
   attach: PanelAttachArgs;

@@ -52,6 +52,22 @@ export class PretendKernel implements IRequester {
               new RequestError({ kind: 'UnknownVariableError', message: 'There is no gone.', remedy: '' })
             )
           : Promise.resolve(someParts(args as PanelOps['parts']));
+      case 'kind':
+        return Promise.resolve({
+          kinds: ['', 'sge'],
+          path:
+            (args as PanelOps['kind']).kind === 'sge'
+              ? 'dask_jobqueue.SGECluster'
+              : 'distributed.LocalCluster',
+          is_local: (args as PanelOps['kind']).kind === '',
+          parameters:
+            (args as PanelOps['kind']).kind === 'sge'
+              ? [
+                  { name: 'queue', typename: 'str', default: '', description: 'Where jobs wait.' },
+                  { name: 'nanny', typename: 'bool', default: 'true', description: '' }
+                ]
+              : []
+        });
       case 'kept':
         return Promise.resolve({ clusters: [{ name: 'fleet', kind: 'SGECluster', host: 'login1' }] });
       case 'snapshot':

@@ -22,9 +22,14 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     kernel, desk = alone
     baseline.check(desk, "empty")
     desk.command("moorage:start-cluster")
-    threads = desk.board.get_by_role("textbox", name="Threads of each")
-    expect(threads).to_be_focused()
-    threads.fill("3")
+    kinds = desk.board.get_by_role("combobox", name="Kind")
+    expect(kinds).to_be_focused()
+    kinds.select_option("SLURM")
+    expect(desk.board.get_by_role("textbox", name="queue")).to_be_visible()
+    assert serious(desk) == []
+    take(desk.page, "start-form-queue")
+    kinds.select_option("On this machine")
+    desk.board.get_by_role("textbox", name="Threads of each").fill("3")
     desk.board.get_by_role("textbox", name="Memory of each").fill("400 MB")
     desk.board.get_by_role("checkbox").check()
     desk.board.get_by_role("button", name="One worker fewer").click()

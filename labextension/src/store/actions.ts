@@ -1,9 +1,9 @@
 // What a board shows and what can be done there: `PlacementModel`, as the view and other extensions see it.
-import type { PanelKeptCluster, PanelParts, PanelWhyArgs } from '../protocol';
+import type { PanelKeptCluster, PanelKind, PanelParts, PanelWhyArgs } from '../protocol';
 import type { IStep } from './gestures';
 import type { IBoardState } from './state';
 
-/** What a cluster on this machine is started with. */
+/** What a cluster is started with. */
 export interface IStartOptions {
   readonly workers: number;
   /** Of each worker; absent: Dask's choice. */
@@ -12,6 +12,10 @@ export interface IStartOptions {
   readonly memory?: string;
   /** Let it outlive the kernel. */
   readonly keep?: boolean;
+  /** The kind, or the path of a class; absent: what is configured. */
+  readonly using?: string;
+  /** Arguments of the class, each as written in a line. */
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** A form to be filled in where there is no cluster yet. */
@@ -22,6 +26,8 @@ export interface IBoardActions {
   /** Place or release. */
   perform(steps: readonly IStep[], force?: boolean): void;
   start(options: IStartOptions): void;
+  /** What a kind of cluster can be started with; rejects as `parts` does. */
+  kind(name: string): Promise<PanelKind>;
   /** Clusters that can be attached to by name; rejects as `parts` does. */
   kept(): Promise<readonly PanelKeptCluster[]>;
   attach(target: string): void;

@@ -64,14 +64,22 @@ export function gatherMagic(names: readonly string[]): string | null {
 
 export const loadMagic = '%load_ext moorage';
 
-export function startMagic({ workers, threads, memory, keep }: IStartOptions): string | null {
-  const limit = memory === undefined ? '' : quote(memory);
-  return limit === null
+export function startMagic(asked: IStartOptions): string | null {
+  const { workers, threads, memory, keep, using, options = {} } = asked;
+  const given = Object.entries(options).map(([name, written]) => {
+    const word = quote(written);
+    return word === null ? null : `${name}=${word}`;
+  });
+  const words = [memory ?? '', using ?? ''].map(word => (word === '' ? '' : quote(word)));
+  const [limit, kind] = words;
+  return words.includes(null) || given.includes(null)
     ? null
     : [
         `%cluster start -n ${workers}`,
+        ...(kind === '' ? [] : [`--using ${kind}`]),
         ...(threads === undefined ? [] : [`--threads ${threads}`]),
         ...(limit === '' ? [] : [`--memory ${limit}`]),
+        ...(given.length === 0 ? [] : [`--option ${given.join(' ')}`]),
         ...(keep === true ? ['--keep'] : [])
       ].join(' ');
 }

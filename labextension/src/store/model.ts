@@ -6,6 +6,7 @@ import type {
   PanelError,
   PanelKept,
   PanelKeptCluster,
+  PanelKind,
   PanelOps,
   PanelParts,
   PanelSnapshot,
@@ -121,6 +122,10 @@ export class PlacementModel implements IPlacementModel {
     const { workers, ...others } = options;
     this._act('start', { n_workers: workers, ...others }, startMagic(options));
     this.open(null);
+  }
+
+  async kind(name: string): Promise<PanelKind> {
+    return (await this._requester.request('kind', { kind: name })) as PanelKind;
   }
 
   async kept(): Promise<readonly PanelKeptCluster[]> {

@@ -34,15 +34,10 @@ def deployment(using: str | None, options: Mapping[str, Any], **ours: Any) -> Ho
     """
     args: tuple[Any, ...] = ()
     if using is None:
-        cluster_class, args, defaults = _factory()
+        cluster_class, args, defaults = configured()
         options = {**defaults, **options}
     else:
-        cluster_class = CLASSES.get(using.lower(), using)
-        if "." not in cluster_class:
-            raise InputError(
-                f"There is no cluster kind {using!r}.",
-                f"Use one of {', '.join(CLASSES)}, or the path of a Dask cluster class, as package.ClusterClass.",
-            )
+        cluster_class = class_of(using)
     options = dict(options)
     if cluster_class in (LOCAL_CLUSTER, "dask.distributed.LocalCluster"):
         for name in ("n_workers", *_LOCAL_ONLY):
@@ -60,7 +55,18 @@ def deployment(using: str | None, options: Mapping[str, Any], **ours: Any) -> Ho
     return HostSpec(cluster_class=cluster_class, args=args, options=options, **ours)
 
 
-def _factory() -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+def class_of(kind: str) -> str:
+    """Return the path of the class of a kind of cluster. Raises InputError if it is none."""
+    path = CLASSES.get(kind.lower(), kind)
+    if "." not in path:
+        raise InputError(
+            f"There is no cluster kind {kind!r}.",
+            f"Use one of {', '.join(CLASSES)}, or the path of a Dask cluster class, as package.ClusterClass.",
+        )
+    return path
+
+
+def configured() -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """Return class, arguments and options that the configuration says."""
     for setting, given in (
         ("moorage.cluster.factory", config.get("cluster.factory")),

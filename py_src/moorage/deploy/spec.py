@@ -25,7 +25,8 @@ BARE_WORKER = 100_000_000
 
 MOST_THREADS = 1000
 
-_OURS = {"asynchronous", "loop", "name", "security", "protocol", "start", "ip"}
+OURS = frozenset({"asynchronous", "loop", "name", "security", "protocol", "start", "ip"})
+"""Arguments of a cluster class that are not for whoever asks for one."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class HostSpec:
             )
         if self.names and not self.is_local:
             raise InputError(f"{self.cluster_class} names its workers itself.", "Leave the names out.")
-        if taken := _OURS & set(self.options):
+        if taken := OURS & set(self.options):
             remedy = "Use --insecure to turn TLS off." if taken & {"security", "protocol"} else "Leave it out."
             raise InputError(f"The option {min(taken)!r} is set by moorage.", remedy)
         try:

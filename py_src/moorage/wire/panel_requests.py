@@ -36,12 +36,38 @@ class PanelReleaseArgs(TypedDict):
 
 
 class PanelStartArgs(TypedDict):
-    """Start a cluster on this machine. Answered at once; ``PanelCluster.status`` tells how it goes."""
+    """Start a cluster. Answered at once; ``PanelCluster.status`` tells how it goes."""
 
     n_workers: int
     threads: NotRequired[int]  # of each worker; by default Dask's choice
     memory: NotRequired[str]  # of each worker, such as "2GB"; by default an even share
     keep: NotRequired[bool]  # let it outlive the kernel
+    using: NotRequired[str]  # the kind, or the path of a class; by default what is configured, or local
+    options: NotRequired[dict[str, str]]  # arguments of the class, each as written in a line
+
+
+class PanelKindArgs(TypedDict):
+    """Say what a kind of cluster can be started with."""
+
+    kind: str  # or the path of a class; empty: what is configured
+
+
+class PanelParameter(TypedDict):
+    """A parameter of a cluster's class."""
+
+    name: str
+    typename: str
+    default: str  # as written in a line; empty: none
+    description: str
+
+
+class PanelKind(TypedDict):
+    """A kind of cluster."""
+
+    kinds: list[str]  # that have a name
+    path: str  # of its class
+    is_local: bool  # it has threads and memory of each worker instead
+    parameters: list[PanelParameter]
 
 
 class PanelKeptCluster(TypedDict):
@@ -180,6 +206,7 @@ class PanelOps(TypedDict):
     place: PanelPlaceArgs
     release: PanelReleaseArgs
     start: PanelStartArgs
+    kind: PanelKindArgs  # the reply's result is a PanelKind
     kept: PanelNoArgs  # the reply's result is a PanelKept
     attach: PanelAttachArgs
     scale: PanelScaleArgs

@@ -508,8 +508,15 @@ def test_a_cluster_is_started_and_stopped_by_request():
         kernel.run("%load_ext moorage")
         panel = Page(kernel)
         assert panel.ask("kept")["result"] == {"clusters": []}
+        local = panel.ask("kind", kind="")["result"]
+        assert (local["path"], local["is_local"], local["parameters"]) == ("distributed.LocalCluster", True, [])
+        assert {"ssh", "slurm"} <= {*local["kinds"]}
+        hosts, *_ = panel.ask("kind", kind="ssh")["result"]["parameters"]
+        assert hosts["name"] == "hosts"
+        refused(panel.ask("kind", kind="slum"), "InputError", "slum")
         with kernel.running(SLEEP):
-            assert panel.ask("start", n_workers=1, threads=3, memory="300MB")["ok"]
+            options = {"threads_per_worker": "3", "memory_limit": "300MB"}
+            assert panel.ask("start", n_workers=1, using="distributed.LocalCluster", options=options)["ok"]
             panel.see(lambda state: state["cluster"] is not None and state["cluster"]["status"] == "starting")
             refused(panel.ask("start", n_workers=1), "ClusterError", "starting")
             panel.see(lambda state: state["cluster"]["status"] == "connected" and len(state["workers"]) == 1)

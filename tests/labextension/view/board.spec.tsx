@@ -616,10 +616,28 @@ describe('the cluster', () => {
     await user.click(screen.getByRole('checkbox', { name: 'Keep it when this kernel ends' }));
     await user.click(screen.getByRole('button', { name: 'One worker more' }));
     await user.click(await screen.findByRole('button', { name: 'Start 3 workers' }));
-    expect(kernel.asked).toEqual([
-      { op: 'start', args: { n_workers: 3, threads: 4, memory: '2GB', keep: true } }
-    ]);
+    expect(kernel.asked.at(-1)).toEqual({
+      op: 'start',
+      args: { n_workers: 3, threads: 4, memory: '2GB', keep: true }
+    });
     expect(kernel.model.state.magic).toEqual(['%cluster start -n 3 --threads 4 --memory 2GB --keep']);
+  });
+
+  it('is of any kind, with what its class takes', async () => {
+    const kernel = show(aState({ cluster: null, workers: {} }));
+    await user.click(screen.getByRole('button', { name: 'Options…' }));
+    await user.selectOptions(screen.getByRole('combobox', { name: 'Kind' }), await screen.findByText('SGE'));
+    await user.type(await screen.findByRole('textbox', { name: 'queue' }), 'all.q');
+    await user.selectOptions(screen.getByRole('combobox', { name: 'nanny' }), 'false');
+    expect(screen.queryByRole('textbox', { name: 'Threads of each' })).toBeNull();
+    await user.click(screen.getByRole('button', { name: 'Start 2 workers' }));
+    expect(kernel.asked.at(-1)).toEqual({
+      op: 'start',
+      args: { n_workers: 2, using: 'sge', options: { queue: 'all.q', nanny: 'false' } }
+    });
+    expect(kernel.model.state.magic).toEqual([
+      '%cluster start -n 2 --using sge --option queue=all.q nanny=false'
+    ]);
   });
 
   it('is attached to by address, which is offered the next time', async () => {

@@ -182,10 +182,15 @@ def _seconds(written: str) -> float:
 def _option(written: str) -> tuple[str, Any]:
     name, equals, value = written.partition("=")
     _valid(bool(equals) and name.isidentifier(), name)
+    return name, value_of(value)
+
+
+def value_of(written: str) -> Any:
+    """Return the value of an option: JSON, or a string as most are, such as a queue, 8GB, 1:30:00."""
     try:
-        return name, json.loads(value)
+        return json.loads(written)
     except ValueError:
-        return name, value  # most values are strings: a queue, 8GB, 1:30:00
+        return written
 
 
 def _amount(written: str, number: Callable[[str], float]) -> tuple[str, float]:

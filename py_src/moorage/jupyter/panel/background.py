@@ -26,14 +26,19 @@ class BackgroundThread:
         `seconds`: of the wait. Returns what becomes of the work if it takes longer than that; None when it is done.
         Raises what `work` has raised in that time.
         """
+        future = self.begin(work)
+        if wait([future], seconds).done:
+            future.result()
+            return None
+        return future
+
+    def begin(self, work: Callable[[], Any]) -> Future[Any]:
+        """Have `work` done, and return what becomes of it."""
         if self._thread is None:
             self._thread = Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         future: Future[Any] = Future()
         self._queue.put((future, work))
-        if wait([future], seconds).done:
-            future.result()
-            return None
         return future
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from moorage import config
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
-from moorage.controller.start import attach, start
+from moorage.controller.start import attach
 from moorage.deploy.kept import state_folder
 from moorage.deploy.state_file import kept_clusters
 from moorage.errors import (
@@ -27,7 +27,7 @@ from moorage.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from moorage.jupyter.binding import CLUSTER, bind_if_free, check_alone, end_lost
+from moorage.jupyter.binding import bind_if_free, check_alone
 from moorage.jupyter.panel.assistants.proposals import cost_of_copies, cost_of_release
 from moorage.jupyter.panel.assistants.telling import tell
 from moorage.jupyter.panel.background import BackgroundThread
@@ -37,6 +37,7 @@ from moorage.jupyter.panel.questions import address_of, restart, why
 from moorage.jupyter.panel.sending import on_their_way
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
+from moorage.jupyter.panel.starting import kind_of, start_as
 from moorage.jupyter.panel.state import as_read_only
 from moorage.kernel.parts.named import collection_of
 from moorage.kernel.parts.parts import Parts
@@ -51,6 +52,8 @@ from moorage.wire.panel_requests import (
     PanelDismissArgs,
     PanelError,
     PanelKept,
+    PanelKind,
+    PanelKindArgs,
     PanelOps,
     PanelParts,
     PanelPartsArgs,
@@ -78,7 +81,7 @@ logger = logging.getLogger(__name__)
 _PLACING = 0.8  # seconds that a reply waits for what it is about, so that it can refuse
 _SIZING = 0.3
 _ASKING = 5.0  # seconds
-_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts", "kept", "tell"})
+_LOOKING = frozenset({"snapshot", "watch", "dismiss", "why", "parts", "kept", "kind", "tell"})
 
 
 class Requests:
@@ -177,7 +180,7 @@ class Requests:
 
     # -- what assistants want changed
 
-    def _propose(self, args: PanelProposeArgs, who: Hashable) -> Future[str]:
+    def _propose(self, args: PanelProposeArgs, who: Hashable) -> Future[PanelTold]:
         op, asked = args["op"], args["args"]
         check(asked, self._shapes[op], f"What {op} is asked with")
         line, note = self._in_words(op, asked)
@@ -187,15 +190,15 @@ class Requests:
                 f"Ask the user to open moorage's panel in JupyterLab, or to run {line} in a cell.",
             )
 
-        def act(by: Hashable) -> str:
+        def act(by: Hashable) -> PanelTold:
             getattr(self, f"_{op}")(asked, by)
             if op == "release":
-                return f"Done: {line}"
+                return {"text": f"Done: {line}"}
             told: PanelTellArgs = {
                 "what": "placement" if op == "place" else "clusters",
                 "names": asked.get("names", []),
             }
-            return f"Done: {line}\n{self._tell(told, by)['text']}"
+            return {"text": f"Done: {line}\n{self._tell(told, by)['text']}"}
 
         return self._panel.proposals.put(who, line, note, act, config.seconds("confirm-timeout"))
 
@@ -257,20 +260,11 @@ class Requests:
 
     def _start(self, args: PanelStartArgs, who: Hashable) -> None:
         check_alone()
+        future = self._sizing.do(lambda: start_as(args, self._panel.shell), _SIZING)
+        self._notify(future, "The cluster did not start", failed_start=args.get("using", "local"))
 
-        def work() -> None:
-            end_lost(self._panel.shell.user_ns, CLUSTER)
-            bind_if_free(
-                self._panel.shell,
-                start(
-                    n_workers=args["n_workers"],
-                    threads_per_worker=args.get("threads"),
-                    memory_limit=args.get("memory", "auto"),
-                    keep=args.get("keep", False),
-                ),
-            )
-
-        self._notify(self._sizing.do(work, _SIZING), "The cluster did not start", failed_start="local")
+    def _kind(self, args: PanelKindArgs, who: Hashable) -> Future[PanelKind]:
+        return self._asking.begin(lambda: kind_of(args["kind"]))
 
     def _kept(self, _: Any, who: Hashable) -> PanelKept:
         found = kept_clusters(state_folder())
@@ -348,9 +342,9 @@ def _refusal(request: PanelRequest, error: BaseException) -> PanelReply:
     return {"type": "reply", "id": request["id"], "ok": False, "error": _error(error)}
 
 
-def _decided(request: PanelRequest, outcome: Future[str]) -> PanelReply:
+def _decided(request: PanelRequest, outcome: Future[Any]) -> PanelReply:
     error = outcome.exception()
-    return _refusal(request, error) if error is not None else _reply(request, {"text": outcome.result()})
+    return _refusal(request, error) if error is not None else _reply(request, outcome.result())
 
 
 def _error(error: BaseException) -> PanelError:

@@ -16,6 +16,7 @@ from dask.utils import format_bytes
 
 from moorage.errors import InputError, MoorageError, WaitTimeoutError
 from moorage.wire.panel import PanelProposal, PanelVariable
+from moorage.wire.panel_requests import PanelTold
 
 
 @dataclass(eq=False, slots=True)
@@ -24,8 +25,8 @@ class _Proposal:
 
     shown: PanelProposal
     who: Hashable
-    act: Callable[[Hashable], str]
-    answer: Future[str]
+    act: Callable[[Hashable], PanelTold]
+    answer: Future[PanelTold]
     limit: Timer
 
 
@@ -44,7 +45,9 @@ class Proposals:
         with self._lock:
             return {one: proposal.shown for one, proposal in self._open.items()}
 
-    def put(self, who: Hashable, line: str, note: str, act: Callable[[Hashable], str], seconds: float) -> Future[str]:
+    def put(
+        self, who: Hashable, line: str, note: str, act: Callable[[Hashable], PanelTold], seconds: float
+    ) -> Future[PanelTold]:
         """Ask the user whether what `line` says shall be done; return what becomes of it."""
         proposal_id = f"proposal-{next(self._ids)}"
         late = WaitTimeoutError(

@@ -1,85 +1,16 @@
-// How a board gets a cluster: a form for a new one on this machine, and one to attach, with the clusters that are kept and the
-// addresses that were used before, which the browser keeps.
-import { type FormEvent, type KeyboardEvent, type ReactElement, useEffect, useId, useState } from 'react';
+// How a board attaches to a cluster: a form with the clusters that are kept and the addresses that were used before, which the
+// browser keeps.
+import { type FormEvent, type ReactElement, useEffect, useState } from 'react';
 
 import type { PanelKeptCluster } from '../../protocol';
 import type { IBoardActions } from '../../store/actions';
 import { shortName } from '../../store/names';
-import { Stepper } from './cluster';
+import { closeOnEscape } from './escape';
 import { useTranslate } from '../common/useTranslate';
 
-const DEFAULT_WORKERS = 2;
 const KEY = 'moorage:attached';
 /** Addresses that are kept. */
 const MAX_USED = 5;
-/** "2GB", "512 MiB": as Dask reads it. */
-const MEMORY = String.raw`\d*\.?\d+ *[kKMGTP]i?B`;
-
-interface IFormProps {
-  actions: IBoardActions;
-  /** Whether all of it is shown. */
-  isOpen: boolean;
-}
-
-export function StartForm({ actions, isOpen }: IFormProps): ReactElement {
-  const trans = useTranslate();
-  const id = useId();
-  const [workers, setWorkers] = useState(DEFAULT_WORKERS);
-  const [threads, setThreads] = useState('');
-  const [memory, setMemory] = useState('');
-  const [keep, setKeep] = useState(false);
-  const start = (event: FormEvent): void => {
-    event.preventDefault();
-    const each = Number.parseInt(threads, 10);
-    const limit = memory.replaceAll(' ', '');
-    actions.start({
-      workers,
-      ...(isOpen && each > 0 ? { threads: each } : {}),
-      ...(isOpen && limit !== '' ? { memory: limit } : {}),
-      ...(isOpen && keep ? { keep } : {})
-    });
-  };
-  return (
-    <form className="jp-Moorage-form" onSubmit={start} onKeyDown={event => closeOnEscape(event, actions)}>
-      {isOpen ? (
-        <>
-          <span>{trans.__('Workers')}</span>
-          <Stepper label={trans.__('Workers')} value={workers} least={1} settle={0} onCommit={setWorkers} />
-          <label htmlFor={`${id}-threads`}>{trans.__('Threads of each')}</label>
-          <input
-            id={`${id}-threads`}
-            autoFocus
-            inputMode="numeric"
-            value={threads}
-            placeholder={trans.__('as Dask chooses')}
-            onChange={event => setThreads(event.target.value.replace(/\D/g, ''))}
-          />
-          <label htmlFor={`${id}-memory`}>{trans.__('Memory of each')}</label>
-          <input
-            id={`${id}-memory`}
-            value={memory}
-            placeholder={trans.__('an even share')}
-            pattern={MEMORY}
-            title={trans.__('A size, such as 2GB or 512MiB')}
-            onChange={event => setMemory(event.target.value)}
-          />
-          <label className="jp-Moorage-check">
-            <input type="checkbox" checked={keep} onChange={event => setKeep(event.target.checked)} />
-            {trans.__('Keep it when this kernel ends')}
-          </label>
-        </>
-      ) : null}
-      <span className="jp-Moorage-start">
-        <button type="submit" className="jp-Moorage-primary">
-          {trans._n('Start %1 worker', 'Start %1 workers', workers)}
-        </button>
-        {isOpen ? null : (
-          <Stepper label={trans.__('Workers')} value={workers} least={1} settle={0} onCommit={setWorkers} />
-        )}
-      </span>
-    </form>
-  );
-}
 
 export function AttachForm({ actions }: { actions: IBoardActions }): ReactElement {
   const trans = useTranslate();
@@ -147,13 +78,6 @@ export function AttachForm({ actions }: { actions: IBoardActions }): ReactElemen
       </span>
     </form>
   );
-}
-
-function closeOnEscape(event: KeyboardEvent, actions: IBoardActions): void {
-  if (event.key === 'Escape') {
-    event.stopPropagation();
-    actions.open(null);
-  }
 }
 
 // Where a page may keep nothing, as in some frames, it is forgotten with the page.
