@@ -1,0 +1,33 @@
+"""The main path in Firefox: the panel of a notebook, a drag to a worker, a broadcast by keys.
+
+Playwright drives only a Firefox of its own making. For Debian's: ``apt install firefox-esr`` and
+``npm install --no-save puppeteer-core``.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.panel.conftest import SCREENSHOTS
+from tests.panel.lab import TOKEN
+
+SCRIPT = Path(__file__).with_name("firefox.mjs")
+PUPPETEER = Path(__file__).parents[2] / "node_modules/puppeteer-core"
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+
+
+@pytest.mark.skipif(FIREFOX is None or not PUPPETEER.exists(), reason="needs a Firefox, and puppeteer-core")
+def test_a_variable_is_dragged_to_a_worker_and_placed_by_keys(kernel, lab):
+    kernel.run("grid = np.zeros((1000, 500))")
+    url = f"{lab.url}lab/workspaces/firefox/tree/shared.ipynb?token={TOKEN}"
+    command = ["node", SCRIPT, FIREFOX, url, "grid", "bob", SCREENSHOTS / "firefox.png"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    seen = json.loads(run.stdout)
+    assert seen["version"].startswith("firefox/")
+    assert seen["magic"] == "%broadcast grid"
+    assert [error for error in seen["errors"] if "labextensions/moorage" in error] == []
+    assert kernel.run("print(len(cluster.placement()['grid'].holders))") == "4\n"
