@@ -260,6 +260,7 @@ CALLS = {
     "panel tell": lambda s: s.ask("tell", what="placement", names=[]),
     "panel cancel": lambda s: s.ask("cancel", id="1"),
     "panel kept": lambda s: s.ask("kept"),
+    "panel kind": lambda s: s.ask("kind", kind=""),
     "panel parts": lambda s: s.ask("parts", name="parts", start=0, count=10),
     "panel propose": lambda s: s.ask("propose", op="place", args=TO_PLACE),
     "panel decide": lambda s: s.ask("decide", id="1", agreed=True),

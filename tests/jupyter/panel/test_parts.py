@@ -5,8 +5,8 @@ import re
 import pytest
 
 from moorage.errors import InputError
-from moorage.jupyter.panel import parts as pages
-from moorage.jupyter.panel.parts import page_of
+from moorage.jupyter.panel import questions as pages
+from moorage.jupyter.panel.questions import page_of
 from moorage.jupyter.panel.shapes import check
 from moorage.kernel.parts.parts import Parts
 from moorage.wire.panel_requests import PanelParts

@@ -32,8 +32,7 @@ from moorage.jupyter.panel.assistants.proposals import cost_of_copies, cost_of_r
 from moorage.jupyter.panel.assistants.telling import tell
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
-from moorage.jupyter.panel.parts import page_of
-from moorage.jupyter.panel.questions import address_of, restart, why
+from moorage.jupyter.panel.questions import address_of, page_of, restart, why
 from moorage.jupyter.panel.sending import on_their_way
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
