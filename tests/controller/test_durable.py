@@ -90,6 +90,19 @@ def test_it_survives_the_death_of_everything(cluster, folder):
     written(cluster, "big", "parts")  # as before
 
 
+def test_its_time_ends_although_everything_has_died(cluster, folder):
+    with moorage.start(names=["bob"], threads_per_worker=1, memory_limit="1GB") as other:
+        other.broadcast(BIG, name="big", durable=True, lifetime="1h")
+        other.broadcast(PARTS[0], name="brief", durable=True, lifetime="4s")
+        written(other, "big", "brief")
+        until = other.placement()["big"].until
+        os.kill(other.handle.info.pid, signal.SIGKILL)
+    eventually(lambda: cluster._durable.saved().keys() == {"big"})
+    assert cluster.restore() == ["big"]
+    assert cluster.placement()["big"].until == pytest.approx(until, abs=1)
+    assert files(folder).count("moorage.json") == 1
+
+
 def test_what_is_not_written_yet_is_when_the_cluster_is_left(cluster):
     with moorage.start(names=["bob"], threads_per_worker=1, memory_limit="1GB") as other:
         other.broadcast(BIG, name="x", durable=True)

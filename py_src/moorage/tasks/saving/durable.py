@@ -15,6 +15,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -79,12 +80,19 @@ class Durable:
         return Path(os.path.expanduser(base)) / f"{name}-{digest}"
 
     def saved(self) -> dict[str, Saved]:
-        """Return what files have, by name. Raises SaveError if something cannot be read, or is somebody else's."""
+        """Return what files have, by name; what is to be let go by now is removed.
+
+        Raises SaveError if something cannot be read, or is somebody else's.
+        """
         found = {}
         with contextlib.suppress(FileNotFoundError):
             for folder in sorted(self.folder.iterdir()):
                 store = Store(folder)
-                if (manifest := store.manifest(trust=False)) is not None:
+                if (manifest := store.manifest(trust=False)) is None:
+                    continue
+                if any(0 < variable.until < time.time() for variable in manifest.variables.values()):
+                    shutil.rmtree(folder, ignore_errors=True)
+                else:
                     found.update(dict.fromkeys(manifest.variables, Saved(store, manifest)))
         return found
 

@@ -35,6 +35,7 @@ class SavedVariable:
     keys: list[Any]  # of Dask
     images: list[int]  # of each key, its place among the images
     recipe: str = ""  # of a Dask collection: how it is put together; see ``recipes.py``
+    until: float = 0.0  # when it is let go, in seconds since 1970, if it is durable; 0: when it is released
 
     @property
     def numbers(self) -> dict[Any, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from distributed import Future
@@ -24,6 +26,8 @@ from moorage.tasks.saving.reading import Saved
 from moorage.tasks.saving.recipes import put_together
 from moorage.tasks.saving.saver import Progress
 from moorage.wire.scheduler import placement_from_dict
+
+_SOON = 1.0  # seconds
 
 
 def restore(
@@ -106,6 +110,8 @@ def _place(
             if value is None:
                 value = Structure.from_dict(saved.structure).put_together(futures[name])
             how = How(described=(saved.typename, saved.detail), durable=durable or None)
+            if durable and saved.until:
+                how = replace(how, lasts=max(_SOON, saved.until - time.time()))
             new = not _is_placed(placer, name)
             try:
                 wait_for(placer.client, placer.place, value, name, placement_from_dict(saved.placement), how, timeout)

@@ -184,6 +184,7 @@ def saved(record: VariableRecord, images: Sequence[int], recipe: str) -> SavedVa
         list(record["keys"]),
         list(images),
         recipe,
+        record["until"],
     )
 
 
