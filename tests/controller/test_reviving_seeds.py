@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(not os.environ.get("MOORAGE_LONG_TESTS"), reason
 @pytest.fixture(scope="module")
 def cluster():
     with moorage.start(names=["alice", "bob"], threads_per_worker=1, memory_limit="700MB") as cluster:
+        cluster.map(slowly, range(2)).gather()  # a loop is under way when the scheduler dies, rather than being begun
         yield cluster
 
 

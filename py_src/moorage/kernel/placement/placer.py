@@ -246,7 +246,7 @@ class Placer(Bringing):
         An interrupt ends the wait, and stops what is on its way to other hosts; but not what is on its way to a worker,
         which may have it already. That is let go of when it has arrived; once the placement is recorded it stays.
         """
-        seen = {*self.link.mirror.seen, *self.link.requested}
+        seen = {*self.link.mirror.seen, *self.link.requested, *how.ever}
         placement = await targets.known(placement, seen, self.link.workers)
         limit, copy = config.seconds("wait-timeout", timeout), False
         while True:
@@ -307,7 +307,7 @@ class Placer(Bringing):
             try:
                 if broken_off.is_set():
                     raise asyncio.CancelledError
-                lacking = await self.link.place([one.item for one in requests], loads + along, call)
+                lacking = await self.link.place([one.item for one in requests], loads + along, call, how.ever)
             except asyncio.CancelledError:
                 forget(image for one in requests for image in one.elements.images)
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,6 +63,7 @@ class How:
     durable: bool | None = None  # have its notebook write it to files; None: as before
     lasts: float | None = None  # seconds after which it is let go
     described: tuple[str, str] | None = None  # its type, and its shape or length, if they are known
+    ever: Collection[str] = ()  # workers that it may wait for, although this cluster has never had them
 
 
 @dataclass(slots=True)

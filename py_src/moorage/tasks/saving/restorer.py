@@ -109,12 +109,14 @@ def _place(
             value = collections.get(name)  # whose truth may be a computation
             if value is None:
                 value = Structure.from_dict(saved.structure).put_together(futures[name])
-            how = How(described=(saved.typename, saved.detail), durable=durable or None)
+            placement = placement_from_dict(saved.placement)
+            ever = placement.workers if isinstance(placement, OnWorkers) else ()
+            how = How(described=(saved.typename, saved.detail), durable=durable or None, ever=ever)
             if durable and saved.until:
                 how = replace(how, lasts=max(_SOON, saved.until - time.time()))
             new = not _is_placed(placer, name)
             try:
-                wait_for(placer.client, placer.place, value, name, placement_from_dict(saved.placement), how, timeout)
+                wait_for(placer.client, placer.place, value, name, placement, how, timeout)
             except WaitTimeoutError as error:
                 late = error
             placed += [name] if new else []

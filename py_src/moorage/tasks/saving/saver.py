@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from moorage.wire.saves import SavedImage, Saving
 from moorage.wire.scheduler import VariableRecord
 
 _PACK = 128 << 20  # bytes of smaller values that a worker writes into one file
+_MOMENT = 2.0  # seconds
 _ALONE = 16 << 20  # bytes of a value that has a file of its own
 
 Progress = Callable[[int, int], None]
@@ -169,6 +171,9 @@ def _write(
             progress(done, total)
     except BaseException:
         for future in futures:
+            if future.status == "finished":  # who saves removes what has been written
+                with contextlib.suppress(Exception):
+                    written += future.result(_MOMENT)
             future.release()  # a traceback may keep it
         raise
 
