@@ -26,6 +26,13 @@ def four():
         yield client
 
 
+@pytest.fixture(scope="module")
+def one():
+    """A cluster of one worker, which no test changes."""
+    with scratch_root(), started(n_workers=1) as handle, client_of(handle) as client:
+        yield client
+
+
 def scattered_on_each(client, size=10_000):
     """One value on each worker, and nowhere else; by worker name."""
     values = {str(info["name"]): os.urandom(size) for _, info in infos(client)}
@@ -110,12 +117,11 @@ def test_an_unknown_worker_is_named_together_with_the_known_ones(four):
         ("no_such_command", {}),
     ],
 )
-def test_bad_input_changes_nothing(name, arguments, request):
-    with started(n_workers=1) as handle, client_of(handle) as client:
-        with pytest.raises(InputError):
-            command(client, name, **arguments)
-        info = command(client)
-        assert (info["requested"], info["arrived"], info["adapt"]) == (("0",), ("0",), None)
+def test_bad_input_changes_nothing(one, name, arguments):
+    with pytest.raises(InputError):
+        command(one, name, **arguments)
+    info = command(one)
+    assert (info["requested"], info["arrived"], info["adapt"]) == (("0",), ("0",), None)
 
 
 def test_a_size_can_be_given_in_cores_or_memory():
