@@ -1,6 +1,7 @@
 """The settings: defaults (``moorage.yaml``), their schema, and the code that asks for them say the same."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import dask
@@ -71,3 +72,19 @@ def test_what_is_wrong_is_found(wrong):
 def test_a_duration_that_is_none_is_refused_by_name():
     with dask.config.set({"moorage.wait-timeout": "soon"}), pytest.raises(InputError, match=r"moorage\.wait-timeout"):
         config.seconds("wait-timeout")
+
+
+@pytest.mark.parametrize(
+    "value", [-1, "-3s", True, float("nan"), float("inf"), 1e300, "", "soon", [], {}, b"5s", 5j, timedelta(seconds=-1)]
+)
+def test_what_is_no_duration_is_refused(value):
+    with pytest.raises(InputError, match=re.escape(f"{value!r} is not a duration (timeout)")):
+        config.limit(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(0, 0), (2.5, 2.5), ("2 minutes", 120), ("500ms", 0.5), (timedelta(hours=1), 3600), (None, None)],
+)
+def test_a_duration_is_as_dask_writes_it(value, seconds):
+    assert config.limit(value) == seconds

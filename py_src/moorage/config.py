@@ -7,6 +7,7 @@ environment as ``DASK_MOORAGE__WAIT_TIMEOUT``.
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import yaml
 from dask.utils import parse_timedelta
 
 from moorage.errors import InputError
+
+_LONGEST = threading.TIMEOUT_MAX  # seconds: nothing in Python can wait for longer
 
 DEFAULTS = yaml.safe_load((Path(__file__).parent / "moorage.yaml").read_text())
 dask.config.update_defaults(DEFAULTS)
@@ -44,12 +47,15 @@ def seconds(name: str, given: str | float | None = None) -> float:
 def duration(value: str | float, what: str) -> float:
     """Return a time as Dask writes them, in seconds. Raises InputError, which calls it `what`, if it is none."""
     try:
-        return float(parse_timedelta(value, default="seconds"))
-    except (ValueError, TypeError, KeyError):
+        seconds = float(parse_timedelta(value, default="seconds"))
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):  # Dask's, of what is of no such kind
+        seconds = math.nan
+    if not 0 <= seconds <= _LONGEST:
         raise InputError(
             f"{value!r} is not a duration ({what}).",
             'Use a number of seconds, or a string such as "30s" or "2 minutes".',
-        ) from None
+        )
+    return seconds
 
 
 def limit(value: str | float | None) -> float | None:
