@@ -37,13 +37,22 @@ TOGETHER = (
     PANEL,
     "scheduler",
 )
+# A process that has one or two tests left is given the next group already: after those of one test come short ones.
 LONGEST_FIRST = (
-    "hpc",
     "upstream/test_upstream.py",
-    "deploy/test_host_process.py",
+    "tasks",
+    "scheduler",
+    "hpc",
     "test_chaos.py",
+    "deploy/test_host_process.py",
+    "deploy/test_scaling.py",
+    "jupyter/test_kernel.py",
+    "jupyter/magics/test_magics.py",
     "controller/test_bad_input.py",
     "controller/test_cluster.py",
+    "controller/test_attach.py",
+    "controller/test_kept.py",
+    "controller/test_reviving.py",
     "kernel/placement/test_recovery.py",
     "test_run_notebook.py",
 )
