@@ -1,13 +1,15 @@
 """The results of a map: a sequence that fills up."""
 
+import copy
 import itertools
+import pickle
 import time
 
 import numpy as np
 import pytest
 from distributed import Event
 
-from moorage.errors import DoesNotFitError, InputError, WaitTimeoutError
+from moorage.errors import DoesNotFitError, InputError, UnpicklableError, WaitTimeoutError
 from moorage.tasks.map.ledger import Progress
 from tests.tasks.tools import double
 
@@ -115,6 +117,14 @@ def test_results_are_values_in_another_task(cluster):
     assert cluster.submit(lambda: sum(results)).result(30) == 90
     large = cluster.map(lambda i: np.full(300_000, i), range(4))
     assert cluster.submit(lambda: sum(int(x[0]) for x in large)).result(30) == 6
+
+
+@pytest.mark.parametrize("take", [copy.deepcopy, pickle.dumps])
+def test_what_is_copied_or_pickled_are_values(cluster, take):
+    results = cluster.map(double, range(3))
+    with pytest.raises(UnpicklableError, match=r"Use what \.gather\(\) returns"):
+        take(results)
+    assert take(results.gather()) == take([0, 2, 4])
 
 
 def test_more_than_fits_is_refused_with_numbers(cluster, monkeypatch):

@@ -13,7 +13,7 @@ from distributed import Future
 
 from moorage import config
 from moorage._dask.client import scatter
-from moorage.errors import InputError, MoorageError
+from moorage.errors import InputError, MoorageError, UnpicklableError
 from moorage.kernel.waiting import LOOK, check, gather, wait_for
 from moorage.tasks.collections.together import together
 from moorage.tasks.map.item_errors import ItemError, exception_at
@@ -287,6 +287,9 @@ class Results(Sequence[Any]):
         ended = f", ended by {type(self.failure).__name__}" if self.failure is not None else ""
         return f"<Results: {self.progress.in_words()}{ended}>"
 
+    def __reduce__(self) -> Any:
+        raise UnpicklableError("Results cannot be copied or pickled themselves.", "Use what .gather() returns.")
+
     def __moorage_value__(self) -> list[Any]:
         """What stands for the results in a task: the values, as far as they are on the cluster by reference."""
         return self.futures if any(batch.future is not None for batch in self._ledger.batches) else self.gather()
@@ -313,8 +316,7 @@ class Results(Sequence[Any]):
 
     def _next_ended(self, seen: set[int], limit: float | None, begun: float) -> Batch | None:
         def find() -> Batch | None:
-            batches = self._ledger.batches
-            return next((b for b in batches if b.status != "running" and b.number not in seen), None)
+            return next((b for b in self._ledger.batches if b.status != "running" and b.number not in seen), None)
 
         self._until(lambda: find() is not None, None if limit is None else limit + begun - time.monotonic())
         batch = find()
@@ -357,8 +359,7 @@ class Results(Sequence[Any]):
                 values.append(self._value(index))
             except Exception as error:
                 if errors == "raise":
-                    others = self.progress.failed - 1
-                    if others > 0:
+                    if (others := self.progress.failed - 1) > 0:
                         error.add_note(f"({others} more failed: see .errors)")
                     raise
                 if errors == "return":
@@ -369,8 +370,7 @@ class Results(Sequence[Any]):
         """Return the values of a batch that is on the cluster, as they were taken down."""
         with self._lock:
             if batch not in self._recent:
-                batches = self._ledger.batches
-                near = batches[batch.number : batch.number + _WINDOW]
+                near = self._ledger.batches[batch.number : batch.number + _WINDOW]
                 new = [b for b in near if b not in self._recent]
                 ahead = [b for b in new if b.status == "done" and b.values is None and b.future is not None]
                 try:
