@@ -81,3 +81,19 @@ def test_a_cell_runs_for_each_item_with_its_target(cluster):
     assert results.gather() == ["b12", "a11"]
     with pytest.raises(ZeroDivisionError):
         cluster.submitter.cell_map("1", "i", "[1 / 0]", namespace)
+
+
+@pytest.mark.parametrize("placed", [False, True])
+def test_an_object_of_a_class_that_a_later_cell_has_redefined_stays_of_the_old_one(backend, submitter, placed):
+    namespace = notebook("class Point:\n    x = 1\npoint = Point()")
+    cell = "[isinstance(point, Point), isinstance(Point(), Point), point.x, Point.x, type(point)().x]"
+    if placed:
+        backend.place(namespace["point"], "point")
+    assert run_cell(submitter, cell, namespace) == [True, True, 1, 1, 1]
+    exec("class Point:\n    x = 2", namespace)
+    for _ in range(2):  # also where a worker has made both
+        assert run_cell(submitter, cell, namespace) == [False, True, 1, 2, 1]
+    exec("point = Point()", namespace)
+    if placed:
+        backend.place(namespace["point"], "point")
+    assert run_cell(submitter, cell, namespace) == [True, True, 2, 2, 2]
