@@ -203,6 +203,9 @@ def test_names_of_python_are_refused_here_too(shelf, name):
     with pytest.raises(CodeError, match=name):
         version.load(name)
     assert not hasattr(importlib.import_module(name), "x")
+    not_sent = Text(name, f"/x/{name}.py", not_sent="why", file_digest="f" * 32)
+    with pytest.raises(CodeError, match="Give yours another name"):
+        shelf.at(shelf.keep_texts([not_sent]), 2).load(name)
 
 
 def test_a_package_that_others_use_is_not_replaced(shelf):

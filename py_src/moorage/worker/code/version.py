@@ -262,6 +262,8 @@ class Version:
             theirs = ""
         if theirs != entry["digest"]:
             remedy = "Put the same file there, and restart the workers: %cluster restart-workers"
+            if name.partition(".")[0] in sys.stdlib_module_names:
+                remedy = "Give yours another name."
             raise self.mismatch(
                 name, f"{why}, and what the worker has is version {theirs[:8] or '(unknown)'} in {file}", remedy
             )

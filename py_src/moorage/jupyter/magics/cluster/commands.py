@@ -118,7 +118,7 @@ class ClusterCommands(Magics):
             state = controller.sync(
                 *(args.modules or ()), env=args.env or (), folder=args.folder or "", install=args.install
             )
-        print(display.printable(str(state)))
+        print(*map(display.printable, str(state).splitlines()), sep="\n")
 
     def _cluster_restart_workers(self, args: cluster_line.ClusterArguments) -> None:
         controller = registry.current()
