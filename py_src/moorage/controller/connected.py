@@ -214,7 +214,15 @@ class Connected(Configurable):
 
     @cached_property
     def _submitter(self) -> Submitter:
-        return Submitter(PlacedData(self.placer), self.computations, self._link.code)
+        return Submitter(PlacedData(self.placer), self.computations, self._link.code, self._comes_back)
+
+    def _comes_back(self) -> bool:
+        """Wait until the scheduler, which was not to be reached, is back; return whether it comes back."""
+        if self._handle is None or not self._reviving.possible:
+            return False
+        self._handle.died()  # which shows within a moment
+        wait_for(self.client, self._link.back)
+        return True
 
     # On the event loop of the client
 

@@ -9,13 +9,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from dask.core import validate_key
 
-from moorage.errors import InputError
+from moorage.errors import InputError, UnreachableError
 from moorage.kernel.placement.structure import shown
 from moorage.wire.scheduler import travels
 from moorage.worker.text import clean
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_TRIES = 2  # that fail
 
 
 def check_key(key: Any) -> None:
@@ -49,6 +51,23 @@ def check_callable(function: Any) -> None:
 def name_of(function: Any) -> str:
     """Return what tasks that call `function` are called."""
     return clean(str(getattr(function, "__name__", None) or type(function).__name__))
+
+
+def begun_again(method: Callable[P, T]) -> Callable[P, T]:
+    """Call `method`, of a submitter, again when the scheduler has died before it had begun anything, and is back."""
+
+    @functools.wraps(method)
+    def begun(*args: P.args, **kwargs: P.kwargs) -> T:
+        submitter: Any = args[0]
+        for _ in range(_TRIES):
+            try:
+                return method(*args, **kwargs)
+            except UnreachableError:
+                if not submitter.comes_back():
+                    raise
+        return method(*args, **kwargs)
+
+    return begun
 
 
 def keeping_captures(method: Callable[P, T]) -> Callable[P, T]:

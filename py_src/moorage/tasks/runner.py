@@ -26,7 +26,7 @@ from moorage.pickling.cell_compiler import compile_cell
 from moorage.pickling.code_pickler import Extended, Notebook
 from moorage.pickling.functions import bound_names, global_names
 from moorage.tasks.backend import Backend
-from moorage.tasks.calls import check_callable, check_key, keeping_captures, name_of
+from moorage.tasks.calls import begun_again, check_callable, check_key, keeping_captures, name_of
 from moorage.tasks.capture import prepare, unchanged
 from moorage.tasks.collections.loops import parts_of
 from moorage.tasks.computations import Computations
@@ -50,15 +50,21 @@ class Submitter:
     """Runs code on one cluster.
 
     `backend`: the cluster. `computations`: where what runs is kept. `code`: sends the user's modules there.
+    `comes_back`: waits until a scheduler that has died is back, and returns whether it comes back.
     """
 
     def __init__(
-        self, backend: Backend, computations: Computations | None = None, code: CodeSender | None = None
+        self,
+        backend: Backend,
+        computations: Computations | None = None,
+        code: CodeSender | None = None,
+        comes_back: Callable[[], bool] = lambda: False,
     ) -> None:
         self.backend = backend
         self.computations = computations or Computations()
         self.runtime = WorkerRuntime(backend.client)
         self.code = code or CodeSender(backend.client, "the notebook")
+        self.comes_back = comes_back
         self._on_each: list[OnEach] = []
 
     def submit(
@@ -230,6 +236,7 @@ class Submitter:
         self.leave()
         self.runtime.uninstall()
 
+    @begun_again
     @keeping_captures
     def _map(
         self,
@@ -258,6 +265,7 @@ class Submitter:
         begun = functools.partial(self.computations.begin, options.label or name)
         return Results(mapping, [future.key for future in one_by_one or ()], begun)
 
+    @begun_again
     @keeping_captures
     def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
         self.runtime.install()
@@ -322,6 +330,7 @@ class Submitter:
             return list(items)
         return None
 
+    @begun_again
     @keeping_captures
     def _task(
         self,
