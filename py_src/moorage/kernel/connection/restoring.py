@@ -105,6 +105,7 @@ class Restoring:
                 continue
             record = self._mirror.variable_of(key)
             name = record["name"] if record else str(key)
+            remedy = f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}."
             try:
                 value, image = await offload(self._origins.again, key)
                 why = ""
@@ -112,14 +113,12 @@ class Restoring:
                 why = "the notebook's value has changed since it was placed"
             except KeyError:
                 why = "the notebook does not have its value any more"
+                remedy = "Make it again, and place it; with --durable it would be on disk, too."
             except MoorageError as error:
                 why = f"the notebook's value cannot be sent any more: {error.message}"
             if why:
                 last = f"The last copy of {name} is gone with worker {holder}" if holder else f"{name} is on no worker"
-                lost = LostError(
-                    f"{last}, and {why}.",
-                    f"Place it again: %scatter {name}, %broadcast {name} or %pin {name}.",
-                )
+                lost = LostError(f"{last}, and {why}.", remedy)
                 failed[key] = (why, dumps(lost))
                 self._notice("error", lost.message, lost.remedy, name)
             else:
