@@ -222,7 +222,7 @@ export type PanelEvent = {
   id: string;
   /** seconds since 1970 */
   time: number;
-  kind: 'joined' | 'left' | 'placed' | 'released' | 'waiting' | 'refused' | 'notice';
+  kind: 'joined' | 'left' | 'placed' | 'released' | 'waiting' | 'refused' | 'notice' | 'loop';
   level: 'info' | 'warning' | 'error';
   message: string;
   /** names of those that it is about, the first of many */
@@ -231,6 +231,8 @@ export type PanelEvent = {
   remedy: string;
   /** the magic that does this once more, or empty */
   line: string;
+  /** id of the cell that it comes from, or empty */
+  cell: string;
 };
 
 /** What decides whether something fits, see `capacity.py`. */

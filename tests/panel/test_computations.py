@@ -24,6 +24,14 @@ def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, d
     expect(row).to_have_count(0)
     expect(desk.board.locator("[data-moorage-tasks]")).to_have_count(0)
     assert "cancelled" in kernel.run("print(waited)")
+    desk.page.evaluate(f"{notebook}.activeCellIndex = 0")
+    last = desk.board.locator("[data-moorage-event]")
+    expect(last).to_contain_text("of 2,000 failed (ZeroDivisionError)")
+    last.click()
+    newest = desk.board.get_by_role("list", name="Latest events").get_by_role("listitem").first
+    newest.get_by_role("button", name="Go to the cell").click()
+    assert desk.page.evaluate(f"{notebook}.activeCell.model.sharedModel.getSource()") == LOOP
+    last.click()
 
 
 def test_what_dask_itself_computes_is_a_row_with_failures_and_is_cancelled(kernel, desk):

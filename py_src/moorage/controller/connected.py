@@ -34,7 +34,7 @@ from moorage.kernel.placement.again import reclaim, resume
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, address_of, answer, dask_scheduler_of, running_loop, wait_for
-from moorage.tasks.computations import Computations
+from moorage.tasks.computations import Computation, Computations
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter
 from moorage.tasks.saving.durable import Durable
@@ -99,7 +99,9 @@ class Connected(Configurable):
         self._reviving = Reviving(handle, self._link, self._size)
         self._durable = Durable(self.placer, lambda: self._submitter, home, lambda: self.name)
         self._explainer = Explainer(self.placer)
-        self.computations = Computations(lambda: self._link.changed("computations"), partial(plain_work.cancel, client))
+        self.computations = Computations(
+            lambda: self._link.changed("computations"), partial(plain_work.cancel, client), self._loop_ended
+        )
         self._watch: PeriodicCallback | None = None
         self._comm: Any = None  # the connection on which all is subscribed to
         try:
@@ -333,6 +335,17 @@ class Connected(Configurable):
         if self.status not in (status, "stopped"):
             self.status = status
             self._link.changed("cluster")
+
+    def _loop_ended(self, loop: Computation) -> None:
+        """Keep that a loop has not ended well."""
+        progress = loop.results.progress
+        if progress.failed or progress.cancelled:
+            first = loop.results.first_errors(1)
+            reason = type(first[0].exception).__name__ if first else ""
+            self._link.events.loop_ended(
+                loop.label, loop.cell.id, progress.failed, progress.cancelled, progress.total, reason
+            )
+            self._link.changed("events")
 
     def _on_size(self) -> None:
         """Show the size as it is now."""

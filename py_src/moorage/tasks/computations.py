@@ -117,13 +117,18 @@ class Computations:
     """Those of one cluster, the oldest first.
 
     `changed`: called, on any thread, when one has begun or ended. `cancel`: cancels what Dask computes, given its id.
+    `ended`: called with each loop that has ended.
     """
 
     def __init__(
-        self, changed: Callable[[], None] = lambda: None, cancel: Callable[[str], None] = lambda work: None
+        self,
+        changed: Callable[[], None] = lambda: None,
+        cancel: Callable[[str], None] = lambda work: None,
+        ended: Callable[[Computation], None] = lambda loop: None,
     ) -> None:
         self._changed = changed
         self._cancel = cancel
+        self._ended = ended
         self._plain: dict[str, PlainComputation] = {}
         self._of_loops: set[str] = set()  # ids of what loops have sent, also of those that have just ended
         self._lock = threading.Lock()
@@ -140,6 +145,7 @@ class Computations:
                     known = self._running.pop(computation.id, None)
                 if known is not None:
                     unsubscribe()
+                    self._ended(known)
                     self._changed()
 
         with self._lock:

@@ -167,12 +167,13 @@ class PanelEvent(TypedDict):
 
     id: str
     time: float  # seconds since 1970
-    kind: Literal["joined", "left", "placed", "released", "waiting", "refused", "notice"]
+    kind: Literal["joined", "left", "placed", "released", "waiting", "refused", "notice", "loop"]
     level: Literal["info", "warning", "error"]
     message: str
     variables: list[str]  # names of those that it is about, the first of many
     remedy: str  # what helps, or empty
     line: str  # the magic that does this once more, or empty
+    cell: str  # id of the cell that it comes from, or empty
 
 
 class PanelLimits(TypedDict):

@@ -53,6 +53,21 @@ def told(cluster, kind, before=()):
     return events[-1] if events else None
 
 
+def test_a_loop_with_items_that_failed_or_were_cancelled_is_told_of(cluster):
+    before = {event["id"] for event in cluster.link.events}
+    cluster.map(lambda n: 1 / (n - 1), range(3)).wait_quietly()
+    failed = eventually(lambda: told(cluster, "loop", before))
+    assert failed["level"] == "warning"
+    assert failed["message"].endswith(": 1 of 3 failed (ZeroDivisionError)")
+    before.add(failed["id"])
+    results = cluster.map(lambda n: __import__("time").sleep(10 * n), range(100))
+    results.stop()
+    cancelled = eventually(lambda: told(cluster, "loop", before))
+    assert re.search(r": \d+ of 100 cancelled$", cancelled["message"])
+    cluster.map(len, [[]]).wait_quietly()
+    assert told(cluster, "loop") == cancelled
+
+
 def test_what_is_placed_moved_released_and_refused_is_told_with_its_magic(cluster):
     before = {event["id"] for event in cluster.link.events}
     cluster.pin("y", "alice", value=np.arange(1000))

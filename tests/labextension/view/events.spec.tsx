@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { PanelEvent } from '../../../labextension/src/protocol';
 import { aState } from '../examples';
-import { insertCell, said, show, user } from '../onBoard';
+import { goToCell, insertCell, said, show, user } from '../onBoard';
 
 const anEvent = (id: string, message: string, fields: Partial<PanelEvent> = {}): PanelEvent => ({
   id,
@@ -14,6 +14,7 @@ const anEvent = (id: string, message: string, fields: Partial<PanelEvent> = {}):
   variables: [],
   remedy: '',
   line: '',
+  cell: '',
   ...fields
 });
 const LEFT = anEvent('1', 'bob left: nothing placed is missing');
@@ -40,6 +41,20 @@ const listed = (): string[] =>
     .map(item => item.textContent.replace(/^[\d:]+ ?([AP]M)?/, ''));
 
 describe('what has happened', () => {
+  it('leads to the cell that it comes from, while that is there', async () => {
+    show(
+      aState({
+        events: {
+          1: anEvent('1', 'f: 1 of 3 failed', { kind: 'loop', cell: 'cell-1' }),
+          2: anEvent('2', 'g: 1 of 3 failed', { kind: 'loop', cell: 'gone' })
+        }
+      })
+    );
+    await user.click(last() as HTMLElement);
+    await user.click(screen.getByRole('button', { name: 'Go to the cell' }));
+    expect(goToCell).toHaveBeenCalledWith('cell-1');
+  });
+
   it('is not there before something has', () => {
     show(aState());
     expect(last()).toBeNull();

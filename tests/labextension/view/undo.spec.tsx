@@ -41,7 +41,8 @@ describe('taking back what was done last', () => {
             message: 'bob left',
             variables: [],
             remedy: '',
-            line: ''
+            line: '',
+            cell: ''
           }
         }
       })

@@ -3,6 +3,7 @@
 import { type ReactElement, memo, useEffect, useId, useRef, useState } from 'react';
 
 import type { PanelEvent } from '../../protocol';
+import { useNotebook } from '../common/context';
 import { ChevronIcon } from '../common/icons';
 import { MagicLine } from '../common/magicLine';
 import { useTranslate } from '../common/useTranslate';
@@ -73,6 +74,7 @@ export const Events = memo(function Events({ events, announce }: IEventsProps): 
 
 function EventList({ id, latest }: { id: string; latest: readonly PanelEvent[] }): ReactElement {
   const trans = useTranslate();
+  const notebook = useNotebook();
   const [sought, setSought] = useState('');
   const [group, setGroup] = useState<Group>('all');
   const names: Readonly<Record<Group, string>> = {
@@ -110,6 +112,11 @@ function EventList({ id, latest }: { id: string; latest: readonly PanelEvent[] }
           <li key={event.id}>
             <EventLine event={event} />
             {event.remedy === '' ? null : <p className="jp-Moorage-dim">{event.remedy}</p>}
+            {notebook?.hasCell(event.cell) === true ? (
+              <button type="button" className="jp-Moorage-link" onClick={() => notebook.goToCell(event.cell)}>
+                {trans.__('Go to the cell')}
+              </button>
+            ) : null}
             {event.line === '' ? null : <MagicLine text={event.line} />}
           </li>
         ))}

@@ -28,7 +28,7 @@ from moorage.wire.scheduler import (
     placement_from_dict,
 )
 
-_Kind: TypeAlias = Literal["joined", "left", "placed", "released", "waiting", "refused", "notice"]
+_Kind: TypeAlias = Literal["joined", "left", "placed", "released", "waiting", "refused", "notice", "loop"]
 _Level: TypeAlias = Literal["info", "warning", "error"]
 
 _KEPT = 100  # of what is usual, and as many of all else
@@ -52,6 +52,7 @@ class ClusterEvent(TypedDict):
     variables: list[str]  # names of those that it is about, the first of many
     remedy: str  # what helps, or empty
     line: str  # the magic that does this once more, or empty
+    cell: str  # id of the cell that it comes from, or empty
 
 
 @dataclass
@@ -127,6 +128,15 @@ class Events:
         """Keep that something was asked for and refused."""
         self._add("refused", "error", error.message, list(names), remedy=error.remedy)
 
+    def loop_ended(self, label: str, cell: str, failed: int, cancelled: int, total: int | None, reason: str) -> None:
+        """Keep that a loop has ended with items that failed or were cancelled. `reason`: of the first that failed."""
+        of = "" if total is None else f" of {total:,}"
+        counts = [f"{failed:,}{of} failed ({reason})"] if failed else []
+        counts += [f"{cancelled:,}{'' if failed else of} cancelled"] if cancelled else []
+        remedy = "Its results say in which items: .errors; .retry() runs them again." if failed else ""
+        level: _Level = "warning" if failed else "info"
+        self._add("loop", level, f"{label}: {', '.join(counts)}", [], remedy=remedy, cell=cell)
+
     def notice(self, level: _Level, message: str, remedy: str, variable: str) -> None:
         """Keep that a notice was shown."""
         self._add("notice", level, message, [variable] if variable else [], remedy=remedy)
@@ -168,10 +178,18 @@ class Events:
         self._open = one
 
     def _add(
-        self, kind: _Kind, level: _Level, message: str, names: Sequence[str], remedy: str = "", line: str = ""
+        self,
+        kind: _Kind,
+        level: _Level,
+        message: str,
+        names: Sequence[str],
+        remedy: str = "",
+        line: str = "",
+        cell: str = "",
     ) -> None:
         self._open = None
-        (self._usual if kind in _USUAL else self._others).append(
+        asked = kind in _USUAL or (kind, level) == ("loop", "info")  # who cancels a loop knows
+        (self._usual if asked else self._others).append(
             {
                 "id": str(next(self._ids)),
                 "time": time.time(),
@@ -181,6 +199,7 @@ class Events:
                 "variables": list(names),
                 "remedy": remedy,
                 "line": line,
+                "cell": cell,
             }
         )
 
