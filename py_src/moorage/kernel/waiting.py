@@ -57,10 +57,14 @@ def wait_for(
 
     if client.status in ("closing", "closed"):
         raise _closed()
-    answer, done = asyncio.run_coroutine_threadsafe(run(), loop), threading.Event()
-    answer.add_done_callback(lambda _: done.set())  # concurrent.futures.wait leaves a cycle behind if interrupted
+    # Held until it has ended. concurrent.futures.wait leaves a cycle behind if it is interrupted; an Event lets go of
+    # its own lock while the other thread has it.
+    under_way = threading.Lock()
+    under_way.acquire()
+    answer = asyncio.run_coroutine_threadsafe(run(), loop)
+    answer.add_done_callback(lambda _: under_way.release())
     try:
-        while not done.wait(LOOK):
+        while not under_way.acquire(timeout=LOOK):
             check(client)
     except BaseException:  # an interrupt, too
         answer.cancel()
