@@ -160,7 +160,17 @@ export type PanelCandidate = {
   nbytes: number;
 };
 
-/** What fills the workers' memory without being placed, by name. */
+/** How far results are. */
+export type PanelItems = {
+  /** items; of what has no length, those begun so far */
+  total: number;
+  /** that have ended */
+  done: number;
+  /** of these */
+  failed: number;
+};
+
+/** What fills the workers' memory without being placed, by name; and results that have not all come home. */
 export type PanelNamedMemory = {
   name: string;
   kind: MemoryKind;
@@ -176,6 +186,8 @@ export type PanelNamedMemory = {
   nworkers: number;
   /** the two of them that have most */
   most_on: string[];
+  /** of results */
+  items?: PanelItems;
 };
 
 /** A loop of this notebook that runs. */
@@ -543,7 +555,7 @@ export type PanelPartsArgs = {
   count: number;
 };
 
-/** Some of a variable's parts, and what each worker has of all. */
+/** Some of a variable's parts, or of the items of results, and what each worker has of all, or ran. */
 export type PanelParts = {
   name: string;
   /** number of blocks by axis; of what is no array, of parts */
@@ -570,8 +582,10 @@ export type PanelParts = {
   nbytes: number[];
   /** numbers of workers in the list of them */
   on: number[][];
-  /** as Dask's scheduler has it */
+  /** as Dask's scheduler has it; of items: done, failed, cancelled, running, waiting */
   states: string[];
+  /** of items of results, for each what went wrong with it, in a line, or nothing */
+  errors?: string[];
 };
 
 /** Begin the process of a worker anew. Answered at once. */

@@ -178,6 +178,7 @@ CALLS = {
     "Results.__contains__": lambda s: 7 in s.running,
     "Results.batches_on_cluster": lambda s: s.running.batches_on_cluster(),
     "Results.batch_of": lambda s: s.running.batch_of(0),
+    "Results.batches": lambda s: s.running.batches(),
     "Results.as_completed": lambda s: list(s.running.as_completed()),
     "Results.done": lambda s: s.running.done(),
     "Results.first_errors": lambda s: s.running.first_errors(1),

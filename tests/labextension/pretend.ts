@@ -51,7 +51,11 @@ export class PretendKernel implements IRequester {
           ? Promise.reject(
               new RequestError({ kind: 'UnknownVariableError', message: 'There is no gone.', remedy: '' })
             )
-          : Promise.resolve(someParts(args as PanelOps['parts']));
+          : Promise.resolve(
+              (args as PanelOps['parts']).name === 'odd'
+                ? someItems(someParts(args as PanelOps['parts']))
+                : someParts(args as PanelOps['parts'])
+            );
       case 'kind':
         return Promise.resolve({
           kinds: ['', 'sge'],
@@ -170,6 +174,17 @@ export class PretendKernel implements IRequester {
   }
 
   private _version = 0;
+}
+
+/** Of results, an item runs and one has failed. */
+function someItems(page: PanelParts): PanelParts & Record<string, unknown> {
+  const states = ['running', 'failed'];
+  return {
+    ...page,
+    shape: [48],
+    states: page.cells.map(cell => states[cell] ?? 'done'),
+    errors: page.cells.map(cell => (cell === 1 ? 'ValueError: no' : ''))
+  };
 }
 
 /** Of an array of six by eight blocks, on three workers; the last block is on two of them, the first is on none yet. */

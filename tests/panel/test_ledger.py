@@ -22,3 +22,18 @@ def test_a_collection_is_a_row_and_a_part_of_the_bars_until_it_is_deleted(kernel
     kernel.run("del ddf")
     expect(row).to_have_count(0)
     expect(legend).not_to_contain_text("collections")
+
+
+def test_results_open_into_their_items_each_of_which_says_why(kernel, desk):
+    kernel.run("odd = cluster.map(lambda n: 1 / (n % 3), range(7), batch_size=1)\nodd.wait()")
+    row = desk.board.locator('[data-moorage-named="odd"]')
+    expect(row).to_contain_text("7 of 7 items, 3 failed")
+    row.get_by_role("button", name="Show the items of odd").click()
+    items = desk.board.locator("[data-moorage-parts=odd]").get_by_role("option")
+    expect(items).to_have_count(7)
+    expect(items.nth(3)).to_contain_text("ZeroDivisionError: division by zero")
+    expect(items.nth(4)).to_contain_text("done on ")
+    items.nth(3).click()
+    expect(desk.board.locator('[data-moorage-why="odd[3]"]')).to_contain_text("odd.retry()")
+    kernel.run("del odd")
+    expect(row).to_have_count(0)

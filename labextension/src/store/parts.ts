@@ -18,6 +18,11 @@ export function hasNamedParts(name: string): boolean {
   return IDENTIFIER.test(name);
 }
 
+/** Whether its parts can be taken up by name: items of results cannot. */
+export function isTakeable({ name, errors }: IPartsTable): boolean {
+  return errors === undefined && hasNamedParts(name);
+}
+
 /** Names of the workers that have a part. */
 export function holdersOf({ on, workers }: IPartsTable, index: number): readonly string[] {
   return (on[index] ?? []).flatMap(number => workers[number] ?? []);

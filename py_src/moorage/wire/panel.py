@@ -117,8 +117,16 @@ MemoryKind: TypeAlias = Literal["collection", "result", "dataset", "other", "tas
 notebook; a published dataset; what others keep; what waiting and running tasks take; small names together."""
 
 
+class PanelItems(TypedDict):
+    """How far results are."""
+
+    total: int  # items; of what has no length, those begun so far
+    done: int  # that have ended
+    failed: int  # of these
+
+
 class PanelNamedMemory(TypedDict):
-    """What fills the workers' memory without being placed, by name."""
+    """What fills the workers' memory without being placed, by name; and results that have not all come home."""
 
     name: str
     kind: MemoryKind
@@ -128,6 +136,7 @@ class PanelNamedMemory(TypedDict):
     spilled: int  # on disk
     nworkers: int  # that have something of it
     most_on: list[str]  # the two of them that have most
+    items: NotRequired[PanelItems]  # of results
 
 
 class PanelComputation(TypedDict):

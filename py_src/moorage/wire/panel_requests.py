@@ -162,7 +162,7 @@ class PanelPartsArgs(TypedDict):
 
 
 class PanelParts(TypedDict):
-    """Some of a variable's parts, and what each worker has of all."""
+    """Some of a variable's parts, or of the items of results, and what each worker has of all, or ran."""
 
     name: str
     shape: list[int]  # number of blocks by axis; of what is no array, of parts
@@ -177,7 +177,8 @@ class PanelParts(TypedDict):
     cells: list[int]  # its square in the picture, line by line
     nbytes: list[int]  # of one copy; -1: not known yet
     on: list[list[int]]  # numbers of workers in the list of them
-    states: list[str]  # as Dask's scheduler has it
+    states: list[str]  # as Dask's scheduler has it; of items: done, failed, cancelled, running, waiting
+    errors: NotRequired[list[str]]  # of items of results, for each what went wrong with it, in a line, or nothing
 
 
 class PanelRestartArgs(TypedDict):

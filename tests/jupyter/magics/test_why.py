@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from moorage.errors import UnknownVariableError
 from moorage.jupyter import display
+from moorage.jupyter.panel.ledger import with_results
+from moorage.jupyter.panel.questions import page_of_items
+from moorage.jupyter.panel.shapes import check
 from moorage.kernel.why.answer import Why
+from moorage.wire.panel_requests import PanelParts
 
 
 def test_what_is_well_is_said_in_one_line(notebook):
@@ -40,3 +44,22 @@ def test_what_others_have_written_cannot_break_out_of_the_page():
     assert "<script>" not in shown["text/html"]
     assert "<b>" not in shown["text/html"]
     assert "\x1b" not in shown["text/plain"]
+
+
+def test_the_panel_is_told_of_items_what_why_says_of_them(notebook):
+    """Page by page, as they are now."""
+    notebook.run(
+        "results = cluster.map(lambda n: 1 / (n - 2), range(5), batch_size=1, workers=['alice'])\nresults.wait()"
+    )
+    results = notebook.names["results"]
+    page = page_of_items("results", results, 1, 3)
+    check(page, PanelParts, "the page")
+    assert (page["total"], page["nowhere"], page["workers"], page["counts"]) == (5, 0, ["alice"], [5])
+    assert (page["cells"], page["on"]) == ([1, 2, 3], [[0], [0], [0]])
+    assert page["states"] == ["done", "failed", "done"]
+    assert "ZeroDivisionError" in page["errors"][1]
+    assert page["errors"][1] in str(notebook.value("cluster.why('results[2]')"))
+    together = [cell for start in (0, 4, 8) for cell in page_of_items("results", results, start, 4)["cells"]]
+    assert together == list(range(5))
+    assert with_results({}, {"results": results})["result  results"]["items"] == {"total": 5, "done": 5, "failed": 1}
+    assert with_results({}, {"_": results, "x": 1}) == {}

@@ -185,6 +185,28 @@ describe('some parts', () => {
     expect(asked(kernel, 'why')).toHaveLength(2);
   });
 
+  it('that are items of results have a state and an error, and can be asked about but not taken up', async () => {
+    const { r, ...ledger } = atWork().ledger;
+    if (r === undefined) {
+      throw new Error('no results');
+    }
+    const kernel = show({
+      ...atWork(),
+      ledger: { ...ledger, odd: { ...r, name: 'odd', items: { total: 48, done: 47, failed: 1 } } }
+    });
+    expect(document.querySelector('[data-moorage-named="odd"]')?.textContent).toContain(
+      '47 of 48 items, 1 failed'
+    );
+    await user.click(screen.getByRole('button', { name: 'Show the items of odd' }));
+    const list = await screen.findByRole('listbox', { name: 'Items' });
+    const [first, second] = await within(list).findAllByRole('option');
+    expect(first?.textContent).toContain('running');
+    expect(second?.textContent).toContain('failed on bob: ValueError: no');
+    expect(list.querySelector('[data-moorage-part]')).toBeNull();
+    await user.click(second as HTMLElement);
+    expect(asked(kernel, 'why')).toEqual([{ kind: 'name', name: 'odd[1]' }]);
+  });
+
   it('of another notebook have no name here', async () => {
     const name = 'frame@other.ipynb';
     const frame = aVariable(name, { owner: 'other.ipynb', nkeys: 24, collection: true, held: { alice: 24 } });

@@ -10,12 +10,25 @@ export interface IOpenable {
   onToggle(name: string): void;
 }
 
-export function Opener({ name, isOpen, onToggle }: IOpenable & { name: string }): ReactElement | null {
+interface IOpenerProps extends IOpenable {
+  name: string;
+  /** It is of items of results. */
+  isOfItems?: boolean;
+}
+
+export function Opener({ name, isOpen, onToggle, isOfItems }: IOpenerProps): ReactElement | null {
   const trans = useTranslate();
   if (isOpen === null) {
     return null;
   }
-  const label = isOpen ? trans.__('Hide the parts of %1', name) : trans.__('Show the parts of %1', name);
+  const label =
+    isOfItems === true
+      ? isOpen
+        ? trans.__('Hide the items of %1', name)
+        : trans.__('Show the items of %1', name)
+      : isOpen
+        ? trans.__('Hide the parts of %1', name)
+        : trans.__('Show the parts of %1', name);
   return (
     <button
       type="button"

@@ -29,15 +29,18 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
     ? trans.__('asking…')
     : [kindWords(trans, named), whereWords(trans, named)].join(' · ');
   const isInHand = collection !== null && isCarried(carried, collection, null);
+  const openable = props.isOpen === null ? collection : own;
   const asButton =
-    collection === null
+    openable === null
       ? {}
-      : {
-          role: 'button',
-          'aria-disabled': disabled,
-          'aria-expanded': props.isOpen ?? undefined,
-          'aria-roledescription': trans.__('draggable collection')
-        };
+      : collection === null
+        ? { role: 'button', 'aria-expanded': props.isOpen ?? undefined }
+        : {
+            role: 'button',
+            'aria-disabled': disabled,
+            'aria-expanded': props.isOpen ?? undefined,
+            'aria-roledescription': trans.__('draggable collection')
+          };
   return (
     <li
       className={`jp-Moorage-named-row${isInHand ? ' jp-mod-carried' : ''}`}
@@ -51,8 +54,8 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
         tabIndex={-1}
         {...asButton}
         onKeyDown={event => {
-          if (collection !== null) {
-            toggledByKey(event, collection, props);
+          if (openable !== null) {
+            toggledByKey(event, openable, props);
           }
         }}
       >
@@ -69,14 +72,24 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
           {spilled > 0 ? <small>{` ${trans.__('+ %1 on disk', formatBytes(spilled))}`}</small> : null}
         </span>
       </div>
-      {collection === null ? null : (
-        <Opener name={collection} isOpen={props.isOpen} onToggle={props.onToggle} />
+      {openable === null ? null : (
+        <Opener
+          name={openable}
+          isOpen={props.isOpen}
+          onToggle={props.onToggle}
+          isOfItems={named.items !== undefined}
+        />
       )}
     </li>
   );
 });
 
-function kindWords(trans: ITranslate, { kind, nkeys }: PanelNamedMemory): string {
+function kindWords(trans: ITranslate, { kind, nkeys, items }: PanelNamedMemory): string {
+  if (items !== undefined) {
+    const { total, done, failed } = items;
+    const words = trans.__('%1 of %2 items', done.toLocaleString(), total.toLocaleString());
+    return failed > 0 ? `${words}, ${trans.__('%1 failed', failed.toLocaleString())}` : words;
+  }
   switch (kind) {
     case 'collection':
       return trans._n('collection, %1 part', 'collection, %1 parts', nkeys);
@@ -93,7 +106,9 @@ function kindWords(trans: ITranslate, { kind, nkeys }: PanelNamedMemory): string
 }
 
 function whereWords(trans: ITranslate, { nworkers, most_on }: PanelNamedMemory): string {
-  return nworkers <= most_on.length
-    ? trans.__('on %1', most_on.map(shortName).join(', '))
-    : trans.__('on %1 workers, most on %2', nworkers, shortName(most_on[0] ?? ''));
+  return nworkers === 0
+    ? trans.__('nothing on the workers')
+    : nworkers <= most_on.length
+      ? trans.__('on %1', most_on.map(shortName).join(', '))
+      : trans.__('on %1 workers, most on %2', nworkers, shortName(most_on[0] ?? ''));
 }

@@ -4,7 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type ReactElement, useId, useRef, useState } from 'react';
 
 import { shortName } from '../../store/names';
-import { type IPartsTable, hasNamedParts, holdersOf, nameOfPart, positionOf } from '../../store/parts';
+import { type IPartsTable, holdersOf, isTakeable, nameOfPart, positionOf } from '../../store/parts';
 import type { IPartSelection } from './partSelection';
 import { howOf } from './selection';
 import { type ITranslate, useTranslate } from '../common/useTranslate';
@@ -37,7 +37,8 @@ export function PartList({ table, selection, disabled }: IPartListProps): ReactE
   const count = table.nbytes.length;
   const [wanted, setActive] = useState(0);
   const active = Math.max(0, Math.min(wanted, count - 1));
-  const isNamed = hasNamedParts(table.name);
+  const isNamed = isTakeable(table);
+  const isOfItems = table.errors !== undefined;
   // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoised over the virtualizer
   const virtual = useVirtualizer({
     count,
@@ -80,12 +81,13 @@ export function PartList({ table, selection, disabled }: IPartListProps): ReactE
         ref={list}
         className="jp-Moorage-part-list"
         role="listbox"
-        aria-label={trans.__('Parts')}
+        aria-label={isOfItems ? trans.__('Items') : trans.__('Parts')}
         aria-multiselectable={isNamed}
         aria-disabled={disabled}
         aria-activedescendant={`${id}${active}`}
         tabIndex={0}
         data-moorage-active-part={isNamed && count > 0 ? nameOfPart(table, active) : undefined}
+        data-moorage-explains={isOfItems && count > 0 ? nameOfPart(table, active) : undefined}
         onKeyDown={onKeyDown}
       >
         <div role="presentation" style={{ height: virtual.getTotalSize() }}>
@@ -101,6 +103,7 @@ export function PartList({ table, selection, disabled }: IPartListProps): ReactE
               className={`jp-Moorage-part${index === active ? ' jp-mod-active' : ''}`}
               style={{ transform: `translateY(${start}px)` }}
               data-moorage-part={isNamed ? nameOfPart(table, index) : undefined}
+              data-moorage-explains={isOfItems ? nameOfPart(table, index) : undefined}
               data-moorage-state={table.states[index]}
               onClick={event => {
                 setActive(index);
@@ -110,14 +113,23 @@ export function PartList({ table, selection, disabled }: IPartListProps): ReactE
               }}
             >
               <span>{positionOf(table, index).join(', ')}</span>
-              <span className="jp-Moorage-ellipsis">{whereWords(trans, table, index)}</span>
+              <span
+                className={`jp-Moorage-ellipsis${table.states[index] === 'failed' ? ' jp-Moorage-failed' : ''}`}
+                title={table.errors?.[index]}
+              >
+                {isOfItems ? itemWords(trans, table, index) : whereWords(trans, table, index)}
+              </span>
               <span className="jp-Moorage-dim">{sizeWords(table.nbytes[index] ?? -1)}</span>
             </div>
           ))}
         </div>
       </div>
       {count < table.total ? (
-        <small className="jp-Moorage-dim">{trans.__('the first %1 of %2 parts', count, table.total)}</small>
+        <small className="jp-Moorage-dim">
+          {isOfItems
+            ? trans.__('the first %1 of %2 items', count, table.total)
+            : trans.__('the first %1 of %2 parts', count, table.total)}
+        </small>
       ) : null}
     </>
   );
@@ -128,6 +140,30 @@ function whereWords(trans: ITranslate, table: IPartsTable, index: number): strin
   return holders.length > 0
     ? holders.map(shortName).join(', ')
     : trans.__('on no worker: %1', table.states[index] ?? '');
+}
+
+// "failed on bob: ValueError: no"
+function itemWords(trans: ITranslate, table: IPartsTable, index: number): string {
+  const [worker] = holdersOf(table, index);
+  const state = stateWords(trans, table.states[index]);
+  const how = worker === undefined ? state : trans.__('%1 on %2', state, shortName(worker));
+  const error = table.errors?.[index] ?? '';
+  return error === '' ? how : `${how}: ${error}`;
+}
+
+function stateWords(trans: ITranslate, state: string | undefined): string {
+  switch (state) {
+    case 'done':
+      return trans.__('done');
+    case 'failed':
+      return trans.__('failed');
+    case 'cancelled':
+      return trans.__('cancelled');
+    case 'running':
+      return trans.__('running');
+    default:
+      return trans.__('waiting');
+  }
 }
 
 function sizeWords(nbytes: number): string {

@@ -104,9 +104,10 @@ function useParts(name: string, stamp: unknown): readonly [IPartsTable | null, s
   return [table, problem];
 }
 
-function joined(table: IPartsTable, { cells, nbytes, on, states }: PanelParts): IPartsTable {
+function joined(table: IPartsTable, { cells, nbytes, on, states, errors }: PanelParts): IPartsTable {
   return {
     ...table,
+    ...(errors === undefined ? {} : { errors: [...(table.errors ?? []), ...errors] }),
     cells: [...table.cells, ...cells],
     nbytes: [...table.nbytes, ...nbytes],
     on: [...table.on, ...on],
@@ -116,7 +117,7 @@ function joined(table: IPartsTable, { cells, nbytes, on, states }: PanelParts): 
 
 function Shares({ table }: { table: IPartsTable }): ReactElement {
   const trans = useTranslate();
-  const { workers, counts, sizes, colors, nowhere } = table;
+  const { workers, sizes, colors, nowhere } = table;
   const most = Math.max(1, ...sizes);
   const rest = workers.length - MAX_SHARES;
   return (
@@ -130,7 +131,7 @@ function Shares({ table }: { table: IPartsTable }): ReactElement {
           <span className="jp-Moorage-bar" aria-hidden="true">
             <i style={{ width: `${(100 * (sizes[index] ?? 0)) / most}%`, background: colors[index] }} />
           </span>
-          <span className="jp-Moorage-dim">{shareWords(trans, counts[index] ?? 0, sizes[index] ?? 0)}</span>
+          <span className="jp-Moorage-dim">{shareWords(trans, table, index)}</span>
         </li>
       ))}
       {rest > 0 ? (
@@ -138,22 +139,29 @@ function Shares({ table }: { table: IPartsTable }): ReactElement {
       ) : null}
       {nowhere > 0 ? (
         <li className="jp-Moorage-dim">
-          {trans._n('%1 part is on no worker yet', '%1 parts are on no worker yet', nowhere)}
+          {table.errors === undefined
+            ? trans._n('%1 part is on no worker yet', '%1 parts are on no worker yet', nowhere)
+            : trans._n('%1 item has not begun', '%1 items have not begun', nowhere)}
         </li>
       ) : null}
     </ul>
   );
 }
 
-function shareWords(trans: ITranslate, parts: number, nbytes: number): string {
-  return trans._n('%1 part · %2', '%1 parts · %2', parts, formatBytes(nbytes));
+function shareWords(trans: ITranslate, { counts, sizes, errors }: IPartsTable, index: number): string {
+  const count = counts[index] ?? 0;
+  const size = formatBytes(sizes[index] ?? 0);
+  return errors === undefined
+    ? trans._n('%1 part · %2', '%1 parts · %2', count, size)
+    : trans._n('%1 item · %2', '%1 items · %2', count, size);
 }
 
-function pictureWords(trans: ITranslate, { name, total, workers, counts, sizes }: IPartsTable): string {
+function pictureWords(trans: ITranslate, table: IPartsTable): string {
+  const { name, total, workers, errors } = table;
   return [
-    trans._n('%2: %1 part', '%2: %1 parts', total, name),
-    ...workers.map(
-      (worker, index) => `${shortName(worker)}: ${shareWords(trans, counts[index] ?? 0, sizes[index] ?? 0)}`
-    )
+    errors === undefined
+      ? trans._n('%2: %1 part', '%2: %1 parts', total, name)
+      : trans._n('%2: %1 item', '%2: %1 items', total, name),
+    ...workers.map((worker, index) => `${shortName(worker)}: ${shareWords(trans, table, index)}`)
   ].join('; ');
 }

@@ -2,7 +2,7 @@
 // draws it. One path for each colour: there may be thousands of squares. They are selected and taken up as in the list.
 import { type MouseEvent, type ReactElement, memo, useMemo, useState } from 'react';
 
-import { type IPartsTable, hasNamedParts, holdersOf, nameOfPart, positionOf } from '../../store/parts';
+import { type IPartsTable, holdersOf, isTakeable, nameOfPart, positionOf } from '../../store/parts';
 import type { IPartSelection } from './partSelection';
 import { howOf } from './selection';
 
@@ -34,7 +34,7 @@ export const PartsPicture = memo(function PartsPicture(props: IPictureProps): Re
     return atCell.get(row * columns + column);
   };
   const point = (event: MouseEvent<SVGSVGElement>): void => setPointed(indexAt(event));
-  const isTakeable = hasNamedParts(table.name);
+  const isNamed = isTakeable(table);
   const isThere = pointed !== undefined && pointed < table.cells.length;
   const outlines = useMemo(() => outlinesOf(table, selection.selected), [table, selection.selected]);
   return (
@@ -44,14 +44,15 @@ export const PartsPicture = memo(function PartsPicture(props: IPictureProps): Re
       style={{ maxWidth: columns * SIDE, aspectRatio: `${columns} / ${rows}` }}
       role="img"
       aria-label={words}
-      data-moorage-part={isThere && isTakeable ? nameOfPart(table, pointed) : undefined}
+      data-moorage-part={isThere && isNamed ? nameOfPart(table, pointed) : undefined}
+      data-moorage-explains={isThere && table.errors !== undefined ? nameOfPart(table, pointed) : undefined}
       data-moorage-state={isThere ? table.states[pointed] : undefined}
       aria-disabled={disabled}
       onMouseMove={point}
       onPointerDownCapture={point}
       onClick={event => {
         const index = indexAt(event);
-        if (index !== undefined && isTakeable) {
+        if (index !== undefined && isNamed) {
           selection.select(index, howOf(event), true);
         }
       }}

@@ -19,7 +19,8 @@ from dask.base import is_dask_collection
 
 from moorage.errors import MoorageError
 from moorage.kernel.ledger.memory import Memory, NamedMemory
-from moorage.wire.panel import MemoryKind, PanelNamedMemory
+from moorage.tasks.map.results import Results
+from moorage.wire.panel import MemoryKind, PanelItems, PanelNamedMemory
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +143,27 @@ def rows_of(
         }
     both = collections.keys() | results.keys()
     return rows, {worker: (collections[worker], results[worker]) for worker in both}
+
+
+def with_results(rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, Any]) -> dict[str, PanelNamedMemory]:
+    """Return the rows with how far results are, and a row for each of which not all is well and in the notebook."""
+    found = dict(rows)
+    shown = {row["name"].partition(", ")[0]: key for key, row in rows.items() if not row["owner"]}
+    for name, value in list(namespace.items()):
+        if not isinstance(value, Results) or name.startswith("_"):
+            continue
+        progress = value.progress
+        row: PanelNamedMemory = {
+            "name": name, "kind": "result", "owner": "", "nkeys": 0, "nbytes": 0, "spilled": 0, "nworkers": 0,
+            "most_on": [],
+        }  # fmt: skip
+        if name in shown:
+            row = rows[shown[name]]
+        elif progress.finished and not progress.failed and not progress.cancelled:
+            continue
+        items: PanelItems = {"total": len(value), "done": progress.done, "failed": progress.failed}
+        found[shown.get(name, f"result  {name}")] = {**row, "items": items}
+    return found
 
 
 def _kind(named: NamedMemory, namespace: Mapping[str, Any]) -> MemoryKind:

@@ -21,7 +21,7 @@ from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.assistants.proposals import Proposals
 from moorage.jupyter.panel.candidates import Candidates
 from moorage.jupyter.panel.computations import TICK, Look
-from moorage.jupyter.panel.ledger import PanelLedger
+from moorage.jupyter.panel.ledger import PanelLedger, with_results
 from moorage.jupyter.panel.state import EMPTY, Facts, StateMaker, difference, snapshot_of
 from moorage.kernel.parts.named import collection_of
 from moorage.kernel.placement.variable import Variable
@@ -294,7 +294,7 @@ class Panel:
             },
             namespace=namespace,
             candidates=self.candidates.found,
-            ledger=self._ledger.rows,
+            ledger=with_results(self._ledger.rows, namespace),
             named=self._ledger.named,
             computations=self._look_at_computations(controller.computations),
             labels=controller.computations.labels(),

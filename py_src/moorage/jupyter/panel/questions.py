@@ -1,21 +1,27 @@
-"""What a panel asks about one thing: why it is as it is, its parts, a worker's log; and to restart a worker."""
+"""What a panel asks about one thing: why it is as it is, its parts or items, a worker's log; to restart a worker."""
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 
 from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.parts.parts import Parts
+from moorage.kernel.parts.picture import Picture
 from moorage.kernel.waiting import wait_for
 from moorage.kernel.why.answer import Why
+from moorage.tasks.map.item_errors import ItemError, exception_at
+from moorage.tasks.map.ledger import Batch
+from moorage.tasks.map.results import Results
 from moorage.wire.panel_requests import PanelParts, PanelWhy, PanelWhyArgs
 
 _RESTARTING = 60.0  # seconds
 _ANSWERING = 4.0
 _LINES = 200  # of a log
+_LONGEST = 300  # characters of an item's error
 MOST = 100_000
-"""Parts that are shown of a variable: of more, a picture tells nobody anything."""
+"""Parts or items that are shown of a variable: of more, a picture tells nobody anything."""
 
 
 def why(controller: ClusterController, asked: PanelWhyArgs) -> PanelWhy:
@@ -68,11 +74,8 @@ def page_of(parts: Parts, start: int, count: int) -> PanelParts:
     InputError
         If there are more than can be shown.
     """
-    if len(parts) > MOST:
-        raise InputError(
-            f"{parts.name} has {len(parts):,} parts; the panel shows up to {MOST:,}.",
-            f'cluster["{parts.name}"].parts says in words what each worker has.',
-        )
+    in_words = f'cluster["{parts.name}"].parts says in words what each worker has.'
+    _check(f"{parts.name} has {len(parts):,} parts", len(parts), in_words)
     picture, shares = parts.plot(), parts.by_worker
     numbers = {worker: number for number, worker in enumerate(shares)}
     page = parts[max(0, start) : max(0, start) + max(0, count)]
@@ -92,3 +95,61 @@ def page_of(parts: Parts, start: int, count: int) -> PanelParts:
         "on": [[numbers[worker] for worker in part.workers] for part in page],
         "states": [part.state for part in page],
     }
+
+
+def page_of_items(name: str, results: Results, start: int, count: int) -> PanelParts:
+    """Return `count` items from `start` on as they are now, and how many of all each worker runs or ran.
+
+    Raises
+    ------
+    InputError
+        If there are more than can be shown.
+    """
+    total = len(results)
+    _check(f"{name} has {total:,} items", total, f"%why {name}[0:100] and {name}.errors say how they are.")
+    ran, sizes = Counter[str](), Counter[str]()
+    for batch in results.batches():
+        if batch.worker:
+            ran[batch.worker] += len(batch) - len(batch.superseded)
+            sizes[batch.worker] += batch.nbytes
+    workers = sorted(worker for worker in ran if ran[worker])
+    picture = Picture(name, (total,), [((at,), (worker,)) for at, worker in enumerate(workers)])
+    page = range(max(0, start), min(total, max(0, start) + max(0, count)))
+    items = [_item(index, results.batch_of(index)) for index in page]
+    return {
+        "name": name,
+        "shape": [total],
+        "columns": picture.columns,
+        "total": total,
+        "nowhere": total - sum(ran.values()),
+        "workers": workers,
+        "colors": [picture.colours[worker] for worker in workers],
+        "counts": [ran[worker] for worker in workers],
+        "sizes": [sizes[worker] for worker in workers],
+        "start": page.start,
+        "cells": list(page),
+        "nbytes": [nbytes for _, nbytes, _, _ in items],
+        "on": [[workers.index(worker)] if worker in workers else [] for _, _, worker, _ in items],
+        "states": [state for state, _, _, _ in items],
+        "errors": [error for _, _, _, error in items],
+    }
+
+
+def _item(index: int, located: tuple[Batch, int] | None) -> tuple[str, int, str, str]:
+    """Return an item's state, bytes, worker, and what went wrong with it."""
+    if located is None:
+        return "waiting", -1, "", ""
+    batch, position = located
+    if batch.status == "cancelled":
+        return "cancelled", -1, batch.worker, ""
+    if batch.status == "failed" or position in batch.errors:
+        error = ItemError(index, None, batch.worker, exception_at(batch, position, index)).in_words
+        return "failed", -1, batch.worker, error[:_LONGEST]
+    if batch.status == "running":
+        return "running" if batch.worker else "waiting", -1, batch.worker, ""
+    return "done", batch.nbytes // max(1, len(batch)), batch.worker, ""
+
+
+def _check(fact: str, number: int, remedy: str) -> None:
+    if number > MOST:
+        raise InputError(f"{fact}; the panel shows up to {MOST:,}.", remedy)

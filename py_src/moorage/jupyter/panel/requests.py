@@ -32,7 +32,7 @@ from moorage.jupyter.panel.assistants.proposals import cost_of_copies, cost_of_r
 from moorage.jupyter.panel.assistants.telling import tell
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
-from moorage.jupyter.panel.questions import address_of, page_of, restart, why
+from moorage.jupyter.panel.questions import address_of, page_of, page_of_items, restart, why
 from moorage.jupyter.panel.sending import on_their_way
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
@@ -43,6 +43,7 @@ from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.structure import has_parts
 from moorage.magic import magic_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
+from moorage.tasks.map.results import Results
 from moorage.wire.panel_requests import (
     PanelAdaptArgs,
     PanelAttachArgs,
@@ -164,6 +165,8 @@ class Requests:
 
     def _parts(self, args: PanelPartsArgs, who: Hashable) -> PanelParts:
         controller = registry.current()
+        if isinstance(results := self._panel.shell.user_ns.get(args["name"]), Results):
+            return page_of_items(args["name"], results, args["start"], args["count"])
         asked = (who, args["name"], controller.name)
         looked = self._looked
         if looked is None or looked[0] != asked or args["start"] == 0:

@@ -209,23 +209,24 @@ class Results(Sequence[Any]):
     @property
     def nbytes(self) -> int:
         """Size of the values that are there so far, bytes, as estimated on the workers."""
-        return sum(batch.nbytes for batch in list(self._ledger.batches))
+        return sum(batch.nbytes for batch in self.batches())
 
     def batches_on_cluster(self) -> list[Future[Any]]:
         """Return the futures, of many items each, of what runs and of values that are on the cluster only."""
-        return [future for batch in list(self._ledger.batches) if (future := batch.future) is not None]
+        return [future for batch in self.batches() if (future := batch.future) is not None]
+
+    def batches(self) -> list[Batch]:
+        """Return the tasks that its items are in so far."""
+        return list(self._ledger.batches)
 
     def batch_of(self, index: int) -> tuple[Batch, int] | None:
         """Return the task that item `index` is in, and its place there, without waiting; None if it is in none yet.
 
-        Raises
-        ------
-        IndexError
+        Raises IndexError.
         """
-        length = len(self)
-        at = index + length if index < 0 else index
-        if not 0 <= at < max(length, self._ledger.count):
-            raise IndexError(f"There are {length} items.")
+        at = index + len(self) if index < 0 else index
+        if not 0 <= at < max(len(self), self._ledger.count):
+            raise IndexError(f"There are {len(self)} items.")
         return self._ledger.locate(at)
 
     @property
@@ -292,7 +293,7 @@ class Results(Sequence[Any]):
 
     def __moorage_value__(self) -> list[Any]:
         """What stands for the results in a task: the values, as far as they are on the cluster by reference."""
-        return self.futures if any(batch.future is not None for batch in self._ledger.batches) else self.gather()
+        return self.futures if self.batches_on_cluster() else self.gather()
 
     # ---- inside
 
