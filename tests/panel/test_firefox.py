@@ -5,6 +5,7 @@ Playwright drives only a Firefox of its own making. For Debian's: ``apt install 
 """
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,11 +21,13 @@ FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 
 @pytest.mark.skipif(FIREFOX is None or not PUPPETEER.exists(), reason="needs a Firefox, and puppeteer-core")
-def test_a_variable_is_dragged_to_a_worker_and_placed_by_keys(kernel, lab):
+def test_a_variable_is_dragged_to_a_worker_and_placed_by_keys(kernel, lab, tmp_path):
     kernel.run("grid = np.zeros((1000, 500))")
     url = f"{lab.url}lab/workspaces/firefox/tree/shared.ipynb?token={TOKEN}"
     command = ["node", SCRIPT, FIREFOX, url, "grid", "bob", SCREENSHOTS / "firefox.png"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        command, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120
+    )
     assert run.returncode == 0, run.stderr
     seen = json.loads(run.stdout)
     assert seen["version"].startswith("firefox/")
