@@ -29,6 +29,10 @@ KNOWN = {
     "images/arrays.py: _fill_value",  # numpy's masked arrays: what their constructor takes can be read only there
     "images/arrays.py: _hardmask",
     "jupyter/ipython.py: _reply_subshell_for",  # ipykernel; only if it is there
+    "worker/code/loading.py: _bootstrap",  # the lock of an import: nothing documented lets another one wait for it
+    "worker/code/loading.py: _DeadlockError",
+    "worker/code/loading.py: _ModuleLockManager",
+    "worker/code/loading.py: _initializing",
     "worker/unpickling/classes.py: _class_setstate",  # cloudpickle; only if it is there
     "worker/unpickling/classes.py: _DYNAMIC_CLASS_TRACKER_BY_ID",
 }

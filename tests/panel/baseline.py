@@ -18,6 +18,7 @@ from tests.panel.conftest import SCREENSHOTS
 FOLDER = Path(__file__).parent / "baseline"
 RENEW = bool(os.environ.get("MOORAGE_NEW_BASELINE"))
 FAINT = 24  # of 255: edges of letters are drawn a little differently by other versions of a browser
+_MOST_TAKEN = 20
 MANY = 24  # pixels; of three small dots that move by 6 pixels more than that change
 
 
@@ -39,11 +40,15 @@ def check(desk, name, part=".jp-MooragePanel:visible"):
 
 
 def take(desk, part=".jp-MooragePanel:visible"):
-    """Return a picture of the panel, or of a part of it."""
-    page = desk.page
+    """Return a picture of the panel, or of a part of it, once that stands still."""
+    page, before = desk.page, None
     page.evaluate(_FREEZE, [_font("DejaVuSans"), _font("DejaVuSans-Bold"), _font("DejaVuSansMono")])
     try:
-        png = page.locator(part).screenshot(animations="disabled", caret="hide", scale="css")
+        for _ in range(_MOST_TAKEN):
+            png = page.locator(part).screenshot(animations="disabled", caret="hide", scale="css")
+            if png == before:
+                break
+            before = png
     finally:
         page.evaluate("window.moorageThaw()")
     return Image.open(io.BytesIO(png)).convert("RGB")

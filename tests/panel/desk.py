@@ -148,7 +148,7 @@ class Desk:
         start = _middle(source)
         mouse.move(*start)
         mouse.down()
-        mouse.move(start[0] + 6, start[1] + 6, steps=2)
+        mouse.move(start[0] + 12, start[1] + 12, steps=4)
         expect(self.board).to_contain_class("jp-mod-carrying")
         if modifier:
             self.page.keyboard.down(modifier)

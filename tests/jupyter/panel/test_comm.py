@@ -311,6 +311,7 @@ def test_why_is_answered_while_a_cell_runs(panel):
         worker = panel.ask("why", kind="worker", name="alice")["result"]  # not the variable of that name
     assert told == {
         "subject": "x", "state": "held", "cause": "on bob, as asked.", "remedy": "", "line": "", "log": [],
+        "others": [],
     }  # fmt: skip
     assert (worker["subject"], worker["state"]) == ("alice", "running")
     refused(panel.ask("why", kind="name", name="nothing"), "UnknownVariableError", "nothing")

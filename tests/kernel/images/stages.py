@@ -51,9 +51,9 @@ def at(stage: str, nbytes: int, happen: Callable[[], object]) -> Iterator[list[s
         now("after it is mapped")
         return futures
 
-    async def placed(self: Any, items: Any, loads: Any = (), call: str = "") -> Any:
+    async def placed(self: Any, items: Any, loads: Any = (), *args: Any) -> Any:
         now("before it is mapped" if loads else "")
-        lacking = await place(self, items, loads, call)
+        lacking = await place(self, items, loads, *args)
         now("after it is mapped" if loads else "")
         return lacking
 
