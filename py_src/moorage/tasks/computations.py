@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,6 +68,7 @@ class Computation:
         self.cell = asked_in()
         self.begun = results.begun
         self.cancelling = False
+        self.unsubscribe: Callable[[], None] = lambda: None
         self._pace = Pace()
         self._pace.observe(results.begun, 0)
 
@@ -138,21 +140,22 @@ class Computations:
     def begin(self, label: str, results: Results) -> None:
         """Keep a loop, which has just begun or begins again, until it has ended."""
         computation = Computation(next(self._numbers), label, results)
-
-        def look() -> None:
-            if results.done():
-                with self._lock:
-                    known = self._running.pop(computation.id, None)
-                if known is not None:
-                    unsubscribe()
-                    self._ended(known)
-                    self._changed()
-
         with self._lock:
             self._running[computation.id] = computation
-            unsubscribe = results.subscribe(look)
+            computation.unsubscribe = results.subscribe(partial(self._look, computation.id))
         self._changed()
-        look()  # it may have ended before
+        self._look(computation.id)  # it may have ended before
+
+    def _look(self, computation_id: str) -> None:
+        """Let go of a loop that has ended: what it has on the cluster is for whoever else knows its results."""
+        with self._lock:
+            computation = self._running.get(computation_id)
+            if computation is None or not computation.results.done():
+                return
+            del self._running[computation_id]
+        computation.unsubscribe()
+        self._ended(computation)
+        self._changed()
 
     def tell(self, rows: Sequence[WorkRow]) -> None:
         """Take what the scheduler says that Dask computes for this notebook: all of it; loops are among that."""

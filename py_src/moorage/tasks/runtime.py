@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import logging
 import operator
 import pickle
@@ -115,7 +116,10 @@ class WorkerRuntime:
         return graphs.task(key, operator.call, found, *args, *map(graphs.reference, depends))
 
     def listen(self, run: str, callback: Callable[[Report], None]) -> ReportListener:
-        """Give the reports about `run` to `callback`, on the client's event loop, while the listener is kept."""
+        """Give the reports about `run` to `callback`, on the client's event loop, while the listener is kept.
+
+        A method is no reason for its object to live: it may keep the listener.
+        """
         listener = self._listeners[run] = ReportListener(run, callback)
         return listener
 
@@ -132,7 +136,8 @@ class WorkerRuntime:
         if listener is None:
             return
         try:
-            listener.callback(report)
+            if (callback := listener.callback()) is not None:
+                callback(report)
         except Exception:
             logger.exception("A report of a task could not be handled")
 
@@ -142,7 +147,7 @@ class ReportListener:
 
     def __init__(self, run: str, callback: Callable[[Report], None]) -> None:
         self.run = run
-        self.callback = callback
+        self.callback = weakref.WeakMethod(callback) if inspect.ismethod(callback) else lambda: callback
 
 
 async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:

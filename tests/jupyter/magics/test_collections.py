@@ -120,10 +120,13 @@ def test_a_cell_s_collection_stays_in_the_notebook(notebook, running):
 
 def test_a_loop_over_partitions_makes_a_collection_again(notebook, running):
     notebook.run(f"{FRAMES}\n%persist left")
+    before = set(running.client.futures)
     notebook.run("%%submit -o new --collection for part in left.partitions\npart.assign(double=part.a * 2)")
     new = notebook.names["new"]
     assert new.npartitions == 4
     assert new.double.sum().compute(scheduler=running.client) == 2 * sum(range(400))
+    made = {future.key for future in futures_of(new)}
+    eventually(lambda: set(running.client.futures) - before == made)  # nothing of the loop itself is left
     error, _ = notebook.fail("%%submit --collection for part in left.partitions\npart")
     assert "needs a name" in str(error)
     error, _ = notebook.fail("%%submit -o new --collection\n1")

@@ -68,6 +68,7 @@ class SubmitMagics(Magics):
         value = self._wait(job, args.timeout, args.collection) if waits else job
         if args.collection:
             self._bind(args.output, value)
+        self._job = None  # what it has on the cluster goes, unless the notebook has a name for it
         # IPython would look at the end of the whole cell, whose first lines may be the loop, which is not Python.
         silent = DisplayHook.semicolon_at_end_of_expression(cell)
         return None if args.output or silent else value
