@@ -69,7 +69,7 @@ def test_preferred_workers_are_helped_by_others_when_they_are_busy(cluster):
     assert set(slow.gather()) == {"alice", "bob"}
     only = cluster.map(lambda i: time.sleep(0.01) or worker_name(i), range(20), workers="bob")
     assert set(only.gather()) == {"bob"}
-    near = np.arange(5000)
+    near = np.arange(5000) + 0.5  # of which nobody has a copy from before
     cluster.pin("near", ["alice"], value=near)
     assert set(cluster.map(worker_name, range(20), near="near").gather()) == {"alice"}
 
