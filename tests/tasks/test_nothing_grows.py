@@ -10,6 +10,7 @@ import contextlib
 import gc
 import sys
 import threading
+import weakref
 
 import cloudpickle
 import numpy as np
@@ -144,3 +145,15 @@ def test_a_call_may_capture_more_values_than_are_kept_and_sends_each_once(cluste
 
 def firsts(a, b, c, d, e, f):
     return [float(array[0]) for array in (a, b, c, d, e, f)]
+
+
+def test_results_are_let_go_of_without_the_garbage_collector(cluster):
+    results = cluster.map(lambda i: i, range(4))
+    results.wait()
+    known = weakref.ref(results), weakref.ref(results._ledger)
+    gc.disable()
+    try:
+        del results
+        eventually(lambda: [one() for one in known] == [None, None])
+    finally:
+        gc.enable()
