@@ -117,10 +117,10 @@ class Flights:
         self.ready.discard(target)
         return asked
 
-    def has(self, key: Key, target: Address) -> bool:
-        """Whether a copy is on its way, and does not queue."""
-        flight = self.by_key.get(key, {}).get(target)
-        return flight is not None and flight.begun < inf
+    def on_way(self, target: Address, keys: Iterable[Key]) -> list[Key]:
+        """Return those of `keys` that are on their way to a worker, and do not queue."""
+        by_key, none = self.by_key, dict[Address, _Flight]()
+        return [key for key in keys if (flight := by_key.get(key, none).get(target)) and flight.begun < inf]
 
     def to(self, target: Address) -> list[Key]:
         """Return what is on its way to a worker."""
@@ -136,8 +136,9 @@ class Flights:
         if flights is None:
             return 0
         if (flight := flights.pop(target, None)) is not None:
-            self.incoming[target] -= flight.nbytes
-            self.outgoing[flight.source] -= 1
+            source, nbytes, *_ = flight
+            self.incoming[target] -= nbytes
+            self.outgoing[source] -= 1
             self._ended[target] = monotonic()
             if target in self.queued:
                 self._unqueue(key, target, flight)

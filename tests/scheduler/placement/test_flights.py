@@ -76,7 +76,7 @@ def test_what_queues_can_be_called_off_and_what_goes_with_a_worker_is_forgotten(
     assert flights.begin("x", ["a"], ["c", "d"], ROOM) == ["c", "d"]
     assert flights.begin("y", ["a"], ["c"], 1) == []
     assert flights.begin("z", ["b"], ["c"], 2) == []
-    assert not flights.has("y", "c")
+    assert flights.on_way("c", ["y"]) == []
     flights.end("y", "c")
     assert not flights.ready
     flights.end("x", "c")

@@ -359,12 +359,8 @@ class Reconciler:
             self._to_ask.setdefault(target, {}).update(self.flights.depart(target))
         while self._to_ask:
             target, asked = self._to_ask.popitem()
-            who_has: dict[Key, Sequence[Address]] = {}
-            nbytes: dict[Key, int] = {}
-            for key, (sources, size) in asked.items():
-                if self.flights.has(key, target):
-                    who_has[key], nbytes[key] = sources, size
-            if who_has:
+            if keys := self.flights.on_way(target, asked):
+                who_has, nbytes = {key: asked[key][0] for key in keys}, {key: asked[key][1] for key in keys}
                 acquire(self._scheduler, target, who_has, nbytes)
             if perf_counter() > until:
                 return
