@@ -7,6 +7,7 @@ import random
 import signal
 import time
 
+import dask.config
 import numpy as np
 import pytest
 
@@ -245,7 +246,9 @@ def test_adapting_grows_under_load_and_shrinks_without_losing_data():
 
 
 def test_adapting_does_not_shrink_when_data_would_not_fit():
-    with started(n_workers=2, threads_per_worker=1, memory_limit="250MB") as handle, client_of(handle) as client:
+    in_memory = dask.config.set({"distributed.worker.memory.spill": False})  # also while what arrives is there twice
+    limited = started(n_workers=2, threads_per_worker=1, memory_limit="250MB")
+    with in_memory, limited as handle, client_of(handle) as client:
         arrays = [np.random.default_rng(seed).bytes(55_000_000) for seed in range(2)]
         futures = [client.scatter(array, workers=[str(n)], hash=False) for n, array in enumerate(arrays)]
         eventually(lambda: all(info["metrics"]["memory"] > 100_000_000 for _, info in infos(client)))

@@ -40,7 +40,11 @@ def known(workers: Workers) -> set[Any]:
 
 
 def use(workers: Workers, future: Any, on: str) -> str:
-    return workers.client.submit(lambda value: type(value).__name__, future, workers=[on], pure=False).result(10)
+    used = workers.client.submit(lambda value: type(value).__name__, future, workers=[on], pure=False)
+    try:
+        return used.result(10)
+    finally:
+        used.release()  # or the client has its error, with the frames in which it was raised, and `future` in these
 
 
 def test_what_lies_in_shared_memory_is_not_counted(workers: Workers) -> None:
@@ -73,8 +77,7 @@ def sharing(workers: Workers, key: str) -> Any:
 
 
 def test_it_is_counted_once_for_a_host_as_long_as_it_is_there(workers: Workers) -> None:
-    # futures of the test before, some in the frames of its errors
-    eventually(lambda: gc.collect() >= 0 and counted(workers) == (0, 0, 0))
+    eventually(lambda: gc.collect() >= 0 and counted(workers) == (0, 0, 0))  # futures of the test before
     one = workers.client.scatter(1, workers=["alice", "bob"], broadcast=True, hash=False)
     other = workers.client.scatter(2, workers=["bob"], hash=False)
     for name, future, nbytes in (("alice", one, 30), ("bob", one, 30), ("bob", other, 5)):

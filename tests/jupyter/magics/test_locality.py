@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 
 import pytest
 
@@ -74,9 +73,8 @@ def test_a_loop_on_the_cluster_is_waited_for_to_its_last_item(measured):
 
 
 def test_an_interrupt_shows_what_has_moved_until_then(measured):
-    threading.Timer(2.0, signal.raise_signal, [signal.SIGINT]).start()
-    measured.run("import time")
-    error, shown = measured.fail(f"%%locality\n{USE}.result()\nfor _ in range(600): time.sleep(0.05)")
+    measured.names["signal"] = signal
+    error, shown = measured.fail(f"%%locality\n{USE}.result()\nsignal.raise_signal(signal.SIGINT)")
     assert isinstance(error, KeyboardInterrupt)
     assert "2.86 MiB" in line_of(shown, "x ")
 
