@@ -7,7 +7,7 @@ nor `%cluster` (``cluster/line.py``) and `%%submit` (``submit_line.py``).
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from moorage.errors import ArgumentError
 from moorage.jupyter.magics.parser import (
@@ -18,6 +18,8 @@ from moorage.jupyter.magics.parser import (
     duration,
     one_of,
     positive,
+    switch,
+    take,
     text,
 )
 from moorage.kernel.placement.assign import By
@@ -25,52 +27,34 @@ from moorage.kernel.placement.assign import By
 
 def add_workers(parser: Parser, about: str, *, required: bool = False) -> None:
     """Add the option ``--workers``."""
-    parser.add_argument("--workers", nargs="+", type=text, metavar="W", required=required, help=about)
-
-
-def _add_names(parser: Parser, about: str, nargs: str = "+") -> None:
-    parser.add_argument("names", nargs=nargs, type=text, metavar="NAME", help=about)
+    take(parser, "--workers W...", text, about, required=required)
 
 
 def add_timeout(parser: Parser) -> None:
     """Add the option ``--timeout``."""
-    parser.add_argument(
-        "--timeout", type=duration, metavar="T", help="wait at most this long, such as 30 (seconds) or 2m"
-    )
+    take(parser, "--timeout T", duration, "wait at most this long, such as 30 (seconds) or 2m")
 
 
 def _add_placing(parser: Parser) -> None:
-    parser.add_argument("--force", action="store_true", help="place it even if it does not appear to fit")
-    parser.add_argument(
-        "--rebind",
-        action="store_true",
-        help="bind the names to this host's shared memory: one read-only copy for workers and notebook",
+    switch(parser, "--force", "place it even if it does not appear to fit")
+    switch(
+        parser, "--rebind", "bind the names to this host's shared memory: one read-only copy for workers and notebook"
     )
-    parser.add_argument(
-        "--writable",
-        action="store_true",
-        help="let tasks write to it; only later tasks on the same worker see the changes",
-    )
-    parser.add_argument(
-        "--persist", action="store_true", help="persist Dask collections first that are not; the names then mean these"
-    )
-    parser.add_argument(
-        "--keep-local",
-        action="store_true",
-        help="cell form: also keep the value in the notebook, under the same name",
-    )
-    parser.add_argument(
-        "--for",
+    switch(parser, "--writable", "let tasks write to it; only later tasks on the same worker see the changes")
+    switch(parser, "--persist", "persist Dask collections first that are not; the names then mean these")
+    switch(parser, "--keep-local", "cell form: also keep the value in the notebook, under the same name")
+    take(
+        parser,
+        "--for T",
+        duration,
+        "let go of it after this time, such as 2h; placing it again without cancels that",
         dest="lifetime",
-        type=duration,
-        metavar="T",
-        help="let go of it after this time, such as 2h; placing it again without cancels that",
     )
-    parser.add_argument(
+    switch(
+        parser,
         "--durable",
-        action="store_true",
+        "write it to files, too: it survives the death of everything (%%restore brings it back) until released",
         default=None,
-        help="write it to files, too: it survives the death of everything (%%restore brings it back) until released",
     )
     add_timeout(parser)
 
@@ -102,14 +86,7 @@ class PlacingArguments(Arguments):
     @property
     def how(self) -> HowPlaced:
         """What all verbs that place take."""
-        return {
-            "force": self.force,
-            "rebind": self.rebind,
-            "writable": self.writable,
-            "lifetime": self.lifetime,
-            "durable": self.durable,
-            "timeout": self.timeout,
-        }
+        return cast(HowPlaced, {name: getattr(self, name) for name in HowPlaced.__annotations__})
 
     def the_name(self) -> str:
         """Return the one name that the cell form takes."""
@@ -165,28 +142,28 @@ def _scatter() -> Parser:
         "the parts of a Dask collection, spread over its workers. They stay there until they are released."
         + _CELL_FORM.format("scatter"),
     )
-    _add_names(parser, "variables of the notebook")
+    take(parser, "names NAME...", text, "variables of the notebook")
     add_workers(parser, "spread them over these workers only (name, host, host:port or address)")
-    parser.add_argument("--whole", action="store_true", help="place a list, set or dict as one value")
-    parser.add_argument("--copies", type=positive, metavar="N", help="keep N copies of each element")
-    parser.add_argument(
-        "--by",
-        type=one_of("cores", "workers", "memory", "blocks"),
-        default="cores",
-        metavar="{cores,workers,memory,blocks}",
-        help="assign elements by cores (default), evenly by worker, or by free memory; parts of a collection\n"
+    switch(parser, "--whole", "place a list, set or dict as one value")
+    take(parser, "--copies N", positive, "keep N copies of each element")
+    take(
+        parser,
+        "--by {cores,workers,memory,blocks}",
+        one_of("cores", "workers", "memory", "blocks"),
+        "assign elements by cores (default), evenly by worker, or by free memory; parts of a collection\n"
         "evenly by bytes (default), or by number (blocks)",
+        default="cores",
     )
-    parser.add_argument(
-        "--like",
-        type=text,
-        metavar="NAME",
-        help="keep each part of a collection with the same part of this one, with which it is joined or zipped",
+    take(
+        parser,
+        "--like NAME",
+        text,
+        "keep each part of a collection with the same part of this one, with which it is joined or zipped",
     )
-    parser.add_argument(
+    switch(
+        parser,
         "--allow-other-workers",
-        action="store_true",
-        help="with --workers: let tasks that use the elements run elsewhere if none of these workers is available",
+        "with --workers: let tasks that use the elements run elsewhere if none of these workers is available",
     )
     _add_placing(parser)
     return parser
@@ -206,8 +183,8 @@ def _broadcast() -> Parser:
         description="Place variables on every worker, including those that join later."
         + _CELL_FORM.format("broadcast"),
     )
-    _add_names(parser, "variables of the notebook, or placed variables")
-    parser.add_argument("--per-host", action="store_true", help="one copy per host instead of one per worker")
+    take(parser, "names NAME...", text, "variables of the notebook, or placed variables")
+    switch(parser, "--per-host", "one copy per host instead of one per worker")
     _add_placing(parser)
     return parser
 
@@ -232,12 +209,10 @@ def _pin() -> Parser:
         "others are taken from the notebook. ddf[3:7] and x[0,2:4] are parts of a Dask collection, counted as\n"
         "in ddf.partitions[3:7] and x.blocks[0, 2:4]." + _CELL_FORM.format("pin"),
     )
-    _add_names(parser, "placed variables, or variables of the notebook")
+    take(parser, "names NAME...", text, "placed variables, or variables of the notebook")
     add_workers(parser, "the workers (name, host, host:port or address)", required=True)
-    parser.add_argument(
-        "--allow-other-workers",
-        action="store_true",
-        help="let tasks that use them run elsewhere if none of these workers is available",
+    switch(
+        parser, "--allow-other-workers", "let tasks that use them run elsewhere if none of these workers is available"
     )
     _add_placing(parser)
     return parser
@@ -262,7 +237,7 @@ def _release() -> Parser:
         usage="%(prog)s NAME...",
         description="Release placed variables: their copies on the cluster are freed once nothing else uses them.",
     )
-    _add_names(parser, "placed variables")
+    take(parser, "names NAME...", text, "placed variables")
     return parser
 
 
@@ -274,12 +249,8 @@ def _gather() -> Parser:
         "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.\n"
         "Futures, results of %%submit and other notebooks' variables are returned without rebinding the name.",
     )
-    _add_names(parser, "placed variables, or names bound by %%%%submit -o")
-    parser.add_argument(
-        "--map",
-        action="store_true",
-        help="map it, read-only, from the memory that workers of this host share instead of copying it",
-    )
+    take(parser, "names NAME...", text, "placed variables, or names bound by %%%%submit -o")
+    switch(parser, "--map", "map it, read-only, from the memory that workers of this host share instead of copying it")
     add_timeout(parser)
     return parser
 
@@ -290,10 +261,8 @@ def _placement() -> Parser:
         usage="%(prog)s [NAME...] [-v]",
         description="Show where placed variables are and where they should be.",
     )
-    _add_names(parser, "only these", nargs="*")
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="also show which workers share memory, and why others do not"
-    )
+    take(parser, "names NAME", text, "only these", nargs="*")
+    switch(parser, "-v --verbose", "also show which workers share memory, and why others do not")
     return parser
 
 

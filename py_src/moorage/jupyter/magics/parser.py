@@ -75,6 +75,21 @@ class Parser(argparse.ArgumentParser):
         return [option for action in self._actions if action.nargs == 0 for option in action.option_strings]
 
 
+def take(
+    parser: argparse._ActionsContainer, written: str, read: Callable[[str], Any] | None, help: str = "", **more: Any
+) -> None:
+    """Add an argument as it is `written`: ``-n --n-workers N``, ``--names NAME...`` (one or more), ``names NAME``."""
+    *names, metavar = written.split()
+    more |= {"nargs": "+"} if metavar.endswith("...") else {}
+    more |= {"type": read} if read else {}
+    parser.add_argument(*names, metavar=metavar.removesuffix("..."), help=help or None, **more)
+
+
+def switch(parser: argparse._ActionsContainer, written: str, help: str, **more: Any) -> None:
+    """Add an option without a value, ``-v --verbose``."""
+    parser.add_argument(*written.split(), action="store_true", help=help, **more)
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=100, max_help_position=32)

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from moorage.controller import registry
 from moorage.jupyter.display import printable
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, duration, option, text
+from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, duration, option, switch, take, text
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
 
@@ -47,29 +47,21 @@ class RestoreArguments(SavingArguments):
     trust: bool
 
 
-def _parser(magic: str, place: str, which: str, description: str, switch: tuple[str, str], *, required: bool) -> Parser:
+def _parser(magic: str, place: str, which: str, description: str, own: tuple[str, str], *, required: bool) -> Parser:
     path = f"{place} PATH" if required else f"[{place} PATH]"
     parser = Parser(
         magic,
-        usage=f"%(prog)s [NAME...] {path} [--overwrite] [{switch[0]}] [--option KEY=VALUE...] [--timeout T]",
+        usage=f"%(prog)s [NAME...] {path} [--overwrite] [{own[0]}] [--option KEY=VALUE...] [--timeout T]",
         description=description,
     )
-    parser.add_argument("names", nargs="*", type=text, metavar="NAME", help=which)
-    parser.add_argument(
-        place,
-        dest="place",
-        required=required,
-        type=text,
-        metavar="PATH",
-        help="a folder that the notebook and all workers share, or a URL such as s3://bucket/folder"
-        + ("" if required else "; default: where this notebook's durable variables are"),
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there under these names")
-    parser.add_argument(switch[0], action="store_true", help=switch[1])
-    parser.add_argument(
-        "--option", dest="options", nargs="+", type=option, metavar="KEY=VALUE", help="for the file system of the URL"
-    )
-    parser.add_argument("--timeout", type=duration, metavar="T", help="longest wait for placements, such as 30 or 2m")
+    take(parser, "names NAME", text, which, nargs="*")
+    default = "" if required else "; default: where this notebook's durable variables are"
+    where = f"a folder that the notebook and all workers share, or a URL such as s3://bucket/folder{default}"
+    take(parser, f"{place} PATH", text, where, dest="place", required=required)
+    switch(parser, "--overwrite", "replace what is there under these names")
+    switch(parser, *own)
+    take(parser, "--option KEY=VALUE...", option, "for the file system of the URL", dest="options")
+    take(parser, "--timeout T", duration, "longest wait for placements, such as 30 or 2m")
     return parser
 
 

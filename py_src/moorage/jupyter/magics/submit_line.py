@@ -19,6 +19,8 @@ from moorage.jupyter.magics.parser import (
     leases,
     one_of,
     positive,
+    switch,
+    take,
     text,
     whole,
 )
@@ -110,60 +112,38 @@ def _submit() -> Parser:
         description="Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
         "item of a loop. The result is the value of its last expression or, without one, of the variable NAME.",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        nargs="+",
+    take(
+        parser,
+        "-o --output NAME...",
+        text,
+        "bind the result to NAME without waiting; several names unpack a tuple",
         default=[],
-        type=text,
-        metavar="NAME",
-        help="bind the result to NAME without waiting; several names unpack a tuple",
     )
-    parser.add_argument(
-        "--collection",
-        action="store_true",
-        help="make a Dask collection of a loop's values, a part for each item; waits for them",
-    )
-    parser.add_argument("-b", "--block", action="store_true", default=None, help="wait, also with -o")
+    switch(parser, "--collection", "make a Dask collection of a loop's values, a part for each item; waits for them")
+    switch(parser, "-b --block", "wait, also with -o", default=None)
     parser.add_argument("-a", "--noblock", action="store_false", dest="block", help="do not wait, also without -o")
     add_workers(parser, "run it on these workers only (name, host, host:port or address)")
-    parser.add_argument(
-        "--allow-other-workers", action="store_true", help="prefer these workers, but use others when they are busy"
-    )
-    parser.add_argument("--near", type=text, metavar="NAME", help="run it where this placed variable is")
-    parser.add_argument(
-        "--each", action="store_true", help="run it once on every worker, including those that join later"
-    )
+    switch(parser, "--allow-other-workers", "prefer these workers, but use others when they are busy")
+    take(parser, "--near NAME", text, "run it where this placed variable is")
+    switch(parser, "--each", "run it once on every worker, including those that join later")
     placing = parser.add_argument_group("where the result stays, as variable NAME (recomputed if lost)")
-    placing.add_argument("--broadcast", action="store_true", help="on every worker")
-    placing.add_argument("--pin", nargs="+", type=text, metavar="W", help="on these workers")
+    switch(placing, "--broadcast", "on every worker")
+    take(placing, "--pin W...", text, "on these workers")
     running = parser.add_argument_group("how it runs")
-    running.add_argument("--retries", type=count, default=0, metavar="N", help="retry a failed item up to N times")
-    running.add_argument(
-        "--priority", type=whole, default=0, metavar="N", help="run before tasks with a lower priority"
+    take(running, "--retries N", count, "retry a failed item up to N times", default=0)
+    take(running, "--priority N", whole, "run before tasks with a lower priority", default=0)
+    take(
+        running, "--resources NAME=N...", amount, "resources of a worker that an item needs, such as GPU=1", default=[]
     )
-    running.add_argument(
-        "--resources",
-        nargs="+",
-        type=amount,
+    take(
+        running,
+        "--limit NAME=N...",
+        leases,
+        "run at most N items at once on the whole cluster, such as db=4",
         default=[],
-        metavar="NAME=N",
-        help="resources of a worker that an item needs, such as GPU=1",
     )
-    running.add_argument(
-        "--limit",
-        nargs="+",
-        type=leases,
-        default=[],
-        metavar="NAME=N",
-        help="run at most N items at once on the whole cluster, such as db=4",
-    )
-    running.add_argument(
-        "--batch-size", type=positive, metavar="N", help="items per task, instead of a measured number"
-    )
-    running.add_argument(
-        "--timeout", type=duration, metavar="T", help="cancel it after this long, such as 30 (seconds) or 2m"
-    )
+    take(running, "--batch-size N", positive, "items per task, instead of a measured number")
+    take(running, "--timeout T", duration, "cancel it after this long, such as 30 (seconds) or 2m")
     running.add_argument(
         "--no-rerun", action="store_false", dest="rerun", help="do not run items again when their worker is lost"
     )
@@ -171,12 +151,12 @@ def _submit() -> Parser:
     capturing.add_argument(
         "--no-auto", action="store_false", dest="auto", help="refuse to place large captured values automatically"
     )
-    capturing.add_argument(
-        "--stale",
-        type=one_of("refresh", "error"),
+    take(
+        capturing,
+        "--stale refresh|error",
+        one_of("refresh", "error"),
+        "replace values that have changed since they were placed, or refuse",
         default="refresh",
-        metavar="refresh|error",
-        help="replace values that have changed since they were placed, or refuse",
     )
     return parser
 

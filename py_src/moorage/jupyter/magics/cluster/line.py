@@ -16,6 +16,8 @@ from moorage.jupyter.magics.parser import (
     nbytes,
     option,
     positive,
+    switch,
+    take,
     text,
 )
 
@@ -86,8 +88,7 @@ class ClusterArguments(Arguments):
             return
         if self.off or self.minimum is None or self.maximum is None:
             raise ArgumentError(
-                "%cluster adapt takes a minimum and a maximum of workers, or --off.",
-                "Write: %cluster adapt 2 8.",
+                "%cluster adapt takes a minimum and a maximum of workers, or --off.", "Write: %cluster adapt 2 8."
             )
         if self.minimum > self.maximum:
             raise ArgumentError(
@@ -117,76 +118,62 @@ Every action takes -h."""
 
 def _cluster_actions() -> dict[str, Parser]:
     start = Parser("%cluster start", description="Start a cluster on this machine: TLS, loopback only.")
-    start.add_argument("-n", "--n-workers", type=positive, metavar="N", help="number of workers")
-    start.add_argument("--threads", type=positive, metavar="T", help="threads of each worker")
-    start.add_argument("--memory", type=limit, metavar="SIZE", help="memory limit of each worker, such as 2GB")
-    start.add_argument("--names", nargs="+", type=text, metavar="NAME", help="names of the workers")
-    start.add_argument(
-        "--using",
-        type=text,
-        metavar="KIND",
-        help="local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
+    take(start, "-n --n-workers N", positive, "number of workers")
+    take(start, "--threads T", positive, "threads of each worker")
+    take(start, "--memory SIZE", limit, "memory limit of each worker, such as 2GB")
+    take(start, "--names NAME...", text, "names of the workers")
+    take(
+        start,
+        "--using KIND",
+        text,
+        "local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
     )
-    start.add_argument(
-        "--option",
+    take(
+        start,
+        "--option KEY=VALUE...",
+        option,
+        "argument of that class, such as cores=4 or queue=all.q; the value is JSON or a string",
         dest="options",
-        nargs="+",
         action="extend",
-        type=option,
-        metavar="KEY=VALUE",
-        help="argument of that class, such as cores=4 or queue=all.q; the value is JSON or a string",
     )
-    start.add_argument(
-        "--insecure", action="store_true", help="turn TLS off: anyone who can reach the cluster can use it"
-    )
-    start.add_argument("--keep", action="store_true", help="let the cluster outlive this kernel")
+    switch(start, "--insecure", "turn TLS off: anyone who can reach the cluster can use it")
+    switch(start, "--keep", "let the cluster outlive this kernel")
 
     attach = Parser("%cluster attach", description="Use a running cluster.")
-    attach.add_argument(
-        "target",
-        nargs="?",
-        type=text,
-        metavar="TARGET",
-        help="address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
+    take(
+        attach,
+        "target TARGET",
+        text,
+        "address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
         "default: the only kept cluster",
+        nargs="?",
     )
-    attach.add_argument("--tls-ca", type=text, metavar="FILE", help="certificate authority of the cluster (PEM)")
-    attach.add_argument("--tls-cert", type=text, metavar="FILE", help="client certificate (PEM)")
-    attach.add_argument("--tls-key", type=text, metavar="FILE", help="key of that certificate (PEM)")
+    take(attach, "--tls-ca FILE", text, "certificate authority of the cluster (PEM)")
+    take(attach, "--tls-cert FILE", text, "client certificate (PEM)")
+    take(attach, "--tls-key FILE", text, "key of that certificate (PEM)")
     for parser in (start, attach):
-        parser.add_argument(
-            "--as",
-            dest="variable",
-            type=text,
-            default="cluster",
-            metavar="NAME",
-            help="bind it to this name instead of `cluster`",
-        )
+        take(parser, "--as NAME", text, "bind it to this name instead of `cluster`", dest="variable", default="cluster")
 
     scale = Parser("%cluster scale", description="Add workers, or remove some without losing data.")
-    scale.add_argument("n", nargs="?", type=count, metavar="N", help="number of workers")
-    scale.add_argument("--cores", type=positive, metavar="C", help="total number of cores instead")
-    scale.add_argument(
-        "--memory", dest="total_memory", type=nbytes, metavar="SIZE", help="total memory instead, such as 64GB"
-    )
-    scale.add_argument("--remove", nargs="+", type=text, metavar="W", help="remove these workers instead")
-    scale.add_argument("--force", action="store_true", help="shrink even if data does not fit on the remaining workers")
-    scale.add_argument(
-        "--to",
+    take(scale, "n N", count, "number of workers", nargs="?")
+    take(scale, "--cores C", positive, "total number of cores instead")
+    take(scale, "--memory SIZE", nbytes, "total memory instead, such as 64GB", dest="total_memory")
+    take(scale, "--remove W...", text, "remove these workers instead")
+    switch(scale, "--force", "shrink even if data does not fit on the remaining workers")
+    take(
+        scale,
+        "--to PATH",
+        text,
+        "with 0: save all that is there to this folder or URL first; workers that come later read it",
         dest="place",
-        type=text,
-        metavar="PATH",
-        help="with 0: save all that is there to this folder or URL first; workers that come later read it",
     )
-    scale.add_argument("--overwrite", action="store_true", help="replace what has been saved there")
-    scale.add_argument(
-        "--option", dest="options", nargs="+", type=option, metavar="KEY=VALUE", help="for the file system of the URL"
-    )
+    switch(scale, "--overwrite", "replace what has been saved there")
+    take(scale, "--option KEY=VALUE...", option, "for the file system of the URL", dest="options")
 
     adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
-    adapt.add_argument("minimum", nargs="?", type=count, metavar="MIN")
-    adapt.add_argument("maximum", nargs="?", type=positive, metavar="MAX")
-    adapt.add_argument("--off", action="store_true", help="stop adapting")
+    take(adapt, "minimum MIN", count, nargs="?")
+    take(adapt, "maximum MAX", positive, nargs="?")
+    switch(adapt, "--off", "stop adapting")
 
     keep = Parser(
         "%cluster keep",
@@ -194,29 +181,25 @@ def _cluster_actions() -> dict[str, Parser]:
         "it stops; or, with the setting moorage.cluster.park, saves its data to that folder and\n"
         "comes back with it when it is used.",
     )
-    keep.add_argument("--off", action="store_true", help="end it with this kernel again")
+    switch(keep, "--off", "end it with this kernel again")
 
     sync = Parser("%cluster sync", description="Show which version of your modules and packages each worker has.")
-    sync.add_argument(
-        "modules", nargs="*", type=text, metavar="NAME", help="have this installed package follow the notebook, too"
-    )
-    sync.add_argument(
-        "--env", nargs="+", type=text, metavar="VARIABLE", help="variables of the environment to take along"
-    )
-    sync.add_argument("--folder", type=text, metavar="PATH", help="the folder that workers work in from now on")
-    sync.add_argument(
-        "--install",
-        nargs="*",
-        type=text,
-        metavar="PACKAGE",
-        help="install packages with pip where workers run, in the notebook's version or as PACKAGE==VERSION;\n"
+    take(sync, "modules NAME", text, "have this installed package follow the notebook, too", nargs="*")
+    take(sync, "--env VARIABLE...", text, "variables of the environment to take along")
+    take(sync, "--folder PATH", text, "the folder that workers work in from now on")
+    take(
+        sync,
+        "--install PACKAGE",
+        text,
+        "install packages with pip where workers run, in the notebook's version or as PACKAGE==VERSION;\n"
         "default: those that differ or are missing. Never into the notebook's own environment",
+        nargs="*",
     )
 
     restart = Parser(
         "%cluster restart-workers", description="Restart workers one after another; what is placed stays or comes back."
     )
-    restart.add_argument("modules", nargs="*", type=text, metavar="WORKER", help="by default all")
+    take(restart, "modules WORKER", text, "by default all", nargs="*")
 
     leave = Parser("%cluster leave", description="Disconnect from a cluster that goes on without this notebook.")
     stop = Parser("%cluster stop", description="Stop the cluster and discard what is placed on it.")

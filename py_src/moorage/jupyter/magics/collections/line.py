@@ -9,7 +9,7 @@ from typing import Any
 from moorage.errors import ArgumentError
 from moorage.jupyter.magics.arguments import add_timeout, add_workers
 from moorage.jupyter.magics.line import words
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, text
+from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, take, text
 
 _ON = "--on"
 _NAMES = ("$", "{", "'", '"', "#", ";")  # what begins names that are taken from variables, or quoted
@@ -98,23 +98,21 @@ def _parser(prog: str, description: str, usage: str, names: str = "NAME...") -> 
         usage=f"%(prog)s {names} [--on NAME[,NAME...]=WORKER[,WORKER...] ...] [--workers W...]\n{usage}",
         description=description,
     )
-    parser.add_argument(
-        "names", nargs="+", type=text, metavar="NAME", help=f"Dask collections of the notebook{expression}"
-    )
-    parser.add_argument(
-        _ON,
-        nargs="+",
-        metavar="NAME=W",
-        help="where the parts of which collection are computed: x=alice y,z=bob,carol (names, hosts, host:port);\n"
+    take(parser, "names NAME...", text, f"Dask collections of the notebook{expression}")
+    take(
+        parser,
+        f"{_ON} NAME=W...",
+        None,
+        "where the parts of which collection are computed: x=alice y,z=bob,carol (names, hosts, host:port);\n"
         "what they depend on runs anywhere",
     )
     add_workers(parser, "compute everything on these workers")
-    parser.add_argument(
-        "--allow-other-workers",
+    take(
+        parser,
+        "--allow-other-workers NAME",
+        text,
+        "let others compute it if these are not there: everything, or only these collections",
         nargs="*",
-        type=text,
-        metavar="NAME",
-        help="let others compute it if these are not there: everything, or only these collections",
     )
     return parser
 
@@ -127,7 +125,7 @@ def _compute() -> Parser:
         "                [--allow-other-workers [NAME...]] [-o NAME] [--timeout T]",
         "NAME... | EXPRESSION",
     )
-    parser.add_argument("-o", "--output", type=text, metavar="NAME", help="bind the futures to NAME without waiting")
+    take(parser, "-o --output NAME", text, "bind the futures to NAME without waiting")
     add_timeout(parser)
     return parser
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader, one_of, text
+from moorage.jupyter.magics.parser import Arguments, Parser, Reader, one_of, switch, take, text
 
 
 class MemoryArguments(Arguments):
@@ -35,14 +35,14 @@ def _memory() -> Parser:
         "results of this notebook's variables, published datasets, keys of other notebooks and clients, what running\n"
         "tasks have taken lately, and what is left over (unmanaged). `cluster.memory()` returns it.",
     )
-    parser.add_argument(
-        "--by",
-        type=one_of("worker", "name"),
+    take(
+        parser,
+        "--by worker|name",
+        one_of("worker", "name"),
+        "a section per worker (default), or a row per name",
         default="worker",
-        metavar="worker|name",
-        help="a section per worker (default), or a row per name",
     )
-    parser.add_argument("--all", action="store_true", help="also what is small")
+    switch(parser, "--all", "also what is small")
     return parser
 
 
@@ -53,11 +53,11 @@ def _why() -> Parser:
         description="Say why something is not as you want it, and what would help: it waits, moves, is lost, stale,\n"
         "spilled, queued or failed; a worker is gone, paused or short of memory. `cluster.why()` returns it.",
     )
-    parser.add_argument(
-        "what",
-        type=text,
-        metavar="NAME",
-        help="a placed variable; a variable that holds a collection, futures or results; some of one, as\n"
+    take(
+        parser,
+        "what NAME",
+        text,
+        "a placed variable; a variable that holds a collection, futures or results; some of one, as\n"
         "results[7], results[2:5], ddf[3] or x[0,2:4], with a line for each cause; a worker; or a published dataset",
     )
     return parser
@@ -71,8 +71,8 @@ def _locality() -> Parser:
         "worker, from the workers' own logs, and which placement would have saved most. What the cell has started\n"
         "and not waited for is waited for. `cluster.transfers()` returns the same.",
     )
-    parser.add_argument("--no-wait", action="store_true", help="do not wait for what the cell has started")
-    parser.add_argument("--all", action="store_true", help="also what is small")
+    switch(parser, "--no-wait", "do not wait for what the cell has started")
+    switch(parser, "--all", "also what is small")
     return parser
 
 
