@@ -7,6 +7,7 @@ package is a folder with an ``__init__.py``; elsewhere its scope is the whole ru
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -80,6 +81,12 @@ def pytest_collection_modifyitems(items):
     groups = {id(item): group(item.path) for item in items}
     # from the first page on, Playwright has an event loop running in the main thread: no asyncio.run there any more
     items.sort(key=lambda item: (groups[id(item)] == PANEL, places.get(groups[id(item)], len(places))))
+
+
+def pytest_collection_finish():
+    """Have the collector not look through what was imported: that takes a second, and many tests ask it to look."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure():

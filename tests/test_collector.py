@@ -14,9 +14,11 @@ from moorage.collector import collecting_rarely
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     before = gc.get_threshold()
+    gc.unfreeze()
     yield
     gc.set_threshold(*before)
     gc.enable()
+    gc.freeze()
 
 
 def test_it_looks_less_often_meanwhile_and_as_before_afterwards() -> None:
