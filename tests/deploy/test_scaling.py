@@ -21,10 +21,20 @@ def root():
         yield
 
 
+@pytest.fixture(scope="module")
+def shared():
+    with scratch_root(), started(n_workers=4, names=["alice", "bob"], threads_per_worker=1) as handle:
+        yield handle
+
+
 @pytest.fixture
-def four():
-    with started(n_workers=4, names=["alice", "bob"], threads_per_worker=1) as handle, client_of(handle) as client:
+def four(shared):
+    """A cluster of four new workers: alice, bob, 2 and 3."""
+    with client_of(shared) as client:
+        command(client, "scale", n=4)
         yield client
+        command(client, "keep", keep=False)
+        command(client, "scale", n=0, force=True)
 
 
 @pytest.fixture(scope="module")
