@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from keyword import iskeyword
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from dask.utils import parse_bytes, parse_timedelta
 
@@ -75,9 +75,13 @@ class Parser(argparse.ArgumentParser):
         return [option for action in self._actions if action.nargs == 0 for option in action.option_strings]
 
 
-def take(
-    parser: argparse._ActionsContainer, written: str, read: Callable[[str], Any] | None, help: str = "", **more: Any
-) -> None:
+class _Taking(Protocol):
+    """A parser, or a group of its arguments."""
+
+    def add_argument(self, *names: str, **how: Any) -> argparse.Action: ...
+
+
+def take(parser: _Taking, written: str, read: Callable[[str], Any] | None, help: str = "", **more: Any) -> None:
     """Add an argument as it is `written`: ``-n --n-workers N``, ``--names NAME...`` (one or more), ``names NAME``."""
     *names, metavar = written.split()
     more |= {"nargs": "+"} if metavar.endswith("...") else {}
@@ -85,7 +89,7 @@ def take(
     parser.add_argument(*names, metavar=metavar.removesuffix("..."), help=help or None, **more)
 
 
-def switch(parser: argparse._ActionsContainer, written: str, help: str, **more: Any) -> None:
+def switch(parser: _Taking, written: str, help: str, **more: Any) -> None:
     """Add an option without a value, ``-v --verbose``."""
     parser.add_argument(*written.split(), action="store_true", help=help, **more)
 
