@@ -168,6 +168,7 @@ export type PanelItems = {
   done: number;
   /** of these */
   failed: number;
+  cancelled: number;
 };
 
 /** What fills the workers' memory without being placed, by name; and results that have not all come home. */
@@ -555,7 +556,7 @@ export type PanelPartsArgs = {
   count: number;
 };
 
-/** Some of a variable's parts, or of the items of results, and what each worker has of all, or ran. */
+/** Some of a variable's parts, items of results or elements of a list, and what each worker has of all, or ran. */
 export type PanelParts = {
   name: string;
   /** number of blocks by axis; of what is no array, of parts */
@@ -582,10 +583,11 @@ export type PanelParts = {
   nbytes: number[];
   /** numbers of workers in the list of them */
   on: number[][];
-  /** as Dask's scheduler has it; of items: done, failed, cancelled, running, waiting */
   states: string[];
-  /** of items of results, for each what went wrong with it, in a line, or nothing */
+  /** of items and elements, for each what went wrong with it, in a line, or nothing */
   errors?: string[];
+  /** of elements, what a line has in brackets for each, such as 'a' of a dict */
+  labels?: string[];
 };
 
 /** Begin the process of a worker anew. Answered at once. */

@@ -35,6 +35,9 @@ Key: TypeAlias = "str | int | float | tuple[Key, ...]"  # as in Dask
 Address: TypeAlias = str
 _NONE: frozenset[str] = frozenset()
 
+NO_COPY = "no copy of it exists yet"
+"""Why a key waits that is still to come."""
+
 
 class ClusterView:
     """The workers of a cluster, with what `plan` looks up in them.
@@ -149,7 +152,7 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
         pending = wanted - view.holders
         surplus = frozenset(view.holders & cluster.present) - wanted
     if not view.holders:
-        no_copy = Wait(view.key, "", "no copy of it exists yet")
+        no_copy = Wait(view.key, "", NO_COPY)
         return KeyPlan(wait=(*waits, no_copy), pending=pending)
     if pending:
         waits = [

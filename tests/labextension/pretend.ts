@@ -54,6 +54,8 @@ export class PretendKernel implements IRequester {
           : Promise.resolve(
               (args as PanelOps['parts']).name === 'odd'
                 ? someItems(someParts(args as PanelOps['parts']))
+                : (args as PanelOps['parts']).name === 'listed'
+                  ? someElements
                 : someParts(args as PanelOps['parts'])
             );
       case 'kind':
@@ -186,6 +188,18 @@ function someItems(page: PanelParts): PanelParts & Record<string, unknown> {
     errors: page.cells.map(cell => (cell === 1 ? 'ValueError: no' : ''))
   };
 }
+
+/** Of a dict of two elements: a future and a number. */
+const someElements: PanelParts & Record<string, unknown> = {
+  ...someParts({ name: 'listed', start: 0, count: 2 }),
+  shape: [2],
+  columns: 2,
+  total: 2,
+  nowhere: 0,
+  states: ['done', 'local'],
+  errors: ['', ''],
+  labels: ["'a'", '2']
+};
 
 /** Of an array of six by eight blocks, on three workers; the last block is on two of them, the first is on none yet. */
 function someParts({ name, start, count }: PanelOps['parts']): PanelParts & Record<string, unknown> {

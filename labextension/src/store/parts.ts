@@ -18,7 +18,7 @@ export function hasNamedParts(name: string): boolean {
   return IDENTIFIER.test(name);
 }
 
-/** Whether its parts can be taken up by name: items of results cannot. */
+/** Whether its parts can be taken up by name: items of results and elements of a list cannot. */
 export function isTakeable({ name, errors }: IPartsTable): boolean {
   return errors === undefined && hasNamedParts(name);
 }
@@ -39,9 +39,9 @@ export function positionOf({ shape, cells }: IPartsTable, index: number): readon
   return at;
 }
 
-/** A part as a line names it: `x[0,2]`. */
+/** A part as a line names it: `x[0,2]`, or an element, `d['a']`. */
 export function nameOfPart(table: IPartsTable, index: number): string {
-  return `${table.name}[${positionOf(table, index).join(',')}]`;
+  return `${table.name}[${table.labels?.[index] ?? positionOf(table, index).join(',')}]`;
 }
 
 /** The parts that lie between two: in the rectangle of both, or, of what has one axis or as a list, in their order. */

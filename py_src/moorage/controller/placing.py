@@ -8,13 +8,13 @@ from typing import Any
 
 from moorage import config
 from moorage.controller.undoing.verbs import Undoing
-from moorage.errors import InputError
+from moorage.errors import InputError, UnknownVariableError
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.placement.request import How
 from moorage.kernel.placement.targets import scatter_placement, worker_list
-from moorage.kernel.placement.variable import Variable
+from moorage.kernel.placement.variable import NotPlaced, Variable
 from moorage.model import Everywhere, OnePerHost, OnWorkers, Placement
 
 _MISSING: Any = object()
@@ -315,6 +315,8 @@ class Placing(Undoing):
     ) -> Any:
         """Return the value of a variable, or a tuple of the values of several.
 
+        Of a Dask collection that the notebook has, that is what its ``compute()`` returns; else the list of its parts.
+
         Parameters
         ----------
         *names : str
@@ -360,7 +362,7 @@ class Placing(Undoing):
     def parts(self, name: str) -> Parts:
         """Return the parts of a collection, or elements, with the workers that have them; see ``cluster[name].parts``.
 
-        In a notebook also of a persisted collection that is not placed.
+        Also of a persisted collection, or list or dict of futures, of the notebook that is not placed.
 
         Raises
         ------
@@ -383,7 +385,12 @@ class Placing(Undoing):
 
     def __getitem__(self, name: str) -> Variable:
         if name not in self.placer.names():
-            self._run(lambda: self.placer.find(name))
+            try:
+                self._run(lambda: self.placer.find(name))
+            except UnknownVariableError:
+                if self.placer.futures_not_placed(name) is None:
+                    raise
+                return NotPlaced(self, name)
         return Variable(self, name)
 
     def __contains__(self, name: object) -> bool:

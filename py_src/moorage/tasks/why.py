@@ -16,12 +16,13 @@ from dask.utils import format_bytes
 from distributed import Future, futures_of
 from distributed.utils import offload
 
-from moorage.errors import InputError, NotPlaceableError, UnknownVariableError
+from moorage.errors import NotPlaceableError, UnknownVariableError
 from moorage.kernel.ledger.advice import Shortage, shortages
 from moorage.kernel.ledger.asking import Asking
 from moorage.kernel.ledger.memory import Memory
 from moorage.kernel.ledger.names import Names
 from moorage.kernel.ledger.watch import Watch
+from moorage.kernel.parts.elements import some_of
 from moorage.kernel.parts.named import chosen
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.placement.structure import has_parts
@@ -131,16 +132,10 @@ class Explainer:
             positions = chosen(subject, (len(value),), "items")
             found = await why_items(self._client, name, value, positions)
             return grouped(name, [((at,), one) for at, one in zip(positions, found, strict=True)])
-        if isinstance(value, list | tuple) and not has_parts(value):
-            positions = chosen(subject, (len(value),), "elements")
-            if len(positions) == 1:
-                return await self._of_value(subject, value[positions[0]])
-            return await self._of_several(name, {at: value[at] for at in positions})
-        if isinstance(value, dict):
-            key = next((key for key in value if str(key) == index), None)
-            if key is None:
-                raise InputError(f"There is no {subject}.", f"The keys of {name} are those that list({name}) shows.")
-            return await self._of_value(subject, value[key])
+        if not has_parts(value) and (elements := some_of(subject, name, index, value)) is not None:
+            if len(elements) == 1:
+                return await self._of_value(subject, *elements.values())
+            return await self._of_several(name, elements)
         return await self._of_parts(subject, name)
 
     async def _of_several(self, name: str, elements: dict[int, Any]) -> Why:

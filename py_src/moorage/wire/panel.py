@@ -123,6 +123,7 @@ class PanelItems(TypedDict):
     total: int  # items; of what has no length, those begun so far
     done: int  # that have ended
     failed: int  # of these
+    cancelled: int
 
 
 class PanelNamedMemory(TypedDict):

@@ -162,7 +162,7 @@ class PanelPartsArgs(TypedDict):
 
 
 class PanelParts(TypedDict):
-    """Some of a variable's parts, or of the items of results, and what each worker has of all, or ran."""
+    """Some of a variable's parts, items of results or elements of a list, and what each worker has of all, or ran."""
 
     name: str
     shape: list[int]  # number of blocks by axis; of what is no array, of parts
@@ -177,8 +177,11 @@ class PanelParts(TypedDict):
     cells: list[int]  # its square in the picture, line by line
     nbytes: list[int]  # of one copy; -1: not known yet
     on: list[list[int]]  # numbers of workers in the list of them
-    states: list[str]  # as Dask's scheduler has it; of items: done, failed, cancelled, running, waiting
-    errors: NotRequired[list[str]]  # of items of results, for each what went wrong with it, in a line, or nothing
+    # as Dask's scheduler has it; of items and elements: done, failed, cancelled, running, waiting, forgotten, or local
+    # for what is in the notebook
+    states: list[str]
+    errors: NotRequired[list[str]]  # of items and elements, for each what went wrong with it, in a line, or nothing
+    labels: NotRequired[list[str]]  # of elements, what a line has in brackets for each, such as 'a' of a dict
 
 
 class PanelRestartArgs(TypedDict):

@@ -217,6 +217,7 @@ class PartsTable(TypedDict):
     nbytes: list[int]  # -1: not known yet
     on: list[list[int]]  # numbers of workers in the list of them
     states: list[str]  # Dask's; "absent" if the scheduler does not know it
+    errors: dict[int, str]  # by position, of those whose computation failed, what it raised
 
 
 class NoticeEvent(TypedDict):

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from moorage.jupyter.panel.shapes import check
+from moorage.wire.panel_requests import PanelParts
 from moorage.wire.scheduler import PROTOCOL_VERSION
 from tests.helpers import eventually
 from tests.jupyter.panel.live import LiveKernel, Page, held
@@ -388,6 +390,38 @@ def test_parts_are_told_page_by_page_also_of_what_is_not_placed(panel):
     assert (placed["workers"], placed["counts"]) == (["bob"], [12])
     panel.kernel.run("x = dask.array.ones(3)")
     refused(panel.ask("parts", name="x", start=0, count=1), "NotPlaceableError")
+
+
+def test_lists_and_dicts_of_futures_open_into_their_elements(panel):
+    panel.kernel.run(
+        "def work(n):\n    return 1 / n\n"
+        "x_list = cluster.client.map(work, range(4), pure=False)\n"
+        "x_dict = {'one': x_list[1], 2: [x_list[2], x_list[3]], 'here': 5}\n"
+        "from distributed import wait\nwait(x_list)"
+    )
+    listed = panel.ask("parts", name="x_list", start=0, count=3)["result"]
+    check(listed, PanelParts, "the page")
+    assert (listed["total"], listed["states"], listed["labels"]) == (4, ["failed", "done", "done"], ["0", "1", "2"])
+    assert "division by zero" in listed["errors"][0]
+    assert sum(listed["counts"]) == 3
+    assert panel.ask("parts", name="x_list", start=3, count=3)["result"]["states"] == ["done"]
+    named = panel.ask("parts", name="x_dict", start=0, count=9)["result"]
+    assert dict(zip(named["labels"], named["states"], strict=True)) == {"'one'": "done", "2": "done", "'here'": "local"}
+    for label, state in zip(named["labels"], ("in memory", "in memory", "not placed"), strict=True):
+        assert panel.ask("why", kind="name", name=f"x_dict[{label}]")["result"]["state"] == state
+    panel.kernel.run("del x_list[0]; cluster.scatter(x_list, 'x_list', workers=['bob'])")
+    placed = panel.ask("parts", name="x_list", start=0, count=9)["result"]
+    assert (placed["workers"], placed["counts"]) == (["bob"], [3])
+
+
+def test_results_are_one_row_under_however_many_names_they_stand(panel):
+    panel.kernel.run("x_odd = x_again = cluster.map(lambda n: 1 / n, range(3), batch_size=1)\nx_odd.wait()")
+
+    def rows(state):
+        return [(row["name"].split(", ")[0], row["items"]) for row in state["ledger"].values() if "items" in row]
+
+    items = {"total": 3, "done": 3, "failed": 1, "cancelled": 0}
+    panel.see(lambda state: rows(state) == [("x_odd", items)])
 
 
 def test_some_parts_are_placed_by_name_and_that_is_taken_back(panel):

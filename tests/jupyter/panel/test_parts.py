@@ -17,6 +17,7 @@ TABLE = {
     "nbytes": [10, 10, 20, 20, -1, 5],
     "on": [[0], [0], [1], [1, 0], [], [1]],
     "states": ["memory"] * 4 + ["processing", "memory"],
+    "errors": {},
 }
 
 

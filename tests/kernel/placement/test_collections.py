@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from distributed import Event, futures_of, wait
 
-from moorage.errors import InputError, InvalidNameError, NotPlaceableError
+from moorage.errors import InputError, InvalidNameError, NotPlaceableError, UnknownVariableError
 from moorage.model import OnWorkers, describe
 from tests.deploy.tools import eventually
 
@@ -264,6 +264,60 @@ def test_a_collection_that_is_made_of_persisted_ones_and_not_itself_is_refused(c
         with pytest.raises(NotPlaceableError) as refusal:
             cluster.scatter(lazy, "lazy")
         assert "--persist" in refusal.value.remedy
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_the_whole_value_is_gathered(cluster, kind, scope):
+    made = MADE[kind]()
+    scope["kept"] = [on(cluster, one, "alice") for one in made] if isinstance(made, list) else on(cluster, made, "bob")
+    whole = dask.compute(made, scheduler="sync")[0]
+    same(cluster.gather("kept"), whole)  # though it is not placed
+    cluster.scatter(scope["kept"], "kept", workers=["alice", "bob"])
+    same(cluster.gather("kept"), whole)
+    scope.clear()
+    assert len(cluster.gather("kept")) == len(cluster["kept"].parts)
+
+
+def same(found, expected):
+    assert type(found) is type(expected)
+    if hasattr(expected, "equals"):
+        assert found.equals(expected)
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.fixture
+def scope(cluster):
+    """The variables of the notebook."""
+    before, cluster.placer.namespace = cluster.placer.namespace, {}
+    yield cluster.placer.namespace
+    cluster.placer.namespace = before
+
+
+def test_what_is_on_the_cluster_and_not_placed_has_parts_and_no_placement(cluster, scope):
+    scope["kept"] = on(cluster, frame(), "alice")
+    scope["listed"] = cluster.client.map(abs, range(3), pure=False)
+    scope["named"] = dict(zip("ab", scope["listed"], strict=False))
+    scope["lazy"] = frame()
+    wait(scope["listed"])
+    kept = cluster["kept"]
+    assert repr(kept).startswith("<Variable kept: 8 parts, ")
+    assert repr(kept).endswith("alice: 8 parts, 94.50 kiB; not placed>")
+    assert kept.keys == [future.key for future in kept.futures]
+    assert kept.plot().shape == (8,)
+    with pytest.raises(NotPlaceableError, match="not placed") as refusal:
+        _ = kept.placement
+    assert "%scatter kept" in refusal.value.remedy
+    assert cluster["listed"].gather() == [0, 1, 2]
+    assert cluster["named"].gather() == {"a": 0, "b": 1}
+    assert len(cluster["named"].parts) == 2
+    with pytest.raises(NotPlaceableError, match="has not been computed"):
+        _ = cluster["lazy"]
+    with pytest.raises(UnknownVariableError):
+        _ = cluster["nothing"]
+    scope["kept"] = 5
+    with pytest.raises(NotPlaceableError, match="no longer means anything"):
+        _ = kept.keys
 
 
 def test_some_parts_are_kept_elsewhere_and_go_back_when_they_are_released(cluster):

@@ -192,10 +192,10 @@ describe('some parts', () => {
     }
     const kernel = show({
       ...atWork(),
-      ledger: { ...ledger, odd: { ...r, name: 'odd', items: { total: 48, done: 47, failed: 1 } } }
+      ledger: { ...ledger, odd: { ...r, name: 'odd', items: { total: 48, done: 46, failed: 1, cancelled: 2 } } }
     });
     expect(document.querySelector('[data-moorage-named="odd"]')?.textContent).toContain(
-      '47 of 48 items, 1 failed'
+      '46 of 48 items, 1 failed, 2 cancelled'
     );
     await user.click(screen.getByRole('button', { name: 'Show the items of odd' }));
     const list = await screen.findByRole('listbox', { name: 'Items' });
@@ -205,6 +205,24 @@ describe('some parts', () => {
     expect(list.querySelector('[data-moorage-part]')).toBeNull();
     await user.click(second as HTMLElement);
     expect(asked(kernel, 'why')).toEqual([{ kind: 'name', name: 'odd[1]' }]);
+  });
+
+  it('that are elements of a dict of futures are called as in a line, and a single future has none', async () => {
+    const { r, ...ledger } = atWork().ledger;
+    if (r === undefined) {
+      throw new Error('no results');
+    }
+    const rows = { listed: { ...r, name: 'listed', nkeys: 2 }, one: { ...r, name: 'one', nkeys: 1 } };
+    const kernel = show({ ...atWork(), ledger: { ...ledger, ...rows } });
+    expect(screen.queryByRole('button', { name: 'Show the items of one' })).toBeNull();
+    await user.click(screen.getByRole('button', { name: 'Show the items of listed' }));
+    const list = await screen.findByRole('listbox', { name: 'Items' });
+    const [first, second] = await within(list).findAllByRole('option');
+    expect(first?.textContent).toContain("'a'done");
+    expect(second?.textContent).toContain('in the notebook');
+    expect(list.querySelector('[data-moorage-part]')).toBeNull();
+    await user.click(first as HTMLElement);
+    expect(asked(kernel, 'why')).toEqual([{ kind: 'name', name: "listed['a']" }]);
   });
 
   it('of another notebook have no name here', async () => {

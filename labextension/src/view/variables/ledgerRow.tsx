@@ -77,7 +77,7 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
           name={openable}
           isOpen={props.isOpen}
           onToggle={props.onToggle}
-          isOfItems={named.items !== undefined}
+          isOfItems={collection === null}
         />
       )}
     </li>
@@ -86,9 +86,12 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
 
 function kindWords(trans: ITranslate, { kind, nkeys, items }: PanelNamedMemory): string {
   if (items !== undefined) {
-    const { total, done, failed } = items;
-    const words = trans.__('%1 of %2 items', done.toLocaleString(), total.toLocaleString());
-    return failed > 0 ? `${words}, ${trans.__('%1 failed', failed.toLocaleString())}` : words;
+    const { total, done, failed, cancelled } = items;
+    return [
+      trans.__('%1 of %2 items', done.toLocaleString(), total.toLocaleString()),
+      ...(failed > 0 ? [trans.__('%1 failed', failed.toLocaleString())] : []),
+      ...(cancelled > 0 ? [trans.__('%1 cancelled', cancelled.toLocaleString())] : [])
+    ].join(', ');
   }
   switch (kind) {
     case 'collection':

@@ -112,7 +112,7 @@ export function PartList({ table, selection, disabled }: IPartListProps): ReactE
                 }
               }}
             >
-              <span>{positionOf(table, index).join(', ')}</span>
+              <span>{table.labels?.[index] ?? positionOf(table, index).join(', ')}</span>
               <span
                 className={`jp-Moorage-ellipsis${table.states[index] === 'failed' ? ' jp-Moorage-failed' : ''}`}
                 title={table.errors?.[index]}
@@ -161,6 +161,10 @@ function stateWords(trans: ITranslate, state: string | undefined): string {
       return trans.__('cancelled');
     case 'running':
       return trans.__('running');
+    case 'forgotten':
+      return trans.__('forgotten');
+    case 'local':
+      return trans.__('in the notebook');
     default:
       return trans.__('waiting');
   }

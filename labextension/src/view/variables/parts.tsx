@@ -104,10 +104,12 @@ function useParts(name: string, stamp: unknown): readonly [IPartsTable | null, s
   return [table, problem];
 }
 
-function joined(table: IPartsTable, { cells, nbytes, on, states, errors }: PanelParts): IPartsTable {
+function joined(table: IPartsTable, page: PanelParts): IPartsTable {
+  const { cells, nbytes, on, states, errors, labels } = page;
   return {
     ...table,
     ...(errors === undefined ? {} : { errors: [...(table.errors ?? []), ...errors] }),
+    ...(labels === undefined ? {} : { labels: [...(table.labels ?? []), ...labels] }),
     cells: [...table.cells, ...cells],
     nbytes: [...table.nbytes, ...nbytes],
     on: [...table.on, ...on],

@@ -247,7 +247,8 @@ def _gather() -> Parser:
         usage="%(prog)s NAME... [--map] [--timeout T]",
         description="Bring placed variables into the notebook: each is bound to its name there, and the value is\n"
         "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.\n"
-        "Futures, results of %%submit and other notebooks' variables are returned without rebinding the name.",
+        "Futures, results of %%submit, Dask collections (their whole value) and other notebooks' variables are\n"
+        "returned without rebinding the name.",
     )
     take(parser, "names NAME...", text, "placed variables, or names bound by %%%%submit -o")
     switch(parser, "--map", "map it, read-only, from the memory that workers of this host share instead of copying it")

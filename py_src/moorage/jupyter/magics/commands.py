@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dask.base import is_dask_collection
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.display import display as publish
 
@@ -203,7 +204,7 @@ class MoorageMagics(ClusterCommands):
         except Exception as error:  # of the cell that computed it
             show_from_users_code(self.shell, error)
             raise
-        if collection_of(name):
+        if collection_of(name) or stays(self.shell.user_ns.get(name)):
             return value
         if controller.placer.record(name)["owner"] == controller.placer.owner:
             self.shell.user_ns[name] = value
@@ -223,6 +224,7 @@ class MoorageMagics(ClusterCommands):
                         return job.gather()
             else:
                 client = controller.client
+                job = client.compute(job) if is_dask_collection(job) else job
                 return wait_for(client, gather, client, job, within=timeout)
         except TimeoutError:
             pass

@@ -149,8 +149,9 @@ def with_results(rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, A
     """Return the rows with how far results are, and a row for each of which not all is well and in the notebook."""
     found = dict(rows)
     shown = {row["name"].partition(", ")[0]: key for key, row in rows.items() if not row["owner"]}
+    seen: dict[int, str] = {}  # results, and the first name of them
     for name, value in list(namespace.items()):
-        if not isinstance(value, Results) or name.startswith("_"):
+        if not isinstance(value, Results) or name.startswith("_") or seen.setdefault(id(value), name) != name:
             continue
         progress = value.progress
         row: PanelNamedMemory = {
@@ -161,7 +162,12 @@ def with_results(rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, A
             row = rows[shown[name]]
         elif progress.finished and not progress.failed and not progress.cancelled:
             continue
-        items: PanelItems = {"total": len(value), "done": progress.done, "failed": progress.failed}
+        items: PanelItems = {
+            "total": len(value),
+            "done": progress.done,
+            "failed": progress.failed,
+            "cancelled": progress.cancelled,
+        }
         found[shown.get(name, f"result  {name}")] = {**row, "items": items}
     return found
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, UnknownWorkerError, WaitTimeoutError
-from moorage.kernel.parts.parts import Parts
+from moorage.kernel.ledger.names import Names
+from moorage.kernel.parts.asking import where_are
+from moorage.kernel.parts.elements import elements_of
+from moorage.kernel.parts.parts import Part, Parts
 from moorage.kernel.parts.picture import Picture
+from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.waiting import wait_for
 from moorage.kernel.why.answer import Why
 from moorage.tasks.map.item_errors import ItemError, exception_at
@@ -64,6 +71,22 @@ def log_of(controller: ClusterController, worker: str) -> Why:
 def restart(controller: ClusterController, worker: str) -> None:
     """Have a worker's nanny begin its process anew, and wait until it is there again."""
     controller.restart_workers([worker], timeout=_RESTARTING)
+
+
+def pages_of(controller: ClusterController, name: str, value: Any) -> Callable[[int, int], PanelParts]:
+    """Return what gives pages, from one number on so many, of a variable's parts or of a container's elements.
+
+    `value`: what the notebook's `name` means. Raises as ``cluster.parts`` does.
+    """
+    elements = elements_of(value) if name not in controller and not has_parts(value) else None
+    if elements is None:
+        return partial(page_of, controller.parts(name))
+    _check(f"{name} has {len(elements):,} elements", len(elements), f"%why {name}[0:100] says how they are.")
+    names, client = Names(), controller.client
+    keys = {label: names.keys(element) for label, element in elements.items()}
+    every = list(dict.fromkeys(key for own in keys.values() for key in own))
+    parts = Parts(name, every, wait_for(client, where_are, client, every))
+    return partial(page_of_elements, name, keys, parts)
 
 
 def page_of(parts: Parts, start: int, count: int) -> PanelParts:
@@ -133,6 +156,56 @@ def page_of_items(name: str, results: Results, start: int, count: int) -> PanelP
         "states": [state for state, _, _, _ in items],
         "errors": [error for _, _, _, error in items],
     }
+
+
+def page_of_elements(
+    name: str, elements: Mapping[str, Sequence[Any]], parts: Parts, start: int, count: int
+) -> PanelParts:
+    """Return `count` elements of a list or dict from `start` on, and how many of all each worker has something of.
+
+    `elements`: by what a line has in brackets, the keys that each keeps on the cluster. `parts`: of all of these keys.
+    """
+    total = len(elements)
+    of_key = {part.key: part for part in parts}
+    of_element = [[of_key[key] for key in keys] for keys in elements.values()]
+    has = [dict.fromkeys(worker for part in own for worker in part.workers) for own in of_element]
+    counts, sizes = Counter(worker for workers in has for worker in workers), parts.by_worker
+    workers = sorted(counts)
+    picture = Picture(name, (total,), [((at,), (worker,)) for at, worker in enumerate(workers)])
+    page = range(max(0, start), min(total, max(0, start) + max(0, count)))
+    found = list(map(_element, of_element))
+    shown = found[page.start : page.stop]
+    return {
+        "name": name,
+        "shape": [total],
+        "columns": picture.columns,
+        "total": total,
+        "nowhere": sum(state == "waiting" for state, _, _ in found),
+        "workers": workers,
+        "colors": [picture.colours[worker] for worker in workers],
+        "counts": [counts[worker] for worker in workers],
+        "sizes": [sizes[worker].nbytes for worker in workers],
+        "start": page.start,
+        "cells": list(page),
+        "nbytes": [nbytes for _, nbytes, _ in shown],
+        "on": [[workers.index(worker) for worker in has[at]] for at in page],
+        "states": [state for state, _, _ in shown],
+        "errors": [error for _, _, error in shown],
+        "labels": list(elements)[page.start : page.stop],
+    }
+
+
+_STATES = {"erred": "failed", "absent": "forgotten", "processing": "running", "memory": "done"}
+
+
+def _element(parts: Sequence[Part]) -> tuple[str, int, str]:
+    """Return an element's state, which is that of its worst part, its bytes, and what went wrong with it."""
+    if not parts:
+        return "local", -1, ""
+    states = [_STATES.get(part.state, "waiting") for part in parts]
+    state = next(state for state in ("failed", "forgotten", "waiting", "running", "done") if state in states)
+    nbytes = sum(part.nbytes for part in parts) if state == "done" else -1
+    return state, nbytes, next((part.error[:_LONGEST] for part in parts if part.error), "")
 
 
 def _item(index: int, located: tuple[Batch, int] | None) -> tuple[str, int, str, str]:

@@ -32,14 +32,13 @@ from moorage.jupyter.panel.assistants.proposals import cost_of_copies, cost_of_r
 from moorage.jupyter.panel.assistants.telling import tell
 from moorage.jupyter.panel.background import BackgroundThread
 from moorage.jupyter.panel.candidates import is_data
-from moorage.jupyter.panel.questions import address_of, page_of, page_of_items, restart, why
+from moorage.jupyter.panel.questions import address_of, page_of_items, pages_of, restart, why
 from moorage.jupyter.panel.sending import on_their_way
 from moorage.jupyter.panel.shapes import check
 from moorage.jupyter.panel.sizes import measure
 from moorage.jupyter.panel.starting import kind_of, start_as
 from moorage.jupyter.panel.state import as_read_only
 from moorage.kernel.parts.named import collection_of
-from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.structure import has_parts
 from moorage.magic import magic_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement
@@ -94,7 +93,7 @@ class Requests:
         self._asking = BackgroundThread("moorage-panel-asking")
         self._restarting = BackgroundThread("moorage-panel-restarting")
         self._shapes = get_type_hints(PanelOps)
-        self._looked: tuple[Any, Parts] | None = None  # of whom and what, and the parts
+        self._looked: tuple[Any, Callable[[int, int], PanelParts]] | None = None  # for whom at what, and its pages
 
     def close(self) -> None:
         """Stop taking requests."""
@@ -165,13 +164,14 @@ class Requests:
 
     def _parts(self, args: PanelPartsArgs, who: Hashable) -> PanelParts:
         controller = registry.current()
-        if isinstance(results := self._panel.shell.user_ns.get(args["name"]), Results):
-            return page_of_items(args["name"], results, args["start"], args["count"])
+        value = self._panel.shell.user_ns.get(args["name"])
+        if isinstance(value, Results):
+            return page_of_items(args["name"], value, args["start"], args["count"])
         asked = (who, args["name"], controller.name)
         looked = self._looked
         if looked is None or looked[0] != asked or args["start"] == 0:
-            looked = self._looked = (asked, self._ask(lambda: controller.parts(args["name"])))
-        return page_of(looked[1], args["start"], args["count"])
+            looked = self._looked = (asked, self._ask(lambda: pages_of(controller, args["name"], value)))
+        return looked[1](args["start"], args["count"])
 
     def _ask(self, question: Callable[[], Any]) -> Any:
         """Return what the cluster answers, or give up."""

@@ -1,6 +1,7 @@
 """The parts of collections: where each is, and a picture of it.
 
-* ``parts``    parts as values
-* ``asking``   asks the scheduler
-* ``picture``  squares coloured by worker
+* ``parts``     parts as values
+* ``elements``  those of a list or dict of futures
+* ``asking``    asks the scheduler
+* ``picture``   squares coloured by worker
 """

@@ -30,6 +30,8 @@ class Part:
     state : str
         As the scheduler has it: ``memory``, ``processing``, ``waiting``, ``queued``, ``no-worker``, ``erred``,
         ``released``, or ``absent`` if it does not know the part.
+    error : str
+        What its computation raised, if it failed.
     """
 
     index: int
@@ -38,6 +40,7 @@ class Part:
     nbytes: int
     workers: tuple[str, ...]
     state: str
+    error: str = ""
 
 
 class Share(NamedTuple):
@@ -78,8 +81,9 @@ class Parts(Sequence[Part]):
         self.shape, blocks = _blocks(keys)
         """Number of blocks by axis; of what is no array, the number of parts."""
         rows = zip(keys, blocks, table["nbytes"], table["on"], table["states"], strict=True)
+        errors = table["errors"]
         self._parts = [
-            Part(index, key, block, nbytes, tuple(sorted(workers[i] for i in on)), state)
+            Part(index, key, block, nbytes, tuple(sorted(workers[i] for i in on)), state, errors.get(index, ""))
             for index, (key, block, nbytes, on, state) in enumerate(rows)
         ]
 

@@ -6,27 +6,32 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dask.base import is_dask_collection
 from dask.utils import format_bytes
 from distributed.utils import offload
 
 from moorage import config
 from moorage._dask import client as boundary
-from moorage.errors import InputError, LostError, NotMappableError, StaleError, WaitTimeoutError
+from moorage._dask.frames.persisted import futures_of_parts
+from moorage.errors import (
+    InputError,
+    LostError,
+    NotMappableError,
+    StaleError,
+    UnknownVariableError,
+    WaitTimeoutError,
+)
 from moorage.images.format import Image
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.placement.inventory import Inventory
-from moorage.kernel.placement.structure import futures_in, take_apart
+from moorage.kernel.placement.structure import futures_in, take_apart, whole_of
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
 from moorage.kernel.waiting import SLOWEST_LINK, answer, ask_workers, gather
 from moorage.wire.images import AskImages, Loan
-from moorage.wire.scheduler import VariableRecord
 from moorage.worker.images.sharing import SMALLEST_SHARED
-
-if TYPE_CHECKING:
-    pass
 
 
 class Bringing(Inventory):
@@ -49,29 +54,43 @@ class Bringing(Inventory):
         """
         limit = config.seconds("wait-timeout", timeout)
         await self.link.refresh()
-        values = []
-        for name in names:
-            record = self.record(name)
-            if record["state"] == "lost":
-                raise _lost(name, record["reason"])
-            futures = [self.future_of(key, name) for key in record["keys"]]
-            if map:
-                await self._in_time(name, record, settled(futures), limit)
-                found = await self._mapped(name, [future.key for future in futures])
-                futures = [future for future in futures if future.key not in found]
-            parts = await self._in_time(name, record, gather(self.client, futures, direct=self.direct or None), limit)
-            if map:
-                copies = iter(parts)
-                parts = [found[key][0] if key in found else next(copies) for key in record["keys"]]
-            values.append(self._structure(record).put_together(parts))
-        return values
+        return [await self._value(name, limit, map) for name in names]
 
-    async def _in_time(self, name: str, record: VariableRecord, get: Awaitable[Any], limit: float) -> Any:
+    async def _value(self, name: str, limit: float, map: bool) -> Any:
+        try:
+            record = self.record(name)
+        except UnknownVariableError:
+            if map or (futures := self.futures_not_placed(name)) is None:
+                raise
+            value, get = self.scope()[name], gather(self.client, futures)
+            if is_dask_collection(value):
+                return await offload(whole_of, value, await self._in_time(name, "not placed", get, limit))
+            return await self._in_time(name, "not placed", gather(self.client, value), limit)
+        if record["state"] == "lost":
+            raise _lost(name, record["reason"])
+        state = f"{record['state']}: {record['reason']}"
+        futures = [self.future_of(key, name) for key in record["keys"]]
+        if map:
+            await self._in_time(name, state, settled(futures), limit)
+            found = await self._mapped(name, [future.key for future in futures])
+            futures = [future for future in futures if future.key not in found]
+        parts = await self._in_time(name, state, gather(self.client, futures, direct=self.direct or None), limit)
+        if map:
+            copies = iter(parts)
+            parts = [found[key][0] if key in found else next(copies) for key in record["keys"]]
+        structure, own = self._structure(record), self.scope().get(name)
+        if structure.kind == "collection" and is_dask_collection(own):
+            futures_of_own = futures_of_parts(own) or ()
+            if [future.key for future in futures_of_own] == list(record["keys"]):
+                return await offload(whole_of, own, parts)
+        return structure.put_together(parts)
+
+    async def _in_time(self, name: str, state: str, get: Awaitable[Any], limit: float) -> Any:
         try:
             return await asyncio.wait_for(get, limit)
         except TimeoutError as error:
             raise WaitTimeoutError(
-                f"{name} did not arrive within {limit:g} s ({record['state']}: {record['reason']}).",
+                f"{name} did not arrive within {limit:g} s ({state}).",
                 "Allow more time with timeout=, or see %placement.",
             ) from error
         except CancelledError as error:

@@ -23,7 +23,7 @@ from moorage.kernel.images.sharing import in_words
 from moorage.kernel.parts.asking import where_are
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.placements import Placements
-from moorage.kernel.placement.structure import Structure, futures_in, has_parts, take_apart
+from moorage.kernel.placement.structure import Structure, futures_in, take_apart
 from moorage.kernel.placement.variable import Variable
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
@@ -147,18 +147,24 @@ class Inventory:
         return told
 
     async def parts(self, name: str) -> Parts:
-        """Return the parts of a variable, or of the notebook's persisted collection, and who has them, as of now.
+        """Return the parts of a variable, or of what `futures_not_placed` returns, and who has them, as of now.
 
         Raises UnknownVariableError, NotPlaceableError.
         """
         try:
             keys = list((await self.find(name))["keys"])
         except UnknownVariableError:
-            value = self.scope().get(name)
-            if not has_parts(value):
+            if (futures := self.futures_not_placed(name)) is None:
                 raise
-            keys = [future.key for future in futures_in(value) or ()]
+            keys = [future.key for future in futures]
         return Parts(name, keys, await where_are(self.client, keys))
+
+    def futures_not_placed(self, name: str) -> list[Future[Any]] | None:
+        """Return those of the notebook's persisted collection, future, list or dict of futures; None of other things.
+
+        Raises NotPlaceableError for a collection of which nothing is on the cluster.
+        """
+        return futures_in(self.scope().get(name))
 
     # What the notebook's names mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from moorage.errors import InputError
+from moorage.errors import InputError, NotPlaceableError
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.parts.picture import Picture
 from moorage.kernel.placement.placements import Placements
@@ -20,6 +20,7 @@ class _Inventory(Protocol):
     def states(self, names: list[str]) -> Placements: ...
     def futures(self, name: str) -> Any: ...
     def future_of(self, key: Any, name: str) -> Future[Any]: ...
+    def futures_not_placed(self, name: str) -> list[Future[Any]] | None: ...
 
 
 class _Cluster(Protocol):
@@ -105,3 +106,36 @@ class Variable:
             held = self._placer.states([self.name])[self.name].held
             spread = "".join(f", {worker}: {n:,}" for worker, n in sorted(held.items()))
         return f"<Variable {self.name}: {record['typename']} {record['detail']}, {record['state']}{spread}>"
+
+
+class NotPlaced(Variable):
+    """What ``cluster["name"]`` returns for a persisted collection or futures of the notebook that are not placed.
+
+    They are on the cluster, so that they have keys, futures, parts and a value; but no placement.
+    """
+
+    @property
+    def keys(self) -> list[Any]:
+        """The Dask keys, in the order of the parts or elements."""
+        return [future.key for future in self.futures]
+
+    @property
+    def futures(self) -> Any:
+        """The futures, in the order of the parts or elements."""
+        if (futures := self._placer.futures_not_placed(self.name)) is None:
+            raise NotPlaceableError(
+                f"{self.name} no longer means anything in the notebook that is on the cluster.",
+                f'Ask again: cluster["{self.name}"].',
+            )
+        return futures
+
+    @property
+    def placement(self) -> PlacementState:
+        """Nothing: it raises `NotPlaceableError`, which says how to place it."""
+        raise NotPlaceableError(
+            f"{self.name} is on the cluster, but not placed: Dask may move it or let go of it.",
+            f"Place it first: %scatter {self.name}, %broadcast {self.name} or %pin {self.name}.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.parts}; not placed>"

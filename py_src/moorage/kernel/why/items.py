@@ -20,7 +20,7 @@ def why_item(
     subject, results : str
         ``results[7]`` and ``results``.
     error : str
-        What it raised, in a line; or that it was cancelled.
+        What it raised, in a line.
     worker : str
         That runs or ran it, if that is known.
     attempt : int
@@ -42,6 +42,12 @@ def why_item(
     if not keys:
         return Why(subject, "in memory", "in the notebook.")
     return why_tasks(subject, keys, reply, attempt)
+
+
+def why_cancelled(subject: str, results: str, worker: str) -> Why:
+    """Return that an item was cancelled. `worker`: that had it, if it had begun; else it never has."""
+    cause = f"it was cancelled on {worker}." if worker else "it was never started."
+    return Why(subject, "cancelled", cause, f"{results}.retry() runs it.", line=f"{results}.retry()")
 
 
 def why_killed(subject: str, results: str, end: WorkerEnd) -> Why:

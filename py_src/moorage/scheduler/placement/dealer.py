@@ -121,6 +121,11 @@ class Dealer:
             "nbytes": [ts.nbytes if ts is not None else -1 for ts in tasks],
             "on": on,
             "states": [str(ts.state) if ts is not None else "absent" for ts in tasks],
+            "errors": {
+                at: str((ts.exception_blame or ts).exception_text)
+                for at, ts in enumerate(tasks)
+                if ts is not None and ts.state == "erred"
+            },
         }
 
     def _look_soon(self, vids: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from distributed.utils import offload
 from moorage.errors import InputError
 from moorage.kernel.why.answer import Why
 from moorage.kernel.why.asking import facts_of
-from moorage.kernel.why.items import why_item, why_killed
+from moorage.kernel.why.items import why_cancelled, why_item, why_killed
 from moorage.tasks.map.item_errors import ItemError, exception_at
 from moorage.tasks.map.killed import end_of
 from moorage.tasks.map.ledger import Batch
@@ -48,6 +48,8 @@ async def why_items(client: Client, name: str, results: Results, indices: Sequen
         batch = at[0]
         if batch in ends:
             return why_killed(subject, name, ends[batch])
+        if batch.status == "cancelled":
+            return why_cancelled(subject, name, batch.worker)
         future = batch.future
         if index not in errors and future is None and batch.status == "running":
             return Why(subject, "waiting", "it is about to be sent.", "It starts by itself.")
@@ -66,18 +68,15 @@ def _begun(located: dict[int, tuple[Batch, int] | None]) -> list[tuple[int, tupl
 
 
 def _errors(located: dict[int, tuple[Batch, int] | None]) -> dict[int, str]:
-    """Return what went wrong with those that have no value, in words."""
+    """Return what those raised that have no value, in words."""
     found: dict[int, str] = {}
     for index, (batch, position) in _begun(located):
-        if batch.status == "cancelled":
-            found[index] = "it was cancelled"
-        elif batch.status == "failed" or position in batch.errors:
+        if batch.status == "failed" or position in batch.errors:
             found[index] = ItemError(index, None, batch.worker, exception_at(batch, position, index)).in_words
     return found
 
 
 def _never_sent(subject: str, name: str, results: Results) -> Why:
-    retry = f"{name}.retry()"
     if results.done():
-        return Why(subject, "cancelled", "it was never started.", f"{retry} runs it.", line=retry)
+        return why_cancelled(subject, name, "")
     return Why(subject, "queued", "other items are before it.", "More workers would start it sooner: %cluster scale N.")

@@ -14,9 +14,10 @@ from moorage.controller.cluster import ClusterController
 from moorage.errors import NotPlaceableError
 from moorage.kernel.placement.structure import futures_in, has_parts
 from moorage.model import PlacementState
+from moorage.plan import NO_COPY
 
-COMPUTED = "it is still being computed"
-"""What the scheduler says of such parts."""
+_TO_COME = ("it is still being computed", NO_COPY)
+"""What the scheduler says of parts that are not there yet, or have come just now."""
 _LOOK = 0.5  # seconds
 
 
@@ -62,7 +63,9 @@ def stays(value: Any) -> bool:
 
 
 def _is_over(state: PlacementState) -> bool:
-    return state.state in ("held", "lost") or (state.state == "waiting" and COMPUTED not in state.reason)
+    return state.state in ("held", "lost") or (
+        state.state == "waiting" and not any(reason in state.reason for reason in _TO_COME)
+    )
 
 
 def _is_lazy(value: Any) -> bool:
