@@ -189,6 +189,8 @@ export type PanelNamedMemory = {
   most_on: string[];
   /** of results */
   items?: PanelItems;
+  /** of a list, tuple, set or dict, how many it has, futures or not */
+  elements?: number;
 };
 
 /** A loop of this notebook that runs. */

@@ -271,6 +271,20 @@ def test_an_item_whose_worker_was_killed_was_sent_again(cluster, names, gate):
     gate.set()
 
 
+def test_items_that_were_cancelled_are_not_called_failed(cluster, names, gate):
+    def work(n):
+        Event(gate.name).wait(60)
+
+    names["results"] = cluster.map(work, range(9), batch_size=1, workers=["alice"])
+    says(cluster, "results[0]", "running")
+    names["results"].cancel()
+    assert cluster.why("results[8]").state == "cancelled"
+    found = cluster.why("results[:]")
+    assert {found.state, *(other.state for other in found.others)} == {"cancelled"}
+    assert "results.retry() runs it" in found.remedy
+    assert cluster.why("results").state == "cancelled"
+
+
 # Workers
 
 
@@ -349,6 +363,20 @@ def test_a_restart_that_somebody_asked_for_is_not_a_death(leaving):
     assert says(leaving, "carol", "running", "it was told to restart").well
 
 
+def test_a_value_whose_only_copy_went_with_its_worker_is_lost_and_so_is_what_needs_it(leaving, names):
+    leaving.pin("once", workers=["dan"], value=b"x" * 1000, keep_origin=False)
+    names["uses"] = leaving.client.submit(len, leaving["once"].future, workers=["carol"], pure=False)
+    assert names["uses"].result() == 1000
+    pid = leaving.client.run(os.getpid, workers=[address(leaving, "dan")])[address(leaving, "dan")]
+    eventually(lambda: leaving.placement()["once"].holders == ["dan"])  # carol had one to use it
+    os.kill(pid, signal.SIGKILL)
+    says(leaving, "once", "lost", "its last copy was on worker dan", "Place it again with its value", "%pin once")
+    names["uses"] = leaving.client.submit(len, leaving["once"].future, pure=False)
+    says(leaving, "uses", "lost", "it needs ", "is lost", "Place it again with its value")
+    leaving.release("once")
+    eventually(lambda: leaving.why("dan").state in ("running", "restarted"), 20)
+
+
 @pytest.fixture
 def one_try(leaving):
     """Have a task fail with the first worker that ends under it."""
@@ -408,6 +436,16 @@ def test_the_file_of_last_words_is_the_owners_alone(leaving):
 def test_a_worker_that_has_left_holds_up_what_is_for_it_only(leaving, names):
     leaving.pin("here", workers=["dan"], value=[1])
     eventually(lambda: leaving.why("carol").state in ("running", "restarted"), 20)  # it takes what dan has
+    left = address(leaving, "dan")
     leaving.scale(workers=["dan"])
     says(leaving, "dan", "gone", "it was told to leave", "%cluster scale")
+    names["only"] = leaving.client.submit(make, 8, workers=[left], pure=False)
+    says(leaving, "only", "waiting", "it may run only on dan, and no such worker is here", "allow_other_workers=True")
     says(leaving, "here", "waiting", "no worker dan yet", "%pin here --workers W... (carol)")
+
+
+def test_without_workers_everything_waits_for_some(leaving, names):
+    leaving.scale(0, force=True)
+    names["any"] = leaving.client.submit(make, 8, pure=False)
+    says(leaving, "any", "waiting", "the cluster has no running workers", "%cluster scale 2")
+    says(leaving, "here", "waiting", "the cluster has no running workers", "%cluster scale 2")

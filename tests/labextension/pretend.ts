@@ -56,7 +56,7 @@ export class PretendKernel implements IRequester {
                 ? someItems(someParts(args as PanelOps['parts']))
                 : (args as PanelOps['parts']).name === 'listed'
                   ? someElements
-                : someParts(args as PanelOps['parts'])
+                  : someParts(args as PanelOps['parts'])
             );
       case 'kind':
         return Promise.resolve({

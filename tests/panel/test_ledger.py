@@ -37,3 +37,17 @@ def test_results_open_into_their_items_each_of_which_says_why(kernel, desk):
     expect(desk.board.locator('[data-moorage-why="odd[3]"]')).to_contain_text("odd.retry()")
     kernel.run("del odd")
     expect(row).to_have_count(0)
+
+
+def test_a_dict_of_futures_opens_into_its_elements(kernel, desk):
+    kernel.run("named = {'one': cluster.client.submit(abs, -1), 'bad': cluster.client.submit(divmod, 1, 0), 'n': 5}")
+    row = desk.board.locator('[data-moorage-named="named"]')
+    row.get_by_role("button", name="Show the items of named").click()
+    elements = desk.board.locator("[data-moorage-parts=named]").get_by_role("option")
+    expect(elements).to_have_count(3)
+    expect(elements.nth(0)).to_contain_text("'one'done on ")
+    expect(elements.nth(2)).to_contain_text("in the notebook")
+    elements.nth(1).click()
+    expect(desk.board.locator("[data-moorage-why=\"named['bad']\"]")).to_contain_text("ZeroDivisionError")
+    kernel.run("del named")
+    expect(row).to_have_count(0)

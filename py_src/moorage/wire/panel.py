@@ -138,6 +138,7 @@ class PanelNamedMemory(TypedDict):
     nworkers: int  # that have something of it
     most_on: list[str]  # the two of them that have most
     items: NotRequired[PanelItems]  # of results
+    elements: NotRequired[int]  # of a list, tuple, set or dict, how many it has, futures or not
 
 
 class PanelComputation(TypedDict):

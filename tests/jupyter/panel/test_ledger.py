@@ -31,6 +31,15 @@ def test_each_name_is_a_row_and_each_worker_two_sums():
     assert named == {"alice": (10, 0), "bob": (30, 7), "carol": (20, 0)}
 
 
+def test_what_has_elements_says_how_many():
+    def elements(value):
+        named = NamedMemory("d", "variable", "me", True, 1, {"alice": Bytes(10)})
+        return rows_of(memory(named), {"d": value})[0]["result me d"].get("elements")
+
+    assert elements({"a": object(), "b": 5}) == 2
+    assert elements(object()) is None
+
+
 def test_what_is_placed_has_a_row_already():
     placed = NamedMemory("x", "placed", "me", True, 1, {"alice": Bytes(10)})
     assert rows_of(memory(placed), {}) == ({}, {})

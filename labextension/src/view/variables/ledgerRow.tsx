@@ -84,7 +84,7 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
   );
 });
 
-function kindWords(trans: ITranslate, { kind, nkeys, items }: PanelNamedMemory): string {
+function kindWords(trans: ITranslate, { kind, nkeys, items, elements }: PanelNamedMemory): string {
   if (items !== undefined) {
     const { total, done, failed, cancelled } = items;
     return [
@@ -97,7 +97,9 @@ function kindWords(trans: ITranslate, { kind, nkeys, items }: PanelNamedMemory):
     case 'collection':
       return trans._n('collection, %1 part', 'collection, %1 parts', nkeys);
     case 'result':
-      return trans._n('%1 result', '%1 results', nkeys);
+      return elements !== undefined
+        ? trans._n('%1 element', '%1 elements', elements)
+        : trans._n('%1 result', '%1 results', nkeys);
     case 'dataset':
       return trans._n('dataset, %1 key', 'dataset, %1 keys', nkeys);
     case 'task':

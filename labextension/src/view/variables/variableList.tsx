@@ -202,8 +202,8 @@ function ListRow({ row, ...props }: IListProps & { row: Exclude<Row, IParts> }):
 // By which name a row can be opened into its parts; null: it has none.
 function opensAs(row: IVariable | PanelNamedMemory, variables: IBoardState['variables']): string | null {
   if ('nworkers' in row) {
-    const isWhole = row.kind === 'result' && row.items === undefined && row.nkeys < 2; // a single future
-    const name = isWhole ? null : nameInNotebook(row);
+    const opens = row.kind === 'collection' || row.items !== undefined || row.elements !== undefined;
+    const name = opens ? nameInNotebook(row) : null;
     return name === null || variables.has(name) ? null : name; // the kernel would tell of what is placed
   }
   return row.nkeys > 1 ? row.name : null;

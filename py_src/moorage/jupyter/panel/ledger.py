@@ -126,12 +126,13 @@ def rows_of(
     for named in memory.names:
         if named.kind == "placed" or not named.on:
             continue
-        kind = _kind(named, namespace)
+        value = namespace.get(named.name.partition(", ")[0]) if named.mine else None
+        kind = _kind(named, value)
         sums = collections if kind in ("collection", "dataset") else results if kind == "result" else None
         total = named.total
         if sums is not None:
             sums.update({worker: nbytes.memory for worker, nbytes in named.on.items()})
-        rows[f"{kind} {named.owner} {named.name}"] = {
+        rows[key := f"{kind} {named.owner} {named.name}"] = {
             "name": named.name,
             "kind": kind,
             "owner": "" if named.mine else named.owner,
@@ -141,6 +142,8 @@ def rows_of(
             "nworkers": len(named.on),
             "most_on": sorted(named.on, key=lambda worker: -sum(named.on[worker]))[:_MOST_ON],
         }
+        if isinstance(value, list | tuple | set | frozenset | dict):
+            rows[key]["elements"] = len(value)
     both = collections.keys() | results.keys()
     return rows, {worker: (collections[worker], results[worker]) for worker in both}
 
@@ -172,12 +175,11 @@ def with_results(rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, A
     return found
 
 
-def _kind(named: NamedMemory, namespace: Mapping[str, Any]) -> MemoryKind:
+def _kind(named: NamedMemory, value: Any) -> MemoryKind:
     if named.kind in ("dataset", "rest"):
         return "dataset" if named.kind == "dataset" else "rest"
     if named.kind in ("intermediate", "running"):
         return "task"
     if not named.mine:
         return "other"
-    value = namespace.get(named.name.partition(", ")[0])
     return "collection" if type(value).__module__ != "__main__" and is_dask_collection(value) else "result"

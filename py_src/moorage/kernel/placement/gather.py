@@ -26,7 +26,7 @@ from moorage.errors import (
 from moorage.images.format import Image
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.placement.inventory import Inventory
-from moorage.kernel.placement.structure import futures_in, take_apart, whole_of
+from moorage.kernel.placement.structure import futures_in, has_parts, take_apart, whole_of
 from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
 from moorage.kernel.waiting import SLOWEST_LINK, answer, ask_workers, gather
@@ -62,10 +62,10 @@ class Bringing(Inventory):
         except UnknownVariableError:
             if map or (futures := self.futures_not_placed(name)) is None:
                 raise
-            value, get = self.scope()[name], gather(self.client, futures)
-            if is_dask_collection(value):
-                return await offload(whole_of, value, await self._in_time(name, "not placed", get, limit))
-            return await self._in_time(name, "not placed", gather(self.client, value), limit)
+            value = self.scope()[name]
+            asked = futures if has_parts(value) or is_dask_collection(value) else value
+            found = await self._in_time(name, "not placed", gather(self.client, asked), limit)
+            return await offload(whole_of, value, found) if is_dask_collection(value) else found
         if record["state"] == "lost":
             raise _lost(name, record["reason"])
         state = f"{record['state']}: {record['reason']}"

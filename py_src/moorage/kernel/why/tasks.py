@@ -91,6 +91,8 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
         case "paused":
             cause, remedy = f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."
             return "waiting", cause, remedy, written(lambda: f"%why {quote(worker)}")
+        case "queued" if not reply["workers"]:
+            return "waiting", *_no_worker(task, reply)
         case "queued":
             busy = f"all {reply['threads']} threads of {reply['workers']} workers are busy"
             return "queued", f"{busy}, and {_others(task['ahead'])} in the queue", _MORE, ""
