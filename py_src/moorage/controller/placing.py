@@ -8,7 +8,7 @@ from typing import Any
 
 from moorage import config
 from moorage.controller.undoing.verbs import Undoing
-from moorage.errors import InputError, UnknownVariableError
+from moorage.errors import InputError
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.placements import Placements
@@ -384,14 +384,8 @@ class Placing(Undoing):
         return self.wait_timeout if timeout is None else timeout
 
     def __getitem__(self, name: str) -> Variable:
-        if name not in self.placer.names():
-            try:
-                self._run(lambda: self.placer.find(name))
-            except UnknownVariableError:
-                if self.placer.futures_not_placed(name) is None:
-                    raise
-                return NotPlaced(self, name)
-        return Variable(self, name)
+        placed = name in self.placer.names() or self._run(lambda: self.placer.is_placed(name))
+        return Variable(self, name) if placed else NotPlaced(self, name)
 
     def __contains__(self, name: object) -> bool:
         return name in self.placer.names()

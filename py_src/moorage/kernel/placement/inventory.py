@@ -159,6 +159,16 @@ class Inventory:
             keys = [future.key for future in futures]
         return Parts(name, keys, await where_are(self.client, keys))
 
+    async def is_placed(self, name: str) -> bool:
+        """Whether a variable is placed, or only on the cluster; else raises as `parts` does."""
+        try:
+            await self.find(name)
+        except UnknownVariableError:
+            if self.futures_not_placed(name) is None:
+                raise
+            return False
+        return True
+
     def futures_not_placed(self, name: str) -> list[Future[Any]] | None:
         """Return those of the notebook's persisted collection, future, list or dict of futures; None of other things.
 
