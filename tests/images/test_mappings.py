@@ -22,12 +22,12 @@ def test_it_is_mapped_once_and_until_nobody_uses_it(segment):
     mappings = Mappings()
     first, second = mappings.map(segment.handle), mappings.map(tuple(segment.handle))
     assert first is second
-    assert mappings.nbytes == 1000
+    assert mappings.nbytes == (1000, 0)
     view = first.memory[:10]
     del first, second
     assert len(mappings) == 1
     del view
-    assert mappings.nbytes == 0
+    assert mappings.nbytes == (0, 0)
     assert segment.is_free()
 
 

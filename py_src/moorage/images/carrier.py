@@ -154,7 +154,7 @@ class Table:
         """Return the value of an image whose buffers have just arrived, read-only."""
         arrived = [memoryview(buffer).cast("B") for buffer in buffers]
         if copied_of(memoryview(stream).cast("B")) < sum(buffer.nbytes for buffer in arrived):
-            arrived = self.bring(arrived)
+            arrived = self._brought(arrived)
         return self._load(stream, arrived)
 
     def map(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
@@ -166,7 +166,8 @@ class Table:
 
     def loads_writable(self, stream: Any, *, buffers: Iterable[Any] = ()) -> Any:
         """Return the value of an image whose buffers have just arrived, on memory that can be written to."""
-        return self._load(stream, self.bring([memoryview(buffer).cast("B") for buffer in buffers]), writable=True)
+        arrived = [memoryview(buffer).cast("B") for buffer in buffers]
+        return self._load(stream, self._brought(arrived), writable=True)
 
     def map_writable(self, stream: Any, sizes: Sequence[int], segment: Sequence[Any]) -> Any:
         """Return the value of an image that lies in the memory of this host, so that it can be written to.
@@ -178,6 +179,9 @@ class Table:
     def align(self, buffers: list[memoryview]) -> list[memoryview]:
         """Bring buffers to aligned memory; without room for a copy they stay where they arrived, wherever that is."""
         return aligned(buffers) if self.has_room(sum(buffer.nbytes for buffer in buffers)) else buffers
+
+    def _brought(self, arrived: list[memoryview]) -> list[memoryview]:
+        return arrived if all(map(handle_of, arrived)) else self.bring(arrived)
 
     def _load(self, stream: Any, own: Sequence[memoryview], *, writable: bool = False) -> Any:
         stream = memoryview(stream).cast("B")  # may be as large as the value: it is copied only if it is kept

@@ -82,13 +82,12 @@ def write(
             write_at(entry.block + start, buffer)
 
 
-def read(entry: Entry, content: memoryview, start: int = 0) -> tuple[memoryview, list[memoryview]]:
-    """Return the stream and the buffers of an image. `content`: of the file, from offset `start` on.
+def read(entry: Entry, stream: memoryview, block: memoryview) -> tuple[memoryview, list[memoryview]]:
+    """Return the stream and the buffers of an image, if they are what was written.
 
-    Raises ValueError if they are not what was written, or of another version of the format.
+    Raises ValueError if not, or if they are of another version of the format.
     """
-    stream = content[entry.offset - start :][: entry.stream]
-    buffers = entry.layout.split(content[entry.block - start :])
+    buffers = entry.layout.split(block)
     if digest_of(stream) != entry.digest or not is_whole(stream, buffers):
         raise ValueError("its content has changed since it was written")
     return stream, buffers

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from moorage.images.filed import handle_at, is_saved_at
 from moorage.images.segment import Handle, Mapping, Private, attach, attach_private
 
 PATIENCE = 60.0
@@ -37,6 +38,10 @@ class Mappings:
             if mapping is None:
                 mapping = self._alive[nonce] = attach(handle)
             return mapping
+
+    def map_file(self, fd: int, offset: int, nbytes: int) -> Mapping:
+        """Return what lies in an open saved file, for which `is_mappable` holds. Raises SegmentError as `map`."""
+        return self.map(handle_at(fd, offset, nbytes))
 
     def private(self, mapping: Mapping) -> Private:
         """Return the segment of `mapping` once more, so that this process can write to it for itself.
@@ -70,9 +75,14 @@ class Mappings:
                 del self._prepared[nonce]
 
     @property
-    def nbytes(self) -> int:
-        """Bytes that are mapped, twice where some can be written to: each page counts in each mapping."""
-        return sum(map(len, self._alive.values())) + sum(map(len, self._private))
+    def nbytes(self) -> tuple[int, int]:
+        """Bytes that are mapped, of segments and of files.
+
+        Twice where some of a segment can be written to: each page counts in each mapping.
+        """
+        alive = list(self._alive.values())
+        files = sum(len(mapping) for mapping in alive if is_saved_at(mapping.handle[2][0]))
+        return sum(map(len, alive)) - files + sum(map(len, self._private)), files
 
     def __len__(self) -> int:
         return len(self._alive)

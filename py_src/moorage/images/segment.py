@@ -14,7 +14,8 @@ it writeable, and it is gone with the last process that has it open, however tha
 ``/proc/<pid>/fd/<number>`` of its holders. Where such a path cannot be opened (another pid namespace, another system)
 the memory is a file of this user's only, reserved in full before it is written, so that a full disk is an error and
 not a SIGBUS; the last holder removes it. What is left of holders that were killed all at once is removed by the next
-process of this user's that begins or ends to share memory (`sweep`).
+process of this user's that begins or ends to share memory (`sweep`). Blocks of saved files are mapped as well, from
+where they are (``filed.py``).
 
 The nonce says whether what was opened is what the handle means, whatever has become of the pid and the number
 meanwhile. It is another one whenever the memory is written again, and that is done only while nobody maps it: readers
@@ -38,8 +39,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from moorage.images import filed
+from moorage.images.filed import path_of
+
 HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 4096
 """Bytes before the block: whole pages, so that the block can be mapped without it."""
+SMALLEST_SHARED = 100_000
+"""Bytes of the buffers of an image for which a segment is worth it."""
 
 _MAGIC = b"moorage1"
 _FIELDS = "<8s16sQ"
@@ -236,8 +242,8 @@ class Holding:
 
     def __init__(self, handle: Handle | Sequence[Any]) -> None:
         nonce, nbytes, _ = handle
-        fd, file = _first(handle, _open)
-        self.handle = Handle(nonce, nbytes, (file or f"/proc/{os.getpid()}/fd/{fd}",))
+        fd, file, saved_at = _first(handle, _open)
+        self.handle = Handle(nonce, nbytes, (file or path_of(fd, saved_at),))
         self.close = weakref.finalize(self, _close_last, fd, file, os.getpid())
         """Let go of it."""
 
@@ -293,32 +299,40 @@ def sweep(directory: str | None = None) -> int:
 
 
 def _attach(path: str, nonce: bytes, nbytes: int, kind: type[_Mapped]) -> _Mapped:
-    fd, file = _open(path, nonce, nbytes)
+    fd, file, saved_at = _open(path, nonce, nbytes)
     flags, prot = mmap.MAP_SHARED, mmap.PROT_READ
     if kind is Private:
         flags, prot = mmap.MAP_PRIVATE, prot | mmap.PROT_WRITE
     try:
-        mapping = kind(fd, nbytes, flags=flags, prot=prot, offset=HEADER)
+        mapping = kind(fd, nbytes, flags=flags, prot=prot, offset=saved_at or HEADER)
     except (OSError, ValueError) as error:
         os.close(fd)
         if isinstance(error, OSError):
             raise
         raise SegmentError(str(error)) from error
     if isinstance(mapping, Mapping):
-        mapping.handle = Handle(nonce, nbytes, (file or f"/proc/{os.getpid()}/fd/{fd}",))
+        mapping.handle = Handle(nonce, nbytes, (file or path_of(fd, saved_at),))
     # the descriptor, with its lock, lives as long as the mapping
     weakref.finalize(mapping, _close_last, fd, file, os.getpid())
     return mapping
 
 
-def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None]:
-    """Return a descriptor with a shared lock, and the path if that is a file."""
-    anonymous = path.startswith("/proc/")
-    if anonymous and not os.readlink(path).startswith(f"/memfd:{_NAME}"):
-        # opening whatever has that number now could have effects: a pipe, a terminal, a device
-        raise SegmentError("it is gone")
+def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None, int]:
+    """Return a descriptor, the path if that is a segment's, and where the block is if that is in a saved file, or 0."""
+    anonymous, saved_at = path.startswith("/proc/"), 0
+    if anonymous:
+        path, _, at = path.partition("+")
+        saved_at = int(at or 0)
+        is_ours = filed.is_saved(path) if saved_at else os.readlink(path).startswith(f"/memfd:{_NAME}")
+        if not is_ours:
+            # opening whatever has that number now could have effects: a pipe, a terminal, a device
+            raise SegmentError("it is gone")
     fd = _spare(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if anonymous else os.O_NOFOLLOW)))
     try:
+        if saved_at:
+            if why := filed.why_not(fd, nonce, saved_at, nbytes):
+                raise SegmentError(why)
+            return fd, None, saved_at
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
             raise SegmentError("it is not this user's")
@@ -335,7 +349,7 @@ def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None]:
     except OSError:
         os.close(fd)
         raise
-    return fd, None if anonymous else path
+    return fd, None if anonymous else path, 0
 
 
 def _spare(fd: int) -> int:

@@ -56,6 +56,7 @@ MODULES = (
     "moorage.images.carrier",
     "moorage.images.code",
     "moorage.images.file",
+    "moorage.images.filed",
     "moorage.images.format",
     "moorage.images.mappings",
     "moorage.images.segment",

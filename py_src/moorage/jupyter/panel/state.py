@@ -16,6 +16,7 @@ from dask.utils import key_split
 from moorage.capacity import unspilled, usable
 from moorage.counts import difference as counts_difference
 from moorage.counts import with_workers
+from moorage.images.segment import SMALLEST_SHARED
 from moorage.kernel.connection.mirror import shown_names
 from moorage.kernel.values.keys import is_writable
 from moorage.model import ON_DISK
@@ -39,7 +40,6 @@ from moorage.wire.panel import (
     PanelWorkerColumns,
 )
 from moorage.wire.scheduler import PROTOCOL_VERSION, PlacementDict, VariableRecord, WorkerDict
-from moorage.worker.images.sharing import SMALLEST_SHARED
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ MODULES = (
     "moorage.images.bundle",
     "moorage.images.carrier",
     "moorage.images.code",
+    "moorage.images.filed",
     "moorage.images.format",
     "moorage.images.free_memory",
     "moorage.images.mappings",

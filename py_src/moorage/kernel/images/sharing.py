@@ -24,12 +24,12 @@ from moorage import config
 from moorage.images.format import Image
 from moorage.images.free_memory import host_free
 from moorage.images.pool import Lease, Pool
-from moorage.images.segment import Handle, Segment, shared_directory, sweep
+from moorage.images.segment import SMALLEST_SHARED, Handle, Segment, shared_directory, sweep
 from moorage.kernel.images.steady import Witness
 from moorage.kernel.waiting import ask_workers
 from moorage.model import PlacementState, WorkerInfo
 from moorage.wire.images import AskImages
-from moorage.worker.images.sharing import OFF, SMALLEST_SHARED
+from moorage.worker.images.sharing import OFF
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -24,6 +24,7 @@ from moorage.errors import (
     WaitTimeoutError,
 )
 from moorage.images.format import Image
+from moorage.images.segment import SMALLEST_SHARED
 from moorage.kernel.images.sharing import shared_nbytes
 from moorage.kernel.placement.inventory import Inventory
 from moorage.kernel.placement.structure import futures_in, has_parts, take_apart, whole_of
@@ -31,7 +32,6 @@ from moorage.kernel.values import mapped
 from moorage.kernel.values.fingerprint import fingerprint, image_of
 from moorage.kernel.waiting import SLOWEST_LINK, answer, ask_workers, gather
 from moorage.wire.images import AskImages, Loan
-from moorage.worker.images.sharing import SMALLEST_SHARED
 
 
 class Bringing(Inventory):

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from distributed.protocol.serialize import to_serialize
 
 from moorage.images.bundle import Bundle, writable_module
+from moorage.images.segment import SMALLEST_SHARED
 from moorage.kernel.images.sending import MODULE
 from moorage.kernel.images.steady import snapshot
 from moorage.kernel.placement.elements import Elements
 from moorage.kernel.placement.targets import ResolvedPlacement
 from moorage.kernel.values.keys import is_writable
 from moorage.wire.scheduler import Load
-from moorage.worker.images.sharing import SMALLEST_SHARED
 
 if TYPE_CHECKING:
     from moorage.images.format import Image

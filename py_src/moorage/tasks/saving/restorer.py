@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -102,31 +103,36 @@ def _place(
     durable: bool,
 ) -> None:
     """Place what has been read, all or none; one that takes longer than `timeout` stays placed."""
-    late: WaitTimeoutError | None = None
-    placed: list[str] = []
+    new = [name for name in variables if not _is_placed(placer, name)]
+
+    async def place(name: str, saved: SavedVariable) -> None:
+        value = collections.get(name)  # whose truth may be a computation
+        if value is None:
+            value = Structure.from_dict(saved.structure).put_together(futures[name])
+        placement = placement_from_dict(saved.placement)
+        ever = placement.workers if isinstance(placement, OnWorkers) else ()
+        how = How(described=(saved.typename, saved.detail), durable=durable or None, ever=ever)
+        if durable and saved.until:
+            how = replace(how, lasts=max(_SOON, saved.until - time.time()))
+        await placer.place(value, name, placement, how, timeout)
+
+    async def place_each() -> list[BaseException]:
+        placing = (place(name, saved) for name, saved in variables.items())
+        return [one for one in await asyncio.gather(*placing, return_exceptions=True) if one is not None]
+
     try:
-        for name, saved in variables.items():
-            value = collections.get(name)  # whose truth may be a computation
-            if value is None:
-                value = Structure.from_dict(saved.structure).put_together(futures[name])
-            placement = placement_from_dict(saved.placement)
-            ever = placement.workers if isinstance(placement, OnWorkers) else ()
-            how = How(described=(saved.typename, saved.detail), durable=durable or None, ever=ever)
-            if durable and saved.until:
-                how = replace(how, lasts=max(_SOON, saved.until - time.time()))
-            new = not _is_placed(placer, name)
-            try:
-                wait_for(placer.client, placer.place, value, name, placement, how, timeout)
-            except WaitTimeoutError as error:
-                late = error
-            placed += [name] if new else []
-            _recognise(placer, name, saved)
+        failed = wait_for(placer.client, place_each)
+        for error in failed:
+            if not isinstance(error, WaitTimeoutError):
+                raise error
     except BaseException:
         with contextlib.suppress(MoorageError):
-            wait_for(placer.client, placer.release, placed)
+            wait_for(placer.client, placer.release, [name for name in new if _is_placed(placer, name)])
         raise
-    if late is not None:
-        raise late
+    for name, saved in variables.items():
+        _recognise(placer, name, saved)
+    for error in failed:
+        raise error
 
 
 def _recognise(placer: Placer, name: str, saved: SavedVariable) -> None:

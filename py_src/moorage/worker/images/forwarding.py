@@ -21,9 +21,9 @@ from moorage.images.altered import ATOMS
 from moorage.images.carrier import Carrier, Table
 from moorage.images.format import Image, digests_of
 from moorage.images.mappings import PATIENCE
-from moorage.images.segment import Handle
+from moorage.images.segment import SMALLEST_SHARED, Handle
 from moorage.wire.images import FORWARDING_TOPIC, Forwarded, ForwardingReport, ImageHandlers
-from moorage.worker.images.sharing import OFF, SMALLEST_SHARED, Sharing
+from moorage.worker.images.sharing import OFF, Sharing
 from moorage.worker.images.spreading import Spreading
 
 _AT_ONCE = 4  # values

@@ -17,9 +17,8 @@ from moorage._dask.server import answer
 from moorage._dask.worker import is_result
 from moorage.images.carrier import Table
 from moorage.images.format import Image
-from moorage.images.segment import Handle, Segment, handle_of
+from moorage.images.segment import SMALLEST_SHARED, Handle, Segment, handle_of
 from moorage.wire.images import Loan
-from moorage.worker.images.sharing import SMALLEST_SHARED
 
 _LONGEST = 1_000_000  # bytes of a stream that are kept by somebody else beside a segment
 

@@ -23,14 +23,15 @@ class MemoryRules:
     """Makes a worker follow them.
 
     `is_shared`: whether a value of the worker lies in shared memory, for the most part. `mapped`: how many bytes of
-    shared memory the process has mapped. `gone`: called with a shared value that the worker has let go of.
+    shared memory, and of saved files, the process has mapped. `gone`: called with a shared value that the worker has
+    let go of.
     """
 
     def __init__(
         self,
         worker: Any,
         is_shared: IsShared,
-        mapped: Callable[[], int],
+        mapped: Callable[[], tuple[int, int]],
         gone: Callable[[Any], None] = lambda value: None,
     ) -> None:
         self._worker = worker
@@ -48,13 +49,18 @@ class MemoryRules:
         """Return the bytes that the process takes, without those that it shares."""
         memory: int = self._measure()
         most = self._mapped()
-        return max(0, memory - min(most, shared_pages())) if most else memory
+        return max(0, memory - sum(map(min, most, shared_pages()))) if any(most) else memory
 
 
-def shared_pages(pid: int | str = "self") -> int:
-    """Return the bytes of shared memory that a process has touched, whosever it is; 0 where the system cannot tell."""
+def shared_pages(pid: int | str = "self") -> tuple[int, int]:
+    """Return the bytes of shared memory that a process has touched, and of files, whosever they are.
+
+    0 where the system cannot tell. Of files, a process has its libraries, too.
+    """
+    found = {"RssShmem:": 0, "RssFile:": 0}
     try:
         with open(f"/proc/{pid}/status") as lines:
-            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssShmem:")), 0)
+            found |= {words[0]: int(words[1]) * 1024 for line in lines if (words := line.split())[0] in found}
     except OSError:
-        return 0
+        pass
+    return found["RssShmem:"], found["RssFile:"]

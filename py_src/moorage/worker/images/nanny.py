@@ -24,7 +24,7 @@ NAME = "moorage_nanny"
 UNMAPPING = 2.0
 """Seconds that it may take to unmap a segment."""
 
-_OURS = re.compile(r"/memfd:moorage-|/moorage-\d+-[0-9a-f]{32}")  # how the kernel shows segments
+_OURS = re.compile(r"/memfd:moorage-|/moorage-\d+-[0-9a-f]{32}|/[0-9a-f]{32}\.images")  # as the kernel shows them
 
 
 class SharedMemoryNannyPlugin(NannyPlugin):
@@ -66,7 +66,7 @@ class _Filter:
         if taken <= most or taken - shared_by_us(pid) <= most:
             self._suspect = 0
             return None
-        if taken - shared_pages(pid) <= most:
+        if taken - sum(shared_pages(pid)) <= most:
             # A segment that is being unmapped has gone from the list some time before its pages are counted no more.
             if self._suspect != pid:
                 self._suspect, self._since = pid, time.monotonic()

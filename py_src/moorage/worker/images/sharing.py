@@ -22,12 +22,9 @@ from moorage._dask.worker import add_metric
 from moorage.images.carrier import Table
 from moorage.images.format import digest_of, layout
 from moorage.images.free_memory import host_free
-from moorage.images.segment import Handle, Segment, sweep
+from moorage.images.segment import SMALLEST_SHARED, Handle, Segment, sweep
 from moorage.wire.images import METRIC, SHARED_TOPIC, HandleTuple, ImageHandlers, Room, SharedReport
 from moorage.worker.images.memory_manager import MemoryRules
-
-SMALLEST_SHARED = 100_000
-"""Bytes of the buffers of an image for which a segment is worth it."""
 
 OFF = "sharing is switched off (moorage.images.share)"
 """Why a worker that takes no part shares nothing."""

@@ -3,14 +3,13 @@
 A file has the images of some values, and is named by their digests: one that is there already need not be written
 again. It is written under another name first, so that what has its name is whole. A value is read by one task, which is
 what Dask runs again if the value is lost: the file is its origin. Files of this machine that only the user can write to
-are mapped; others could be cut off meanwhile, which kills who has them mapped, and are read.
+are mapped, and stay so (``images/filed.py``); others are read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import mmap
 import os
 import uuid
@@ -21,8 +20,10 @@ from distributed import get_worker
 
 from moorage._dask.worker import is_wanted
 from moorage.images.carrier import Table
-from moorage.images.file import PAGE, Entry, entries_of, read, write
+from moorage.images.file import Entry, entries_of, read, write
+from moorage.images.filed import ENDING, is_mappable
 from moorage.images.format import Image, aligned, decode, encode
+from moorage.images.segment import SMALLEST_SHARED, SegmentError
 from moorage.wire.saves import Place, Restoring, SavedImage, Saving
 from moorage.worker.tasks.errors import Cancelled
 
@@ -43,7 +44,7 @@ def save_values(table: Table | None, options: Saving, *values: Any) -> list[Save
 
     images = [_image_of(value, table) for value in values]
     entries = entries_of(images)
-    name = f"{_name_of(images)}.images"
+    name = f"{_name_of(images)}{ENDING}"
     files, folder = _files(options["place"])
     if _is_local(files):
         _write_here(folder, name, images, entries, go_on)
@@ -60,11 +61,8 @@ def restore_value(table: Table | None, options: Restoring) -> Any:
     image = options["image"]
     entry = Entry(image["offset"], image["stream"], tuple(image["sizes"]), image["digest"])
     name = f"{options['place']['url'].rstrip('/')}/{image['file']}"
-    content, start = _content(options["place"], image["file"], entry, trust=options["trust"])
-    if len(content) < entry.end - start:
-        raise ValueError(f"{name} ends early")
     try:
-        stream, buffers = read(entry, content, start)
+        stream, buffers = read(entry, *_content(table, options["place"], image["file"], entry, trust=options["trust"]))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     if table is None:
@@ -130,25 +128,36 @@ def _write_there(
     file.close()
 
 
-def _content(place: Place, name: str, entry: Entry, *, trust: bool) -> tuple[memoryview, int]:
-    """Return the bytes of an image in a file, and at which offset of the file they begin."""
+def _content(
+    table: Table | None, place: Place, name: str, entry: Entry, *, trust: bool
+) -> tuple[memoryview, memoryview]:
+    """Return the bytes of an image in a file: stream and block. Raises ValueError if there are too few."""
     files, folder = _files(place)
-    start = entry.offset // PAGE * PAGE
     if not _is_local(files):
-        return memoryview(files.cat_file(f"{folder}/{name}", start=start, end=entry.end)), start
+        return _split(entry, files.cat_file(f"{folder}/{name}", start=entry.offset, end=entry.end))
     path = os.path.join(folder, name)
-    with io.FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)) as file:
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         is_mine = status.st_uid == os.geteuid() and not status.st_mode & _OTHERS
         if not trust and not is_mine:
             raise PermissionError(f"{path} belongs to user {status.st_uid}, or others can write to it")
-        if not is_mine or status.st_size < entry.end:
-            file.seek(start)
-            return memoryview(file.read(entry.end - start)), start
-        mapped = mmap.mmap(file.fileno(), entry.end - start, prot=mmap.PROT_READ, offset=start)
-        if hasattr(mmap, "MADV_WILLNEED"):
-            mapped.madvise(mmap.MADV_WILLNEED)
-        return memoryview(mapped), start  # it is unmapped with the last part that is used
+        nbytes = entry.layout.nbytes
+        if table is not None and nbytes >= SMALLEST_SHARED and is_mappable(file.fileno(), entry.block):
+            if status.st_size < entry.end:
+                raise ValueError("it ends early")
+            with contextlib.suppress(SegmentError):  # no descriptor is left
+                block = table.mappings.map_file(file.fileno(), entry.block, nbytes)
+                block.madvise(mmap.MADV_WILLNEED)
+                file.seek(entry.offset)
+                return memoryview(file.read(entry.stream)), block.memory
+        file.seek(entry.offset)
+        return _split(entry, file.read(entry.end - entry.offset))
+
+
+def _split(entry: Entry, content: bytes) -> tuple[memoryview, memoryview]:
+    if len(content) < entry.end - entry.offset:
+        raise ValueError("it ends early")
+    return memoryview(content)[: entry.stream], memoryview(content)[entry.block - entry.offset :]
 
 
 def _sync(folder: str) -> None:
