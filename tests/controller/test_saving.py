@@ -58,6 +58,11 @@ def test_what_was_saved_is_restored_where_it_was(cluster, tmp_path):
             state.placement, state.typename, state.detail,
         )  # fmt: skip
     assert "shared by alice, bob" in cluster.sharing("big")["big"]
+    (file,) = [file for file in images(tmp_path) if file.stat().st_size > BIG.nbytes]
+    mapped = cluster.client.run(lambda: Path("/proc/self/maps").read_text())
+    assert all(str(file) in maps for maps in mapped.values())  # it is mapped, not read
+    file.unlink()
+    np.testing.assert_array_equal(cluster.gather("big"), BIG)
 
 
 def test_another_cluster_restores_it_on_the_workers_that_it_has(cluster, tmp_path):

@@ -1,9 +1,12 @@
 """A segment is mapped once in a process, as long as it is used or about to be."""
 
+import os
 import sys
 
 import pytest
 
+from moorage.images.file import PAGE
+from moorage.images.filed import is_mappable
 from moorage.images.mappings import PATIENCE, Mappings
 from moorage.images.segment import Segment, SegmentError
 
@@ -29,6 +32,25 @@ def test_it_is_mapped_once_and_until_nobody_uses_it(segment):
     del view
     assert mappings.nbytes == (0, 0)
     assert segment.is_free()
+
+
+def test_a_block_of_a_saved_file_is_mapped_until_the_file_changes(tmp_path):
+    path = tmp_path / f"{'0' * 32}.images"
+    path.write_bytes(b"s" * PAGE + b"x" * 1000)
+    path.chmod(0o600)
+    mappings, others = Mappings(), Mappings()
+    with path.open("r+b") as file:
+        assert is_mappable(file.fileno(), PAGE)
+        mapped = mappings.map_file(file.fileno(), PAGE, 1000)
+        assert bytes(others.map(mapped.handle).memory) == b"x" * 1000
+        assert mappings.nbytes == (0, 1000)
+        private = mappings.private(mapped)
+        private.memory[:1] = b"y"
+        assert others.map(mapped.handle).memory[:1] == b"x"
+        os.utime(path, (0, 0))
+        assert "another file" in Mappings().prepare(mapped.handle)
+        path.chmod(0o620)
+        assert not is_mappable(file.fileno(), PAGE)
 
 
 def test_what_is_prepared_is_there_when_its_writer_is_gone(segment):

@@ -11,7 +11,6 @@ Shipped by value: the standard library only.
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
 import mmap
 import os
@@ -80,13 +79,8 @@ def _kind(fd: int) -> int:
     """Return of which kind the file system of an open file is; 0 where that is not known."""
     try:
         answer = ctypes.create_string_buffer(256)
-        if _fstatfs()(fd, answer) != 0:
+        if ctypes.CDLL(None).fstatfs(fd, answer) != 0:
             return 0
     except (OSError, AttributeError):
         return 0
     return ctypes.c_long.from_buffer(answer).value & 0xFFFFFFFF  # its first field, on Linux
-
-
-@functools.cache
-def _fstatfs() -> ctypes._NamedFuncPointer:
-    return ctypes.CDLL(None).fstatfs

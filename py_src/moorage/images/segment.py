@@ -39,8 +39,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from moorage.images import filed
-from moorage.images.filed import path_of
+from moorage.images.filed import is_saved, path_of, why_not
 
 HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 4096
 """Bytes before the block: whole pages, so that the block can be mapped without it."""
@@ -323,14 +322,14 @@ def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None, int]:
     if anonymous:
         path, _, at = path.partition("+")
         saved_at = int(at or 0)
-        is_ours = filed.is_saved(path) if saved_at else os.readlink(path).startswith(f"/memfd:{_NAME}")
+        is_ours = is_saved(path) if saved_at else os.readlink(path).startswith(f"/memfd:{_NAME}")
         if not is_ours:
             # opening whatever has that number now could have effects: a pipe, a terminal, a device
             raise SegmentError("it is gone")
     fd = _spare(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if anonymous else os.O_NOFOLLOW)))
     try:
         if saved_at:
-            if why := filed.why_not(fd, nonce, saved_at, nbytes):
+            if why := why_not(fd, nonce, saved_at, nbytes):
                 raise SegmentError(why)
             return fd, None, saved_at
         found = os.fstat(fd)

@@ -100,7 +100,7 @@ def map_all(handle, dask_worker):
     """Map a segment, touch every page of it, and keep it as a worker keeps data; return what the process takes."""
     mapping = attach(handle)
     mine = lambda value: isinstance(value, np.ndarray) and handle_of(value.base) is not None  # noqa: E731
-    rules = MemoryRules(dask_worker, mine, lambda: SHARED)
+    rules = MemoryRules(dask_worker, mine, lambda: (SHARED, 0))
     array = np.frombuffer(mapping.memory, dtype="u1")
     assert array[::4096].sum() == 0
     dask_worker.moorage_rules = rules
