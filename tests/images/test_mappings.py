@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from moorage.images.file import PAGE
 from moorage.images.filed import is_mappable
 from moorage.images.mappings import PATIENCE, Mappings
 from moorage.images.segment import Segment, SegmentError
+from moorage.worker.tasks.file import PAGE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 

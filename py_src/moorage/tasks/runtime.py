@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MODULES = (
     *(
         f"moorage.worker.tasks.{name}"
-        for name in ("awaiting", "batch", "errors", "outcome", "output", "program", "runtime", "saving")
+        for name in ("awaiting", "batch", "errors", "file", "outcome", "output", "program", "runtime", "saving")
     ),
     *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
     "moorage._dask.connecting",
@@ -55,7 +55,6 @@ MODULES = (
     "moorage.images.bundle",
     "moorage.images.carrier",
     "moorage.images.code",
-    "moorage.images.file",
     "moorage.images.filed",
     "moorage.images.format",
     "moorage.images.mappings",

@@ -20,7 +20,7 @@ class Place(TypedDict):
 
 
 class SavedImage(TypedDict):
-    """An image in a file of the folder; see ``Entry`` in ``images/file.py``."""
+    """An image in a file of the folder; see ``Entry`` in ``worker/tasks/file.py``."""
 
     file: str  # its name
     offset: int

@@ -7,5 +7,5 @@
 * ``saver``, ``restorer``  what is done
 * ``durable``   what is written as soon as it is placed
 
-What a worker does is ``worker/tasks/saving.py``, how values lie in a file ``images/file.py``.
+What a worker does is ``worker/tasks/saving.py``, how values lie in a file ``worker/tasks/file.py``.
 """

@@ -14,7 +14,6 @@ from dask.utils import format_bytes
 from distributed import Future
 
 from moorage.errors import InputError, MoorageError, SaveError
-from moorage.images.file import Entry
 from moorage.kernel.values.keys import content_of
 from moorage.kernel.waiting import result_of
 from moorage.tasks.backend import Backend
@@ -23,6 +22,7 @@ from moorage.tasks.saving.manifest import Manifest, SavedVariable
 from moorage.tasks.saving.store import Store
 from moorage.wire.saves import SavedImage, Saving
 from moorage.wire.scheduler import VariableRecord
+from moorage.worker.tasks.file import Entry
 
 _PACK = 128 << 20  # bytes of smaller values that a worker writes into one file
 _MOMENT = 2.0  # seconds

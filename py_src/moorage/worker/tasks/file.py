@@ -8,7 +8,7 @@
                    ^ a block begins at a multiple of 4096 bytes, a stream at one of 64
 
 The file has nothing else: what lies where is an `Entry` for each image, which is kept elsewhere. Stream and block are
-those of ``format.py``, in its version.
+those of ``images/format.py``, in its version.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.images.file import PAGE, entries_of, read, write
 from moorage.images.format import ALIGNMENT, decode, encode
+from moorage.worker.tasks.file import PAGE, entries_of, read, write
 
 VALUES = st.one_of(
     st.integers(),
