@@ -7,6 +7,7 @@ import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pytest
 from bokeh.client import pull_session
 
 import moorage
@@ -21,6 +22,7 @@ def address_and_token(cluster: moorage.ClusterController) -> tuple[str, str]:
     return f"http://{link.netloc}", parse_qs(link.query)["token"][0]
 
 
+@pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")  # Bokeh's client
 def test_it_shows_which_variable_is_on_which_worker(cluster: moorage.ClusterController) -> None:
     address, token = address_and_token(cluster)
     with pull_session(url=f"{address}/{NAME}", arguments={"token": token}) as session:

@@ -7,6 +7,7 @@ offers. Bokeh draws it, where Dask's other pages are drawn.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from typing import TYPE_CHECKING, Any
 
 from dask.utils import format_bytes
@@ -86,7 +87,7 @@ class PlacedVariables:
 
         self._scheduler = scheduler
         self._table: dict[str, list[Any]] = {}
-        self._asked: asyncio.Future[SchedulerSnapshot] | None = None
+        self._asked: concurrent.futures.Future[SchedulerSnapshot] | None = None
         self.source = ColumnDataSource({name: [] for name in COLUMNS})
         self._title = Title(text="Nothing has been placed yet")
         self._workers, self._variables = FactorRange(), FactorRange()
@@ -109,7 +110,9 @@ class PlacedVariables:
         asked = self._asked
         if asked is not None and not asked.done():
             return
-        self._asked = asyncio.ensure_future(handler_of(self._scheduler, HANDLER)())
+        # Bokeh from 3.10 on makes a document in a thread of its own
+        loop = self._scheduler.loop.asyncio_loop  # type: ignore[attr-defined]
+        self._asked = asyncio.run_coroutine_threadsafe(handler_of(self._scheduler, HANDLER)(), loop)
         if asked is None:
             return
         snapshot = asked.result()
