@@ -33,8 +33,9 @@ class Placements(Mapping[str, PlacementState]):
 
     def __repr__(self) -> str:
         lines = [
-            f"{name}: {format_bytes(state.nbytes)} {describe(state.placement)}, {state.state} by "
-            f"{', '.join(state.holders) or 'nobody'}" + (f" ({state.reason})" if state.reason else "")
+            f"{name}: {format_bytes(state.nbytes)} {describe(state.placement)}, "
+            f"{'held by' if state.state == 'held' else f'{state.state}; on'} {', '.join(state.holders) or 'no worker'}"
+            + (f" ({state.reason})" if state.reason else "")
             for name, state in self._states.items()
         ]
         return "\n".join(lines) or "nothing is placed"
