@@ -108,6 +108,18 @@ def test_a_cell_may_import_what_the_notebook_has_not_imported(cluster, modules):
     assert name not in sys.modules
 
 
+def test_parts_of_packages_are_there_that_only_the_notebook_has_imported(cluster, modules):
+    modules.load("pkg.__init__", "")
+    part = modules.load("pkg.part", "def f(): return 5")
+    package = sys.modules[f"{modules.prefix}pkg"]
+    namespace = {"pkg": package}
+    assert cluster.submitter.cell("pkg.part.f()", namespace).result() == 5
+    assert cluster.submitter.cell("[pkg.part.f() for _ in range(2)]", namespace).result() == [5, 5]
+    assert cluster.submit(lambda: [pkg.part.f() for pkg in [package] * 2]).result() == [5, 5]
+    assert cluster.submit(lambda: (lambda: package.part)().f()).result() == 5
+    assert part.f() == 5
+
+
 def test_a_loop_under_way_ends_with_the_code_it_began_with(cluster, modules, tmp_path):
     gate = tmp_path / "gate"
     source = "import os, time\ndef wait(i, gate):\n    while not os.path.exists(gate):\n        time.sleep(0.02)\n"

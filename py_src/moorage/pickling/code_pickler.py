@@ -5,7 +5,7 @@ containers, classes and decorators:
 
 - file name and lines of code, for tracebacks: cloudpickle 3.1.3 writes ``<dynamic-code>`` for every file,
 - placed variables that a function reads as globals and that the notebook does not have,
-- globals that only the body of a nested class reads,
+- globals, and parts of packages, that only code within it reads, such as the body of a nested class,
 - that functions share a variable of the function around them, which `nonlocal` sets,
 - functions behind `functools.lru_cache`, and `functools.cached_property`, which has a lock in Python 3.11.
 
@@ -25,7 +25,14 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from moorage.images.code import arguments_of
-from moorage.pickling.functions import argument_names, captures, global_names, imported_names, is_importable
+from moorage.pickling.functions import (
+    argument_names,
+    captures,
+    global_names,
+    imported_names,
+    is_importable,
+    submodules,
+)
 from moorage.pickling.sources import lines_of
 from moorage.worker.unpickling.code import Sources, cached, cached_property
 
@@ -121,7 +128,8 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         reduced = super().reducer_override(function)
         if reduced is NotImplemented:  # it goes by name
             return reduced
-        self._note(captures(function), function.__globals__)
+        taken = captures(function)
+        self._note(taken, function.__globals__)
         if function.__closure__:  # the very cells: cloudpickle would give each function cells of its own
             reduced[2][1]["__closure__"] = None
             make, (code, base, *_), *rest = reduced
@@ -130,6 +138,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         known = function.__globals__
         sent.update({name: known[name] for name in global_names(function.__code__) if name in known})
         sent.update(self._notebook.missing(function))
+        reduced[2][1]["_cloudpickle_submodules"] = submodules(function.__code__, taken.values())
         return reduced
 
     def _cell(self, cell: types.CellType) -> Any:

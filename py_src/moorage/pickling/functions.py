@@ -1,13 +1,15 @@
-"""What a function refers to: the globals it reads, its closure, its defaults."""
+"""What a function refers to: the globals it reads, its closure, its defaults, parts of packages."""
 
 from __future__ import annotations
 
 import dis
 import inspect
+import itertools
 import operator
 import sys
 import types
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import cloudpickle
@@ -17,6 +19,7 @@ _STORES = frozenset(("STORE_GLOBAL", "STORE_NAME"))
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _imported: weakref.WeakKeyDictionary[types.CodeType, frozenset[str]] = weakref.WeakKeyDictionary()
 _cache: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_all: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
 def global_names(code: types.CodeType) -> tuple[str, ...]:
@@ -51,6 +54,32 @@ def imported_names(code: types.CodeType) -> frozenset[str]:
             if isinstance(constant, types.CodeType):
                 found |= imported_names(constant)
         names = _imported[code] = frozenset(found)
+    return names
+
+
+def submodules(code: types.CodeType, values: Iterable[Any]) -> list[types.ModuleType]:
+    """Return parts of packages among `values` that are imported here and that `code` may name, as ``xml.dom`` does.
+
+    Elsewhere the package does not have them by itself. cloudpickle looks for them neither in code within `code` nor for
+    cells.
+    """
+    ahead = [value.__name__ for value in values if isinstance(value, types.ModuleType) and hasattr(value, "__path__")]
+    found: dict[str, types.ModuleType] = {}
+    for package in ahead:
+        for name in _all_names(code):
+            full = f"{package}.{name}"
+            module = sys.modules.get(full)
+            if full not in found and isinstance(module, types.ModuleType):
+                found[full] = module
+                ahead.append(full)
+    return list(found.values())
+
+
+def _all_names(code: types.CodeType) -> tuple[str, ...]:
+    names = _all.get(code)
+    if names is None:
+        within = [_all_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        names = _all[code] = tuple(dict.fromkeys(itertools.chain(code.co_names, *within)))
     return names
 
 

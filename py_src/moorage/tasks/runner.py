@@ -24,7 +24,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.waiting import answer, dask_scheduler_of, wait_for
 from moorage.pickling.cell_compiler import compile_cell
 from moorage.pickling.code_pickler import Extended, Notebook
-from moorage.pickling.functions import bound_names, global_names
+from moorage.pickling.functions import bound_names, global_names, submodules
 from moorage.tasks.backend import Backend
 from moorage.tasks.calls import begun_again, check_callable, check_key, keeping_captures, name_of
 from moorage.tasks.capture import prepare, unchanged
@@ -192,7 +192,8 @@ class Submitter:
         """Return the body with what it captures of the notebook, and futures of what only the cluster has."""
         compiled = compile_cell(source, filename, first_line=first_line, target=target)
         captured = {name: namespace[name] for name in compiled.reads if name in namespace}
-        return Cell(compiled.code, captured | self._absent(compiled.reads, namespace), names)
+        modules = submodules(compiled.code, captured.values())
+        return Cell(compiled.code, captured | self._absent(compiled.reads, namespace), names, modules)
 
     def evaluate(self, source: str, namespace: dict[str, Any], filename: str = "<cell>") -> Any:
         """Return the value of what a loop of the notebook runs over, in which placed variables may be named too.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import types
+from collections.abc import Sequence
 from typing import Any
 
 ITEM = "__moorage_item__"  # what the code of a loop reads the element from
@@ -21,13 +22,21 @@ class Cell:
 
     `code`: the body. Reads `ITEM`, if it is the body of a loop, and leaves its value in `VALUE`. `namespace`: the
     captured globals. Functions that were pickled together with it have it as their globals. `names`: variables whose
-    values are the result, in case the body does not end with an expression.
+    values are the result, in case the body does not end with an expression. `modules`: parts of packages that it names;
+    that they are here is enough.
     """
 
-    def __init__(self, code: types.CodeType, namespace: dict[str, Any], names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: types.CodeType,
+        namespace: dict[str, Any],
+        names: tuple[str, ...] = (),
+        modules: Sequence[types.ModuleType] = (),
+    ) -> None:
         self.code = code
         self.namespace = namespace
         self.names = names
+        self.modules = modules
         self.captured: dict[str, Any] | None = None
 
     def __call__(self, *item: Any) -> Any:
