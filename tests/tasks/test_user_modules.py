@@ -83,8 +83,12 @@ def test_what_was_saved_and_not_reloaded_does_not_run(cluster, modules, capsys):
     mine = modules.load("mine", "def f(): return 1")
     assert cluster.submit(mine.f).result() == 1
     modules.write("mine", "def f(): return 'saved'")
+    cluster.broadcast(mine.f, name="f")  # looks as well, and has nobody to tell
+    assert "not reloaded" in repr(cluster.sync())
     assert cluster.submit(mine.f, pure=False).result() == 1
     assert "importlib.reload" in capsys.readouterr().out
+    modules.again("mine")
+    assert "not reloaded" not in repr(cluster.sync())
 
 
 def test_code_that_imports_when_it_runs_gets_the_same_version(cluster, modules):

@@ -32,6 +32,10 @@ from moorage.kernel.code.watching import Look, Watch, look_at
 
 _LOADERS = (SourceFileLoader, ExtensionFileLoader, SourcelessFileLoader)
 
+_SAVED = (
+    "{file} was saved since the notebook imported it: workers run what the notebook has. To use what was saved: "
+    "importlib.reload({name}), or %autoreload 2."
+)
 _OTHERS = frozenset(("cloudpickle", "click", "dask", "distributed", "tblib", "tornado", "zict"))
 
 Reloader: TypeAlias = Callable[[str, str], str | None]
@@ -46,6 +50,8 @@ class _Known:
     look: Look  # at its file
     module: types.ModuleType | None = None  # None: it has not run here
     beside: Beside | None = None  # of a package
+    saved: bool = False  # since it has run
+    told: bool = False  # the user, of that
 
 
 class Following:
@@ -65,19 +71,30 @@ class Following:
         self._asked: set[str] = set()
         self._manifest = Manifest()
 
-    def manifest(self, imports: Iterable[str] = (), say: Callable[[str], None] = lambda line: None) -> Manifest:
+    def manifest(self, imports: Iterable[str] = (), say: Callable[[str], None] | None = None) -> Manifest:
         """Return the user's code as it is now.
 
-        `imports`: names of modules that the code of a task imports. `say`: takes a line for the user.
+        `imports`: names of modules that the code of a task imports. `say`: takes a line for the user, if there is
+        somebody to read it now.
         """
         with self._lock:
-            changed = self._look_at_modules(say)
+            changed = self._look_at_modules()
+            if say is not None:
+                for name in self.not_reloaded():
+                    if not (known := self._ran[name]).told:
+                        known.told = True
+                        say(_SAVED.format(file=os.path.basename(known.text.path), name=name))
             if not self._asked.issuperset(imports := set(imports)):
                 self._asked |= imports
             changed |= self._look_at_reached()
             if changed:
                 self._manifest = Manifest(known.text for known in [*self._reached.values(), *self._ran.values()])
             return self._manifest
+
+    def not_reloaded(self) -> list[str]:
+        """Return the names of modules whose files were saved since they have run, as of the last look."""
+        with self._lock:
+            return sorted(name for name, known in self._ran.items() if known.saved)
 
     def place_of(self, value: Any) -> tuple[str, str] | None:
         """Return by which module of the user a class, function or module is found, and its version.
@@ -115,7 +132,7 @@ class Following:
 
     # what has run
 
-    def _look_at_modules(self, say: Callable[[str], None]) -> bool:
+    def _look_at_modules(self) -> bool:
         fresh = (sys.modules.keys() - self._looked) | self._watch.take_new()
         changed = False
         for name in fresh:
@@ -127,7 +144,7 @@ class Following:
                 self._looked.discard(name)
                 changed |= self._take(name) or module is None
             elif name not in fresh:
-                changed |= self._look_again(name, known, say)
+                changed |= self._look_again(name, known)
         return changed
 
     def _take(self, name: str) -> bool:
@@ -184,7 +201,7 @@ class Following:
         files = beside.files if beside is not None else {}
         return _Known(Text(name, path, source, package, files), look, beside=beside)
 
-    def _look_again(self, name: str, known: _Known, say: Callable[[str], None]) -> bool:
+    def _look_again(self, name: str, known: _Known) -> bool:
         """Look at the file of a module that has run; return whether it is to be taken otherwise."""
         text = known.text
         changed = known.beside is not None and known.beside.look_again()
@@ -192,7 +209,7 @@ class Following:
             known.text = text = replace(text, files=known.beside.files)
         if not text.path or (look := look_at(text.path)) == known.look:
             return changed
-        known.look = look
+        known.look, known.told = look, False
         if text.not_sent:
             known.text = replace(text, file_digest=_digest_of_file(text.path))
             return True
@@ -201,15 +218,12 @@ class Following:
                 source = file.read()
         except OSError:  # it is gone, but it has run
             return changed
-        if source == text.source:
+        known.saved = source != text.source
+        if not known.saved:
             return changed
         if any(told(name, text.path) == decode_source(source) for told in self.reloaders):
-            known.text = replace(text, source=source)
+            known.text, known.saved = replace(text, source=source), False
             return True
-        say(
-            f"{os.path.basename(text.path)} was saved since the notebook imported it: workers run what the notebook "
-            f"has. To use what was saved: importlib.reload({name}), or %autoreload 2."
-        )
         return changed
 
     # what imports may reach

@@ -102,7 +102,7 @@ class CodeSender:
 
         On the event loop of the client. Raises as `version`.
         """
-        manifest = self._manifest((), lambda line: None)
+        manifest = self._manifest()
         if manifest.id and not (self._seen == manifest.id and self._is_sent(manifest)):
             await self._send(manifest, _PATIENCE)
             self._seen = manifest.id
@@ -134,12 +134,13 @@ class CodeSender:
             name = f"moorage_code_environment_{self._client.id}"
             register = dask_scheduler_of(self._client).register_worker_plugin
             await answer(self._client, register(plugin=plugin, name=name, idempotent=False))
-        manifest = self._manifest((), lambda line: None)
+        manifest = self._manifest()
         told = {}
         if manifest.id:
             await self._send(manifest, _PATIENCE)
             told = await answer(self._client, ask_workers(self._client, {"op": "moorage_modules"}, names))
-        state = state_of(manifest, {names[at]: has for at, has in told.items() if isinstance(has, dict)})
+        there_now = {names[at]: has for at, has in told.items() if isinstance(has, dict)}
+        state = state_of(manifest, there_now, self._following.not_reloaded())
         imports = {name for text in manifest.texts.values() for name in text.imports}
         used = await offload(used_here, vars(sys.modules["__main__"]), imports)
         packages = Packages(self._client, names)
@@ -156,7 +157,7 @@ class CodeSender:
         if missing := sorted(name for at, name in names.items() if found.get(at) is False):
             raise InputError(f"There is no folder {folder} where {', '.join(missing)} run.", "Make it there first.")
 
-    def _manifest(self, imports: Iterable[str], say: Callable[[str], None]) -> Manifest:
+    def _manifest(self, imports: Iterable[str] = (), say: Callable[[str], None] | None = None) -> Manifest:
         if address_of(self._client).startswith("inproc"):  # the workers are this process
             return Manifest()
         return self._following.manifest(imports, say)

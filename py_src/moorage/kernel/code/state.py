@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,23 +28,32 @@ class CodeState:
         By name, with the version of the notebook (``here``) and of each worker (``workers``).
     output : str
         What pip has said, if something was installed.
+    not_reloaded : collection of str
+        Modules whose files were saved since the notebook has imported them: what was saved runs nowhere.
     """
 
     modules: Mapping[str, Mapping[str, Standing]]
     not_sent: Mapping[str, str]
     packages: Mapping[str, PackageState] = field(default_factory=dict)
     output: str = ""
+    not_reloaded: Collection[str] = ()
 
     def __repr__(self) -> str:
         lines = [self.output] if self.output else []
         if not self.modules and not self.not_sent:
             lines.append("No modules of yours are imported: what is installed does not follow, unless you name it.")
-        lines += [f"{name}: {_in_words(workers)}" for name, workers in sorted(self.modules.items())]
+        saved = ", as imported; its file was saved since and not reloaded"
+        lines += [
+            f"{name}: {_in_words(workers)}{saved if name in self.not_reloaded else ''}"
+            for name, workers in sorted(self.modules.items())
+        ]
         lines += [f"{name}: not sent, {why}" for name, why in sorted(self.not_sent.items())]
         return "\n".join([*lines, *_packages_in_words(self.packages)])
 
 
-def state_of(manifest: Manifest, told: Mapping[str, Mapping[str, str]]) -> CodeState:
+def state_of(
+    manifest: Manifest, told: Mapping[str, Mapping[str, str]], not_reloaded: Collection[str] = ()
+) -> CodeState:
     """Return how workers stand. `told`: the deep digests of modules, by worker and name."""
     modules: dict[str, dict[str, Standing]] = {}
     for name, text in manifest.texts.items():
@@ -54,7 +63,8 @@ def state_of(manifest: Manifest, told: Mapping[str, Mapping[str, str]]) -> CodeS
             worker: "missing" if name not in there else "same" if there[name] == manifest.deep[name] else "older"
             for worker, there in sorted(told.items())
         }
-    return CodeState(modules, {name: text.not_sent for name, text in manifest.texts.items() if text.not_sent})
+    not_sent = {name: text.not_sent for name, text in manifest.texts.items() if text.not_sent}
+    return CodeState(modules, not_sent, not_reloaded=not_reloaded)
 
 
 def _packages_in_words(packages: Mapping[str, PackageState]) -> list[str]:
