@@ -323,6 +323,16 @@ def test_an_error_in_the_users_module_shows_its_line(cluster, modules):
     assert (frame.path.name, frame.lineno) == (f"{modules.prefix}mine.py", 1)
 
 
+def test_an_error_of_an_import_shows_the_users_lines_only(cluster, modules):
+    modules.write("broken", "x = 1\n1 / 0")
+    with pytest.raises(ZeroDivisionError) as raised:
+        cluster.submitter.cell(f"import {modules.prefix}broken", {}).result()
+    assert [os.path.basename(frame.path) for frame in raised.traceback][-2:] == [
+        "<cell>",
+        f"{modules.prefix}broken.py",
+    ]
+
+
 def test_fifty_modules_are_everywhere_within_a_second_of_an_edit(cluster, modules):
     for number in range(50):
         modules.write(f"m{number}", f"import ~m{(number + 1) % 50}\nx = 1\n" + "# a comment of some length\n" * 150)

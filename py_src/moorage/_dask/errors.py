@@ -73,18 +73,27 @@ def reduced(error: BaseException) -> tuple[Any, ...]:
 
 def shortened(traceback: types.TracebackType) -> types.TracebackType:
     """Return a traceback without most frames of an endless recursion."""
-    frames = []
-    link: types.TracebackType | None = traceback
-    while link is not None:
-        frames.append(link)
-        link = link.tb_next
-    if len(frames) <= DEEPEST:
-        return traceback
-    shorter = None
-    for link in reversed(frames[: DEEPEST // 2] + frames[-DEEPEST // 2 :]):
-        shorter = types.TracebackType(shorter, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    links = links_of(traceback)
+    shorter = linked(links[: DEEPEST // 2] + links[-DEEPEST // 2 :]) if len(links) > DEEPEST else traceback
     assert shorter is not None
     return shorter
+
+
+def links_of(traceback: types.TracebackType | None) -> list[types.TracebackType]:
+    """Return the links of a traceback, the outermost first."""
+    links = []
+    while traceback is not None:
+        links.append(traceback)
+        traceback = traceback.tb_next
+    return links
+
+
+def linked(links: list[types.TracebackType]) -> types.TracebackType | None:
+    """Return a traceback of the frames of `links`."""
+    traceback = None
+    for link in reversed(links):
+        traceback = types.TracebackType(traceback, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return traceback
 
 
 def _pickles_itself(kind: type) -> bool:

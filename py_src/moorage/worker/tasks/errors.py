@@ -16,7 +16,7 @@ import cloudpickle
 import tblib  # type: ignore[import-untyped]
 from tblib import pickling_support
 
-from moorage._dask.errors import shortened
+from moorage._dask.errors import linked, links_of, shortened
 from moorage.images.carrier import Table
 from moorage.wire.tasks import Described
 from moorage.worker.text import clean
@@ -38,12 +38,13 @@ class Cancelled(Exception):
 
 
 def users_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """Cut the frames of this package off the top of `traceback`, and most of those of an endless recursion."""
-    rest = traceback
-    while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("moorage.worker"):
-        rest = rest.tb_next
-    rest = rest or traceback
-    return shortened(rest) if rest is not None else None
+    """Leave the frames of this package out of `traceback`, and most of those of an endless recursion."""
+    users = linked([link for link in links_of(traceback) if not _is_ours(link.tb_frame)]) or traceback
+    return shortened(users) if users is not None else None
+
+
+def _is_ours(frame: types.FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("moorage.worker")
 
 
 def in_words(error: BaseException) -> str:
