@@ -57,6 +57,7 @@ class FoundCode(TypedDict):
 
     status: Literal["OK", "unknown", "several"]  # unknown: nobody has modules of those names
     code: CodeVersion | None
+    answer: CodeAnswer  # that version
 
 
 class CodeHandlers(Protocol):
@@ -80,18 +81,18 @@ class CodeHandlers(Protocol):
 class WorkerCodeHandlers(Protocol):
     """What workers ask of the scheduler about code."""
 
-    async def moorage_latest(self) -> CodeVersion | None:
-        """Return the version that came last."""
+    async def moorage_latest(self) -> list[CodeVersion]:
+        """Return the versions that came last, the very last one at the end."""
         ...
 
     async def moorage_code(self, version: str, have: list[str]) -> CodeAnswer:
         """Return a version, with the texts whose digests are not in `have`."""
         ...
 
-    async def moorage_whose(self, modules: Mapping[str, str]) -> FoundCode:
+    async def moorage_whose(self, modules: Mapping[str, str], have: list[str]) -> FoundCode:
         """Return a version that has these modules; or else, if all of their names are of one notebook, its latest.
 
-        `modules`: deep digests, by name.
+        `modules`: deep digests, by name. `have`: as of `moorage_code`.
         """
         ...
 

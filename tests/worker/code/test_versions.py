@@ -18,6 +18,7 @@ from moorage.code.manifest import Manifest
 from moorage.code.text import Text
 from moorage.errors import CodeError
 from moorage.images.format import decode, encode, modules_of
+from moorage.worker.code import versions
 from moorage.worker.code.versions import MOST, Versions
 
 _NUMBERS = itertools.count()
@@ -288,6 +289,21 @@ def test_another_thread_never_sees_a_module_half_way(shelf):
     for thread in threads:
         thread.join()
     assert found == [1, 1, 1, 1]
+
+
+def test_a_version_waits_for_an_import_of_another_and_not_for_ever(shelf, monkeypatch):
+    monkeypatch.setattr(versions, "LONGEST_IMPORT", 0.05)
+    gate = types.SimpleNamespace(entered=threading.Event(), go_on=threading.Event())
+    monkeypatch.setattr(builtins, "gate", gate, raising=False)
+    slow = shelf.version_of(slow="gate.entered.set()\ngate.go_on.wait(30)")
+    importing = threading.Thread(target=shelf.get, args=(slow, "slow"))
+    importing.start()
+    gate.entered.wait(30)
+    with pytest.raises(CodeError, match=f"importing {shelf.prefix}slow"):
+        shelf.version_of(other="x = 1")
+    gate.go_on.set()
+    importing.join()
+    assert shelf.get(shelf.version_of(other="x = 1"), "other").x == 1
 
 
 def test_what_imports_a_module_by_itself_waits_until_another_thread_has_loaded_it(shelf):

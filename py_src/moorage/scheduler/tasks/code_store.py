@@ -14,7 +14,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from moorage._dask.server import answer, ask
 from moorage.plan import Address
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST = 64 * 2**20
 """Bytes of compressed texts, beyond which versions are forgotten."""
+LATEST = 8
+"""Versions that a worker is given which joins: values that come to it may be of classes of earlier ones."""
+_UNKNOWN: CodeAnswer = {"status": "unknown", "entries": {}, "texts": {}}
 
 
 class CodeStore:
@@ -73,32 +76,34 @@ class CodeStore:
             await asyncio.wait(telling, timeout=wait)
         return {"serial": serial, "lacking": []}
 
-    async def latest(self) -> CodeVersion | None:
-        """Return the version that came last."""
-        return self._last
+    async def latest(self) -> list[CodeVersion]:
+        """Return the versions that came last, the very last one at the end."""
+        return sorted(self._codes.values(), key=lambda code: code["serial"])[-LATEST:]
 
     async def code(self, version: str, have: list[str]) -> CodeAnswer:
         """Return a version, and the texts of it that a worker does not have."""
         entries = self._versions.get(version)
         if entries is None:
-            return {"status": "unknown", "entries": {}, "texts": {}}
+            return _UNKNOWN
         self._versions.move_to_end(version)
         wanted = {entry["digest"] for entry in entries.values() if not entry["not_sent"]}.difference(have)
         return {"status": "OK", "entries": dict(entries), "texts": {digest: self._texts[digest] for digest in wanted}}
 
-    async def whose(self, modules: Mapping[str, str]) -> FoundCode:
+    async def whose(self, modules: Mapping[str, str], have: list[str]) -> FoundCode:
         """Return a version that has these modules, or what else may stand for it."""
+        status, code = self._with(modules)
+        return {"status": status, "code": code, "answer": await self.code(code["id"], have) if code else _UNKNOWN}
+
+    def _with(self, modules: Mapping[str, str]) -> tuple[Literal["OK", "unknown", "several"], CodeVersion | None]:
         others = list[CodeVersion]()
         for version, entries in reversed(self._versions.items()):
             if modules.keys() <= entries.keys():
                 if all(entries[name]["deep"] == deep for name, deep in modules.items()):
-                    return {"status": "OK", "code": self._codes[version]}
+                    return "OK", self._codes[version]
                 others.append(self._codes[version])
         if len({code["owner"] for code in others}) > 1:
-            return {"status": "several", "code": None}
-        if not others:
-            return {"status": "unknown", "code": None}
-        return {"status": "OK", "code": max(others, key=lambda code: code["serial"])}
+            return "several", None
+        return ("OK", max(others, key=lambda code: code["serial"])) if others else ("unknown", None)
 
     def begin(self) -> Callable[[], None]:
         """Begin to answer; return what ends that."""

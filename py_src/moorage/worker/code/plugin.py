@@ -17,7 +17,7 @@ from moorage.worker.code.versions import Versions
 from moorage.worker.shared_module import join, leave
 
 PATIENCE = 5.0
-"""Seconds that a worker which joins waits for the latest version; tasks of moorage's ask for theirs again."""
+"""Seconds that a worker which joins waits for the latest versions; tasks of moorage's ask for theirs again."""
 
 
 class CodePlugin(WorkerPlugin):
@@ -44,8 +44,8 @@ class CodePlugin(WorkerPlugin):
         scheduler: WorkerCodeHandlers = scheduler_of(worker)
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                if (latest := await scheduler.moorage_latest()) is not None:
-                    await versions.catch_up(worker, latest)
+                for code in await scheduler.moorage_latest():
+                    await versions.catch_up(worker, code)
 
     async def see(self, code: CodeVersion) -> None:
         """Let imports see a version; asked by the scheduler."""

@@ -51,7 +51,7 @@ class Shelf(Protocol):
         """Return a folder of this process for data files."""
         ...
 
-    def loading(self) -> AbstractContextManager[None]:
+    def loading(self, name: str) -> AbstractContextManager[None]:
         """Keep what imports see, while a module is loaded."""
         ...
 
@@ -136,7 +136,7 @@ class Version:
         """
         if name in self._ready:
             return self.modules[name]
-        with self._shelf.loading(), alone(name):
+        with self._shelf.loading(name), alone(name):
             if name in self.modules:  # half-way, if modules import each other
                 return self.modules[name]
             parent = name.rpartition(".")[0]

@@ -32,6 +32,10 @@ ATTEMPTS = 3
 """How often the scheduler is asked."""
 PATIENCE = 30.0
 """Seconds that the scheduler has to answer."""
+PATIENCE_OF_THE_LOOP = 3.0
+"""Seconds that it has to answer while the worker's event loop waits, and with it heartbeats, and others for values."""
+LONGEST_IMPORT = 300.0
+"""Seconds that a version waits to be seen until modules of another have been imported."""
 
 
 class Versions:
@@ -54,7 +58,7 @@ class Versions:
         self._found: dict[frozenset[tuple[str, str]], Version | None] = {}  # for what images refer to
         self._folder = ""
         self._lock = threading.Condition()
-        self._loading = 0  # modules that are being loaded, within each other or by several threads
+        self._loading: list[str] = []  # modules, within each other or by several threads
 
     def version(self, worker: Any, wanted: CodeVersion) -> Version | None:
         """Return the version that a task needs; None if there is none, or the process has the code of itself.
@@ -123,7 +127,9 @@ class Versions:
     def _asked_for(self, modules: Mapping[str, str]) -> Version | None:
         if self.worker is None:
             return None
-        found: FoundCode = ask_apart(self.worker, PATIENCE, "moorage_whose", modules=dict(modules))
+        have = self._texts
+        patience = PATIENCE if asyncio._get_running_loop() is None else PATIENCE_OF_THE_LOOP
+        found: FoundCode = ask_apart(self.worker, patience, "moorage_whose", modules=dict(modules), have=list(have))
         if (code := found["code"]) is None:
             if found["status"] == "unknown":
                 return None
@@ -132,9 +138,7 @@ class Versions:
                 "notebooks have modules of that name, and nobody has the version of this object any more.",
                 "Place it again from its notebook.",
             )
-        have = self._texts
-        answer: CodeAnswer = ask_apart(self.worker, PATIENCE, "moorage_code", version=code["id"], have=list(have))
-        return self._learn(self.worker, code, have, answer)
+        return self._learn(self.worker, code, have, found["answer"])
 
     # what versions share
 
@@ -143,15 +147,15 @@ class Versions:
         return os.path.join(self._folder, digest)
 
     @contextlib.contextmanager
-    def loading(self) -> Iterator[None]:
+    def loading(self, name: str) -> Iterator[None]:
         """Keep what imports see, while a module is loaded."""
         with self._lock:
-            self._loading += 1
+            self._loading.append(name)
         try:
             yield
         finally:
             with self._lock:
-                self._loading -= 1
+                self._loading.remove(name)
                 self._lock.notify_all()
 
     # Python's own imports
@@ -227,9 +231,15 @@ class Versions:
                     raise
 
     def _let_see(self, version: Version, serial: int) -> None:
-        """Let imports see `version`, once no module of another is being loaded."""
+        """Let imports see `version`, once no module of another is being loaded. Raises CodeError if that lasts."""
         with self._lock:
-            self._lock.wait_for(lambda: not self._loading)
+            if not self._lock.wait_for(lambda: not self._loading, LONGEST_IMPORT):
+                raise code_error(
+                    f"Worker {self.worker_name} cannot run version {version.id[:8]} of the modules of {version.owner} "
+                    f"yet: it has been importing {', '.join(sorted(set(self._loading)))} for more than "
+                    f"{LONGEST_IMPORT:.0f} s.",
+                    "Wait until that import has ended, or restart the worker: %cluster restart-workers",
+                )
             if serial <= self._serial:
                 return
             self._serial = serial
