@@ -128,7 +128,10 @@ class Versions:
         if self.worker is None:
             return None
         have = self._texts
-        patience = PATIENCE if asyncio._get_running_loop() is None else PATIENCE_OF_THE_LOOP
+        patience = PATIENCE
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            patience = PATIENCE_OF_THE_LOOP
         found: FoundCode = ask_apart(self.worker, patience, "moorage_whose", modules=dict(modules), have=list(have))
         if (code := found["code"]) is None:
             if found["status"] == "unknown":
