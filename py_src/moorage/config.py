@@ -69,5 +69,7 @@ def lifetime(value: str | float | None) -> float | None:
         return None
     seconds = duration(value, "lifetime")
     if not 0 < seconds < math.inf:
-        raise InputError(f"lifetime={value!r} is never over, or already.", 'Use a time such as "2h", or leave it out.')
+        raise InputError(
+            f"lifetime={value!r} is not a positive, finite time.", 'Use a time such as "2h", or leave it out.'
+        )
     return seconds

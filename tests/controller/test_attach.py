@@ -281,7 +281,7 @@ def test_a_worker_is_not_a_scheduler(plain):
     with moorage.attach(str(plain)) as cluster:
         cluster.wait_for_workers(2, 60)
         worker = cluster.workers()[0].address
-    with pytest.raises(InputError, match="not a scheduler"):
+    with pytest.raises(InputError, match="not of a scheduler"):
         moorage.attach(worker)
 
 

@@ -27,7 +27,7 @@ def test_what_would_be_lost_is_not_taken_back(kernel, desk):
     kernel.run("%%broadcast only\nnp.zeros((1000, 500))")
     desk.holds("only", "alice", "bob", "carol", "dave")
     desk.board.get_by_role("button", name="Undo").click()
-    failure = desk.board.get_by_text("To undo this would lose only")
+    failure = desk.board.get_by_text("Undoing this would lose only")
     expect(failure).to_be_visible()
     expect(desk.board).to_contain_text("%gather only")
     desk.holds("only", "alice", "bob", "carol", "dave")

@@ -94,7 +94,7 @@ def test_blocks_make_an_array_in_the_same_grid(cluster):
     below = cluster.map(lambda n: np.full((n, 2), n), [1, 3]).to_collection()
     assert below.chunks == ((1, 3), (2,))
     assert below.sum().compute(scheduler=cluster.client) == 20
-    with pytest.raises(InputError, match="they form no array"):
+    with pytest.raises(InputError, match="do not form an array"):
         cluster.map(lambda n: np.ones((n, n)), [1, 3]).to_collection()
 
 

@@ -81,18 +81,15 @@ class Resizing(Undoing):
         if to is not None:
             if n != 0:
                 raise InputError(
-                    "Data is saved when no worker stays to take it.", "Scale to 0, or leave out to=, --to."
+                    "to= saves data when scaling to 0 workers; otherwise it moves to those that stay.",
+                    "Scale to 0, or leave out to=, --to.",
                 )
             if asynchronous:
                 return asyncio.to_thread(
                     self.scale, 0, to=to, overwrite=overwrite, storage_options=storage_options, timeout=timeout
                 )
-            settle, submitter, store = (
-                config.seconds("wait-timeout", timeout),
-                self.submitter,
-                Store(to, storage_options),
-            )
-            save_all(self.placer, submitter, store, overwrite=overwrite, timeout=settle, progress=lambda *_: None)
+            store, limit = Store(to, storage_options), config.seconds("wait-timeout", timeout)
+            save_all(self.placer, self.submitter, store, overwrite=overwrite, timeout=limit, progress=lambda *_: None)
         limit = config.seconds("start-timeout", timeout)
         asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
         arguments = {key: value for key, value in asked.items() if value is not None}

@@ -330,7 +330,7 @@ class Running(Connected):
         start = since.moment if isinstance(since, Transfers) else since
         if not isinstance(start, Moment | None):
             raise InputError(
-                f"A {type(since).__name__} is no moment to count transfers from.",
+                f"Transfers cannot be counted from a {type(since).__name__}.",
                 "Give what cluster.transfers() or cluster.moment() has returned before.",
             )
         return self._run(lambda: self._explainer.transfers(start, settle), asynchronous)

@@ -71,7 +71,7 @@ class Access:
 
     def refusal(self, request: httputil.HTTPServerRequest) -> str:
         """Return why a request is refused; empty if it is not."""
-        # Tornado before 6.5 takes an empty Host for loopback
+        # Tornado takes a request of HTTP 1.0 that has no Host for one to loopback
         host = request.host_name.strip("[]") if request.headers.get("Host") else ""
         if not (_is_loopback(host) or host in self.hosts):
             return "This name is not allowed here. The setting moorage.cluster.dashboard-hosts names those that are."

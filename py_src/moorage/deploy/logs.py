@@ -21,9 +21,7 @@ def log_of(cluster: KeptCluster, lines: int) -> str:
     try:
         files = [Path(file.path) for file in psutil.Process(cluster.pid).open_files()]
     except psutil.Error as error:
-        raise ClusterError(
-            f"The process of {cluster.name} is not to be found: {error}.", "It may have ended."
-        ) from error
+        raise ClusterError(f"The process of {cluster.name} cannot be found: {error}.", "It may have ended.") from error
     return tail(next((path for path in files if path.name == LOG), Path(os.devnull)), lines)
 
 

@@ -48,7 +48,7 @@ def ask(kind: str) -> list[Parameter]:
         timeout=_PATIENCE,
     )
     if child.returncode:
-        raise StartError(f"The class of {kind} cannot be asked: {child.stderr.strip()[-500:]}", "Start it in a cell.")
+        raise StartError(f"The options of {kind} cannot be read: {child.stderr.strip()[-500:]}", "Start it in a cell.")
     found = json.loads(child.stdout.splitlines()[-1])
     if "refused" in found:
         raise InputError(*found["refused"])

@@ -208,7 +208,9 @@ async def install_on_workers(client: Client, *plugins: WorkerSide) -> None:
         install = scheduler_of(client).moorage_install_on_workers
         said = await install(name=each.name, plugin=plugin, take=taking, nannies=each.nannies)
         if said is None:  # it knows of no such request: another scheduler, after the connection was lost
-            raise UnreachableError("The scheduler has begun anew, and is being taken up again.", "Try again.")
+            raise UnreachableError(
+                "The scheduler has restarted, and this notebook is reconnecting to it.", "Try again."
+            )
         told.extend(said.items())
 
     with reaching(client):

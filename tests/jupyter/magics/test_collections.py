@@ -36,7 +36,7 @@ def test_an_expression_is_computed_as_the_users_own_code(notebook):
     error, _ = notebook.fail("%compute x.nothing()")
     assert isinstance(error, AttributeError)
     error, _ = notebook.fail("%compute x.shape[0]")
-    assert "x.shape[0] makes a int, which is no Dask collection" in str(error)
+    assert "x.shape[0] makes a int, which is not a Dask collection" in str(error)
     error, _ = notebook.fail("%persist x.sum()")
     assert "%persist total" in error.remedy
 

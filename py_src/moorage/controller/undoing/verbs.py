@@ -148,7 +148,7 @@ class Undoing(Connected):
             known = known or self._placed(whole) is not None
         if isinstance(value, Variable) or (value is _ABSENT and not known):
             raise InputError(
-                f"To undo this would lose {name}: it is only on the cluster.",
+                f"Undoing this would lose {name}: it is only on the cluster.",
                 f"Gather it first, %gather {name}, or let go of it: %release {name}.",
             )
 

@@ -87,7 +87,9 @@ def client_at(address: str, security: Security | None, limit: float) -> Client:
             "Give the address that the scheduler tells when it starts, tcp://host:port, not that of its dashboard.",
         ) from error
     if not identity.get("type", "Scheduler").endswith("Scheduler"):
-        raise InputError(f"At {address} is a {identity['type']}, not a scheduler.", "Give the scheduler's address.")
+        raise InputError(
+            f"{address} is the address of a {identity['type']}, not of a scheduler.", "Give the scheduler's address."
+        )
     check_scheduler(address, versions["packages"])
     return connected(address, limit, security=security)
 

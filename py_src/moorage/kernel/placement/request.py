@@ -117,7 +117,9 @@ def new(
     _check_like(how.like, elements)
     _note(how, item)
     if how.durable and name is None:
-        raise InputError("What has no name cannot be durable: a file of it could not be found again.", "Name it.")
+        raise InputError(
+            "Only a named variable can be durable: without a name, its files could not be found again.", "Name it."
+        )
     firsts = _firsts(elements, to, how.by)
     if elements.structure.kind == "collection":
         _spread(item, to.placement, how)

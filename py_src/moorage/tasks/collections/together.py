@@ -81,7 +81,7 @@ def _array(
         for axis, (i, size) in enumerate(zip(at, shape, strict=True)):
             if sizes[axis].setdefault(i, size) != size:
                 raise InputError(
-                    f"Neighboring blocks have {sizes[axis][i]} and {size} rows or columns: they form no array.",
+                    f"Neighboring blocks of {sizes[axis][i]} and {size} rows or columns do not form an array.",
                     "Return blocks that fit together, or leave out --collection.",
                 )
     chunks = tuple(tuple(axis[i] for i in sorted(axis)) for axis in sizes)

@@ -289,7 +289,7 @@ class Results(Sequence[Any]):
         return f"<Results: {self.progress.in_words()}{ended}>"
 
     def __reduce__(self) -> Any:
-        raise UnpicklableError("Results cannot be copied or pickled themselves.", "Use what .gather() returns.")
+        raise UnpicklableError("Results cannot be copied or pickled.", "Use what .gather() returns.")
 
     def __moorage_value__(self) -> list[Any]:
         """What stands for the results in a task: the values, as far as they are on the cluster by reference."""

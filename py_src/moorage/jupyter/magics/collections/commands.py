@@ -78,7 +78,7 @@ class CollectionMagics(Magics):
         """Persist collections, each on the workers named for it."""
         if args.expression:
             raise ArgumentError(
-                f"%persist binds names to what it keeps, and {args.expression} is none.",
+                f"%persist keeps collections under their names, and {args.expression} is not a name.",
                 f"Write: total = {args.expression}, and then: %persist total",
             )
         collections = self._named(args.names)
@@ -112,12 +112,12 @@ class CollectionMagics(Magics):
         """Return the collections that an expression makes, evaluated as the user's own code."""
         body = ValueCell(self.shell, expression)
         if body.waits:
-            raise InputError("What is awaited cannot stand in a line of %compute.", "Bind it to a name first.")
+            raise InputError("A line of %compute cannot contain await.", "Bind it to a name first.")
         value = body.value()
         collections = list(value) if isinstance(value, list | tuple) else [value]
         for one in collections or [value]:
             if not is_dask_collection(one):
-                raise InputError(f"{expression} makes a {type(one).__name__}, which is no Dask collection.", _KINDS)
+                raise InputError(f"{expression} makes a {type(one).__name__}, which is not a Dask collection.", _KINDS)
         return collections
 
     def _named(self, names: list[str]) -> list[Any]:
