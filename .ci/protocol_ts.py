@@ -59,14 +59,14 @@ def jsdoc(text: str, indent: str = "") -> str:
     return f"{indent}/**\n{body}{indent} */\n"
 
 
-def interface(node: ast.ClassDef, source: list[str]) -> str:
-    """Return the type of a TypedDict."""
+def interface(node: ast.ClassDef, of: ast.ClassDef, source: list[str]) -> str:
+    """Return the type of a TypedDict, with the fields of one, which may be what it inherits from."""
     optional = any(
         keyword.arg == "total" and isinstance(keyword.value, ast.Constant) and not keyword.value.value
         for keyword in node.keywords
     )
     fields = ""
-    for field in node.body:
+    for field in of.body:
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
         annotation = field.annotation
@@ -84,6 +84,7 @@ def interface(node: ast.ClassDef, source: list[str]) -> str:
 def generate() -> str:
     """Return what TARGET should hold."""
     literals, interfaces, version = [], [], ""
+    shared: dict[str, tuple[ast.ClassDef, list[str]]] = {}
     for path in SOURCES:
         text = path.read_text(encoding="utf-8")
         for node in ast.parse(text).body:
@@ -95,7 +96,11 @@ def generate() -> str:
                 case ast.Assign(targets=[ast.Name(id="PROTOCOL_VERSION")], value=ast.Constant(value=number)):
                     version = f"export const PROTOCOL_VERSION = {number};\n"
                 case ast.ClassDef(name=name) if name.startswith("Panel") or name in SHAPES:
-                    interfaces.append(interface(node, text.splitlines()))
+                    interfaces.append(
+                        interface(node, *shared.get(ast.unparse(node.bases[0]), (node, text.splitlines())))
+                    )
+                case ast.ClassDef(name=name):
+                    shared[name] = node, text.splitlines()
     return "\n".join([HEADER, version, *literals, *interfaces])
 
 

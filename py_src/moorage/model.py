@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 State: TypeAlias = Literal["held", "moving", "waiting", "lost"]
 """Where a variable stands: ``held`` (as desired), ``moving`` (copies are on their way, or surplus ones are being let
@@ -118,6 +118,27 @@ class WorkerInfo:
     running: dict[str, int] = field(default_factory=dict, hash=False)
     since: int = 0
     waiting: int = 0
+
+
+class ClusterInfo(TypedDict):
+    """A cluster at a glance."""
+
+    name: str
+    kind: str  # "local", "SGECluster", "attached", ...
+    status: Literal["starting", "connected", "lost", "stopped"]
+    detail: str  # a line on what happens or went wrong; empty when all is well
+    secure: bool  # TLS
+    dashboard_link: str  # empty when there is none
+    requested: int  # workers asked for
+    arrived: int
+    pending: int  # asked for and not here yet
+    scalable: bool  # this notebook can scale it
+    adapt: list[int]  # [minimum, maximum], or empty when adapting is off
+    kept: bool  # outlives the kernel
+    stoppable: bool  # this notebook can stop it
+    leavable: bool  # it goes on when this notebook leaves it
+    idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends, or is parked
+    park: NotRequired[str]  # where its data is saved to then; empty if it ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from traitlets.config import Configurable
 
 from moorage import config
 from moorage._dask import client as boundary
-from moorage.controller.info import AS_DASK, ClusterInfo, ClusterStatus
+from moorage.controller.info import AS_DASK, ClusterStatus
 from moorage.controller.reviving import GONE, Reviving
 from moorage.controller.sizing.size import Size
 from moorage.deploy.fdstore.client import facts_at
@@ -34,6 +34,7 @@ from moorage.kernel.placement.again import reclaim, resume
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.kernel.waiting import RECONNECT, address_of, answer, dask_scheduler_of, running_loop, wait_for
+from moorage.model import ClusterInfo
 from moorage.tasks.computations import Computation, Computations
 from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runner import Submitter

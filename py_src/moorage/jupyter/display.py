@@ -25,8 +25,8 @@ from rich.text import Text
 
 from moorage.errors import MoorageError
 from moorage.kernel.why.answer import Why
-from moorage.model import ON_DISK, PlacementState, WorkerInfo, describe, natural
-from moorage.wire.panel import PanelCluster, PanelEvent
+from moorage.model import ON_DISK, ClusterInfo, PlacementState, WorkerInfo, describe, natural
+from moorage.wire.panel import PanelEvent
 
 Bundle: TypeAlias = dict[str, str]
 """One thing in several forms, by MIME type: ``text/plain`` and ``text/html``."""
@@ -157,7 +157,7 @@ def _holders(state: PlacementState, workers: int) -> str:
     return f"{len(state.holders)} of {workers}" + (f": {shown}" if shown else "")
 
 
-def cluster(info: PanelCluster, workers: Sequence[WorkerInfo], events: Sequence[PanelEvent] = ()) -> Bundle:
+def cluster(info: ClusterInfo, workers: Sequence[WorkerInfo], events: Sequence[PanelEvent] = ()) -> Bundle:
     """Return what `%cluster` shows: how the cluster is, its workers, and what happened there last."""
     workers = sorted(workers, key=lambda worker: natural(worker.name))
     headline = printable(_headline(info, workers))
@@ -175,7 +175,7 @@ def _at(seconds: float) -> str:
     return strftime("%H:%M:%S", localtime(seconds))
 
 
-def _headline(info: PanelCluster, workers: Sequence[WorkerInfo]) -> str:
+def _headline(info: ClusterInfo, workers: Sequence[WorkerInfo]) -> str:
     missing = info["requested"] > info["arrived"]
     parts = [
         f"{info['kind']} cluster {info['name']}: {info['status']}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
-from moorage.model import State, WorkerStatus
+from moorage.model import ClusterInfo, State, WorkerStatus
 from moorage.wire.scheduler import CountsChange, CountsDict, PlacementDict
 
 
@@ -35,25 +35,8 @@ class PanelClosed(TypedDict):
     message: str
 
 
-class PanelCluster(TypedDict):
+class PanelCluster(ClusterInfo):
     """The cluster strip."""
-
-    name: str
-    kind: str  # "local", "SGECluster", "attached", ...
-    status: Literal["starting", "connected", "lost", "stopped"]
-    detail: str  # a line on what happens or went wrong; empty when all is well
-    secure: bool  # TLS
-    dashboard_link: str  # empty when there is none
-    requested: int  # workers asked for
-    arrived: int
-    pending: int  # asked for and not here yet
-    scalable: bool  # this notebook can scale it
-    adapt: list[int]  # [minimum, maximum], or empty when adapting is off
-    kept: bool  # outlives the kernel
-    stoppable: bool  # this notebook can stop it
-    leavable: bool  # it goes on when this notebook leaves it
-    idle_timeout: NotRequired[float]  # seconds without use after which a kept cluster ends, or is parked
-    park: NotRequired[str]  # where its data is saved to then; empty if it ends
 
 
 class PanelWorker(TypedDict):
