@@ -304,7 +304,7 @@ def public_calls():
         found |= {f"%{name}" for name in magics.magics.get("line", ())} | {
             f"%%{name}" for name in magics.magics.get("cell", ())
         }
-    found |= {f"%cluster {action}" for action in cluster_line._cluster_actions()}
+    found |= {f"%cluster {action}" for action in cluster_line.cluster.actions}
     return found | {f"panel {op}" for op in PanelOps.__annotations__}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dask.base import is_dask_collection
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
@@ -30,9 +30,6 @@ from moorage.kernel.parts.named import collection_of
 from moorage.kernel.waiting import gather, wait_for
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers
 from moorage.tasks.map.results import Results
-
-if TYPE_CHECKING:
-    pass
 
 
 @magics_class
@@ -181,7 +178,7 @@ class MoorageMagics(ClusterCommands):
     @line_magic
     @output_can_be_silenced
     @reads(arguments.gather)
-    def gather(self, args: arguments.NamesArguments, _: str | None) -> Any:
+    def gather(self, args: arguments.GatherArguments, _: str | None) -> Any:
         """Bring placed variables into the notebook."""
         controller = registry.current()
         self._check_known(args.names, controller)
@@ -191,7 +188,7 @@ class MoorageMagics(ClusterCommands):
         return values[0] if len(values) == 1 else tuple(values)
 
     def _gather(
-        self, controller: ClusterController, name: str, args: arguments.NamesArguments, progress: ProgressLine
+        self, controller: ClusterController, name: str, args: arguments.GatherArguments, progress: ProgressLine
     ) -> Any:
         if name not in controller:
             if args.map:
@@ -237,7 +234,7 @@ class MoorageMagics(ClusterCommands):
 
     @line_magic
     @reads(arguments.placement)
-    def placement(self, args: arguments.NamesArguments, _: str | None) -> None:
+    def placement(self, args: arguments.PlacementArguments, _: str | None) -> None:
         """Show where placed variables are."""
         controller = registry.current()
         states = controller.placement(*args.names)

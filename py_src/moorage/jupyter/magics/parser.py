@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from keyword import iskeyword
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from dask.utils import parse_bytes, parse_timedelta
 
@@ -75,25 +75,6 @@ class Parser(argparse.ArgumentParser):
         return [option for action in self._actions if action.nargs == 0 for option in action.option_strings]
 
 
-class _Taking(Protocol):
-    """A parser, or a group of its arguments."""
-
-    def add_argument(self, *names: str, **how: Any) -> argparse.Action: ...
-
-
-def take(parser: _Taking, written: str, read: Callable[[str], Any] | None, help: str = "", **more: Any) -> None:
-    """Add an argument as it is `written`: ``-n --n-workers N``, ``--names NAME...`` (one or more), ``names NAME``."""
-    *names, metavar = written.split()
-    more |= {"nargs": "+"} if metavar.endswith("...") else {}
-    more |= {"type": read} if read else {}
-    parser.add_argument(*names, metavar=metavar.removesuffix("..."), help=help or None, **more)
-
-
-def switch(parser: _Taking, written: str, help: str, **more: Any) -> None:
-    """Add an option without a value, ``-v --verbose``."""
-    parser.add_argument(*written.split(), action="store_true", help=help, **more)
-
-
 class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=100, max_help_position=32)
@@ -107,8 +88,55 @@ class _HelpAction(argparse.Action):
         raise HelpRequested(parser.format_help())
 
 
+class _Declared(NamedTuple):
+    """An argument as a class of `Arguments` declares it."""
+
+    names: list[str]  # empty if it is given by its place
+    how: dict[str, Any]  # what argparse is told of it
+    group: str
+
+
+def option(written: str, read: Callable[[str], Any] | None, help: str = "", *, group: str = "", **how: Any) -> Any:
+    """Declare an argument with a value, as it is written: ``-n --n-workers N``, ``--names NAME...``, ``[NAME]``.
+
+    `read`: turns a word into a value. `group`: heading in the help. `how`: further arguments of ``add_argument``.
+    """
+    *names, metavar = re.findall(r"\[.*]|\S+", written)
+    number = {"...]": "*", "...": "+", "]": "?"}
+    nargs = next((n for end, n in number.items() if metavar.endswith(end)), None)
+    how |= {"nargs": nargs} if nargs else {}
+    how |= {"type": read} if read else {}
+    return [_Declared(names, {"metavar": metavar.strip("[.]"), "help": help or None, **how}, group)]
+
+
+def switch(written: str, help: str, *, group: str = "", action: str = "store_true", **how: Any) -> Any:
+    """Declare an option without a value: ``-v --verbose``."""
+    return [_Declared(written.split(), {"action": action, "help": help, **how}, group)]
+
+
 class Arguments(argparse.Namespace):
-    """What a line says. Subclasses declare the fields that their parser fills."""
+    """What a line says: subclasses declare it, each field with its type and an `option` or a `switch`, or several."""
+
+    _declared: ClassVar[dict[str, list[_Declared]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls._declared = {name: value for name, value in vars(cls).items() if isinstance(value, list)}
+        for name in cls._declared:
+            delattr(cls, name)  # argparse takes what a field has already for given
+
+    @classmethod
+    def declare(cls, parser: Parser) -> None:
+        """Tell a parser what there is: what a class adds before what it has from others."""
+        groups: dict[str, Any] = {"": parser}
+        fields: dict[str, list[_Declared]] = {}
+        for base in cls.__mro__:
+            for field, declared in vars(base).get("_declared", {}).items():
+                fields.setdefault(field, declared)
+        for field, declared in fields.items():
+            for names, how, title in declared:
+                if title not in groups:
+                    groups[title] = parser.add_argument_group(title)
+                groups[title].add_argument(*(names or [field]), **how, **({"dest": field} if names else {}))
 
     def check(self) -> None:
         """Check what no single option can check."""
@@ -120,26 +148,36 @@ A = TypeVar("A", bound=Arguments, covariant=True)
 class Reader(Generic[A]):
     """Reads the lines of one magic into its `Arguments`."""
 
-    def __init__(self, kind: type[A], parser: Parser, actions: Mapping[str, Parser] | None = None) -> None:
+    def __init__(
+        self,
+        kind: type[A],
+        prog: str,
+        description: str,
+        usage: str | None = None,
+        actions: Mapping[str, Reader[A]] | None = None,
+    ) -> None:
         self.kind = kind
-        self.parser = parser
+        self.parser = Parser(
+            prog, description=description, usage=None if usage is None else f"%(prog)s {usage}".rstrip()
+        )
         self.actions = dict(actions or {})
+        kind.declare(self.parser)
 
     def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> A:
         """Read `line`. Raises ArgumentError if it cannot be read. Raises HelpRequested if it asks for help."""
         argv = split(line, namespace)
-        parser = self.parser
-        read = self.kind()
-        if self.actions and argv and argv[0] not in parser.options:
-            action = text(argv[0])
-            if action not in self.actions:
-                near = difflib.get_close_matches(action, self.actions, n=1)
-                hint = f"Did you mean {near[0]!r}? " if near else ""
-                known = ", ".join(self.actions)
-                raise ArgumentError(f"{parser.prog} has no action {action!r}.", f"{hint}It has: {known}.")
-            parser, argv = self.actions[action], argv[1:]
-            read.action = action
-        parser.parse_args(argv, read)
+        if not self.actions or not argv or argv[0] in self.parser.options:
+            return self._read(argv)
+        action = text(argv[0])
+        if action not in self.actions:
+            near = difflib.get_close_matches(action, self.actions, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            known = ", ".join(self.actions)
+            raise ArgumentError(f"{self.parser.prog} has no action {action!r}.", f"{hint}It has: {known}.")
+        return self.actions[action]._read(argv[1:], action=action)
+
+    def _read(self, argv: Sequence[str], **known: str) -> A:
+        read = self.parser.parse_args(argv, self.kind(**known))
         read.check()
         return read
 
@@ -154,7 +192,7 @@ class Reader(Generic[A]):
 
     def parser_of(self, action: str = "") -> Parser:
         """Return the parser of the magic, or of one of its actions."""
-        return self.actions.get(action, self.parser)
+        return self.actions.get(action, self).parser
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -229,7 +267,7 @@ limit = _reader(lambda word: word if word == "auto" else str(_bytes(word)), "a s
 whole = _reader(int, "a whole number")
 amount = _reader(lambda word: _amount(word, float), "of the form NAME=NUMBER")
 leases = _reader(lambda word: _amount(word, int), "of the form NAME=NUMBER, a whole number of at least 1")
-option = _reader(_option, "of the form KEY=VALUE")
+setting = _reader(_option, "of the form KEY=VALUE")
 duration = _reader(_seconds, "a time such as 30 (seconds) or 2m")
 
 

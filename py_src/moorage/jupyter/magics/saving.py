@@ -11,9 +11,11 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from moorage.controller import registry
 from moorage.jupyter.display import printable
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, duration, option, switch, take, text
+from moorage.jupyter.magics.parser import Arguments, Reader, check_names, duration, option, setting, switch, text
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
+
+_FOLDER = "a folder that the notebook and all workers share, or a URL such as s3://bucket/folder"
 
 
 class SavingArguments(Arguments):
@@ -21,9 +23,9 @@ class SavingArguments(Arguments):
 
     names: list[str]
     place: Any  # a text, or None for what is durable
-    overwrite: bool
-    options: list[tuple[str, Any]] | None
-    timeout: float | None
+    overwrite: bool = switch("--overwrite", "replace what is there under these names")
+    options: list[tuple[str, Any]] | None = option("--option KEY=VALUE...", setting, "for the file system of the URL")
+    timeout: float | None = option("--timeout T", duration, "longest wait for placements, such as 30 or 2m")
 
     def check(self) -> None:
         """See `Arguments`."""
@@ -38,59 +40,36 @@ class SavingArguments(Arguments):
 class SaveArguments(SavingArguments):
     """The line of `%save`."""
 
-    stale: bool
+    names: list[str] = option("[NAME...]", text, "placed variables; all of this notebook by default")
+    place: Any = option("--to PATH", text, _FOLDER, required=True)
+    stale: bool = switch(
+        "--stale", "also what has changed in the notebook since it was placed: as it is on the cluster"
+    )
 
 
 class RestoreArguments(SavingArguments):
     """The line of `%restore`."""
 
-    trust: bool
-
-
-def _parser(magic: str, place: str, which: str, description: str, own: tuple[str, str], *, required: bool) -> Parser:
-    path = f"{place} PATH" if required else f"[{place} PATH]"
-    parser = Parser(
-        magic,
-        usage=f"%(prog)s [NAME...] {path} [--overwrite] [{own[0]}] [--option KEY=VALUE...] [--timeout T]",
-        description=description,
-    )
-    take(parser, "names NAME", text, which, nargs="*")
-    default = "" if required else "; default: where this notebook's durable variables are"
-    where = f"a folder that the notebook and all workers share, or a URL such as s3://bucket/folder{default}"
-    take(parser, f"{place} PATH", text, where, dest="place", required=required)
-    switch(parser, "--overwrite", "replace what is there under these names")
-    switch(parser, *own)
-    take(parser, "--option KEY=VALUE...", option, "for the file system of the URL", dest="options")
-    take(parser, "--timeout T", duration, "longest wait for placements, such as 30 or 2m")
-    return parser
+    names: list[str] = option("[NAME...]", text, "variables that were saved; all of them by default")
+    place: Any = option("--from PATH", text, f"{_FOLDER}; default: where this notebook's durable variables are")
+    trust: bool = switch("--trust", "take files of others, and of places where an owner cannot be told")
 
 
 save = Reader(
     SaveArguments,
-    _parser(
-        "%save",
-        "--to",
-        "placed variables; all of this notebook by default",
-        "Save placed variables to a folder, from which any cluster can restore them. Workers write what they have,\n"
-        "each content once. Until all is written, what was saved there before stays whole. Dask collections are\n"
-        "saved part by part; for others to read, Parquet or Zarr serve better: x.to_parquet(...), x.to_zarr(...).",
-        ("--stale", "also what has changed in the notebook since it was placed: as it is on the cluster"),
-        required=True,
-    ),
+    "%save",
+    "Save placed variables to a folder, from which any cluster can restore them. Workers write what they have,\n"
+    "each content once. Until all is written, what was saved there before stays whole. Dask collections are\n"
+    "saved part by part; for others to read, Parquet or Zarr serve better: x.to_parquet(...), x.to_zarr(...).",
+    "[NAME...] --to PATH [--overwrite] [--stale] [--option KEY=VALUE...] [--timeout T]",
 )
-
 restore = Reader(
     RestoreArguments,
-    _parser(
-        "%restore",
-        "--from",
-        "variables that were saved; all of them by default",
-        "Place variables that `%save` has saved, or that were durable, where they were. Workers read them; %gather\n"
-        "brings them into the notebook. Restoring runs whatever code is in the files, so only those are taken that\n"
-        "belong to you.",
-        ("--trust", "take files of others, and of places where an owner cannot be told"),
-        required=False,
-    ),
+    "%restore",
+    "Place variables that `%save` has saved, or that were durable, where they were. Workers read them; %gather\n"
+    "brings them into the notebook. Restoring runs whatever code is in the files, so only those are taken that\n"
+    "belong to you.",
+    "[NAME...] [--from PATH] [--overwrite] [--trust] [--option KEY=VALUE...] [--timeout T]",
 )
 
 

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from moorage.errors import ArgumentError
-from moorage.jupyter.magics.arguments import add_workers
 from moorage.jupyter.magics.loop_clause import Loop, goes_on, read_loop, split_loop
 from moorage.jupyter.magics.parser import (
     Arguments,
-    Parser,
     Reader,
     amount,
     check_names,
@@ -18,9 +16,9 @@ from moorage.jupyter.magics.parser import (
     duration,
     leases,
     one_of,
+    option,
     positive,
     switch,
-    take,
     text,
     whole,
 )
@@ -29,28 +27,73 @@ from moorage.tasks.capture import Stale
 _MOST_LINES = 100
 """A loop whose brackets are still open after so many is one that nobody has closed."""
 
+_PLACING = "where the result stays, as variable NAME (recomputed if lost)"
+_RUNNING = "how it runs"
+_CAPTURING = "what it captures"
+
 
 class SubmitArguments(Arguments):
     """The line of `%%submit`."""
 
-    output: list[str]
-    block: bool | None  # None: unless the result gets a name
-    each: bool
-    collection: bool
-    broadcast: bool
-    pin: list[str] | None
-    workers: list[str] | None
-    allow_other_workers: bool
-    near: str | None
-    retries: int
-    priority: int
-    resources: list[tuple[str, float]]
-    limit: list[tuple[str, int]]
-    batch_size: int | None
-    timeout: float | None
-    auto: bool
-    stale: Stale
-    rerun: bool
+    output: list[str] = option(
+        "-o --output NAME...", text, "bind the result to NAME without waiting; several names unpack a tuple", default=[]
+    )
+    collection: bool = switch(
+        "--collection", "make a Dask collection of a loop's values, a part for each item; waits for them"
+    )
+    # None: unless the result gets a name
+    block: bool | None = switch("-b --block", "wait, also with -o", default=None) + switch(
+        "-a --noblock", "do not wait, also without -o", action="store_false", default=None
+    )
+    workers: list[str] | None = option(
+        "--workers W...", text, "run it on these workers only (name, host, host:port or address)"
+    )
+    allow_other_workers: bool = switch(
+        "--allow-other-workers", "prefer these workers, but use others when they are busy"
+    )
+    near: str | None = option("--near NAME", text, "run it where this placed variable is")
+    each: bool = switch("--each", "run it once on every worker, including those that join later")
+
+    broadcast: bool = switch("--broadcast", "on every worker", group=_PLACING)
+    pin: list[str] | None = option("--pin W...", text, "on these workers", group=_PLACING)
+
+    retries: int = option("--retries N", count, "retry a failed item up to N times", group=_RUNNING, default=0)
+    priority: int = option("--priority N", whole, "run before tasks with a lower priority", group=_RUNNING, default=0)
+    resources: list[tuple[str, float]] = option(
+        "--resources NAME=N...",
+        amount,
+        "resources of a worker that an item needs, such as GPU=1",
+        group=_RUNNING,
+        default=[],
+    )
+    limit: list[tuple[str, int]] = option(
+        "--limit NAME=N...",
+        leases,
+        "run at most N items at once on the whole cluster, such as db=4",
+        group=_RUNNING,
+        default=[],
+    )
+    batch_size: int | None = option(
+        "--batch-size N", positive, "items per task, instead of a measured number", group=_RUNNING
+    )
+    timeout: float | None = option(
+        "--timeout T", duration, "cancel it after this long, such as 30 (seconds) or 2m", group=_RUNNING
+    )
+    rerun: bool = switch(
+        "--no-rerun", "do not run items again when their worker is lost", group=_RUNNING, action="store_false"
+    )
+
+    auto: bool = switch(
+        "--no-auto", "refuse to place large captured values automatically", group=_CAPTURING, action="store_false"
+    )
+    stale: Stale = option(
+        "--stale refresh|error",
+        one_of("refresh", "error"),
+        "replace values that have changed since they were placed, or refuse",
+        group=_CAPTURING,
+        default="refresh",
+    )
+
     head: list[str]  # its lines: more than one if the loop goes on
     loop: Loop | None = None
 
@@ -105,60 +148,10 @@ class SubmitReader(Reader[SubmitArguments]):
         return read
 
 
-def _submit() -> Parser:
-    parser = Parser(
-        "%%submit",
-        usage="%(prog)s [-o NAME] [OPTIONS] [for TARGET in ITERABLE]",
-        description="Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
-        "item of a loop. The result is the value of its last expression or, without one, of the variable NAME.",
-    )
-    take(
-        parser,
-        "-o --output NAME...",
-        text,
-        "bind the result to NAME without waiting; several names unpack a tuple",
-        default=[],
-    )
-    switch(parser, "--collection", "make a Dask collection of a loop's values, a part for each item; waits for them")
-    switch(parser, "-b --block", "wait, also with -o", default=None)
-    parser.add_argument("-a", "--noblock", action="store_false", dest="block", help="do not wait, also without -o")
-    add_workers(parser, "run it on these workers only (name, host, host:port or address)")
-    switch(parser, "--allow-other-workers", "prefer these workers, but use others when they are busy")
-    take(parser, "--near NAME", text, "run it where this placed variable is")
-    switch(parser, "--each", "run it once on every worker, including those that join later")
-    placing = parser.add_argument_group("where the result stays, as variable NAME (recomputed if lost)")
-    switch(placing, "--broadcast", "on every worker")
-    take(placing, "--pin W...", text, "on these workers")
-    running = parser.add_argument_group("how it runs")
-    take(running, "--retries N", count, "retry a failed item up to N times", default=0)
-    take(running, "--priority N", whole, "run before tasks with a lower priority", default=0)
-    take(
-        running, "--resources NAME=N...", amount, "resources of a worker that an item needs, such as GPU=1", default=[]
-    )
-    take(
-        running,
-        "--limit NAME=N...",
-        leases,
-        "run at most N items at once on the whole cluster, such as db=4",
-        default=[],
-    )
-    take(running, "--batch-size N", positive, "items per task, instead of a measured number")
-    take(running, "--timeout T", duration, "cancel it after this long, such as 30 (seconds) or 2m")
-    running.add_argument(
-        "--no-rerun", action="store_false", dest="rerun", help="do not run items again when their worker is lost"
-    )
-    capturing = parser.add_argument_group("what it captures")
-    capturing.add_argument(
-        "--no-auto", action="store_false", dest="auto", help="refuse to place large captured values automatically"
-    )
-    take(
-        capturing,
-        "--stale refresh|error",
-        one_of("refresh", "error"),
-        "replace values that have changed since they were placed, or refuse",
-        default="refresh",
-    )
-    return parser
-
-
-submit = SubmitReader(SubmitArguments, _submit())
+submit = SubmitReader(
+    SubmitArguments,
+    "%%submit",
+    "Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
+    "item of a loop. The result is the value of its last expression or, without one, of the variable NAME.",
+    "[-o NAME] [OPTIONS] [for TARGET in ITERABLE]",
+)

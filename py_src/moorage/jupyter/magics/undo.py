@@ -6,7 +6,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from moorage.controller import registry
 from moorage.jupyter.display import printable
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader
+from moorage.jupyter.magics.parser import Arguments, Reader
 from moorage.jupyter.magics.reporting import reads
 
 
@@ -14,17 +14,14 @@ class UndoArguments(Arguments):
     """The line of `%undo`."""
 
 
-def _undo() -> Parser:
-    return Parser(
-        "%undo",
-        usage="%(prog)s",
-        description="Take back what this notebook has done last, by magic, by Python or in the panel: placed, moved,\n"
-        "released, or changed in size. Again: what was done before that. What would be lost, since it is only on the\n"
-        "cluster, is refused. `cluster.undo()` does the same.",
-    )
-
-
-undo = Reader(UndoArguments, _undo())
+undo = Reader(
+    UndoArguments,
+    "%undo",
+    "Take back what this notebook has done last, by magic, by Python or in the panel: placed, moved,\n"
+    "released, or changed in size. Again: what was done before that. What would be lost, since it is only on the\n"
+    "cluster, is refused. `cluster.undo()` does the same.",
+    usage="",
+)
 
 
 @magics_class

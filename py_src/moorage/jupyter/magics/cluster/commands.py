@@ -39,7 +39,7 @@ class ClusterCommands(Magics):
         if len(controllers) > 1:
             print(f"The magics use {controllers[-1].name}; %cluster attach VARIABLE switches to another.")
 
-    def _cluster_start(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_start(self, args: cluster_line.StartArguments) -> None:
         check_free(self.shell.user_ns, args.variable)
         with self._progress() as progress:
             progress.update("starting a cluster")
@@ -61,7 +61,7 @@ class ClusterCommands(Magics):
             bind(self.shell.user_ns, args.variable, controller)
             progress.done(show_cluster(controller))
 
-    def _cluster_attach(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_attach(self, args: cluster_line.AttachArguments) -> None:
         target: Any = args.target
         if target is not None and target in self.shell.user_ns:
             target = self.shell.user_ns[target]
@@ -77,7 +77,7 @@ class ClusterCommands(Magics):
             bind(self.shell.user_ns, args.variable, controller)
             progress.done(show_cluster(controller))
 
-    def _cluster_scale(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_scale(self, args: cluster_line.ScaleArguments) -> None:
         controller = registry.current()
         size = given(n=args.n, cores=args.cores, memory=args.total_memory, workers=args.remove, timeout=args.timeout)
         with self._progress() as progress:
@@ -87,12 +87,12 @@ class ClusterCommands(Magics):
             controller.scale(force=args.force, on_progress=partial(_arrivals, progress), **size)
             progress.done(show_cluster(controller))
 
-    def _cluster_adapt(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_adapt(self, args: cluster_line.AdaptArguments) -> None:
         controller = registry.current()
         controller.adapt(args.minimum, args.maximum)
         publish(show_cluster(controller), raw=True)
 
-    def _cluster_keep(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_keep(self, args: cluster_line.KeepArguments) -> None:
         controller = registry.current()
         controller.keep(not args.off)
         publish(show_cluster(controller), raw=True)
@@ -111,7 +111,7 @@ class ClusterCommands(Magics):
         controller.stop()
         print(f"{controller.name}: stopped")
 
-    def _cluster_sync(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_sync(self, args: cluster_line.SyncArguments) -> None:
         controller = registry.current()
         with self._progress() as progress:
             progress.update("installing" if args.install is not None else "asking the workers")
@@ -120,12 +120,12 @@ class ClusterCommands(Magics):
             )
         print(*map(display.printable, str(state).splitlines()), sep="\n")
 
-    def _cluster_restart_workers(self, args: cluster_line.ClusterArguments) -> None:
+    def _cluster_restart_workers(self, args: cluster_line.RestartArguments) -> None:
         controller = registry.current()
         with self._progress() as progress:
             progress.update("restarting workers")
             controller.restart_workers(
-                args.modules or None, timeout=args.timeout, on_progress=partial(_arrivals, progress)
+                args.workers or None, timeout=args.timeout, on_progress=partial(_arrivals, progress)
             )
             progress.done(show_cluster(controller))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from moorage.errors import ArgumentError
-from moorage.jupyter.magics.arguments import add_timeout
+from moorage.jupyter.magics.arguments import Patient
 from moorage.jupyter.magics.parser import (
     Arguments,
-    Parser,
     Reader,
     check_names,
     count,
@@ -16,63 +15,50 @@ from moorage.jupyter.magics.parser import (
     nbytes,
     option,
     positive,
+    setting,
     switch,
-    take,
     text,
 )
 
 
 class ClusterArguments(Arguments):
-    """The line of `%cluster`. Fields that do not belong to its action have no meaning."""
+    """The line of `%cluster`."""
 
     action: str = "status"
-    n_workers: int | None
-    threads: int | None
-    memory: str | None
-    names: list[str] | None
-    keep: bool
-    using: str | None
-    options: list[tuple[str, Any]] | None
-    insecure: bool
-    variable: str
-    target: str | None
-    tls_ca: str | None
-    tls_cert: str | None
-    tls_key: str | None
-    n: int | None
-    cores: int | None
-    total_memory: int | None
-    remove: list[str] | None
-    minimum: int | None
-    maximum: int | None
-    off: bool
-    modules: list[str] | None
-    env: list[str] | None
-    folder: str | None
-    install: list[str] | None
-    force: bool
-    place: str | None
-    overwrite: bool
-    timeout: float | None
+
+
+class NamedArguments(ClusterArguments, Patient):
+    """What `%cluster start` and `%cluster attach` have in common."""
+
+    variable: str = option("--as NAME", text, "bind it to this name instead of `cluster`", default="cluster")
 
     def check(self) -> None:
-        """Check combinations of options."""
-        match self.action:
-            case "start":
-                self._check_start()
-            case "attach":
-                check_names([self.variable])
-            case "scale":
-                if [self.n, self.cores, self.total_memory, self.remove].count(None) != 3:
-                    raise ArgumentError(
-                        "%cluster scale takes exactly one size, or the workers to remove.",
-                        "Write: %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
-                    )
-            case "adapt":
-                self._check_adapt()
-
-    def _check_start(self) -> None:
+        """Check the name."""
         check_names([self.variable])
+
+
+class StartArguments(NamedArguments):
+    """The line of `%cluster start`."""
+
+    n_workers: int | None = option("-n --n-workers N", positive, "number of workers")
+    threads: int | None = option("--threads T", positive, "threads of each worker")
+    memory: str | None = option("--memory SIZE", limit, "memory limit of each worker, such as 2GB")
+    names: list[str] | None = option("--names NAME...", text, "names of the workers")
+    using: str | None = option(
+        "--using KIND", text, "local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class"
+    )
+    options: list[tuple[str, Any]] | None = option(
+        "--option KEY=VALUE...",
+        setting,
+        "argument of that class, such as cores=4 or queue=all.q; the value is JSON or a string",
+        action="extend",
+    )
+    insecure: bool = switch("--insecure", "turn TLS off: anyone who can reach the cluster can use it")
+    keep: bool = switch("--keep", "let the cluster outlive this kernel")
+
+    def check(self) -> None:
+        """Check the names."""
+        super().check()
         names = self.names or []
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -83,7 +69,53 @@ class ClusterArguments(Arguments):
                 "Leave one of them out, or give as many names as workers.",
             )
 
-    def _check_adapt(self) -> None:
+
+class AttachArguments(NamedArguments):
+    """The line of `%cluster attach`."""
+
+    target: str | None = option(
+        "[TARGET]",
+        text,
+        "address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
+        "default: the only kept cluster",
+    )
+    tls_ca: str | None = option("--tls-ca FILE", text, "certificate authority of the cluster (PEM)")
+    tls_cert: str | None = option("--tls-cert FILE", text, "client certificate (PEM)")
+    tls_key: str | None = option("--tls-key FILE", text, "key of that certificate (PEM)")
+
+
+class ScaleArguments(ClusterArguments, Patient):
+    """The line of `%cluster scale`."""
+
+    n: int | None = option("[N]", count, "number of workers")
+    cores: int | None = option("--cores C", positive, "total number of cores instead")
+    total_memory: int | None = option("--memory SIZE", nbytes, "total memory instead, such as 64GB")
+    remove: list[str] | None = option("--remove W...", text, "remove these workers instead")
+    force: bool = switch("--force", "shrink even if data does not fit on the remaining workers")
+    place: str | None = option(
+        "--to PATH", text, "with 0: save all that is there to this folder or URL first; workers that come later read it"
+    )
+    overwrite: bool = switch("--overwrite", "replace what has been saved there")
+    options: list[tuple[str, Any]] | None = option("--option KEY=VALUE...", setting, "for the file system of the URL")
+
+    def check(self) -> None:
+        """Check that there is one size."""
+        if [self.n, self.cores, self.total_memory, self.remove].count(None) != 3:
+            raise ArgumentError(
+                "%cluster scale takes exactly one size, or the workers to remove.",
+                "Write: %cluster scale 4, --cores 16, --memory 64GB, or --remove alice.",
+            )
+
+
+class AdaptArguments(ClusterArguments):
+    """The line of `%cluster adapt`."""
+
+    minimum: int | None = option("[MIN]", count)
+    maximum: int | None = option("[MAX]", positive)
+    off: bool = switch("--off", "stop adapting")
+
+    def check(self) -> None:
+        """Check the range."""
         if self.off and self.minimum is None:
             return
         if self.off or self.minimum is None or self.maximum is None:
@@ -95,6 +127,32 @@ class ClusterArguments(Arguments):
                 f"The minimum, {self.minimum}, is more than the maximum, {self.maximum}.",
                 f"Write: %cluster adapt {self.maximum} {self.minimum}.",
             )
+
+
+class KeepArguments(ClusterArguments):
+    """The line of `%cluster keep`."""
+
+    off: bool = switch("--off", "end it with this kernel again")
+
+
+class SyncArguments(ClusterArguments):
+    """The line of `%cluster sync`."""
+
+    modules: list[str] = option("[NAME...]", text, "have this installed package follow the notebook, too")
+    env: list[str] | None = option("--env VARIABLE...", text, "variables of the environment to take along")
+    folder: str | None = option("--folder PATH", text, "the folder that workers work in from now on")
+    install: list[str] | None = option(
+        "--install [PACKAGE...]",
+        text,
+        "install packages with pip where workers run, in the notebook's version or as PACKAGE==VERSION;\n"
+        "default: those that differ or are missing. Never into the notebook's own environment",
+    )
+
+
+class RestartArguments(ClusterArguments, Patient):
+    """The line of `%cluster restart-workers`."""
+
+    workers: list[str] = option("[WORKER...]", text, "by default all")
 
 
 _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, show the current one.
@@ -116,108 +174,34 @@ _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, 
 Every action takes -h."""
 
 
-def _cluster_actions() -> dict[str, Parser]:
-    start = Parser("%cluster start", description="Start a cluster on this machine: TLS, loopback only.")
-    take(start, "-n --n-workers N", positive, "number of workers")
-    take(start, "--threads T", positive, "threads of each worker")
-    take(start, "--memory SIZE", limit, "memory limit of each worker, such as 2GB")
-    take(start, "--names NAME...", text, "names of the workers")
-    take(
-        start,
-        "--using KIND",
-        text,
-        "local (default), ssh, sge, slurm, pbs, lsf, ... or the path of a Dask cluster class",
-    )
-    take(
-        start,
-        "--option KEY=VALUE...",
-        option,
-        "argument of that class, such as cores=4 or queue=all.q; the value is JSON or a string",
-        dest="options",
-        action="extend",
-    )
-    switch(start, "--insecure", "turn TLS off: anyone who can reach the cluster can use it")
-    switch(start, "--keep", "let the cluster outlive this kernel")
-
-    attach = Parser("%cluster attach", description="Use a running cluster.")
-    take(
-        attach,
-        "target TARGET",
-        text,
-        "address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
-        "default: the only kept cluster",
-        nargs="?",
-    )
-    take(attach, "--tls-ca FILE", text, "certificate authority of the cluster (PEM)")
-    take(attach, "--tls-cert FILE", text, "client certificate (PEM)")
-    take(attach, "--tls-key FILE", text, "key of that certificate (PEM)")
-    for parser in (start, attach):
-        take(parser, "--as NAME", text, "bind it to this name instead of `cluster`", dest="variable", default="cluster")
-
-    scale = Parser("%cluster scale", description="Add workers, or remove some without losing data.")
-    take(scale, "n N", count, "number of workers", nargs="?")
-    take(scale, "--cores C", positive, "total number of cores instead")
-    take(scale, "--memory SIZE", nbytes, "total memory instead, such as 64GB", dest="total_memory")
-    take(scale, "--remove W...", text, "remove these workers instead")
-    switch(scale, "--force", "shrink even if data does not fit on the remaining workers")
-    take(
-        scale,
-        "--to PATH",
-        text,
-        "with 0: save all that is there to this folder or URL first; workers that come later read it",
-        dest="place",
-    )
-    switch(scale, "--overwrite", "replace what has been saved there")
-    take(scale, "--option KEY=VALUE...", option, "for the file system of the URL", dest="options")
-
-    adapt = Parser("%cluster adapt", description="Let the number of workers follow the load.")
-    take(adapt, "minimum MIN", count, nargs="?")
-    take(adapt, "maximum MAX", positive, nargs="?")
-    switch(adapt, "--off", "stop adapting")
-
-    keep = Parser(
-        "%cluster keep",
-        description="Let the cluster outlive this kernel. After an hour unused (moorage.cluster.idle-timeout)\n"
-        "it stops; or, with the setting moorage.cluster.park, saves its data to that folder and\n"
-        "comes back with it when it is used.",
-    )
-    switch(keep, "--off", "end it with this kernel again")
-
-    sync = Parser("%cluster sync", description="Show which version of your modules and packages each worker has.")
-    take(sync, "modules NAME", text, "have this installed package follow the notebook, too", nargs="*")
-    take(sync, "--env VARIABLE...", text, "variables of the environment to take along")
-    take(sync, "--folder PATH", text, "the folder that workers work in from now on")
-    take(
-        sync,
-        "--install PACKAGE",
-        text,
-        "install packages with pip where workers run, in the notebook's version or as PACKAGE==VERSION;\n"
-        "default: those that differ or are missing. Never into the notebook's own environment",
-        nargs="*",
-    )
-
-    restart = Parser(
-        "%cluster restart-workers", description="Restart workers one after another; what is placed stays or comes back."
-    )
-    take(restart, "modules WORKER", text, "by default all", nargs="*")
-
-    leave = Parser("%cluster leave", description="Disconnect from a cluster that goes on without this notebook.")
-    stop = Parser("%cluster stop", description="Stop the cluster and discard what is placed on it.")
-    for parser in (start, attach, scale, restart):
-        add_timeout(parser)
-    return {
-        "start": start,
-        "attach": attach,
-        "scale": scale,
-        "adapt": adapt,
-        "keep": keep,
-        "sync": sync,
-        "restart-workers": restart,
-        "leave": leave,
-        "stop": stop,
-    }
-
-
 cluster = Reader(
-    ClusterArguments, Parser("%cluster", usage="%(prog)s [ACTION] [OPTIONS]", description=_CLUSTER), _cluster_actions()
+    ClusterArguments,
+    "%cluster",
+    _CLUSTER,
+    "[ACTION] [OPTIONS]",
+    {
+        "start": Reader(StartArguments, "%cluster start", "Start a cluster on this machine: TLS, loopback only."),
+        "attach": Reader(AttachArguments, "%cluster attach", "Use a running cluster."),
+        "scale": Reader(ScaleArguments, "%cluster scale", "Add workers, or remove some without losing data."),
+        "adapt": Reader(AdaptArguments, "%cluster adapt", "Let the number of workers follow the load."),
+        "keep": Reader(
+            KeepArguments,
+            "%cluster keep",
+            "Let the cluster outlive this kernel. After an hour unused (moorage.cluster.idle-timeout)\n"
+            "it stops; or, with the setting moorage.cluster.park, saves its data to that folder and\n"
+            "comes back with it when it is used.",
+        ),
+        "sync": Reader(
+            SyncArguments, "%cluster sync", "Show which version of your modules and packages each worker has."
+        ),
+        "restart-workers": Reader(
+            RestartArguments,
+            "%cluster restart-workers",
+            "Restart workers one after another; what is placed stays or comes back.",
+        ),
+        "leave": Reader(
+            ClusterArguments, "%cluster leave", "Disconnect from a cluster that goes on without this notebook."
+        ),
+        "stop": Reader(ClusterArguments, "%cluster stop", "Stop the cluster and discard what is placed on it."),
+    },
 )

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from moorage.errors import ArgumentError
-from moorage.jupyter.magics.arguments import add_timeout, add_workers
+from moorage.jupyter.magics.arguments import Patient
 from moorage.jupyter.magics.line import words
-from moorage.jupyter.magics.parser import Arguments, Parser, Reader, check_names, take, text
+from moorage.jupyter.magics.parser import Arguments, Reader, check_names, option, text
 
 _ON = "--on"
 _NAMES = ("$", "{", "'", '"', "#", ";")  # what begins names that are taken from variables, or quoted
@@ -19,18 +19,36 @@ _FORM = "Write: --on x=alice y,z=bob,carol"
 class ComputeArguments(Arguments):
     """The line of `%compute` or `%persist`."""
 
-    names: list[str]
+    names: list[str] = option("NAME...", text, "Dask collections of the notebook")
     expression: str = ""  # in the place of names
+    on: Any = option(  # pairs of names and workers: a list of lists
+        f"{_ON} NAME=W...",
+        None,
+        "where the parts of which collection are computed: x=alice y,z=bob,carol (names, hosts, host:port);\n"
+        "what they depend on runs anywhere",
+    )
+    workers: list[str] | None = option("--workers W...", text, "compute everything on these workers")
+    allow_other_workers: list[str] | None = option(
+        "--allow-other-workers [NAME...]",
+        text,
+        "let others compute it if these are not there: everything, or only these collections",
+    )
     output: str | None = None
-    workers: list[str] | None
-    allow_other_workers: list[str] | None
     timeout: float | None = None
-    on: list[tuple[list[str], list[str]]]
 
     def check(self) -> None:
         """Check the names."""
         check_names(self.names)
         check_names([*(self.allow_other_workers or ()), *([self.output] if self.output else ())])
+
+
+class WaitingArguments(ComputeArguments, Patient):
+    """The line of `%compute`."""
+
+    names: list[str] = option(
+        "NAME...", text, "Dask collections of the notebook, or an expression that makes some: ddf.v.sum()"
+    )
+    output: str | None = option("-o --output NAME", text, "bind the futures to NAME without waiting")
 
 
 class ComputeReader(Reader[ComputeArguments]):
@@ -91,53 +109,21 @@ def _groups(written: str) -> list[tuple[list[str], list[str]]]:
     return groups
 
 
-def _parser(prog: str, description: str, usage: str, names: str = "NAME...") -> Parser:
-    expression = ", or an expression that makes some: ddf.v.sum()" if "|" in names else ""
-    parser = Parser(
-        prog,
-        usage=f"%(prog)s {names} [--on NAME[,NAME...]=WORKER[,WORKER...] ...] [--workers W...]\n{usage}",
-        description=description,
-    )
-    take(parser, "names NAME...", text, f"Dask collections of the notebook{expression}")
-    take(
-        parser,
-        f"{_ON} NAME=W...",
-        None,
-        "where the parts of which collection are computed: x=alice y,z=bob,carol (names, hosts, host:port);\n"
-        "what they depend on runs anywhere",
-    )
-    add_workers(parser, "compute everything on these workers")
-    take(
-        parser,
-        "--allow-other-workers NAME",
-        text,
-        "let others compute it if these are not there: everything, or only these collections",
-        nargs="*",
-    )
-    return parser
+_WHERE = (
+    "[--on NAME[,NAME...]=WORKER[,WORKER...] ...] [--workers W...]\n                [--allow-other-workers [NAME...]]"
+)
 
-
-def _compute() -> Parser:
-    parser = _parser(
-        "%compute",
-        "Compute Dask collections and return the values, each part where --on says. The graph is optimized, but the\n"
-        "tasks of what is named there are not merged with those of others.",
-        "                [--allow-other-workers [NAME...]] [-o NAME] [--timeout T]",
-        "NAME... | EXPRESSION",
-    )
-    take(parser, "-o --output NAME", text, "bind the futures to NAME without waiting")
-    add_timeout(parser)
-    return parser
-
-
-def _persist() -> Parser:
-    return _parser(
-        "%persist",
-        "Compute Dask collections and keep their parts on the workers, each where --on says. The names then mean the\n"
-        "persisted collections. To have them stay where they are, place them: %%scatter, %%pin, %%broadcast.",
-        "                [--allow-other-workers [NAME...]]",
-    )
-
-
-compute = ComputeReader(ComputeArguments, _compute())
-persist = ComputeReader(ComputeArguments, _persist())
+compute = ComputeReader(
+    WaitingArguments,
+    "%compute",
+    "Compute Dask collections and return the values, each part where --on says. The graph is optimized, but the\n"
+    "tasks of what is named there are not merged with those of others.",
+    f"NAME... | EXPRESSION {_WHERE} [-o NAME] [--timeout T]",
+)
+persist = ComputeReader(
+    ComputeArguments,
+    "%persist",
+    "Compute Dask collections and keep their parts on the workers, each where --on says. The names then mean the\n"
+    "persisted collections. To have them stay where they are, place them: %%scatter, %%pin, %%broadcast.",
+    f"NAME... {_WHERE}",
+)
