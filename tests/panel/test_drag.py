@@ -40,25 +40,6 @@ def test_targets_unfold_for_what_is_picked_up(kernel, desk):
     assert kernel.run("print(len(cluster.placement()))") == "0\n"
 
 
-def test_a_chip_is_carried_from_worker_to_worker(kernel, desk):
-    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice bob")
-    desk.drag(desk.chip("grid", "alice"), desk.worker("dave"))
-    desk.holds("grid", "bob", "dave")
-    desk.drag(desk.chip("grid", "bob"), desk.target("release"))
-    desk.holds("grid", "dave")
-
-
-def test_selected_variables_go_together(kernel, desk):
-    kernel.run("one = np.zeros(200_000)\ntwo = np.zeros(300_000)\nthree = np.zeros(400_000)\n%pin one --workers alice")
-    expect(desk.variable("three")).to_be_visible()
-    desk.grip("one").click()
-    desk.grip("two").click(modifiers=["Control"])
-    desk.drag(desk.grip("two"), desk.target("all-workers"))
-    desk.holds("one", *WORKERS)
-    desk.holds("two", *WORKERS)
-    expect(desk.variable("three")).to_have_attribute("data-moorage-state", "unplaced")
-
-
 def test_a_target_says_what_would_come_and_refuses_what_cannot(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))\nhuge = np.zeros(500_000_000)")
     over = desk.carry(desk.grip("grid"), desk.worker("bob"))

@@ -28,25 +28,6 @@ def test_a_variable_is_placed_by_keys_alone(kernel, desk):
     expect(desk.magic).to_have_text("%pin grid --workers carol")
 
 
-def test_escape_puts_it_back(kernel, desk):
-    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
-    with desk.keyboard_on(desk.grip("grid")) as keyboard:
-        keyboard.press("ArrowDown")
-        keyboard.press("Escape")
-        expect(desk.announcement).to_contain_text("Cancelled")
-    desk.holds("grid", "alice")
-    assert kernel.run("print(cluster.placement()['grid'].holders)") == "['alice']\n"
-
-
-def test_a_chip_is_moved_by_keys(kernel, desk):
-    kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
-    desk.chip("grid", "alice").focus()
-    desk.page.keyboard.press("Enter")
-    desk.page.keyboard.press("End")
-    desk.page.keyboard.press("Enter")
-    desk.holds("grid", "dave")
-
-
 def test_arrow_keys_go_along_the_list_and_tab_leaves_it(kernel, desk):
     kernel.run("one = np.zeros(200_000)\ntwo = np.zeros(300_000)")
     desk.grip("one").focus()
@@ -82,19 +63,6 @@ def test_several_are_selected_and_carried_by_keys(kernel, desk):
         desk.holds(name, *WORKERS)
     desk.page.keyboard.press("Escape")
     expect(desk.board.locator(".jp-mod-selected")).to_have_count(0)
-
-
-def test_the_menu_of_a_variable_does_the_same(kernel, desk):
-    kernel.run("grid = np.zeros((1000, 500))")
-    desk.grip("grid").click(button="right")
-    desk.page.locator('[data-moorage-menu="all-workers"]').click()
-    desk.holds("grid", *WORKERS)
-    desk.grip("grid").click(button="right")
-    desk.page.get_by_role("menuitem", name="Gather into the notebook").click()
-    assert "%gather grid" in desk.cells()
-    desk.grip("grid").click(button="right")
-    desk.page.locator('[data-moorage-menu="release"]').click()
-    desk.holds("grid")
 
 
 def test_a_command_does_the_same(kernel, desk):

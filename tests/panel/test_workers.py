@@ -49,10 +49,3 @@ def test_its_log_is_shown(kernel, desk):
 def test_the_log_is_shown_by_a_command_too(kernel, desk):
     desk.command("moorage:show-log", worker="dave")
     expect(desk.board.locator("[data-moorage-why=dave]")).to_contain_text("Log of dave")
-
-
-def test_what_is_selected_is_pinned_there(kernel, desk):
-    kernel.run("picked = np.zeros((1000, 500))")
-    desk.grip("picked").click()
-    menu_of(desk, "dave")("pin-here")
-    desk.holds("picked", "dave")

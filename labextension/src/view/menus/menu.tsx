@@ -14,6 +14,7 @@ import { type ICargo, together, variableAt } from '../hand/draggable';
 import { GestureItem } from './gestureItem';
 import { ChevronIcon } from '../common/icons';
 import { subjectAt } from './subject';
+import { LayerContext } from '../common/tree';
 import { type ITranslate, useTranslate } from '../common/useTranslate';
 import { WorkerItems } from './workerMenu';
 import { targetWords, variableNames } from '../common/words';
@@ -48,6 +49,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
   const [opened, setOpened] = useState<IOpened | null>(null);
   const isCarrying = useContext(CarriedContext) !== null;
   const grabs = useContext(GrabsContext);
+  const layer = useContext(LayerContext);
   const onContextMenu = (event: MouseEvent<HTMLElement>): void => {
     if (isCarrying) {
       event.preventDefault(); // a long press has picked something up, which is all that it does
@@ -76,7 +78,7 @@ export function BoardMenu(props: IMenuProps): ReactElement {
           <div className="jp-Moorage-frame">{children}</div>
         </Menu.Trigger>
       </div>
-      <Menu.Portal>
+      <Menu.Portal container={layer}>
         {opened === null ? null : (
           <Menu.Content
             className="jp-Moorage-menu jp-Moorage-theme"
@@ -152,6 +154,7 @@ function PlaceItems({
       <Menu.Item
         className="jp-Moorage-menu-item"
         disabled={notebook === null || gather === null || !isPlaced}
+        data-moorage-menu="gather"
         onSelect={() => notebook?.insertCell(gather ?? '')}
       >
         <span>{trans.__('Gather into the notebook')}</span>
@@ -162,13 +165,14 @@ function PlaceItems({
 }
 
 function Submenu({ label, children }: { label: string; children: ReactNode }): ReactElement {
+  const layer = useContext(LayerContext);
   return (
     <Menu.Sub>
       <Menu.SubTrigger className="jp-Moorage-menu-item">
         <span>{label}</span>
         <ChevronIcon />
       </Menu.SubTrigger>
-      <Menu.Portal>
+      <Menu.Portal container={layer}>
         <Menu.SubContent className="jp-Moorage-menu jp-Moorage-theme">{children}</Menu.SubContent>
       </Menu.Portal>
     </Menu.Sub>
