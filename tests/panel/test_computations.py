@@ -34,17 +34,22 @@ def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, d
     last.click()
 
 
-def test_what_dask_itself_computes_is_a_row_with_failures_and_is_cancelled(kernel, desk):
-    kernel.run(
+def test_what_dask_itself_computes_is_a_row_that_leads_to_its_cell_and_is_cancelled(kernel, desk):
+    cell = (
         "import time\ndef invert(n):\n    time.sleep(0.05)\n    return 1 / (n % 50)\n"
         "futures = cluster.client.map(invert, range(2000))"
     )
+    desk.run_cell(cell)
     row = desk.board.locator('[data-moorage-computation="invert"]')
     expect(row).to_contain_text("of 2,000")
     expect(row).to_contain_text("/s")
     expect(row).to_contain_text("failed")
     expect(row.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
     desk.page.screenshot(path=SCREENSHOTS / "plain.png")
+    notebook = "window.jupyterapp.shell.currentWidget.content"
+    desk.page.evaluate(f"{notebook}.activeCellIndex = 0")
+    row.get_by_role("button", name="Go to the cell").click()
+    assert desk.page.evaluate(f"{notebook}.activeCell.model.sharedModel.getSource()") == cell
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_have_count(0)
     expect(desk.board.locator("[data-moorage-tasks]")).to_have_count(0)

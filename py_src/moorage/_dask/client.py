@@ -4,10 +4,10 @@ Relied on, as read in distributed 2026.8.0: ``_gather`` and ``_scatter`` are wha
 client's event loop; ``_send_to_scheduler`` puts a message into the client's stream, in order with all that the client
 says itself; ``scheduler`` asks the scheduler, whose handlers are its methods, and is None when the client is closed;
 ``scheduler_comm`` is another one after each reconnection; a future has a state, in ``futures``, that is shared by all
-futures of its key. ``_reconnect`` is called when a connection is lost, and at once cancels and forgets all
-``futures``; then it calls ``_ensure_connected``, which seeks the connection, again if it raises an OSError;
-``_handle_report_task`` listens to the scheduler, ``_loop_runner`` has the thread of the event loop. Without these parts
-no client is connected.
+futures of its key. Whatever a client computes goes through ``_graph_to_futures``. ``_reconnect`` is called when a
+connection is lost, and at once cancels and forgets all ``futures``; then it calls ``_ensure_connected``, which seeks
+the connection, again if it raises an OSError; ``_handle_report_task`` listens to the scheduler, ``_loop_runner`` has
+the thread of the event loop. Without these parts no client is connected.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ PARTS = (
         calls={
             "_ensure_connected": ("timeout",),
             "_gather": ("futures", "direct"),
+            "_graph_to_futures": ("expr", "keys", "span_metadata"),
             "_reconnect": (),
             "_release_key": ("key",),
             "_scatter": ("data", "workers", "direct", "timeout", "hash"),
@@ -145,6 +146,20 @@ def _drop(client: Client) -> None:
 
     with suppress(Exception):  # the loop may be over
         asyncio.run_coroutine_threadsafe(drop(), client.loop.asyncio_loop).result(_LAST)  # type: ignore[union-attr]
+
+
+def on_graphs(client: Client, note: Callable[[Sequence[Any]], None] | None) -> None:
+    """Call `note` with the keys of each graph before it is sent, on the thread that asks for it; None: no more."""
+    if note is None:
+        vars(client).pop("_graph_to_futures", None)
+        return
+    to_futures = type(client)._graph_to_futures
+
+    def noted(expr: Any, keys: Any, *args: Any, **kwargs: Any) -> Any:
+        note(list(keys))
+        return to_futures(client, expr, keys, *args, **kwargs)
+
+    vars(client)["_graph_to_futures"] = noted
 
 
 async def gather(client: Client, futures: Any, *, direct: bool | None = None) -> Any:

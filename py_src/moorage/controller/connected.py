@@ -277,6 +277,7 @@ class Connected(Configurable):
         boundary.keep_trying(self.client, self._reviving.before_connecting, self._placed_keys)
         await self._link.connect()
         plain_work.follow(self.client, self.computations.tell)
+        boundary.on_graphs(self.client, self.computations.note)
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         await self._size.begin()
         if self._size.hosted:
@@ -382,6 +383,7 @@ class Connected(Configurable):
         if "_submitter" in vars(self):
             self._submitter.leave()
         if not self._owns_client:  # else it leaves for good
+            boundary.on_graphs(self.client, None)
             await self._link.leave(HOST_TOPIC, WORK_TOPIC)
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from distributed.utils import key_split_group
 
 from moorage.tasks.map.ledger import Progress
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _WINDOW = 10.0  # seconds over which the pace is taken
 _SAMPLES = 20
+_LOOKED_AT = 100  # keys of a graph, for the groups of its tasks
+_REMEMBERED = 1000  # groups
 
 
 class Cell(NamedTuple):
@@ -85,12 +89,12 @@ class Computation:
 
 
 class PlainComputation:
-    """What Dask itself was asked to compute. `cancel`: does that, given the id."""
+    """What Dask itself was asked to compute. `cells`: which cell asked for a group of tasks. `cancel`: given the id."""
 
-    def __init__(self, row: WorkRow, cancel: Callable[[str], None]) -> None:
+    def __init__(self, row: WorkRow, cells: Mapping[str, Cell], cancel: Callable[[str], None]) -> None:
         self.id = row["id"]
         self.label = row["label"]
-        self.cell = Cell()  # the scheduler does not know
+        self.cell = cells.get(row["group"], Cell())
         self.begun = time.monotonic() - row["seconds"]
         self.cancelling = False
         self._cancel = cancel
@@ -132,6 +136,7 @@ class Computations:
         self._cancel = cancel
         self._ended = ended
         self._plain: dict[str, PlainComputation] = {}
+        self._cells: dict[str, Cell] = {}  # which have asked for groups of tasks, the latest last
         self._of_loops: set[str] = set()  # ids of what loops have sent, also of those that have just ended
         self._lock = threading.Lock()
         self._numbers = count(1)
@@ -157,6 +162,17 @@ class Computations:
         self._ended(computation)
         self._changed()
 
+    def note(self, keys: Sequence[Any]) -> None:
+        """Remember in which cell the calling thread asks for tasks, while it does."""
+        cell = asked_in()
+        groups = {key_split_group(key) for key in keys[:: 1 + len(keys) // _LOOKED_AT]}
+        with self._lock:
+            for group in groups:
+                self._cells.pop(group, None)
+                self._cells[group] = cell
+            while len(self._cells) > _REMEMBERED:
+                del self._cells[next(iter(self._cells))]
+
     def tell(self, rows: Sequence[WorkRow]) -> None:
         """Take what the scheduler says that Dask computes for this notebook: all of it; loops are among that."""
         loops = self.labels()
@@ -168,7 +184,7 @@ class Computations:
                     continue
                 if (known := before.get(row["id"])) is not None:
                     known.tell(row)
-                self._plain[row["id"]] = known or PlainComputation(row, self._cancel)
+                self._plain[row["id"]] = known or PlainComputation(row, self._cells, self._cancel)
             different = before.keys() != self._plain.keys()
         if different:
             self._changed()
