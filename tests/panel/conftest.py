@@ -10,6 +10,8 @@ from tests.panel.desk import Desk
 from tests.panel.lab import Lab
 
 CHROMIUM = "/usr/bin/chromium"
+# Letters are drawn alike whatever this machine's fonts are to look like; see baseline.py.
+ARGUMENTS = ["--no-sandbox", "--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"]
 WORKERS = ("alice", "bob", "carol", "dave")
 FAILED = pytest.StashKey[bool]()
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -24,8 +26,8 @@ import numpy as np
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):
     if os.path.exists(CHROMIUM):
-        return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
-    return browser_type_launch_args
+        browser_type_launch_args = {**browser_type_launch_args, "executable_path": CHROMIUM}
+    return {**browser_type_launch_args, "args": ARGUMENTS}
 
 
 @pytest.fixture(scope="session")

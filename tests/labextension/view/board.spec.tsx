@@ -537,7 +537,7 @@ describe('what is on the cluster without being placed', () => {
     const bar = within(worker('alice')).getByRole('img');
     expect(bar.getAttribute('aria-label')).toContain('collections 120 MiB, results 30 MiB');
     const legend = screen.getByRole('list', { name: 'Legend of the memory bars' });
-    expect(legend.textContent).toBe('placedcollectionsresultsother dataprocesson diskpauses');
+    expect(legend.textContent).toBe('placedcollectionsresultsotherprocesson diskpauses');
   });
 });
 

@@ -1,6 +1,6 @@
 // The strip at the top: which cluster this is, how it does, and how large it shall be.
 import * as Menu from '@radix-ui/react-dropdown-menu';
-import { type ReactElement, useEffect, useRef, useState } from 'react';
+import { type ReactElement, useContext, useEffect, useRef, useState } from 'react';
 
 import type { PanelCluster } from '../../protocol';
 import type { IBoardActions } from '../../store/actions';
@@ -10,6 +10,7 @@ import type { IBoardState } from '../../store/state';
 import { Mark, ProgressBar } from '../common/elements';
 import { AnchorIcon, DashboardIcon, LockIcon, MinusIcon, MoreIcon, PlusIcon } from '../common/icons';
 import { isWebAddress, rangeAround } from './needs';
+import { LayerContext } from '../common/tree';
 import { type ITranslate, useTranslate } from '../common/useTranslate';
 
 /** Milliseconds without another press before a new size is asked for. */
@@ -40,6 +41,8 @@ export function ClusterStrip({ state, actions, disabled, onStop }: IStripProps):
   // The name of a local cluster is made up, if it is not kept to be found by it; that of another one means something.
   const isNamed = cluster.kind !== 'local' || cluster.kept;
   const isScalable = cluster.scalable && !disabled && cluster.status !== 'lost';
+  // By what changes it: where there is little room, that says it alone.
+  const isCounted = isScalable && cluster.adapt.length === 0 && cluster.pending === 0;
   return (
     <header className="jp-Moorage-cluster" data-moorage-cluster={cluster.status}>
       <div className="jp-Moorage-strip">
@@ -70,9 +73,12 @@ export function ClusterStrip({ state, actions, disabled, onStop }: IStripProps):
           ) : null}
         </span>
         <span className="jp-Moorage-dim jp-Moorage-facts">
-          {factWords(trans, state, cluster)}
-          <span className="jp-Moorage-threads">
-            {` · ${trans._n('%1 thread', '%1 threads', threads(state))}`}
+          {isCounted ? <span className="jp-mod-narrow">{trans.__('Workers')}</span> : null}
+          <span className={isCounted ? 'jp-mod-wide' : undefined}>
+            {factWords(trans, state, cluster)}
+            <span className="jp-Moorage-threads">
+              {` · ${trans._n('%1 thread', '%1 threads', threads(state))}`}
+            </span>
           </span>
         </span>
         {isScalable ? <Size cluster={cluster} actions={actions} /> : null}
@@ -114,6 +120,7 @@ function ClusterMenu({
   onStop(): void;
 }): ReactElement {
   const trans = useTranslate();
+  const layer = useContext(LayerContext);
   const isAdapting = cluster.adapt.length === 2;
   // Done once the menu has closed, which would take the focus from a question.
   const stops = useRef(false);
@@ -133,7 +140,7 @@ function ClusterMenu({
       >
         <MoreIcon />
       </Menu.Trigger>
-      <Menu.Portal>
+      <Menu.Portal container={layer}>
         <Menu.Content
           className="jp-Moorage-menu jp-Moorage-theme"
           align="end"

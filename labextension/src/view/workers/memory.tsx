@@ -140,7 +140,7 @@ function partWords(trans: ITranslate, part: Part): readonly [string, string] {
   return {
     collections: [trans.__('collections'), trans.__('Persisted collections and published datasets')] as const,
     results: [trans.__('results'), trans.__('Futures and results of this notebook')] as const,
-    other: [trans.__('other data'), trans.__('Of other notebooks, and what tasks wait for')] as const,
+    other: [trans.__('other'), trans.__('Of other notebooks, and what tasks wait for')] as const,
     unmanaged: [
       trans.__('process'),
       trans.__('The rest of the process: Python, modules, running tasks')
