@@ -44,6 +44,7 @@ import { Notices } from './messages/notices';
 import { Proposals } from './messages/proposals';
 import { useHits } from './hand/hits';
 import { useKeptBoxes, useStill } from './hand/still';
+import { LayerContext, layerOf } from './common/tree';
 import { type ITranslate, TranslateProvider } from './common/useTranslate';
 import { isPartThere, isQuestionable, subjectAt } from './menus/subject';
 import { useSelection } from './variables/selection';
@@ -80,7 +81,8 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   );
   const root = useRef<HTMLDivElement>(null);
   const split = useSplit(root);
-  const grip = useRef<HTMLDivElement>(null);
+  const [grip, setGrip] = useState<HTMLDivElement | null>(null);
+  const layer = layerOf(grip);
   const workers = useRef<IWorkersHandle>(null);
   const [selection, select] = useSelection(listed, candidates);
   const [asked, setAsked] = useState<IAsked | null>(null);
@@ -125,7 +127,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
     [model, trans]
   );
   const reveal = useCallback((target: Target) => workers.current?.reveal(target), []);
-  const focusHand = useCallback(() => grip.current?.focus(), []);
+  const focusHand = useCallback(() => grip?.focus(), [grip]);
   const [grabs] = useState<PartsGrabs>(() => new Map());
   const holding = useHandState({
     state,
@@ -172,119 +174,121 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
         <HandContext.Provider value={hand}>
           <GrabsContext.Provider value={grabs}>
             <CarriedContext.Provider value={hand.carried}>
-              <div
-                ref={root}
-                className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
-                data-moorage-board={state.connection.status}
-                {...holding.presses}
-                onKeyDown={event => undoByKey(event, { state, actions: model })}
-              >
-                <DndContext
-                  sensors={sensors}
-                  collisionDetection={collisionDetection}
-                  autoScroll={autoScroll}
-                  accessibility={SILENT}
-                  onDragStart={holding.onDragStart}
-                  onDragMove={holding.onDragMove}
-                  onDragEnd={holding.onDragEnd}
-                  onDragCancel={holding.onDragCancel}
+              <LayerContext.Provider value={layer}>
+                <div
+                  ref={root}
+                  className={`jp-Moorage jp-Moorage-theme${hand.carried === null ? '' : ' jp-mod-carrying'}`}
+                  data-moorage-board={state.connection.status}
+                  {...holding.presses}
+                  onKeyDown={event => undoByKey(event, { state, actions: model })}
                 >
-                  {state.connection.status === 'connected' ? (
-                    <ClusterStrip state={state} actions={model} disabled={state.readOnly} onStop={stop} />
-                  ) : null}
-                  {isEmpty(state) ? (
-                    <Empty state={state} actions={model} disabled={state.readOnly} />
-                  ) : (
-                    <BoardMenu
-                      state={state}
-                      selection={selection}
-                      perform={perform}
-                      explain={explain}
-                      restart={restart}
-                    >
-                      <Body
-                        split={split}
-                        disabled={state.readOnly}
-                        isLost={state.cluster?.status === 'lost'}
-                        pickUp={holding.pickUp}
-                        onPointerDownCapture={still.onPointerDownCapture}
-                        explain={explain}
-                        isQuestionable={about => isQuestionable(model.state, about)}
-                      >
-                        <PartsProvider value={parts}>
-                          <Variables
-                            state={listed}
-                            candidates={candidates}
-                            selection={selection}
-                            disabled={state.readOnly}
-                            onSelect={select}
-                          />
-                        </PartsProvider>
-                        <Splitter split={split} />
-                        <Workers state={still.workers} disabled={state.readOnly} handle={workers} />
-                      </Body>
-                    </BoardMenu>
-                  )}
-                  <div className="jp-Moorage-drawer">
-                    <Computations
-                      computations={state.computations}
-                      actions={model}
-                      disabled={state.readOnly}
-                      announce={announce}
-                    />
-                    <Notices state={state} actions={model} disabled={state.readOnly} />
-                    <Proposals
-                      proposals={state.proposals}
-                      actions={model}
-                      disabled={state.readOnly}
-                      announce={announce}
-                    />
-                    {state.explanation === null ? null : (
-                      <Explanation explanation={state.explanation} actions={model} announce={announce} />
-                    )}
-                    {holding.by === 'hold' && hand.carried !== null ? (
-                      <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
+                  <DndContext
+                    sensors={sensors}
+                    collisionDetection={collisionDetection}
+                    autoScroll={autoScroll}
+                    accessibility={SILENT}
+                    onDragStart={holding.onDragStart}
+                    onDragMove={holding.onDragMove}
+                    onDragEnd={holding.onDragEnd}
+                    onDragCancel={holding.onDragCancel}
+                  >
+                    {state.connection.status === 'connected' ? (
+                      <ClusterStrip state={state} actions={model} disabled={state.readOnly} onStop={stop} />
                     ) : null}
-                    {isEmpty(state) ? null : (
-                      <Footer
+                    {isEmpty(state) ? (
+                      <Empty state={state} actions={model} disabled={state.readOnly} />
+                    ) : (
+                      <BoardMenu
                         state={state}
+                        selection={selection}
+                        perform={perform}
+                        explain={explain}
+                        restart={restart}
+                      >
+                        <Body
+                          split={split}
+                          disabled={state.readOnly}
+                          isLost={state.cluster?.status === 'lost'}
+                          pickUp={holding.pickUp}
+                          onPointerDownCapture={still.onPointerDownCapture}
+                          explain={explain}
+                          isQuestionable={about => isQuestionable(model.state, about)}
+                        >
+                          <PartsProvider value={parts}>
+                            <Variables
+                              state={listed}
+                              candidates={candidates}
+                              selection={selection}
+                              disabled={state.readOnly}
+                              onSelect={select}
+                            />
+                          </PartsProvider>
+                          <Splitter split={split} />
+                          <Workers state={still.workers} disabled={state.readOnly} handle={workers} />
+                        </Body>
+                      </BoardMenu>
+                    )}
+                    <div className="jp-Moorage-drawer">
+                      <Computations
+                        computations={state.computations}
                         actions={model}
-                        question={question}
-                        hint={hint}
+                        disabled={state.readOnly}
                         announce={announce}
                       />
-                    )}
-                  </div>
-                  {createPortal(
-                    <DragOverlay
-                      className="jp-Moorage-theme jp-Moorage-overlay"
-                      modifiers={modifiers}
-                      dropAnimation={null}
-                      zIndex={10000}
-                    >
-                      {holding.by === 'drag' && hand.carried !== null ? (
-                        <InHand
-                          state={state}
-                          carried={hand.carried}
-                          result={isCard(hand.over) ? hovered : null}
-                          isOutside={holding.isOutside}
-                        />
+                      <Notices state={state} actions={model} disabled={state.readOnly} />
+                      <Proposals
+                        proposals={state.proposals}
+                        actions={model}
+                        disabled={state.readOnly}
+                        announce={announce}
+                      />
+                      {state.explanation === null ? null : (
+                        <Explanation explanation={state.explanation} actions={model} announce={announce} />
+                      )}
+                      {holding.by === 'hold' && hand.carried !== null ? (
+                        <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
                       ) : null}
-                    </DragOverlay>,
-                    document.body
-                  )}
-                </DndContext>
-                <div
-                  ref={grip}
-                  className="jp-Moorage-hidden"
-                  tabIndex={-1}
-                  role="application"
-                  aria-label={trans.__('Where should it go?')}
-                  onKeyDown={holding.onKeyDown}
-                  onBlur={holding.onBlur}
-                />
-                {live}
-              </div>
+                      {isEmpty(state) ? null : (
+                        <Footer
+                          state={state}
+                          actions={model}
+                          question={question}
+                          hint={hint}
+                          announce={announce}
+                        />
+                      )}
+                    </div>
+                    {createPortal(
+                      <DragOverlay
+                        className="jp-Moorage-theme jp-Moorage-overlay"
+                        modifiers={modifiers}
+                        dropAnimation={null}
+                        zIndex={10000}
+                      >
+                        {holding.by === 'drag' && hand.carried !== null ? (
+                          <InHand
+                            state={state}
+                            carried={hand.carried}
+                            result={isCard(hand.over) ? hovered : null}
+                            isOutside={holding.isOutside}
+                          />
+                        ) : null}
+                      </DragOverlay>,
+                      layer
+                    )}
+                  </DndContext>
+                  <div
+                    ref={setGrip}
+                    className="jp-Moorage-hidden"
+                    tabIndex={-1}
+                    role="application"
+                    aria-label={trans.__('Where should it go?')}
+                    onKeyDown={holding.onKeyDown}
+                    onBlur={holding.onBlur}
+                  />
+                  {live}
+                </div>
+              </LayerContext.Provider>
             </CarriedContext.Provider>
           </GrabsContext.Provider>
         </HandContext.Provider>

@@ -13,6 +13,8 @@ from moorage.errors import ClusterError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from moorage.jupyter.plain import PlainNotebook
+
 
 CLUSTER = "cluster"
 """The variable that a cluster is bound to which a panel starts."""
@@ -51,7 +53,7 @@ def bind(namespace: dict[str, Any], name: str, controller: ClusterController) ->
     namespace[name] = controller
 
 
-def bind_if_free(shell: InteractiveShell, controller: ClusterController) -> None:
+def bind_if_free(shell: InteractiveShell | PlainNotebook, controller: ClusterController) -> None:
     """Make `controller` the notebook's ``cluster``, as the magics do, unless that name means something else."""
     with suppress(ClusterError):
         check_free(shell.user_ns, CLUSTER)

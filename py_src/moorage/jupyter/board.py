@@ -1,4 +1,4 @@
-"""The panel as a widget in the output of a cell, for notebooks without a side panel: VS Code, Colab, consoles.
+"""The panel as a widget in the output of a cell, for notebooks without a side panel: VS Code, Colab, marimo, consoles.
 
 The view is the same as the panel's and comes with the package (``static/board.js``), so that no extension of the
 frontend is needed. Here is only its way to the kernel.
@@ -6,6 +6,7 @@ frontend is needed. Here is only its way to the kernel.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from moorage.errors import InputError, MoorageError
 from moorage.jupyter.ipython import keep_shell
 from moorage.jupyter.panel.comm import PanelChannel, open_channel
 from moorage.jupyter.panel.state import as_read_only
+from moorage.jupyter.plain import PlainNotebook, in_marimo
 
 _STATIC = Path(__file__).parent / "static"
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -37,6 +39,7 @@ class Board(anywidget.AnyWidget):
 
     read_only = Bool(False, help="Whether it may only look.")
     _joined: PanelChannel | None = None
+    _notebook: PlainNotebook | None = None
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -46,15 +49,21 @@ class Board(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take it away."""
-        if self._joined is not None:
-            self._joined.panel.leave(self)
-            self._joined.panel.watch(self.model_id, None)
+        self._leave()
         super().close()
 
     def send(self, content: Any, buffers: Any = None) -> None:
         """Send what the panel tells its listeners, or a reply."""
+        if getattr(self.comm, "_closed", False):  # its cell runs anew, which only the comm is told
+            self._leave()
+            return
         told = self.read_only and content.get("type") in ("snapshot", "update")
         super().send(as_read_only(content) if told else content, buffers)
+
+    def _leave(self) -> None:
+        if self._joined is not None:
+            self._joined.panel.leave(self)
+            self._joined.panel.watch(self.model_id, None)
 
     @observe("read_only")
     def _read_only_changed(self, _: object) -> None:
@@ -62,7 +71,7 @@ class Board(anywidget.AnyWidget):
             self.send(self._joined.panel.snapshot())
 
     def _on_message(self, _: object, content: Any, __: object) -> None:
-        channel = open_channel(get_ipython())
+        channel = open_channel(self._notebook or get_ipython())
         if channel is not self._joined:  # a view has come to life, or the extension has been loaded anew
             self._joined = channel
             channel.panel.join(self)
@@ -94,14 +103,18 @@ def board(read_only: bool = False) -> Board:
     >>> moorage.board(read_only=True)  # doctest: +SKIP
     """
     shell = get_ipython()
-    if shell is None:
+    if shell is None and not in_marimo():
         raise InputError(
             "A board needs a notebook, and this is not one.", "In a script use cluster.placement() instead."
         )
     if not Board._esm:
         raise MoorageError("The board's front end has not been built.", "Build it: npm run build.")
-    shell.extension_manager.load_extension("moorage")  # its gestures are given as magics
-    return Board(read_only=read_only)
+    board = Board(read_only=read_only)
+    if shell is None:
+        board._notebook = PlainNotebook(sys._getframe(1).f_globals)
+    else:
+        shell.extension_manager.load_extension("moorage")  # its gestures are given as magics
+    return board
 
 
 _shown: list[Board] = []  # one, for all cells that show the cluster

@@ -1,7 +1,7 @@
 // What can be taken up: rows of the list of variables, parts below them, and chips. The two lists together are one thing to dnd-kit, which
 // would otherwise look at each of hundreds of chips whenever something moves; what was taken is seen where it was taken.
-import { useDraggable } from '@dnd-kit/core';
-import type { KeyboardEvent, SyntheticEvent } from 'react';
+import { type Active, useDraggable } from '@dnd-kit/core';
+import { type KeyboardEvent, type SyntheticEvent, useRef } from 'react';
 
 import type { IParts } from '../../store/parts';
 
@@ -60,6 +60,11 @@ export function together(
   return { names: from === null && selection.has(name) ? [...selection] : [name] };
 }
 
+/** What was pressed when a drag began. Of an event in a shadow tree this can be told only while it is heard. */
+export function pressedIn({ data }: Active): HTMLElement {
+  return (data.current as { current: HTMLElement | null }).current ?? document.body;
+}
+
 interface ITakeableArea {
   readonly ref: (element: HTMLElement | null) => void;
   readonly props: {
@@ -74,8 +79,10 @@ export function useTakeableArea(
   disabled: boolean,
   pickUp: (taken: ITaken, source: HTMLElement) => void
 ): ITakeableArea {
-  const { setNodeRef, listeners } = useDraggable({ id: 'variable', disabled });
+  const press = useRef<HTMLElement | null>(null);
+  const { setNodeRef, listeners } = useDraggable({ id: 'variable', disabled, data: press });
   const begin = (event: SyntheticEvent, listener: 'onMouseDown' | 'onTouchStart'): void => {
+    press.current = event.target as HTMLElement;
     if ((event.target as Element).closest(TAKEABLE) !== null) {
       listeners?.[listener]?.(event);
     }

@@ -19,9 +19,10 @@ import type { IHostGroup } from '../../store/hosts';
 import { type IPreview, preview, previewer } from '../../store/preview';
 import type { IBoardState } from '../../store/state';
 import type { IHand, INotebook } from '../common/context';
-import { type ICargo, type ITaken, type PartsGrabs, together, variableAt } from './draggable';
+import { type ICargo, type ITaken, type PartsGrabs, pressedIn, together, variableAt } from './draggable';
 import { hitOf, targetAt } from './hits';
 import { tilesFor } from './tiles';
+import { focused } from '../common/tree';
 import type { ITranslate } from '../common/useTranslate';
 import { previewWords, targetWords, variableNames } from '../common/words';
 
@@ -231,8 +232,8 @@ export function useHandState(options: IHandOptions): IHandState {
         letGo(false);
       }
     },
-    onDragStart: ({ activatorEvent }) => {
-      const taken = variableAt(activatorEvent.target as Element);
+    onDragStart: ({ active }) => {
+      const taken = variableAt(pressedIn(active));
       if (taken !== null) {
         const cargo = together(taken, selection, grabs);
         setHeld({ ...cargo, from: taken.from, by: 'drag', over: null, isOutside: false });
@@ -251,8 +252,8 @@ export function useHandState(options: IHandOptions): IHandState {
           : { ...before, over: target, isOutside }
       );
     },
-    onDragEnd: ({ activatorEvent, delta, collisions }) => {
-      const element = activatorEvent.target as HTMLElement;
+    onDragEnd: ({ active, activatorEvent, delta, collisions }) => {
+      const element = pressedIn(active);
       const taken = variableAt(element);
       if (taken !== null && isTouch(activatorEvent) && Math.hypot(delta.x, delta.y) < STILL) {
         pickUp(taken, element.closest<HTMLElement>('[data-roving]') ?? element);
@@ -311,7 +312,7 @@ function cards(hosts: readonly IHostGroup[]): readonly Target[] {
 
 // The element from which something was taken up, or what stands in its place now.
 function again(source: HTMLElement): HTMLElement | undefined {
-  const board = document.activeElement?.closest('.jp-Moorage');
+  const board = focused()?.closest('.jp-Moorage');
   return source.isConnected
     ? source
     : [...(board?.querySelectorAll<HTMLElement>('[data-roving]') ?? [])].find(

@@ -4,6 +4,7 @@
 import { type RefObject, useLayoutEffect, useRef } from 'react';
 
 import type { IBoardState, IVariable } from '../../store/state';
+import { layerOf } from '../common/tree';
 
 /** Milliseconds of a flight. */
 const DURATION = 450;
@@ -86,7 +87,7 @@ function flyFrom(start: DOMRect, chip: HTMLElement): void {
   }
   ghost.className = 'jp-Moorage-chip jp-Moorage-theme jp-mod-flying';
   ghost.setAttribute('aria-hidden', 'true');
-  document.body.append(ghost);
+  layerOf(chip).append(ghost);
   const flight = ghost.animate(
     [
       { transform: `translate(${start.left}px, ${start.top}px)`, opacity: 0.3 },

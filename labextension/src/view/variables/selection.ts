@@ -3,6 +3,7 @@
 import { type KeyboardEvent, type MouseEvent, useCallback, useMemo, useRef, useState } from 'react';
 
 import type { IBoardState } from '../../store/state';
+import { focused } from '../common/tree';
 
 /** How something is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
 export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';
@@ -76,7 +77,7 @@ export function selectByKey(
     return;
   }
   walk(event);
-  const to = nameOf(document.activeElement);
+  const to = nameOf(focused());
   if (!event.shiftKey || !event.defaultPrevented || from === to) {
     return;
   }

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from comm.base_comm import BaseComm
     from IPython.core.interactiveshell import InteractiveShell
 
+    from moorage.jupyter.plain import PlainNotebook
+
 logger = logging.getLogger(__name__)
 
 PUSH = "moorage.push"
@@ -60,7 +62,7 @@ class _Pusher:
 class PanelChannel:
     """All comms of this kernel's panels."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell | PlainNotebook) -> None:
         self.panel = Panel(shell)
         self.requests = Requests(self.panel)
         self._lock = RLock()
@@ -71,7 +73,8 @@ class PanelChannel:
         manager = comm.get_comm_manager()
         manager.register_target(PUSH, self._on_push)
         manager.register_target(RPC, self._on_rpc)
-        _say_hello()
+        if hasattr(shell, "kernel"):
+            _say_hello()
 
     def close(self) -> None:
         """Take leave of all panels."""
@@ -184,7 +187,7 @@ def _close(channel: BaseComm, why: PanelClosed) -> None:
 _channel: PanelChannel | None = None
 
 
-def open_channel(shell: InteractiveShell) -> PanelChannel:
+def open_channel(shell: InteractiveShell | PlainNotebook) -> PanelChannel:
     """Return the channel of this kernel; make it if there is none."""
     global _channel
     if _channel is None:

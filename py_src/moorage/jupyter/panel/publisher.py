@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from moorage.controller.cluster import ClusterController
+    from moorage.jupyter.plain import PlainNotebook
     from moorage.kernel.ledger.memory import Memory
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Listener(Protocol):
 class Panel:
     """The state of one kernel as its panels show it. `shell`: whose variables can be placed."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell | PlainNotebook) -> None:
         self.shell = shell
         self.candidates = Candidates()
         self.proposals = Proposals(self.touch)
