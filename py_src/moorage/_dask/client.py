@@ -153,7 +153,7 @@ def on_graphs(client: Client, note: Callable[[Sequence[Any]], None] | None) -> N
     if note is None:
         vars(client).pop("_graph_to_futures", None)
         return
-    to_futures = type(client)._graph_to_futures
+    to_futures: Any = type(client)._graph_to_futures
 
     def noted(expr: Any, keys: Any, *args: Any, **kwargs: Any) -> Any:
         note(list(keys))
