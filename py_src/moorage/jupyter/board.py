@@ -6,7 +6,7 @@ frontend is needed. Here is only its way to the kernel.
 
 from __future__ import annotations
 
-import sys
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def board(read_only: bool = False) -> Board:
         raise MoorageError("The board's front end has not been built.", "Build it: npm run build.")
     board = Board(read_only=read_only)
     if shell is None:
-        board._notebook = PlainNotebook(sys._getframe(1).f_globals)
+        board._notebook = PlainNotebook(inspect.stack(0)[1].frame.f_globals)
     else:
         shell.extension_manager.load_extension("moorage")  # its gestures are given as magics
     return board
