@@ -6,6 +6,7 @@ Three workers by alias: alice and bob on one host, carol on another.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -184,3 +185,22 @@ def test_names_of_workers_and_collections_that_mean_nothing_are_refused(cluster:
         cluster.compute(x, workers={x: "carl"})
     with pytest.raises(InputError, match="Delayed that is not part of what is computed"):
         cluster.compute(x, workers={y: "carol"})
+
+
+def test_what_was_computed_elsewhere_before_is_said_to_stay_there(cluster: ClusterController) -> None:
+    x = da.ones((8, 8), chunks=4)
+    kept = cluster.persist(x, workers="alice")
+    one = dask.delayed(f, pure=False)()
+    future = cluster.compute(one, workers="alice")
+    wait([*futures_of(kept), future], 60)
+    for asked in ([(x, "bob")], "bob"):
+        with pytest.warns(UserWarning, match="this Array is computed already, on alice: it stays there") as told:
+            cluster.persist(x, workers=asked)
+        assert "%scatter NAME --workers bob --persist" in str(told[0].message)
+    with pytest.warns(UserWarning, match="this Delayed is computed already, on alice"):
+        assert cluster.compute(one, workers="bob").key == future.key
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cluster.persist(x, workers=["alice", "bob"])
+        cluster.persist(x, workers="127.0.0.1")
+        cluster.persist(x, workers=[(x, "bob")], allow_other_workers=True)

@@ -6,6 +6,7 @@ all of that is known by the names that the code has for it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -16,7 +17,9 @@ from moorage.controller.connected import Connected
 from moorage.errors import InputError
 from moorage.kernel.placement.targets import addresses
 from moorage.kernel.transfers.moved import Moment, Transfers
+from moorage.kernel.waiting import wait_for
 from moorage.tasks.collections.compute import on_workers
+from moorage.tasks.collections.staying import Sent, staying
 from moorage.tasks.map.results import Results
 from moorage.tasks.options import as_dask_has_them
 
@@ -167,6 +170,8 @@ class Running(Connected):
             optimized, but no task of what is named is merged with those of others.
         allow_other_workers : bool, or list of collections
             Whether tasks may run elsewhere if they must; or those of which collections.
+
+            What Dask has computed already stays where it is, with a warning if that is none of `workers`.
         **options
             Of ``Client.compute``.
 
@@ -185,8 +190,7 @@ class Running(Connected):
         --------
         >>> cluster.compute(z, workers=[(x, "alice"), ((y, z), "bob")])  # doctest: +SKIP
         """
-        verb = self.client.compute
-        return on_workers(self.client, verb, collections, workers, allow_other_workers, self._resolve, options)
+        return self._on_workers(self.client.compute, collections, workers, allow_other_workers, options)
 
     def persist(self, collections: Any, workers: Any = None, allow_other_workers: Any = False, **options: Any) -> Any:
         """Compute Dask collections and keep the parts on the workers, as ``Client.persist``.
@@ -210,8 +214,7 @@ class Running(Connected):
         UnknownWorkerError, InputError
             Nothing was computed.
         """
-        verb = self.client.persist
-        return on_workers(self.client, verb, collections, workers, allow_other_workers, self._resolve, options)
+        return self._on_workers(self.client.persist, collections, workers, allow_other_workers, options)
 
     def sync(
         self,
@@ -380,6 +383,14 @@ class Running(Connected):
         flights is held: on bob, as asked.
         """
         return self._run(lambda: self._explainer.why(what), asynchronous)
+
+    def _on_workers(self, verb: Callable[..., Any], collections: Any, workers: Any, others: Any, options: Any) -> Any:
+        def warn(sent: list[Sent]) -> None:
+            infos, scope = self._link.mirror.infos(), self.placer.scope()
+            for sentence in wait_for(self.client, staying, self.client, sent, infos, scope):
+                warnings.warn(sentence, UserWarning, stacklevel=5)
+
+        return on_workers(self.client, verb, collections, workers, others, self._resolve, warn, options)
 
     def _resolve(self, specs: list[str]) -> list[str]:
         return self._run(lambda: addresses(specs, self._link.workers))

@@ -45,7 +45,7 @@ def test_what_is_computed_already_is_said_not_to_move(notebook, running):
     notebook.run("import dask.array as da\nx = da.ones((8, 8), chunks=4)\n%persist x --workers alice\ny = x + 1")
     wait(futures_of(notebook.names["x"]), 20)
     said = notebook.run("%persist y --on x=bob")
-    assert "x is computed already: nothing of that moves. To move it: %scatter x --workers bob" in said
+    assert "To move it: %scatter x --workers bob --persist" in said
     assert all(holders(running.client, future) == ["alice"] for future in futures_of(notebook.names["x"]))
     assert "computed already" in notebook.run("%persist x --workers bob")
     assert "computed already" not in notebook.run("z = x + 2\n%persist z --on z=bob")

@@ -2,6 +2,7 @@
 
 * ``compute``   ``workers=`` for each collection
 * ``cut``       graphs that are optimized, and keep the ends of named collections
+* ``staying``   what is computed already, elsewhere
 * ``loops``     the parts that a loop runs over
 * ``together``  a collection of the results of a loop
 """

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask.base import annotate, is_dask_collection, tokenize
 from dask.core import flatten
+from distributed import futures_of
 
 from moorage._dask.frames.cutting import can_cut
 from moorage.errors import InputError
 from moorage.kernel.placement.targets import worker_list
 from moorage.kernel.waiting import gather, wait_for
 from moorage.tasks.collections.cut import cut, put_together
+from moorage.tasks.collections.staying import Sent
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,6 +34,7 @@ class _Asked(NamedTuple):
     """Where the final tasks of a collection should run."""
 
     collection: Any
+    said: list[str]
     workers: list[str]
     loose: bool
 
@@ -43,22 +46,29 @@ def on_workers(
     workers: Any,
     others: Any,
     resolve: Callable[[list[str]], list[str]],
+    sent: Callable[[list[Sent]], None],
     options: dict[str, Any],
 ) -> Any:
     """Call ``Client.compute`` or ``Client.persist`` with workers for each collection.
 
     `function`: which of the two. `collections`, `workers`, `others`, `options`: as in `ClusterController.compute`,
     where `others` is ``allow_other_workers``. `resolve`: returns addresses and hosts for what workers are called, or
-    raises `UnknownWorkerError`.
+    raises `UnknownWorkerError`. `sent`: called with what is computed on certain workers only.
     """
     if options.pop("sync", False):
-        futures = on_workers(client, function, collections, workers, others, resolve, options)
+        futures = on_workers(client, function, collections, workers, others, resolve, sent, options)
         return wait_for(client, gather, client, futures)
     if workers is None:
         return function(collections, **options)
     if (pairs := _pairs(workers)) is None:
-        found = resolve(worker_list(workers) or [])
-        return function(collections, workers=found, allow_other_workers=_flag(others), **options)
+        said = worker_list(workers) or []
+        found = resolve(said)
+        result = function(collections, workers=found, allow_other_workers=_flag(others), **options)
+        if said and not others:
+            several = isinstance(collections, _SEVERAL)
+            each = zip(collections, result, strict=True) if several else [(collections, result)]
+            sent([Sent(one, said, found, [future.key for future in futures_of(made)]) for one, made in each])
+        return result
     asked = _asked(pairs, others, resolve)
     several = isinstance(collections, _SEVERAL)
     wanted = list(collections) if several else [collections]
@@ -78,6 +88,8 @@ def on_workers(
             )
         restrictions.update(dict.fromkeys(own, one.workers))
         loose.update(dict.fromkeys(own, one.loose))
+    strict = [(one, own) for one, own in zip(asked, keys, strict=True) if not one.loose]
+    sent([Sent(one.collection, one.said, one.workers, own) for one, own in strict])
     if function == client.compute:  # which puts the value of each together of its parts
         places = {_token(one.collection): one for one in asked}
         given = collections if several else [collections]
@@ -117,10 +129,11 @@ def _asked(pairs: Iterable[tuple[Any, Any]], others: Any, resolve: Callable[[lis
     loose = set() if isinstance(others, bool) else {_token(c) for c in _each(others, "allow_other_workers")}
     asked: dict[Any, _Asked] = {}
     for named, where in pairs:
-        found = resolve(worker_list(where) or [])
+        said = worker_list(where) or []
+        found = resolve(said)
         for collection in _each(named, "workers"):
             token = _token(collection)
-            asked[token] = _Asked(collection, found, others if isinstance(others, bool) else token in loose)
+            asked[token] = _Asked(collection, said, found, others if isinstance(others, bool) else token in loose)
     return list(asked.values())
 
 

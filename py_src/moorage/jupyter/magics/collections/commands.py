@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,13 @@ from dask.base import is_dask_collection
 from IPython.core.magic import Magics, line_magic, magics_class, output_can_be_silenced
 
 from moorage.controller import registry
-from moorage.errors import ArgumentError, InputError, NotPlaceableError, UnknownVariableError, WaitTimeoutError
+from moorage.errors import ArgumentError, InputError, UnknownVariableError, WaitTimeoutError
 from moorage.jupyter import display
 from moorage.jupyter.magics.cells import ValueCell, show_from_users_code
 from moorage.jupyter.magics.collections.line import ComputeArguments, compute, persist
 from moorage.jupyter.magics.progress import PATIENCE_SECONDS, ProgressLine
 from moorage.jupyter.magics.reporting import reads
-from moorage.kernel.placement.structure import futures_in
 from moorage.kernel.waiting import gather, wait_for
-from moorage.magic import quote
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 
 
 _KINDS = "Dask arrays, data frames, bags, delayed objects and xarray objects on Dask can be computed."
-
-
-def _is_computed(value: Any) -> bool:
-    """Whether all parts of a collection are on the cluster, or about to be."""
-    if not is_dask_collection(value):
-        return False
-    try:
-        return bool(futures_in(value))
-    except NotPlaceableError:
-        return False
 
 
 @magics_class
@@ -53,8 +42,8 @@ class CollectionMagics(Magics):
         controller = registry.current()
         collections = self._expression(args.expression) if args.expression else self._named(args.names)
         what = args.expression or ", ".join(args.names)
-        self._say_what_stays(args)
-        futures = controller.compute(collections, **self._where(args))
+        with self._saying_what_stays():
+            futures = controller.compute(collections, **self._where(args))
         if args.output:
             self.shell.user_ns[args.output] = futures[0] if len(futures) == 1 else futures
             return None
@@ -82,8 +71,8 @@ class CollectionMagics(Magics):
                 f"Write: total = {args.expression}, and then: %persist total",
             )
         collections = self._named(args.names)
-        self._say_what_stays(args)
-        kept = registry.current().persist(collections, **self._where(args))
+        with self._saying_what_stays():
+            kept = registry.current().persist(collections, **self._where(args))
         self.shell.user_ns.update(zip(args.names, kept, strict=True))
 
     def what_stands(self) -> str:
@@ -98,15 +87,14 @@ class CollectionMagics(Magics):
         pairs = [(tuple(map(self._collection, names)), workers) for names, workers in args.on]
         return {"workers": pairs or args.workers, "allow_other_workers": others}
 
-    def _say_what_stays(self, args: ComputeArguments) -> None:
-        """Say which collections are computed already, so that nothing of them moves to where the line says."""
-        where = args.on or ([(args.names, args.workers)] if args.workers else [])
-        for names, workers in where:
-            stay = [name for name in names if _is_computed(self.shell.user_ns.get(name))]
-            if stay:
-                named, verb = ", ".join(stay), "are" if len(stay) > 1 else "is"
-                place = f"%scatter {' '.join(map(quote, stay))} --workers {' '.join(map(quote, workers))}"
-                print(display.printable(f"{named} {verb} computed already: nothing of that moves. To move it: {place}"))
+    @contextmanager
+    def _saying_what_stays(self) -> Iterator[None]:
+        """Say in lines what Dask has computed already, elsewhere than where the line says."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        for warning in caught:
+            print(display.printable(str(warning.message)))
 
     def _expression(self, expression: str) -> list[Any]:
         """Return the collections that an expression makes, evaluated as the user's own code."""
