@@ -193,9 +193,9 @@ class Journal:
         if now is None or now["state"] == "held":
             self._awaited.discard(vid)
         if now is None:
-            if before is not None:
+            if before is not None or vid in self._placed:  # the latter: placed and released since the last event
                 event["released"].append(vid)
-                del self._told[vid]
+            self._told.pop(vid, None)
             self._placed.discard(vid)
             return
         self._told[vid] = now

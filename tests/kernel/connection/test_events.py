@@ -79,6 +79,10 @@ def test_what_is_placed_moved_released_and_refused_is_told_with_its_magic(cluste
     before = {event["id"] for event in cluster.link.events}
     cluster.release("y")
     assert eventually(lambda: told(cluster, "released", before))["message"] == "y released"
+    before = {event["id"] for event in cluster.link.events}
+    cluster.pin("brief", "alice", value=np.arange(1000), timeout=0)
+    cluster.release("brief")  # before anybody was told that it is placed
+    assert eventually(lambda: told(cluster, "released", before))["message"].endswith("brief released")
     with pytest.raises(NotPlaceableError) as caught:
         cluster.pin("numbers", "alice", value=iter([1, 2]))
     refused = told(cluster, "refused")
@@ -108,6 +112,7 @@ def test_several_of_a_kind_at_once_are_one_event():
     (event,) = events
     assert event["message"] == "x0, x1, x2, x3 and 26 more released"
     assert event["variables"] == [f"x{number}" for number in range(20)]
+    events.changed(changes(released=[f"{HERE}:~1"]), {}, ())  # a copy that a loop made for itself
     events.changed(changes(workers=["alice", "bob"]), {}, ("alice",))
     assert [one["message"] for one in events][1:] == ["bob joined"]
 

@@ -38,6 +38,7 @@ _LISTED = 20  # of an event
 _PLACES = 2  # workers; of more, nothing is said
 _MOMENT = 1.0  # seconds
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_TEMPORARY = "~"  # begins the names of copies that a loop has made for itself
 _AT_ONCE = 0.05  # seconds that need not be told
 
 
@@ -109,6 +110,8 @@ class Events:
             self._add_to("joined", list(map(short_name, come)), "joined")
         now = time.monotonic()
         for vid, record in event["placed"].items():
+            if record["name"].startswith(_TEMPORARY):
+                continue
             self._under_way[vid] = now, ""
             self._arrived(vid, record, record["state"], record["reason"])
         for vid, delta in event["changed"].items():
@@ -118,7 +121,8 @@ class Events:
             self._under_way.pop(vid, None)
             owner = self.owner if vid.startswith(f"{self.owner}:") else vid.partition(":")[0]
             name = vid.removeprefix(f"{owner}:")  # which has colons in it, as ddf[3:7]
-            self._add_to("released", [self._shown(name, owner)], "released")
+            if not name.startswith(_TEMPORARY):
+                self._add_to("released", [self._shown(name, owner)], "released")
 
     def written(self, name: str) -> None:
         """Keep that files have a durable variable, too."""
