@@ -207,6 +207,11 @@ def test_what_is_spilled_is_told_apart(names):
             return here and carol.unmanaged + sum(nbytes.memory for _, nbytes in memory.on("carol")) == carol.process
 
         eventually(adds_up, 5)
+        (notice,) = eventually(lambda: list(small.notices.values()))
+        assert notice["message"].startswith("Worker carol has written data to its disk: big takes ")
+        assert notice["remedy"] == "`del big` frees that."
+        del names["big"]
+        eventually(lambda: not small.notices, 20)
 
 
 def test_a_worker_that_is_short_of_memory_is_named_until_there_is_room(cluster, names):

@@ -102,6 +102,16 @@ def test_a_worker_that_is_paused_or_has_spilled_says_so():
     ]
 
 
+def test_data_alone_may_be_too_much_and_what_a_worker_takes_at_rest_is_not_to_blame():
+    memory = Memory((worker(process=600 * MB, unmanaged=40 * MB),), (named("big", 500 * MB),))
+    assert warnings(memory, FRACTIONS) == []
+    (line,) = warnings(memory, {**FRACTIONS, "target": 0.6})
+    assert line.startswith("alice is about to write data to its disk")
+    small = worker(process=240 * MB, limit=300 * MB, unmanaged=150 * MB)
+    (line,) = warnings(Memory((small,), (named("big", 90 * MB),)), FRACTIONS)
+    assert "`del big` frees" in line
+
+
 def test_a_worker_that_is_filled_by_nothing_of_dask_says_how_to_begin_anew():
     memory = Memory((worker(process=900 * MB, unmanaged=890 * MB),), (named("x", 10 * MB),))
     (line,) = warnings(memory, FRACTIONS)

@@ -13,6 +13,7 @@ NEAR = 0.9
 """Of the memory at which something happens: from there on it is about to."""
 
 _MOST = 2  # names in a warning
+_AT_REST = 150_000_000  # bytes that a worker takes with the usual libraries and no data
 
 
 class Shortage(NamedTuple):
@@ -35,37 +36,47 @@ def warnings(memory: Memory, fractions: Mapping[str, float | bool | None]) -> li
 def shortages(memory: Memory, fractions: Mapping[str, float | bool | None]) -> list[Shortage]:
     """Return which workers are short of memory, and why.
 
-    `fractions`: ``spill``, ``pause`` and ``terminate``: at which part of its limit a worker does that; Dask's settings
-    ``distributed.worker.memory``.
+    `fractions`: ``target``, ``spill``, ``pause`` and ``terminate``: at which part of its limit a worker does that;
+    Dask's settings ``distributed.worker.memory``.
     """
     found = []
     for worker in memory.workers:
-        what = about_to(worker.status, worker.process, worker.limit, fractions)
-        if not what and worker.spilled:
-            what = "has written data to its disk"
+        what = shortage(worker.status, worker.process, worker.managed, worker.spilled, worker.limit, fractions)
         if what:
             taken = f"at {format_bytes(worker.process)} of {format_bytes(worker.limit)}"
             found.append(Shortage(worker.name, f"{what}, {taken}", *filled_by(memory, worker)))
     return found
 
 
-def about_to(status: str, process: int, limit: int, fractions: Mapping[str, float | bool | None]) -> str:
-    """Return what a worker is about to do for want of memory, such as ``is about to pause``; else nothing."""
+def shortage(
+    status: str, process: int, managed: int, spilled: int, limit: int, fractions: Mapping[str, float | bool | None]
+) -> str:
+    """Return what a worker does or is about to do for want of memory, such as ``is about to pause``; else nothing.
+
+    A worker writes data to its disk because of what its process takes, and because of the data alone (``target``).
+    """
     if not limit:
         return ""
     if status == "paused":
         return "is paused"
-    for verb, doing in (("terminate", "be killed"), ("pause", "pause"), ("spill", "write data to its disk")):
+
+    def is_near(verb: str, taken: int) -> bool:
         at = fractions.get(verb)
-        if at and process >= NEAR * float(at) * limit:
-            return f"is about to {doing}"
-    return ""
+        return bool(at) and taken >= NEAR * float(at or 0) * limit
+
+    if is_near("terminate", process):
+        return "is about to be killed"
+    if is_near("pause", process):
+        return "is about to pause"
+    if spilled:
+        return "has written data to its disk"
+    return "is about to write data to its disk" if is_near("spill", process) or is_near("target", managed) else ""
 
 
 def filled_by(memory: Memory, worker: WorkerMemory) -> tuple[str, str, str]:
     """Return what fills a worker and what would free it, each in a sentence or two, and lines that do."""
     there = [(named, nbytes) for named, nbytes in memory.on(worker.name) if _own(nbytes)]
-    largest = [one for one in there if _own(one[1]) >= worker.unmanaged][:_MOST]
+    largest = [one for one in there if _own(one[1]) >= worker.unmanaged - _AT_REST][:_MOST]
     if not largest:
         line = f"cluster.client.restart_workers([{worker.name!r}])"
         filled = f"{format_bytes(worker.unmanaged)} are not data that Dask manages."

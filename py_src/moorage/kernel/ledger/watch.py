@@ -1,4 +1,4 @@
-"""Tells the user of a worker that is about to spill, pause or be killed: what fills it, and what would free that.
+"""Tells the user of a worker that has spilled or is about to, to pause, or to be killed: what fills it, and what helps.
 
 A notice for each such worker, which goes when the worker has room again. What workers take comes with the scheduler's
 events; the ledger is asked only when one of them gets short of memory. On the client's event loop.
@@ -14,7 +14,7 @@ import dask.config
 
 from moorage.errors import MoorageError
 from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
-from moorage.kernel.ledger.advice import about_to, filled_by
+from moorage.kernel.ledger.advice import filled_by, shortage
 from moorage.kernel.ledger.memory import Memory
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Watch:
         self._memory = memory
         self._told: dict[str, str] = {}  # worker -> what it was said to be about to do
         self._looking: asyncio.Task[None] | None = None
+        self._changed = False
         self._unsubscribe = link.subscribe(self._on_change)
 
     def close(self) -> None:
@@ -43,16 +44,32 @@ class Watch:
             self._looking.cancel()
 
     def _on_change(self, kind: Kind) -> None:
-        if kind == "workers" and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.ensure_future(self._look())
+        if kind == "workers":
+            self._changed = True
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.ensure_future(self._look_on())
+
+    async def _look_on(self) -> None:
+        while self._changed:  # also while it was looked
+            await asyncio.sleep(_PAUSE)
+            self._changed = False
+            await self._look()
 
     async def _look(self) -> None:
-        await asyncio.sleep(_PAUSE)
         fractions = dask.config.get("distributed.worker.memory", {})
         short = {
             name: what
             for name, worker in list(self._link.mirror.workers.items())
-            if (what := about_to(worker["status"], worker["process"], worker["memory_limit"], fractions))
+            if (
+                what := shortage(
+                    worker["status"],
+                    worker["process"],
+                    worker["managed"],
+                    worker["spilled"],
+                    worker["memory_limit"],
+                    fractions,
+                )
+            )
         }
         for name in self._told.keys() - short.keys():
             del self._told[name]
