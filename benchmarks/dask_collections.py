@@ -1,7 +1,8 @@
 """What do collections cost? To be spread, to be computed where one says, and to be watched.
 
 *Spread*: a data frame of `--parts` partitions of unequal size on four workers is put on two of them. By how much the
-two differ from even by bytes, what has moved against the least that must, and the seconds until all is held.
+two differ from even by bytes, what has moved against the least that must, and the seconds until all is held. The same
+once one of the two was killed and has come back, and once a fifth worker has joined.
 
 *Restricted*: an array is summed while an array that it is made of is named for a worker. Tasks that ran: optimized by
 Dask without a word about workers, with ``cluster.compute(..., workers=...)``, and with ``optimize_graph=False``.
@@ -17,6 +18,8 @@ Usage: ``python benchmarks/dask_collections.py [--parts 1000] [--keys 10000] [--
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import time
 from collections import Counter
 from typing import Any
@@ -63,7 +66,28 @@ def spread(cluster: ClusterController, parts: int) -> None:
     print(f"spread: {parts:,} parts, {after.nbytes / 1e6:.0f} MB over {', '.join(after.by_worker)} in {took:.2f} s")
     print(f"  {uneven:.2%} off even; moved {dealt / 1e6:.1f} MB, {dealt / least - 1:+.2%} of the least")
     print(f"  the workers' logs say {moved / 1e6:.1f} MB, {moved / least - 1:+.2%}")
+    alice = next(worker.address for worker in cluster.workers() if worker.name == "alice")
+    os.kill(cluster.client.run(os.getpid, workers=[alice])[alice], signal.SIGKILL)
+    print(f"  alice killed: {evenly(cluster)}")
+    cluster.scale(5)
+    print(f"  a fifth joined: {evenly(cluster)}")
     cluster.release("frame")
+    cluster.scale(4)
+
+
+def evenly(cluster: ClusterController) -> str:
+    """Wait until the frame has been held by its two workers for a while, and return how it lies."""
+    begun = at_rest = time.perf_counter()
+    while time.perf_counter() - at_rest < 3:
+        state = cluster.placement()["frame"]
+        if state.state != "held" or set(state.holders) != {"alice", "bob"}:
+            at_rest = time.perf_counter()
+        time.sleep(0.05)
+    parts = cluster.parts("frame")
+    shares, missing = parts.by_worker, sum(not part.workers for part in parts)
+    uneven = max(share.nbytes for share in shares.values()) / (parts.nbytes / 2) - 1
+    on = ", ".join(f"{worker} {share.parts}" for worker, share in shares.items())
+    return f"{uneven:.2%} off even after {at_rest - begun:.1f} s ({on}; {missing} missing)"
 
 
 def restricted(cluster: ClusterController) -> None:
