@@ -73,7 +73,7 @@ class Names:
 
     def keys(self, value: Any) -> list[Any]:
         """Return the keys that one value keeps."""
-        return list(dict.fromkeys(future.key for future in self._futures(value, _DEEPEST)))
+        return list(dict.fromkeys([future.key for future in self._futures(value, _DEEPEST)]))
 
     def _held(self, value: Any) -> HeldName | None:
         keys = self.keys(value)
@@ -83,21 +83,20 @@ class Names:
             return {"keys": [], "groups": sorted(set(map(key_split_group, keys)))}
         return {"keys": keys, "groups": []}
 
-    def _futures(self, value: Any, depth: int) -> Iterator[Future[Any]]:
+    def _futures(self, value: Any, depth: int) -> Iterable[Future[Any]]:
         if isinstance(value, Future):
-            yield value
-        elif isinstance(value, _CONTAINERS):
+            return (value,)
+        if isinstance(value, _CONTAINERS):
             elements = _elements(value) if depth else []
             kinds = set(map(type, elements))
             if kinds == {Future}:
-                yield from elements
-            elif not kinds <= _PLAIN:
-                for element in elements:
-                    yield from self._futures(element, depth - 1)
-        elif (futures := self._opener(value)) is not None:
-            yield from futures
-        elif _is_collection(value):
-            yield from _of_collection(value)
+                return elements
+            if kinds <= _PLAIN:
+                return ()
+            return [future for element in elements for future in self._futures(element, depth - 1)]
+        if (futures := self._opener(value)) is not None:
+            return futures
+        return _of_collection(value) if _may_be_collection(value) and is_dask_collection(value) else ()
 
 
 def _named(namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -113,7 +112,7 @@ def _mark(value: Any) -> Any:
     """Return what is another one when `value` keeps other keys; None if that cannot be told at a glance."""
     if isinstance(value, Future):
         return id(value), value.key
-    if isinstance(value, _CONTAINERS) or not _is_collection(value):
+    if isinstance(value, _CONTAINERS) or not _may_be_collection(value):
         return None
     inner = getattr(value, "expr", None)  # of a data frame, whose graph is only made when it is asked for
     return id(value), id(inner if inner is not None else getattr(value, "dask", None))
@@ -134,10 +133,10 @@ def _elements(value: Any) -> list[Any]:
     return elements
 
 
-def _is_collection(value: Any) -> bool:
-    """Whether it is one; no code of the notebook's own classes is run for that."""
+def _may_be_collection(value: Any) -> bool:
+    """Whether it is of a collection's type; no code of the notebook's own classes is run for that, nor for more."""
     kind = type(value)
-    return hasattr(kind, "__dask_graph__") and kind.__module__ != "__main__" and bool(is_dask_collection(value))
+    return hasattr(kind, "__dask_graph__") and kind.__module__ != "__main__"
 
 
 def _of_collection(value: Any) -> list[Future[Any]]:
