@@ -83,8 +83,9 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (groups[id(item)] == PANEL, places.get(groups[id(item)], len(places))))
 
 
-def pytest_collection_finish():
-    """Have the collector not look through what was imported: that takes a second, and many tests ask it to look."""
+@pytest.fixture(scope="module", autouse=True)
+def frozen():
+    """Have the collector not look through what there was before, imported or shared: many tests ask it to look."""
     gc.collect()
     gc.freeze()
 
