@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,9 +32,10 @@ class SavingArguments(Arguments):
         check_names(self.names)
 
     @property
-    def storage_options(self) -> Mapping[str, Any]:
-        """Of the file system."""
-        return dict(self.options or [])
+    def how(self) -> dict[str, Any]:
+        """What both verbs take."""
+        options = dict(self.options or [])
+        return {"overwrite": self.overwrite, "storage_options": options, "timeout": self.timeout}
 
 
 class SaveArguments(SavingArguments):
@@ -83,15 +84,7 @@ class SavingMagics(Magics):
         """Save placed variables."""
         controller = registry.current()
         with self._progress("saved") as progress:
-            names = controller.save(
-                *args.names,
-                to=args.place,
-                overwrite=args.overwrite,
-                stale=args.stale,
-                storage_options=args.storage_options,
-                progress=progress,
-                timeout=args.timeout,
-            )
+            names = controller.save(*args.names, to=args.place, stale=args.stale, progress=progress, **args.how)
         print(printable(f"saved {', '.join(names)} to {args.place}"))
 
     @line_magic
@@ -100,15 +93,7 @@ class SavingMagics(Magics):
         """Restore variables that were saved."""
         controller = registry.current()
         with self._progress("read") as progress:
-            names = controller.restore(
-                *args.names,
-                from_=args.place,
-                overwrite=args.overwrite,
-                trust=args.trust,
-                storage_options=args.storage_options,
-                progress=progress,
-                timeout=args.timeout,
-            )
+            names = controller.restore(*args.names, from_=args.place, trust=args.trust, progress=progress, **args.how)
         print(printable(f"restored {', '.join(names)}{f' from {args.place}' if args.place else ''}"))
 
     @contextmanager
