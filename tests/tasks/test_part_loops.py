@@ -9,6 +9,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from distributed import Event, futures_of, get_worker, wait
 
 from moorage.errors import InputError
@@ -52,6 +53,16 @@ def test_what_is_not_computed_is_computed_first(cluster):
     assert cluster.map(sum, bag).gather() == [1, 5, 9, 13, 17]
     several = [dask.delayed(range)(n) for n in range(3)]
     assert cluster.map(len, several).gather() == [0, 1, 2]
+
+
+def test_collections_in_a_list_come_whole_and_an_array_is_looped_over_by_block(cluster):
+    x, labelled = da.ones((4, 4), chunks=2), xr.DataArray(np.arange(8.0), dims="i").chunk(i=2)
+    assert cluster.map(lambda part: float(part.sum()), [x, x + 1, labelled]).gather() == [16, 32, 28]
+    assert cluster.map(lambda block: float(block.sum()), labelled.data.blocks).gather() == [1, 5, 9, 13]
+    for array, blocks in ((x, "in x.blocks"), (labelled, "in x.data.blocks")):
+        with pytest.raises(InputError, match="one by one, none of them computed") as refusal:
+            cluster.map(len, array)
+        assert blocks in refusal.value.remedy
 
 
 def opened(gate, i):

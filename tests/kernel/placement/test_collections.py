@@ -206,7 +206,7 @@ def watch_moves(dask_scheduler):
 
     def noting(worker, message):
         if message.get("op") == "acquire-replicas":
-            on_way = [at[worker].nbytes for k, at in flights.by_key.items() if flights.has(k, worker)]
+            on_way = [flights.by_key[key][worker].nbytes for key in flights.on_way(worker, list(flights.by_key))]
             noted.append(sum(on_way))
         send(worker, message)
 
@@ -326,6 +326,7 @@ def test_some_parts_are_kept_elsewhere_and_go_back_when_they_are_released(cluste
     settled(cluster, "kept")
     cluster.pin("kept[2:4]", ["bob"])
     settled(cluster, "kept[2:4]")
+    assert repr(cluster["kept[2:4]"]).startswith("<Variable kept[2:4]: DataFrame 2 parts, held")
     eventually(lambda: [part.workers for part in cluster["kept"].parts][1:4] == [("alice",), *[("alice", "bob")] * 2])
     pd.testing.assert_frame_equal(cluster.gather("kept[2:4]")[1], kept.partitions[3].compute())
     cluster.pin("kept[2:4]", ["alice"])

@@ -19,6 +19,7 @@ from distributed.utils import offload
 from moorage._dask.client import finish, scatter_to
 from moorage.errors import InputError, UnreachableError
 from moorage.kernel.images.steady import AT_ONCE, Witness, snapshot
+from moorage.kernel.parts.named import collection_of
 from moorage.kernel.placement.assign import By
 from moorage.kernel.placement.elements import Elements
 from moorage.kernel.placement.structure import Structure
@@ -97,7 +98,7 @@ def new(
     origin: bool,
 ) -> PlacementRequest:
     """Return what places `value`, packed as `elements`. `origin`: this notebook can send it again."""
-    typename, detail = how.described or describe_value(value)
+    typename, detail = how.described or describe_value(value, parts=bool(collection_of(name)))
     if not how.described and any(map(is_writable, elements.keys)):
         detail = f"{detail}, writable" if detail else "writable"
     shown = name if name is not None else _name_of(elements)

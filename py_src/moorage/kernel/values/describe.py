@@ -8,20 +8,23 @@ from dask.base import is_dask_collection
 from distributed import Future
 
 
-def describe_value(value: Any) -> tuple[str, str]:
+def describe_value(value: Any, *, parts: bool = False) -> tuple[str, str]:
     """Return the name of the type, and shape or length in words.
 
     Such as ``("DataFrame", "336,776 × 19")``, ``("ndarray", "(8192, 8192) float64")``, ``("list", "64 items")``.
-    Of a future: empty, the scheduler will know once it is computed.
+    Of a future: empty, the scheduler will know once it is computed. `parts`: it is a list of the futures of some parts
+    of a collection.
     """
+    if parts:
+        return "", f"{len(value):,} part{'s' if len(value) != 1 else ''}"
     if isinstance(value, Future):
         return "", ""
     typename = type(value).__name__
     if isinstance(value, str | bytes | bytearray | list | tuple | dict | set | frozenset | range):
         n = len(value)
         return typename, f"{n:,} {_UNITS.get(type(value), 'items') if n != 1 else 'item'}"
-    if (parts := _parts(value)) is not None:
-        return typename, parts
+    if (consists_of := _parts(value)) is not None:
+        return typename, consists_of
     shape = None if isinstance(value, type) else _attribute(value, "shape")
     if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape):
         dtype = _attribute(value, "dtype")
