@@ -1,15 +1,13 @@
 """Pictures of the panel against those in ``baseline/``, which ``npm run baseline`` takes anew.
 
-Two runs never measure the same, and two machines have other fonts: so each picture is taken in a font that comes with
-matplotlib, with the same digits in every number and without what fills the memory bars.
+Two runs never measure the same: so each picture has the same digits in every number, and nothing of what fills the
+memory bars. Its fonts are the same on every machine, see conftest.py.
 """
 
-import base64
 import io
 import os
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
@@ -42,7 +40,7 @@ def check(desk, name, part=".jp-MooragePanel:visible"):
 def take(desk, part=".jp-MooragePanel:visible"):
     """Return a picture of the panel, or of a part of it, once that stands still."""
     page, before = desk.page, None
-    page.evaluate(_FREEZE, [_font("DejaVuSans"), _font("DejaVuSans-Bold"), _font("DejaVuSansMono")])
+    page.evaluate(_FREEZE)
     try:
         for _ in range(_MOST_TAKEN):
             png = page.locator(part).screenshot(animations="disabled", caret="hide", scale="css")
@@ -62,23 +60,10 @@ def differing(one, other):
     return int((np.asarray(ImageChops.difference(*blurred)).max(axis=2) > FAINT).sum())
 
 
-def _font(name):
-    file = Path(matplotlib.get_data_path()) / f"fonts/ttf/{name}.ttf"
-    return f"url(data:font/ttf;base64,{base64.b64encode(file.read_bytes()).decode()})"
-
-
 # What comes meanwhile is frozen, too; React gets its texts back.
-_FREEZE = r"""async ([plain, bold, mono]) => {
-  if (window.moorageThaw === undefined) {
-    const faces = [['Base', plain, '400'], ['Base', bold, '600 700'], ['Base Mono', mono, '400 700']];
-    for (const [family, source, weight] of faces) {
-      document.fonts.add(await new FontFace(family, source, { weight }).load());
-    }
-  }
+_FREEZE = r"""() => {
   const style = document.createElement('style');
-  style.textContent = `
-    :root, body { --jp-ui-font-family: Base !important; --jp-code-font-family: 'Base Mono' !important; }
-    .jp-Moorage-memory > span, [role=progressbar] > * { visibility: hidden; }`;
+  style.textContent = '.jp-Moorage-memory > span, [role=progressbar] > * { visibility: hidden; }';
   document.head.append(style);
   const own = new Map();
   const number = /\d[\d.,:]*( ?([kMG]i?B|bytes|ms|s|min)\b)?/g;

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import matplotlib
 import pytest
 from playwright.sync_api import expect
 
@@ -10,8 +11,18 @@ from tests.panel.desk import Desk
 from tests.panel.lab import Lab
 
 CHROMIUM = "/usr/bin/chromium"
-# Letters are drawn alike whatever this machine's fonts are to look like; see baseline.py.
-ARGUMENTS = ["--no-sandbox", "--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"]
+# The fonts that come with matplotlib, and no others, drawn alike on every machine: for the pictures in baseline/.
+FONTS = f"""<fontconfig>
+<dir>{matplotlib.get_data_path()}/fonts/ttf</dir>
+<match target="pattern">
+<edit name="antialias" mode="assign"><bool>true</bool></edit>
+<edit name="hinting" mode="assign"><bool>false</bool></edit>
+<edit name="rgba" mode="assign"><const>none</const></edit>
+</match>
+<match target="pattern"><test name="family"><string>monospace</string></test>
+<edit name="family" mode="assign" binding="strong"><string>DejaVu Sans Mono</string></edit></match>
+<cachedir>%s</cachedir>
+</fontconfig>"""
 WORKERS = ("alice", "bob", "carol", "dave")
 FAILED = pytest.StashKey[bool]()
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -24,10 +35,13 @@ import numpy as np
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
+def browser_type_launch_args(browser_type_launch_args, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fonts")
+    (folder / "fonts.conf").write_text(FONTS % folder)
     if os.path.exists(CHROMIUM):
         browser_type_launch_args = {**browser_type_launch_args, "executable_path": CHROMIUM}
-    return {**browser_type_launch_args, "args": ARGUMENTS}
+    environment = os.environ | {"FONTCONFIG_FILE": str(folder / "fonts.conf")}
+    return {**browser_type_launch_args, "args": ["--no-sandbox"], "env": environment}
 
 
 @pytest.fixture(scope="session")
