@@ -263,6 +263,11 @@ def pending(client: Client) -> dict[Any, Any]:
     return {key: state for key, state in list(client.futures.items()) if state.status == "pending"}
 
 
+def awaits_any(client: Client) -> bool:
+    """Whether one of the client's futures has neither a value nor an error yet."""
+    return any(state.status == "pending" for state in reversed(list(client.futures.values())))
+
+
 async def ended(state: Any, seconds: float) -> bool:
     """Wait until one of these is no longer pending; return whether it is so after so many seconds."""
     try:

@@ -74,7 +74,7 @@ def test_after_a_long_answer_it_rests_until_the_next_would_be_short_or_it_is_tol
         answered.release()
         return Memory((), (), seconds=3.0)
 
-    ledger = PanelLedger(answer, lambda: costs[-1], dict, lambda: None)
+    ledger = PanelLedger(answer, lambda: costs[-1], lambda: False, dict, lambda: None)
     try:
         ledger.ask()
         assert answered.acquire(timeout=5)
@@ -103,3 +103,20 @@ def test_a_scheduler_for_which_an_answer_is_work_is_asked_less_often():
     assert pause_after(None) == pause_after(Memory((), (), 0.001)) == 1
     assert pause_after(Memory((), (), 0.01)) == 2
     assert pause_after(Memory((), (), 1.0)) == 200
+
+
+def test_what_comes_after_an_answer_is_asked_for_once_more():
+    answered, left = threading.Semaphore(0), [True, False]
+
+    def answer():
+        answered.release()
+        return Memory((), ())
+
+    ledger = PanelLedger(answer, float, lambda: left.pop(0) if left else False, dict, lambda: None)
+    ledger.ask()
+    try:
+        assert answered.acquire(timeout=10)
+        assert answered.acquire(timeout=10)
+        assert left == []
+    finally:
+        ledger.close()

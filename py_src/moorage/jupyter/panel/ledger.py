@@ -1,8 +1,8 @@
 """What fills the workers' memory without being placed, as the panel shows it: a row a name, and two sums a worker.
 
-`PanelLedger` asks the cluster when something has changed there and somebody looks: at most once a second, and less
-often where that is work for the scheduler, until there is less of it. Nothing of the size of names times workers goes
-to a panel.
+`PanelLedger` asks the cluster when something has changed there and somebody looks, and as long as something is being
+computed: at most once a second, and less often where that is work for the scheduler, until there is less of it.
+Nothing of the size of names times workers goes to a panel.
 """
 
 from __future__ import annotations
@@ -34,20 +34,22 @@ class PanelLedger:
     """The ledger of the current cluster, as of the last answer.
 
     `memory`: asks the cluster; returns None if there is none to ask. Called in a thread of its own. `effort`: returns
-    the seconds of CPU that `memory` would take the scheduler now, about. `namespace`: returns the notebook's variables.
-    `on_change`: called after each answer. `named`: worker -> bytes of its collections, and of its futures and results,
-    none of them placed.
+    the seconds of CPU that `memory` would take the scheduler now, about. `computing`: whether more is to come of which
+    nobody is told. `namespace`: returns the notebook's variables. `on_change`: called after each answer. `named`:
+    worker -> bytes of its collections, and of its futures and results, none of them placed.
     """
 
     def __init__(
         self,
         memory: Callable[[], Memory | None],
         effort: Callable[[], float],
+        computing: Callable[[], bool],
         namespace: Callable[[], Mapping[str, Any]],
         on_change: Callable[[], None],
     ) -> None:
         self._memory = memory
         self._effort = effort
+        self._computing = computing
         self._namespace = namespace
         self._on_change = on_change
         self._asked = Event()
@@ -86,6 +88,8 @@ class PanelLedger:
             of = self._of
             pause = _INTERVAL
             try:
+                if self._computing():  # once more, for what comes after this answer
+                    self._asked.set()
                 memory = self._memory()
                 pause = pause_after(memory)
                 rows, named = ({}, {}) if memory is None else rows_of(memory, self._namespace())

@@ -16,6 +16,7 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from moorage import config
+from moorage._dask.client import awaits_any
 from moorage.controller import registry
 from moorage.jupyter.display import part_of
 from moorage.jupyter.panel.assistants.proposals import Proposals
@@ -61,7 +62,9 @@ class Panel:
         self.shell = shell
         self.candidates = Candidates()
         self.proposals = Proposals(self.touch)
-        self._ledger = PanelLedger(self._memory, self._memory_effort, lambda: shell.user_ns, self.touch)
+        self._ledger = PanelLedger(
+            self._memory, self._memory_effort, self._computing, lambda: shell.user_ns, self.touch
+        )
         self._lock = RLock()
         self._listeners: list[Listener] = []
         self._watchers: dict[Hashable, int] = {}  # who wants to see candidates -> from how many bytes on
@@ -262,6 +265,10 @@ class Panel:
     def _memory_effort(self) -> float:
         controller = self._controller
         return 0.0 if controller is None or controller.lost else controller.memory_effort()
+
+    def _computing(self) -> bool:
+        controller = self._controller
+        return bool(self._watchers) and controller is not None and awaits_any(controller.client)
 
     def _facts(self) -> Facts:
         controller = self._controller
