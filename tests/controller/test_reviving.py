@@ -163,10 +163,12 @@ def test_code_that_runs_on_every_worker_runs_on_the_new_ones(survived):
     assert set(each.gather().values()).isdisjoint(survived.pids.values())
 
 
-def test_after_a_second_death_a_loop_that_has_ended_runs_nothing_unasked(survived):
+def test_at_a_second_death_a_pin_goes_through_and_a_loop_that_has_ended_runs_nothing_unasked(survived):
     survived.values.wait()
     survived.cluster.adapt(None)
-    kill_scheduler(survived.cluster)
+    os.kill(host_of(survived.cluster), signal.SIGKILL)
+    survived.cluster.pin("meanwhile", workers=["bob"], value={"a": 2})
+    assert survived.cluster.gather("meanwhile") == {"a": 2}
     with pytest.raises(LostError, match="is lost with"):
         survived.values.gather()
     assert [value[0] for value in survived.values.retry().gather()] == list(range(12))

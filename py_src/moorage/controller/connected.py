@@ -223,8 +223,7 @@ class Connected(Configurable):
         """Wait until the scheduler, which was not to be reached, is back; return whether it comes back."""
         if self._handle is None or not self._reviving.possible:
             return False
-        self._handle.died()  # which shows within a moment
-        wait_for(self.client, self._link.back)
+        wait_for(self.client, self._reviving.again)
         return True
 
     # On the event loop of the client
@@ -249,7 +248,7 @@ class Connected(Configurable):
             Return an awaitable.
         """
         self._check_connected()
-        work = partial(self._when_back, work)
+        work = partial(self._reviving.carry_out, work)
         if not asynchronous:
             try:
                 return wait_for(self.client, work)
@@ -258,11 +257,6 @@ class Connected(Configurable):
         if self.on_loop:
             return work()
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop.asyncio_loop))
-
-    async def _when_back(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._link.connection is not None:
-            await self._link.back()
-        return await work()
 
     def _check_connected(self) -> None:
         if os.getpid() != self._process:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from moorage import config
 from moorage.controller.sizing.size import Size
 from moorage.deploy.fdstore.client import facts_at
 from moorage.deploy.host_process import GaveUpError, HostHandle
-from moorage.errors import MoorageError
+from moorage.errors import MoorageError, UnreachableError
 from moorage.kernel.connection.events import some
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import held
 from moorage.wire.host import HostInfo
+
+T = TypeVar("T")
 
 _LOOK = 0.2  # seconds between looks at what nobody tells of
 SETTLE = 60.0  # seconds for what was placed to be there again, before it is told what is not
@@ -71,6 +73,33 @@ class Reviving:
                 self._size.say(f"its scheduler died ({died})")
                 self._link.notice("error", error.message, error.remedy)
             raise ConnectionRefusedError(error.message) from error
+
+    async def carry_out(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what `work` gives once the scheduler knows all; another one is asked if it dies meanwhile."""
+        while self._link.connection is not None:
+            await self._link.back()
+            lives = self._link.lives
+            try:
+                return await work()
+            except UnreachableError:
+                if not await self.again(lives):
+                    raise
+        return await work()
+
+    async def again(self, lives: int | None = None) -> bool:
+        """Wait for the scheduler, which was not to be reached; return whether it is worth to ask once more.
+
+        `lives`: how many it had had when it was asked.
+        """
+        lives = self._link.lives if lives is None else lives
+        if self._handle is None or not self.possible:
+            return False
+        if await asyncio.to_thread(self._handle.died):  # which shows within a moment
+            await self._link.back(lives)
+        elif self._link.is_back:
+            return self._link.lives > lives
+        await self._link.back()
+        return True
 
     async def finish(self) -> None:
         """Tell what has become of the variables, once they are there again; called when another scheduler is there."""

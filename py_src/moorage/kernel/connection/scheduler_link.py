@@ -141,10 +141,10 @@ class SchedulerLink:
         connected = self.client.status == "running"
         return connected and boundary.connection_of(self.client) is self.connection
 
-    async def back(self) -> None:
-        """Wait until `is_back`, within bounds. Raises UnreachableError."""
+    async def back(self, lives: int = 0) -> None:
+        """Wait until `is_back`, after so many `lives`, within bounds. Raises UnreachableError."""
         deadline = time.monotonic() + config.seconds("start-timeout") + config.seconds("answer-timeout")
-        while not self.is_back:
+        while not self.is_back or self.lives <= lives:
             if self.client.status in ("closing", "closed") or time.monotonic() > deadline:
                 raise UnreachableError("The connection to the scheduler is lost.", RECONNECT)
             assert self._tick is not None
