@@ -46,7 +46,7 @@ def test_it_is_written_behind_says_so_and_goes_with_the_release(cluster, folder)
     cluster.release("big")
     eventually(lambda: files(folder).count("moorage.json") == 1)
     cluster.scatter(PARTS, name="parts", durable=False)
-    eventually(lambda: not files(folder))
+    eventually(lambda: not list(folder.iterdir()))
     assert cluster.placement()["parts"].durable == ""
 
 

@@ -282,7 +282,9 @@ class Connected(Configurable):
             self._link.rely_on(store)
             if self._handle is None and (story := await self._reviving.come_to_rest(store)):
                 self._link.notice("warning", story, GONE)
-            if (parked := self._size.info.get("parked")) is not None:
+            woken = self._size.info.get("woken")
+            ours = woken["parked"] if woken is not None and woken["client"] == self.client.id else None
+            if (parked := self._size.info.get("parked") or ours) is not None:
                 self._link.notice("info", _story(parked, self._size.info.get("park", "")))
         self._seen = SchedulerInfo(await self._identity())
         self._comm = boundary.connection_of(self.client)

@@ -64,6 +64,13 @@ class Parked(TypedDict):
     adapt: AdaptRange | None
 
 
+class Woken(TypedDict):
+    """How a cluster was parked before somebody came."""
+
+    client: str  # id of whoever came first
+    parked: Parked
+
+
 class ParkingOrder(TypedDict):
     """What the process is told that parks a cluster; see ``controller/unattended/parking.py``."""
 
@@ -84,6 +91,7 @@ class HostInfo(SizeInfo, Facts):
     idle_timeout: NotRequired[float]
     park: NotRequired[str]  # where it is parked when idle; empty: it ends then
     parked: NotRequired[Parked | None]  # until all its workers are back
+    woken: NotRequired[Woken | None]  # the last time
     store: NotRequired[str]  # socket, on its host, of its file descriptor store; empty if there is none
 
 

@@ -66,6 +66,7 @@ class Control(SchedulerPlugin):
             "idle_timeout": self._lifetime.idle_timeout,
             "park": self._parking.place,
             "parked": self._parking.parked,
+            "woken": self._parking.woken,
             "store": self._store,
         }
 

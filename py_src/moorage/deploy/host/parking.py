@@ -18,6 +18,7 @@ import fsspec.core
 from distributed import Scheduler, SchedulerPlugin
 
 from moorage._dask.scaling import is_used
+from moorage.deploy.scaling.retire import check_movable
 from moorage.deploy.scaling.scaler import Parked, Scaler
 from moorage.errors import ScaleError
 from moorage.wire import host as wire
@@ -36,6 +37,8 @@ class Parking(SchedulerPlugin):
 
     def __init__(self, scaler: Scaler, order: wire.ParkingOrder, on_change: Callable[[bool], object]) -> None:
         self.place = order["place"]
+        self.woken: wire.Woken | None = None
+        """Who came first the last time that it was parked: the workers may be back before they can be told so."""
         self._scaler = scaler
         self._order = order
         self._on_change = on_change
@@ -59,8 +62,13 @@ class Parking(SchedulerPlugin):
 
     def begin(self) -> None:
         """Have the cluster parked, as nobody uses it; what goes wrong is noted, and the cluster goes on."""
-        if self._saving is None and self._before is None and self._scaler.scheduler.workers:
-            self._saving = asyncio.ensure_future(self._save())
+        workers = self._scaler.scheduler.workers.values()
+        if self._saving is None and self._before is None and workers:
+            try:
+                check_movable(workers)
+                self._saving = asyncio.ensure_future(self._save())
+            except ScaleError as error:
+                self._fail(error.message)
 
     async def park(self) -> None:
         """Let all workers go; asked for by who has saved all that they have. Raises ScaleError if that cannot be."""
@@ -68,6 +76,7 @@ class Parking(SchedulerPlugin):
             raise ScaleError("The cluster is used again, so it is not parked.")
         self._before = await self._scaler.park()
         self._since = time.time()
+        self._scaler.trouble = ""
         logger.info("The cluster is parked in %s", self.place)
         self._on_change(True)
         if self._is_used():
@@ -89,6 +98,8 @@ class Parking(SchedulerPlugin):
 
     def add_client(self, scheduler: Scheduler, client: str) -> None:
         """Have the workers back for whoever comes; called by Dask."""
+        if self._waking is None and (parked := self.parked) is not None:
+            self.woken = {"client": client, "parked": parked}
         self._wake()
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
@@ -120,6 +131,9 @@ class Parking(SchedulerPlugin):
         finally:
             self._saving = None
         if trouble:
-            logger.warning("The cluster could not be parked: %s", trouble)
-            self._scaler.trouble = f"It was unused and could not be parked in {self.place}: {trouble}"
-            self._scaler.on_change()
+            self._fail(trouble)
+
+    def _fail(self, trouble: str) -> None:
+        logger.warning("The cluster could not be parked: %s", trouble)
+        self._scaler.trouble = f"It was unused and could not be parked in {self.place}: {trouble}"
+        self._scaler.on_change()

@@ -74,6 +74,16 @@ def only_on(workers: Collection[WorkerState]) -> list[TaskState]:
     return list({ts: None for ws in leaving for ts in ws.has_what if ts.who_has is not None and ts.who_has <= leaving})
 
 
+def check_movable(leaving: Iterable[WorkerState]) -> None:
+    """Check that nothing is on these workers that can be neither moved nor saved. Raises ScaleError."""
+    for ws in leaving:
+        if ws.actors:
+            raise ScaleError(
+                f"Worker {str(ws.name)!r} holds an Actor, which cannot be moved.",
+                "Release the Actor first, or remove another worker.",
+            )
+
+
 def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
     """Check that what only the leaving workers hold fits on the others without spilling to disk.
 
@@ -81,12 +91,7 @@ def check_fit(scheduler: Scheduler, leaving: Collection[WorkerState]) -> None:
     does not. The numbers are in the message. Raises ScaleError if there is data to move and no running worker stays, or
     an Actor, which cannot move, would have to.
     """
-    for ws in leaving:
-        if ws.actors:
-            raise ScaleError(
-                f"Worker {str(ws.name)!r} holds an Actor, which cannot be moved.",
-                "Release the Actor first, or remove another worker.",
-            )
+    check_movable(leaving)
     tasks = only_on(leaving)
     staying = sorted(scheduler.running - set(leaving), key=lambda ws: str(ws.name))
     if not staying:

@@ -218,6 +218,10 @@ class Durable:
                 return  # of another cluster
         for folder in (self._folder_of(name), self._previous(name)):
             shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # there are others
+            self._previous(name).parent.rmdir()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _take_from(self, before: Manifest, name: str, *, is_same: bool) -> None:
         """Have the folder that a variable of another cluster had; what is not the `same` is put aside.
