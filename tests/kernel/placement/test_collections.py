@@ -310,6 +310,10 @@ def test_what_is_on_the_cluster_and_not_placed_has_parts_and_no_placement(cluste
     assert "%scatter kept" in refusal.value.remedy
     assert cluster["listed"].gather() == [0, 1, 2]
     assert cluster["named"].gather() == {"a": 0, "b": 1}
+    scope["bad"] = [cluster.client.submit(divmod, 1, 0, pure=False)]
+    with pytest.raises(ZeroDivisionError) as raised:
+        cluster["bad"].gather()
+    assert raised.value.__context__ is None
     assert len(cluster["named"].parts) == 2
     with pytest.raises(NotPlaceableError, match="has not been computed"):
         _ = cluster["lazy"]

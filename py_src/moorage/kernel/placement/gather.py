@@ -57,11 +57,12 @@ class Bringing(Inventory):
         return [await self._value(name, limit, map) for name in names]
 
     async def _value(self, name: str, limit: float, map: bool) -> Any:
-        try:
+        record = None
+        with suppress(UnknownVariableError):
             record = self.record(name)
-        except UnknownVariableError:
+        if record is None:
             if map or (futures := self.futures_not_placed(name)) is None:
-                raise
+                raise UnknownVariableError(name, self.names())
             value = self.scope()[name]
             asked = futures if has_parts(value) or is_dask_collection(value) else value
             found = await self._in_time(name, "not placed", gather(self.client, asked), limit)
