@@ -104,6 +104,8 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         self._captured = captured
         self.imports: set[str] = set()
         """Names of modules in the import statements of code that was met."""
+        self.classes: set[type] = set()
+        """Those that were met and go by value."""
         self._covered: set[int] = set()  # code within code whose lines are sent
 
     def reducer_override(self, obj: Any) -> Any:
@@ -113,6 +115,7 @@ class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
             return special(self, obj)
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and isinstance(obj, type):
+            self.classes.add(obj)
             data = [name for name, value in vars(obj).items() if not hasattr(type(value), "__get__")]
             self._note({f"{obj.__name__}.{name}": vars(obj)[name] for name in data if not name.startswith("__")})
         return reduced

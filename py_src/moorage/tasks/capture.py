@@ -17,6 +17,7 @@ from moorage.errors import InputError, MoorageError, StaleError
 from moorage.pickling.code_pickler import Capture, Notebook, is_code
 from moorage.pickling.functions import argument_names
 from moorage.tasks.backend import Backend
+from moorage.tasks.earlier import tell_of_earlier_classes
 from moorage.tasks.references import Payload, dumps, resolve
 from moorage.worker.unpickling.cell import Cell
 
@@ -72,6 +73,7 @@ def prepare(
         fresh.update(payload.keys, [backend.refresh(key) for key in changed])
         if rebound or changed:
             continue
+        tell_of_earlier_classes(payload.classes, ((one.name, one.value) for one in captured), notebook, say)
         if payload.nbytes <= threshold:
             return payload
         sizes = _place_large(captured, backend, notebook, threshold, auto=auto, everywhere=everywhere)

@@ -40,6 +40,7 @@ class Payload(NamedTuple):
     futures: dict[Any, Future[Any]]
     left_out: int = 0  # bytes that are not in `data`. It cannot be loaded then.
     imports: frozenset[str] = frozenset()  # names of modules that its code imports, or that they may be
+    classes: frozenset[type] = frozenset()  # those that it brings along
 
     @property
     def nbytes(self) -> int:
@@ -110,8 +111,8 @@ def dumps(
     except Exception as error:
         raise unpicklable(_parts(obj, name), error) from error
     left_out = leave_out.nbytes if leave_out else 0
-    imports = frozenset(pickler.imports)
-    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures, left_out, imports)
+    imports, classes = frozenset(pickler.imports), frozenset(pickler.classes)
+    return Payload(file.getvalue(), tuple(pickler.positions), pickler.futures, left_out, imports, classes)
 
 
 class _LeaveOut:
@@ -166,7 +167,8 @@ def dumps_items(
         packed.append(file.getvalue())
         file.seek(0)
         file.truncate()
-    return Payload(pickle.dumps(packed, protocol=5), tuple(pickler.positions), pickler.futures), True
+    positions, classes = tuple(pickler.positions), frozenset(pickler.classes)
+    return Payload(pickle.dumps(packed, protocol=5), positions, pickler.futures, classes=classes), True
 
 
 def _parts(obj: Any, name: str) -> dict[str, Any]:

@@ -37,8 +37,20 @@ if TYPE_CHECKING:
 MODULES = (
     *(
         f"moorage.worker.tasks.{name}"
-        for name in ("awaiting", "batch", "errors", "file", "outcome", "output", "program", "runtime", "saving")
+        for name in (
+            "awaiting",
+            "batch",
+            "earlier",
+            "errors",
+            "file",
+            "outcome",
+            "output",
+            "program",
+            "runtime",
+            "saving",
+        )
     ),
+    "moorage.code.objects",
     *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
     "moorage._dask.connecting",
     "moorage._dask.errors",

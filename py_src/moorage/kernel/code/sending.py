@@ -42,6 +42,7 @@ MODULES = (
     "moorage._dask.server",
     "moorage._dask.spilling",
     "moorage._dask.worker",
+    "moorage.code.objects",
     "moorage.code.text",
     "moorage.images.code",
     "moorage.worker.code.loading",

@@ -19,6 +19,7 @@ from moorage.kernel.waiting import reaching, wait_for
 from moorage.pickling.code_pickler import Notebook
 from moorage.tasks.backend import Backend
 from moorage.tasks.capture import unchanged
+from moorage.tasks.earlier import tell_of_earlier_classes
 from moorage.tasks.locality import Lane
 from moorage.tasks.map.ledger import Batch
 from moorage.tasks.options import Options
@@ -136,6 +137,8 @@ class Sender:
 
     def _task(self, key: Any, batch: Batch, budget: float | None) -> Task:
         payload, packed = self._pickled(batch.items)
+        named = (("an item", item) for item in batch.items) if payload.classes else ()
+        tell_of_earlier_classes(self._program.classes, named, self._notebook, self._options.say)
         futures = [*payload.futures.values(), *self._placed(payload.keys)]
         items: Any = payload.data
         if payload.nbytes > self._threshold:  # too large for a graph

@@ -12,7 +12,6 @@ import builtins
 import contextlib
 import hashlib
 import importlib
-import itertools
 import os
 import sys
 import types
@@ -23,6 +22,7 @@ from importlib.util import module_from_spec, resolve_name
 from operator import attrgetter, is_
 from typing import Any, Protocol, TypeAlias
 
+from moorage.code.objects import some_in
 from moorage.code.text import digest_of
 from moorage.wire.code import ModuleEntry
 from moorage.worker.code.loading import TextLoader, alone, in_sys_modules, write_files
@@ -35,7 +35,6 @@ _OTHER_CLASS = (
     "notebook: isinstance with the class of now is false. Release the value and place it again, or restart the "
     "workers: %cluster restart-workers"
 )
-_MOST_LOOKED_AT = 64
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -188,15 +187,12 @@ class Version:
         """
         if not self._shelf.several:
             return
-        met = [value]
-        for one in met:
+        for one in some_in(value):
             kind = type(one)
             if kind.__module__ in self.entries and kind not in self._warned and not self._sees(kind):
                 self._warned.add(kind)
                 text = _OTHER_CLASS.format(kind=f"{kind.__module__}.{kind.__qualname__}")
                 warnings.warn_explicit(text, UserWarning, "moorage", 0)  # also after it was said of another edit
-            with contextlib.suppress(Exception):  # of the code of any class
-                met.extend(itertools.islice(_inside(one), _MOST_LOOKED_AT - len(met)))
 
     def _sees(self, kind: type) -> bool:
         with contextlib.suppress(Exception):  # there is no such class any more
@@ -285,15 +281,3 @@ def code_error(message: str, remedy: str) -> Exception:
     except ImportError:
         return CodeMismatch(f"{message}\n{remedy}")
     return CodeError(message, remedy)
-
-
-def _inside(value: Any) -> Any:
-    """Return what a value holds: elements or attributes."""
-    match value:
-        case dict():
-            return value.values()
-        case list() | tuple() | set() | frozenset():
-            return value
-        case type() | types.ModuleType() | types.FunctionType():
-            return ()
-    return getattr(value, "__dict__", {}).values()

@@ -37,6 +37,7 @@ from moorage.worker.shared_module import join, leave
 from moorage.worker.taking import taken
 from moorage.worker.tasks.awaiting import awaited
 from moorage.worker.tasks.batch import Items
+from moorage.worker.tasks.earlier import warn_of_earlier_classes
 from moorage.worker.tasks.errors import Cancelled, explain, survivable, users_frames
 from moorage.worker.tasks.outcome import load, try_to_pickle
 from moorage.worker.tasks.output import Display, Interception, Sink, Sinks, figure_numbers
@@ -88,6 +89,7 @@ class Runtime:
                 code = self.version(worker, options["code"])
                 function, args, kwargs = loads(payload, values, self.ours, self.images, code=code)
                 see(code, function)
+                warn_of_earlier_classes(function, values, self.images)
                 # an error that refuses attributes, such as a traceback, cannot leave a context manager as it is
                 with leases_of(limits, worker, key) if (limits := options["limits"]) else contextlib.nullcontext():
                     result = function(*args, **kwargs)
@@ -142,7 +144,7 @@ class Runtime:
                     claim(worker, options, options["batch"].partition(".")[0])
                 code = self.version(worker, options["code"])
                 loaded = self.program(program, options["hash"], values[:shared], code)
-                loaded.fresh()
+                warn_of_earlier_classes(loaded.fresh(), values, self.images)
                 elements = loads(items, values[shared:], self.ours, self.images, code=code)
             except Exception as error:
                 running.fail(error)
