@@ -15,9 +15,9 @@ from dask.utils import format_bytes, parse_bytes
 from moorage import config
 from moorage.errors import InputError, MoorageError, StaleError
 from moorage.pickling.code_pickler import Capture, Notebook, is_code
+from moorage.pickling.earlier import tell_of_earlier_classes
 from moorage.pickling.functions import argument_names
 from moorage.tasks.backend import Backend
-from moorage.tasks.earlier import tell_of_earlier_classes
 from moorage.tasks.references import Payload, dumps, resolve
 from moorage.worker.unpickling.cell import Cell
 

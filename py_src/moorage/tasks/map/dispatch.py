@@ -17,9 +17,9 @@ from moorage._dask.graphs import reference
 from moorage.errors import StaleError
 from moorage.kernel.waiting import reaching, wait_for
 from moorage.pickling.code_pickler import Notebook
+from moorage.pickling.earlier import tell_of_earlier_classes
 from moorage.tasks.backend import Backend
 from moorage.tasks.capture import unchanged
-from moorage.tasks.earlier import tell_of_earlier_classes
 from moorage.tasks.locality import Lane
 from moorage.tasks.map.ledger import Batch
 from moorage.tasks.options import Options
