@@ -37,22 +37,28 @@ def plain(lab):
 
 
 def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
-    """What a new user does."""
+    """What a new user does: five presses, with nothing typed but code of one's own."""
     desk = open_desk("plain.ipynb", "absent")
+    desk.command("application:toggle-right-area")
+    expect(desk.board).to_have_count(0)
+    desk.page.evaluate("window.presses = 0; addEventListener('pointerdown', () => { presses++; }, true)")
+    desk.page.get_by_role("tab", name="Moorage").click()
     desk.board.get_by_role("button", name="Insert %load_ext moorage").click()
     assert desk.cells()[-1] == "%load_ext moorage"
-    desk.command("notebook:run-cell")
+    desk.page.get_by_role("button", name="Run this cell and advance").click()
     desk.is_("connected")
-    desk.board.get_by_role("button", name="One worker fewer").click()
-    desk.board.get_by_role("button", name="Start 1 worker").click()
+    desk.board.get_by_role("button", name="Start 2 workers").click()
     expect(desk.board.locator("[data-moorage-cluster=starting]")).to_be_visible()
     expect(desk.worker("0")).to_be_visible(timeout=60_000)
     desk.run_cell("notes = bytes(3_000_000)")
     desk.drag(desk.grip("notes"), desk.worker("0"))
     desk.holds("notes", "0")
     assert plain.run("print(cluster.placement()['notes'].holders)") == "['0']\n"
+    near = "print(cluster.submit(lambda: (len(notes), distributed.get_worker().name)).result())"
+    assert plain.run(f"import distributed\n{near}") == "(3000000, '0')\n"
+    assert desk.page.evaluate("presses") == 5
     desk.board.get_by_role("button", name="One worker more").click()
-    expect(desk.worker("1")).to_be_visible(timeout=60_000)
+    expect(desk.worker("2")).to_be_visible(timeout=60_000)
     desk.board.get_by_role("button", name="Cluster menu").click()
     desk.page.get_by_role("menuitem", name="Stop the cluster").click()
     question = desk.board.get_by_role("alertdialog")
