@@ -319,6 +319,12 @@ def test_a_collection_is_saved_part_by_part_and_put_together_again(cluster, tmp_
     assert cluster.placement()["lazy"].holders == ["alice", "bob"]
 
 
+def test_a_store_that_fails_in_its_own_way_is_told(cluster):
+    cluster.broadcast(FRAME, name="x")
+    with pytest.raises(InputError, match=r"not a place .* No such file"):
+        cluster.save(to="zip://a/b::/nowhere.zip")
+
+
 def collection(kind):
     """Return a collection of four parts, and how to compute a number of it."""
     if kind == "array":

@@ -108,7 +108,8 @@ def save(
         if isinstance(error, MoorageError) or not isinstance(error, Exception):
             raise
         raise SaveError(
-            f"The variables could not be saved to {store}: {error}.", "What was saved there before is as it was."
+            f"The variables could not be saved to {store}: {str(error) or type(error).__name__}.",
+            "What was saved there before is as it was.",
         ) from error
     store.tidy(kept, manifest)
     return Written(manifest, numbers)

@@ -38,7 +38,7 @@ class Store:
         given = os.fspath(url)
         try:
             self._files, self._folder = fsspec.core.url_to_fs(given, **(options or {}))
-        except (ValueError, ImportError, TypeError) as error:
+        except Exception as error:  # whatever a file system raises
             raise InputError(
                 f"{given!r} is not a place that can be written to here: {error}.",
                 "Name a folder, or a URL whose file system is installed for fsspec.",
@@ -75,8 +75,10 @@ class Store:
                     text = file.read(_MOST)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise SaveError(f"{self} cannot be read: {error}.") from error
+        except Exception as error:  # whatever a file system raises: none of its servers answers, no credentials
+            if isinstance(error, SaveError):
+                raise
+            raise SaveError(f"{self} cannot be read: {str(error) or type(error).__name__}.") from error
         return Manifest.from_json(text, f"{self}/{NAME}")
 
     def write(self, manifest: Manifest) -> None:
