@@ -120,7 +120,7 @@ def test_what_cannot_be_durable_is_refused_or_told(cluster, folder):
         cluster.restore()
     with pytest.raises(InputError, match="tasks may write to it"):
         cluster.broadcast(BIG, name="x", writable=True, durable=True)
-    with pytest.raises(InputError, match="no name"):
+    with pytest.raises(InputError, match="without a name"):
         cluster.scatter(BIG, durable=True)
     assert not cluster.placement()
     folder.write_text("no folder")

@@ -169,7 +169,8 @@ class Computations:
         with self._lock:
             for group in groups:
                 self._cells.pop(group, None)
-                self._cells[group] = cell
+                if cell != Cell():
+                    self._cells[group] = cell
             while len(self._cells) > _REMEMBERED:
                 del self._cells[next(iter(self._cells))]
 
