@@ -146,6 +146,14 @@ def test_what_dask_itself_loads_on_workers_is_what_tasks_have_run_last(cluster, 
         assert set(cluster.client.run(mine.f).values()) == {number}
 
 
+def test_what_plain_dask_sends_runs_the_newest_too(cluster, modules):
+    cluster.client.run_on_scheduler(lambda path: sys.path.append(path), str(modules.folder))  # it looks functions up
+    for number in range(3):
+        mine = modules.load("mine", f"def f(i): return {number}")
+        assert cluster.client.submit(mine.f, 0, pure=False).result() == number
+        assert set(cluster.client.gather(cluster.client.map(mine.f, range(4), pure=False))) == {number}
+
+
 def test_a_worker_that_restarts_has_the_newest(cluster, modules):
     for number in range(2):
         mine = modules.load("mine", f"def f(): return {number}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Literal, TypeVar, overload
 
@@ -267,11 +267,15 @@ class Connected(Configurable):
         if self.client.status != "running" and not coming_back:
             raise UnreachableError(f"The connection to the cluster {self.name} is lost.", RECONNECT)
 
+    def _before_graph(self, keys: Sequence[Any]) -> None:
+        self.computations.note(keys)
+        self._link.code.before_graph()
+
     async def _connect(self) -> None:
         boundary.keep_trying(self.client, self._reviving.before_connecting, self._placed_keys)
         await self._link.connect()
         plain_work.follow(self.client, self.computations.tell)
-        boundary.on_graphs(self.client, self.computations.note)
+        boundary.on_graphs(self.client, self._before_graph)
         self.dashboard_link = self.dashboard_link or self.client.dashboard_link or ""  # elsewhere it asks, and waits
         await self._size.begin()
         if self._size.hosted:

@@ -91,6 +91,10 @@ class Following:
                 self._manifest = Manifest(known.text for known in [*self._reached.values(), *self._ran.values()])
             return self._manifest
 
+    def has_changed_since(self, id_: str) -> bool:
+        """Whether the code may be another than the version of that name; tells at once, without a look at files."""
+        return self._watch.has_new or self._manifest.id != id_
+
     def not_reloaded(self) -> list[str]:
         """Return the names of modules whose files were saved since they have run, as of the last look."""
         with self._lock:

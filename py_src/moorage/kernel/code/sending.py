@@ -11,6 +11,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from distributed.utils import offload
 from moorage._dask.client import connection_of
 from moorage.code.manifest import Manifest
 from moorage.code.text import Text
-from moorage.errors import CodeError, InputError
+from moorage.errors import CodeError, InputError, MoorageError
 from moorage.kernel.code import following, watching
 from moorage.kernel.code.packages import Packages, used_here
 from moorage.kernel.code.state import CodeState, state_of
@@ -98,6 +99,16 @@ class CodeSender:
             raise CodeError("The code that this began with is gone with the scheduler.", "Run it again.")
         return wait_for(self._client, self._send, self._latest[code["id"]])
 
+    def before_graph(self) -> None:
+        """Have workers know the code if it has changed, before plain Dask sends tasks that may refer to it.
+
+        On the thread that sends them; on an event loop nothing can wait for that. If it fails, so may those tasks.
+        """
+        behind = self._following.has_changed_since(self._seen) and not self._in_process
+        if behind and not self._client.asynchronous:
+            with suppress(MoorageError):
+                wait_for(self._client, self.before_values)
+
     async def before_values(self) -> None:
         """Have workers know the code as it is now, before values come that may be of classes in it.
 
@@ -106,7 +117,7 @@ class CodeSender:
         manifest = self._manifest()
         if manifest.id and not (self._seen == manifest.id and self._is_sent(manifest)):
             await self._send(manifest, _PATIENCE)
-            self._seen = manifest.id
+        self._seen = manifest.id
 
     async def sync(
         self,
@@ -150,7 +161,7 @@ class CodeSender:
 
     async def _check_folder(self, folder: str, names: Mapping[str, str]) -> None:
         """Raise InputError if workers cannot work in a folder."""
-        if address_of(self._client).startswith("inproc"):
+        if self._in_process:
             raise InputError("The workers are threads of this process.", "Use %cd: they work in its folder.")
         if not os.path.isabs(folder):
             raise InputError(f"{folder!r} is no absolute path.", "Write it from the root of the workers' disk.")
@@ -158,8 +169,13 @@ class CodeSender:
         if missing := sorted(name for at, name in names.items() if found.get(at) is False):
             raise InputError(f"There is no folder {folder} where {', '.join(missing)} run.", "Make it there first.")
 
+    @property
+    def _in_process(self) -> bool:
+        """Whether the workers are this process."""
+        return address_of(self._client).startswith("inproc")
+
     def _manifest(self, imports: Iterable[str] = (), say: Callable[[str], None] | None = None) -> Manifest:
-        if address_of(self._client).startswith("inproc"):  # the workers are this process
+        if self._in_process:
             return Manifest()
         return self._following.manifest(imports, say)
 
