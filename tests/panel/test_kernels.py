@@ -44,7 +44,8 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     desk.page.evaluate("window.presses = 0; addEventListener('pointerdown', () => { presses++; }, true)")
     desk.page.get_by_role("tab", name="Moorage").click()
     desk.board.get_by_role("button", name="Insert %load_ext moorage").click()
-    assert desk.cells()[-1] == "%load_ext moorage"
+    desk.command("moorage:load")  # it is there already
+    assert desk.cells().count("%load_ext moorage") == 1
     desk.page.get_by_role("button", name="Run this cell and advance").click()
     desk.is_("connected")
     desk.board.get_by_role("button", name="Start 2 workers").click()

@@ -39,17 +39,17 @@ export class ActiveDocument {
     return this._document !== null;
   }
 
-  /** Put `source` into a new cell below the active one, or at the prompt of a console, and go there. */
+  /** Put `source` into a new cell below the active one, unless that says so already, or at the prompt of a console; go there. */
   insertCell(source: string): void {
     const document = this._document;
     if (document === null) {
       return;
     }
-    if (document instanceof NotebookPanel) {
+    if (!(document instanceof NotebookPanel)) {
+      document.console.promptCell?.model.sharedModel.setSource(source);
+    } else if (document.content.activeCell?.model.sharedModel.getSource() !== source) {
       NotebookActions.insertBelow(document.content);
       document.content.activeCell?.model.sharedModel.setSource(source);
-    } else {
-      document.console.promptCell?.model.sharedModel.setSource(source);
     }
     this._shell.activateById(document.id);
   }
