@@ -198,7 +198,7 @@ def test_a_placed_value_of_a_class_that_has_changed_is_told_of(cluster, modules,
         1,
         False,
     )
-    eventually(lambda: "before that module changed" in repr(told))
+    eventually(lambda: "before its module changed" in repr(told))
 
 
 @pytest.mark.parametrize("held", [lambda p: [0, {"a": (p,)}], lambda p: types.SimpleNamespace(p=p)])
@@ -212,7 +212,7 @@ def test_a_placed_value_that_holds_objects_of_a_class_that_has_changed_is_told_o
         report = Options(workers=("alice",), on_report=told.append)
         task = cluster.submitter.submit(lambda there, mine=mine: (there, mine.Point) == 0, (there,), {}, report)
         assert task.result() is False
-        eventually(lambda told=told: "before that module changed" in repr(told))
+        eventually(lambda told=told: "before its module changed" in repr(told))
 
 
 def test_a_newcomer_knows_the_modules_before_it_is_asked_for_anything(cluster, modules):

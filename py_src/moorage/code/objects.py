@@ -1,6 +1,6 @@
 """Objects in a value whose class is not the one that code knows by that name: it was made before that was defined anew.
 
-For them `isinstance` with the class of now is false. A few of many are looked at.
+For them `isinstance` with the current class is False. A few of many are looked at.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 MOST = 64
 """Objects of a value that are looked at."""
 EARLIER = (
-    "{what} is, or holds, an object of class {kind} as it was before the notebook defined that class anew: isinstance "
-    "with the class of now is false."
+    "{what} is or holds an object of an earlier definition of class {kind}: isinstance with the current one is False."
 )
 
 

@@ -22,4 +22,4 @@ def tell_of_earlier_classes(
             names = _told.setdefault(kind, set())
             if name not in names:
                 names.add(name)
-                say(EARLIER.format(what=name, kind=kind.__qualname__) + " Make it again to have the class of now.")
+                say(EARLIER.format(what=name, kind=kind.__qualname__) + " Create it again to use the current one.")

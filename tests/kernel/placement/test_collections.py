@@ -320,7 +320,7 @@ def test_what_is_on_the_cluster_and_not_placed_has_parts_and_no_placement(cluste
     with pytest.raises(UnknownVariableError):
         _ = cluster["nothing"]
     scope["kept"] = 5
-    with pytest.raises(NotPlaceableError, match="no longer means anything"):
+    with pytest.raises(NotPlaceableError, match="no longer refers to anything"):
         _ = kept.keys
 
 

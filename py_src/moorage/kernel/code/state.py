@@ -42,7 +42,7 @@ class CodeState:
         lines = [self.output] if self.output else []
         if not self.modules and not self.not_sent:
             lines.append("No modules of yours are imported: what is installed does not follow, unless you name it.")
-        saved = ", as imported; its file was saved since and not reloaded"
+        saved = ", as imported; its file has been saved since and not reloaded"
         lines += [
             f"{name}: {_in_words(workers)}{saved if name in self.not_reloaded else ''}"
             for name, workers in sorted(self.modules.items())

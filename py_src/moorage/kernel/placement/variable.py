@@ -124,7 +124,7 @@ class NotPlaced(Variable):
         """The futures, in the order of the parts or elements."""
         if (futures := self._placer.futures_not_placed(self.name)) is None:
             raise NotPlaceableError(
-                f"{self.name} no longer means anything in the notebook that is on the cluster.",
+                f"{self.name} no longer refers to anything on the cluster.",
                 f'Ask again: cluster["{self.name}"].',
             )
         return futures

@@ -31,9 +31,9 @@ Contents: TypeAlias = tuple[bytes, Mapping[str, bytes]]
 """Source of a module, and data files beside it."""
 
 _OTHER_CLASS = (
-    "A placed value is, or holds, an object of class {kind} as it was before that module changed, or of another "
-    "notebook: isinstance with the class of now is false. Release the value and place it again, or restart the "
-    "workers: %cluster restart-workers"
+    "A placed value is or holds an object of class {kind} from before its module changed, or from another notebook: "
+    "isinstance with the current class is False. Release the value and place it again, or restart the workers: "
+    "%cluster restart-workers"
 )
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
