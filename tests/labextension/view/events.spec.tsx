@@ -41,6 +41,14 @@ const listed = (): string[] =>
     .map(item => item.textContent.replace(/^[\d:]+ ?([AP]M)?/, ''));
 
 describe('what has happened', () => {
+  it('is announced also if something else has happened by then', () => {
+    const kernel = show(aState({ events: { 1: LEFT } }));
+    const joined = anEvent('3', 'al joined', { kind: 'joined' });
+    act(() => kernel.tell({ events: { 2: KILLED, 3: joined } }));
+    expect(said()).toContain(KILLED.message);
+    expect(said()).not.toContain(LEFT.message);
+  });
+
   it('leads to the cell that it comes from, while that is there', async () => {
     show(
       aState({

@@ -34,11 +34,14 @@ export const Events = memo(function Events({ events, announce }: IEventsProps): 
   const opener = useRef<HTMLButtonElement>(null);
   const told = useRef(last?.id); // what there was before is no news
   useEffect(() => {
-    if (last !== undefined && last.id !== told.current && ANNOUNCED.includes(last.kind)) {
-      announce(last.message);
+    const all = [...events.values()];
+    const fresh = all.slice(1 + all.findIndex(({ id }) => id === told.current));
+    const news = fresh.filter(({ kind }) => ANNOUNCED.includes(kind));
+    if (news.length > 0) {
+      announce(news.map(({ message }) => message).join('; '));
     }
-    told.current = last?.id;
-  }, [last, announce]);
+    told.current = all.at(-1)?.id;
+  }, [events, announce]);
   if (last === undefined) {
     return null;
   }
