@@ -80,6 +80,7 @@ def address(server, log):
     return found[1]
 
 
+@pytest.mark.timeout(300)  # it starts a server, and a cluster from there
 def test_variables_of_a_marimo_notebook_are_placed_by_hand(desk):
     desk.is_("connected", timeout=1000 * PATIENCE)
     expect(desk.page.get_by_text("sum: 500000.0")).to_be_visible(timeout=1000 * PATIENCE)

@@ -85,7 +85,7 @@ def _name_of(images: Sequence[Image]) -> str:
 def _write_here(
     folder: str, name: str, images: Sequence[Image], entries: Sequence[Entry], go_on: Callable[[], None]
 ) -> None:
-    """Write a file of this machine, for the user alone; it is on the disk then."""
+    """Write a file of this machine, for the user alone to read: values are mapped from it. It is on the disk then."""
     if not os.path.isdir(folder):
         os.makedirs(folder, mode=0o700, exist_ok=True)
         _sync(os.path.dirname(folder))
@@ -95,7 +95,7 @@ def _write_here(
         if status.st_size == entries[-1].end and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS:
             return
     unfinished = os.path.join(folder, f"{UNFINISHED}{uuid.uuid4().hex}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
     try:
         with open(descriptor, "wb", _BUFFERED) as file:
             write(file.write, images, entries, go_on)
