@@ -90,6 +90,15 @@ def test_it_survives_the_death_of_everything(cluster, folder):
     written(cluster, "big", "parts")  # as before
 
 
+def test_nothing_is_left_of_what_is_released_before_its_new_value_is_written(cluster, folder):
+    cluster.broadcast(BIG, name="big", durable=True)
+    written(cluster, "big")
+    with cluster._durable._writing:
+        cluster.broadcast(PARTS[0], name="big", durable=True)
+        cluster.release("big")
+    eventually(lambda: not files(folder))
+
+
 def test_its_time_ends_although_everything_has_died(cluster, folder):
     with moorage.start(names=["bob"], threads_per_worker=1, memory_limit="1GB") as other:
         other.broadcast(BIG, name="big", durable=True, lifetime="1h")

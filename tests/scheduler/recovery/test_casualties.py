@@ -156,7 +156,7 @@ def test_a_value_that_no_worker_can_make_any_more_is_lost_after_some_tries(
     workers.kill("alice")
     notebook.until("x", "lost", timeout=60)
     assert f"cannot make it of what is sent: {said}" in notebook.variable("x")["reason"]
-    assert notebook.restored.count(notebook.key("x")) == 3
+    assert notebook.restored.count(notebook.key("x")) in (3, 4)  # 4: also to the worker that has died
     with pytest.raises(LostError, match="cannot make it of what is sent"):
         x.result(30)
     notebook.until("y", on=["alice"], timeout=60)

@@ -64,7 +64,7 @@ class Durable:
         self._home = home
         self._cluster = cluster
         self._keys: dict[str, list[Any]] = {}  # ``vid`` of each that is durable -> its keys
-        self._gone: deque[tuple[str, list[Any]]] = deque()  # names and keys of those that are so no longer
+        self._gone: deque[tuple[str, list[Any]]] = deque()  # ``vid`` and keys of those that are so no longer
         self._tried: dict[str, Any] = {}  # ``vid`` -> how it stood when it was written, or could not be
         self._work: asyncio.Future[None] | None = None
         self._writing = threading.Lock()
@@ -128,7 +128,7 @@ class Durable:
         for vid in vids:
             if (keys := self._keys.pop(vid, None)) is not None:
                 self._tried.pop(vid, None)
-                self._gone.append((vid.rpartition(":")[2], keys))
+                self._gone.append((vid, keys))
         self._go_on()
 
     def _go_on(self) -> None:
@@ -208,14 +208,16 @@ class Durable:
         ).manifest
         return Saved(store, manifest)
 
-    def _remove(self, name: str, keys: list[Any]) -> None:
+    def _remove(self, vid: str, keys: list[Any]) -> None:
+        name = vid.rpartition(":")[2]
         store = Store(self._folder_of(name))
         with contextlib.suppress(SaveError):
             manifest = store.manifest(trust=False)
-            if manifest is not None and (
-                manifest.variables[name].keys != keys or manifest.cluster not in ("", self._cluster())
-            ):
-                return  # of another cluster
+            if manifest is not None:
+                is_same = manifest.variables[name].keys == keys
+                is_ours = manifest.cluster == self._cluster() or (is_same and not manifest.cluster)
+                if not is_ours or (not is_same and vid in self._keys):  # else an earlier value of it, or a later one
+                    return
         for folder in (self._folder_of(name), self._previous(name)):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # there are others
