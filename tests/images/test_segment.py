@@ -185,7 +185,7 @@ def test_memory_and_descriptors_go_with_the_last_view(other):
     assert not segment.is_free()
     assert bytes(view) == CONTENT[:100]
     del view
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # others of this process may have gone meanwhile
     assert segment.is_free()
 
 

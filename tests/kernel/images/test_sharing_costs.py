@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linu
 MB = 1_000_000
 PART = 10 * MB
 """Bytes of a worker's own value. Dask holds some three more of them than its target while it spills."""
-LITTLE = 200_000
+LITTLE = 1_000_000
 """Bytes of messages about a value, rather than of the value."""
 
 
