@@ -6,13 +6,15 @@ import contextlib
 import ctypes
 import logging
 import os
+import pickle
 import signal
+import threading
 import traceback
 
 import dask.array as da
 import numpy as np
 import pytest
-from distributed import Event, KilledWorker, wait
+from distributed import Client, Event, KilledWorker, wait
 from distributed.client import FutureCancelledError
 from distributed.core import Status
 
@@ -183,6 +185,17 @@ def test_a_future_that_was_cancelled_is_forgotten(cluster, names):
         names["gone"].result()
 
 
+def test_a_future_that_nobody_held_for_a_while_is_let_go_of(cluster, names):
+    future = cluster.client.submit(make, 8, pure=False)
+    names["kept"] = cluster.client.submit(len, future)  # so that the scheduler still knows how `future` is made
+    wait(names["kept"])
+    key, pickled = future.key, pickle.dumps(future)
+    del future
+    eventually(lambda: cluster.client.run_on_scheduler(lambda dask_scheduler: not dask_scheduler.tasks[key].who_has))
+    names["again"] = pickle.loads(pickled)
+    says(cluster, "again", "waiting", "nobody held a future of it", "Run the cell that makes it")
+
+
 def test_resources_that_nobody_offers_are_named(cluster, names):
     names["gpu"] = cluster.client.submit(make, 8, resources={"GPU": 1}, pure=False)
     says(cluster, "gpu", "waiting", "no worker offers the resources GPU=1")
@@ -347,7 +360,8 @@ def test_a_copy_from_a_worker_that_is_stopped_takes_long_and_names_it(leaving):
     pid = leaving.client.run(os.getpid, workers=[address(leaving, "carol")])[address(leaving, "carol")]
     os.kill(pid, signal.SIGSTOP)
     try:
-        leaving.pin("block", workers=["dan"])
+        with contextlib.suppress(WaitTimeoutError):
+            leaving.pin("block", workers=["dan"], timeout=0.1)
         found = says(
             leaving, "block", "moving", "carol has been sending 781.25 kiB to dan", "restart_workers(['carol'])"
         )
@@ -375,6 +389,29 @@ def test_a_value_whose_only_copy_went_with_its_worker_is_lost_and_so_is_what_nee
     says(leaving, "uses", "lost", "it needs ", "is lost", "Place it again with its value")
     leaving.release("once")
     eventually(lambda: leaving.why("dan").state in ("running", "restarted"), 20)
+
+
+def test_a_value_that_another_notebook_is_to_send_again_waits_for_that_notebook(leaving, names):
+    client, busy = leaving.client, threading.Event()
+    with (
+        Client(client.scheduler.address, security=client.security, set_as_default=False) as theirs,
+        moorage.attach(theirs) as other,
+    ):
+        texts = [str(n) * 15_000 for n in range(1000, 1200)]  # not shared, and too large to be kept
+        other.pin("texts", workers=["dan"], value=texts)
+        eventually(lambda: "texts" in leaving.placement())
+        theirs.loop.add_callback(busy.wait)
+        try:
+            dan = address(leaving, "dan")
+            os.kill(client.run(os.getpid, workers=[dan])[dan], signal.SIGKILL)
+            says(leaving, "texts", "moving", "on its way from the notebook", "It comes when that notebook answers")
+            names["uses"] = client.submit(len, leaving["texts"].future, pure=False)
+            says(leaving, "uses", "waiting", "it waits for texts", "from the notebook that placed it")
+        finally:
+            busy.set()
+        assert names["uses"].result(timeout=60) == 200
+        says(leaving, "texts", "held")
+        leaving.release("texts")
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ VIEW = ClusterView([info("alice"), info("bob")])
         ),
         (reply("behind", worker="bob", ahead=1), "queued", "bob has 1 other task to do", "%cluster scale"),
         (reply("behind", worker="bob"), "waiting", "it fetches what", "by itself"),
-        (reply("released"), "waiting", "nobody waits", "retry(x)"),
+        (reply("released"), "waiting", "nobody held a future", "Run the cell that makes it"),
     ],
 )
 def test_each_fate_of_a_task_has_its_cause_and_remedy(facts, state, cause, remedy):
@@ -184,6 +184,7 @@ def placed(state="held", placement=None, **more):
          "%cluster scale"),
         (placed("waiting", reason="bob died when it took it"), reply(), VIEW, "waiting", "bob died", "%memory"),
         (placed("moving", reason="1 of 2 copies are there"), reply(), VIEW, "moving", "1 of 2", "%placement x"),
+        (placed("moving", reason="coming"), reply("restoring"), VIEW, "moving", "coming", "that notebook answers"),
         (placed(placement=OnWorkers(("bob",))), reply(), VIEW, "surplus", "alice has a copy", "when that task ends"),
     ],
 )  # fmt: skip

@@ -55,7 +55,6 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
     function, worker = task["function"], task["worker"]
     retry = f"cluster.client.retry({subject})"
     again = f"{retry} runs it again"
-    once_more = f"To run it again: {retry}"
     match task["fate"]:
         case "memory":
             return "in memory", f"on {_listed(task['on'])}", "", ""
@@ -70,7 +69,7 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
             )
         case "killed":
             cause, remedy = killed(function, task["end"])
-            return "killed", cause, f"{remedy} {once_more}.", retry
+            return "killed", cause, f"{remedy} To run it again: {retry}.", retry
         case "lost":
             return "lost", _error(task), "Place it again with its value: %scatter, %broadcast or %pin.", ""
         case "absent":
@@ -82,12 +81,8 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
         case "no-worker":
             return "waiting", *_no_worker(task, reply)
         case "released":
-            return (
-                "waiting",
-                "the scheduler has let go of it, and nobody waits for it",
-                f"{once_more}.",
-                retry,
-            )
+            cause = "the scheduler let go of its value when nobody held a future of it, and nobody asked for it again"
+            return "waiting", cause, "Run the cell that makes it again.", ""
         case "paused":
             cause, remedy = f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."
             return "waiting", cause, remedy, written(lambda: f"%why {quote(worker)}")

@@ -31,6 +31,8 @@ def why_placed(subject: str, state: PlacementState, keys: list[object], reply: W
             return why_tasks(subject, keys, reply)
         case "moving" if (slow := slow_copy(reply["copy"])) is not None:
             return Why(subject, "moving", *slow)
+        case "moving" if task is not None and task["fate"] == "restoring":
+            return Why(subject, "moving", f"{state.reason}.", why_tasks(subject, keys, reply).remedy)
         case "waiting" | "moving":
             remedy, line_of_it = _remedy(state, view)
             return Why(subject, state.state, f"{state.reason}.", remedy, line=line_of_it)
