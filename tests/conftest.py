@@ -45,17 +45,17 @@ LONGEST_FIRST = (
     "scheduler",
     "hpc",
     "test_chaos.py",
-    "deploy/test_host_process.py",
-    "deploy/test_scaling.py",
+    "deploy/host/test_host_process.py",
+    "deploy/scaling/test_scaling.py",
     "jupyter/test_kernel.py",
     "jupyter/magics/test_magics.py",
     "controller/test_bad_input.py",
     "controller/test_cluster.py",
-    "controller/test_attach.py",
-    "controller/test_kept.py",
-    "controller/test_reviving.py",
+    "controller/lifecycle/test_attach.py",
+    "controller/lifecycle/test_kept.py",
+    "controller/saving/test_reviving.py",
     "kernel/placement/test_recovery.py",
-    "test_run_notebook.py",
+    "repository/test_run_notebook.py",
 )
 
 

@@ -17,7 +17,7 @@ from distributed import Worker
 from distributed.core import ConnectionPool
 
 from moorage._dask.connecting import connecting, mend
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.two_workers import cluster, shared
 
 __all__ = ["cluster", "shared"]

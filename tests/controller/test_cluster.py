@@ -28,7 +28,7 @@ from moorage.errors import (
     WaitTimeoutError,
 )
 from moorage.model import Anywhere, Everywhere, OnWorkers
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,7 @@ from distributed.core import Status
 
 import moorage
 from moorage.errors import InputError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def test_the_client_knows_its_cluster_and_the_cluster_its_client(cluster):

@@ -9,8 +9,8 @@ import pytest
 
 from moorage.kernel.placement.request import How
 from moorage.model import Everywhere
-from tests.deploy.tools import eventually
 from tests.gates import Gate, held_by
+from tests.helpers import eventually
 
 SOON = 8.0  # seconds; a copy is given up only after 10 s
 

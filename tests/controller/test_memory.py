@@ -12,7 +12,7 @@ import pytest
 from distributed import Client, Event, wait
 
 import moorage
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 MB = 1_000_000
 

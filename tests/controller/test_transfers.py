@@ -14,7 +14,7 @@ from distributed import wait
 
 from moorage.errors import InputError
 from moorage.kernel.transfers.moved import Moment
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 MB = 1_000_000
 

@@ -14,7 +14,7 @@ from dask import config
 import moorage
 from moorage.errors import UnknownVariableError
 from moorage.model import Everywhere, OnWorkers
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.two_workers import empty
 
 OTHER = """

@@ -23,7 +23,7 @@ from moorage.errors import InputError, UnknownVariableError, WaitTimeoutError
 from moorage.kernel import waiting
 from moorage.kernel.why import asking
 from moorage.worker.last_words import FILE
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 MB = 1_000_000
 

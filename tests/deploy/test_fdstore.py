@@ -14,7 +14,7 @@ from moorage.deploy.fdstore.client import StoreClient, end_at, facts_at, kept_at
 from moorage.deploy.fdstore.process import MOST, Store
 from moorage.deploy.state_file import kept_clusters
 from moorage.images.segment import Segment, SegmentError, attach
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 

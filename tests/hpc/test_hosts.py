@@ -16,7 +16,7 @@ import pytest
 
 import moorage
 from tests.deploy.test_private import as_nobody
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.hpc.hosts import HERE, Hosts
 from tests.hpc.packages import run
 from tests.hpc.sshd import Keys, Server

@@ -15,7 +15,7 @@ import pytest
 import moorage
 from moorage.deploy.clusters.jobqueue import shared_base
 from moorage.errors import InputError, StartError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 pytestmark = pytest.mark.timeout(200)
 

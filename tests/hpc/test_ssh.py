@@ -12,7 +12,7 @@ import pytest
 
 import moorage
 from moorage.errors import InputError, StartError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.hpc.sshd import Keys, Server
 
 pytestmark = pytest.mark.timeout(120)

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.panel import baseline
+from tests.panel.gestures.test_keyboard import serious
 from tests.panel.pictures import take
-from tests.panel.test_keyboard import serious
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from distributed import get_client, get_worker
 from moorage.errors import InputError
 from moorage.tasks.options import Options
 from moorage.worker.tasks.awaiting import awaited
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.tasks.tools import run_cell, text
 
 

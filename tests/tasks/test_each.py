@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moorage.errors import MoorageError, UnknownWorkerError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.tasks.tools import worker_name
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from distributed import Event
 
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def turns(cluster):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from moorage.tasks import placed_data
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not have the tests
 

@@ -11,7 +11,7 @@ from distributed import Event
 
 from moorage.tasks.options import Options
 from moorage.worker.tasks.output import Sink
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.tasks.tools import run_cell, text
 
 

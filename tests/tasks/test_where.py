@@ -8,7 +8,7 @@ from distributed import Event
 
 from moorage.errors import InputError, UnknownVariableError, UnknownWorkerError
 from moorage.tasks.options import Options
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.tasks.tools import run_cell, worker_name
 
 WHERE = "from distributed import get_worker\nget_worker().name"

@@ -3,7 +3,7 @@
 from distributed import futures_of, wait
 
 from moorage.errors import InputError, UnknownVariableError, UnknownWorkerError, WaitTimeoutError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.kernel.placement.test_plain_dask import holders
 
 MADE = """import dask

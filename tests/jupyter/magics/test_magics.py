@@ -10,7 +10,7 @@ from distributed import Client
 import moorage
 from moorage.errors import InputError, MoorageError, UnknownVariableError, UnknownWorkerError
 from moorage.jupyter.magics.reporting import reported
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def holders(running, name):

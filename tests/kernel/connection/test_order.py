@@ -8,7 +8,7 @@ import pytest
 from distributed import Future
 
 from moorage.errors import UnknownVariableError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 DELAY = 0.3  # seconds by which all messages of the stream are late
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import moorage
 from moorage.kernel.connection import worker_versions
 from moorage.kernel.connection.worker_versions import differences, in_words
-from tests.controller.test_attach import LOCAL, address_of, dask
-from tests.deploy.tools import eventually
+from tests.controller.tools import LOCAL, address_of, dask
+from tests.helpers import eventually
 
 VERSIONS = st.dictionaries(st.sampled_from(["numpy", "pandas", "distributed"]), st.sampled_from(["1.0", "2.0", None]))
 

@@ -16,7 +16,7 @@ import moorage
 from moorage.errors import MoorageError
 from moorage.images.format import fingerprint
 from moorage.kernel.images import sharing
-from tests.controller.test_attach import address_of, dask
+from tests.controller.tools import address_of, dask
 from tests.deploy.tools import living
 from tests.helpers import eventually
 from tests.kernel.images.stages import STAGES, at, segments

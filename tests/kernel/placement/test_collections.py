@@ -17,7 +17,7 @@ from distributed import Event, futures_of, wait
 
 from moorage.errors import InputError, InvalidNameError, NotPlaceableError, UnknownVariableError
 from moorage.model import OnWorkers, describe
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def frame(n=8, rows=4000):

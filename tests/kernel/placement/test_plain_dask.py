@@ -9,7 +9,7 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import moorage
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def holders(client, future):

@@ -12,7 +12,7 @@ import pytest
 
 from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def kill(cluster, name):

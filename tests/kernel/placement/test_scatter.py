@@ -10,7 +10,7 @@ from distributed import Future
 
 from moorage.errors import InputError, NotPlaceableError, UnknownWorkerError
 from moorage.model import Anywhere, Everywhere, OnWorkers
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 Point = namedtuple("Point", "x y")
 

@@ -13,8 +13,8 @@ import pytest
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.placement.request import How
 from moorage.model import Everywhere, OnWorkers
-from tests.deploy.tools import eventually
 from tests.gates import Gate, held_by
+from tests.helpers import eventually
 from tests.kernel.placement.test_recovery import address, kill, until
 
 

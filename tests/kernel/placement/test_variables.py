@@ -15,8 +15,7 @@ import moorage
 from moorage.controller import registry
 from moorage.errors import InputError, UnknownVariableError, WaitTimeoutError
 from moorage.model import Anywhere, Everywhere, OnWorkers
-from tests.deploy.tools import eventually
-from tests.helpers import restart_worker
+from tests.helpers import eventually, restart_worker
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from moorage.tasks.options import Options
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 from tests.tasks.tools import notebook, text
 
 ACTS = {

@@ -11,7 +11,7 @@ import pytest
 
 import moorage
 from moorage.errors import LostError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def test_a_worker_that_dies_costs_only_what_it_was_running(cluster, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 import moorage
 from moorage.errors import MoorageError, UnreachableError, WaitTimeoutError
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 
 def test_items_are_taken_as_they_are_needed(cluster):

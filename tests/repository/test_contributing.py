@@ -7,7 +7,7 @@ from pathlib import Path
 from moorage.controller.cluster import ClusterController
 from moorage.controller.connected import Connected
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "py_src" / "moorage"
 PANEL = ROOT / "labextension" / "src"
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import warnings
 
@@ -20,47 +18,8 @@ import moorage
 from moorage.deploy.security import to_texts
 from moorage.errors import InputError, MoorageError, UnreachableError, VersionError
 from moorage.kernel.connection.client import is_open
-from tests.deploy.tools import eventually
-
-BLOCKED = """
-import sys
-
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "moorage":
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Block())
-"""
-
-
-@contextlib.contextmanager
-def dask(program, folder, *arguments, environment=None):
-    """A process of Dask's own command line, in which moorage cannot be imported."""
-    (folder / "blocked").mkdir(exist_ok=True)
-    (folder / "blocked" / "sitecustomize.py").write_text(BLOCKED)
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.dask_{program}", *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "blocked"), **(environment or {})},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def address_of(file):
-    return json.loads(eventually(lambda: file.exists() and file.read_text().endswith("}") and file.read_text()))[
-        "address"
-    ]
+from tests.controller.tools import LOCAL, address_of, dask
+from tests.helpers import eventually
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +35,6 @@ def certificates(tmp_path_factory):
 def options(certificates):
     names = {"tls_ca": "--tls-ca-file", "tls_cert": "--tls-cert", "tls_key": "--tls-key"}
     return [word for name, path in certificates.items() for word in (names[name], path)]
-
-
-LOCAL = ("--host", "127.0.0.1", "--port", "0")
 
 
 @pytest.fixture(scope="module")

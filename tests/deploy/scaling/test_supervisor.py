@@ -10,7 +10,8 @@ import pytest
 
 from moorage.deploy.host_process import HostSpec, launch
 from moorage.errors import ScaleError, StartError
-from tests.deploy.tools import addresses, client_of, command, eventually, gone, infos, scratch_root, started, workers_of
+from tests.deploy.tools import addresses, client_of, command, gone, infos, scratch_root, started, workers_of
+from tests.helpers import eventually
 
 JOBS = "tests.deploy.jobs.JobCluster"
 

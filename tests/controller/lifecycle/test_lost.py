@@ -12,7 +12,8 @@ import moorage
 from moorage.controller import registry
 from moorage.deploy.kept import state_folder
 from moorage.errors import NoClusterError, UnreachableError
-from tests.deploy.tools import eventually, living
+from tests.deploy.tools import living
+from tests.helpers import eventually
 
 
 @pytest.fixture(autouse=True)

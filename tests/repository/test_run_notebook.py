@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-RUN = Path(__file__).parents[1] / "notebooks" / "run.py"
+RUN = Path(__file__).parents[2] / "notebooks" / "run.py"
 
 
 @pytest.fixture

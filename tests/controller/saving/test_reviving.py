@@ -18,7 +18,8 @@ from moorage.controller import registry
 from moorage.deploy import host_process, kept
 from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError, UnreachableError
-from tests.deploy.tools import eventually, living
+from tests.deploy.tools import living
+from tests.helpers import eventually
 
 PARTS = [bytes([i]) * 200_000 for i in range(5)]
 

@@ -16,7 +16,7 @@ from moorage.deploy.kept import state_folder
 from moorage.deploy.state_file import KeptCluster, StateFile, kept_clusters
 from moorage.errors import ClusterError, InputError, NoClusterError
 from moorage.model import Everywhere, OnWorkers
-from tests.deploy.tools import eventually
+from tests.helpers import eventually
 
 NOTEBOOK = """
 import json, os, sys

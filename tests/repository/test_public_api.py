@@ -12,7 +12,7 @@ import pytest
 
 import moorage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = ["ClusterController", "MoorageError", "__version__", "attach", "board", "install", "start"]
 
 

@@ -16,7 +16,7 @@ from tests.panel.conftest import SCREENSHOTS
 from tests.panel.lab import TOKEN
 
 SCRIPT = Path(__file__).with_name("firefox.mjs")
-PUPPETEER = Path(__file__).parents[2] / "node_modules/puppeteer-core"
+PUPPETEER = Path(__file__).parents[3] / "node_modules/puppeteer-core"
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 

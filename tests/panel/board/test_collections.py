@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.panel.conftest import SCREENSHOTS, WORKERS
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "collections.ipynb"
+NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "collections.ipynb"
 
 _OUTPUTS = (
     "JSON.stringify([...window.jupyterapp.shell.currentWidget.content.model.cells]"

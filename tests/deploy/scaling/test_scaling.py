@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from moorage.errors import DoesNotFitError, InputError, ScaleError, UnknownWorkerError
-from tests.deploy.tools import addresses, client_of, command, eventually, infos, scratch_root, started, workers_of
+from tests.deploy.tools import addresses, client_of, command, infos, scratch_root, started, workers_of
+from tests.helpers import eventually
 
 
 @pytest.fixture(autouse=True)

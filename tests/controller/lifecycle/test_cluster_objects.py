@@ -12,10 +12,11 @@ from distributed.deploy.cluster import Cluster
 
 import moorage
 from moorage.errors import InputError, ScaleError, UnknownWorkerError, UnreachableError
-from tests.controller.test_attach import LOCAL, address_of
-from tests.controller.test_attach import dask as dask_process
+from tests.controller.tools import LOCAL, address_of
+from tests.controller.tools import dask as dask_process
 from tests.deploy.jobs import JobCluster
-from tests.deploy.tools import eventually, scratch_root
+from tests.deploy.tools import scratch_root
+from tests.helpers import eventually
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import yaml
 
 import moorage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SCRIPTS = json.loads((ROOT / "package.json").read_text())["scripts"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())

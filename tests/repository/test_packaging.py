@@ -14,7 +14,7 @@ import pytest
 
 import moorage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BUILT = ("py_src/moorage/labextension", "py_src/moorage/jupyter/static")
 LARGEST = 3 << 20  # bytes of a wheel
 

@@ -27,7 +27,6 @@ from tests.deploy.tools import (
     client_of,
     client_to,
     command,
-    eventually,
     gone,
     infos,
     living,
@@ -35,6 +34,7 @@ from tests.deploy.tools import (
     started,
     workers_of,
 )
+from tests.helpers import eventually
 
 
 @pytest.fixture(autouse=True)
