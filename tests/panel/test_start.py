@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.panel import baseline
+from tests.panel.appearance import baseline
 from tests.panel.gestures.test_keyboard import serious
 from tests.panel.pictures import take
 

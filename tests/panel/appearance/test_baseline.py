@@ -6,7 +6,7 @@ Empty, and with the form that starts a cluster: test_start.
 import pytest
 from playwright.sync_api import expect
 
-from tests.panel import baseline
+from tests.panel.appearance import baseline
 from tests.panel.conftest import WORKERS
 
 DATA = """
