@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from dask.base import is_dask_collection
 from distributed import Future, futures_of
 from distributed.utils import key_split_group
 
@@ -26,6 +25,7 @@ _NOTHING = (
 )
 _PLAIN = frozenset(_NOTHING)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
+_KEEPERS = (Future, *_CONTAINERS)
 
 Opener = Callable[[Any], Iterable[Future[Any]] | None]
 """Returns the futures in an object that it knows, or None."""
@@ -66,7 +66,7 @@ class Names:
     def _is_dull(self, value: Any) -> bool:
         """Whether nothing of that type keeps keys."""
         return not (
-            isinstance(value, (Future, *_CONTAINERS))
+            isinstance(value, _KEEPERS)
             or hasattr(type(value), "__dask_graph__")
             or self._opener(value) is not None
         )
@@ -93,10 +93,11 @@ class Names:
                 return elements
             if kinds <= _PLAIN:
                 return ()
-            return [future for element in elements for future in self._futures(element, depth - 1)]
+            others = [element for element in elements if type(element) not in _PLAIN]
+            return [future for element in others for future in self._futures(element, depth - 1)]
         if (futures := self._opener(value)) is not None:
             return futures
-        return _of_collection(value) if _may_be_collection(value) and is_dask_collection(value) else ()
+        return _of_collection(value) if _may_be_collection(value) else ()
 
 
 def _named(namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -141,6 +142,7 @@ def _may_be_collection(value: Any) -> bool:
 
 def _of_collection(value: Any) -> list[Future[Any]]:
     try:
-        return list(futures_of(value))
-    except Exception:  # cancelled ones; or a collection that cannot say
+        parts = list(value.__dask_graph__().values())
+        return parts if set(map(type, parts)) == {Future} else list(futures_of(parts))
+    except Exception:  # it has no graph now, or cannot say
         return []
