@@ -169,6 +169,8 @@ export type PanelItems = {
   /** of these */
   failed: number;
   cancelled: number;
+  /** id of the loop that makes them, or empty: it has ended */
+  computation: string;
 };
 
 /** What fills the workers' memory without being placed, by name; and results that have not all come home. */

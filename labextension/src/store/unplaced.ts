@@ -1,5 +1,5 @@
 // What the kernel tells of things that are not placed: the notebook's variables, and its collections on the cluster. Pure.
-import type { PanelNamedMemory } from '../protocol';
+import type { PanelComputation, PanelNamedMemory } from '../protocol';
 import type { IBoardState } from './state';
 
 /** What "Out[3]" and "without a name" are not. */
@@ -24,6 +24,19 @@ export function unplaced({
     // Of a name that the notebook has given to something else since, there are two things on the cluster.
     return variable === undefined || variable.stale;
   });
+}
+
+/** The loop that makes the results of a row. */
+export function loopOf(
+  { computations }: Pick<IBoardState, 'computations'>,
+  { items }: PanelNamedMemory
+): PanelComputation | undefined {
+  return items === undefined ? undefined : computations.get(items.computation);
+}
+
+/** Ids of the loops whose results are a row. */
+export function loopsOfRows(state: Pick<IBoardState, 'ledger' | 'variables'>): ReadonlySet<string> {
+  return new Set(unplaced(state).flatMap(({ items }) => items?.computation ?? []));
 }
 
 /** The notebook's collection of that name, which is on the cluster and not placed. */

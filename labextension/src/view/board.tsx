@@ -20,6 +20,7 @@ import type { IPlacementModel } from '../store/actions';
 import type { ICarried, Target } from '../store/gestures';
 import { magicFor } from '../store/magic';
 import { type IPreview, decide, preview } from '../store/preview';
+import { loopsOfRows } from '../store/unplaced';
 import { ClusterStrip } from './cluster/cluster';
 import { Computations } from './running/computations';
 import {
@@ -79,6 +80,8 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
     () => [...listed.candidates.values()].filter(({ nbytes }) => nbytes >= options.threshold),
     [listed.candidates, options.threshold]
   );
+  const { ledger, variables } = listed;
+  const inRows = useMemo(() => loopsOfRows({ ledger, variables }), [ledger, variables]);
   const root = useRef<HTMLDivElement>(null);
   const split = useSplit(root);
   const [grip, setGrip] = useState<HTMLDivElement | null>(null);
@@ -219,6 +222,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                               state={listed}
                               candidates={candidates}
                               selection={selection}
+                              actions={model}
                               disabled={state.readOnly}
                               onSelect={select}
                             />
@@ -231,6 +235,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                     <div className="jp-Moorage-drawer">
                       <Computations
                         computations={state.computations}
+                        elsewhere={inRows}
                         actions={model}
                         disabled={state.readOnly}
                         announce={announce}

@@ -200,6 +200,11 @@ class Computations:
         with self._lock:
             return {one.results.group: one.label for one in self._running.values()}
 
+    def loops(self) -> dict[Results, str]:
+        """Return the ids of the loops that have not ended, by their results."""
+        with self._lock:
+            return {one.results: one.id for one in self._running.values()}
+
     def __getitem__(self, computation_id: str) -> Computation | PlainComputation:
         """Return one that runs; KeyError if it has ended."""
         with self._lock:

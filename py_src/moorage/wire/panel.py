@@ -107,6 +107,7 @@ class PanelItems(TypedDict):
     done: int  # that have ended
     failed: int  # of these
     cancelled: int
+    computation: str  # id of the loop that makes them, or empty: it has ended
 
 
 class PanelNamedMemory(TypedDict):

@@ -61,6 +61,6 @@ def test_the_panel_is_told_of_items_what_why_says_of_them(notebook):
     assert page["errors"][1] in str(notebook.value("cluster.why('results[2]')"))
     together = [cell for start in (0, 4, 8) for cell in page_of_items("results", results, start, 4)["cells"]]
     assert together == list(range(5))
-    items = with_results({}, {"results": results})["result  results"]["items"]
-    assert items == {"total": 5, "done": 5, "failed": 1, "cancelled": 0}
-    assert with_results({}, {"_": results, "x": 1}) == {}
+    items = with_results({}, {"results": results}, {results: "7"})["result  results"]["items"]
+    assert items == {"total": 5, "done": 5, "failed": 1, "cancelled": 0, "computation": "7"}
+    assert with_results({}, {"_": results, "x": 1}, {}) == {}

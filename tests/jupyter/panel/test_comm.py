@@ -421,7 +421,7 @@ def test_results_are_one_row_under_however_many_names_they_stand(panel):
         named = [(row["name"].split(", ")[0], row.get("items")) for row in state["ledger"].values()]
         return [row for row in named if row[0].startswith("x_")]
 
-    items = {"total": 3, "done": 3, "failed": 1, "cancelled": 0}
+    items = {"total": 3, "done": 3, "failed": 1, "cancelled": 0, "computation": ""}
     panel.see(lambda state: rows(state) == [("x_odd", items)])
 
 

@@ -1,7 +1,7 @@
 import { act, screen, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 
-import type { PanelComputation } from '../../../labextension/src/protocol';
+import type { PanelComputation, PanelNamedMemory } from '../../../labextension/src/protocol';
 import { english } from '../../../labextension/src/translate';
 import { progressWords } from '../../../labextension/src/view/running/computations';
 import { aState } from '../examples';
@@ -60,6 +60,28 @@ describe('what runs', () => {
   it('cannot be cancelled where one may only look', () => {
     show(aState({ computations: { 1: aLoop() }, read_only: true }));
     expect(screen.queryByRole('button', { name: /^Cancel/ })).toBeNull();
+  });
+
+  it('is in the row of its results, if these are a variable, until it has ended', () => {
+    const row = (): HTMLElement | null => document.querySelector('[data-moorage-named="fares"]');
+    const fares = (done: number, computation: string): PanelNamedMemory => ({
+      name: 'fares',
+      kind: 'result',
+      owner: '',
+      nkeys: 3,
+      nbytes: 0,
+      spilled: 0,
+      nworkers: 0,
+      most_on: [],
+      items: { total: 1000, done, failed: 0, cancelled: 0, computation }
+    });
+    const kernel = show({ ...aState(), ledger: { fares: fares(412, '1') }, computations: { 1: aLoop() } });
+    expect(row()?.textContent).toContain('412 of 1,000 · 24/s · 26 s left');
+    expect(row()?.contains(screen.getByRole('button', { name: `Cancel ${LOOP}` }))).toBe(true);
+    expect(screen.queryByRole('region', { name: 'Running' })).toBeNull();
+    act(() => kernel.tell({ ledger: { fares: fares(1000, '') } }, { computations: ['1'] }));
+    expect(row()?.textContent).toContain('1,000 of 1,000 items');
+    expect(screen.queryByRole('progressbar')).toBeNull();
   });
 
   it('leads to its cell, if the notebook has that', async () => {

@@ -194,7 +194,7 @@ describe('some parts', () => {
       ...atWork(),
       ledger: {
         ...ledger,
-        odd: { ...r, name: 'odd', items: { total: 48, done: 46, failed: 1, cancelled: 2 } }
+        odd: { ...r, name: 'odd', items: { total: 48, done: 46, failed: 1, cancelled: 2, computation: '' } }
       }
     });
     expect(document.querySelector('[data-moorage-named="odd"]')?.textContent).toContain(

@@ -58,7 +58,7 @@ def test_it_looks_as_it_did(kernel, at_rest):
     row = desk.board.locator("[data-moorage-computation]")
     expect(row).to_contain_text("/s")
     expect(row).to_contain_text("left")
-    baseline.check(desk, "running", ".jp-Moorage-computations:visible")
+    baseline.check(desk, "running", ".jp-Moorage-computation:visible")
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_have_count(0)
 

@@ -9,7 +9,8 @@ LOOP = "%%submit -o waited for n in range(2000)\nimport time\ntime.sleep(0.05)\n
 
 def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, desk):
     desk.run_cell(LOOP)
-    row = desk.board.locator('[data-moorage-computation="for n in range(2000)"]')
+    waited = desk.board.locator("[data-moorage-named=waited]")
+    row = waited.locator('[data-moorage-computation="for n in range(2000)"]')
     expect(row).to_contain_text("/s")
     expect(row).to_contain_text("failed")
     expect(row.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
@@ -22,6 +23,7 @@ def test_a_loop_shows_how_far_it_is_leads_to_its_cell_and_is_cancelled(kernel, d
     assert active == LOOP
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_have_count(0)
+    expect(waited).to_contain_text("cancelled")
     expect(desk.board.locator("[data-moorage-tasks]")).to_have_count(0)
     assert "cancelled" in kernel.run("print(waited)")
     desk.page.evaluate(f"{notebook}.activeCellIndex = 0")

@@ -1,4 +1,5 @@
-// What runs: a row for each loop of the notebook, with how far it is, how fast, what went wrong, and how to end it.
+// What runs: how far it is, how fast, what went wrong, and how to end it. A loop whose results are a variable is in the row of
+// that; what has no other row has one here.
 import { type ReactElement, memo, useEffect, useRef } from 'react';
 
 import type { PanelComputation } from '../../protocol';
@@ -10,13 +11,15 @@ import { type ITranslate, useTranslate } from '../common/useTranslate';
 
 interface IComputationsProps {
   computations: ReadonlyMap<string, PanelComputation>;
+  /** Ids of those that other rows show. */
+  elsewhere: ReadonlySet<string>;
   actions: IBoardActions;
   disabled: boolean;
   announce(text: string): void;
 }
 
 export const Computations = memo(function Computations(props: IComputationsProps): ReactElement | null {
-  const { computations, actions, disabled, announce } = props;
+  const { computations, elsewhere, actions, disabled, announce } = props;
   const trans = useTranslate();
   const told = useRef(computations);
   useEffect(() => {
@@ -26,7 +29,8 @@ export const Computations = memo(function Computations(props: IComputationsProps
       announce(trans.__('%1 runs', began.label));
     }
   }, [computations, announce, trans]);
-  if (computations.size === 0) {
+  const rows = [...computations.values()].filter(({ id }) => !elsewhere.has(id));
+  if (rows.length === 0) {
     return null;
   }
   return (
@@ -34,18 +38,20 @@ export const Computations = memo(function Computations(props: IComputationsProps
       <h2>
         {trans.__('Running')}
         <span className="jp-Moorage-space" />
-        {computations.size > 1 ? <small>{computations.size}</small> : null}
+        {rows.length > 1 ? <small>{rows.length}</small> : null}
       </h2>
       <ul className="jp-Moorage-list">
-        {[...computations.values()].map(computation => (
-          <Row key={computation.id} computation={computation} actions={actions} disabled={disabled} />
+        {rows.map(computation => (
+          <li key={computation.id}>
+            <Run computation={computation} actions={actions} disabled={disabled} />
+          </li>
         ))}
       </ul>
     </section>
   );
 });
 
-const Row = memo(function Row({
+export const Run = memo(function Run({
   computation,
   actions,
   disabled
@@ -60,7 +66,7 @@ const Row = memo(function Row({
   const canGo = cell !== '' && (notebook?.hasCell(cell) ?? false);
   const where = execution > 0 ? `[${execution}]` : '';
   return (
-    <li className="jp-Moorage-computation" data-moorage-computation={label}>
+    <div className="jp-Moorage-computation" data-moorage-computation={label}>
       <div>
         {where === '' ? null : canGo ? (
           <button
@@ -97,7 +103,7 @@ const Row = memo(function Row({
           </span>
         ) : null}
       </small>
-    </li>
+    </div>
   );
 });
 

@@ -2,7 +2,8 @@
 // notebook can be taken up, and opened into its parts.
 import { type ReactElement, memo, useContext } from 'react';
 
-import type { PanelNamedMemory } from '../../protocol';
+import type { PanelComputation, PanelNamedMemory } from '../../protocol';
+import type { IBoardActions } from '../../store/actions';
 import { shortName } from '../../store/names';
 import { nameInNotebook } from '../../store/unplaced';
 import { CarriedContext, isCarried } from '../common/context';
@@ -10,16 +11,20 @@ import { Name, Owner } from '../common/elements';
 import { type IOpenable, Opener, toggledByKey } from '../common/opener';
 import { type ITranslate, useTranslate } from '../common/useTranslate';
 import { formatBytes } from '../common/words';
+import { Run } from '../running/computations';
 
 interface ILedgerRowProps extends IOpenable {
   named: PanelNamedMemory;
   disabled: boolean;
   /** The user has just asked for a placement, and the kernel has not answered yet. */
   isAsked: boolean;
+  /** The loop that makes these results. */
+  computation: PanelComputation | undefined;
+  actions: IBoardActions;
 }
 
 export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactElement {
-  const { named, disabled, isAsked } = props;
+  const { named, disabled, isAsked, computation } = props;
   const trans = useTranslate();
   const carried = useContext(CarriedContext);
   const { name, owner, nbytes, spilled, kind } = named;
@@ -27,7 +32,7 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
   const collection = kind === 'collection' ? own : null;
   const words = isAsked
     ? trans.__('asking…')
-    : [kindWords(trans, named), whereWords(trans, named)].join(' · ');
+    : [...(computation === undefined ? [kindWords(trans, named)] : []), whereWords(trans, named)].join(' · ');
   const isInHand = collection !== null && isCarried(carried, collection, null);
   const openable = props.isOpen === null ? collection : own;
   const asButton =
@@ -79,6 +84,9 @@ export const LedgerRow = memo(function LedgerRow(props: ILedgerRowProps): ReactE
           onToggle={props.onToggle}
           isOfItems={collection === null}
         />
+      )}
+      {computation === undefined ? null : (
+        <Run computation={computation} actions={props.actions} disabled={disabled} />
       )}
     </li>
   );

@@ -4,10 +4,11 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactElement, memo, useCallback, useMemo, useRef } from 'react';
 
 import type { PanelCandidate, PanelNamedMemory } from '../../protocol';
+import type { IBoardActions } from '../../store/actions';
 import { isAsked } from '../../store/holdings';
 import { placedBytes, variableBytes } from '../../store/placedBytes';
 import type { IBoardState, IVariable } from '../../store/state';
-import { nameInNotebook, unplaced } from '../../store/unplaced';
+import { loopOf, nameInNotebook, unplaced } from '../../store/unplaced';
 import { MAX_CELLS } from './cells';
 import { LedgerRow } from './ledgerRow';
 import { PartsOf } from './parts';
@@ -26,6 +27,9 @@ const CANDIDATE_HEIGHT = 26;
 const DIVIDER_HEIGHT = 25;
 /** Of what is below an opened row, before it is measured. */
 const PARTS_HEIGHT = 240;
+const RUN_HEIGHT = 50;
+/** The rank of what comes before all. */
+const FIRST = 1000;
 
 /** What stands before a group of rows. */
 interface IDivider {
@@ -58,6 +62,7 @@ interface IVariablesProps {
   state: IBoardState;
   candidates: readonly PanelCandidate[];
   selection: ReadonlySet<string>;
+  actions: IBoardActions;
   disabled: boolean;
   onSelect(name: string, how: Select): void;
 }
@@ -189,6 +194,8 @@ function ListRow({ row, ...props }: IListProps & { row: Exclude<Row, IParts> }):
     return (
       <LedgerRow
         named={row}
+        computation={loopOf(props.state, row)}
+        actions={props.actions}
         disabled={props.disabled}
         isAsked={name !== null && isAsked(props.state.intents, name)}
         isOpen={name === null ? null : props.isOpen(name)}
@@ -214,8 +221,10 @@ function stampOf(row: IVariable | PanelNamedMemory): unknown {
 }
 
 function heightOf(row: Row | undefined): number {
+  const runs =
+    row !== undefined && 'nworkers' in row && row.items !== undefined && row.items.computation !== '';
   return row === undefined || 'held' in row || 'nworkers' in row
-    ? ROW_HEIGHT
+    ? ROW_HEIGHT + (runs ? RUN_HEIGHT : 0)
     : 'partsOf' in row
       ? PARTS_HEIGHT
       : 'before' in row
@@ -223,9 +232,10 @@ function heightOf(row: Row | undefined): number {
         : CANDIDATE_HEIGHT;
 }
 
-// Roughly, in the order in which they came where that is the same: what grows a little changes places with nothing.
+// What runs first; the others roughly, in the order in which they came where that is the same: what grows a little changes places with nothing.
 function bySize(ledger: readonly PanelNamedMemory[]): readonly PanelNamedMemory[] {
-  const rank = ({ nbytes, spilled }: PanelNamedMemory): number => Math.round(Math.log2(1 + nbytes + spilled));
+  const rank = ({ nbytes, spilled, items }: PanelNamedMemory): number =>
+    items !== undefined && items.computation !== '' ? FIRST : Math.round(Math.log2(1 + nbytes + spilled));
   return [...ledger].sort((one, other) => rank(other) - rank(one));
 }
 

@@ -152,8 +152,13 @@ def rows_of(
     return rows, {worker: (collections[worker], results[worker]) for worker in both}
 
 
-def with_results(rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, Any]) -> dict[str, PanelNamedMemory]:
-    """Return the rows with how far results are, and a row for each of which not all is well and in the notebook."""
+def with_results(
+    rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, Any], loops: Mapping[Results, str]
+) -> dict[str, PanelNamedMemory]:
+    """Return the rows with how far results are, and a row for each of which not all is well and in the notebook.
+
+    `loops`: ids of what runs, by its results.
+    """
     found = dict(rows)
     shown = {row["name"].partition(", ")[0]: key for key, row in rows.items() if not row["owner"]}
     seen: dict[int, str] = {}  # results, and the first name of them
@@ -174,6 +179,7 @@ def with_results(rows: Mapping[str, PanelNamedMemory], namespace: Mapping[str, A
             "done": progress.done,
             "failed": progress.failed,
             "cancelled": progress.cancelled,
+            "computation": loops.get(value, ""),
         }
         found[shown.get(name, f"result  {name}")] = {**row, "items": items}
     return found

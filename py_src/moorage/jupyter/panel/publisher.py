@@ -302,7 +302,7 @@ class Panel:
             },
             namespace=namespace,
             candidates=self.candidates.found,
-            ledger=with_results(self._ledger.rows, namespace),
+            ledger=with_results(self._ledger.rows, namespace, controller.computations.loops()),
             named=self._ledger.named,
             computations=self._look_at_computations(controller.computations),
             labels=controller.computations.labels(),

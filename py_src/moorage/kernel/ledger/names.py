@@ -66,9 +66,7 @@ class Names:
     def _is_dull(self, value: Any) -> bool:
         """Whether nothing of that type keeps keys."""
         return not (
-            isinstance(value, _KEEPERS)
-            or hasattr(type(value), "__dask_graph__")
-            or self._opener(value) is not None
+            isinstance(value, _KEEPERS) or hasattr(type(value), "__dask_graph__") or self._opener(value) is not None
         )
 
     def keys(self, value: Any) -> list[Any]:
