@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import dask.config
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
@@ -109,6 +110,15 @@ def runtime_dir(short_folder):
         folder = short_folder()
         patch.setenv("JUPYTER_RUNTIME_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def durable_dir(tmp_path_factory):
+    """Where durable variables are, of this process and of kernels."""
+    folder = str(tmp_path_factory.mktemp("durable") / "variables")
+    with pytest.MonkeyPatch.context() as patch, dask.config.set({"moorage.durable-directory": folder}):
+        patch.setenv("DASK_MOORAGE__DURABLE_DIRECTORY", folder)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,11 +5,14 @@ All else is imported when a command runs: ``dask`` loads this module for any com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from moorage.deploy.state_file import KeptCluster
 
 
 @contextmanager
@@ -57,14 +60,27 @@ def doctor(target: str | None, start: bool) -> None:
 
 @moorage.command("list")
 def list_clusters() -> None:
-    """List your kept clusters on this machine."""
+    """List your kept clusters on this machine, and the durable variables of your notebooks."""
+    from dask.utils import format_bytes
+
     from moorage.deploy.kept import state_folder
     from moorage.deploy.state_file import kept_clusters
+    from moorage.tasks.saving.durable import everybodys
 
-    clusters = kept_clusters(state_folder())
-    if not clusters:
+    if clusters := kept_clusters(state_folder()):
+        _table(clusters)
+    else:
         click.echo("No cluster is kept.")
-        return
+    if durable := everybodys():
+        click.echo(
+            "\nDurable variables: `%restore` in their notebook has them back. To be rid of them, remove the folder."
+        )
+        for folder, names in durable.items():
+            nbytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            click.echo(f"{folder}  {format_bytes(nbytes)}: {', '.join(names)}")
+
+
+def _table(clusters: Iterable[KeptCluster]) -> None:
     rows = [("NAME", "KIND", "STATE", "HOST", "PID", "ADDRESS")]
     for one in clusters:
         state = "coming back" if one.returning else "parked" if one.parked else "running"

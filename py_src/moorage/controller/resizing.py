@@ -12,6 +12,7 @@ from moorage import config
 from moorage.controller.dask_cluster import Adapting
 from moorage.controller.undoing.verbs import Undoing
 from moorage.errors import InputError
+from moorage.kernel.waiting import wait_for
 from moorage.tasks.saving.parking import save_all
 from moorage.tasks.saving.store import Store
 
@@ -86,13 +87,27 @@ class Resizing(Undoing):
                 )
             if asynchronous:
                 return asyncio.to_thread(
-                    self.scale, 0, to=to, overwrite=overwrite, storage_options=storage_options, timeout=timeout
+                    self.scale,
+                    n,
+                    workers=workers,
+                    cores=cores,
+                    memory=memory,
+                    force=force,
+                    to=to,
+                    overwrite=overwrite,
+                    storage_options=storage_options,
+                    timeout=timeout,
+                    on_progress=on_progress,
                 )
-            store, limit = Store(to, storage_options), config.seconds("wait-timeout", timeout)
-            save_all(self.placer, self.submitter, store, overwrite=overwrite, timeout=limit, progress=lambda *_: None)
         limit = config.seconds("start-timeout", timeout)
         asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
         arguments = {key: value for key, value in asked.items() if value is not None}
+        if to is not None:
+            store, patience = Store(to, storage_options), config.seconds("wait-timeout", timeout)
+            wait_for(self.client, partial(self._size.rehearse, **arguments, force=force))
+            save_all(
+                self.placer, self.submitter, store, overwrite=overwrite, timeout=patience, progress=lambda *_: None
+            )
         settle = config.seconds("wait-timeout", self.wait_timeout)
         work = partial(self._size.scale, settle, on_progress, **arguments, force=force, timeout=limit)
         return self._run(lambda: self._noting_size(work), asynchronous)

@@ -6,8 +6,10 @@ import signal
 import dask
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import moorage
+from moorage.cli.commands import moorage as commands
 from moorage.errors import InputError, UnknownVariableError
 from moorage.jupyter.display import sentence
 from moorage.model import Everywhere, OnWorkers
@@ -43,6 +45,7 @@ def test_it_is_written_behind_says_so_and_goes_with_the_release(cluster, folder)
     assert "on disk" in sentence("big", cluster.placement()["big"], 2)
     assert any("written to disk" in event["message"] for event in cluster.link.events)
     assert files(folder).count("moorage.json") == 2
+    assert ": big, parts\n" in CliRunner().invoke(commands, ["list"]).output
     cluster.release("big")
     eventually(lambda: files(folder).count("moorage.json") == 1)
     cluster.scatter(PARTS, name="parts", durable=False)
@@ -110,6 +113,8 @@ def test_its_time_ends_although_everything_has_died(cluster, folder):
     assert cluster.restore() == ["big"]
     assert cluster.placement()["big"].until == pytest.approx(until, abs=1)
     assert files(folder).count("moorage.json") == 1
+    cluster.release("big")
+    eventually(lambda: not list(folder.iterdir()))
 
 
 def test_what_is_not_written_yet_is_when_the_cluster_is_left(cluster):

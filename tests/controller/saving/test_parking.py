@@ -34,6 +34,14 @@ def test_to_nothing_and_back_loses_nothing(own, tmp_path):
         own.scale(0)
     with pytest.raises(InputError, match="to 0"):
         own.scale(1, to=tmp_path)
+    actor = own.client.submit(list, actor=True)
+    actor.result()
+    with pytest.raises(ScaleError, match="Actor"):
+        own.scale(0, to=tmp_path)
+    with pytest.raises(InputError, match="exactly one"):
+        own.scale(0, workers=["alice"], to=tmp_path)
+    assert not list(tmp_path.iterdir())  # it is refused before anything is written
+    del actor
     own.scale(0, to=tmp_path)
     eventually(lambda: own.n_workers == 0)
     assert own.placement()["big"].state == "waiting"

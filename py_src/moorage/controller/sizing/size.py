@@ -91,6 +91,11 @@ class Size:
 
         await self._telling(on_progress, scale())
 
+    async def rehearse(self, **arguments: Any) -> None:
+        """Find whether all workers could go, if files had what they have. Raises what `scale` would."""
+        await self._link.flush()
+        await self.command("scale", **arguments, rehearse=True)
+
     async def wait_for_workers(self, n: int, timeout: float, on_progress: OnProgress | None) -> None:
         """Wait until there are `n` workers. Raises WaitTimeoutError if they do not come within `timeout` seconds."""
 

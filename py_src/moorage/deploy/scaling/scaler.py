@@ -23,7 +23,7 @@ from moorage._dask.refusal import check
 from moorage._dask.scaling import PARTS, end_adaptive, memory_per_worker, processes_per_job, threads_per_worker
 from moorage.deploy.processes import allow_open_files
 from moorage.deploy.reasons import failure
-from moorage.deploy.scaling.retire import Job, check_fit, choose, evacuate, only_on
+from moorage.deploy.scaling.retire import Job, check_fit, check_movable, choose, evacuate, only_on
 from moorage.deploy.spec import check_size
 from moorage.errors import InputError, MoorageError, ScaleError, UnknownWorkerError
 from moorage.wire.host import HostInfo
@@ -108,18 +108,24 @@ class Scaler:
         memory: float | str | None = None,
         force: bool = False,
         timeout: float = 60.0,
+        rehearse: bool = False,
     ) -> None:
         """Bring the cluster to a size, or let chosen workers go. Adaptive scaling ends.
 
         Raises InputError or UnknownWorkerError if the request is invalid. Raises DoesNotFitError or ScaleError if it
         cannot be done without losing data or at all. The size stays as it was. The arguments are those of
         `ClusterController.scale`. With `force` workers spill what does not fit, and what no worker stays for is lost.
+        To `rehearse` is to find only whether all workers could go, if files had what they have.
         """
         if sum(request is not None for request in (n, workers, cores, memory)) != 1:
             raise InputError(
                 "Give exactly one of n, workers, cores, memory.",
                 "For example scale(4), scale(cores=16), or scale(workers=[...]) to remove some.",
             )
+        if rehearse:
+            if not force:
+                check_movable(self.scheduler.workers.values())
+            return
         async with self._lock:
             jobs = self.jobs()
             if workers is not None:

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from jupyter_core.paths import jupyter_data_dir
 
@@ -34,7 +34,7 @@ from moorage.kernel.waiting import address_of, wait_for
 from moorage.model import Durable as State
 from moorage.tasks.runner import Submitter
 from moorage.tasks.saving import saver
-from moorage.tasks.saving.manifest import Manifest
+from moorage.tasks.saving.manifest import NAME, Manifest
 from moorage.tasks.saving.reading import Saved
 from moorage.tasks.saving.recipes import recipes_of
 from moorage.tasks.saving.store import Store
@@ -46,6 +46,13 @@ _PATIENCE = 5.0  # seconds until a value is on some worker; others wait
 _LISTENS = 2.0  # seconds for another cluster to be reached
 _PREVIOUS = ".previous"  # below it is what ended clusters had under the same names
 _READABLE = 40  # characters of a folder's name that say whose it is
+
+
+def everybodys() -> dict[Path, list[str]]:
+    """Return the folders of all this user's notebooks that have durable variables, with the names of these."""
+    manifests = sorted(_base().glob(f"*/*/{NAME}"))
+    folders = dict.fromkeys(manifest.parent.parent for manifest in manifests)
+    return {one: [unquote(m.parent.name) for m in manifests if m.parent.parent == one] for one in folders}
 
 
 class Durable:
@@ -74,10 +81,9 @@ class Durable:
     @property
     def folder(self) -> Path:
         """Where this notebook's are."""
-        base = config.get("durable-directory") or os.path.join(jupyter_data_dir(), "moorage", "durable")
         digest = hashlib.blake2b(self._home.encode(), digest_size=4).hexdigest()
         name = quote(Path(self._home).name, safe="")[-_READABLE:]
-        return Path(os.path.expanduser(base)) / f"{name}-{digest}"
+        return _base() / f"{name}-{digest}"
 
     def saved(self) -> dict[str, Saved]:
         """Return what files have, by name; what is to be let go by now is removed.
@@ -94,6 +100,8 @@ class Durable:
                     shutil.rmtree(folder, ignore_errors=True)
                 else:
                     found.update(dict.fromkeys(manifest.variables, Saved(store, manifest)))
+        if not found:
+            self._remove_empty()
         return found
 
     def tell(self, records: Iterable[VariableRecord]) -> None:
@@ -220,10 +228,12 @@ class Durable:
                     return
         for folder in (self._folder_of(name), self._previous(name)):
             shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # there are others
-            self._previous(name).parent.rmdir()
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
+        self._remove_empty()
+
+    def _remove_empty(self) -> None:
+        for folder in (self.folder / _PREVIOUS, self.folder):
+            with contextlib.suppress(OSError):  # it has others
+                folder.rmdir()
 
     def _take_from(self, before: Manifest, name: str, *, is_same: bool) -> None:
         """Have the folder that a variable of another cluster had; what is not the `same` is put aside.
@@ -259,6 +269,11 @@ class Durable:
 
     def _tell(self, files: dict[Any, bytes], durable: dict[str, tuple[list[Any], State]] | None = None) -> None:
         wait_for(self._placer.client, self._link.filed, files, durable or {})
+
+
+def _base() -> Path:
+    given = config.get("durable-directory") or os.path.join(jupyter_data_dir(), "moorage", "durable")
+    return Path(os.path.expanduser(given))
 
 
 def _standing(record: VariableRecord) -> Any:
