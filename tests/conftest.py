@@ -36,6 +36,8 @@ PANEL = "panel"
 TOGETHER = (
     "hpc",  # apt, and networks of this machine's own
     "tasks",
+    "jupyter/magics",
+    "jupyter/panel/comm",
     PANEL,
     "scheduler",
 )
@@ -49,7 +51,7 @@ LONGEST_FIRST = (
     "deploy/host/test_host_process.py",
     "deploy/scaling/test_scaling.py",
     "jupyter/test_kernel.py",
-    "jupyter/magics/test_magics.py",
+    "jupyter/magics",
     "controller/test_bad_input.py",
     "controller/test_cluster.py",
     "controller/lifecycle/test_attach.py",

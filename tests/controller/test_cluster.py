@@ -1,6 +1,5 @@
-"""A cluster in the hands of a notebook: its size, its traits, interrupts, lost connections, its end; and several."""
+"""A cluster in the hands of a notebook: its size, its traits, interrupts, several threads."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -12,19 +11,13 @@ import dask.config
 import numpy as np
 import psutil
 import pytest
-from distributed import Client, LocalCluster
 
 import moorage
 from moorage.controller import registry
 from moorage.errors import (
-    ClusterError,
     DoesNotFitError,
     InputError,
-    MoorageError,
-    NoClusterError,
-    ScaleError,
     UnknownWorkerError,
-    UnreachableError,
     WaitTimeoutError,
 )
 from moorage.model import Anywhere, Everywhere, OnWorkers
@@ -241,93 +234,6 @@ def test_an_interrupt_while_starting_leaves_nothing_behind():
     assert registry.all_controllers() == controllers
 
 
-# ---- ends
-
-
-def test_a_context_ends_with_its_cluster():
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        pid = controller._handle.info.pid
-        assert controller.status == "connected"
-        assert registry.current() is controller
-    assert controller.status == "stopped"
-    assert controller not in registry.all_controllers()
-    assert not psutil.pid_exists(pid)
-    controller.close()
-    controller.stop()
-
-
-def test_after_the_end_every_verb_says_so():
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        controller.scatter(1, "v")
-    for call in (
-        lambda: controller.scatter(1),
-        lambda: controller.broadcast(1, "w"),
-        lambda: controller.pin("v", ["0"]),
-        lambda: controller.release("v"),
-        lambda: controller.gather("v"),
-        lambda: controller.placement(),
-        lambda: controller.scale(2),
-        lambda: controller.adapt(1, 2),
-        lambda: controller.keep(),
-        lambda: controller.workers(),
-        lambda: controller.wait_for_workers(1),
-        lambda: controller.submit(len, []),
-    ):
-        with pytest.raises(UnreachableError, match="is stopped") as caught:
-            call()
-        assert "%cluster start" in caught.value.remedy
-    assert "stopped" in repr(controller)
-    assert controller.status_info()["status"] == "stopped"
-
-
-@pytest.mark.parametrize("argument", [{"n_workers": -1}, {"names": ["a", "a"]}, {"names": "ab"}, {"memory_limit": "x"}])
-def test_wrong_options_start_nothing(argument):
-    before = len(registry.all_controllers())
-    with pytest.raises(InputError):
-        moorage.start(**argument)
-    assert len(registry.all_controllers()) == before
-
-
-def test_two_clusters_at_once_and_the_last_is_current():
-    with moorage.start(n_workers=1, **OPTIONS) as first, moorage.start(n_workers=1, **OPTIONS) as second:
-        assert registry.current() is second
-        first.broadcast("of the first", "v")
-        second.broadcast("of the second", "v")
-        assert (first.gather("v"), second.gather("v")) == ("of the first", "of the second")
-        assert moorage.attach(first) is first
-        assert registry.current() is first
-        with pytest.raises(InputError, match="belongs to another cluster"):
-            second.scatter(first["v"].future, "w")
-
-
-def test_without_a_cluster_it_is_said_how_to_get_one(monkeypatch):
-    monkeypatch.setattr(registry, "_controllers", [])
-    with pytest.raises(NoClusterError) as caught:
-        registry.current()
-    assert "%cluster start" in caught.value.remedy
-
-
-def test_a_client_that_was_closed_by_hand_does_no_harm():
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        pid = controller._handle.info.pid
-        controller.client.close()
-        with pytest.raises(UnreachableError, match="connection"):
-            controller.scatter(1)
-    assert controller.status == "stopped"
-    assert not psutil.pid_exists(pid)
-
-
-def test_a_cluster_that_is_stopped_elsewhere_is_lost_here():
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        client = Client(controller.address, security=controller.client.security, set_as_default=False)
-        other = moorage.attach(client)
-        controller.client._timeout = other.client._timeout = 0.5
-        other.stop()
-        assert other.status == "stopped"
-        eventually(lambda: controller.status == "lost")
-        client.close()
-
-
 # ---- several at once
 
 
@@ -359,152 +265,3 @@ def test_two_threads_that_place_one_name_leave_one_value(two):
         assert value in ("one", "two")
         assert two["v"].future.result(10) == value
         assert two.placement()["v"].holders == two.worker_names()
-
-
-# ---- the connection
-
-
-@pytest.fixture
-def for_good():
-    """A cluster that has died does not come back."""
-    with dask.config.set({"moorage.cluster.restart": False}):
-        yield
-
-
-def test_a_cluster_that_dies_is_lost_and_nothing_hangs(for_good):
-    controller = moorage.start(n_workers=1, **OPTIONS)
-    try:
-        statuses = []
-        controller.observe(lambda change: statuses.append(change["new"]), "status")
-        controller.scatter(1, "v")
-        controller.client._timeout = 0.5  # seconds that it is sought for
-        os.kill(controller._handle.info.pid, signal.SIGKILL)
-        eventually(lambda: controller.status == "lost")
-        assert statuses == ["lost"]
-        begun = time.monotonic()
-        for call in (
-            lambda: controller.scatter(2, "w"),
-            lambda: controller.gather("v"),
-            lambda: controller.placement(),
-            lambda: controller.scale(2),
-        ):
-            with pytest.raises(UnreachableError, match=r"connection|answer") as caught:
-                call()
-            assert caught.value.remedy
-        assert time.monotonic() - begun < 5
-        assert list(controller) == ["v"]  # what was known
-        assert controller.status_info()["status"] == "lost"
-    finally:
-        controller.close()
-    assert controller.status == "stopped"
-
-
-def test_a_wait_ends_when_the_connection_does(for_good):
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        pid = controller._handle.info.pid
-        timer = threading.Timer(0.5, os.kill, [pid, signal.SIGKILL])
-        timer.start()
-        begun = time.monotonic()
-        with pytest.raises(UnreachableError):
-            controller.wait_for_workers(3, timeout=60)
-        assert time.monotonic() - begun < 30
-        timer.join()
-
-
-def test_after_a_broken_connection_everything_is_taken_up_again():
-    with moorage.start(n_workers=2, **OPTIONS) as controller:
-        value = np.arange(1000)
-        controller.scatter(value, "v", workers=controller.worker_names()[0])
-        statuses = []
-        controller.observe(lambda change: statuses.append(change["new"]), "status")
-        controller.client.sync(_abort, controller.client)
-        eventually(lambda: statuses == ["lost", "connected"], 20)
-        assert np.array_equal(controller.gather("v"), value)
-        first = controller.workers()[0]
-        os.kill(controller.client.run(os.getpid, workers=[first.address])[first.address], signal.SIGKILL)
-        # its successor may be there before anybody has been told that it was gone
-        told = controller.link.mirror.workers
-        eventually(lambda: first.name in told and told[first.name]["address"] != first.address, 40)
-        eventually(lambda: controller.placement()["v"].state == "held", 40)
-        assert np.array_equal(controller["v"].future.result(10), value)  # asked for again, of this notebook
-        controller.scale(1)
-        assert controller.n_workers == 1
-
-
-async def _abort(client):
-    client.scheduler_comm.comm.abort()
-
-
-# ---- somebody else's cluster
-
-
-def test_attach_to_nothing_is_refused_at_once():
-    for target in ("tcp://127.0.0.1:9", "127.0.0.1:9"):
-        begun = time.monotonic()
-        with pytest.raises(UnreachableError, match="No scheduler answers") as caught:
-            moorage.attach(target, timeout="500ms")
-        assert time.monotonic() - begun < 10
-        assert caught.value.remedy
-    with dask.config.set({"scheduler-address": None}):
-        for target in (None, 5, "", "nonsense://x:1", object(), "tcp://no port"):
-            with pytest.raises(MoorageError) as caught:
-                moorage.attach(target, timeout="500ms")
-            assert caught.value.remedy
-
-
-def test_a_scheduler_without_moorage_by_address_and_by_client_and_by_object():
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        by_address = moorage.attach(cluster.scheduler_address)
-        assert (by_address.kind, by_address.scalable, by_address.n_workers) == ("attached", False, 2)
-        by_address.broadcast(np.ones(100), "v")
-        with pytest.raises(ScaleError, match="attached by its address"):
-            by_address.scale(3)
-        with pytest.raises(ClusterError, match="cannot stop"):
-            by_address.stop()
-
-        by_client = moorage.attach(client)
-        assert by_client["v"].gather().sum() == 100
-        assert by_client.scalable
-        by_client.close()
-        assert client.status == "running"  # it is the user's
-
-        with moorage.attach(cluster) as by_object:
-            assert (by_object.kind, by_object.scalable) == ("LocalCluster", True)
-            by_object.scale(4)
-            by_object.scatter(list(range(12)), "spread")
-            plain = by_object.client.scatter({f"plain-{i}": i for i in range(12)})
-            by_object.scale(1)
-            assert by_object.n_workers == 1
-            assert by_object.gather("spread") == list(range(12))
-            assert by_object.client.gather(plain) == {f"plain-{i}": i for i in range(12)}
-            assert by_object.gather("v").sum() == 100
-        by_address.close()
-        assert len(cluster.scheduler.workers) == 1
-
-
-def test_an_asynchronous_client_is_refused():
-    async def main(address):
-        async with Client(address, asynchronous=True, set_as_default=False) as client:
-            with pytest.raises(InputError, match="asynchronous Client"):
-                moorage.attach(client)
-
-    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
-        asyncio.run(main(cluster.scheduler_address))
-
-
-def test_a_notebook_that_comes_back_finds_its_variables():
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
-        before = moorage.attach(cluster.scheduler_address)
-        before.scatter({"a": 1, "b": [2]}, "d")
-        before.broadcast(np.arange(5), "v")
-        before.close()
-        after = moorage.attach(cluster.scheduler_address)
-        assert sorted(after) == ["d", "v"]
-        assert after.gather("d") == {"a": 1, "b": [2]}
-        assert after["v"].future.result(10).sum() == 10
-        after.release("d", "v")
-        assert not after.placement()
-        after.close()

@@ -14,6 +14,9 @@ from jupyter_client.manager import KernelManager
 from moorage.wire.scheduler import PROTOCOL_VERSION
 from tests.jupyter.panel.panel_rules import apply, on_workers, state_of
 
+SLEEP = "import time\nwhile True: time.sleep(60)"
+BUSY = "i = 0\nwhile True: i += 1"
+
 ROOT = Path(__file__).parents[3]
 PATIENCE = 30
 
@@ -239,3 +242,10 @@ def held(name, *workers):
         return on_workers(variable["held"], state["workers"]).keys() == set(workers)
 
     return condition
+
+
+def refused(reply, kind, text=""):
+    assert reply["ok"] is False
+    assert reply["error"]["kind"] == kind, reply
+    assert text in reply["error"]["message"]
+    return reply["error"]

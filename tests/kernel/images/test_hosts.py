@@ -1,7 +1,6 @@
 """Several hosts, by address: each gets one copy, which all its workers map; what drops out gets it another way."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import re
@@ -20,6 +19,8 @@ from moorage.model import Everywhere
 from moorage.worker.images import spreading as worker_side
 from moorage.worker.images.spreading import Spreading
 from tests.helpers import eventually
+from tests.kernel.images import agents, mapping
+from tests.kernel.images.mapping import on_each
 from tests.two_workers import release_all
 from tests.workers import Workers
 
@@ -55,85 +56,24 @@ def random(seed, n=N):
     return np.random.default_rng(seed).random(n)
 
 
-def segments():
-    """Return the names of the segments that this process has mapped or open."""
-    with open("/proc/self/maps") as lines:
-        found = {line.split("memfd:")[1].split()[0] for line in lines if "memfd:moorage-" in line}
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{fd}")
-        except OSError:
-            continue
-        if target.startswith("/memfd:moorage-"):
-            found.add(target.removeprefix("/memfd:").split()[0])
-    return found
+def first_of_each(workers):
+    """The first worker of each host."""
+    return [workers.addresses()[f"{host}1"] for host in HOSTS]
 
 
 def mapped(cluster):
-    """Return what each worker has mapped, by name."""
-    names = {info.address: info.name for info in cluster.workers()}
-    return {names[address]: found for address, found in cluster.client.run(segments).items()}
-
-
-def on_all(cluster, name, function):
-    """Return what a function returns of a variable on each worker."""
-    future = cluster[name].future
-    on = [info.name for info in cluster.workers()]
-    return cluster.client.gather([cluster.client.submit(function, future, workers=[w], pure=False) for w in on])
+    return mapping.mapped(cluster, mapping.all_segments)
 
 
 def sums(cluster, name):
     """Return what a task gets of a variable on each worker."""
-    return on_all(cluster, name, np.sum)
-
-
-@contextlib.contextmanager
-def progress_of(cluster, name, tell):
-    """Call `tell` with the bytes of a variable that each host has, and all, whenever more have arrived."""
-    arriving = cluster.placer.arriving
-    stop = cluster.subscribe(lambda kind: tell(*arriving[name]) if kind == "arriving" and name in arriving else None)
-    try:
-        yield
-    finally:
-        stop()
-
-
-def refuse(dask_worker):
-    async def receive(comm, transfer, sizes, digests, **_):
-        await comm.write({"error": "it does not take part"})
-
-    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers["moorage_receive"]
-    dask_worker.handlers["moorage_receive"] = receive
-
-
-def take_part(dask_worker):
-    dask_worker.handlers["moorage_receive"] = dask_worker.handlers.pop("moorage_receive_")
-
-
-def know_nothing_of_it(dask_worker):
-    """Be as a worker to which the code has not come."""
-    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers.pop("moorage_receive")
-
-
-def give_nothing(dask_worker):
-    """Close connections over which others ask for pieces."""
-
-    async def give(comm, transfer):
-        comm.abort()
-        return "dont_reply"
-
-    dask_worker.handlers["moorage_pieces_"] = dask_worker.handlers["moorage_pieces"]
-    dask_worker.handlers["moorage_pieces"] = give
-
-
-def give(dask_worker):
-    dask_worker.handlers["moorage_pieces"] = dask_worker.handlers.pop("moorage_pieces_")
+    return on_each(cluster, np.sum, name)
 
 
 def test_each_host_gets_one_copy_which_its_workers_map(cluster):
     x = random(1)
     told = []
-    with progress_of(cluster, "x", lambda done, total: told.append((done, total))):
+    with agents.progress_of(cluster, "x", lambda done, total: told.append((done, total))):
         cluster.broadcast(x, name="x")
     assert cluster.placement()["x"].state == "held"
     found = mapped(cluster)
@@ -201,7 +141,7 @@ def test_a_host_that_dies_on_the_way_costs_the_others_nothing(cluster, workers):
             os.kill(gone[0], 9)
 
     x = random(7, 10_000_000)
-    with progress_of(cluster, "x", kill):
+    with agents.progress_of(cluster, "x", kill):
         cluster.broadcast(x, name="x")
     assert gone
     eventually(lambda: workers.addresses().get("d1") not in (None, address), 30)
@@ -217,26 +157,26 @@ def test_who_does_not_take_part_gets_it_another_way(cluster, workers, how):
     out = [f"{host}{n}" for host in (["c"] if how.startswith("one") else HOSTS) for n in (1, 2)]
     addresses = [workers.addresses()[name] for name in out]
     cluster.broadcast(random(8, 10), name="small")  # the code is there
-    cluster.client.run(refuse, workers=addresses)
+    cluster.client.run(agents.refuse, workers=addresses)
     try:
         x = random(9)
         cluster.broadcast(x, name="x")
         assert len(cluster.placement()["x"].holders) == 6
         assert sums(cluster, "x") == [x.sum()] * 6
     finally:
-        cluster.client.run(take_part, workers=addresses)
+        cluster.client.run(agents.take_part, workers=addresses)
 
 
 def test_a_host_that_knows_nothing_of_it_costs_no_time(cluster, workers):
     cluster.broadcast(random(22, 10), name="small")  # the code is there
     addresses = [workers.addresses()[name] for name in ("c1", "c2")]
-    cluster.client.run(know_nothing_of_it, workers=addresses)
+    cluster.client.run(agents.know_nothing_of_it, workers=addresses)
     try:
-        agents, buffer = [*addresses, workers.addresses()["b1"]], memoryview(random(23)).cast("B")
+        asked, buffer = [*addresses, workers.addresses()["b1"]], memoryview(random(23)).cast("B")
 
         async def run():
             digests = [xxhash.xxh3_128_digest(buffer)]
-            with Spreading([buffer], digests, agents, cluster.client.connection_args) as spreading:
+            with Spreading([buffer], digests, asked, cluster.client.connection_args) as spreading:
                 await asyncio.wait_for(spreading.run(), worker_side._OPEN / 2)
             return spreading
 
@@ -245,13 +185,13 @@ def test_a_host_that_knows_nothing_of_it_costs_no_time(cluster, workers):
         assert not spreading.out_of_reach
         assert list(spreading.handles) == [workers.addresses()["b1"]]
     finally:
-        cluster.client.run(take_part, workers=addresses)
+        cluster.client.run(agents.take_part, workers=addresses)
 
 
 def test_agents_that_do_not_reach_each_other_get_it_from_the_source(cluster, workers):
     cluster.broadcast(random(10, 10), name="small")
     addresses = list(workers.addresses().values())
-    cluster.client.run(give_nothing, workers=addresses)
+    cluster.client.run(agents.give_nothing, workers=addresses)
     try:
         x = random(11)
         cluster.broadcast(x, name="x")
@@ -259,43 +199,25 @@ def test_agents_that_do_not_reach_each_other_get_it_from_the_source(cluster, wor
         found = mapped(cluster)
         assert all(found[f"{host}1"] & found[f"{host}2"] for host in HOSTS)
     finally:
-        cluster.client.run(give, workers=addresses)
+        cluster.client.run(agents.give, workers=addresses)
 
 
 def test_a_worker_that_joins_on_another_host_gets_it(cluster, workers):
     x = random(12)
     cluster.broadcast(x, name="x")
     cluster.broadcast(text := "ä" * 3_000_000, name="text")
-    before = total_forwarded(cluster)
+    before = agents.total_forwarded(cluster)
     workers.add("e1", "e2", host="127.0.0.5")
     try:
         eventually(lambda: all(len(cluster.placement()[name].holders) == 8 for name in ("x", "text")), 30)
-        assert total_forwarded(cluster) - before == 2
+        assert agents.total_forwarded(cluster) - before == 2
         found = mapped(cluster)
         assert found["e1"] == found["e2"] != set()
         assert sums(cluster, "x") == [x.sum()] * 8
-        assert on_all(cluster, "text", len) == [len(text)] * 8
+        assert on_each(cluster, len, "text") == [len(text)] * 8
     finally:
         cluster.release("x")
         workers.remove("e1", "e2")
-
-
-def forwarded(dask_worker):
-    """Return to how many workers of other hosts a worker has sent something block-wise, from the first call on."""
-    if not hasattr(dask_worker, "forwarded"):
-        dask_worker.forwarded, forward = [], dask_worker.handlers["moorage_forward"]
-
-        async def noted(**message):
-            answer = await forward(**message)
-            dask_worker.forwarded += answer["there"]
-            return answer
-
-        dask_worker.handlers["moorage_forward"] = noted
-    return len(dask_worker.forwarded)
-
-
-def total_forwarded(cluster):
-    return sum(cluster.client.run(forwarded).values())
 
 
 EVERYWHERE = [f"{host}{n}" for host in HOSTS for n in (1, 2)]
@@ -305,12 +227,12 @@ EVERYWHERE = [f"{host}{n}" for host in HOSTS for n in (1, 2)]
 def test_what_is_placed_more_widely_goes_to_all_other_hosts_at_once(cluster, writable):
     x = random(16)
     cluster.pin("x", ["b2"], value=x, writable=writable)
-    before = total_forwarded(cluster)
+    before = agents.total_forwarded(cluster)
     cluster.pin("x", EVERYWHERE)
-    assert total_forwarded(cluster) - before == 2
+    assert agents.total_forwarded(cluster) - before == 2
     assert sorted(cluster.placement()["x"].holders) == EVERYWHERE
     assert sums(cluster, "x") == [x.sum()] * 6
-    assert on_all(cluster, "x", lambda value: value.flags.writeable) == [writable] * 6
+    assert on_each(cluster, lambda value: value.flags.writeable, "x") == [writable] * 6
     found = mapped(cluster)
     assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
 
@@ -333,51 +255,36 @@ def test_it_is_told_how_many_bytes_have_arrived_of_what_a_worker_sends_on(cluste
 def test_large_texts_go_that_way_too_and_leave_nothing_behind(cluster):
     text = "ä" * 3_000_000
     cluster.pin("text", ["c1"], value={"of": text})
-    before = total_forwarded(cluster)
+    before = agents.total_forwarded(cluster)
     cluster.pin("text", EVERYWHERE)
-    assert total_forwarded(cluster) - before == 2
-    assert on_all(cluster, "text", lambda value: value["of"] == "ä" * 3_000_000) == [True] * 6
+    assert agents.total_forwarded(cluster) - before == 2
+    assert on_each(cluster, lambda value: value["of"] == "ä" * 3_000_000, "text") == [True] * 6
     eventually(lambda: not any(mapped(cluster).values()))
 
 
 def test_what_moves_to_another_host_goes_that_way_and_leaves_the_first(cluster):
     cluster.pin("x", ["b1"], value=random(17))
-    before = total_forwarded(cluster)
+    before = agents.total_forwarded(cluster)
     cluster.pin("x", ["d2"])
-    assert total_forwarded(cluster) - before == 1
+    assert agents.total_forwarded(cluster) - before == 1
     eventually(lambda: cluster.placement()["x"].holders == ["d2"])
     eventually(lambda: {name for name, found in mapped(cluster).items() if found} == {"d2"})
 
 
 def test_where_the_notebook_does_not_send_to_workers_the_first_that_has_it_sends_it_on(cluster):
-    x, before = random(18), total_forwarded(cluster)
+    x, before = random(18), agents.total_forwarded(cluster)
     cluster.scatter(x, name="x", broadcast=True, whole=True, direct=False)
-    assert total_forwarded(cluster) - before == 2
+    assert agents.total_forwarded(cluster) - before == 2
     assert sums(cluster, "x") == [x.sum()] * 6
     found = mapped(cluster)
     assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
-
-
-def die_while_sending(path, dask_worker):
-    """Have the first worker die that is to send something on."""
-    forward = dask_worker.handlers["moorage_forward"]
-
-    async def dies(**message):
-        sending = asyncio.ensure_future(forward(**message))
-        if path.exists():
-            return await sending
-        path.touch()
-        await asyncio.wait([sending], timeout=0.1)
-        os._exit(1)
-
-    dask_worker.handlers["moorage_forward"] = dies
 
 
 def test_a_worker_that_dies_while_it_sends_something_on_is_replaced_by_another_holder(cluster, workers, tmp_path):
     x = random(21, 10_000_000)
     cluster.pin("x", ["b1", "b2"], value=x, keep_origin=False)
     before = workers.addresses()
-    cluster.client.run(die_while_sending, tmp_path / "died", workers=[before["b1"], before["b2"]])
+    cluster.client.run(agents.die_while_sending, tmp_path / "died", workers=[before["b1"], before["b2"]])
     cluster.pin("x", EVERYWHERE)
     eventually(lambda: sorted(cluster.placement()["x"].holders) == EVERYWHERE, 60)
     assert len(set(before.values()) - set(workers.addresses().values())) == 1
@@ -387,60 +294,33 @@ def test_a_worker_that_dies_while_it_sends_something_on_is_replaced_by_another_h
 
 
 def test_what_a_task_returned_is_left_to_dask(cluster):
-    before, future = total_forwarded(cluster), cluster.client.submit(random, 19, workers=["b1"])
+    before, future = agents.total_forwarded(cluster), cluster.client.submit(random, 19, workers=["b1"])
     cluster.pin("x", ["c1", "d1"], value=future)
     eventually(lambda: sorted(cluster.placement()["x"].holders) == ["c1", "d1"])
-    assert total_forwarded(cluster) == before
+    assert agents.total_forwarded(cluster) == before
 
 
 @pytest.mark.parametrize("out", ["c", "cd"], ids=["one host does not take part", "none does"])
 def test_hosts_that_do_not_take_part_get_what_is_placed_already_another_way(cluster, workers, out):
     x = random(20)
     cluster.pin("x", ["b1"], value=x)
-    before = total_forwarded(cluster)
+    before = agents.total_forwarded(cluster)
     addresses = [workers.addresses()[f"{host}{n}"] for host in out for n in (1, 2)]
-    cluster.client.run(refuse, workers=addresses)
+    cluster.client.run(agents.refuse, workers=addresses)
     try:
         cluster.pin("x", EVERYWHERE)
-        assert total_forwarded(cluster) - before == 2 - len(out)
+        assert agents.total_forwarded(cluster) - before == 2 - len(out)
         assert sums(cluster, "x") == [x.sum()] * 6
         found = mapped(cluster)
         assert all(len(found[f"{host}1"] | found[f"{host}2"]) == 1 for host in HOSTS)
     finally:
-        cluster.client.run(take_part, workers=addresses)
-
-
-def spread(cluster, workers, digests, until=None):
-    """Spread a buffer to the first worker of each host, until `until` of its bytes are there; return why it failed."""
-    agents = [workers.addresses()[f"{host}1"] for host in HOSTS]
-    buffer = memoryview(random(13)).cast("B")
-
-    async def run():
-        halfway = asyncio.Event()
-
-        def progress(done, total):
-            if until is not None and done > until * total:
-                halfway.set()
-
-        args = cluster.client.connection_args
-        with Spreading([buffer], digests or [xxhash.xxh3_128_digest(buffer)], agents, args, progress) as spreading:
-            running = asyncio.ensure_future(spreading.run())
-            if until is not None:
-                await asyncio.wait_for(halfway.wait(), 30)
-                running.cancel()
-                await asyncio.wait([running])
-            else:
-                await asyncio.wait_for(running, 30)
-                assert spreading.handles.keys() | spreading.failed.keys() == set(agents)
-        return set(spreading.failed.values())
-
-    return cluster.client.sync(run)
+        cluster.client.run(agents.take_part, workers=addresses)
 
 
 def test_what_arrives_changed_is_not_taken(cluster, workers):
     cluster.broadcast(random(10, 10), name="small")
     before = mapped(cluster)
-    assert spread(cluster, workers, [bytes(16)]) == {"1 of 1 buffers arrived changed"}
+    assert agents.spread(cluster, first_of_each(workers), [bytes(16)]) == {"1 of 1 buffers arrived changed"}
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
 
 
@@ -466,7 +346,7 @@ def test_what_can_be_written_to_is_so_on_each_host_and_for_each_worker(cluster):
 def test_one_that_is_broken_off_leaves_nothing(cluster, workers):
     cluster.broadcast(random(10, 10), name="small")
     before = mapped(cluster)
-    spread(cluster, workers, None, until=0.3)
+    agents.spread(cluster, first_of_each(workers), None, until=0.3)
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
 
 
@@ -481,7 +361,7 @@ def test_an_interrupt_stops_what_is_on_its_way_and_leaves_nothing(cluster, worke
             seen.set()
 
     x = random(14, 20_000_000)
-    with progress_of(cluster, "x", note):
+    with agents.progress_of(cluster, "x", note):
         placing = cluster.placer.place(x, "x", Everywhere(), How(whole=True))
         waiting = asyncio.run_coroutine_threadsafe(placing, cluster.client.loop.asyncio_loop)
         assert seen.wait(30)

@@ -22,6 +22,7 @@ from moorage.images.segment import Segment
 from moorage.kernel.images import sharing
 from moorage.kernel.images.sending import MODULE
 from tests.helpers import eventually
+from tests.kernel.images.mapping import allow_few_descriptors, mapped, on_each, summed_in_a_fork
 from tests.two_workers import release_all
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
@@ -48,43 +49,6 @@ def cluster(shared):
 
 def random(seed, n=N):
     return np.random.default_rng(seed).random(n)
-
-
-def segments():
-    """Return the names of the segments that this process has mapped."""
-    with open("/proc/self/maps") as lines:
-        return {line.split("memfd:")[1].split()[0] for line in lines if "memfd:moorage-" in line}
-
-
-def allow_few_descriptors():
-    import resource
-
-    n = len(os.listdir("/proc/self/fd")) + 40
-    resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
-
-
-def summed_in_a_fork(value):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writing, np.float64(value.sum()).tobytes())
-        os._exit(0)
-    os.waitpid(child, 0)
-    return np.frombuffer(os.read(reading, 8))[0]
-
-
-def mapped(cluster):
-    """Return what each worker has mapped, by name."""
-    names = {info.address: info.name for info in cluster.workers()}
-    return {names[address]: found for address, found in cluster.client.run(segments).items()}
-
-
-def on_each(cluster, function, name):
-    """Return what a task gets of a variable on each worker."""
-    future = cluster[name].future
-    workers = [info.name for info in cluster.workers()]
-    tasks = [cluster.client.submit(function, future, workers=[worker], pure=False) for worker in workers]
-    return cluster.client.gather(tasks)
 
 
 def test_all_workers_map_the_same_memory(cluster):
@@ -205,17 +169,6 @@ def test_a_worker_that_has_not_taken_the_code_yet_is_asked_for_room_all_the_same
             cluster.pin("y", workers=["bob"], value=np.zeros(2 * LIMIT // 8))
     finally:
         cluster.client.run(has, workers=bob)
-
-
-def test_sharing_can_be_switched_off():
-    x = random(8)
-    with (
-        dask.config.set({"moorage.images.share": False}),
-        moorage.start(n_workers=2, threads_per_worker=1, memory_limit=str(LIMIT)) as private,
-    ):
-        private.broadcast(x, name="x")
-        assert set.union(*mapped(private).values()) == set()
-        assert on_each(private, np.sum, "x") == [x.sum()] * 2
 
 
 def test_it_is_released_while_workers_map_it(cluster):

@@ -1,16 +1,18 @@
-"""What is left of shared memory when a notebook is killed, and then its cluster."""
+"""What is left of shared memory when a notebook is killed, and then its cluster; and clusters that share none."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import dask.config
 import numpy as np
 import pytest
 
 import moorage
 from moorage.images.segment import shared_directory
 from tests.helpers import eventually
+from tests.kernel.images.mapping import mapped, on_each
 from tests.kernel.images.stages import segments
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
@@ -50,3 +52,14 @@ def test_nothing_is_left_of_a_notebook_that_was_killed(tmp_path, monkeypatch):
         cluster.stop()
     eventually(lambda: not any(pids & workers for pids in segments().values()))
     eventually(lambda: not left.exists())
+
+
+def test_sharing_can_be_switched_off():
+    x = np.random.default_rng(8).random(4_000_000)
+    with (
+        dask.config.set({"moorage.images.share": False}),
+        moorage.start(n_workers=2, threads_per_worker=1, memory_limit="400MB") as private,
+    ):
+        private.broadcast(x, name="x")
+        assert set.union(*mapped(private).values()) == set()
+        assert on_each(private, np.sum, "x") == [x.sum()] * 2

@@ -10,7 +10,7 @@ The view that the panel and the board share is shown in a plain page over a simu
   scrolls by itself. Given are the longest interval between two frames, and the most CPU time that a task of the page's
   main thread has taken; on a machine that is busy with other things only the latter says something of the panel.
 
-Each in a narrow side panel and in a wide tab. Usage: ``python benchmarks/panel_large.py [--workers 10000]
+Each in a narrow side panel and in a wide tab. Usage: ``python benchmarks/panel/panel_large.py [--workers 10000]
 [--variables 1000] [--rounds 3]``. Takes about two minutes; needs node and Chromium.
 """
 
@@ -33,7 +33,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SIZES = {"side panel": {"width": 320, "height": 1000}, "tab": {"width": 1300, "height": 1000}}
 
 PAINT = """([workers, variables]) => new Promise(resolve => {

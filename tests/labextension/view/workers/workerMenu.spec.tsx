@@ -1,8 +1,8 @@
 import { fireEvent, screen, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 
-import { aState, aVariable, atWork, byName } from '../examples';
-import { magic, row, show, user, worker } from '../onBoard';
+import { aState, aVariable, atWork, byName } from '../../examples';
+import { magic, row, show, user, worker } from '../../onBoard';
 
 const open = async (name: string): Promise<void> => {
   await user.click(within(worker(name)).getByRole('button', { name: `Actions for ${name}` }));

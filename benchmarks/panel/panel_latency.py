@@ -7,7 +7,7 @@
 
 Browser and kernel are on one machine and share its clock; the page notes the time of each change of its document.
 
-Usage: ``python benchmarks/panel_latency.py [--times 40]``. Takes about two minutes.
+Usage: ``python benchmarks/panel/panel_latency.py [--times 40]``. Takes about two minutes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.panel.desk import Desk
 from tests.panel.lab import Lab

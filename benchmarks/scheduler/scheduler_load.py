@@ -9,7 +9,8 @@ Each row is the median over the repetitions, of which each is a scheduler of its
 Python's garbage collector is held back meanwhile: with 200,000 copies on record its full collections take some 80 ms,
 whoever made them.
 
-Usage: ``python benchmarks/scheduler_load.py [--variables 1000] [--workers 200] [--reps 5]``. Takes about a minute.
+Usage: ``python benchmarks/scheduler/scheduler_load.py [--variables 1000] [--workers 200] [--reps 5]``.
+Takes about a minute.
 """
 
 from __future__ import annotations

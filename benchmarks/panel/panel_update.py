@@ -5,7 +5,7 @@ make the new state and find the difference, and the bytes of the message. And th
 variables takes after a cell, with 300 and with 10,000 of them;
 of the first look, which goes on between cells, that of the longest slice, without garbage collection.
 
-Usage: ``python benchmarks/panel_update.py [--workers 1000] [--variables 200]``. Takes some seconds.
+Usage: ``python benchmarks/panel/panel_update.py [--workers 1000] [--variables 200]``. Takes some seconds.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ third case 20 variables are broadcast besides. The order of the cases is rotated
 scheduler's process per round, which other load on the machine does not change much, and the wall clock; medians, and
 the median of each round's ratio to the round of stock next to it. Promised is at most 3 % more.
 
-Usage: ``python benchmarks/task_overhead.py [--tasks 10000] [--reps 9]``. Takes some minutes.
+Usage: ``python benchmarks/scheduler/task_overhead.py [--tasks 10000] [--reps 9]``. Takes some minutes.
 """
 
 from __future__ import annotations

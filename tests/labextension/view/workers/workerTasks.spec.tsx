@@ -1,10 +1,10 @@
 import { act } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { english } from '../../../labextension/src/translate';
-import { durationWords, runningWords } from '../../../labextension/src/view/workers/workerTasks';
-import { aState } from '../examples';
-import { show, worker } from '../onBoard';
+import { english } from '../../../../labextension/src/translate';
+import { durationWords, runningWords } from '../../../../labextension/src/view/workers/workerTasks';
+import { aState } from '../../examples';
+import { show, worker } from '../../onBoard';
 
 const NOW = 1_700_000_000;
 
