@@ -7,6 +7,7 @@ what is restored is unpickled, which runs whatever code is in it.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -20,8 +21,9 @@ from fsspec.implementations.local import LocalFileSystem
 from moorage.errors import InputError, SaveError
 from moorage.tasks.saving.manifest import NAME, Manifest
 from moorage.wire.saves import Place
-from moorage.worker.tasks.saving import UNFINISHED
+from moorage.worker.tasks.saving import UNFINISHED, reached
 
+_BEFORE = f"{NAME}.before"
 _MOST = 1 << 30  # bytes of a manifest
 _LONG_AGO = 24 * 3600  # seconds in which a save that is under way has ended
 _IMAGES = re.compile(r"[0-9a-f]{32}\.images")
@@ -40,7 +42,7 @@ class Store:
             self._files, self._folder = fsspec.core.url_to_fs(given, **(options or {}))
         except Exception as error:  # whatever a file system raises
             raise InputError(
-                f"{given!r} is not a place that can be written to here: {error}.",
+                f"{given!r} is not a place that can be reached from here: {error}.",
                 "Name a folder, or a URL whose file system is installed for fsspec.",
             ) from None
         self.is_local = isinstance(self._files, LocalFileSystem)
@@ -62,7 +64,7 @@ class Store:
             )
         try:
             if not self.is_local:
-                text = self._files.cat_file(f"{self._folder}/{NAME}", end=_MOST)
+                text = self._in_force()
             else:
                 with open(os.open(self._path(NAME), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                     status = os.fstat(file.fileno())
@@ -85,7 +87,7 @@ class Store:
         """Put a manifest in force, in place of one that was there; at no moment there is none. Raises OSError."""
         content = manifest.to_json().encode()
         if not self.is_local:
-            self._files.pipe_file(f"{self._folder}/{NAME}", content)
+            self._write_there(content)
             return
         descriptor, written = tempfile.mkstemp(prefix=UNFINISHED, dir=self._folder)
         try:
@@ -103,6 +105,37 @@ class Store:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _write_there(self, content: bytes) -> None:
+        """Write the manifest to a store where it may be there in part meanwhile: then the one of before is in force."""
+        try:
+            before = self._in_force()
+        except FileNotFoundError:
+            before = None
+        if before is not None:
+            self._files.pipe_file(self._path(_BEFORE), before)
+        try:
+            self._files.pipe_file(self._path(NAME), content)
+        except BaseException:
+            self.remove([NAME] if before is None else [])
+            raise
+        self.remove([_BEFORE])
+
+    def _in_force(self) -> bytes:
+        """Return the text of a manifest of another store that is whole, if one is. Raises OSError."""
+
+        def read(files: Any, folder: str) -> bytes:
+            self._files = files
+            text: bytes = files.cat_file(f"{folder}/{NAME}", end=_MOST)
+            with contextlib.suppress(ValueError):
+                json.loads(text)
+                return text
+            with contextlib.suppress(FileNotFoundError):
+                text = files.cat_file(f"{folder}/{_BEFORE}")
+            return text
+
+        text: bytes = reached(self.place, read)
+        return text
 
     def size(self, name: str) -> int:
         """Return the bytes of a file; -1 if it is not there."""
@@ -126,7 +159,7 @@ class Store:
     def remove(self, names: Iterable[str]) -> None:
         """Remove those of these files that are there."""
         for name in names:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):  # whatever a file system raises
                 self._files.rm_file(f"{self._folder}/{name}")
 
     def _path(self, name: str) -> str:

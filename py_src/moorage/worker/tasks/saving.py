@@ -49,7 +49,7 @@ def save_values(table: Table | None, options: Saving, *values: Any) -> list[Save
     if _is_local(files):
         _write_here(folder, name, images, entries, go_on)
     else:
-        _write_there(files, f"{folder}/{name}", images, entries, go_on)
+        _write_there(options["place"], name, images, entries, go_on)
     return [
         {"file": name, "offset": e.offset, "stream": e.stream, "sizes": list(e.sizes), "digest": e.digest}
         for e in entries
@@ -110,20 +110,27 @@ def _write_here(
 
 
 def _write_there(
-    files: Any, path: str, images: Sequence[Image], entries: Sequence[Entry], go_on: Callable[[], None]
+    place: Place, name: str, images: Sequence[Image], entries: Sequence[Entry], go_on: Callable[[], None]
 ) -> None:
-    """Write a file of another store, which shows it when it is whole."""
-    files.invalidate_cache()
-    files.makedirs(os.path.dirname(path), exist_ok=True)
-    if files.exists(path) and files.size(path) == entries[-1].end:
+    """Write a file of another store. What is there in part has another size, and is written anew."""
+
+    def begin(files: Any, folder: str) -> Any:
+        path = f"{folder}/{name}"
+        files.invalidate_cache()
+        files.makedirs(folder, exist_ok=True)
+        if files.exists(path) and files.size(path) == entries[-1].end:
+            return None
+        return files.open(path, "wb")
+
+    if (file := reached(place, begin)) is None:
         return
-    file = files.open(path, "wb")
     try:
         write(file.write, images, entries, go_on)
     except BaseException:
         with contextlib.suppress(Exception):
             file.discard()
-        file.closed = True  # closing it would complete it
+        with contextlib.suppress(AttributeError):
+            file.closed = True  # closing it would complete it
         raise
     file.close()
 
@@ -134,7 +141,12 @@ def _content(
     """Return the bytes of an image in a file: stream and block. Raises ValueError if there are too few."""
     files, folder = _files(place)
     if not _is_local(files):
-        return _split(entry, files.cat_file(f"{folder}/{name}", start=entry.offset, end=entry.end))
+        content = reached(
+            place, lambda files, folder: files.cat_file(f"{folder}/{name}", start=entry.offset, end=entry.end)
+        )
+        if len(content) > entry.end - entry.offset:  # the whole file: there are stores that know no ranges
+            content = content[entry.offset : entry.end]
+        return _split(entry, content)
     path = os.path.join(folder, name)
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
@@ -167,6 +179,26 @@ def _sync(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def reached(place: Place, ask: Callable[[Any, str], Any]) -> Any:
+    """Return what `ask` returns of a store and the folder there, by a new connection if that of before has broken.
+
+    Raises OSError or ValueError: a store's own errors might not be known where they get.
+    """
+    files, folder = _files(place)
+    try:
+        try:
+            return ask(files, folder)
+        except FileNotFoundError:
+            raise
+        except Exception:
+            type(files).clear_instance_cache()
+            return ask(*_files(place))
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def _files(place: Place) -> tuple[Any, str]:
