@@ -92,8 +92,8 @@ def is_known(command):
             return True
         case ["npm", "run", script, *_]:
             return script in scripts
-        case ["pip", "install", what]:
-            named = re.fullmatch(r"(?:\.|moorage)(?:\[([\w,]+)\])?", what)
+        case ["pip", "install", *whats]:
+            named = re.fullmatch(r"(?:jupyterlab )?(?:\.|moorage(?:-\*\.whl)?)(?:\[([\w,]+)\])?", " ".join(whats))
             return named is not None and set(filter(None, (named[1] or "").split(","))) <= set(extras)
         case ["python", "-m", "moorage", command, *_]:
             return command in cli.commands
