@@ -66,6 +66,7 @@ class Following:
         self._places = places
         self._lock = threading.RLock()
         self._looked: set[str] = set()  # names in sys.modules
+        self._newest: tuple[int, str | None] = (0, None)  # how many there were, and the last: what is new comes last
         self._ran: dict[str, _Known] = {}
         self._reached: dict[str, _Known] = {}
         self._asked: set[str] = set()
@@ -133,11 +134,14 @@ class Following:
         with self._lock:
             self._places.named |= roots
             self._looked = {name for name in self._looked if name.partition(".")[0] not in roots}
+            self._newest = (0, None)
 
     # what has run
 
     def _look_at_modules(self) -> bool:
-        fresh = (sys.modules.keys() - self._looked) | self._watch.take_new()
+        fresh, newest = self._watch.take_new(), (len(sys.modules), next(reversed(sys.modules), None))
+        if newest != self._newest:  # there are thousands, and this is done at every call
+            self._newest, fresh = newest, fresh | (sys.modules.keys() - self._looked)
         changed = False
         for name in fresh:
             self._looked.add(name)
@@ -146,6 +150,7 @@ class Following:
             module = sys.modules.get(name)
             if module is not known.module:
                 self._looked.discard(name)
+                self._newest = (0, None)
                 changed |= self._take(name) or module is None
             elif name not in fresh:
                 changed |= self._look_again(name, known)
