@@ -1,4 +1,4 @@
-"""Nannies: what they check of the memory of their worker, and how they see it end.
+"""Nannies: how they start their worker, what they check of its memory, and how they see it end.
 
 Relied on, as read in distributed 2026.8.0: a nanny checks the memory of its worker in its periodic callback
 ``memory_monitor``, if it ends workers at all; its ``memory_manager`` says where the limit is, and ``process.process``
@@ -6,7 +6,9 @@ is the process of the worker. A nanny without these parts does not take the plug
 `VersionError`. ``Nanny.instantiate`` starts a process and makes the ``WorkerProcess`` that all later ones have in
 common; that one's ``mark_stopped`` is called once when a process has ended, and then removes ``worker_dir``. Until it
 has heard that the worker is up, which may do tasks by then, its status is ``starting``, and it has no ``worker_dir``
-but the address of the process before. Without these a worker's last words are lost with it.
+but the address of the process before. Without these a worker's last words are lost with it. Before the first process
+is started, ``distributed.utils.get_mp_context`` imports NumPy and pandas, for a fork server that multiprocessing would
+start; once, as ``_forkserver_preload_set`` says. If that is not so, clusters start some 0.2 s later.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import dask.config
+import distributed.utils
 from distributed.core import Status
 
 from moorage._dask import server
@@ -44,6 +48,12 @@ ENDS_PARTS = (
         live=("process", "status", "worker_address", "worker_dir"),
     ),
 )
+
+
+def fork_workers() -> None:
+    """Have workers forked from the server that runs already, and import nothing here for another."""
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    distributed.utils._forkserver_preload_set = True
 
 
 def shadow_memory_check(nanny: Any, instead: Callable[[Callable[[], Any]], Any]) -> Callable[[], None]:

@@ -23,6 +23,7 @@ from distributed.utils import format_dashboard_link, import_term
 
 from moorage import config
 from moorage._dask import pages as serving
+from moorage._dask.nanny import fork_workers
 from moorage._dask.refusal import check
 from moorage._dask.scaling import PARTS, close
 from moorage.deploy.clusters.jobqueue import shared_base, with_defaults
@@ -212,7 +213,7 @@ def _configure(order: Order, scratch: Path) -> None:
     dask.config.update(dask.config.config, order["dask_config"], priority="new")
     dask.config.set({"temporary-directory": str(scratch)})
     if "moorage.deploy.host.forkserver" in sys.modules:
-        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+        fork_workers()
     sys.path[:] = order["sys_path"]
 
 
