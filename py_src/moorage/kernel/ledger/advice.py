@@ -96,10 +96,12 @@ def remedy(named: NamedMemory) -> str:
     match named.kind:
         case "placed" if named.mine:
             return f"{line_that_frees(named)} frees that."
-        case "variable" if named.mine and named.name.startswith("Out["):
-            return f"{line_that_frees(named)} frees that: IPython keeps what a cell has shown."
         case "variable" if named.mine:
-            return f"`{line_that_frees(named)}` frees that."
+            *deletes, last = line_that_frees(named).splitlines()
+            if not last.startswith("%"):
+                return f"`{last}` frees that."
+            both = f"`{deletes[0]}` and {last} free" if deletes else f"{last} frees"
+            return f"{both} that: IPython keeps what a cell has shown."
         case "client" if named.mine:
             return "An object of the notebook that is not a variable keeps that: an attribute, a closure, a traceback."
         case "dataset":
@@ -110,12 +112,14 @@ def remedy(named: NamedMemory) -> str:
 
 
 def line_that_frees(named: NamedMemory) -> str:
-    """Return a line for a cell that frees the memory of a name; nothing if none does."""
+    """Return lines for a cell that free the memory of a name; nothing if none does."""
     match named.kind:
         case "placed" if named.mine:
             return f"%release {named.name}"
         case "variable" if named.mine:
-            return "%reset -f out" if named.name.startswith("Out[") else f"del {named.name}"
+            names, out, _ = f"{named.name}, ".partition("Out[")
+            own = names.partition(" and ")[0].strip(", ")
+            return "\n".join(filter(None, [f"del {own}" if own else "", "%reset -f out" if out else ""]))
         case "dataset":
             return f"cluster.client.unpublish_dataset({named.name!r})"
     return ""

@@ -213,7 +213,7 @@ def label(kind: str, names: Iterable[tuple[str, str]], mine: bool, owner: str) -
         return "smaller names", ""
     labels = [(str(whose), str(what)) for whose, what in names]
     own = [one for one in labels if one[0] == owner] if mine else []
-    shown = own or labels
+    shown = sorted(own or labels, key=lambda one: one[1].startswith("Out["))  # what lines can be written with first
     owners = ", ".join(dict.fromkeys(whose for whose, _ in shown if whose))
     if kind == "client":
         return "without a name" if own else f"keys of {owners}", owners

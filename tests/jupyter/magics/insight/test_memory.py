@@ -49,6 +49,13 @@ def test_what_a_cell_has_shown_is_named(notebook):
     notebook.run("Out.clear(); _ = __ = ___ = None")
 
 
+def test_a_variable_that_a_cell_has_shown_is_called_by_its_name_first(notebook):
+    notebook.run("data = cluster.client.submit(bytes, 8_000_000)\nfrom distributed import wait; _ = wait(data)")
+    notebook.value("data")
+    assert "data, Out[" in notebook.run("%memory --by name")
+    notebook.run("del data; Out.clear(); _ = __ = ___ = None")
+
+
 def test_what_memory_returns_is_shown_as_a_table(notebook):
     assert "unmanaged" in notebook.run("cluster.memory()")
 
@@ -129,7 +136,9 @@ def test_without_a_limit_or_with_spilling_switched_off_nothing_is_about_to_happe
     [
         (named("x", 1, "placed"), "%release x"),
         (named("x", 1), "`del x`"),
-        (named("Out[3]", 1), "%reset -f out"),
+        (named("Out[3]", 1), "%reset -f out frees"),
+        (named("x, y and 2 more", 1), "`del x, y` frees"),
+        (named("x, Out[3], Out[4]", 1), "`del x` and %reset -f out free that"),
         (named("d", 1, "dataset", mine=False), "unpublish_dataset('d')"),
         (named("x@her", 1, "placed", mine=False, owner="her"), "of her"),
         (named("f()", 1, "running", mine=False, owner=""), ""),
