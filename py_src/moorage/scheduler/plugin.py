@@ -126,8 +126,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.work = PlainWork(scheduler, self.journal.subscribers)
         self.worker_code = WorkerCode(scheduler)
         self.code_store = CodeStore(scheduler)
-        self._seen = {str(ws.name): ws.address for ws in scheduler.workers.values()}
-        self.restrictions = Restrictions(scheduler, self._seen, self.journal.send)
+        self.restrictions = Restrictions(scheduler, self.journal.send)
         self._undo: list[Callable[[], Any]] = [
             self.journal.close, self.reconciler.close, self.departed.close, self.shared.close,
             self.strays.close, self.lives.close, self.dealer.close, self.aftermath.close, self.transfers.close,
@@ -161,7 +160,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         for. `loads`: values of keys of `items`, which have the same placement; they are delivered first. `call`: by
         which it can be withdrawn.
         """
-        view, seen = self.reconciler.view, {*self._seen, *requested} if self._seen else None
+        view, seen = self.reconciler.view, {*self.restrictions.seen, *requested} if self.restrictions.seen else None
         placements = [named(placement_from_dict(item["placement"]), view) for item in items]
         if (refusal := refused(items, placements, self.scheduler, view, seen)) is not None:
             return refusal
@@ -217,7 +216,7 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
             "revision": self.journal.revision,
             "variables": variables,
             "workers": {worker.name: worker_dict(worker) for worker in self._workers()},
-            "seen": sorted(self._seen),
+            "seen": sorted(self.restrictions.seen),
             "hosted": answers(self.scheduler, "moorage_host"),
         }
 
@@ -273,13 +272,16 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
 
     # Events of the scheduler
 
+    def update_graph(self, scheduler: Scheduler, *, annotations: Mapping[str, Any], **kwargs: Any) -> None:
+        """Note a graph, before any of it runs."""
+        self.restrictions.submitted(annotations.get("workers", ()))
+
     def add_worker(self, scheduler: Scheduler, worker: Address) -> None:
         """Note a worker that registers; it is not running yet."""
         self.casualties.came(ws := scheduler.workers[worker])
         self.departed.came(worker)
         self.departed.came(ws.nanny or "")
         self.restrictions.came(str(ws.name), worker)
-        self._seen[str(ws.name)] = worker
         self._worker_changed(worker)
 
     def remove_worker(self, scheduler: Scheduler, worker: Address, **kwargs: Any) -> None:
@@ -289,10 +291,8 @@ class PlacementSchedulerPlugin(SchedulerPlugin):
         self.reconciler.mark(key for key in self.casualties.left(worker, coming) if key in self.desired.by_key)
         self._worker_changed(worker)
         self.aftermath.left(worker, self.restrictions.name_of(worker))
-        self.turns.worker_gone(worker)
-        self.origins.worker_gone(worker)
-        self.strays.worker_gone(worker)
-        self.lives.worker_gone(worker)
+        for part in (self.turns, self.origins, self.strays, self.lives):
+            part.worker_gone(worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Note workers that begin or cease to run, and keep no record of what tasks print."""

@@ -20,6 +20,10 @@ def name_once_open(gate: str) -> str:
     return str(get_worker().name)
 
 
+def name_after(_: str, number: int) -> str:
+    return str(get_worker().name)
+
+
 def test_tasks_for_a_worker_run_on_it_after_it_has_restarted(workers: Workers, notebook: Notebook) -> None:
     client = notebook.client
     gate = Event("restrictions-gate", client=client)
@@ -64,3 +68,19 @@ def test_who_waits_for_a_worker_that_stays_away_is_told(workers: Workers, notebo
     assert "allow_other_workers=True" in notice["remedy"]
     workers.add("dave")
     assert last.result(30) == "dave"
+
+
+def test_a_task_for_a_worker_that_is_not_there_waits_for_it_and_not_for_its_host(
+    workers: Workers, notebook: Notebook
+) -> None:
+    """Dask takes such a name for that of a host, and all workers are on one."""
+    client = notebook.client
+    gate = Event("restrictions-later", client=client)
+    first = client.submit(name_once_open, "restrictions-later", workers=["alice"], key="later-0")
+    for known in (False, True):
+        futures = client.map(name_after, [first] * 3, range(3), workers=["erin"], pure=False)  # they come to wait later
+        ready = client.map(name_after, [""] * 9, range(9), workers=["erin"], pure=False)
+        workers.add("erin")
+        gate.set()
+        assert set(client.gather([*futures, *ready])) == {"erin"}, known
+        workers.remove("erin")

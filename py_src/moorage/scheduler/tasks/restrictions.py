@@ -1,13 +1,14 @@
 """Tasks that should run on a worker follow it when it restarts, and their owners hear when it stays away.
 
 Dask turns the names of ``workers=`` into addresses once, when a task comes. A worker that restarts has another address,
-and the task would wait for the old one for ever (dask/distributed#8600).
+and the task would wait for the old one for ever (dask/distributed#8600). The name of a worker that is not there it
+takes for a host: when that worker comes, the task would run on any worker of its host.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -35,30 +36,50 @@ def follow(scheduler: Scheduler, old: str, new: str) -> None:
             ts.worker_restrictions = (ts.worker_restrictions - {old}) | {new}
 
 
+def _mean(ts: TaskState, name: str, address: Address) -> None:
+    """Let a task run on the worker of that name, at that address or where it comes next, rather than on a host."""
+    ts.host_restrictions = (ts.host_restrictions or set()) - {name} or None
+    ts.worker_restrictions = {*(ts.worker_restrictions or ()), address}
+
+
 class Restrictions:
     """Tasks that wait for workers which are not there.
 
-    `seen`: name -> last address of every worker that was ever here. Kept by its owner. `tell`: called with the id of a
-    client, and what it should know.
+    `tell`: called with the id of a client, and what it should know. `seen`: name -> last address of every worker that
+    was ever here.
     """
 
-    def __init__(
-        self, scheduler: Scheduler, seen: Mapping[str, Address], tell: Callable[[str, NoticeEvent], None]
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, tell: Callable[[str, NoticeEvent], None]) -> None:
         self._scheduler = scheduler
-        self._seen = seen
         self._tell = tell
-        self._names: dict[Address, str] = {address: name for name, address in seen.items()}
+        self.seen: dict[str, Address] = {str(ws.name): ws.address for ws in scheduler.workers.values()}
+        self._names: dict[Address, str] = {address: name for name, address in self.seen.items()}
         self._told: set[Key] = set()
+        self._strange: set[str] = set()  # asked for, and neither workers that were ever here nor hosts
+
+    def submitted(self, keys: Iterable[Key]) -> None:
+        """Note tasks that are to run on certain workers or hosts, before any of them runs."""
+        for key in keys:
+            ts = self._scheduler.tasks[key]
+            for name in list(ts.host_restrictions or ()):
+                if name in self.seen and name not in self._scheduler.host_info:
+                    _mean(ts, name, self.seen[name])
+                else:
+                    self._strange.add(name)
 
     def came(self, name: str, address: Address) -> None:
         """Note a worker that registers, before it is known under `name`."""
-        before = self._seen.get(name)
+        before, self.seen[name] = self.seen.get(name), address
         self._names[address] = name
         while len(self._names) > _REMEMBERED:
             del self._names[next(iter(self._names))]
         if before is not None and before not in self._scheduler.workers:
             follow(self._scheduler, before, address)
+        if name in self._strange:
+            self._strange.remove(name)
+            for ts in self._scheduler.tasks.values():
+                if ts.host_restrictions and name in ts.host_restrictions:
+                    _mean(ts, name, address)
 
     def name_of(self, address: Address) -> str:
         """Return the name of a worker that is or was at `address`; the address if none is known."""
@@ -66,7 +87,7 @@ class Restrictions:
 
     def was_here(self, name: str) -> bool:
         """Whether a worker of that name was ever here."""
-        return name in self._seen
+        return name in self.seen
 
     def sweep(self) -> None:
         """Look at the tasks that no worker can take: some were for a worker that has restarted; tell of the others."""
@@ -94,7 +115,7 @@ class Restrictions:
         """Return the address that the worker at `address` has now."""
         if address in self._scheduler.workers:
             return address
-        now = self._seen.get(self.name_of(address), address)
+        now = self.seen.get(self.name_of(address), address)
         return now if now in self._scheduler.workers else address
 
     def _is_away(self, ts: TaskState) -> bool:
