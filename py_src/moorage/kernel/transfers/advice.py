@@ -56,7 +56,7 @@ def savings(
             continue
         paired |= {mover, anchor}
         what, other = _variable(shown[mover]), _variable(shown[anchor])
-        why = f"parts of {shown[mover]} and {shown[anchor]} met on workers that had only one of them"
+        why = f"parts of {what} and {other} met on workers that had only one of them"
         found.append(Saving(shown[mover], f"%scatter {what} --like {other}", nbytes, why))
     for name, transfers in by_name.items():
         if name not in paired:
