@@ -91,7 +91,7 @@ class Blocking:
 
     @contextmanager
     def timing(self) -> Any:
-        """Begin anew."""
+        """Start over."""
         self.worst = self.total = 0.0
         yield self
 

@@ -594,7 +594,7 @@ export type PanelParts = {
   labels?: string[];
 };
 
-/** Begin the process of a worker anew. Answered at once. */
+/** Restart the process of a worker. Answered at once. */
 export type PanelRestartArgs = {
   worker: string;
 };

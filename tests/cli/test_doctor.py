@@ -131,7 +131,7 @@ def test_a_panel_of_another_version_or_in_pieces(what: str, tmp_path: Path, monk
         about["version"] = "0.0.1"
     (folder / "package.json").write_text(json.dumps(about))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    words = ["0.0.1", moorage.__version__] if what == "version" else ["not whole", "remoteEntry"]
+    words = ["0.0.1", moorage.__version__] if what == "version" else ["incomplete", "remoteEntry"]
     assert "pip install" in Report(frontend.panel()).remedy("fault", str(folder), *words)
     (folder / "package.json").unlink()
     assert Report(frontend.panel()).has("ok", "the panel")

@@ -91,7 +91,7 @@ def test_data_stays_while_jobs_come_and_go(start, queue):
 
     os.kill(cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"], signal.SIGKILL)
     eventually(lambda: cluster.link.lives == 2 and cluster.link.is_back, 60)
-    arrived(cluster, 1)  # a job that is submitted anew: the other one ends for want of its scheduler
+    arrived(cluster, 1)  # a job that is submitted again: the other one ends for want of its scheduler
     data_is_there(cluster)
     assert cluster.worker_names() == [first]  # to which "pinned" is pinned
     eventually(lambda: len(queue.jobs()) == 1, 60)

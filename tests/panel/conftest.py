@@ -123,7 +123,7 @@ def shared_page(browser, browser_context_args):
 
 
 class SharedPage:
-    """A page for many tests, opened anew after one that has failed."""
+    """A page for many tests, opened again after one that has failed."""
 
     def __init__(self, context):
         self._context = context

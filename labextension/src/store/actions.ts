@@ -36,7 +36,7 @@ export interface IBoardActions {
   /** Disconnect from a cluster that goes on. */
   leave(): void;
   stop(): void;
-  /** Begin the process of a worker anew. */
+  /** Restart the process of a worker. */
   restart(worker: string): void;
   /** Take back what the notebook has done last. */
   undo(): void;

@@ -45,7 +45,7 @@ def panel() -> Iterator[Finding]:
             f"Remove that folder, or install it again: {_reinstall()}",
         )
     elif not load or not (first / load).exists():
-        yield Finding("fault", f"The panel in {first} is not whole: {load or 'its entry'} is missing.", _reinstall())
+        yield Finding("fault", f"The panel in {first} is incomplete: {load or 'its entry'} is missing.", _reinstall())
     elif _is_disabled():
         yield Finding("fault", "The panel is disabled in JupyterLab.", "jupyter labextension enable moorage")
     else:
@@ -78,7 +78,7 @@ def _kernel(name: str, command: str) -> Iterator[Finding]:
     try:
         done = subprocess.run([command, "-c", _ASK], capture_output=True, text=True, timeout=_KERNEL_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield Finding("warning", f"The Python of the kernel {name!r} cannot be asked: {error}.")
+        yield Finding("warning", f"The Python of the kernel {name!r} does not answer: {error}.")
         return
     has, ours = done.stdout.strip(), version("moorage")
     if not has:

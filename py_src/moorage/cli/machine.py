@@ -71,7 +71,7 @@ def state_files() -> Iterator[Finding]:
         yield Finding(
             "fault",
             f"{folder}, for the files of kept clusters, belongs to another user (uid {about.st_uid}).",
-            f"Let its owner remove it, or set JUPYTER_RUNTIME_DIR. chown {os.getuid()} {folder} does as root.",
+            f"Let its owner remove it, or set JUPYTER_RUNTIME_DIR. As root: chown {os.getuid()} {folder}.",
         )
         return
     for path in sorted(folder.glob("*.json")):
@@ -82,7 +82,7 @@ def _state_file(path: Path) -> Iterator[Finding]:
     about = path.lstat()
     if not stat.S_ISREG(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
         why = f"it belongs to uid {about.st_uid}" if about.st_uid != os.getuid() else "others can read or write it"
-        yield Finding("fault", f"{path} is not taken for a kept cluster's file: {why}.", f"Remove it: rm {path}")
+        yield Finding("fault", f"{path} is not accepted as a kept cluster's file: {why}.", f"Remove it: rm {path}")
         return
     with path.open("rb") as file:
         try:
@@ -92,7 +92,7 @@ def _state_file(path: Path) -> Iterator[Finding]:
             return
     yield Finding(
         "warning",
-        f"{path} is left of a cluster whose process is gone.",
+        f"{path} was left behind by a cluster whose process is gone.",
         "python -m moorage list, or the next %cluster attach, removes it.",
     )
 

@@ -32,7 +32,7 @@ def free() -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"There are {format_bytes(left)} of memory left, of this machine or of its control group.",
-            "End what takes it, or give the container or job more.",
+            "End the processes that use it, or give the container or job more.",
         )
     else:
         yield Finding("ok", f"free memory: {format_bytes(left)}")

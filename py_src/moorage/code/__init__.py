@@ -3,7 +3,7 @@
 * ``text``      one module as the notebook runs it, and the modules that it names in imports
 * ``manifest``  all of them at one moment: a version of the user's code
 * ``places``    which files are the user's, and which names nobody may send
-* ``objects``   objects of a class as it was before it was defined anew
+* ``objects``   objects of a class as it was before it was redefined
 
 Modules travel as text, under their names, and not as functions pickled by value (cloudpickle's
 ``register_pickle_by_value``). By value each task would carry a copy of a module's globals of its own: caches and models

@@ -1,4 +1,4 @@
-"""Objects in a value whose class is not the one that code knows by that name: it was made before that was defined anew.
+"""Objects in a value whose class is not the one that code knows by that name: it was made before that was redefined.
 
 For them `isinstance` with the current class is False. A few of many are looked at.
 """

@@ -49,7 +49,7 @@ class Resizing(Undoing):
             Shrink even if the data does not fit on the remaining workers.
         to : str or path, optional
             Of 0 workers: a folder, or URL, as for `save`. All that is on the cluster is saved there first, placed or
-            not; workers that come later read it, under the same keys. The folder has to stay until then.
+            not; workers that start later load it, under the same keys. The folder has to stay until then.
         overwrite, storage_options
             As for `save`.
         timeout : str or float, optional

@@ -110,7 +110,7 @@ class Carrier:
 
 
 def _is_made_again(value: Any, stream: memoryview) -> bool:
-    """Whether each task is given a `value` of its own, made of `stream`: not of code, which makes classes anew."""
+    """Whether each task is given a `value` of its own, made of `stream`: not of code, which makes new classes."""
     numpy = sys.modules.get("numpy")
     if isinstance(value, ATOMS) or (numpy and type(value) is numpy.ndarray and not value.dtype.hasobject):
         return False

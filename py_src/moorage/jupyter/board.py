@@ -54,7 +54,7 @@ class Board(anywidget.AnyWidget):
 
     def send(self, content: Any, buffers: Any = None) -> None:
         """Send what the panel tells its listeners, or a reply."""
-        if getattr(self.comm, "_closed", False):  # its cell runs anew, which only the comm is told
+        if getattr(self.comm, "_closed", False):  # its cell runs again, which only the comm is told
             self._leave()
             return
         told = self.read_only and content.get("type") in ("snapshot", "update")
@@ -72,7 +72,7 @@ class Board(anywidget.AnyWidget):
 
     def _on_message(self, _: object, content: Any, __: object) -> None:
         channel = open_channel(self._notebook or get_ipython())
-        if channel is not self._joined:  # a view has come to life, or the extension has been loaded anew
+        if channel is not self._joined:  # a view has come to life, or the extension has been loaded again
             self._joined = channel
             channel.panel.join(self)
         channel.requests.answer(content, self.model_id, self.read_only, self.send)

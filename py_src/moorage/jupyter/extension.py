@@ -110,7 +110,7 @@ def _formatters(shell: InteractiveShell) -> dict[str, Any]:
 
 
 def _after_cell(_: object) -> None:
-    """Let controllers see which names the cell has bound anew. Takes microseconds."""
+    """Let controllers see which names the cell has rebound. Takes microseconds."""
     shell = get_ipython()
     controllers = registry.all_controllers()
     _set_configurables(shell, controllers)

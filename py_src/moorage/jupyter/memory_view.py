@@ -25,7 +25,7 @@ KINDS = {
 
 
 def by_worker(memory: Memory, *, everything: bool = False) -> Bundle:
-    """Return the table of workers and what is on each; `everything`: also what is small there."""
+    """Return the table of workers and what is on each; `everything`: with small entries there, too."""
     rows = []
     for worker in memory.workers:
         there = list(memory.on(worker.name))

@@ -20,7 +20,7 @@ HOW = {
 
 
 def report(transfers: Transfers, *, everything: bool = False) -> Bundle:
-    """Return what has moved, by name and by worker; `everything`: also what is small."""
+    """Return what has moved, by name and by worker; `everything`: with small entries, too."""
     lines = [printable(line) for line in transfers.summary()]
     tables = [table(_by_name(transfers, everything), lines)]
     if transfers.rows:

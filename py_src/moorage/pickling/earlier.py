@@ -1,4 +1,4 @@
-"""Tells of values that are of a class of the notebook as it was before a cell defined it anew, once for each name."""
+"""Tells of values that are of a class of the notebook as it was before a cell redefined it, once for each name."""
 
 from __future__ import annotations
 

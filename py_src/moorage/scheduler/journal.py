@@ -72,7 +72,7 @@ class Journal:
         self._sent = perf_counter()
 
     def mark(self, vids: Collection[str] = (), *, placed: bool = False) -> None:
-        """Look at these variables for the next event; `placed`: they are new or placed anew."""
+        """Look at these variables for the next event; `placed`: they are new or placed again."""
         if self._answered:
             for vid in vids:
                 self._answered.pop(vid, None)

@@ -1,4 +1,4 @@
-"""Where a variable stands, and what the workers hold, derived anew from the scheduler's own state."""
+"""Where a variable stands, and what the workers hold, derived afresh from the scheduler's own state."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Backend(Protocol):
         ...
 
     def refresh(self, key: Any) -> Any:
-        """Place the changed value of `key` anew, under a new key and the same names, and return that key."""
+        """Place the changed value of `key` again, under a new key and the same names, and return that key."""
         ...
 
     def future(self, key: Any) -> Future[Any]:

@@ -2,7 +2,7 @@
 
 Few items go to the workers that hold what they need. Many would leave the others idle (Dask, past twice the number of
 threads, forgets where data is and copies it ad hoc), so the data is copied to all of them first, once, if that is
-cheaper than what it saves. Workers are remembered by name and looked up anew each time: one that restarts has another
+cheaper than what it saves. Workers are remembered by name and looked up again each time: one that restarts has another
 address.
 """
 

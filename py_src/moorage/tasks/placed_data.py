@@ -241,7 +241,7 @@ class PlacedData:
                 raise LostError(f"{name} is lost: {reason}.", f"Place it again: %scatter {name}")
             if (left := deadline - time.monotonic()) <= 0:
                 state = f"{record['state']}: {record['reason']}"
-                raise WaitTimeoutError(f"{name} was on no worker for {timeout:g} s ({state}).", "See %placement.")
+                raise WaitTimeoutError(f"{name} has been on no worker for {timeout:g} s ({state}).", "See %placement.")
             await asyncio.sleep(0.05)
             await self._link.next_change(min(left, 1.0))
 

@@ -198,7 +198,7 @@ class _Pickler(CodePickler):
         self.futures: dict[Any, Future[Any]] = {}
 
     def forget(self) -> None:
-        """Begin anew: what comes next is loaded by itself."""
+        """Start over: what comes next is loaded by itself."""
         self.clear_memo()
         self.globals_ref.clear()
         self._covered.clear()

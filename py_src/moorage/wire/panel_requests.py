@@ -185,7 +185,7 @@ class PanelParts(TypedDict):
 
 
 class PanelRestartArgs(TypedDict):
-    """Begin the process of a worker anew. Answered at once."""
+    """Restart the process of a worker. Answered at once."""
 
     worker: str
 

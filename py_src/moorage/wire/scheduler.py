@@ -195,7 +195,7 @@ class Changes(TypedDict):
     type: Literal["changes"]
     seq: int
     revision: int  # the number of times that something was placed or released before
-    placed: dict[str, VariableRecord]  # new, or placed anew
+    placed: dict[str, VariableRecord]  # new, or placed again
     changed: dict[str, VariableDelta]
     released: list[str]
     workers: dict[str, WorkerDict]

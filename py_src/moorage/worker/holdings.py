@@ -3,7 +3,7 @@
 Covers what code of a notebook is made of: functions (globals, closure, defaults, attributes), classes, bound methods,
 partials, lists, dicts, sets, small arrays, objects that have nothing but attributes. Things are compared by identity,
 arrays by their bytes. Not covered: objects with state of their own behind them, such as frames, random generators and
-iterators; of those it says so, and they have to be made anew. Functions and classes that can be imported are passed
+iterators; of those it says so, and they have to be made again. Functions and classes that can be imported are passed
 over: they belong to the process. Runs on workers, shipped by value.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 ATOMS = frozenset((int, float, complex, bool, str, bytes, type(None)))
 """Types of values that nobody can change, and that hold nothing else."""
 MOST = 300
-"""Things to compare; with more of them, it is as quick to make the object anew."""
+"""Things to compare; with more of them, it is as quick to make the object again."""
 LARGEST = 100_000
 """Bytes of an array that is compared."""
 

@@ -26,7 +26,7 @@ _CRASH = "Fatal Python error"  # begins what `faulthandler` writes
 _INNERMOST = 8
 """Lines that are told of where it crashed."""
 LIMIT = 64 << 10
-"""Bytes of the file, after which it begins anew with its latest half."""
+"""Bytes of the file, after which it starts over with its latest half."""
 
 
 class Recorder(logging.Handler):

@@ -19,7 +19,7 @@ def taken(module: str, name: str) -> Any:
     until = time.monotonic() + _LONGEST
     while (found := sys.modules.get(module)) is None:
         if time.monotonic() > until:
-            raise ModuleNotFoundError(f"No module named {module!r}: moorage's code has not come to this worker.")
+            raise ModuleNotFoundError(f"No module named {module!r}: moorage's code has not reached this worker.")
         time.sleep(_LOOK)
     return getattr(found, name)
 

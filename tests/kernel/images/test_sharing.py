@@ -262,7 +262,7 @@ def test_a_worker_whose_control_group_is_full_takes_nothing(cluster):
             cluster.broadcast(random(13), name="x")
     finally:
         cluster.client.run(lambda dask_worker: dask_worker.leave_group(dask_worker))
-    cluster.broadcast(random(13), name="x")  # they are asked anew
+    cluster.broadcast(random(13), name="x")  # they are asked again
 
 
 def test_the_only_worker_that_maps_it_may_go(cluster):

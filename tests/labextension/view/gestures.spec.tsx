@@ -66,7 +66,7 @@ describe('by keyboard', () => {
     expect(kernel.asked[0]?.args).toMatchObject({ names: ['model'], placement: { workers: ['bob'] } });
   });
 
-  it('the focus stays with a variable that is drawn anew', async () => {
+  it('the focus stays with a variable that is drawn again', async () => {
     const kernel = show(atWork());
     row('airports').focus();
     await user.keyboard('{Enter}{ArrowDown}{Enter}');

@@ -1,4 +1,4 @@
-"""Pictures of the panel against those in ``baseline/``, which ``npm run baseline`` takes anew.
+"""Pictures of the panel against those in ``baseline/``, which ``npm run baseline`` takes again.
 
 Two runs never measure the same: so each picture has the same digits in every number, and nothing of what fills the
 memory bars. Its fonts are the same on every machine, see conftest.py.

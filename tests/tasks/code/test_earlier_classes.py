@@ -1,4 +1,4 @@
-"""Classes of the notebook that are defined anew between cells: who still has objects of the earlier one is told."""
+"""Classes of the notebook that are redefined between cells: who still has objects of the earlier one is told."""
 
 import pytest
 

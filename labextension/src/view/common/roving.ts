@@ -1,5 +1,5 @@
 // One tab stop for a list: Tab goes to the list, arrow keys go from item to item (elements with `data-roving`, whose value
-// tells them apart). An item that is drawn anew or goes away does not take the focus with it.
+// tells them apart). An item that is drawn again or goes away does not take the focus with it.
 import { type FocusEvent, type KeyboardEvent, type RefObject, useLayoutEffect, useRef } from 'react';
 
 interface IRoving {

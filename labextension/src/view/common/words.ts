@@ -192,15 +192,12 @@ export function stopWords(trans: ITranslate, { cluster, variables, ledger }: IBo
       );
 }
 
-/** What is asked before a worker's process begins anew. */
+/** What is asked before a worker's process starts over. */
 export function restartWords(trans: ITranslate, { variables }: IBoardState, worker: string): string {
   const lost = [...variables.values()].filter(
     ({ held, only_on_cluster: isOnlyThere }) => isOnlyThere && held.size === 1 && held.has(worker)
   );
-  const begin = trans.__(
-    'Restart %1? What runs there begins anew, and what is placed comes back.',
-    shortName(worker)
-  );
+  const begin = trans.__('Restart %1? Its tasks start over, and placed data comes back.', shortName(worker));
   return lost.length === 0
     ? begin
     : `${begin} ${trans.__('The notebook has no value of %1, which is there alone.', shortList(trans, lost.map(plainName)))}`;

@@ -1,5 +1,5 @@
 // What the menu of a worker offers: to pin what is selected there, to let go of what is pinned to it (of the
-// selection, if there is one), to begin its process anew, and its log.
+// selection, if there is one), to restart its process, and its log.
 import * as Menu from '@radix-ui/react-context-menu';
 import type { ReactElement } from 'react';
 

@@ -1,5 +1,5 @@
 // A variable on a worker: solid when the worker has confirmed it, dashed while it is on its way. There may be hundreds of
-// them in sight, so each is few elements, and drawn anew only when it looks different.
+// them in sight, so each is few elements, and drawn again only when it looks different.
 import { type ReactElement, memo } from 'react';
 
 import { shortName } from '../../store/names';

@@ -2,7 +2,7 @@
 
 Relied on, as read in distributed 2026.8.0: ``get_data`` adds an entry to ``transfer_outgoing_log`` when it has sent all
 and the other side has said so, ``gather_dep`` one to ``transfer_incoming_log``; both are deques that go round, and are
-looked up anew for each entry. An entry has ``start``, ``stop``, ``who`` (the other's address, or None for a client),
+looked up again for each entry. An entry has ``start``, ``stop``, ``who`` (the other's address, or None for a client),
 and ``keys`` with their bytes. ``transfer_outgoing_bytes_total`` counts all that was ever begun. Without these parts a
 worker does not take the plugin.
 """

@@ -141,7 +141,7 @@ class Size:
             ) from None
         except TimeoutError:
             raise WaitTimeoutError(
-                f"{name} did not come back within {timeout:g} s.", f"%why {name} says what has become of it."
+                f"{name} did not come back within {timeout:g} s.", f"%why {name} says what happened to it."
             ) from None
 
     def say(self, trouble: str) -> None:

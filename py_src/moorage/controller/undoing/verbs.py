@@ -149,7 +149,7 @@ class Undoing(Connected):
         if isinstance(value, Variable) or (value is _ABSENT and not known):
             raise InputError(
                 f"Undoing this would lose {name}: it is only on the cluster.",
-                f"Gather it first, %gather {name}, or let go of it: %release {name}.",
+                f"Gather it first, %gather {name}, or release it: %release {name}.",
             )
 
     async def _resize(self, size: Size) -> None:

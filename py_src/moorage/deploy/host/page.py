@@ -104,7 +104,7 @@ class PlacedVariables:
         self.root.add_tools(HoverTool(tooltips=[(word.replace("row", "variable"), f"@{word}") for word in words]))
 
     def update(self) -> None:
-        """Show what was a moment ago, and ask anew."""
+        """Show what was a moment ago, and ask again."""
         if not answers(self._scheduler, HANDLER):
             return
         asked = self._asked

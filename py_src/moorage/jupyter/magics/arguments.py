@@ -50,10 +50,10 @@ class PlacingArguments(Patient):
         "--rebind", "bind the names to this host's shared memory: one read-only copy for workers and notebook"
     )
     writable: bool = switch("--writable", "let tasks write to it; only later tasks on the same worker see the changes")
-    persist: bool = switch("--persist", "persist Dask collections first that are not; the names then mean these")
+    persist: bool = switch("--persist", "persist Dask collections first if they are not; the names then refer to these")
     keep_local: bool = switch("--keep-local", "cell form: also keep the value in the notebook, under the same name")
     lifetime: float | None = option(
-        "--for T", duration, "let go of it after this time, such as 2h; placing it again without cancels that"
+        "--for T", duration, "release it after this time, such as 2h; placing it again without cancels that"
     )
     durable: bool | None = switch(
         "--durable",

@@ -44,7 +44,7 @@ class SaveArguments(SavingArguments):
     names: list[str] = option("[NAME...]", text, "placed variables; all of this notebook by default")
     place: Any = option("--to PATH", text, _FOLDER, required=True)
     stale: bool = switch(
-        "--stale", "also what has changed in the notebook since it was placed: as it is on the cluster"
+        "--stale", "also variables that have changed in the notebook since they were placed: as they are on the cluster"
     )
 
 
@@ -53,7 +53,7 @@ class RestoreArguments(SavingArguments):
 
     names: list[str] = option("[NAME...]", text, "variables that were saved; all of them by default")
     place: Any = option("--from PATH", text, f"{_FOLDER}; default: where this notebook's durable variables are")
-    trust: bool = switch("--trust", "take files of others, and of places where an owner cannot be told")
+    trust: bool = switch("--trust", "also read files of other users, and of stores without owners")
 
 
 save = Reader(

@@ -69,7 +69,7 @@ def log_of(controller: ClusterController, worker: str) -> Why:
 
 
 def restart(controller: ClusterController, worker: str) -> None:
-    """Have a worker's nanny begin its process anew, and wait until it is there again."""
+    """Have a worker's nanny restart its process, and wait until it is there again."""
     controller.restart_workers([worker], timeout=_RESTARTING)
 
 

@@ -80,7 +80,7 @@ def filled_by(memory: Memory, worker: WorkerMemory) -> tuple[str, str, str]:
     if not largest:
         line = f"cluster.client.restart_workers([{worker.name!r}])"
         filled = f"{format_bytes(worker.unmanaged)} are not data that Dask manages."
-        return filled, f"{line} begins anew; what is placed comes back.", line
+        return filled, f"{line} restarts it; what is placed comes back.", line
     words = [f"{named.name} takes {format_bytes(_own(nbytes))}" for named, nbytes in largest]
     remedies = dict.fromkeys(filter(None, (remedy(named) for named, _ in largest)))
     lines = dict.fromkeys(filter(None, (line_that_frees(named) for named, _ in largest)))

@@ -24,7 +24,7 @@ async def resume(placer: Placer) -> None:
 
 
 async def reclaim(placer: Placer, before: Mapping[str, VariableRecord]) -> None:
-    """Place all anew that was this notebook's: the scheduler has died, and another one has taken its place.
+    """Place all again that was this notebook's: the scheduler has died, and another one has taken its place.
 
     It asks for the values of keys that nobody has; of those that the notebook does not have either it is told so.
     """
@@ -35,7 +35,7 @@ async def reclaim(placer: Placer, before: Mapping[str, VariableRecord]) -> None:
 
 
 async def place_all(placer: Placer, records: Collection[VariableRecord]) -> None:
-    """Place variables anew, whoever's they were, on a scheduler that took the place of one that has died."""
+    """Place variables again, whoever's they were, on a scheduler that took the place of one that has died."""
     await _place(placer, await _items(placer, records))
 
 

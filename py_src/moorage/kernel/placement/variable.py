@@ -133,7 +133,7 @@ class NotPlaced(Variable):
     def placement(self) -> PlacementState:
         """Nothing: it raises `NotPlaceableError`, which says how to place it."""
         raise NotPlaceableError(
-            f"{self.name} is on the cluster, but not placed: Dask may move it or let go of it.",
+            f"{self.name} is on the cluster, but not placed: Dask may move or drop it.",
             f"Place it first: %scatter {self.name}, %broadcast {self.name} or %pin {self.name}.",
         )
 

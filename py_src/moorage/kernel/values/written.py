@@ -93,7 +93,7 @@ class WrittenMemory:
             return known if known is not None and known.ends == ends and linux.untouched(start, stop) else None
 
     def _system(self) -> _Linux | None:
-        """Return the way to ask, of this process: a child begins anew."""
+        """Return the way to ask, of this process: a child starts over."""
         if self._process != os.getpid():
             self._process = os.getpid()
             self._known.clear()

@@ -99,7 +99,7 @@ class Reconciler:
 
     @property
     def view(self) -> ClusterView:
-        """The workers; looked up anew after `worker_changed`."""
+        """The workers; looked up again after `worker_changed`."""
         if self._view is None:
             workers = self._scheduler.workers
             known = self._infos

@@ -111,7 +111,7 @@ class Casualties:
         return f"{' and '.join(died)} died when they took it: it needs workers with more memory"
 
     def forget(self, key: Key) -> None:
-        """Give `key` another chance: it has been placed anew, or released."""
+        """Give `key` another chance: it has been placed again, or released."""
         self._died.pop(key, None)
         self._refused.pop(key, None)
 

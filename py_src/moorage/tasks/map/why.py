@@ -25,7 +25,7 @@ async def why_items(client: Client, name: str, results: Results, indices: Sequen
     """Return why each of some items is not done, or that it is. `name`: of the results. Raises InputError."""
     if len(indices) > _MOST:
         asked = f"That would be {len(indices):,} items of {name}; at most {_MOST:,} are looked at."
-        raise InputError(asked, f"%why {name} says what is the matter with the worst of all.")
+        raise InputError(asked, f"%why {name} says what is wrong with the worst of them.")
     located = {index: results.batch_of(index) for index in indices}
     errors = await offload(_errors, located)
     sent = {

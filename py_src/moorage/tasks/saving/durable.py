@@ -190,7 +190,7 @@ class Durable:
     def _written(self, name: str, record: VariableRecord) -> Saved:
         """Write a variable to its folder, or only what has changed of where it is placed."""
         store = Store(self._folder_of(name))
-        with contextlib.suppress(SaveError):  # damaged: it is written anew
+        with contextlib.suppress(SaveError):  # damaged: it is written again
             before = store.manifest(trust=False)
             is_same = before is not None and before.variables[name].keys == list(record["keys"])
             if before is not None and before.cluster not in ("", self._cluster()):

@@ -105,7 +105,7 @@ class Manifest:
             raise SaveError(
                 f"{where} is of version {_dotted(versions)}, written by {theirs}; here is version "
                 f"{_dotted((VERSION, format.VERSION))}, of moorage {version('moorage')}.",
-                f"Restore it with {theirs}; then it can be saved anew, also by a later one.",
+                f"Restore it with {theirs}; then save it again, with any version.",
             )
         try:
             variables = {}
@@ -119,7 +119,7 @@ class Manifest:
             for variable in variables.values():
                 [manifest.images[number] for number in variable.images]
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise SaveError(f"{where} is damaged: {error}.", "Save the variables anew.") from None
+            raise SaveError(f"{where} is damaged: {error}.", "Save the variables again.") from None
         return manifest
 
 

@@ -54,7 +54,7 @@ def restore(
     others = [name for name, variable in variables.items() if _is_another(variable, placer, name)]
     if others and not overwrite:
         raise InputError(
-            f"{', '.join(others)} is placed already, and is something else than what was saved.",
+            f"{', '.join(others)} is placed already, and is not what was saved.",
             "Release it first, or replace it: --overwrite, overwrite=True.",
         )
     held = {key for key, holders in backend.holders(k for v in variables.values() for k in v.keys).items() if holders}
@@ -83,7 +83,7 @@ def restore(
         if isinstance(error, OSError | ValueError):
             raise SaveError(
                 f"{name} cannot be restored from {chosen[name].store}: {error}.",
-                "Restore others by their names, or save it anew.",
+                "Restore others by their names, or save it again.",
             ) from error
         raise
     collections = {n: put_together(v.recipe, futures[n]) for n, v in variables.items() if v.recipe}

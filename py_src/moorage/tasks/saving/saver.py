@@ -109,7 +109,7 @@ def save(
             raise
         raise SaveError(
             f"The variables could not be saved to {store}: {str(error) or type(error).__name__}.",
-            "What was saved there before is as it was.",
+            "What was saved there before is unchanged.",
         ) from error
     store.tidy(kept, manifest)
     return Written(manifest, numbers)
@@ -203,6 +203,6 @@ def _check_there(manifest: Manifest, store: Store) -> None:
     for file, end in ends.items():
         if store.size(file) < end:
             raise SaveError(
-                f"A worker has written {file}, of {format_bytes(end)}, and {store} does not have it here.",
+                f"A worker has written {file}, of {format_bytes(end)}, but it is not in {store} here.",
                 "Name a folder that the notebook and all workers share.",
             )

@@ -42,7 +42,7 @@ class Store:
             self._files, self._folder = fsspec.core.url_to_fs(given, **(options or {}))
         except Exception as error:  # whatever a file system raises
             raise InputError(
-                f"{given!r} is not a place that can be reached from here: {error}.",
+                f"{given!r} cannot be reached from here: {error}.",
                 "Name a folder, or a URL whose file system is installed for fsspec.",
             ) from None
         self.is_local = isinstance(self._files, LocalFileSystem)
@@ -59,7 +59,7 @@ class Store:
         """
         if not trust and not self.is_local:
             raise SaveError(
-                f"Who has written {self} cannot be told, and restoring runs the code that is in it.",
+                f"There is no telling who wrote {self}, and restoring runs the code in it.",
                 "If you trust everybody who can write there: --trust, trust=True.",
             )
         try:

@@ -202,7 +202,7 @@ class Versions:
                 f"Worker {worker.name} cannot run version {wanted['id'][:8]} of the modules of {wanted['owner']}: "
                 f"it has version {self.current.id[:8] if self.current else '(none)'}, and the scheduler has forgotten "
                 "that one.",
-                "Run it again from the notebook, which sends its modules anew.",
+                "Run it again from the notebook, which sends its modules again.",
             )
         with self._lock:
             if not self._folder:

@@ -1,4 +1,4 @@
-"""Warns of results on the cluster that are of a class of the notebook as it was before a cell defined it anew.
+"""Warns of results on the cluster that are of a class of the notebook as it was before a cell redefined it.
 
 Of what is placed the notebook tells itself. Runs on workers, shipped by value.
 """

@@ -112,7 +112,7 @@ def _write_here(
 def _write_there(
     place: Place, name: str, images: Sequence[Image], entries: Sequence[Entry], go_on: Callable[[], None]
 ) -> None:
-    """Write a file of another store. What is there in part has another size, and is written anew."""
+    """Write a file of another store. What is there in part has another size, and is written again."""
 
     def begin(files: Any, folder: str) -> Any:
         path = f"{folder}/{name}"

@@ -93,7 +93,7 @@ class ScaleArguments(ClusterArguments, Patient):
     remove: list[str] | None = option("--remove W...", text, "remove these workers instead")
     force: bool = switch("--force", "shrink even if data does not fit on the remaining workers")
     place: str | None = option(
-        "--to PATH", text, "with 0: save all that is there to this folder or URL first; workers that come later read it"
+        "--to PATH", text, "with 0: save all data to this folder or URL first; workers that start later load it"
     )
     overwrite: bool = switch("--overwrite", "replace what has been saved there")
     options: list[tuple[str, Any]] | None = option("--option KEY=VALUE...", setting, "for the file system of the URL")
@@ -139,8 +139,8 @@ class SyncArguments(ClusterArguments):
     """The line of `%cluster sync`."""
 
     modules: list[str] = option("[NAME...]", text, "have this installed package follow the notebook, too")
-    env: list[str] | None = option("--env VARIABLE...", text, "variables of the environment to take along")
-    folder: str | None = option("--folder PATH", text, "the folder that workers work in from now on")
+    env: list[str] | None = option("--env VARIABLE...", text, "environment variables to send to the workers")
+    folder: str | None = option("--folder PATH", text, "the working directory of the workers from now on")
     install: list[str] | None = option(
         "--install [PACKAGE...]",
         text,
@@ -161,11 +161,11 @@ _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, 
   %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
                                   the name of a kept cluster; by default the only kept cluster
-  %cluster scale 0 --to PATH      save all that is there; when workers come again, so does it
+  %cluster scale 0 --to PATH      save all data; workers that start later load it
   %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
   %cluster adapt MIN MAX          follow the load; --off stops that
   %cluster keep                   let it outlive this kernel; --off undoes that
-  %cluster leave                  disconnect from a cluster that goes on: a kept one, or one that was attached
+  %cluster leave                  disconnect from a cluster that goes on running: kept or attached
   %cluster sync [NAME...]         which version of your modules and packages each worker has; NAME: an installed package
                                   follows, too; --install: pip installs on the workers what differs
   %cluster restart-workers [W...] one after another; placed data stays

@@ -52,7 +52,7 @@ class WaitingArguments(ComputeArguments, Patient):
 
 
 class ComputeReader(Reader[ComputeArguments]):
-    """Reads for itself an expression, and what follows ``--on``: there a comma joins names, and a space begins anew."""
+    """Reads for itself an expression, and what follows ``--on``: there a comma joins names, and a space starts over."""
 
     def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> ComputeArguments:
         """Read `line`; see `Reader`."""

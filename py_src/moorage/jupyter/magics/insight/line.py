@@ -16,7 +16,7 @@ class MemoryArguments(Arguments):
         "a section per worker (default), or a row per name",
         default="worker",
     )
-    all: bool = switch("--all", "also what is small")
+    all: bool = switch("--all", "show small entries, too")
 
 
 class WhyArguments(Arguments):
@@ -34,7 +34,7 @@ class LocalityArguments(Arguments):
     """The line of `%%locality`."""
 
     no_wait: bool = switch("--no-wait", "do not wait for what the cell has started")
-    all: bool = switch("--all", "also what is small")
+    all: bool = switch("--all", "show small entries, too")
 
 
 memory = Reader(
@@ -42,7 +42,7 @@ memory = Reader(
     "%memory",
     "Show what fills the workers' memory, by name: placed variables, collections, futures and\n"
     "results of this notebook's variables, published datasets, keys of other notebooks and clients, what running\n"
-    "tasks have taken lately, and what is left over (unmanaged). `cluster.memory()` returns it.",
+    "tasks have taken lately, and the rest (unmanaged). `cluster.memory()` returns it.",
     "[--by worker|name] [--all]",
 )
 why = Reader(
