@@ -25,6 +25,62 @@ export function groupByHost(workers: ReadonlyMap<string, PanelWorker>): readonly
     .sort((one, other) => compare(one.host, other.host));
 }
 
+/**
+ * Workers grouped by host after some have come, gone or changed host; few of many, which are not all sorted again.
+ * `before`, `after`: all workers. `names`: of those that may be elsewhere now.
+ */
+export function regroup(
+  groups: readonly IHostGroup[],
+  before: ReadonlyMap<string, PanelWorker>,
+  after: ReadonlyMap<string, PanelWorker>,
+  names: Iterable<string>
+): readonly IHostGroup[] {
+  const known = new Map(groups.map(({ host, workers }) => [host, workers]));
+  const altered = new Map<string, string[]>();
+  const on = (host: string): string[] => {
+    const workers = altered.get(host) ?? [...(known.get(host) ?? [])];
+    altered.set(host, workers);
+    return workers;
+  };
+  for (const name of new Set(names)) {
+    const [from, to] = [before.get(name)?.host, after.get(name)?.host];
+    if (from === to) {
+      continue;
+    }
+    if (from !== undefined) {
+      const workers = on(from);
+      workers.splice(workers.indexOf(name), 1);
+    }
+    if (to !== undefined) {
+      const workers = on(to);
+      workers.splice(placeOf(name, workers), 0, name);
+    }
+  }
+  const stayed = groups
+    .map(group => ({ host: group.host, workers: altered.get(group.host) ?? group.workers }))
+    .filter(({ workers }) => workers.length > 0);
+  const fresh = [...altered].filter(([host, workers]) => workers.length > 0 && !known.has(host));
+  return fresh.length === 0
+    ? stayed
+    : [...stayed, ...fresh.map(([host, workers]) => ({ host, workers }))].sort((one, other) =>
+        compare(one.host, other.host)
+      );
+}
+
+// Where a name stands in a sorted list: behind those that compare equal.
+function placeOf(name: string, sorted: readonly string[]): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(sorted[middle] ?? '', name) <= 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 const byName = new WeakMap<readonly IHostGroup[], ReadonlyMap<string, readonly string[]>>();
 
 /** Names of the workers on `host`. */

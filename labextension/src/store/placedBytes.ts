@@ -7,36 +7,34 @@ type Board = Pick<IBoardState, 'variables' | 'workers' | 'hosts'>;
 
 /** Bytes of all placed variables. */
 export function placedBytes(state: Board): number {
-  const apart = loners(state);
   let total = 0;
   for (const variable of state.variables.values()) {
-    total += bytesOf(state, variable, apart);
+    total += variableBytes(state, variable);
   }
   return total;
 }
 
 /** Bytes of a variable on all workers. */
-export function variableBytes(state: Board, variable: IVariable): number {
-  return bytesOf(state, variable, loners(state));
-}
-
-function bytesOf(
-  state: Board,
-  { held, nbytes, shared, nkeys }: IVariable,
-  apart: ReadonlySet<string>
-): number {
+export function variableBytes(state: Board, { held, nbytes, shared, nkeys }: IVariable): number {
   const each = 1 / Math.max(1, nkeys);
   const own = Math.max(0, nbytes - shared) * held.total * each;
-  return shared === 0 ? own : own + shared * distinct(state, held, nkeys, apart) * each;
+  return shared === 0 ? own : own + shared * distinct(state, held, nkeys) * each;
 }
 
-// Workers that share nothing with others of their host.
-function loners({ workers }: Board): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (const { name, shares } of workers.values()) {
-    if (shares === false) {
-      found.add(name);
-    }
+interface ILoners {
+  readonly names: ReadonlySet<string>;
+  readonly joined: string;
+}
+
+const loners = new WeakMap<Board['workers'], ILoners>();
+
+// Workers that share nothing with others of their host. Looked for once, not for each variable.
+function lonersOf({ workers }: Board): ILoners {
+  let found = loners.get(workers);
+  if (found === undefined) {
+    const names = [...workers.values()].filter(({ shares }) => shares === false).map(({ name }) => name);
+    found = { names: new Set(names), joined: names.join() };
+    loners.set(workers, found);
   }
   return found;
 }
@@ -50,17 +48,17 @@ interface IKnown {
 const known = new WeakMap<Counts, IKnown>();
 
 // Keys that there are, host by host. Remembered: few variables change at a time, and there may be thousands of workers.
-function distinct(state: Board, held: Counts, nkeys: number, apart: ReadonlySet<string>): number {
+function distinct(state: Board, held: Counts, nkeys: number): number {
   const { hosts, workers } = state;
   const before = known.get(held);
-  const others = [...apart].join();
-  if (before?.hosts === hosts && before.apart === others) {
+  const apart = lonersOf(state);
+  if (before?.hosts === hosts && before.apart === apart.joined) {
     return before.keys;
   }
   const onHost = new Map<string, number>();
   let keys = 0;
   for (const name of held.workers()) {
-    const host = apart.has(name) ? undefined : workers.get(name)?.host;
+    const host = apart.names.has(name) ? undefined : workers.get(name)?.host;
     if (host === undefined) {
       keys += held.get(name);
     } else {
@@ -71,6 +69,6 @@ function distinct(state: Board, held: Counts, nkeys: number, apart: ReadonlySet<
   for (const count of onHost.values()) {
     keys += Math.min(nkeys, count);
   }
-  known.set(held, { hosts, apart: others, keys });
+  known.set(held, { hosts, apart: apart.joined, keys });
   return keys;
 }

@@ -30,7 +30,7 @@ import type {
 } from '../protocol';
 import { assignColors } from './colors';
 import { Counts, type Roster } from './counts';
-import { type IHostGroup, groupByHost } from './hosts';
+import { type IHostGroup, groupByHost, regroup } from './hosts';
 
 /** A placed variable, as `PanelVariable`. */
 export interface IVariable extends Readonly<Omit<PanelVariable, 'held' | 'pending'>> {
@@ -223,8 +223,9 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
   const variables = mergeEntries(known, changed.variables, removed.variables, (variable, change) =>
     mergeVariable(variable, change, update.version, roster)
   );
-  const regroup =
-    roster !== state.roster || Object.values(changed.workers ?? {}).some(change => change.host !== undefined);
+  const moved = Object.entries(changed.workers ?? {}).flatMap(([name, { host }]) =>
+    host === undefined ? [] : [name]
+  );
   const touched = new Set([...(removed.variables ?? []), ...Object.keys(changed.variables ?? {})]);
   const recolor = [...touched].some(name => state.colors.has(name) !== variables.has(name));
   return {
@@ -245,7 +246,10 @@ function applyUpdate(state: IBoardState, update: PanelUpdate): IBoardState {
     readOnly: changed.read_only ?? state.readOnly,
     explanation: stillTrue(state, { variables, workers }),
     roster,
-    hosts: regroup ? groupByHost(workers) : state.hosts,
+    hosts:
+      gone.length + moved.length > 0
+        ? regroup(state.hosts, state.workers, workers, [...gone, ...moved])
+        : state.hosts,
     colors: recolor ? assignColors([...variables.keys()], state.colors) : state.colors,
     moves: movesAfter(state.moves, variables, touched)
   };

@@ -219,6 +219,20 @@ describe('hosts', () => {
     const left = apply(joined, update(7, { removed: { workers: ['a'] } }));
     expect(left.hosts[0]?.workers).toEqual(['b']);
   });
+
+  it('are the same whether workers came one by one, moved and left, or are told of at once', () => {
+    let state = start(aState({ workers: {} }));
+    let version = 5;
+    for (let i = 0; i < 60; i++) {
+      const name = `w${(i * 37) % 23}`;
+      const isThere = state.workers.has(name) && i % 3 === 0;
+      const changed = { workers: { [name]: aWorker(name, { host: `node${(i * 7) % 11}` }) } };
+      state = apply(state, update(++version, isThere ? { removed: { workers: [name] } } : { changed }));
+      const atOnce = start(aState({ workers: byName(...state.workers.values()) }));
+      expect(state.hosts).toEqual(atOnce.hosts);
+    }
+    expect(state.workers.size).toBeGreaterThan(10);
+  });
 });
 
 describe('colours', () => {

@@ -16,15 +16,14 @@ export function useTravel(state: IBoardState, root: RefObject<HTMLElement>): voi
   useLayoutEffect(() => {
     const { variables, version } = before.current;
     before.current = state;
-    if (root.current === null || version === null || variables === state.variables || prefersStillness()) {
+    if (root.current === null || version === null || variables === state.variables) {
       return;
     }
+    const cards = cardsOf(root.current);
     let left = MAX_FLIGHTS;
-    let cards: readonly ICard[] | null = null;
     for (const variable of state.variables.values()) {
       const old = variables.get(variable.name);
       if (left > 0 && old?.held !== variable.held) {
-        cards ??= cardsOf(root.current);
         left -= fly(root.current, cards, old, variable, left);
       }
     }
@@ -52,14 +51,15 @@ function fly(
   after: IVariable,
   most: number
 ): number {
+  const came = cards.filter(({ worker }) => after.held.has(worker) && before?.held.has(worker) !== true);
+  if (came.length === 0 || prefersStillness()) {
+    return 0;
+  }
   const chipOn = ({ element }: ICard): HTMLElement[] =>
     [...element.querySelectorAll<HTMLElement>('[data-moorage-held]')].filter(
       ({ dataset }) => dataset['moorageHeld'] === after.name
     );
-  const arrived = cards
-    .filter(({ worker }) => after.held.has(worker) && before?.held.has(worker) !== true)
-    .slice(0, most)
-    .flatMap(chipOn);
+  const arrived = came.slice(0, most).flatMap(chipOn);
   if (arrived.length === 0) {
     return 0;
   }

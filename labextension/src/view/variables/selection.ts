@@ -5,6 +5,8 @@ import { type KeyboardEvent, type MouseEvent, useCallback, useMemo, useRef, useS
 import type { IBoardState } from '../../store/state';
 import { focused } from '../common/tree';
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** How something is taken into the selection: alone, added or removed, all up to it, or all that there are; or nothing is. */
 export type Select = 'one' | 'toggle' | 'range' | 'all' | 'none';
 
@@ -26,6 +28,9 @@ export function useSelection(
     [state.variables, candidates]
   );
   const selection = useMemo(() => {
+    if (chosen.length === 0) {
+      return NONE;
+    }
     const present = new Set(rows);
     return new Set(chosen.filter(name => present.has(name)));
   }, [chosen, rows]);
