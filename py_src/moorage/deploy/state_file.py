@@ -121,7 +121,9 @@ def _read(path: Path) -> KeptCluster | None:
         except BlockingIOError:
             pass  # its host process lives
         else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.lstat(path), os.fstat(file)):  # not one that has taken its place just now
+                    path.unlink()
             return None
         try:
             values = json.loads(opened.read())

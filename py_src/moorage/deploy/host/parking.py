@@ -12,7 +12,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import fsspec.core
 from distributed import Scheduler, SchedulerPlugin
@@ -39,24 +39,30 @@ class Parking(SchedulerPlugin):
         self.place = order["place"]
         self.woken: wire.Woken | None = None
         """Who came first the last time that it was parked: the workers may be back before they can be told so."""
+        self.settle: Callable[[], Awaitable[object]] = _nothing
+        """Waits until what survives this process knows which files have what."""
         self._scaler = scaler
         self._order = order
         self._on_change = on_change
         self._saving: asyncio.Task[None] | None = None
         self._waking: asyncio.Task[None] | None = None
         self._before: Parked | None = None
+        self._leaving: Parked | None = None
         self._since = 0.0  # the epoch
         scaler.scheduler.add_plugin(self)
 
     @property
     def parked(self) -> wire.Parked | None:
-        """Since when the cluster is parked, and what comes back; None when all of that is back."""
-        if self._before is None:
+        """Since when the cluster is parked, and what comes back; None when all of that is back.
+
+        It is so from before the first worker goes: whoever brings the cluster back knows then how many it had.
+        """
+        if (before := self._before or self._leaving) is None:
             return None
-        limits = self._before.range
+        limits = before.range
         return {
             "since": self._since,
-            "workers": self._before.names,
+            "workers": before.names,
             "adapt": None if limits is None else {"minimum": limits[0], "maximum": limits[1]},
         }
 
@@ -74,8 +80,13 @@ class Parking(SchedulerPlugin):
         """Let all workers go; asked for by who has saved all that they have. Raises ScaleError if that cannot be."""
         if self._is_used():
             raise ScaleError("The cluster is used again, so it is not parked.")
-        self._before = await self._scaler.park()
-        self._since = time.time()
+        with contextlib.suppress(OSError):  # nothing survives this process any longer
+            await self.settle()
+        try:
+            await self._scaler.park(self._go)
+            self._before = self._leaving
+        finally:
+            self._leaving = None
         self._scaler.trouble = ""
         logger.info("The cluster is parked in %s", self.place)
         self._on_change(True)
@@ -108,6 +119,9 @@ class Parking(SchedulerPlugin):
             self._before = self._waking = None
             self._scaler.on_change()
 
+    def _go(self, leaving: Parked) -> None:
+        self._leaving, self._since = leaving, time.time()
+
     def _is_used(self) -> bool:
         """Whether there is a client besides the one that asks, or a task."""
         return is_used(self._scaler.scheduler, clients=1)
@@ -137,3 +151,7 @@ class Parking(SchedulerPlugin):
         logger.warning("The cluster could not be parked: %s", trouble)
         self._scaler.trouble = f"It was unused and could not be parked in {self.place}: {trouble}"
         self._scaler.on_change()
+
+
+async def _nothing() -> None:
+    """Wait for nothing: this process has nothing that survives it."""

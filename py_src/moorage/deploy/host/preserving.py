@@ -89,7 +89,7 @@ class Preserving(SchedulerPlugin):
         if facts != self._noted:
             await self._ask("note", **facts)
             self._noted = facts
-        await self._look_at_files()
+        await self.note_files()
         if self._gone:
             gone, self._gone = self._gone, set()
             await self._ask("drop", keys=gone)
@@ -101,7 +101,7 @@ class Preserving(SchedulerPlugin):
             by_worker.setdefault(address, []).append(key)
         await asyncio.gather(*(self._fetch(address, keys) for address, keys in by_worker.items()))
 
-    async def _look_at_files(self) -> None:
+    async def note_files(self) -> None:
         """Tell the store what is in files; it need not keep that while the cluster is to have no workers."""
         if not answers(self._scheduler, "moorage_in_files"):
             return

@@ -129,6 +129,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
             store.ask, "note", order=order, starter=os.getppid(), restart=bool(config.get("cluster.restart"))
         )
         preserving = Preserving(scheduler, store, control, lambda: lifetime.alone)
+        parking.settle = preserving.note_files
         tasks.append(asyncio.ensure_future(preserving.run()))
     try:
         lifetime.set_keep(spec.keep)

@@ -189,18 +189,18 @@ class Scaler:
                 finally:
                     self.on_change()
 
-    async def park(self) -> Parked:
-        """Let all workers go, whose data must be in files; return what `unpark` takes.
+    async def park(self, on_leaving: Callable[[Parked], object]) -> None:
+        """Let all workers go, whose data must be in files.
 
-        Raises ScaleError if something would be lost. The size stays as it was.
+        `on_leaving`: called with what `unpark` takes, before the first goes. Raises ScaleError if something would be
+        lost. The size stays as it was.
         """
         async with self._lock:
             jobs = self.jobs()
             check_fit(self.scheduler, list(self.scheduler.workers.values()))
-            parked = Parked(dict(self.cluster.worker_spec), self._range)
+            on_leaving(Parked(dict(self.cluster.worker_spec), self._range))
             self._end_adapt()
             await self._shrink(jobs, force=False, timeout=60.0)
-            return parked
 
     async def unpark(self, parked: Parked) -> None:
         """Start the workers again that `park` has let go, under their names; what does not start is tried again."""
