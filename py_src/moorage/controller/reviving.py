@@ -111,6 +111,8 @@ class Reviving:
         own = [vid for vid, record in self._link.mirror.variables.items() if record["owner"] == self._link.events.owner]
         try:
             await self._link.settled(own, SETTLE)
+        except UnreachableError:  # it has died once more, which is told then
+            return
         finally:
             self.close()
         what, is_lost = became(self._link, own)

@@ -27,7 +27,7 @@ from jupyter_core.paths import jupyter_data_dir
 from moorage import config
 from moorage.deploy.kept import state_folder
 from moorage.deploy.state_file import kept_clusters
-from moorage.errors import InputError, MoorageError, SaveError
+from moorage.errors import InputError, MoorageError, SaveError, UnreachableError
 from moorage.kernel.connection.client import is_gone
 from moorage.kernel.placement.placer import Placer
 from moorage.kernel.waiting import address_of, wait_for
@@ -185,7 +185,8 @@ class Durable:
         except MoorageError as error:  # it is not there, or not yet
             logger.info("%s is not written yet: %s", name, error)
             return
-        self._tell(files, {vid: (keys, state)})
+        with contextlib.suppress(UnreachableError):  # another scheduler is told so when it is there
+            self._tell(files, {vid: (keys, state)})
 
     def _written(self, name: str, record: VariableRecord) -> Saved:
         """Write a variable to its folder, or only what has changed of where it is placed."""
