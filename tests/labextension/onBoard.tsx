@@ -69,6 +69,8 @@ export const row = (name: string): HTMLElement =>
   });
 export const said = (): string | null | undefined =>
   document.querySelector('[data-moorage-said]')?.textContent;
+export const news = (): string | null | undefined =>
+  document.querySelector('[data-moorage-news]')?.textContent;
 export const magic = (): string | null | undefined =>
   document.querySelector('[data-moorage-magic] code')?.textContent;
 export const tile = (kind: string): HTMLElement => {

@@ -114,6 +114,10 @@ class Desk:
         return self.board.locator("[data-moorage-notice]")
 
     @property
+    def news(self):
+        return self.board.locator("[data-moorage-news]")
+
+    @property
     def announcement(self):
         return self.board.locator("[data-moorage-said]")
 

@@ -89,7 +89,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
   const workers = useRef<IWorkersHandle>(null);
   const [selection, select] = useSelection(listed, candidates);
   const [asked, setAsked] = useState<IAsked | null>(null);
-  const [live, announce] = useAnnouncer();
+  const [live, announce] = useAnnouncer('said');
   useTravel(still.workers, root);
 
   const perform = useCallback(
@@ -254,13 +254,7 @@ export function Board({ model, options, notebook, trans }: IBoardProps): ReactEl
                         <HeldLine state={state} carried={hand.carried} onPutBack={holding.putBack} />
                       ) : null}
                       {isEmpty(state) ? null : (
-                        <Footer
-                          state={state}
-                          actions={model}
-                          question={question}
-                          hint={hint}
-                          announce={announce}
-                        />
+                        <Footer state={state} actions={model} question={question} hint={hint} />
                       )}
                     </div>
                     {createPortal(

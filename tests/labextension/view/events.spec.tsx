@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { PanelEvent } from '../../../labextension/src/protocol';
 import { aState } from '../examples';
-import { goToCell, insertCell, said, show, user } from '../onBoard';
+import { goToCell, insertCell, news, said, show, user } from '../onBoard';
 
 const anEvent = (id: string, message: string, fields: Partial<PanelEvent> = {}): PanelEvent => ({
   id,
@@ -45,8 +45,15 @@ describe('what has happened', () => {
     const kernel = show(aState({ events: { 1: LEFT } }));
     const joined = anEvent('3', 'al joined', { kind: 'joined' });
     act(() => kernel.tell({ events: { 2: KILLED, 3: joined } }));
-    expect(said()).toContain(KILLED.message);
-    expect(said()).not.toContain(LEFT.message);
+    expect(news()).toContain(KILLED.message);
+    expect(news()).not.toContain(LEFT.message);
+    expect(said()).toBe(''); // it does not interrupt what somebody does
+  });
+
+  it('is announced once, though the last event goes', () => {
+    const kernel = show(aState({ events: { 1: LEFT, 3: PLACED } }));
+    act(() => kernel.tell({ events: { 2: KILLED } }, { events: ['3'] }));
+    expect(news()).toBe(KILLED.message);
   });
 
   it('leads to the cell that it comes from, while that is there', async () => {
@@ -71,12 +78,12 @@ describe('what has happened', () => {
   it('is in the footer with its time, and announced when it happens', () => {
     const kernel = show(aState({ events: { 1: LEFT } }));
     expect(last()?.textContent).toContain(LEFT.message);
-    expect(said()).not.toContain('bob left');
+    expect(news()).toBe('');
     act(() => kernel.tell({ events: { 2: KILLED } }));
     expect(last()?.textContent).toContain(KILLED.message);
     expect(last()?.dataset['moorageEvent']).toBe('warning');
     expect(last()?.querySelector('time')?.dateTime).toBe('2023-11-14T22:13:22.000Z');
-    expect(said()).toBe(KILLED.message);
+    expect(news()).toBe(KILLED.message);
   });
 
   it('opens into a list, the newest first, which is filtered and closes by Escape', async () => {

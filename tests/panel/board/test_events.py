@@ -17,7 +17,7 @@ def test_a_killed_worker_is_told_of_with_what_became_of_its_data(kernel, desk):
     events = desk.board.get_by_role("list", name="Latest events")
     told = re.compile(r"bob was killed \(signal 9\): grid restored on \w+ after")
     expect(events.get_by_role("listitem").filter(has_text=told)).to_be_visible(timeout=60_000)
-    expect(desk.announcement).to_contain_text("grid restored on")
+    expect(desk.news).to_contain_text("grid restored on")
     desk.page.screenshot(path=SCREENSHOTS / "events.png")
     desk.board.get_by_role("searchbox", name="Filter events").fill("nobody")
     expect(events).not_to_contain_text("bob")

@@ -5,6 +5,7 @@ import { type ReactElement, memo, useEffect, useId, useRef, useState } from 'rea
 import type { PanelEvent } from '../../protocol';
 import { useNotebook } from '../common/context';
 import { ChevronIcon } from '../common/icons';
+import { useAnnouncer } from '../common/live';
 import { MagicLine } from '../common/magicLine';
 import { useTranslate } from '../common/useTranslate';
 
@@ -22,56 +23,57 @@ const ANNOUNCED: readonly PanelEvent['kind'][] = ['left', 'waiting'];
 
 interface IEventsProps {
   events: ReadonlyMap<string, PanelEvent>;
-  announce(text: string): void;
 }
 
-export const Events = memo(function Events({ events, announce }: IEventsProps): ReactElement | null {
+export const Events = memo(function Events({ events }: IEventsProps): ReactElement {
   const trans = useTranslate();
   const list = useId();
   const [isOpen, setOpen] = useState(false);
   const latest = [...events.values()].reverse();
   const [last] = latest;
   const opener = useRef<HTMLButtonElement>(null);
-  const told = useRef(last?.id); // what there was before is no news
+  const [live, announce] = useAnnouncer('news');
+  const told = useRef(events); // what there was before is no news
   useEffect(() => {
-    const all = [...events.values()];
-    const fresh = all.slice(1 + all.findIndex(({ id }) => id === told.current));
+    const fresh = [...events.values()].filter(({ id }) => !told.current.has(id));
     const news = fresh.filter(({ kind }) => ANNOUNCED.includes(kind));
     if (news.length > 0) {
       announce(news.map(({ message }) => message).join('; '));
     }
-    told.current = all.at(-1)?.id;
+    told.current = events;
   }, [events, announce]);
-  if (last === undefined) {
-    return null;
-  }
   return (
-    <section
-      className="jp-Moorage-events"
-      aria-label={trans.__('Events')}
-      onKeyDown={event => {
-        if (event.key === 'Escape' && isOpen) {
-          event.stopPropagation();
-          setOpen(false);
-          opener.current?.focus();
-        }
-      }}
-    >
-      {isOpen ? <EventList id={list} latest={latest} /> : null}
-      <button
-        ref={opener}
-        type="button"
-        className="jp-Moorage-event-last"
-        title={last.message}
-        aria-expanded={isOpen}
-        aria-controls={isOpen ? list : undefined}
-        data-moorage-event={last.level}
-        onClick={() => setOpen(!isOpen)}
-      >
-        {isOpen ? <b>{trans.__('Latest events')}</b> : <EventLine event={last} />}
-        <ChevronIcon />
-      </button>
-    </section>
+    <>
+      {live}
+      {last === undefined ? null : (
+        <section
+          className="jp-Moorage-events"
+          aria-label={trans.__('Events')}
+          onKeyDown={event => {
+            if (event.key === 'Escape' && isOpen) {
+              event.stopPropagation();
+              setOpen(false);
+              opener.current?.focus();
+            }
+          }}
+        >
+          {isOpen ? <EventList id={list} latest={latest} /> : null}
+          <button
+            ref={opener}
+            type="button"
+            className="jp-Moorage-event-last"
+            title={last.message}
+            aria-expanded={isOpen}
+            aria-controls={isOpen ? list : undefined}
+            data-moorage-event={last.level}
+            onClick={() => setOpen(!isOpen)}
+          >
+            {isOpen ? <b>{trans.__('Latest events')}</b> : <EventLine event={last} />}
+            <ChevronIcon />
+          </button>
+        </section>
+      )}
+    </>
   );
 });
 

@@ -27,17 +27,16 @@ interface IFooterProps {
   question: IQuestion | null;
   /** Lines of a gesture that is being made; null: those of the last one. */
   hint: readonly string[] | null;
-  announce(text: string): void;
 }
 
-export function Footer({ state, actions, question, hint, announce }: IFooterProps): ReactElement {
+export function Footer({ state, actions, question, hint }: IFooterProps): ReactElement {
   const trans = useTranslate();
   const lines = hint ?? state.magic;
   const moving = [...state.moves.keys()].flatMap(name => state.variables.get(name) ?? []);
   return (
     <footer className="jp-Moorage-footer">
       {question === null ? <Moves state={state} moving={moving} /> : <Question question={question} />}
-      <Events events={state.events} announce={announce} />
+      <Events events={state.events} />
       <div className="jp-Moorage-done">
         {lines.length > 0 ? (
           <div data-moorage-magic="">
