@@ -62,7 +62,7 @@ def test_a_server_that_dies_at_any_moment_leaves_the_last_save_whole(cluster, se
     cluster.save(to=place)
     cluster.broadcast(BIG + 1, name="x")
     serve(dies_in)
-    with pytest.raises(SaveError, match="as it was"):
+    with pytest.raises(SaveError, match="is unchanged"):
         cluster.save(to=place, overwrite=True)
     serve()
     cluster.release("x")
