@@ -219,3 +219,15 @@ def test_the_notebook_about_queues_shows_what_it_says(queue):
     assert "200 distances" in done.stdout
     assert "as computed here: True" in done.stdout
     eventually(lambda: not queue.jobs(), 30)
+
+
+def test_the_notebook_brings_a_cluster_back_whose_host_is_killed(start, queue):
+    cluster = start(n_workers=2)
+    arrived(cluster, 2)
+    cluster.broadcast(BIG, name="big")
+    lives = cluster.link.lives
+    os.kill(cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"], signal.SIGKILL)
+    eventually(lambda: cluster.link.lives > lives and cluster.link.is_back, 60)
+    arrived(cluster, 2)
+    eventually(lambda: len(cluster.placement()["big"].holders) == 2, 60)
+    assert cluster.gather("big") == BIG
