@@ -18,7 +18,7 @@ NAMES = ["ClusterController", "MoorageError", "__version__", "attach", "board", 
 
 def modules_loaded_by(code: str) -> set[str]:
     """Top-level modules that a fresh interpreter has after running the code."""
-    show = "; import sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    show = "\nimport sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     done = subprocess.run([sys.executable, "-c", code + show], capture_output=True, text=True, check=True, timeout=60)
     return set(json.loads(done.stdout))
 
@@ -32,6 +32,18 @@ def test_import_is_light():
 def test_errors_can_be_caught_without_loading_dask():
     loaded = modules_loaded_by("from moorage import MoorageError")
     assert not loaded & {"distributed", "dask", "IPython"}
+
+
+def test_nothing_loads_what_only_some_notebooks_need():
+    """It takes longer to import than a cluster takes to start."""
+    loaded = modules_loaded_by(
+        "import pkgutil, importlib, moorage\n"
+        "for module in pkgutil.walk_packages(moorage.__path__, 'moorage.'):\n"
+        "    if not module.name.endswith(('__main__', 'frames.kept')):\n"
+        "        importlib.import_module(module.name)"
+    )
+    assert {"distributed", "IPython", "numpy"} <= loaded
+    assert not loaded & {"bokeh", "matplotlib", "pandas", "pyarrow", "scipy", "xarray"}
 
 
 def test_public_names_are_these():

@@ -61,13 +61,13 @@ class Scratch:
         self.base = base
         with _locked(base / ".lock"):  # a sweep must not see the folder before it is locked
             self.path = Path(tempfile.mkdtemp(dir=base, prefix=""))
-            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self.lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
         """Remove the folder and all in it. What cannot be removed is left to the next sweep."""
         shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
+        os.close(self.lock)
 
 
 def sweep(base: Path) -> list[Path]:

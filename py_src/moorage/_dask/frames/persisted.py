@@ -8,9 +8,9 @@ collection is taken not to be persisted, and refused with what to do, and parts 
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from dask.array.core import BlockView
 from dask.core import flatten
 from dask.utils import IndexCallable
 from distributed import Future
@@ -47,7 +47,8 @@ def whole_of(parts: Any) -> Any:
 
     It is known by what they refer to: the method that gives a partition, or the array.
     """
+    arrays = sys.modules.get("dask.array.core")  # imported by who has one
     if isinstance(parts, IndexCallable):
         frame = getattr(parts.fn, "__self__", None)
         return frame if is_frame(frame) else None
-    return getattr(parts, "_array", None) if isinstance(parts, BlockView) else None
+    return getattr(parts, "_array", None) if arrays and isinstance(parts, arrays.BlockView) else None

@@ -38,12 +38,16 @@ def main() -> None:
     for theirs, ours in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(theirs, ours)
 
+    from moorage.deploy.host.server import run
+
     if not arguments.spawn:
         from moorage.deploy.host import forkserver
 
-        forkserver.start([module for module in arguments.preload.split(",") if module])
-
-    from moorage.deploy.host.server import run
+        locks = [folder.lock for folder in {scratch, sockets}]
+        forkserver.start(
+            [module for module in arguments.preload.split(",") if module],
+            private=[channel.reading, channel.writing, *locks],
+        )
 
     run(channel, [scratch] if sockets is scratch else [scratch, sockets])
 

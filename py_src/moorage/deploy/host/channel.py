@@ -16,7 +16,7 @@ class Channel:
 
     def __init__(self, reading: int, writing: int) -> None:
         self.reading = reading
-        self._writing = writing
+        self.writing = writing
 
     def receive(self) -> Order | None:
         """Wait for the order; None if the starter is gone. Its end ends the wait."""
@@ -34,7 +34,7 @@ class Channel:
         line = json.dumps(event).encode() + b"\n"
         try:
             while line:
-                line = line[os.write(self._writing, line) :]
+                line = line[os.write(self.writing, line) :]
         except OSError:
             pass
 

@@ -1,12 +1,13 @@
-"""The server that workers are forked from: it has imported ``distributed`` once, for all of them.
+"""The server that workers are forked from: itself a fork of the host process, which has imported Dask for both.
 
-A worker that is forked from it is up in a fraction of the time that a fresh interpreter takes. Imported in the server
-itself (as a preloaded module), this module ties it to the host process and the workers to it: the operating system
-kills them when their parent ends, however that happens and whatever they are doing. Linux only; elsewhere workers
-notice by themselves that their nanny is gone, unless they are stuck.
+A worker that is forked from it is up in a fraction of the time that a fresh interpreter takes, and so is the server.
+The operating system ties it to the host process and the workers to it: it kills them when their parent ends, however
+that happens and whatever they are doing. Linux only; elsewhere workers notice by themselves that their nanny is gone,
+unless they are stuck.
 
-Only the standard library is used: the server is started before the host process imports anything that takes time, so
-that both import at once.
+Relied on, as read in Python 3.11 to 3.14: ``multiprocessing.forkserver`` starts its server by
+``multiprocessing.util.spawnv_passfds(path, args, fds)``, once, where the last of `args` is the code to execute. If that
+is not so, the server is a fresh interpreter, which is not tied and imports Dask once more.
 """
 
 from __future__ import annotations
@@ -15,40 +16,55 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker, util
+from types import ModuleType
+from typing import NoReturn
+from unittest import mock
 
-_TIE = "MOORAGE_TIE_FORKSERVER_TO"
 _PR_SET_PDEATHSIG = 1
 
 
-def start(preload: Sequence[str]) -> None:
-    """Start the server with the modules `preload` imported. Call it in the main thread.
+def start(preload: Sequence[str], private: Sequence[int]) -> None:
+    """Start the server with the modules `preload` imported. Call it in the main thread, before there is another one.
 
-    The signal comes when the *thread* that started the server ends, hence the main thread, and hence the variable in
-    the environment: a server that multiprocessing restarts by itself, from some other thread, is not tied.
+    The signal comes when the *thread* that started the server ends, hence the main thread. A server that
+    multiprocessing restarts by itself, from some other thread, is not tied.
+
+    `private`: file descriptors that the server is not to have.
     """
-    forkserver.set_forkserver_preload([__name__, "distributed", *preload])
-    os.environ[_TIE] = str(os.getpid())
-    try:
+
+    def fork(_path: str, args: Sequence[str], _fds: Sequence[int]) -> int:
+        host = os.getpid()
+        return os.fork() or _serve(args[-1], host, private)
+
+    forkserver.set_forkserver_preload(["distributed", *preload])
+    resource_tracker.ensure_running()  # it is started in the same way
+    with mock.patch.object(util, "spawnv_passfds", fork):
         forkserver.ensure_running()
-    finally:
-        del os.environ[_TIE]
 
 
-def _die_with(parent: int) -> None:
-    import ctypes
+def _serve(code: str, host: int, private: Sequence[int]) -> NoReturn:
+    """Be the server, until the host process has ended."""
+    status = 1
+    try:
+        if sys.platform.startswith("linux"):
+            _tie(host)
+        for descriptor in private:
+            os.close(descriptor)
+        sys.modules["__main__"] = ModuleType("__main__")
+        del sys.modules[forkserver.__name__]  # it is locked, and takes itself for the parent
+        exec(code, {})
+    except SystemExit:
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    os._exit(status)
 
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the signal was asked for
-        os._exit(1)
 
-
-def _tie() -> None:
-    host = int(os.environ.pop(_TIE, 0))
+def _tie(host: int) -> None:
     server = os.getpid()
-    if os.getppid() != host or not sys.platform.startswith("linux"):
-        return
     _die_with(host)
 
     def in_child() -> None:
@@ -60,5 +76,9 @@ def _tie() -> None:
     os.register_at_fork(after_in_child=in_child)
 
 
-if _TIE in os.environ:
-    _tie()
+def _die_with(parent: int) -> None:
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the signal was asked for
+        os._exit(1)

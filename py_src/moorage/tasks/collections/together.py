@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-import dask.array as da
 import numpy as np
 from dask.bag import Bag
 from dask.delayed import Delayed
@@ -66,7 +65,9 @@ def _frame(futures: Sequence[Future[Any]], meta: Any, name: str) -> Any:
 
 def _array(
     futures: Sequence[Future[Any]], shapes: Sequence[tuple[int, ...]], meta: Any, name: str, origins: Sequence[Any]
-) -> da.Array:
+) -> Any:
+    import dask.array as da  # imports pandas, SciPy and xarray where they are installed
+
     ndim = len(shapes[0])
     if ndim == 0 or any(len(shape) != ndim for shape in shapes):
         raise InputError(
