@@ -80,14 +80,16 @@ def shell(bare_shell):
     return bare_shell
 
 
-@pytest.fixture(scope="module")
-def running(ipython):
-    """The controller of a cluster with the workers alice and bob, one thread each, for all tests of a module."""
+def two_workers(ipython):
+    """The controller of a cluster with the workers alice and bob, one thread each."""
     ipython.run_line_magic("load_ext", "moorage")
     ipython.run_line_magic("cluster", "start --names alice,bob --threads 1 --memory 1GB")
     controller = ipython.user_ns["cluster"]
     yield controller
     controller.stop()
+
+
+running = pytest.fixture(two_workers, scope="module", name="running")
 
 
 @pytest.fixture

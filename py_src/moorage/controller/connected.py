@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from typing import Any, Literal, TypeVar, overload
 
@@ -47,6 +48,8 @@ from moorage.wire.scheduler import VariableRecord
 from moorage.wire.tally import WORK_TOPIC
 
 T = TypeVar("T")
+Work = Callable[[], Coroutine[Any, Any, T]]
+Around = AbstractContextManager[None] | None
 
 _STATUS_MS = 500
 
@@ -234,29 +237,31 @@ class Connected(Configurable):
         return running_loop() is self._loop.asyncio_loop
 
     @overload
-    def _run(self, work: Callable[[], Coroutine[Any, Any, T]], asynchronous: Literal[False] | None = None) -> T: ...
+    def _run(self, work: Work[T], asynchronous: Literal[False] | None = None, around: Around = None) -> T: ...
     @overload
-    def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], asynchronous: bool | None) -> Any: ...
-    def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], asynchronous: bool | None = None) -> Any:
+    def _run(self, work: Work[Any], asynchronous: bool | None, around: Around = None) -> Any: ...
+    def _run(self, work: Work[Any], asynchronous: bool | None = None, around: Around = None) -> Any:
         """Run a coroutine on the client's event loop and return what it gives, or an awaitable of that.
 
         Parameters
         ----------
         work : callable
-            Returns the coroutine.
+            Returns the coroutine; called again if the scheduler dies and comes back.
         asynchronous : bool, optional
             Return an awaitable.
+        around : context manager, optional
+            Entered on the loop.
         """
         self._check_connected()
-        work = partial(self._reviving.carry_out, work)
+        carry_out = partial(self._reviving.carry_out, work, around or nullcontext())
         if not asynchronous:
             try:
-                return wait_for(self.client, work)
+                return wait_for(self.client, carry_out)
             except MoorageError as error:  # a refusal: who gets it need not see how it came about
                 raise error.with_traceback(None) from error.__cause__
         if self.on_loop:
-            return work()
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop.asyncio_loop))
+            return carry_out()
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(carry_out(), self._loop.asyncio_loop))
 
     def _check_connected(self) -> None:
         if os.getpid() != self._process:

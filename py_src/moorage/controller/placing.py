@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from moorage import config
@@ -131,8 +130,8 @@ class Placing(Undoing):
         lasts = config.lifetime(lifetime)
         how = How(whole, by, hash, direct, force, keep_origin, rebind, writable, like, durable=durable, lasts=lasts)
         limit = self._limit(timeout)
-        work = partial(self.placer.place, data, name, placement, how, limit)
-        return self._run(lambda: self._noting([name], work), asynchronous)
+        noting = self._noting([name])
+        return self._run(lambda: self.placer.place(data, name, placement, how, limit), asynchronous, noting)
 
     def broadcast(
         self,
@@ -181,8 +180,8 @@ class Placing(Undoing):
         lasts = config.lifetime(lifetime)
         how = How(whole, "cores", True, None, force, keep_origin, rebind, writable, durable=durable, lasts=lasts)
         limit = self._limit(timeout)
-        work = partial(self.placer.place, value, name, placement, how, limit)
-        return self._run(lambda: self._noting([name], work), asynchronous)
+        noting = self._noting([name])
+        return self._run(lambda: self.placer.place(value, name, placement, how, limit), asynchronous, noting)
 
     def pin(
         self,
@@ -234,12 +233,12 @@ class Placing(Undoing):
         placement = OnWorkers(tuple(specs), allow_other_workers=allow_other_workers)
         lasts = config.lifetime(lifetime)
         how = How(whole, "cores", True, None, force, keep_origin, rebind, writable, durable=durable, lasts=lasts)
-        limit = self._limit(timeout)
-        if value is _MISSING:
-            moving = partial(self.placer.place_together, {}, [name], placement, how, limit)
-            return self._run(lambda: self._noting([name], moving), asynchronous)
-        work = partial(self.placer.place, value, name, placement, how, limit)
-        placed = self._run(lambda: self._noting([name], work), asynchronous)
+        values, names = ({}, [name]) if value is _MISSING else ({name: value}, [])
+        placed = self._run(
+            lambda: self.placer.place_together(values, names, placement, how, self._limit(timeout), anew=True),
+            asynchronous,
+            self._noting([name]),
+        )
         return placed if asynchronous else None
 
     def place(
@@ -285,9 +284,13 @@ class Placing(Undoing):
         names = [names] if isinstance(names, str) else list(names)
         lasts = config.lifetime(lifetime)
         how = How(whole, force=force, rebind=rebind, writable=writable, durable=durable, lasts=lasts)
-        limit = self._limit(timeout)
-        work = partial(self.placer.place_together, values or {}, names, placement, how, limit)
-        return self._run(lambda: self._noting([*names, *(values or {})], work), asynchronous)
+        values = values or {}
+        placed = self._run(
+            lambda: self.placer.place_together(values, names, placement, how, self._limit(timeout)),
+            asynchronous,
+            self._noting([*names, *values]),
+        )
+        return placed if asynchronous else None
 
     def release(self, *names: str, asynchronous: bool | None = None) -> Any:
         """Release variables: their copies are freed once no futures refer to them.
@@ -304,7 +307,7 @@ class Placing(Undoing):
         >>> "model" in cluster
         False
         """
-        return self._run(lambda: self._noting(names, partial(self.placer.release, names)), asynchronous)
+        return self._run(lambda: self.placer.release(names), asynchronous, self._noting(names))
 
     def gather(
         self,

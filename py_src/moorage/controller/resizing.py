@@ -110,7 +110,7 @@ class Resizing(Undoing):
             )
         settle = config.seconds("wait-timeout", self.wait_timeout)
         work = partial(self._size.scale, settle, on_progress, **arguments, force=force, timeout=limit)
-        return self._run(lambda: self._noting_size(work), asynchronous)
+        return self._run(work, asynchronous, self._noting_size())
 
     def adapt(
         self,
@@ -141,14 +141,13 @@ class Resizing(Undoing):
             The size stays as it was.
         """
         if minimum is None and maximum is None:
-            return self._run(lambda: self._noting_size(partial(self._size.command, "fix")), asynchronous)
+            return self._run(lambda: self._size.command("fix"), asynchronous, self._noting_size())
         if maximum is None:
             raise InputError(f"Adaptive scaling from {minimum} workers has no maximum.", "Give one as well.")
-        return self._run(lambda: self._adapt(minimum or 0, maximum, options), asynchronous)
+        return self._run(lambda: self._adapt(minimum or 0, maximum, options), asynchronous, self._noting_size())
 
     async def _adapt(self, minimum: int, maximum: int, options: dict[str, Any]) -> Adapting:
-        work = partial(self._size.command, "adapt", minimum=minimum, maximum=maximum, **options)
-        await self._noting_size(work)
+        await self._size.command("adapt", minimum=minimum, maximum=maximum, **options)
         return Adapting(self.adapt, minimum, maximum)
 
     def restart_workers(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, TypeVar
 
 from moorage import config
@@ -74,17 +74,18 @@ class Reviving:
                 self._link.notice("error", error.message, error.remedy)
             raise ConnectionRefusedError(error.message) from error
 
-    async def carry_out(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def carry_out(self, work: Callable[[], Awaitable[T]], around: AbstractContextManager[None]) -> T:
         """Return what `work` gives once the scheduler knows all; another one is asked if it dies meanwhile."""
-        while self._link.connection is not None:
-            await self._link.back()
-            lives = self._link.lives
-            try:
-                return await work()
-            except UnreachableError:
-                if not await self.again(lives):
-                    raise
-        return await work()
+        with around:
+            while self._link.connection is not None:
+                await self._link.back()
+                lives = self._link.lives
+                try:
+                    return await work()
+                except UnreachableError:
+                    if not await self.again(lives):
+                        raise
+            return await work()
 
     async def again(self, lives: int | None = None) -> bool:
         """Wait for the scheduler, which was not to be reached; return whether it is worth to ask once more.

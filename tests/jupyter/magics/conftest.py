@@ -2,12 +2,6 @@
 
 import pytest
 
+from tests.jupyter.conftest import two_workers
 
-@pytest.fixture(scope="package")
-def running(ipython):
-    """The controller of a cluster with the workers alice and bob, one thread each."""
-    ipython.run_line_magic("load_ext", "moorage")
-    ipython.run_line_magic("cluster", "start --names alice,bob --threads 1 --memory 1GB")
-    controller = ipython.user_ns["cluster"]
-    yield controller
-    controller.stop()
+running = pytest.fixture(two_workers, scope="package", name="running")

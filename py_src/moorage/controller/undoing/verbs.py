@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import types
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from moorage import config
 from moorage.controller.connected import Connected
@@ -17,7 +18,6 @@ from moorage.kernel.placement.request import How
 from moorage.kernel.placement.variable import Variable
 from moorage.wire.scheduler import placement_from_dict
 
-T = TypeVar("T")
 _ABSENT: Any = object()
 _NO_VALUE = (Variable, object, types.NoneType)  # types of what a name means in the notebook that has no value
 
@@ -70,11 +70,12 @@ class Undoing(Connected):
         """
         return self._run(self._undo, asynchronous)
 
-    async def _noting(self, names: Iterable[str | None], work: Callable[[], Awaitable[T]]) -> T:
-        """Do `work`, which places, moves or releases variables, and note how they were."""
+    @contextmanager
+    def _noting(self, names: Iterable[str | None]) -> Iterator[None]:
+        """Note how variables were that are placed, moved or released meanwhile."""
         before = {name: self._placed(name) for name in names if name is not None}
         try:
-            return await work()
+            yield
         except MoorageError as error:
             self._link.events.refused(before, error)
             self._link.changed("events")
@@ -83,11 +84,12 @@ class Undoing(Connected):
             if self._history.placed(before, {name: self._placed(name) for name in before}):
                 self._link.changed("history")
 
-    async def _noting_size(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do `work`, which changes how many workers are asked for, and note how many were."""
+    @contextmanager
+    def _noting_size(self) -> Iterator[None]:
+        """Note how many workers were asked for, which changes meanwhile."""
         before = self._asked_size()
         try:
-            return await work()
+            yield
         finally:
             if self._history.resized(before, self._asked_size()):
                 self._link.changed("history")

@@ -74,51 +74,65 @@ class Placer(Bringing):
         if how.like is not None:
             like, beside = await self._beside(how.like)
             how = replace(how, like=like, beside=beside)
-        if how.rebind:
-            self.check_rebinding(name, value)
-        await self._recorded([name])
-        with self._memory_for([value]):
-            (ready,) = await self._carry_out({name: value}, (), placement, how, timeout)
-        if how.rebind and name is not None:
-            await self.rebind(name, value)
-        return ready.elements.structure.put_together([ready.futures[key] for key in ready.elements.keys])
+        return (await self.place_together({name: value}, (), placement, how, timeout, anew=True))[name]
 
     async def place_together(
         self,
-        values: Mapping[str, Any],
+        values: Mapping[Any, Any],
         names: Iterable[str],
         placement: Placement,
         how: How,
         timeout: str | float | None = None,
-    ) -> None:
+        *,
+        anew: bool = False,
+    ) -> dict[Any, Any]:
         """Place values of the notebook, and move what is placed already: all or none. Wait within bounds.
 
-        `values`: those that are what is placed under their name already, and unchanged, are only moved. `names`:
-        variables that are placed already, or parts of collections, such as ``ddf[3:7]``. `timeout`: as in `place`.
-        Raises InputError or DoesNotFitError; nothing has changed then.
+        `values`: those that are what is placed under their name already, and unchanged, are only moved, unless `anew`.
+        What another thread changes meanwhile is placed as it was at one moment: it is copied first then. `names`:
+        variables that are placed already, or parts of collections, such as ``ddf[3:7]``. `timeout`, and what is
+        returned for each: as in `place`. Raises InputError or DoesNotFitError; nothing has changed then.
         """
         values = {**values, **await self._parts_among(names := list(names))}
         moved = [name for name in names if name not in values]
         if how.rebind:
-            for name in moved:
-                self.check_rebinding(name, self)
-            for name, value in values.items():
+            for name, value in {**dict.fromkeys(moved, self), **values}.items():
                 self.check_rebinding(name, value)
-        await self._recorded([*values, *moved])
-        there = {name for name, value in values.items() if await self._is_placed(name, value, how)}
+        await self._recording.ended(f"{self.owner}:{name}" for name in (*values, *moved))
+        there = [name for name, value in values.items() if not anew and await self._is_placed(name, value, how)]
         new = {name: value for name, value in values.items() if name not in there}
+        seen = {*self.link.mirror.seen, *self.link.requested, *how.ever}
+        placement = await targets.known(placement, seen, self.link.workers)
+        limit = config.seconds("wait-timeout", timeout)
         with self._memory_for(new.values()):
-            await self._carry_out(new, [*moved, *there], placement, how, timeout)
+            for copy in (False, True):
+                with collecting_rarely():
+                    requests, to = await self._prepare(new, [*moved, *there], placement, how, copy=copy)
+                broken_off, call = asyncio.Event(), uuid4().hex
+                work = asyncio.ensure_future(self._send_and_record(requests, to, how, broken_off, call))
+                try:
+                    with self._broken_off_by_interrupts(requests, work, broken_off, call):
+                        await asyncio.shield(work)
+                        await self.link.settled([one.item["vid"] for one in requests], limit)
+                    break
+                except TornError:
+                    if copy:
+                        raise
         if how.rebind:
             for name, value in values.items():
                 await self.rebind(name, value)
+        return {
+            name: one.elements.structure.put_together([one.futures[key] for key in one.elements.keys])
+            for name, one in zip((*moved, *there, *new), requests, strict=True)
+        }
 
     async def release(self, names: Iterable[str]) -> None:
         """Let variables go: no placement, and no copy unless somebody has futures of them.
 
         Raises UnknownVariableError; nothing has changed then.
         """
-        await self._recorded(names := list(names))
+        names = list(names)
+        await self._recording.ended(f"{self.owner}:{name}" for name in names)
         await self.link.release([(await self.find(name))["vid"] for name in names])
 
     # Internals
@@ -149,6 +163,7 @@ class Placer(Bringing):
         """Make values by name, or copies of them, and variables that are placed ready; return where they go, too.
 
         What is small does not have to ask first: how the workers stood a moment ago, and what comes back, will do.
+        Raises DoesNotFitError, unless forced.
         """
         for name, value in values.items():
             checks.check_name(name, value)
@@ -177,6 +192,8 @@ class Placer(Bringing):
         if how.rebind:
             for one in ready:
                 await self.check_shareable(one.label, one.elements.images)
+        if not how.force:
+            await checks.check_room(ready, to, self.link)
         return ready, to
 
     async def _pack(self, value: Any, name: str | None, how: How, *, copy: bool) -> Elements:
@@ -231,48 +248,25 @@ class Placer(Bringing):
             return False
         return placed is not None and means(value, name, placed) and not await offload(self._has_changed, name, placed)
 
-    async def _carry_out(
-        self,
-        values: Mapping[Any, Any],
-        names: Iterable[str],
-        placement: Placement,
-        how: How,
-        timeout: str | float | None,
-    ) -> list[PlacementRequest]:
-        """Place values by name, and variables that are placed already; wait, and return what it was.
+    @contextmanager
+    def _broken_off_by_interrupts(
+        self, requests: Sequence[PlacementRequest], work: asyncio.Future[None], broken_off: asyncio.Event, call: str
+    ) -> Iterator[None]:
+        """Let others wait for the end of `work`; an interrupt of the wait for it stops what goes to other hosts.
 
-        What another thread changes meanwhile is placed as it was at one moment: it is copied first then.
-
-        An interrupt ends the wait, and stops what is on its way to other hosts; but not what is on its way to a worker,
-        which may have it already. That is let go of when it has arrived; once the placement is recorded it stays.
+        But not what goes to a worker, which may have it already. That is let go of when it has arrived; once the
+        placement is recorded it stays.
         """
-        seen = {*self.link.mirror.seen, *self.link.requested, *how.ever}
-        placement = await targets.known(placement, seen, self.link.workers)
-        limit, copy = config.seconds("wait-timeout", timeout), False
-        while True:
-            with collecting_rarely():
-                requests, to = await self._prepare(values, names, placement, how, copy=copy)
-                if not how.force:
-                    await checks.check_room(requests, to, self.link)
-            broken_off, call = asyncio.Event(), uuid4().hex
-            work = asyncio.ensure_future(self._send_and_record(requests, to, how, broken_off, call))
-            self._sending.note((key for one in requests for key in one.elements.keys), work)
-            self._recording.note((one.item["vid"] for one in requests), work)
-            try:
-                await asyncio.shield(work)
-                await self.link.settled([one.item["vid"] for one in requests], limit)
-            except TornError:
-                if copy:
-                    raise
-                copy = True
-            except asyncio.CancelledError:
-                broken_off.set()
-                if not work.done():
-                    self.link.withdraw(call)
-                work.add_done_callback(partial(request.let_go, requests))
-                raise
-            else:
-                return requests
+        self._sending.note((key for one in requests for key in one.elements.keys), work)
+        self._recording.note((one.item["vid"] for one in requests), work)
+        try:
+            yield
+        except asyncio.CancelledError:
+            broken_off.set()
+            if not work.done():
+                self.link.withdraw(call)
+            work.add_done_callback(partial(request.let_go, requests))
+            raise
 
     @contextmanager
     def _memory_for(self, values: Iterable[Any]) -> Iterator[None]:
@@ -281,10 +275,6 @@ class Placer(Bringing):
             for value in values:
                 got.callback(self.link.images.sharing.expect(likely_nbytes(value)))
             yield
-
-    async def _recorded(self, names: Iterable[str | None]) -> None:
-        """Wait for earlier placements: one that was broken off must not be recorded after what comes now."""
-        await self._recording.ended(f"{self.owner}:{name}" for name in names)
 
     async def _send_and_record(
         self,
