@@ -79,38 +79,28 @@ class Resizing(Undoing):
         >>> len(cluster.gather("flights"))
         1000
         """
-        if to is not None:
-            if n != 0:
-                raise InputError(
-                    "to= saves data when scaling to 0 workers; otherwise it moves to those that stay.",
-                    "Scale to 0, or leave out to=, --to.",
-                )
-            if asynchronous:
-                return asyncio.to_thread(
-                    self.scale,
-                    n,
-                    workers=workers,
-                    cores=cores,
-                    memory=memory,
-                    force=force,
-                    to=to,
-                    overwrite=overwrite,
-                    storage_options=storage_options,
-                    timeout=timeout,
-                    on_progress=on_progress,
-                )
+        if to is not None and n != 0:
+            raise InputError(
+                "to= saves data when scaling to 0 workers; otherwise it moves to those that stay.",
+                "Scale to 0, or leave out to=, --to.",
+            )
         limit = config.seconds("start-timeout", timeout)
+        settle = config.seconds("wait-timeout", self.wait_timeout)
         asked = {"n": n, "workers": workers, "cores": cores, "memory": memory}
         arguments = {key: value for key, value in asked.items() if value is not None}
-        if to is not None:
-            store, patience = Store(to, storage_options), config.seconds("wait-timeout", timeout)
+        work = partial(self._size.scale, settle, on_progress, **arguments, force=force, timeout=limit)
+        if to is None:
+            return self._run(work, asynchronous, self._noting_size())
+        store, patience = Store(to, storage_options), config.seconds("wait-timeout", timeout)
+
+        def save_and_scale() -> None:
             wait_for(self.client, partial(self._size.rehearse, **arguments, force=force))
             save_all(
                 self.placer, self.submitter, store, overwrite=overwrite, timeout=patience, progress=lambda *_: None
             )
-        settle = config.seconds("wait-timeout", self.wait_timeout)
-        work = partial(self._size.scale, settle, on_progress, **arguments, force=force, timeout=limit)
-        return self._run(work, asynchronous, self._noting_size())
+            self._run(work, around=self._noting_size())
+
+        return asyncio.to_thread(save_and_scale) if asynchronous else save_and_scale()
 
     def adapt(
         self,

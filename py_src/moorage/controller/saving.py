@@ -74,39 +74,32 @@ class Saving(Connected):
         >>> cluster.save("flights", to="~/saves/flights")
         ['flights']
         """
-        if asynchronous:
-            return asyncio.to_thread(
-                self.save,
-                *names,
-                to=to,
+
+        def save() -> list[str]:
+            submitter, store = self.submitter, Store(to, storage_options)
+            states = wait_for(self.client, self.placer.look, names or None)
+            records = {name: self.placer.record(name) for name in states}
+            if not names:
+                records = {name: record for name, record in records.items() if record["owner"] == self.placer.owner}
+            changed = [name for name in records if states[name].stale]
+            if changed and not stale:
+                raise StaleError(
+                    f"{', '.join(changed)} has changed in the notebook since it was placed.",
+                    "Place it again first, or save it as it is on the cluster: --stale, stale=True.",
+                )
+            written = saver.save(
+                submitter.backend,
+                submitter.runtime,
+                records,
+                store,
+                recipes_of(records, self.placer),
                 overwrite=overwrite,
-                stale=stale,
-                storage_options=storage_options,
-                progress=progress,
-                timeout=timeout,
+                timeout=config.seconds("wait-timeout", timeout),
+                progress=progress or _silent,
             )
-        submitter, store = self.submitter, Store(to, storage_options)
-        states = wait_for(self.client, self.placer.look, names or None)
-        records = {name: self.placer.record(name) for name in states}
-        if not names:
-            records = {name: record for name, record in records.items() if record["owner"] == self.placer.owner}
-        changed = [name for name in records if states[name].stale]
-        if changed and not stale:
-            raise StaleError(
-                f"{', '.join(changed)} has changed in the notebook since it was placed.",
-                "Place it again first, or save it as it is on the cluster: --stale, stale=True.",
-            )
-        written = saver.save(
-            submitter.backend,
-            submitter.runtime,
-            records,
-            store,
-            recipes_of(records, self.placer),
-            overwrite=overwrite,
-            timeout=config.seconds("wait-timeout", timeout),
-            progress=progress or _silent,
-        )
-        return list(written.manifest.variables)
+            return list(written.manifest.variables)
+
+        return asyncio.to_thread(save) if asynchronous else save()
 
     def restore(
         self,
@@ -158,37 +151,30 @@ class Saving(Connected):
         >>> len(cluster.gather("flights"))
         1000
         """
-        if asynchronous:
-            return asyncio.to_thread(
-                self.restore,
-                *names,
-                from_=from_,
+
+        def restore() -> list[str]:
+            submitter = self.submitter
+            saved = self._saved(from_, storage_options, trust=trust)
+            for name in names:
+                if name not in saved:
+                    raise UnknownVariableError(name, saved)
+            restorer.restore(
+                self.placer,
+                submitter.backend,
+                submitter.runtime,
+                {name: saved[name] for name in names or saved},
+                durable=from_ is None,
                 trust=trust,
                 overwrite=overwrite,
-                storage_options=storage_options,
-                progress=progress,
-                timeout=timeout,
+                timeout=config.seconds("wait-timeout", timeout),
+                progress=progress or _silent,
             )
-        submitter = self.submitter
-        saved = self._saved(from_, storage_options, trust=trust)
-        for name in names:
-            if name not in saved:
-                raise UnknownVariableError(name, saved)
-        restorer.restore(
-            self.placer,
-            submitter.backend,
-            submitter.runtime,
-            {name: saved[name] for name in names or saved},
-            durable=from_ is None,
-            trust=trust,
-            overwrite=overwrite,
-            timeout=config.seconds("wait-timeout", timeout),
-            progress=progress or _silent,
-        )
-        chosen = list(dict.fromkeys(names or saved))
-        recipes = {name: saved[name].manifest.variables[name].recipe for name in chosen}
-        self._recipes.update({name: recipe for name, recipe in recipes.items() if recipe})
-        return chosen
+            chosen = list(dict.fromkeys(names or saved))
+            recipes = {name: saved[name].manifest.variables[name].recipe for name in chosen}
+            self._recipes.update({name: recipe for name, recipe in recipes.items() if recipe})
+            return chosen
+
+        return asyncio.to_thread(restore) if asynchronous else restore()
 
     def collection(self, name: str) -> Any:
         """Return the Dask collection that was restored as `name`, of the parts that are on the cluster.
