@@ -7,7 +7,7 @@
 * ``calls``, ``options``, ``locality``, ``span``  what is called, how, on which workers, and how Dask counts it
 * ``runtime``      puts ``worker.tasks`` on the workers, and brings back what they report
 * ``why``          why something does not go on: what a name stands for, and who knows
-* ``backend``      what all this needs of the rest of moorage; ``placed_data`` gives it that
+* ``placed_data``  what all this needs of the rest of moorage
 
 Placing is in ``kernel``, what runs on workers in ``worker.tasks``. Imported by ``controller`` and ``jupyter``.
 """

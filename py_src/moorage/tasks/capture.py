@@ -17,7 +17,7 @@ from moorage.errors import InputError, MoorageError, StaleError
 from moorage.pickling.code_pickler import Capture, Notebook, is_code
 from moorage.pickling.earlier import tell_of_earlier_classes
 from moorage.pickling.functions import argument_names
-from moorage.tasks.backend import Backend
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.references import Payload, dumps, resolve
 from moorage.worker.unpickling.cell import Cell
 
@@ -28,7 +28,7 @@ _ROUNDS = 5
 
 def prepare(
     obj: Any,
-    backend: Backend,
+    backend: PlacedData,
     notebook: Notebook,
     *,
     everywhere: bool = False,
@@ -97,7 +97,7 @@ def _given(obj: Any, notebook: Notebook) -> list[Capture]:
     return [one for one in given if not is_code(one.value)]
 
 
-def _name_of(key: Any, captured: Iterable[Capture], backend: Backend) -> str:
+def _name_of(key: Any, captured: Iterable[Capture], backend: PlacedData) -> str:
     """Return the name under which the value of `key` is captured, if it is."""
     return next((one.name for one in captured if backend.origins.lookup(one.value) == key), str(key))
 
@@ -112,7 +112,7 @@ def _innermost_first(captured: list[Capture]) -> list[Capture]:
 
 
 def _place_large(
-    captured: list[Capture], backend: Backend, notebook: Notebook, threshold: int, *, auto: bool, everywhere: bool
+    captured: list[Capture], backend: PlacedData, notebook: Notebook, threshold: int, *, auto: bool, everywhere: bool
 ) -> dict[str, int]:
     """Place the captured values that make a payload large, or refuse them; return their sizes, bytes."""
     sizes: dict[str, int] = {}
@@ -134,7 +134,7 @@ def _place_large(
     return sizes
 
 
-def unchanged(key: Any, backend: Backend) -> bool:
+def unchanged(key: Any, backend: PlacedData) -> bool:
     """Whether the notebook's value of `key`, if it has one, is still what was placed."""
     try:
         return backend.origins.unchanged(key)

@@ -14,8 +14,8 @@ from distributed import Future
 from moorage import config
 from moorage.errors import UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.waiting import LOOK, check, result_of
-from moorage.tasks.backend import Backend
 from moorage.tasks.options import Options
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.references import Payload
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
@@ -45,7 +45,7 @@ class OnEach(Mapping[str, Any]):
 
     def __init__(
         self,
-        backend: Backend,
+        backend: PlacedData,
         runtime: WorkerRuntime,
         call: Payload,
         code: CodeVersion,

@@ -19,7 +19,7 @@ from distributed import Future
 from moorage import config
 from moorage.errors import MoorageError, UnknownVariableError, UnknownWorkerError
 from moorage.model import Everywhere, OnWorkers, WorkerInfo
-from moorage.tasks.backend import Backend
+from moorage.tasks.placed_data import PlacedData
 
 if TYPE_CHECKING:
     from moorage.tasks.options import Options
@@ -40,7 +40,7 @@ class Lane(NamedTuple):
     fixed: bool = False  # the user has named them: what waits for them does not go elsewhere
 
 
-def where(backend: Backend, options: Options, keys: Iterable[Any]) -> list[WorkerInfo]:
+def where(backend: PlacedData, options: Options, keys: Iterable[Any]) -> list[WorkerInfo]:
     """Return the workers that a task which uses `keys` has to run on; none: wherever it is best.
 
     Raises UnknownWorkerError or UnknownVariableError.
@@ -67,7 +67,7 @@ class Locality:
     and go later are waited for; those of a pin are not.
     """
 
-    def __init__(self, backend: Backend, options: Options, keys: Collection[Any]) -> None:
+    def __init__(self, backend: PlacedData, options: Options, keys: Collection[Any]) -> None:
         self._backend = backend
         self._options = options
         self._keys = [key for key in keys if backend.placement(key) is not None]
@@ -164,7 +164,7 @@ class Located:
     `items`: while one is being computed, it is held back.
     """
 
-    def __init__(self, backend: Backend, items: Sequence[Future[Any]]) -> None:
+    def __init__(self, backend: PlacedData, items: Sequence[Future[Any]]) -> None:
         self._backend = backend
         self._items = items
         self._keys = [item.key for item in items]
@@ -220,14 +220,14 @@ def _is(worker: WorkerInfo, asked: Collection[str]) -> bool:
     return any(name in asked for name in names)
 
 
-def _holders(backend: Backend, keys: Collection[Any]) -> list[WorkerInfo]:
+def _holders(backend: PlacedData, keys: Collection[Any]) -> list[WorkerInfo]:
     """Return the workers that hold all of `keys`."""
     held = list(backend.holders(keys).values())
     names = set.intersection(*held) if held else set()
     return [worker for worker in backend.workers() if worker.name in names]
 
 
-def _keys_of(backend: Backend, name: str) -> list[Any]:
+def _keys_of(backend: PlacedData, name: str) -> list[Any]:
     try:
         futures = backend.by_name(name)
     except KeyError:

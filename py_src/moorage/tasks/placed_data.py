@@ -1,4 +1,4 @@
-"""What a `ClusterController` keeps, as submitting sees it: the `Backend` that it is."""
+"""What a `ClusterController` keeps, as submitting sees it: the engine knows nothing else of a cluster."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNNAMED = 64
 
 
 class PlacedData:
-    """What a cluster keeps, as submitting sees it; see `Backend`."""
+    """What a cluster keeps, and where; may be asked from any thread but that of the client's event loop."""
 
     def __init__(self, placer: Placer) -> None:
         self.placer = placer
@@ -51,33 +51,33 @@ class PlacedData:
 
     @property
     def client(self) -> Client:
-        """See `Backend`."""
+        """Dask's client; synchronous."""
         return self.placer.client
 
     @property
     def origins(self) -> ValueRegistry:
-        """See `Backend`."""
+        """What the notebook has placed and still has."""
         return self.placer.origins
 
     @property
     def namespace(self) -> dict[str, Any] | None:
-        """See `Backend`."""
+        """The notebook's variables, if there is a notebook."""
         return self.placer.namespace
 
     # ---- a scheduler that has died
 
     @property
     def lives(self) -> int:
-        """See `Backend`."""
+        """How many schedulers there have been: one that has died is followed by another, which knows nothing."""
         return self._link.lives
 
     @property
     def is_back(self) -> bool:
-        """See `Backend`."""
+        """Whether there is a connection to the scheduler, and it knows all that is placed."""
         return self._link.is_back
 
     def wait_back(self) -> int:
-        """See `Backend`."""
+        """Wait until `is_back`, and the scheduler has answered; return `lives`. Raises UnreachableError."""
         return wait_for(self.client, self._answered)
 
     async def _answered(self) -> int:
@@ -89,13 +89,18 @@ class PlacedData:
         return self._link.lives
 
     def code_again(self, code: CodeVersion) -> CodeVersion:
-        """See `Backend`."""
+        """Return a version of the code that was sent before, as the scheduler knows it that there is now."""
         return self._link.code.again(code)
 
     # ---- placing
 
     def place_capture(self, value: Any, name: str | None, *, everywhere: bool) -> None:
-        """See `Backend`."""
+        """Place a value that a task captures, and wait, within bounds, until it is held.
+
+        `name`: the notebook's name for it. If a variable of that name is placed with another value, this one takes its
+        place, with the same placement. None: it has none, and is kept as long as the notebook has the value.
+        `everywhere`: many tasks will need it.
+        """
         placement: Placement = Everywhere() if everywhere else Anywhere()
         if name is None or not name.isidentifier() or keyword.iskeyword(name):
             self._place_unnamed(value, placement)
@@ -109,7 +114,7 @@ class PlacedData:
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
-        """See `Backend`."""
+        """Let go of no captured value meanwhile, however many there are: what is being sent needs them."""
         with self._lock:
             self._keeping += 1
         try:
@@ -120,7 +125,7 @@ class PlacedData:
             self._let_go_of_the_oldest()
 
     def refresh(self, key: Any) -> Any:
-        """See `Backend`."""
+        """Place the changed value of `key` again, under a new key and the same names, and return that key."""
         record = self._record(key)
         value = self.origins.value(key)
         if record is not None and record["owner"] == self.placer.owner:
@@ -140,7 +145,7 @@ class PlacedData:
         return self.placer.record(name)["keys"][position]
 
     def spread(self, keys: Iterable[Any]) -> Callable[[], None]:
-        """See `Backend`."""
+        """Keep a copy of `keys` on every worker until the returned function is called; placements stay as they are."""
         keys = list(keys)
         names = dict.fromkeys(record["name"] for key in keys if (record := self._record(key)) is not None)
         number = next(self._numbers)
@@ -172,57 +177,60 @@ class PlacedData:
     # ---- looking
 
     def future(self, key: Any) -> Future[Any]:
-        """See `Backend`."""
+        """Return a future of a placed key."""
         if (future := self._unnamed.get(key)) is not None:
             return future  # type: ignore[no-any-return]
         record = self._record(key)
         return self.placer.future_of(key, record["name"] if record is not None else "")
 
     def by_name(self, name: str) -> Any:
-        """See `Backend`."""
+        """Return the futures of the variable `name` in the shape in which it was placed; ``KeyError`` if none.
+
+        If the name is a built-in function's, only a variable of this notebook will do.
+        """
         if hasattr(builtins, name) and self._own(name) is None:  # `list` of another notebook is not this one's
             raise KeyError(name)
         return self.placer.futures(name)
 
     def rebound(self, name: str, value: Any) -> bool:
-        """See `Backend`."""
+        """Whether this notebook has placed a variable `name` and `value` is not what it has placed."""
         if self._own(name) is None or isinstance(value, Variable):
             return False
         placed = self.placer.placed.get(name)
         return placed is None or not means(value, name, placed)
 
     def elements(self, value: Any) -> list[Any] | None:
-        """See `Backend`."""
+        """Return the keys of `value`, in order, if it is a collection that was placed element by element."""
         return self.placer.elements(value) if isinstance(value, list | tuple | range) else None
 
     def holders(self, keys: Iterable[Any]) -> dict[Any, set[str]]:
-        """See `Backend`."""
+        """Return the names of the workers that hold each key. Of keys that are not placed: as Dask knows."""
         held = self._run(self._link.who_has, list(keys))
         names = {worker.address: worker.name for worker in self.workers()}
         return {key: {names[address] for address in addresses & names.keys()} for key, addresses in held.items()}
 
     def placement(self, key: Any) -> Placement | None:
-        """See `Backend`."""
+        """Return where the variable of `key` should be; None if it is not placed."""
         record = self._record(key)
         return placement_from_dict(record["placement"]) if record is not None else None
 
     def nbytes(self, key: Any) -> int:
-        """See `Backend`."""
+        """Return the size of the value of `key`, bytes; 0 if unknown."""
         record = self._record(key)
         return max(record["nbytes"], 0) // len(record["keys"]) if record is not None else 0
 
     def workers(self, *, fresh: bool = False) -> list[WorkerInfo]:
-        """See `Backend`."""
+        """Return the workers, as far as is known here; `fresh`: ask the scheduler."""
         if fresh:
             self._run(self._link.refresh)
         return self._link.mirror.infos()
 
     def on_workers(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """See `Backend`."""
+        """Call `callback` whenever workers come or go, until the returned function is called."""
         return self._link.subscribe(lambda kind: callback() if kind == "workers" else None)
 
     def wait_held(self, keys: Iterable[Any], timeout: float) -> None:
-        """See `Backend`."""
+        """Wait until each key is held somewhere. Raises LostError or WaitTimeoutError."""
         self._run(self._wait_held, list(keys), timeout)
 
     async def _wait_held(self, keys: list[Any], timeout: float) -> None:

@@ -25,7 +25,6 @@ from moorage.kernel.waiting import answer, dask_scheduler_of, wait_for
 from moorage.pickling.cell_compiler import compile_cell
 from moorage.pickling.code_pickler import Extended, Notebook
 from moorage.pickling.functions import bound_names, global_names, submodules
-from moorage.tasks.backend import Backend
 from moorage.tasks.calls import begun_again, check_callable, check_key, keeping_captures, name_of
 from moorage.tasks.capture import prepare, unchanged
 from moorage.tasks.collections.loops import parts_of
@@ -38,6 +37,7 @@ from moorage.tasks.map.results import Results
 from moorage.tasks.map.run import Run
 from moorage.tasks.map.source import Source
 from moorage.tasks.options import Options
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.references import Payload
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
@@ -55,7 +55,7 @@ class Submitter:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: PlacedData,
         computations: Computations | None = None,
         code: CodeSender | None = None,
         comes_back: Callable[[], bool] = lambda: False,

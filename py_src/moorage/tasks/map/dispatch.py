@@ -18,11 +18,11 @@ from moorage.errors import StaleError
 from moorage.kernel.waiting import reaching, wait_for
 from moorage.pickling.code_pickler import Notebook
 from moorage.pickling.earlier import tell_of_earlier_classes
-from moorage.tasks.backend import Backend
 from moorage.tasks.capture import unchanged
 from moorage.tasks.locality import Lane
 from moorage.tasks.map.ledger import Batch
 from moorage.tasks.options import Options
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.references import Payload, dumps_items
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
@@ -55,7 +55,7 @@ class Sender:
     `backend`, `runtime`: the cluster, and the worker side on it. `run`: of the map, for reports.
     """
 
-    def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, options: Options, run: str) -> None:
+    def __init__(self, backend: PlacedData, runtime: WorkerRuntime, work: Work, options: Options, run: str) -> None:
         self._backend = backend
         self._client = backend.client
         self._runtime = runtime

@@ -21,7 +21,6 @@ from distributed import Future, KilledWorker
 
 from moorage._dask.graphs import reference
 from moorage.errors import MoorageError, UnreachableError, WaitTimeoutError
-from moorage.tasks.backend import Backend
 from moorage.tasks.locality import Lane
 from moorage.tasks.map.batching import BatchSizer
 from moorage.tasks.map.dispatch import Sender, Work
@@ -31,6 +30,7 @@ from moorage.tasks.map.ledger import Batch, Ledger
 from moorage.tasks.map.outcomes import Outcomes, outcome_in, unpacked
 from moorage.tasks.map.surviving import check_connected, disconnected, lost_for_good, to_run_again
 from moorage.tasks.options import Options
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.span import in_span
 from moorage.wire.tasks import Described, DoneReport, Outcome, Report
@@ -51,7 +51,7 @@ class Run:
     items.
     """
 
-    def __init__(self, backend: Backend, runtime: WorkerRuntime, work: Work, feed: Feed, options: Options) -> None:
+    def __init__(self, backend: PlacedData, runtime: WorkerRuntime, work: Work, feed: Feed, options: Options) -> None:
         self.backend = backend
         self.ledger = Ledger(feed.total)
         self._run = run = uuid.uuid4().hex

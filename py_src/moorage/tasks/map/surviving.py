@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from moorage import config
 from moorage.errors import LostError, MoorageError, UnreachableError
-from moorage.tasks.backend import Backend
 from moorage.tasks.map.ledger import Batch, Ledger
+from moorage.tasks.placed_data import PlacedData
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -63,7 +63,7 @@ def note_gone(ledger: Ledger, batches: Iterable[Batch]) -> None:
             fail(ledger, batch, *_GONE)
 
 
-def lost_for_good(backend: Backend, keys: Collection[Any], attempt: int) -> MoorageError | None:
+def lost_for_good(backend: PlacedData, keys: Collection[Any], attempt: int) -> MoorageError | None:
     """Wait for data that a batch needs, and that was lost, to be back; return why it cannot be sent again, if so.
 
     Raises UnreachableError.

@@ -20,7 +20,7 @@ from moorage.kernel.values.fingerprint import fingerprint
 from moorage.kernel.values.keys import content_of
 from moorage.kernel.waiting import result_of, wait_for
 from moorage.model import OnWorkers, Placement
-from moorage.tasks.backend import Backend
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.saving.manifest import SavedVariable
 from moorage.tasks.saving.reading import Saved
@@ -33,7 +33,7 @@ _SOON = 1.0  # seconds
 
 def restore(
     placer: Placer,
-    backend: Backend,
+    backend: PlacedData,
     runtime: WorkerRuntime,
     chosen: Mapping[str, Saved],
     *,
@@ -157,7 +157,7 @@ def _is_placed(placer: Placer, name: str) -> bool:
 
 
 def _read(
-    backend: Backend, runtime: WorkerRuntime, chosen: Mapping[str, Saved], there: Collection[Any], *, trust: bool
+    backend: PlacedData, runtime: WorkerRuntime, chosen: Mapping[str, Saved], there: Collection[Any], *, trust: bool
 ) -> Mapping[str, list[Future[Any]]]:
     """Have workers read values that are not `there`, where they shall be; return the futures of all."""
     futures: dict[str, list[Future[Any]]] = {}
@@ -175,7 +175,7 @@ def _read(
     return futures
 
 
-def _addresses(backend: Backend, placement: Placement) -> list[str]:
+def _addresses(backend: PlacedData, placement: Placement) -> list[str]:
     wanted = placement.workers if isinstance(placement, OnWorkers) else ()
     return [worker.address for worker in backend.workers() if worker.name in wanted]
 

@@ -16,7 +16,7 @@ from distributed import Future
 from moorage.errors import InputError, MoorageError, SaveError
 from moorage.kernel.values.keys import content_of
 from moorage.kernel.waiting import result_of
-from moorage.tasks.backend import Backend
+from moorage.tasks.placed_data import PlacedData
 from moorage.tasks.runtime import WorkerRuntime
 from moorage.tasks.saving.manifest import Manifest, SavedVariable
 from moorage.tasks.saving.store import Store
@@ -49,7 +49,7 @@ class Pack:
 
 
 def save(
-    backend: Backend,
+    backend: PlacedData,
     runtime: WorkerRuntime,
     variables: Mapping[str, VariableRecord],
     store: Store,
@@ -141,7 +141,7 @@ def packed(nbytes: Mapping[Any, int], holders: Mapping[Any, Collection[str]], mo
 
 
 def _write(
-    backend: Backend,
+    backend: PlacedData,
     runtime: WorkerRuntime,
     store: Store,
     packs: Sequence[Pack],
