@@ -11,7 +11,6 @@ from typing import Any
 from moorage.controller.cluster import ClusterController
 from moorage.errors import InputError, UnknownWorkerError, WaitTimeoutError
 from moorage.kernel.ledger.names import Names
-from moorage.kernel.parts.asking import where_are
 from moorage.kernel.parts.elements import elements_of
 from moorage.kernel.parts.parts import Part, Parts
 from moorage.kernel.parts.picture import Picture
@@ -82,10 +81,10 @@ def pages_of(controller: ClusterController, name: str, value: Any) -> Callable[[
     if elements is None:
         return partial(page_of, controller.parts(name))
     _check(f"{name} has {len(elements):,} elements", len(elements), f"%why {name}[0:100] says how they are.")
-    names, client = Names(), controller.client
+    names = Names()
     keys = {label: names.keys(element) for label, element in elements.items()}
     every = list(dict.fromkeys(key for own in keys.values() for key in own))
-    parts = Parts(name, every, wait_for(client, where_are, client, every))
+    parts = Parts(name, every, wait_for(controller.client, controller.link.parts, every))
     return partial(page_of_elements, name, keys, parts)
 
 

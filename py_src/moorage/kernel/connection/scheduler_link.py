@@ -40,7 +40,7 @@ from moorage.kernel.waiting import (
 )
 from moorage.model import Durable, WorkerInfo
 from moorage.wire.handlers import SchedulerHandlers
-from moorage.wire.scheduler import TOPIC, Event, Load, PlaceItem, SchedulerSnapshot, VariableRecord
+from moorage.wire.scheduler import TOPIC, Event, Load, PartsTable, PlaceItem, SchedulerSnapshot, VariableRecord
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -245,6 +245,10 @@ class SchedulerLink:
         known = await answer(self.client, dask_scheduler_of(self.client).who_has(keys=keys))
         return {key: set(addresses) for key, addresses in known.items()}
 
+    async def parts(self, keys: list[Any]) -> PartsTable:
+        """Return which workers have keys, and how large these are."""
+        return await answer(self.client, self._scheduler.moorage_parts(keys=keys))
+
     async def shared(self, keys: list[Any]) -> dict[Any, dict[str, tuple[int, int]]]:
         """Return how many bytes of keys workers, by address, have in memory that their host shares, and besides."""
         return await answer(self.client, self._scheduler.moorage_sharing(keys=keys)) if keys else {}
@@ -322,13 +326,7 @@ class SchedulerLink:
         if not told:
             self.events.notice(level, message, remedy, variable)
         notice_id = str(next(self._ids))
-        self.notices[notice_id] = {
-            "id": notice_id,
-            "level": level,
-            "message": message,
-            "remedy": remedy,
-            "variable": variable,
-        }
+        self.notices[notice_id] = Notice(id=notice_id, level=level, message=message, remedy=remedy, variable=variable)
         self.changed("notices")
 
     def _moving(self, vid: str) -> bool:

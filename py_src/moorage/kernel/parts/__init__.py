@@ -2,6 +2,5 @@
 
 * ``parts``     parts as values
 * ``elements``  those of a list or dict of futures
-* ``asking``    asks the scheduler
 * ``picture``   squares coloured by worker
 """

@@ -15,7 +15,6 @@ from moorage.dealing import deal
 from moorage.errors import DoesNotFitError, InputError, InvalidNameError
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import shared_nbytes
-from moorage.kernel.parts.asking import where_are
 from moorage.kernel.parts.named import collection_of
 from moorage.kernel.placement.elements import Elements, needs
 from moorage.kernel.placement.request import NOTHING, PlacementRequest
@@ -116,7 +115,7 @@ async def _deal_out(requests: Sequence[PlacementRequest], to: ResolvedPlacement,
     """Find out how large the parts of collections are, and where they will go; of what is not computed yet nothing."""
     pool = sorted(worker.name for worker in to.running)
     for one in requests:
-        table = await where_are(link.client, one.elements.keys)
+        table = await link.parts(one.elements.keys)
         one.elements.nbytes = table["nbytes"]
         if pool and "spread" in one.item and not one.item.get("like"):
             holders = [[table["workers"][i] for i in on] for on in table["on"]]

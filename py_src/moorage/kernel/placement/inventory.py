@@ -20,7 +20,6 @@ from moorage.images.format import Image
 from moorage.kernel.connection.mirror import shown_names, state_of
 from moorage.kernel.connection.scheduler_link import SchedulerLink
 from moorage.kernel.images.sharing import in_words
-from moorage.kernel.parts.asking import where_are
 from moorage.kernel.parts.parts import Parts
 from moorage.kernel.placement.placements import Placements
 from moorage.kernel.placement.structure import Structure, futures_in, take_apart
@@ -157,7 +156,7 @@ class Inventory:
             if (futures := self.futures_not_placed(name)) is None:
                 raise
             keys = [future.key for future in futures]
-        return Parts(name, keys, await where_are(self.client, keys))
+        return Parts(name, keys, await self.link.parts(keys))
 
     async def is_placed(self, name: str) -> bool:
         """Whether a variable is placed, or only on the cluster; else raises as `parts` does."""
