@@ -54,29 +54,22 @@ def name_of(function: Any) -> str:
 
 
 def begun_again(method: Callable[P, T]) -> Callable[P, T]:
-    """Call `method`, of a submitter, again when the scheduler has died before it had begun anything, and is back."""
+    """Call `method`, of a submitter, again when the scheduler has died before it had begun anything, and is back.
+
+    No value that it captures is let go of before what it sends refers to it.
+    """
 
     @functools.wraps(method)
     def begun(*args: P.args, **kwargs: P.kwargs) -> T:
         submitter: Any = args[0]
-        for _ in range(_TRIES):
+        left = _TRIES
+        while True:
             try:
-                return method(*args, **kwargs)
+                with submitter.backend.keeping():
+                    return method(*args, **kwargs)
             except UnreachableError:
-                if not submitter.comes_back():
+                left -= 1
+                if left < 0 or not submitter.comes_back():
                     raise
-        return method(*args, **kwargs)
 
     return begun
-
-
-def keeping_captures(method: Callable[P, T]) -> Callable[P, T]:
-    """Let go of no value that `method`, of a submitter, captures, before what it sends refers to it."""
-
-    @functools.wraps(method)
-    def keeping(*args: P.args, **kwargs: P.kwargs) -> T:
-        submitter: Any = args[0]
-        with submitter.backend.keeping():
-            return method(*args, **kwargs)
-
-    return keeping

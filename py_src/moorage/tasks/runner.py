@@ -25,7 +25,7 @@ from moorage.kernel.waiting import answer, dask_scheduler_of, wait_for
 from moorage.pickling.cell_compiler import compile_cell
 from moorage.pickling.code_pickler import Extended, Notebook
 from moorage.pickling.functions import bound_names, global_names, submodules
-from moorage.tasks.calls import begun_again, check_callable, check_key, keeping_captures, name_of
+from moorage.tasks.calls import begun_again, check_callable, check_key, name_of
 from moorage.tasks.capture import prepare, unchanged
 from moorage.tasks.collections.loops import parts_of
 from moorage.tasks.computations import Computations
@@ -238,7 +238,6 @@ class Submitter:
         self.runtime.uninstall()
 
     @begun_again
-    @keeping_captures
     def _map(
         self,
         program: Callable[..., Any],
@@ -267,7 +266,6 @@ class Submitter:
         return Results(mapping, [future.key for future in one_by_one or ()], begun)
 
     @begun_again
-    @keeping_captures
     def _each(self, call: Any, name: str, options: Options, notebook: Notebook | None = None) -> OnEach:
         self.runtime.install()
         payload = self._prepare(call, options, notebook or self._notebook(), everywhere=True)
@@ -332,7 +330,6 @@ class Submitter:
         return None
 
     @begun_again
-    @keeping_captures
     def _task(
         self,
         call: tuple[Any, tuple[Any, ...], dict[str, Any]],
