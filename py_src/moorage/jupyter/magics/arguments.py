@@ -97,7 +97,7 @@ class ScatterArguments(PlacingArguments):
     whole: bool = switch("--whole", "place a list, set or dict as one value")
     copies: int | None = option("--copies N", positive, "keep N copies of each element")
     by: By = option(
-        "--by {cores,workers,memory,blocks}",
+        "--by cores|workers|memory|blocks",
         one_of("cores", "workers", "memory", "blocks"),
         "assign elements by cores (default), evenly by worker, or by free memory; parts of a collection\n"
         "evenly by bytes (default), or by number (blocks)",
@@ -179,16 +179,11 @@ scatter = Reader(
     "Place variables of the notebook on the cluster, the elements of a list, tuple, set or dict, or\n"
     "the parts of a Dask collection, spread over its workers. They stay there until they are released."
     + _CELL_FORM.format("scatter"),
-    "NAME... [--workers W...] [--allow-other-workers] [--whole] [--copies N]\n"
-    "                [--by cores|workers|memory|blocks] [--like NAME] [--persist] [--force] [--rebind]\n"
-    "                [--writable] [--keep-local] [--for T] [--durable] [--timeout T]",
 )
 broadcast = Reader(
     BroadcastArguments,
     "%broadcast",
     "Place variables on every worker, including those that join later." + _CELL_FORM.format("broadcast"),
-    "NAME... [--per-host] [--persist] [--force] [--rebind] [--writable]\n"
-    "                  [--keep-local] [--for T] [--durable] [--timeout T]",
 )
 pin = Reader(
     PinArguments,
@@ -196,14 +191,11 @@ pin = Reader(
     "Keep a copy of variables on each of these workers. Variables that are already placed move;\n"
     "others are taken from the notebook. ddf[3:7] and x[0,2:4] are parts of a Dask collection, counted as\n"
     "in ddf.partitions[3:7] and x.blocks[0, 2:4]." + _CELL_FORM.format("pin"),
-    "NAME... --workers W... [--allow-other-workers] [--persist] [--force]\n"
-    "            [--rebind] [--writable] [--keep-local] [--for T] [--durable] [--timeout T]",
 )
 release = Reader(
     NamesArguments,
     "%release",
     "Release placed variables: their copies on the cluster are freed once nothing else uses them.",
-    "NAME...",
 )
 gather = Reader(
     GatherArguments,
@@ -212,8 +204,5 @@ gather = Reader(
     "returned (`y = %gather x`; a final `;` keeps it from being shown). Their copies on the cluster stay.\n"
     "Futures, results of %%submit, Dask collections (their whole value) and other notebooks' variables are\n"
     "returned without rebinding the name.",
-    "NAME... [--map] [--timeout T]",
 )
-placement = Reader(
-    PlacementArguments, "%placement", "Show where placed variables are and where they should be.", "[NAME...] [-v]"
-)
+placement = Reader(PlacementArguments, "%placement", "Show where placed variables are and where they should be.")

@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from keyword import iskeyword
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
@@ -32,6 +33,13 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", _Help)
         super().__init__(prog=prog, add_help=False, allow_abbrev=False, **kwargs)
         self.add_argument("-h", "--help", action=_HelpAction, help="show this text")
+
+    def say_usage(self, arguments: Iterable[str]) -> None:
+        """Have the usage say that these follow the name of the magic, each as it is written."""
+        first = f"usage: {self.prog} "
+        whole = " ".join(argument.replace(" ", "\xa0") for argument in arguments)  # no line ends within one
+        lines = textwrap.fill(first + whole, 100, subsequent_indent=" " * len(first), break_on_hyphens=False)
+        self.usage = lines.removeprefix("usage: ").replace("\xa0", " ").replace("%", "%%")
 
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into one that names what would work."""
@@ -94,6 +102,7 @@ class _Declared(NamedTuple):
     names: list[str]  # empty if it is given by its place
     how: dict[str, Any]  # what argparse is told of it
     group: str
+    usage: str  # how it is written, in brackets if it may be left out
 
 
 def option(written: str, read: Callable[[str], Any] | None, help: str = "", *, group: str = "", **how: Any) -> Any:
@@ -102,16 +111,19 @@ def option(written: str, read: Callable[[str], Any] | None, help: str = "", *, g
     `read`: turns a word into a value. `group`: heading in the help. `how`: further arguments of ``add_argument``.
     """
     *names, metavar = re.findall(r"\[.*]|\S+", written)
+    usage = f"{names[0]} {metavar}" if names else metavar
     number = {"...]": "*", "...": "+", "]": "?"}
     nargs = next((n for end, n in number.items() if metavar.endswith(end)), None)
     how |= {"nargs": nargs} if nargs else {}
     how |= {"type": read} if read else {}
-    return [_Declared(names, {"metavar": metavar.strip("[.]"), "help": help or None, **how}, group)]
+    usage = f"[{usage}]" if names and not how.get("required") else usage
+    return [_Declared(names, {"metavar": metavar.strip("[.]"), "help": help or None, **how}, group, usage)]
 
 
 def switch(written: str, help: str, *, group: str = "", action: str = "store_true", **how: Any) -> Any:
     """Declare an option without a value: ``-v --verbose``."""
-    return [_Declared(written.split(), {"action": action, "help": help, **how}, group)]
+    names = written.split()
+    return [_Declared(names, {"action": action, "help": help, **how}, group, f"[{names[0]}]")]
 
 
 class Arguments(argparse.Namespace):
@@ -126,17 +138,20 @@ class Arguments(argparse.Namespace):
 
     @classmethod
     def declare(cls, parser: Parser) -> None:
-        """Tell a parser what there is: what a class adds before what it has from others."""
+        """Tell a parser what there is, and how it is written: what a class adds before what it has from others."""
+        written: list[str] = []
         groups: dict[str, Any] = {"": parser}
         fields: dict[str, list[_Declared]] = {}
         for base in cls.__mro__:
             for field, declared in vars(base).get("_declared", {}).items():
                 fields.setdefault(field, declared)
         for field, declared in fields.items():
-            for names, how, title in declared:
+            for names, how, title, usage in declared:
+                written.append(usage)
                 if title not in groups:
                     groups[title] = parser.add_argument_group(title)
                 groups[title].add_argument(*(names or [field]), **how, **({"dest": field} if names else {}))
+        parser.say_usage(written)
 
     def check(self) -> None:
         """Check what no single option can check."""
@@ -146,22 +161,22 @@ A = TypeVar("A", bound=Arguments, covariant=True)
 
 
 class Reader(Generic[A]):
-    """Reads the lines of one magic into its `Arguments`."""
+    """Reads the lines of one magic into its `Arguments`. `usage`: what follows its name, if that is something else."""
 
     def __init__(
         self,
         kind: type[A],
         prog: str,
         description: str,
-        usage: str | None = None,
+        usage: Sequence[str] = (),
         actions: Mapping[str, Reader[A]] | None = None,
     ) -> None:
         self.kind = kind
-        self.parser = Parser(
-            prog, description=description, usage=None if usage is None else f"%(prog)s {usage}".rstrip()
-        )
+        self.parser = Parser(prog, description=description)
         self.actions = dict(actions or {})
         kind.declare(self.parser)
+        if usage:
+            self.parser.say_usage(usage)
 
     def __call__(self, line: str, namespace: Mapping[str, Any] | None = None) -> A:
         """Read `line`. Raises ArgumentError if it cannot be read. Raises HelpRequested if it asks for help."""

@@ -62,7 +62,6 @@ save = Reader(
     "Save placed variables to a folder, from which any cluster can restore them. Workers write what they have,\n"
     "each content once. Until all is written, what was saved there before stays whole. Dask collections are\n"
     "saved part by part; for others to read, Parquet or Zarr serve better: x.to_parquet(...), x.to_zarr(...).",
-    "[NAME...] --to PATH [--overwrite] [--stale] [--option KEY=VALUE...] [--timeout T]",
 )
 restore = Reader(
     RestoreArguments,
@@ -70,7 +69,6 @@ restore = Reader(
     "Place variables that `%save` has saved, or that were durable, where they were. Workers read them; %gather\n"
     "brings them into the notebook. Restoring runs whatever code is in the files, so only those are taken that\n"
     "belong to you.",
-    "[NAME...] [--from PATH] [--overwrite] [--trust] [--option KEY=VALUE...] [--timeout T]",
 )
 
 

@@ -153,5 +153,5 @@ submit = SubmitReader(
     "%%submit",
     "Run the cell on the cluster, next to the placed variables it uses: once, or once for each\n"
     "item of a loop. The result is the value of its last expression or, without one, of the variable NAME.",
-    "[-o NAME] [OPTIONS] [for TARGET in ITERABLE]",
+    ["[-o NAME]", "[OPTIONS]", "[for TARGET in ITERABLE]"],
 )

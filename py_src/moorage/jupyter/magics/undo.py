@@ -20,7 +20,6 @@ undo = Reader(
     "Take back what this notebook has done last, by magic, by Python or in the panel: placed, moved,\n"
     "released, or changed in size. Again: what was done before that. What would be lost, since it is only on the\n"
     "cluster, is refused. `cluster.undo()` does the same.",
-    usage="",
 )
 
 

@@ -178,7 +178,7 @@ cluster = Reader(
     ClusterArguments,
     "%cluster",
     _CLUSTER,
-    "[ACTION] [OPTIONS]",
+    ["[ACTION]", "[OPTIONS]"],
     {
         "start": Reader(StartArguments, "%cluster start", "Start a cluster on this machine: TLS, loopback only."),
         "attach": Reader(AttachArguments, "%cluster attach", "Use a running cluster."),

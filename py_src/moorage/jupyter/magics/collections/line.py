@@ -109,21 +109,19 @@ def _groups(written: str) -> list[tuple[list[str], list[str]]]:
     return groups
 
 
-_WHERE = (
-    "[--on NAME[,NAME...]=WORKER[,WORKER...] ...] [--workers W...]\n                [--allow-other-workers [NAME...]]"
-)
+_WHERE = ("[--on NAME[,NAME...]=WORKER[,WORKER...] ...]", "[--workers W...]", "[--allow-other-workers [NAME...]]")
 
 compute = ComputeReader(
     WaitingArguments,
     "%compute",
     "Compute Dask collections and return the values, each part where --on says. The graph is optimized, but the\n"
     "tasks of what is named there are not merged with those of others.",
-    f"NAME... | EXPRESSION {_WHERE} [-o NAME] [--timeout T]",
+    ["NAME...", "|", "EXPRESSION", *_WHERE, "[-o NAME]", "[--timeout T]"],
 )
 persist = ComputeReader(
     ComputeArguments,
     "%persist",
     "Compute Dask collections and keep their parts on the workers, each where --on says. The names then mean the\n"
     "persisted collections. To have them stay where they are, place them: %%scatter, %%pin, %%broadcast.",
-    f"NAME... {_WHERE}",
+    ["NAME...", *_WHERE],
 )

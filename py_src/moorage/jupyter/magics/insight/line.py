@@ -43,14 +43,13 @@ memory = Reader(
     "Show what fills the workers' memory, by name: placed variables, collections, futures and\n"
     "results of this notebook's variables, published datasets, keys of other notebooks and clients, what running\n"
     "tasks have taken lately, and the rest (unmanaged). `cluster.memory()` returns it.",
-    "[--by worker|name] [--all]",
 )
 why = Reader(
     WhyArguments,
     "%why",
     "Say why something is not as you want it, and what would help: it waits, moves, is lost, stale,\n"
     "spilled, queued or failed; a worker is gone, paused or short of memory. `cluster.why()` returns it.",
-    "NAME|NAME[I]|NAME[I:J]|WORKER",
+    ["NAME|NAME[I]|NAME[I:J]|WORKER"],
 )
 locality = Reader(
     LocalityArguments,
@@ -58,5 +57,4 @@ locality = Reader(
     "Run the cell, and show what moved between workers meanwhile: bytes and seconds by name and by\n"
     "worker, from the workers' own logs, and which placement would have saved most. What the cell has started\n"
     "and not waited for is waited for. `cluster.transfers()` returns the same.",
-    "[--no-wait] [--all]",
 )
