@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import io
+import pkgutil
 import sys
 import types
 from collections.abc import Callable, Collection, Iterator
@@ -38,70 +39,28 @@ from moorage.wire.scheduler import PROTOCOL_VERSION, SchedulerSnapshot
 if TYPE_CHECKING:
     from distributed import Client
 
+
+def all_in(*packages: str) -> tuple[str, ...]:
+    """Return the names of the modules in packages of this one, and further in, that hold code."""
+    return tuple(
+        found.name
+        for package in packages
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+        if not found.ispkg
+    )
+
+
 SHIPPED_MODULES = (
-    "moorage._dask.connecting",
-    "moorage._dask.graphs",
-    "moorage._dask.parts",
+    *all_in("moorage.scheduler", "moorage._dask.scheduler"),
     "moorage._dask.scheduler",
-    "moorage._dask.scheduler.connections",
-    "moorage._dask.scheduler.events",
-    "moorage._dask.scheduler.kept_keys",
-    "moorage._dask.scheduler.memory_manager",
-    "moorage._dask.scheduler.plugins",
-    "moorage._dask.scheduler.questions",
-    "moorage._dask.scheduler.replicas",
-    "moorage._dask.scheduler.spans",
-    "moorage._dask.scheduler.task_states",
-    "moorage._dask.scheduler.transfers",
-    "moorage._dask.server",
-    "moorage._dask.taking",
-    "moorage.collector",
-    "moorage.counts",
-    "moorage.dealing",
-    "moorage.model",
-    "moorage.plan",
-    "moorage.wire.code",
-    "moorage.wire.ledger",
-    "moorage.wire.saves",
-    "moorage.wire.scheduler",
-    "moorage.wire.tally",
-    "moorage.wire.transfers",
-    "moorage.wire.why",
-    "moorage.scheduler.adopt",
-    "moorage.scheduler.asked",
-    "moorage.scheduler.causes",
-    "moorage.scheduler.desired",
-    "moorage.scheduler.flights",
-    "moorage.scheduler.tasks.history",
-    "moorage.scheduler.tasks.code_store",
-    "moorage.scheduler.journal",
-    "moorage.scheduler.keeping",
-    "moorage.scheduler.ledger",
-    "moorage.scheduler.placement.delivery",
-    "moorage.scheduler.placement.observed",
-    "moorage.scheduler.placement.reconcile",
-    "moorage.scheduler.placement.dealer",
-    "moorage.scheduler.placement.spreads",
-    "moorage.scheduler.placement.under_way",
-    "moorage.scheduler.placement.tally",
-    "moorage.scheduler.plugin",
-    "moorage.scheduler.recovery.aftermath",
-    "moorage.scheduler.recovery.casualties",
-    "moorage.scheduler.recovery.departed",
-    "moorage.scheduler.recovery.files",
-    "moorage.scheduler.recovery.lives",
-    "moorage.scheduler.recovery.lost",
-    "moorage.scheduler.recovery.restorer",
-    "moorage.scheduler.recovery.strays",
-    "moorage.scheduler.tasks.restrictions",
-    "moorage.scheduler.shared",
-    "moorage.scheduler.status",
-    "moorage.scheduler.tasks.turns",
-    "moorage.scheduler.tasks.work",
-    "moorage.scheduler.transfers",
-    "moorage.scheduler.validate",
-    "moorage.scheduler.tasks.worker_code",
+    *(f"moorage._dask.{name}" for name in ("connecting", "graphs", "parts", "server", "taking")),
+    *(f"moorage.{name}" for name in ("collector", "counts", "dealing", "model", "plan")),
+    *(f"moorage.wire.{name}" for name in ("code", "ledger", "saves", "scheduler", "tally", "transfers", "why")),
 )
+DASK_ON_WORKERS = tuple(
+    f"moorage._dask.{name}" for name in ("connecting", "errors", "parts", "server", "spilling", "worker")
+)
+"""What whatever is sent to workers needs of the boundary to Dask."""
 
 _OF_A_CLASS = 6  # parts that cloudpickle gives for a class that goes by value
 

@@ -23,7 +23,14 @@ from moorage._dask import graphs
 from moorage._dask.client import connection_of
 from moorage.kernel.code import sending as code
 from moorage.kernel.images import sending
-from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value
+from moorage.kernel.install import (
+    DASK_ON_WORKERS,
+    WorkerSide,
+    all_in,
+    hash_of_sources,
+    install_on_workers,
+    pickled_by_value,
+)
 from moorage.kernel.waiting import scheduler_of, unsubscribe, wait_for
 from moorage.wire.tasks import OUTPUT_TOPIC, Report
 from moorage.worker.taking import Taken
@@ -35,43 +42,10 @@ if TYPE_CHECKING:
     from moorage._dask.graphs import Task
 
 MODULES = (
-    *(
-        f"moorage.worker.tasks.{name}"
-        for name in (
-            "awaiting",
-            "batch",
-            "earlier",
-            "errors",
-            "file",
-            "outcome",
-            "output",
-            "program",
-            "runtime",
-            "saving",
-        )
-    ),
+    *DASK_ON_WORKERS,
+    *all_in("moorage.images", "moorage.worker.tasks", "moorage.worker.unpickling"),
     "moorage.code.objects",
-    *(f"moorage.worker.unpickling.{name}" for name in ("cell", "classes", "code", "references")),
-    "moorage._dask.connecting",
-    "moorage._dask.errors",
-    "moorage._dask.parts",
-    "moorage._dask.server",
-    "moorage._dask.spilling",
-    "moorage._dask.worker",
-    "moorage.worker.holdings",
-    "moorage.worker.shared_module",
-    "moorage.worker.taking",
-    "moorage.worker.text",
-    "moorage.images.altered",
-    "moorage.images.arrays",
-    "moorage.images.bundle",
-    "moorage.images.carrier",
-    "moorage.images.code",
-    "moorage.images.filed",
-    "moorage.images.format",
-    "moorage.images.mappings",
-    "moorage.images.segment",
-    "moorage.images.texts",
+    *(f"moorage.worker.{name}" for name in ("holdings", "shared_module", "taking", "text")),
 )
 
 logger = logging.getLogger(__name__)

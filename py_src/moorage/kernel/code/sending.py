@@ -24,7 +24,14 @@ from moorage.errors import CodeError, InputError, MoorageError
 from moorage.kernel.code import following, watching
 from moorage.kernel.code.packages import Packages, used_here
 from moorage.kernel.code.state import CodeState, state_of
-from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers, pickled_by_value, run_on_workers
+from moorage.kernel.install import (
+    DASK_ON_WORKERS,
+    WorkerSide,
+    hash_of_sources,
+    install_on_workers,
+    pickled_by_value,
+    run_on_workers,
+)
 from moorage.kernel.values.fingerprint import note_versions
 from moorage.kernel.waiting import address_of, answer, ask_workers, dask_scheduler_of, scheduler_of, wait_for
 from moorage.wire.code import CodeVersion, PackedText
@@ -37,19 +44,11 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
-    "moorage._dask.connecting",
-    "moorage._dask.errors",
-    "moorage._dask.parts",
-    "moorage._dask.server",
-    "moorage._dask.spilling",
-    "moorage._dask.worker",
+    *DASK_ON_WORKERS,
     "moorage.code.objects",
     "moorage.code.text",
     "moorage.images.code",
-    "moorage.worker.code.loading",
-    "moorage.worker.code.plugin",
-    "moorage.worker.code.version",
-    "moorage.worker.code.versions",
+    *(f"moorage.worker.code.{name}" for name in ("loading", "plugin", "version", "versions")),
     "moorage.worker.shared_module",
 )
 MODULE = f"moorage_code_{hash_of_sources(MODULES)}"

@@ -17,7 +17,7 @@ from moorage.images.format import Image
 from moorage.images.segment import Handle
 from moorage.kernel.images import sharing
 from moorage.kernel.images.hosts import Hosts
-from moorage.kernel.install import WorkerSide, hash_of_sources, install_on_workers
+from moorage.kernel.install import DASK_ON_WORKERS, WorkerSide, all_in, hash_of_sources, install_on_workers
 from moorage.kernel.waiting import address_of
 from moorage.worker.images.nanny import SharedMemoryNannyPlugin
 from moorage.worker.images.plugin import ImagesPlugin
@@ -26,38 +26,11 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MODULES = (
-    "moorage._dask.connecting",
-    "moorage._dask.errors",
-    "moorage._dask.moved.logs",
-    "moorage._dask.moved.shuffles",
-    "moorage._dask.nanny",
-    "moorage._dask.parts",
-    "moorage._dask.server",
-    "moorage._dask.spilling",
-    "moorage._dask.worker",
-    "moorage.images.altered",
-    "moorage.images.arrays",
-    "moorage.images.blocks",
-    "moorage.images.bundle",
-    "moorage.images.carrier",
-    "moorage.images.code",
-    "moorage.images.filed",
-    "moorage.images.format",
-    "moorage.images.free_memory",
-    "moorage.images.mappings",
-    "moorage.images.segment",
-    "moorage.images.texts",
+    *DASK_ON_WORKERS,
+    *(f"moorage._dask.{name}" for name in ("moved.logs", "moved.shuffles", "nanny")),
+    *all_in("moorage.images", "moorage.worker.images"),
     "moorage.wire.transfers",
     "moorage.wire.why",
-    "moorage.worker.images.forwarding",
-    "moorage.worker.images.lending",
-    "moorage.worker.images.memory_manager",
-    "moorage.worker.images.nanny",
-    "moorage.worker.images.plugin",
-    "moorage.worker.images.receiving",
-    "moorage.worker.images.sharing",
-    "moorage.worker.images.spreading",
-    "moorage.worker.images.transfers",
     "moorage.worker.last_words",
 )
 
