@@ -1,4 +1,8 @@
-"""One JupyterLab for all tests here, with one kernel that has a cluster of four workers; pages come and go."""
+"""One JupyterLab for all tests here, with one kernel that has a cluster of four workers, and few pages.
+
+To load JupyterLab takes as much of a processor as a dozen drags: most tests share one page (`desk`), where they open
+other notebooks as its user would. Those that are about pages (`open_desk`) get some that others had before.
+"""
 
 import os
 from pathlib import Path
@@ -98,21 +102,54 @@ def take_failed(desk, request, number=0):
     desk.page.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}-{number}.png")
 
 
+@pytest.fixture(scope="session")
+def spare_desks(browser, browser_context_args):
+    """Pages that no test uses now: JupyterLab loads faster where it was loaded before."""
+    with browser.new_context(**browser_context_args) as context:
+        yield SpareDesks(context)
+
+
+class SpareDesks:
+    """A browser's pages: taken to be used, and given back."""
+
+    def __init__(self, context):
+        self._context = context
+        self._spare = []
+
+    def take(self, lab):
+        return self._spare.pop() if self._spare else Desk(self._context.new_page(), lab)
+
+    def give_back(self, desks):
+        for desk in desks:
+            desk.leave()
+        for page in self._context.pages:
+            if page not in [desk.page for desk in desks]:
+                page.close()
+        self._spare = desks
+
+    def close(self):
+        for page in self._context.pages:
+            page.close()
+
+
 @pytest.fixture
-def open_desk(lab, new_context, request):
+def open_desk(lab, spare_desks, request):
     """Open pages; each must end without an error of its scripts."""
     desks = []
 
     def open_desk(notebook="shared.ipynb", status="connected"):
-        desk = Desk(new_context().new_page(), lab)
-        desks.append(desk)
-        return desk.open(notebook, status)
+        desks.append(spare_desks.take(lab))
+        return desks[-1].open(notebook, status)
 
     yield open_desk
-    for number, desk in enumerate(desks):
-        if request.node.stash.get(FAILED, False):
+    errors = [error for desk in desks for error in desk.errors]
+    if request.node.stash.get(FAILED, False) or errors:
+        for number, desk in enumerate(desks):
             take_failed(desk, request, number)
-        assert desk.errors == []
+        spare_desks.close()
+    else:
+        spare_desks.give_back(desks)
+    assert errors == []
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +169,14 @@ class SharedPage:
     def desk(self, lab):
         if self._desk is None:
             self._desk = Desk(self._context.new_page(), lab).open("shared.ipynb")
+        else:
+            self._desk.tidy("shared.ipynb")
         return self._desk
+
+    def close_others(self):
+        for page in self._context.pages:
+            if page is not self._desk.page:
+                page.close()
 
     def close(self):
         self._desk.page.close()
@@ -141,10 +185,11 @@ class SharedPage:
 
 @pytest.fixture
 def desk(kernel, lab, shared_page, request):
-    """A page with shared.ipynb and the panel."""
+    """A page with shared.ipynb and the panel; what else a test opens there is closed again."""
     desk = shared_page.desk(lab)
     desk.shows_nothing()  # what the test before has left goes away a moment after the kernel has let go of it
     yield desk
+    shared_page.close_others()
     errors = desk.errors
     if request.node.stash.get(FAILED, False) or errors:
         take_failed(desk, request)

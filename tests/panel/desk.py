@@ -55,6 +55,22 @@ class Desk:
         """Open a notebook in another tab of this browser; return its desk."""
         return Desk(self.page.context.new_page(), self.lab).open(notebook)
 
+    def leave(self):
+        """Go to where JupyterLab is not, and forget what a tab remembers."""
+        self.page.goto(f"{self.lab.url}api")
+        self.page.evaluate("sessionStorage.clear(); localStorage.clear()")
+
+    def show(self, notebook):
+        """Open a notebook in this page, or bring it to the front."""
+        self.command("docmanager:open", path=notebook)
+        self.page.wait_for_function(_IS_IN_FRONT, arg=notebook)
+
+    def tidy(self, notebook):
+        """Close all but one notebook, and have that in front with the panel beside it."""
+        self.page.evaluate(_CLOSE_OTHERS, notebook)
+        self.show(notebook)
+        self.open_panel()
+
     def crash(self):
         """End the page as a browser's process ends that has crashed: without a word."""
         with self.page.expect_event("crash"), suppress(Error):
@@ -217,6 +233,16 @@ _CLICKS_ARE_HEARD = """() => {
   probe.remove();
   return isHeard;
 }"""
+
+_IS_IN_FRONT = """path => {
+  const widget = window.jupyterapp.shell.currentWidget;
+  return widget?.context?.path === path && widget.sessionContext.session !== null;
+}"""
+
+# What is not saved is lost, without a question.
+_CLOSE_OTHERS = """path => [...window.jupyterapp.shell.widgets('main')]
+  .filter(widget => widget.context?.path !== path)
+  .forEach(widget => widget.dispose())"""
 
 _LIST_SUBSHELLS = """async () => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;

@@ -116,6 +116,12 @@ class Lab:
         session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
         return NotebookKernel(self, self.ask("POST", "sessions", session)["kernel"]["id"])
 
+    def notebook_of(self, kernel, name, *cells):
+        """Write a notebook that has a kernel which is there already."""
+        self.write(name, *cells)
+        session = {"path": name, "name": "", "type": "notebook", "kernel": {"id": kernel.id}}
+        self.ask("POST", "sessions", session)
+
     def write(self, name, *cells):
         """Write a notebook."""
         source = [

@@ -26,6 +26,7 @@ def wait_until_open(kernel, comms, threads=10**6):
         if open_comms == comms and open_threads <= threads:
             return open_threads
         assert time.monotonic() < deadline, f"{open_comms} comms and {open_threads} threads"
+        time.sleep(0.2)  # the kernel has to come to it
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def plain(lab):
     kernel = lab.notebook("plain.ipynb", "1 + 1")
     yield kernel
     kernel.close()
+
+
+@pytest.fixture
+def loaded(plain, desk):
+    """The shared page with that notebook in front, whose kernel has loaded moorage."""
+    plain.run("%load_ext moorage")
+    desk.show("plain.ipynb")
+    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
+    return desk
 
 
 def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
@@ -68,61 +78,55 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible(timeout=30_000)
 
 
-def test_a_restarted_kernel_has_no_moorage_until_it_is_loaded_again(plain, open_desk):
-    plain.run("%load_ext moorage")
-    desk = open_desk("plain.ipynb")
-    desk.restart_kernel()
-    desk.is_("absent")
-    desk.run_cell("%load_ext moorage")
-    desk.is_("connected")
-    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
+def test_a_restarted_kernel_has_no_moorage_until_it_is_loaded_again(loaded):
+    loaded.restart_kernel()
+    loaded.is_("absent")
+    loaded.run_cell("%load_ext moorage")
+    loaded.is_("connected")
+    expect(loaded.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
 
 
-def test_a_restart_by_another_page_is_noticed(plain, open_desk):
-    plain.run("%load_ext moorage")
-    desk, other = open_desk("plain.ipynb"), open_desk("plain.ipynb")
+def test_a_restart_by_another_page_is_noticed(loaded, open_desk):
+    other = open_desk("plain.ipynb")
     other.restart_kernel()
     other.is_("absent")
-    desk.is_("absent")
+    loaded.is_("absent")
     other.run_cell("%load_ext moorage")
     other.is_("connected")
-    desk.is_("connected")
+    loaded.is_("connected")
 
 
-def test_a_kernel_that_dies_is_found_again(plain, open_desk):
-    plain.run("%load_ext moorage")
-    desk = open_desk("plain.ipynb")
+def test_a_kernel_that_dies_is_found_again(plain, loaded):
     os.kill(int(plain.run("import os\nprint(os.getpid())")), signal.SIGKILL)
-    desk.is_("absent")  # the server has started it anew
-    desk.run_cell("%load_ext moorage")
-    desk.is_("connected")
+    loaded.is_("absent")  # the server has started it anew
+    loaded.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # JupyterLab says so
+    loaded.run_cell("%load_ext moorage")
+    loaded.is_("connected")
 
 
-def test_an_unloaded_extension_is_told_and_a_loaded_one_is_found(plain, open_desk):
-    plain.run("%load_ext moorage")
-    desk = open_desk("plain.ipynb")
+def test_an_unloaded_extension_is_told_and_a_loaded_one_is_found(plain, loaded):
     plain.run("%unload_ext moorage")
-    desk.is_("absent")
+    loaded.is_("absent")
     plain.run("%load_ext moorage")
-    desk.is_("connected")
+    loaded.is_("connected")
 
 
-def test_another_protocol_says_so(plain, open_desk):
+def test_another_protocol_says_so(plain, desk):
     later = PROTOCOL_VERSION + 1
     plain.run(f"import moorage.wire.scheduler\nmoorage.wire.scheduler.PROTOCOL_VERSION = {later}\n%load_ext moorage")
-    desk = open_desk("plain.ipynb", "incompatible")
+    desk.show("plain.ipynb")
+    desk.is_("incompatible")
     expect(desk.board).to_contain_text(f"version {PROTOCOL_VERSION}")
     expect(desk.board).to_contain_text(f"version {later}")
 
 
-def test_the_panel_follows_the_notebook_that_is_active(kernel, plain, open_desk):
-    desk = open_desk()
+def test_the_panel_follows_the_notebook_that_is_active(kernel, plain, desk):
     kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
     plain.run("%load_ext moorage\nother = bytes(3_000_000)")
     desk.holds("grid", "alice")
-    desk.command("docmanager:open", path="plain.ipynb")
+    desk.show("plain.ipynb")
     expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
-    desk.command("docmanager:open", path="shared.ipynb")
+    desk.show("shared.ipynb")
     desk.holds("grid", "alice")
     desk.drag(desk.grip("grid"), desk.worker("bob"))
     desk.holds("grid", "alice", "bob")
@@ -150,15 +154,13 @@ def test_a_duplicated_tab_does_not_fight_for_the_channel(kernel, desk, open_desk
     other.holds("grid", "alice")
 
 
-def test_a_tab_that_crashed_leaves_nothing_behind_once_another_opens(plain, open_desk):
-    plain.run("%load_ext moorage")
-    desk = open_desk("plain.ipynb")
-    doomed = desk.in_another_tab("plain.ipynb")
-    threads, subshells = wait_until_open(plain, 4), desk.subshells()
+def test_a_tab_that_crashed_leaves_nothing_behind_once_another_opens(plain, loaded):
+    doomed = loaded.in_another_tab("plain.ipynb")
+    threads, subshells = wait_until_open(plain, 4), loaded.subshells()
     doomed.crash()
-    desk.in_another_tab("plain.ipynb")
+    loaded.in_another_tab("plain.ipynb")
     wait_until_open(plain, 4, threads)
-    assert desk.subshells() == subshells
+    assert loaded.subshells() == subshells
 
 
 @pytest.mark.timeout(240)

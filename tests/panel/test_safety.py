@@ -30,8 +30,8 @@ def hostile(lab):
     kernel.close()
 
 
-def test_hostile_names_are_text(hostile, open_desk):
-    desk = open_desk("hostile.ipynb")
+def test_hostile_names_are_text(hostile, desk):
+    desk.show("hostile.ipynb")
     desk.holds("data", HOSTILE, "constructor")
     expect(desk.worker(HOSTILE).locator("header")).to_contain_text(HOSTILE)
     expect(desk.variable("__proto__")).to_be_visible()

@@ -9,11 +9,13 @@ from tests.panel.pictures import take
 
 
 @pytest.fixture
-def alone(lab, open_desk):
+def alone(lab, desk):
     """A kernel without a cluster, and a page with its panel."""
     kernel = lab.notebook("alone.ipynb", "1 + 1")
     kernel.run("%load_ext moorage")
-    yield kernel, open_desk("alone.ipynb")
+    desk.show("alone.ipynb")
+    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
+    yield kernel, desk
     kernel.run("cluster.stop()")
     kernel.close()
 

@@ -104,7 +104,7 @@ def test_the_menu_spreads_a_collection(kernel, desk):
     kernel.run("print(float(cubes.sum()))")
 
 
-def test_the_notebook_about_collections_runs_beside_the_panel_and_its_parts_are_dragged(lab, kernel, open_desk):
+def test_the_notebook_about_collections_runs_beside_the_panel_and_its_parts_are_dragged(lab, kernel, desk):
     """With the kernel and the cluster that are here: without the cells that start one, kill a worker, and stop it."""
     notebook = json.loads(NOTEBOOK.read_text())
     own = ("%cluster", "os.kill")
@@ -113,10 +113,9 @@ def test_the_notebook_about_collections_runs_beside_the_panel_and_its_parts_are_
         for cell in notebook["cells"]
         if not any(word in "".join(cell["source"]) for word in own)
     ]
+    lab.notebook_of(kernel, "collections.ipynb")
     (lab.folder / "collections.ipynb").write_text(json.dumps(notebook))
-    session = {"path": "collections.ipynb", "name": "", "type": "notebook", "kernel": {"id": kernel.id}}
-    lab.ask("POST", "sessions", session)
-    desk = open_desk("collections.ipynb")
+    desk.show("collections.ipynb")
     desk.command("notebook:run-all-cells")
     desk.page.wait_for_function(f"{_OUTPUTS}.includes('336776 flights')", timeout=PATIENCE)
     assert "with the flights of that month: True" in desk.page.evaluate(_OUTPUTS)

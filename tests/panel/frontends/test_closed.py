@@ -21,9 +21,8 @@ def is_saved_closed(response):
     return saved and json.loads(response.request.post_data)["data"]["layout-restorer:data"]["right"]["collapsed"]
 
 
-def test_commands_and_the_status_bar_work_after_a_reload(kernel, open_desk):
+def test_commands_and_the_status_bar_work_after_a_reload(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
-    desk = open_desk()
     with desk.page.expect_response(is_saved_closed):  # Lab saves its layout only after a while
         desk.command("application:toggle-right-area")
     expect(desk.board).to_have_count(0)

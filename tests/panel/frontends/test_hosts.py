@@ -20,9 +20,8 @@ def test_it_works_in_notebook_7(kernel, lab, new_context):
     assert desk.errors == []
 
 
-def test_it_opens_in_a_tab_with_more_room(kernel, open_desk):
+def test_it_opens_in_a_tab_with_more_room(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
-    desk = open_desk()
     desk.command("application:toggle-right-area")
     expect(desk.board).to_have_count(0)
     desk.command("moorage:open-tab")
@@ -32,15 +31,22 @@ def test_it_opens_in_a_tab_with_more_room(kernel, open_desk):
 
 
 @pytest.fixture
-def board(kernel, open_desk):
-    """A page whose notebook shows a board, and no panel beside it."""
-    desk = open_desk()
+def bare(kernel, lab, desk):
+    """A page with another notebook of the kernel, and no panel beside it."""
+    lab.notebook_of(kernel, "bare.ipynb")
+    desk.show("bare.ipynb")
     desk.command("application:toggle-right-area")
     expect(desk.board).to_have_count(0)
-    desk.run_cell("import moorage\nmoorage.board()")
-    desk.is_("connected")
-    desk.board.evaluate("board => board.scrollIntoView()")  # its targets unfold
     return desk
+
+
+@pytest.fixture
+def board(bare):
+    """A page whose notebook shows a board, and no panel beside it."""
+    bare.run_cell("import moorage\nmoorage.board()")
+    bare.is_("connected")
+    bare.board.evaluate("board => board.scrollIntoView()")  # its targets unfold
+    return bare
 
 
 def test_a_board_does_what_the_panel_does(kernel, board):
@@ -51,10 +57,9 @@ def test_a_board_does_what_the_panel_does(kernel, board):
     board.holds("grid", *WORKERS)
 
 
-def test_a_board_that_may_only_look_says_so_and_does_nothing(kernel, open_desk):
+def test_a_board_that_may_only_look_says_so_and_does_nothing(kernel, bare):
     kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
-    desk = open_desk()
-    desk.command("application:toggle-right-area")
+    desk = bare
     desk.run_cell("import moorage\nlooking = moorage.board(read_only=True)\nlooking")
     desk.is_("connected")
     desk.holds("grid", "alice")

@@ -20,9 +20,8 @@ def overlap(one, other):
     )
 
 
-def test_the_splitter_is_dragged_and_stays_after_a_reload(kernel, open_desk):
+def test_the_splitter_is_dragged_and_stays_after_a_reload(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
-    desk = open_desk()
     expect(desk.variable("grid")).to_be_visible()
     variables = desk.board.get_by_role("region", name="Variables")
     bar = desk.board.get_by_role("separator")
@@ -33,9 +32,7 @@ def test_the_splitter_is_dragged_and_stays_after_a_reload(kernel, open_desk):
     desk.page.mouse.up()
     assert bottom(variables) == pytest.approx(before + 150, abs=5)
     after = bottom(variables)
-    desk.page.reload()
-    desk.wait_for_notebook()
-    desk.open_panel()
+    desk.reload()
     expect(desk.variable("grid")).to_be_visible()
     assert bottom(variables) == pytest.approx(after, abs=2)
     bar.dblclick()

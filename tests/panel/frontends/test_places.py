@@ -60,9 +60,10 @@ def test_a_tab_from_the_launcher_is_there_again_after_a_reload(kernel, open_desk
     desk.holds("grid", "alice")
 
 
-def test_the_panel_follows_a_console(lab, open_desk):
+def test_the_panel_follows_a_console(lab, desk):
     kernel = lab.notebook("beside.ipynb")
-    desk = open_desk("beside.ipynb", "absent")
+    desk.show("beside.ipynb")
+    desk.is_("absent")
     desk.command("console:create", kernelPreference={"name": "python3"}, isLauncher=True)
     expect(desk.page.locator(".jp-CodeConsole")).to_be_visible()
     desk.board.get_by_role("button", name="Insert %load_ext moorage").click()

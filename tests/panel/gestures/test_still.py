@@ -3,8 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.panel.desk import Desk
-
 # Places and releases variables, which come and go above those that are not placed.
 CHANGE = """
 import itertools, threading
@@ -26,14 +24,16 @@ _NOTE_PRESSES = """() => document.addEventListener('pointerdown', ({ target }) =
 
 
 @pytest.fixture
-def moving(lab, kernel, browser, browser_context_args):
-    """A page whose things move as they do for most people, and so high that nothing has to be scrolled to."""
-    options = {"reduced_motion": "no-preference", "viewport": {"width": 1400, "height": 1400}}
-    with browser.new_context(**{**browser_context_args, **options}) as context:
-        desk = Desk(context.new_page(), lab).open("shared.ipynb")
-        desk.page.evaluate(_NOTE_PRESSES)
-        yield desk
-        assert desk.errors == []
+def moving(desk):
+    """The page, with things that move as they do for most people, and so high that nothing has to be scrolled to."""
+    page, before = desk.page, desk.page.viewport_size
+    page.emulate_media(reduced_motion="no-preference")
+    page.set_viewport_size({"width": 1400, "height": 1400})
+    page.evaluate(_NOTE_PRESSES)
+    yield desk
+    page.keyboard.press("Escape")
+    page.set_viewport_size(before)
+    page.emulate_media(reduced_motion="reduce")
 
 
 @pytest.fixture
