@@ -1,5 +1,5 @@
 // Makes a fresh clone ready to work in: `.venv` with moorage installed editable, `node_modules`, and the built panel
-// linked into the environment's JupyterLab. With `--browser` also a Chromium for the browser tests. With
+// linked into the environment's JupyterLab. With `--browser` also the browsers of the browser tests. With
 // `--packages newest` or `oldest` the same in an environment of its own, of other versions (`.ci/environments.mjs`); with
 // `--packages docs` the Python packages that build the pages of docs/, and nothing else.
 //
@@ -33,7 +33,7 @@ const MINIMUM_NODE = [20, 19];
 const { environment, rest } = chosen(process.argv.slice(2));
 const venv = environment.folder;
 const { extras = ['dev'], panel = true } = environment;
-const CHROMIUM = '/usr/bin/chromium';
+const BROWSERS = ['chromium', 'firefox-esr'];
 
 function fail(message) {
   console.error(`setup: ${message}`);
@@ -158,18 +158,21 @@ function linkPanel() {
   }
 }
 
-// Browser tests run in Debian's Chromium: no download at test time, and the same on every machine.
-function provideChromium() {
-  if (existsSync(CHROMIUM)) {
+// Browser tests run in Debian's browsers: no download at test time, and the same on every machine.
+function provideBrowsers() {
+  const missing = BROWSERS.filter(name => !existsSync(`/usr/bin/${name}`));
+  if (missing.length === 0) {
     return;
   }
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {
-    console.log(`setup: no ${CHROMIUM}, which the browser tests need; as root: apt-get install chromium`);
+    console.log(
+      `setup: the browser tests need what is missing here; as root: apt-get install ${missing.join(' ')}`
+    );
     return;
   }
-  console.log('setup: installing Chromium for the browser tests');
+  console.log(`setup: installing ${missing.join(' and ')} for the browser tests`);
   run('apt-get', ['update', '-qq']);
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
     DEBIAN_FRONTEND: 'noninteractive'
   });
 }
@@ -211,5 +214,5 @@ if (panel) {
   linkPanel();
 }
 if (rest.includes('--browser')) {
-  provideChromium();
+  provideBrowsers();
 }
