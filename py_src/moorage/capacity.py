@@ -21,6 +21,7 @@ from dask.utils import format_bytes
 
 from moorage.errors import DoesNotFitError
 from moorage.model import WorkerInfo
+from moorage.naming import short_name
 
 
 @dataclass(slots=True)
@@ -118,14 +119,16 @@ def check(label: str, needs: Needs, workers: Sequence[WorkerInfo]) -> None:
 
 
 def _refuse(label: str, need: int, short: Sequence[str], rooms: Mapping[str, float]) -> None:
-    numbers = ", ".join(f"{worker} has {format_bytes(int(rooms[worker]))} free" for worker in sorted(short)[:5])
+    numbers = ", ".join(
+        f"{short_name(worker)} has {format_bytes(int(rooms[worker]))} free" for worker in sorted(short)[:5]
+    )
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     able = sorted(worker for worker, room in rooms.items() if room >= need)
     if able:
-        where = f"It would fit on {', '.join(able[:10])}. "
+        where = f"It would fit on {', '.join(map(short_name, able[:10]))}. "
     else:
         roomiest = max(rooms, key=lambda worker: rooms[worker])
-        where = f"The most that a worker has free is {format_bytes(int(rooms[roomiest]))} ({roomiest}). "
+        where = f"The most that a worker has free is {format_bytes(int(rooms[roomiest]))} ({short_name(roomiest)}). "
     raise DoesNotFitError(
         f"{label} needs {format_bytes(need)} on each worker that takes it, but {numbers}{more}.",
         f"{where}Use more or larger workers, release something, or force it: --force, force=True "

@@ -32,6 +32,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from moorage.naming import short_names
+
 
 class MoorageError(Exception):
     """Base class of moorage's errors.
@@ -79,7 +81,7 @@ class UnknownWorkerError(InputError):
     """
 
     def __init__(self, asked: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+        names = short_names(sorted(known))
         super().__init__(f"There is no worker {asked!r}.", _choices("workers", asked, names))
 
 

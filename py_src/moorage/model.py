@@ -8,9 +8,10 @@ A worker is named by ``str`` of its Dask name throughout; addresses appear only 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from moorage.naming import short_name
 
 State: TypeAlias = Literal["held", "moving", "waiting", "lost"]
 """Where a variable stands: ``held`` (as desired), ``moving`` (copies are on their way, or surplus ones are being let
@@ -203,20 +204,9 @@ def describe(placement: Placement) -> str:
         case OnePerHost():
             return "one per host"
         case OnWorkers(workers=workers, each=each):
-            return ("on " if each else "spread over ") + ", ".join(workers)
+            return ("on " if each else "spread over ") + ", ".join(map(short_name, workers))
 
 
 def natural(name: str) -> tuple[bool, int, str]:
     """Return by what to sort the names of workers: numbers come first, in the order of numbers."""
     return (False, int(name), "") if name.isdecimal() else (True, 0, name)
-
-
-_SCHEME = re.compile(r"^[a-z]+://")
-_RANDOM = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{10,}(?![0-9a-z])", re.IGNORECASE
-)
-
-
-def short_name(worker: str) -> str:
-    """Return a worker's name for a sentence: of a long random id in it, the first digits, as in the panel."""
-    return _RANDOM.sub(lambda found: found[0][:7], _SCHEME.sub("", worker))

@@ -22,6 +22,7 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, Placement, State, WorkerInfo
+from moorage.naming import named, short_name
 
 FANOUT = 2
 """Copies of a large key that one holder sends at the same time."""
@@ -63,13 +64,15 @@ class ClusterView:
         self.paused = frozenset(a for a, w in self.by_address.items() if w.status == "paused")
 
     def resolve(self, spec: str) -> frozenset[Address]:
-        """Return the addresses that a worker name, host, ``host:port`` or address stands for."""
+        """Return the addresses that a worker name, its short form, a host, ``host:port`` or address stands for."""
         if spec in self.by_name:
             return frozenset({self.by_name[spec]})
         if spec in self.by_address:
             return frozenset({spec})
         if spec in self.by_host:
             return frozenset(self.by_host[spec])
+        if name := named(spec, self.by_name):
+            return frozenset({self.by_name[name]})
         return frozenset(a for a in self.by_address if a.endswith("://" + spec))
 
     def name(self, address: Address) -> str:
@@ -158,7 +161,7 @@ def plan_key(placements: Sequence[Placement], view: KeyView, cluster: ClusterVie
         waits = [
             *waits,
             *(
-                Wait(view.key, cluster.name(a), f"worker {cluster.name(a)} is paused")
+                Wait(view.key, cluster.name(a), f"worker {short_name(cluster.name(a))} is paused")
                 for a in sorted(pending & cluster.paused)
             ),
         ]
@@ -213,12 +216,12 @@ def _wanted(
                     here = cluster.resolve(spec) & cluster.present
                     wanted |= here
                     if not here:
-                        waits.append(Wait(view.key, spec, f"no worker {spec} yet"))
+                        waits.append(Wait(view.key, spec, f"no worker {short_name(spec)} yet"))
             case OnWorkers(workers=specs):
                 pool = frozenset[Address]().union(*map(cluster.resolve, specs)) & cluster.present
                 wanted |= _choose(1, pool, wanted, view, cluster)
                 if not pool:
-                    waits.append(Wait(view.key, specs[0], f"no worker {' or '.join(specs)} yet"))
+                    waits.append(Wait(view.key, specs[0], f"no worker {' or '.join(map(short_name, specs))} yet"))
             case OnePerHost():
                 for members in cluster.by_host.values():
                     wanted |= _choose(1, cluster.present & members, wanted, view, cluster)

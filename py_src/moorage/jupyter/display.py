@@ -26,6 +26,7 @@ from rich.text import Text
 from moorage.errors import MoorageError
 from moorage.kernel.why.answer import Why
 from moorage.model import ON_DISK, ClusterInfo, PlacementState, WorkerInfo, describe, natural
+from moorage.naming import short_name
 from moorage.wire.panel import PanelEvent
 
 Bundle: TypeAlias = dict[str, str]
@@ -105,7 +106,7 @@ def placement_grid(
     """Return the rows of the table of variables by workers."""
     columns = list(workers) if len(workers) <= WIDEST else []
     reasons = {name: _reason(state) for name, state in states.items()}
-    header = ["variable", "value", "size", "placement", "state", *columns]
+    header = ["variable", "value", "size", "placement", "state", *map(short_name, columns)]
     if not columns:
         header.append("held by")
     if memory:
@@ -153,7 +154,7 @@ def _share(state: PlacementState, worker: str) -> str:
 
 
 def _holders(state: PlacementState, workers: int) -> str:
-    shown = ", ".join(state.holders[:3]) + (", ..." if len(state.holders) > 3 else "")
+    shown = ", ".join(map(short_name, state.holders[:3])) + (", ..." if len(state.holders) > 3 else "")
     return f"{len(state.holders)} of {workers}" + (f": {shown}" if shown else "")
 
 
@@ -204,7 +205,7 @@ def worker_grid(workers: Sequence[WorkerInfo]) -> Grid:
     header = ["worker", *(["host"] if hosts else []), "status", "threads", "data", "process", "limit"]
     rows = [
         [
-            printable(worker.name),
+            printable(short_name(worker.name)),
             *([printable(worker.host)] if hosts else []),
             worker.status,
             str(worker.nthreads),

@@ -8,6 +8,7 @@ from dask.utils import format_bytes
 from moorage.jupyter.display import Bundle, Grid, printable, table
 from moorage.kernel.ledger.advice import warnings
 from moorage.kernel.ledger.memory import UNMANAGED, Bytes, Memory, NamedMemory
+from moorage.naming import short_name
 
 _NAMES = 5  # shown of each worker
 _ROWS = 20  # of all names
@@ -37,7 +38,12 @@ def by_worker(memory: Memory, *, everything: bool = False) -> Bundle:
         lines.append((UNMANAGED, "", Bytes(worker.unmanaged)))
         taken = format_bytes(worker.process)
         rows += [
-            [worker.name if first else "", taken if first else "", _limit(worker.limit) if first else "", *_row(*line)]
+            [
+                short_name(worker.name) if first else "",
+                taken if first else "",
+                _limit(worker.limit) if first else "",
+                *_row(*line),
+            ]
             for line, first in zip(lines, [True, *[False] * len(lines)], strict=False)
         ]
     header = ["worker", "process", "limit", "name", "is", "memory", "on disk", "shared"]
@@ -80,6 +86,6 @@ def _limit(limit: int) -> str:
 
 def _where(named: NamedMemory) -> str:
     largest = sorted(named.on.items(), key=lambda one: -sum(one[1]))
-    words = [f"{worker} {format_bytes(sum(nbytes))}" for worker, nbytes in largest[:_WORKERS]]
+    words = [f"{short_name(worker)} {format_bytes(sum(nbytes))}" for worker, nbytes in largest[:_WORKERS]]
     more = len(largest) - len(words)
     return ", ".join(words) + (f" and {more} more" if more else "")

@@ -54,7 +54,7 @@ SHIPPED_MODULES = (
     *all_in("moorage.scheduler", "moorage._dask.scheduler"),
     "moorage._dask.scheduler",
     *(f"moorage._dask.{name}" for name in ("connecting", "graphs", "parts", "server", "taking")),
-    *(f"moorage.{name}" for name in ("collector", "counts", "dealing", "model", "plan")),
+    *(f"moorage.{name}" for name in ("collector", "counts", "dealing", "model", "naming", "plan")),
     *(f"moorage.wire.{name}" for name in ("code", "ledger", "saves", "scheduler", "tally", "transfers", "why")),
 )
 DASK_ON_WORKERS = tuple(

@@ -10,6 +10,7 @@ from dask.utils import format_bytes
 
 from moorage.counts import counts_of
 from moorage.model import State, WorkerInfo
+from moorage.naming import short_name
 from moorage.plan import Address, standing
 from moorage.scheduler.placement.observed import worker_info
 from moorage.wire.scheduler import VariableRecord, placement_to_dict
@@ -83,7 +84,7 @@ def _state(
     if origins.lost and (lost := [key for key in record.keys if key in origins.lost]):
         where = origins.last_holder.get(lost[0])
         why = origins.lost[lost[0]]
-        last = f"its last copy was on worker {where}; " if where else ""
+        last = f"its last copy was on worker {short_name(where)}; " if where else ""
         return "lost", f"{last}{why}{of_how_many.format(len(lost))}"
     if failed := [ts for ts in known if ts is not None and ts.state == "erred"]:
         return "lost", f"its computation failed: {failed[0].exception_text}{of_how_many.format(len(failed))}"

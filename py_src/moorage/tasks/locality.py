@@ -19,6 +19,7 @@ from distributed import Future
 from moorage import config
 from moorage.errors import MoorageError, UnknownVariableError, UnknownWorkerError
 from moorage.model import Everywhere, OnWorkers, WorkerInfo
+from moorage.naming import short_name
 from moorage.tasks.placed_data import PlacedData
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _lane(name: str, workers: Sequence[WorkerInfo]) -> Lane:
 
 
 def _is(worker: WorkerInfo, asked: Collection[str]) -> bool:
-    names = (worker.name, worker.host, worker.address, worker.address.split("://")[-1])
+    names = (worker.name, worker.host, worker.address, worker.address.split("://")[-1], short_name(worker.name))
     return any(name in asked for name in names)
 
 

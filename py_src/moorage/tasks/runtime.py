@@ -45,6 +45,7 @@ MODULES = (
     *DASK_ON_WORKERS,
     *all_in("moorage.images", "moorage.worker.tasks", "moorage.worker.unpickling"),
     "moorage.code.objects",
+    "moorage.naming",
     *(f"moorage.worker.{name}" for name in ("holdings", "shared_module", "taking", "text")),
 )
 

@@ -36,6 +36,7 @@ from moorage.kernel.why.tasks import why_tasks
 from moorage.kernel.why.variables import why_placed
 from moorage.kernel.why.workers import why_worker
 from moorage.model import WorkerInfo
+from moorage.naming import named, short_name
 from moorage.plan import ClusterView
 from moorage.tasks.map.results import Results
 from moorage.tasks.map.why import why_items
@@ -101,7 +102,7 @@ class Explainer:
             dataset = await self._client.get_dataset(what, None, asynchronous=True)
             if dataset is not None:
                 return await self._of_value(what, dataset)
-            workers = [info.name for info in infos]
+            workers = [short_name(info.name) for info in infos]
             raise UnknownVariableError(what, {*self._placer.names(), *workers}, "or worker") from unknown
 
     async def _of_placed(self, name: str, infos: list[WorkerInfo]) -> Why:
@@ -179,14 +180,15 @@ class Explainer:
         return await self._unless_spilled(found, await self._placer.link.workers())
 
     async def _of_worker(self, name: str, infos: list[WorkerInfo]) -> Why | None:
-        info = next((info for info in infos if name in (info.name, info.address)), None)
+        called = named(name, (info.name for info in infos)) or name
+        info = next((info for info in infos if called in (info.name, info.address)), None)
         name = info.name if info is not None else name
         facts = (await facts_of(self._client, [], name))["worker"]
         if info is None and (facts is None or not facts["known"]):
             return None
         assert facts is not None  # it was asked about a worker
         short = _shortage(await self.memory(), name) if info is not None else None
-        return why_worker(name, facts, info, short)
+        return replace(why_worker(name, facts, info, short), subject=short_name(name))
 
     async def _unless_spilled(self, found: Why, infos: list[WorkerInfo]) -> Why:
         """Return `found`, unless all is well but for that some of it is on disk."""
@@ -199,7 +201,7 @@ class Explainer:
         where = max(named.on, key=lambda worker: named.on[worker].disk)
         short = _shortage(memory, where)
         size = f"{format_bytes(named.total.disk)} of {format_bytes(named.total.disk + named.total.memory)}"
-        cause = f"{size} is on disk, mostly on {where}, because memory ran short."
+        cause = f"{size} is on disk, mostly on {short_name(where)}, because memory ran short."
         if short is not None:
             cause += f" {short.filled}"
         if short is not None and short.remedy:

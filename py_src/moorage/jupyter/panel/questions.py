@@ -17,6 +17,7 @@ from moorage.kernel.parts.picture import Picture
 from moorage.kernel.placement.structure import has_parts
 from moorage.kernel.waiting import wait_for
 from moorage.kernel.why.answer import Why
+from moorage.naming import short_name
 from moorage.tasks.map.item_errors import ItemError, exception_at
 from moorage.tasks.map.ledger import Batch
 from moorage.tasks.map.results import Results
@@ -62,7 +63,9 @@ def log_of(controller: ClusterController, worker: str) -> Why:
     try:
         logs = wait_for(client, client.get_worker_logs, n=_LINES, workers=[address], within=_ANSWERING)
     except TimeoutError:
-        raise WaitTimeoutError(f"{worker} has not answered within {_ANSWERING:g} s.", "Try again.") from None
+        raise WaitTimeoutError(
+            f"{short_name(worker)} has not answered within {_ANSWERING:g} s.", "Try again."
+        ) from None
     lines = tuple(text for _, text in reversed(logs.get(address, ())))
     return Why(worker, "", "" if lines else "It has logged nothing.", log=lines)
 

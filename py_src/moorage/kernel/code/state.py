@@ -9,6 +9,7 @@ from typing import Literal
 
 from moorage.code.manifest import Manifest
 from moorage.kernel.code.packages import PackageState
+from moorage.naming import short_name
 
 Standing = Literal["same", "older", "missing"]
 
@@ -77,7 +78,7 @@ def _packages_in_words(packages: Mapping[str, PackageState]) -> list[str]:
             if version != state.here:
                 others[version].append(worker)
         told = [
-            f"{state.standing(names[0])} on {' '.join(names)}" + (f" ({version})" if version else "")
+            f"{state.standing(names[0])} on {' '.join(map(short_name, names))}" + (f" ({version})" if version else "")
             for version, names in others.items()
         ]
         (lines if told else same).append(f"{name} {state.here}" + (f": {', '.join(told)}" if told else ""))
@@ -90,4 +91,7 @@ def _in_words(workers: Mapping[str, Standing]) -> str:
         by_standing[standing].append(worker)
     if len(by_standing) == 1 and len(workers) > 1:
         return f"{next(iter(by_standing))} on all {len(workers)} workers"
-    return ", ".join(f"{standing} on {' '.join(names)}" for standing, names in by_standing.items()) or "no workers"
+    return (
+        ", ".join(f"{standing} on {' '.join(map(short_name, names))}" for standing, names in by_standing.items())
+        or "no workers"
+    )

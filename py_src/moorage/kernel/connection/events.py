@@ -18,7 +18,8 @@ from typing import Literal, TypeAlias, TypedDict
 from moorage.counts import expand
 from moorage.errors import ArgumentError, MoorageError
 from moorage.magic import magic_for
-from moorage.model import natural, short_name
+from moorage.model import natural
+from moorage.naming import short_name
 from moorage.wire.scheduler import (
     Changes,
     LetGo,

@@ -25,6 +25,7 @@ from moorage.kernel.values.keys import is_writable
 from moorage.kernel.values.value_registry import ChangedError, ValueRegistry
 from moorage.kernel.waiting import SLOWEST_LINK, answer, scheduler_of
 from moorage.model import WorkerInfo
+from moorage.naming import short_name
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -117,7 +118,11 @@ class Restoring:
             except MoorageError as error:
                 why = f"the notebook's value cannot be sent any more: {error.message}"
             if why:
-                last = f"The last copy of {name} is gone with worker {holder}" if holder else f"{name} is on no worker"
+                last = (
+                    f"The last copy of {name} is gone with worker {short_name(holder)}"
+                    if holder
+                    else f"{name} is on no worker"
+                )
                 lost = LostError(f"{last}, and {why}.", remedy)
                 failed[key] = (why, dumps(lost))
                 self._notice("error", lost.message, lost.remedy, name)

@@ -18,6 +18,7 @@ from distributed.versions import get_versions
 
 from moorage.kernel.code.packages import ALWAYS, distributions, folders
 from moorage.kernel.waiting import ask_workers
+from moorage.naming import short_name
 
 if TYPE_CHECKING:
     from moorage.kernel.connection.scheduler_link import SchedulerLink
@@ -150,4 +151,4 @@ def _short(package: str, version: str | None) -> str | None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(sorted(names)[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return ", ".join(map(short_name, sorted(names)[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dask.utils import format_bytes
 
 from moorage.model import natural
+from moorage.naming import short_name
 from moorage.wire.ledger import LedgerReply
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Memory:
         for worker in self.workers:
             there = [f"{named.name} {format_bytes(sum(nbytes))}" for named, nbytes in self.on(worker.name)][:5]
             there.append(f"{UNMANAGED} {format_bytes(worker.unmanaged)}")
-            lines.append(f"{worker.name}: {format_bytes(worker.process)}: {', '.join(there)}")
+            lines.append(f"{short_name(worker.name)}: {format_bytes(worker.process)}: {', '.join(there)}")
         return "\n".join(lines) or "no workers"
 
 

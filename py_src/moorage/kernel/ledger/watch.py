@@ -16,6 +16,7 @@ from moorage.errors import MoorageError
 from moorage.kernel.connection.scheduler_link import Kind, SchedulerLink
 from moorage.kernel.ledger.advice import filled_by, shortage
 from moorage.kernel.ledger.memory import Memory
+from moorage.naming import short_name
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Watch:
                 self._link.notices[_notice_id(worker.name)] = {
                     "id": _notice_id(worker.name),
                     "level": "warning",
-                    "message": f"Worker {worker.name} {what}: {said}",
+                    "message": f"Worker {short_name(worker.name)} {what}: {said}",
                     "remedy": remedy,
                     "variable": "",
                 }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, overload
 from dask.utils import format_bytes
 
 from moorage.kernel.parts.picture import Picture
+from moorage.naming import short_name
 from moorage.wire.scheduler import PartsTable
 
 
@@ -117,7 +118,9 @@ class Parts(Sequence[Part]):
         return Picture(str(self), self.shape, [(part.block, part.workers) for part in self._parts])
 
     def __repr__(self) -> str:
-        shares = (f"{name}: {_count(n)}, {format_bytes(nbytes)}" for name, (n, nbytes) in self.by_worker.items())
+        shares = (
+            f"{short_name(name)}: {_count(n)}, {format_bytes(nbytes)}" for name, (n, nbytes) in self.by_worker.items()
+        )
         nowhere = sum(not part.workers for part in self._parts)
         rest = [f"on no worker: {_count(nowhere)}"] if nowhere else []
         return "; ".join([f"{self.name}: {_count(len(self))}, {format_bytes(self.nbytes)}", *shares, *rest])

@@ -9,6 +9,7 @@ from moorage.kernel.parts.parts import Parts
 from moorage.kernel.parts.picture import Picture
 from moorage.kernel.placement.placements import Placements
 from moorage.model import PlacementState
+from moorage.naming import short_name
 from moorage.wire.scheduler import VariableRecord
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Variable:
         spread = ""
         if record["structure"]["kind"] == "collection":
             held = self._placer.states([self.name])[self.name].held
-            spread = "".join(f", {worker}: {n:,}" for worker, n in sorted(held.items()))
+            spread = "".join(f", {short_name(worker)}: {n:,}" for worker, n in sorted(held.items()))
         return f"<Variable {self.name}: {record['typename']} {record['detail']}, {record['state']}{spread}>"
 
 

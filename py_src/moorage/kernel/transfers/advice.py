@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from moorage.kernel.transfers.moved import Saving
+from moorage.naming import short_name
 from moorage.wire.transfers import Named
 
 _MOST = 3  # that are told
@@ -72,7 +73,7 @@ def _alone(name: str, transfers: Mapping[tuple[int, str], int], workers: Mapping
     what = _variable(name)
     if len(receivers) == 1:
         (worker,) = (workers.get(one, one) for one in receivers)
-        why = f"{worker} fetched it to use it"
+        why = f"{short_name(worker)} fetched it to use it"
         return [Saving(name, f"%pin {what} --workers {worker}", nbytes, why)]
     keys = {key for key, _ in transfers}
     if len(transfers) >= 2 * len(keys):  # each key by two workers or more

@@ -7,6 +7,7 @@ from typing import Any
 
 from moorage.kernel.why.answer import Why
 from moorage.kernel.why.tasks import killed, why_tasks
+from moorage.naming import short_name
 from moorage.wire.why import WhyReply, WorkerEnd
 
 
@@ -31,7 +32,7 @@ def why_item(
         What the scheduler said of them.
     """
     if error:
-        where = f" on {worker}" if worker else ""
+        where = f" on {short_name(worker)}" if worker else ""
         return Why(
             subject,
             "failed",
@@ -46,7 +47,7 @@ def why_item(
 
 def why_cancelled(subject: str, results: str, worker: str) -> Why:
     """Return that an item was cancelled. `worker`: that had it, if it had begun; else it never has."""
-    cause = f"it was cancelled on {worker}." if worker else "it was never started."
+    cause = f"it was cancelled on {short_name(worker)}." if worker else "it was never started."
     return Why(subject, "cancelled", cause, f"{results}.retry() runs it.", line=f"{results}.retry()")
 
 

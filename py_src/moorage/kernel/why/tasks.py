@@ -9,6 +9,7 @@ from moorage.kernel.why.answer import Why
 from moorage.kernel.why.answer import line as written
 from moorage.kernel.why.endings import how_it_ended
 from moorage.magic import quote
+from moorage.naming import short_name
 from moorage.wire.why import TaskFacts, WhyReply, WorkerEnd
 
 _SHOWN = 5  # workers
@@ -46,13 +47,13 @@ def killed(function: str, end: WorkerEnd | None) -> tuple[str, str]:
     if end is None or not how:
         last, remedy = ", usually because memory ran out", "Give it less data at a time, or the workers more memory."
     else:
-        last = f"; the last was {end['worker']}: {how}"
+        last = f"; the last was {short_name(end['worker'])}: {how}"
     return f"the workers that ran {function} died one after another{last}", remedy
 
 
 def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, str, str]:
     """Return state, cause, remedy and its line."""
-    function, worker = task["function"], task["worker"]
+    function, worker = task["function"], short_name(task["worker"])
     retry = f"cluster.client.retry({subject})"
     again = f"{retry} runs it again"
     match task["fate"]:
@@ -85,7 +86,7 @@ def _words(subject: str, task: TaskFacts, reply: WhyReply) -> tuple[str, str, st
             return "waiting", cause, "Run the cell that makes it again.", ""
         case "paused":
             cause, remedy = f"it is to run on {worker}, which is paused", f"%why {worker} says what fills its memory."
-            return "waiting", cause, remedy, written(lambda: f"%why {quote(worker)}")
+            return "waiting", cause, remedy, written(lambda: f"%why {quote(task['worker'])}")
         case "queued" if not reply["workers"]:
             return "waiting", *_no_worker(task, reply)
         case "queued":
@@ -105,7 +106,7 @@ def _no_worker(task: TaskFacts, reply: WhyReply) -> tuple[str, str, str]:
     if task["present"]:
         names, first = _listed(task["present"]), task["present"][0]
         cause = f"it may run only on {names}, which takes no tasks now"
-        return cause, f"%why {first} says why.", written(lambda: f"%why {quote(first)}")
+        return cause, f"%why {short_name(first)} says why.", written(lambda: f"%why {quote(first)}")
     if task["wanted"]:
         names = _listed(task["wanted"])
         return (
@@ -124,7 +125,7 @@ def _no_worker(task: TaskFacts, reply: WhyReply) -> tuple[str, str, str]:
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(short_name, names[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
 
 
 def _others(n: int) -> str:

@@ -9,6 +9,7 @@ from moorage.kernel.why.copies import slow_copy
 from moorage.kernel.why.tasks import why_tasks
 from moorage.magic import magic_for, quote
 from moorage.model import Anywhere, OnWorkers, PlacementState, describe
+from moorage.naming import short_name
 from moorage.plan import ClusterView
 from moorage.wire.why import WhyReply
 
@@ -67,7 +68,7 @@ def _remedy(state: PlacementState, view: ClusterView) -> tuple[str, str]:
         return f"Add workers: {scale}.", scale
     paused = sorted(view.name(a) for a in view.paused if view.name(a) in state.pending)
     if paused:
-        return f"%why {paused[0]} says what fills its memory.", line(lambda: f"%why {quote(paused[0])}")
+        return f"%why {short_name(paused[0])} says what fills its memory.", line(lambda: f"%why {quote(paused[0])}")
     if state.state == "moving":
         remedy = f"It arrives by itself; %placement {state.name} shows how far it is."
         return remedy, line(lambda: f"%placement {quote(state.name)}")
@@ -86,7 +87,7 @@ def _surplus(state: PlacementState, view: ClusterView) -> list[str]:
 def _listed(names: Iterable[str]) -> str:
     named = list(names)
     more = len(named) - _SHOWN
-    return ", ".join(named[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(short_name, named[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
 
 
 def _has(names: list[str]) -> str:

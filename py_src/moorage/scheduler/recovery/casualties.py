@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dask.utils import format_bytes
 
+from moorage.naming import short_name
 from moorage.plan import Address, Key
 from moorage.scheduler.recovery.strays import Broken
 
@@ -77,7 +78,7 @@ class Casualties:
                 if ws.memory.process + _WHILE_TAKING * size < _TOO_MUCH * ws.memory_limit:
                     continue
                 died = self._died.setdefault(key, {})
-                died[ws.address] = f"{ws.name} ({format_bytes(ws.memory_limit)})", now
+                died[ws.address] = f"{short_name(str(ws.name))} ({format_bytes(ws.memory_limit)})", now
                 if len(died) == _TRIES:
                     given_up.append(key)
         return given_up
@@ -103,7 +104,7 @@ class Casualties:
         """Return why `key` is not sent to any further workers, or nothing."""
         refused = self._refused.get(key, [])
         if len(refused) >= _REFUSALS:
-            workers = " and ".join(dict.fromkeys(name for name, _ in refused))
+            workers = " and ".join(dict.fromkeys(short_name(name) for name, _ in refused))
             return f"{workers} cannot make it of what is sent: {refused[-1][1]}"
         died = [name for name, _ in self._died.get(key, {}).values()]
         if len(died) < _TRIES:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from moorage._dask.scheduler.task_states import move_all
+from moorage.naming import short_name
 from moorage.plan import Address, Key
 from moorage.wire.scheduler import NoticeEvent
 
@@ -132,7 +133,7 @@ class Restrictions:
         event: NoticeEvent = {
             "type": "notice",
             "level": "warning",
-            "message": f"{what} for {', '.join(workers)}, and no such worker is there: {names}.",
+            "message": f"{what} for {', '.join(map(short_name, workers))}, and no such worker is there: {names}.",
             "remedy": "They run when one of that name comes. To let others run them: allow_other_workers=True.",
         }
         for client in self._owners(tasks):

@@ -12,6 +12,7 @@ from moorage.errors import ArgumentError
 from moorage.kernel.waiting import answer, dask_scheduler_of
 from moorage.magic import quote
 from moorage.model import WorkerInfo
+from moorage.naming import short_name
 
 _SHOWN = 3  # workers
 
@@ -61,6 +62,6 @@ def _sentence(one: Sent, n: int, there: list[str], scope: Mapping[str, Any]) -> 
     except ArgumentError:
         where = "W..."
     return (
-        f"{subject} computed already, on {', '.join(there[:_SHOWN])}{more}: {stays} there. "
+        f"{subject} computed already, on {', '.join(map(short_name, there[:_SHOWN]))}{more}: {stays} there. "
         f"To move {it}: %scatter {name or 'NAME'} --workers {where} --persist"
     )

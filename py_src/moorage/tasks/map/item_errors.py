@@ -9,6 +9,7 @@ from typing import Any
 from distributed import KilledWorker
 
 from moorage.errors import MoorageError
+from moorage.naming import short_name
 from moorage.tasks.map.ledger import Batch
 from moorage.tasks.map.outcomes import exception_of
 from moorage.worker.tasks.errors import in_words
@@ -53,7 +54,7 @@ class ItemError:
         )
 
     def __repr__(self) -> str:
-        return f"<item {self.index} on worker {self.worker or '?'}: {self.in_words}>"
+        return f"<item {self.index} on worker {short_name(self.worker or '?')}: {self.in_words}>"
 
 
 def exception_at(batch: Batch, position: int, index: int) -> BaseException:

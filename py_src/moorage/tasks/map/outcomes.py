@@ -17,6 +17,7 @@ from moorage.errors import DoesNotFitError, UnpicklableError, UnreachableError, 
 from moorage.images.free_memory import host_free
 from moorage.kernel.install import by_value
 from moorage.kernel.waiting import answer, ask_workers, dask_scheduler_of, gather, wait_for
+from moorage.naming import short_name
 from moorage.wire.tasks import Described, DoneReport, Outcome, OutcomeInBrief
 from moorage.worker.tasks.errors import in_words
 from moorage.worker.tasks.outcome import load
@@ -182,7 +183,7 @@ def exception_of(described: Described, index: int) -> BaseException:
     frames: types.TracebackType | None = None
     if described.get("traceback") is not None:
         frames = tblib.Traceback.from_dict(described["traceback"]).as_traceback()
-    note = f"(item {index}, on worker {described['worker']})"
+    note = f"(item {index}, on worker {short_name(described['worker'])})"
     if note not in getattr(error, "__notes__", ()):
         with contextlib.suppress(Exception):  # some errors take no notes
             error.add_note(note)

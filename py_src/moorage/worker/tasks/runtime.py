@@ -29,6 +29,7 @@ from moorage._dask.parts import rely_on
 from moorage._dask.server import every
 from moorage._dask.worker import PARTS, is_wanted, objects_of, on_loop, scheduler_of, shadow_log_event
 from moorage.images.format import Image
+from moorage.naming import short_name
 from moorage.wire.code import CodeVersion
 from moorage.wire.saves import Restoring, SavedImage, Saving
 from moorage.wire.scheduler import Turn, WorkerHandlers
@@ -102,7 +103,7 @@ class Runtime:
                 explain(raised, values, self.images)
                 error = survivable(raised)
         with contextlib.suppress(Exception):  # some errors take no notes
-            error.add_note(f"(raised on worker {worker.name})")
+            error.add_note(f"(raised on worker {short_name(str(worker.name))})")
         raise error.with_traceback(users_frames(error.__traceback__))
 
     def version(self, worker: Any, wanted: CodeVersion) -> Version | None:
