@@ -117,6 +117,21 @@ def test_several_of_a_kind_at_once_are_one_event():
     assert [one["message"] for one in events][1:] == ["bob joined"]
 
 
+def test_what_waits_is_told_once_for_each_cause_and_not_for_each_part_that_comes():
+    events, computed = Events(HERE), "it is still being computed ({} of 12 keys)"
+    stands = {**record("x"), "placement": {"kind": "everywhere"}, "state": "waiting", "reason": computed.format(12)}
+    events.changed({**changes(), "placed": {"x": stands}}, {}, ())
+    reasons = [computed.format(n) for n in (11, 2)] + ["no worker bob yet", computed.format(1)]
+    for state, reason in [*(("waiting", reason) for reason in reasons), ("held", "")]:
+        stands |= {"state": state, "reason": reason}
+        events.changed({**changes(), "changed": {"x": stands}}, {"x": stands}, ())
+    assert [event["message"] for event in events] == [
+        "x waits: it is still being computed",
+        "x waits: no worker bob yet",
+        "x placed everywhere",
+    ]
+
+
 def changes(released=(), workers=()):
     return {"placed": {}, "changed": {}, "released": released, "workers": dict.fromkeys(workers), "workers_gone": []}
 
@@ -153,17 +168,3 @@ def test_the_latest_are_kept():
         events.worker_left(left(expected=True), {}, ["alice"])
     assert [event["id"] for event in events] == [str(number) for number in range(21, 121)]
     assert {event["message"] for event in events} == {"bob left: nothing placed is missing"}
-
-
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [
-        ("tls://10.0.0.5:45123", "10.0.0.5:45123"),
-        ("dask-gateway-3f8a9b2c-4d5e-6f70-8a9b-0c1d2e3f4a5b", "dask-gateway-3f8a9b2"),
-        ("ships-default-worker-a8b7c6d5e4", "ships-default-worker-a8b7c6d"),
-        ("SGECluster-0-12", "SGECluster-0-12"),
-        ("20261128000000", "20261128000000"),
-    ],
-)
-def test_random_ids_are_shortened_in_sentences(name, short):
-    assert words({**left(expected=True), "worker": name}).startswith(f"{short} left:")

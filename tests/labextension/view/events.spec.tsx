@@ -50,6 +50,17 @@ describe('what has happened', () => {
     expect(said()).toBe(''); // it does not interrupt what somebody does
   });
 
+  it('is announced when something waits, and when that is over', () => {
+    const kernel = show(aState());
+    const waits = anEvent('2', 'y waits: no worker bob yet', { kind: 'waiting', variables: ['y'] });
+    act(() => kernel.tell({ events: { 2: waits } }));
+    expect(news()).toBe(waits.message);
+    act(() => kernel.tell({ events: { 3: PLACED } }));
+    expect(news()).toBe(PLACED.message);
+    act(() => kernel.tell({ events: { 4: { ...PLACED, id: '4', message: 'y placed anywhere' } } }));
+    expect(news()).toBe(PLACED.message); // nobody waits for that
+  });
+
   it('is announced once, though the last event goes', () => {
     const kernel = show(aState({ events: { 1: LEFT, 3: PLACED } }));
     act(() => kernel.tell({ events: { 2: KILLED } }, { events: ['3'] }));

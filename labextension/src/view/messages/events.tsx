@@ -34,9 +34,16 @@ export const Events = memo(function Events({ events }: IEventsProps): ReactEleme
   const opener = useRef<HTMLButtonElement>(null);
   const [live, announce] = useAnnouncer('news');
   const told = useRef(events); // what there was before is no news
+  const awaited = useRef(new Set<string>()); // variables of which it was announced that they wait
   useEffect(() => {
     const fresh = [...events.values()].filter(({ id }) => !told.current.has(id));
-    const news = fresh.filter(({ kind }) => ANNOUNCED.includes(kind));
+    const news = fresh.filter(({ kind, variables }) => {
+      if (kind === 'waiting') {
+        variables.forEach(name => awaited.current.add(name));
+      }
+      const ended = kind === 'placed' && variables.filter(name => awaited.current.delete(name)).length > 0;
+      return ended || ANNOUNCED.includes(kind);
+    });
     if (news.length > 0) {
       announce(news.map(({ message }) => message).join('; '));
     }

@@ -7,6 +7,7 @@ costs what has changed, however much there is. Several of a kind within a moment
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections import deque
@@ -40,6 +41,7 @@ _PLACES = 2  # workers; of more, nothing is said
 _MOMENT = 1.0  # seconds
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TEMPORARY = "~"  # begins the names of copies that a loop has made for itself
+_HOW_MANY = re.compile(r" \([\d,]+ of [\d,]+ keys\)$")
 _AT_ONCE = 0.05  # seconds that need not be told
 
 
@@ -76,7 +78,7 @@ class Events:
         self._ids = count(1)
         self._usual: deque[ClusterEvent] = deque(maxlen=_KEPT)
         self._others: deque[ClusterEvent] = deque(maxlen=_KEPT)
-        self._under_way: dict[str, tuple[float, str]] = {}  # ``vid`` -> since when it is being placed, why it waits
+        self._under_way: dict[str, tuple[float, set[str]]] = {}  # ``vid`` -> since when, why it waits
         self._open: _Several | None = None  # what the last event tells, if more of the same may be added
 
     def __iter__(self) -> Iterator[ClusterEvent]:
@@ -113,7 +115,7 @@ class Events:
         for vid, record in event["placed"].items():
             if record["name"].startswith(_TEMPORARY):
                 continue
-            self._under_way[vid] = now, ""
+            self._under_way[vid] = now, set()
             self._arrived(vid, record, record["state"], record["reason"])
         for vid, delta in event["changed"].items():
             if vid in self._under_way and vid in variables:
@@ -149,9 +151,9 @@ class Events:
     def _arrived(self, vid: str, record: VariableRecord, state: str, reason: str) -> None:
         name = self._shown(record["name"], record["owner"])
         since, told = self._under_way[vid]
-        if state == "waiting" and reason != told:
-            self._under_way[vid] = since, reason
-            self._add("waiting", "warning", f"{name} waits: {reason}", [name])
+        if state == "waiting" and (why := _HOW_MANY.sub("", reason)) not in told:
+            told.add(why)  # and not again at each part that comes
+            self._add("waiting", "warning", f"{name} waits: {why}", [name])
         elif state == "held":
             del self._under_way[vid]
             seconds = time.monotonic() - since
