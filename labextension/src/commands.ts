@@ -4,7 +4,15 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 
-import { askName, askNumber, askWorker, confirm, performAsked, placeByDialog } from './dialogs';
+import {
+  askComputation,
+  askName,
+  askNumber,
+  askWorker,
+  confirm,
+  performAsked,
+  placeByDialog
+} from './dialogs';
 import { anchorIcon } from './panel/icon';
 import type { IPlacementModel } from './store/actions';
 import { gatherMagic, loadMagic } from './store/magic';
@@ -22,12 +30,16 @@ export namespace CommandIDs {
   export const attach = 'moorage:attach';
   export const scaleCluster = 'moorage:scale-cluster';
   export const adapt = 'moorage:adapt';
+  export const keepCluster = 'moorage:keep-cluster';
   export const openDashboard = 'moorage:open-dashboard';
   export const leaveCluster = 'moorage:leave-cluster';
   export const stopCluster = 'moorage:stop-cluster';
   export const place = 'moorage:place';
   export const gather = 'moorage:gather';
   export const release = 'moorage:release';
+  export const undo = 'moorage:undo';
+  export const why = 'moorage:why';
+  export const cancel = 'moorage:cancel';
   export const restartWorker = 'moorage:restart-worker';
   export const showLog = 'moorage:show-log';
 }
@@ -196,6 +208,16 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
         }
       })
   });
+  add(CommandIDs.keepCluster, {
+    label: trans.__('Moorage: Keep the Cluster when the Notebook Ends'),
+    isEnabled: () => may(['scalable', 'free']),
+    isToggled: () => state()?.cluster?.kept === true,
+    describedBy: { args: { type: 'object', properties: { on: { type: 'boolean' } } } },
+    execute: ({ on }) =>
+      reach(['scalable', 'free'], model =>
+        model.keep(typeof on === 'boolean' ? on : model.state.cluster?.kept !== true)
+      )
+  });
   add(CommandIDs.openDashboard, {
     label: trans.__('Moorage: Open the Dask Dashboard'),
     isEnabled: () => may(['dashboard']),
@@ -263,6 +285,42 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
           model.perform([{ names: [name], placement: null }]);
         } else if (name !== null) {
           await performAsked(options, model, { names: [name], from: null, move: false }, { kind: 'release' });
+        }
+      })
+  });
+  add(CommandIDs.undo, {
+    label: trans.__('Moorage: Undo'),
+    isEnabled: () => may(['undoable', 'free']),
+    describedBy: noArguments,
+    execute: () => reach(['undoable', 'free'], model => model.undo())
+  });
+  add(CommandIDs.why, {
+    label: trans.__('Moorage: Why Is It Like This?…'),
+    isEnabled: () => may(['cluster']),
+    describedBy: ofVariable,
+    execute: args =>
+      reach(['cluster'], async model => {
+        const { variables, candidates, workers } = model.state;
+        const name = await askName(options, args, [
+          ...variables.keys(),
+          ...candidates.keys(),
+          ...workers.keys()
+        ]);
+        if (name !== null) {
+          options.openPanel();
+          model.explain({ kind: workers.has(name) && !variables.has(name) ? 'worker' : 'name', name });
+        }
+      })
+  });
+  add(CommandIDs.cancel, {
+    label: trans.__('Moorage: Cancel What Runs…'),
+    isEnabled: () => may(['running', 'free']),
+    describedBy: { args: { type: 'object', properties: { label: { type: 'string' } } } },
+    execute: args =>
+      reach(['running', 'free'], async model => {
+        const found = await askComputation(options, args, model.state);
+        if (found !== null) {
+          model.cancel(found);
         }
       })
   });

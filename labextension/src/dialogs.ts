@@ -45,6 +45,22 @@ export async function askName(
     : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
 }
 
+/** The id of something that runs. */
+export async function askComputation(
+  { trans }: ICommandOptions,
+  args: ReadonlyPartialJSONObject,
+  { computations }: IBoardState
+): Promise<string | null> {
+  const all = [...computations.values()];
+  const given = args['label'];
+  if (typeof given === 'string') {
+    return all.find(({ label }) => label === given)?.id ?? null;
+  }
+  const items = all.map(({ label, execution }) => (execution > 0 ? `[${execution}] ${label}` : label));
+  const { value } = await InputDialog.getItem({ title: trans.__('What shall be cancelled?'), items });
+  return all[items.indexOf(value ?? '')]?.id ?? null;
+}
+
 export async function askWorker(
   { trans }: ICommandOptions,
   args: ReadonlyPartialJSONObject,

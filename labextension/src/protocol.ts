@@ -502,6 +502,11 @@ export type PanelAdaptArgs = {
   maximum?: number;
 };
 
+/** Let the cluster outlive the kernel, or no longer. */
+export type PanelKeepArgs = {
+  on: boolean;
+};
+
 /** Say why something is as it is; answered with a `PanelWhy`. */
 export type PanelWhyArgs = {
   /** a variable, placed or of the notebook; a worker; what a worker has logged */
@@ -625,6 +630,7 @@ export type PanelOps = {
   attach: PanelAttachArgs;
   scale: PanelScaleArgs;
   adapt: PanelAdaptArgs;
+  keep: PanelKeepArgs;
   leave: PanelNoArgs;
   stop: PanelNoArgs;
   restart: PanelRestartArgs;

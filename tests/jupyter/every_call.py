@@ -157,6 +157,7 @@ CALLS = {
     "panel attach": lambda s: s.ask("attach", target=s.address),
     "panel scale": lambda s: s.ask("scale", n=2),
     "panel adapt": lambda s: s.ask("adapt", minimum=2, maximum=2),
+    "panel keep": lambda s: s.ask("keep", on=True),
     "panel why": lambda s: s.ask("why", kind="name", name="a"),
     "panel why | log": lambda s: s.ask("why", kind="log", name="alice"),
     "panel undo": lambda s: s.ask("undo"),

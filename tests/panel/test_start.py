@@ -59,6 +59,13 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     assert "/status" in opened.value.url
     opened.value.close()
     name = kernel.run("print(cluster.name)").strip()
+    desk.command("moorage:keep-cluster")
+    expect(desk.magic).to_have_text("%cluster keep --off")
+    desk.board.get_by_role("button", name="Cluster menu").click()
+    entry = desk.page.get_by_role("menuitemcheckbox", name="Keep when this notebook ends")
+    expect(entry).not_to_be_checked()
+    entry.click()
+    expect(desk.magic).to_have_text("%cluster keep")
     desk.command("moorage:leave-cluster")
     expect(desk.board.get_by_role("button", name="Attach…")).to_be_visible()
     desk.command("moorage:attach")

@@ -33,6 +33,8 @@ export interface IBoardActions {
   attach(target: string): void;
   scale(workers: number): void;
   adapt(range: readonly [number, number] | null): void;
+  /** Let it outlive the kernel, or no longer. */
+  keep(on: boolean): void;
   /** Disconnect from a cluster that goes on. */
   leave(): void;
   stop(): void;

@@ -104,6 +104,10 @@ export function restartMagic(worker: string): string {
   return `cluster.client.restart_workers([${JSON.stringify(worker)}])`;
 }
 
+export function keepMagic(on: boolean): string {
+  return on ? '%cluster keep' : '%cluster keep --off';
+}
+
 export const leaveMagic = '%cluster leave';
 
 export const stopMagic = '%cluster stop';

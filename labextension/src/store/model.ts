@@ -20,6 +20,7 @@ import type { IStep } from './gestures';
 import {
   adaptMagic,
   attachMagic,
+  keepMagic,
   leaveMagic,
   magicFor,
   restartMagic,
@@ -148,6 +149,10 @@ export class PlacementModel implements IPlacementModel {
   adapt(range: readonly [number, number] | null): void {
     const args = range === null ? {} : { minimum: range[0], maximum: range[1] };
     this._act('adapt', args, adaptMagic(range));
+  }
+
+  keep(on: boolean): void {
+    this._act('keep', { on }, keepMagic(on));
   }
 
   leave(): void {

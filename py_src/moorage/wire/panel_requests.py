@@ -104,6 +104,12 @@ class PanelAdaptArgs(TypedDict):
     maximum: NotRequired[int]
 
 
+class PanelKeepArgs(TypedDict):
+    """Let the cluster outlive the kernel, or no longer."""
+
+    on: bool
+
+
 class PanelWhyArgs(TypedDict):
     """Say why something is as it is; answered with a `PanelWhy`."""
 
@@ -215,6 +221,7 @@ class PanelOps(TypedDict):
     attach: PanelAttachArgs
     scale: PanelScaleArgs
     adapt: PanelAdaptArgs
+    keep: PanelKeepArgs
     leave: PanelNoArgs
     stop: PanelNoArgs
     restart: PanelRestartArgs

@@ -77,6 +77,10 @@ def test_a_command_does_the_same(kernel, desk):
     desk.holds("grid", "bob")
     desk.command("moorage:release", name="grid")
     desk.holds("grid")
+    desk.command("moorage:undo")
+    desk.holds("grid", "bob")
+    desk.command("moorage:why", name="grid")
+    expect(desk.board.locator("[data-moorage-why]")).to_contain_text("on bob, as asked")
 
 
 @pytest.mark.parametrize("theme", THEMES)

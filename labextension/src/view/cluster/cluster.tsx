@@ -156,6 +156,15 @@ function ClusterMenu({
             {trans.__('Adapt to load')}
             <Menu.ItemIndicator>✓</Menu.ItemIndicator>
           </Menu.CheckboxItem>
+          <Menu.CheckboxItem
+            className="jp-Moorage-menu-item"
+            checked={cluster.kept}
+            disabled={disabled || !cluster.scalable}
+            onCheckedChange={on => actions.keep(on)}
+          >
+            {trans.__('Keep when this notebook ends')}
+            <Menu.ItemIndicator>✓</Menu.ItemIndicator>
+          </Menu.CheckboxItem>
           <Menu.Item
             className="jp-Moorage-menu-item"
             disabled={!isWebAddress(cluster.dashboard_link)}

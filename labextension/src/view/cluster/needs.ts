@@ -9,6 +9,8 @@ export type Need =
   | 'cluster'
   | 'scalable'
   | 'dashboard'
+  | 'undoable'
+  | 'running'
   | 'leavable'
   | 'stoppable';
 
@@ -46,7 +48,8 @@ function connectionWords(trans: ITranslate, { connection }: IBoardState): string
   }
 }
 
-function needWords(trans: ITranslate, { cluster, readOnly }: IBoardState, need: Need): string | null {
+function needWords(trans: ITranslate, state: IBoardState, need: Need): string | null {
+  const { cluster, readOnly } = state;
   const isThere = cluster !== null && cluster.status !== 'stopped';
   const noCluster = isThere ? null : trans.__('There is no cluster yet.');
   switch (need) {
@@ -66,6 +69,10 @@ function needWords(trans: ITranslate, { cluster, readOnly }: IBoardState, need: 
         noCluster ??
         (isWebAddress(cluster?.dashboard_link ?? '') ? null : trans.__('The cluster has no dashboard.'))
       );
+    case 'undoable':
+      return state.undoable === '' ? trans.__('There is nothing to undo.') : null;
+    case 'running':
+      return state.computations.size === 0 ? trans.__('Nothing runs.') : null;
     case 'leavable':
       return (
         noCluster ??

@@ -50,6 +50,7 @@ from moorage.wire.panel_requests import (
     PanelDecideArgs,
     PanelDismissArgs,
     PanelError,
+    PanelKeepArgs,
     PanelKept,
     PanelKind,
     PanelKindArgs,
@@ -303,6 +304,11 @@ class Requests:
     def _cancel(self, args: PanelCancelArgs, who: Hashable) -> None:
         with suppress(KeyError):  # it has just ended
             registry.current().computations[args["id"]].cancel()
+
+    def _keep(self, args: PanelKeepArgs, who: Hashable) -> None:
+        controller = registry.current()
+        future = self._sizing.do(lambda: controller.keep(args["on"]), _SIZING)
+        self._notify(future, f"The cluster could not be {'kept' if args['on'] else 'let go'}")
 
     def _leave(self, _: Any, who: Hashable) -> None:
         controller = registry.current()
