@@ -18,9 +18,9 @@ from distributed.core import ConnectionPool
 
 from moorage._dask.connecting import connecting, mend
 from tests.helpers import eventually
-from tests.two_workers import cluster, shared
+from tests.two_workers import alice_and_bob, cluster
 
-__all__ = ["cluster", "shared"]
+__all__ = ["alice_and_bob", "cluster"]
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

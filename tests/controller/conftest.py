@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from tests.two_workers import cluster, shared
+from tests.two_workers import alice_and_bob, cluster
 
-__all__ = ["cluster", "shared"]
+__all__ = ["alice_and_bob", "cluster"]
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import moorage
 from tests.helpers import eventually
-from tests.two_workers import cluster, shared
+from tests.two_workers import alice_and_bob, cluster
 
-__all__ = ["cluster", "shared"]
+__all__ = ["alice_and_bob", "cluster"]
 MIB = 1 << 20
 
 

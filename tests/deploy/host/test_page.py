@@ -12,9 +12,9 @@ from bokeh.client import pull_session
 
 import moorage
 from moorage.deploy.host.page import MOST, NAME, cells_of, title_of
-from tests.two_workers import cluster, shared
+from tests.two_workers import alice_and_bob, cluster
 
-__all__ = ["cluster", "shared"]
+__all__ = ["alice_and_bob", "cluster"]
 
 
 def address_and_token(cluster: moorage.ClusterController) -> tuple[str, str]:
