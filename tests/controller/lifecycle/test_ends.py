@@ -23,21 +23,27 @@ from tests.helpers import eventually
 OPTIONS = {"threads_per_worker": 1, "memory_limit": "500MB"}
 
 
-def test_a_context_ends_with_its_cluster():
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        pid = controller._handle.info.pid
-        assert controller.status == "connected"
-        assert registry.current() is controller
-    assert controller.status == "stopped"
-    assert controller not in registry.all_controllers()
-    assert not psutil.pid_exists(pid)
-    controller.close()
-    controller.stop()
+def test_two_clusters_at_once_and_the_last_is_current_and_each_ends_with_its_context():
+    with moorage.start(n_workers=1, **OPTIONS) as first, moorage.start(n_workers=1, **OPTIONS) as second:
+        pids = [controller._handle.info.pid for controller in (first, second)]
+        assert (first.status, second.status) == ("connected", "connected")
+        assert registry.current() is second
+        first.broadcast("of the first", "v")
+        second.broadcast("of the second", "v")
+        assert (first.gather("v"), second.gather("v")) == ("of the first", "of the second")
+        assert moorage.attach(first) is first
+        assert registry.current() is first
+        with pytest.raises(InputError, match="belongs to another cluster"):
+            second.scatter(first["v"].future, "w")
+    assert (first.status, second.status) == ("stopped", "stopped")
+    assert not {first, second} & set(registry.all_controllers())
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    every_verb_says_that_it_is_stopped(second)
+    first.close()
+    first.stop()
 
 
-def test_after_the_end_every_verb_says_so():
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        controller.scatter(1, "v")
+def every_verb_says_that_it_is_stopped(controller):
     for call in (
         lambda: controller.scatter(1),
         lambda: controller.broadcast(1, "w"),
@@ -65,18 +71,6 @@ def test_wrong_options_start_nothing(argument):
     with pytest.raises(InputError):
         moorage.start(**argument)
     assert len(registry.all_controllers()) == before
-
-
-def test_two_clusters_at_once_and_the_last_is_current():
-    with moorage.start(n_workers=1, **OPTIONS) as first, moorage.start(n_workers=1, **OPTIONS) as second:
-        assert registry.current() is second
-        first.broadcast("of the first", "v")
-        second.broadcast("of the second", "v")
-        assert (first.gather("v"), second.gather("v")) == ("of the first", "of the second")
-        assert moorage.attach(first) is first
-        assert registry.current() is first
-        with pytest.raises(InputError, match="belongs to another cluster"):
-            second.scatter(first["v"].future, "w")
 
 
 def test_without_a_cluster_it_is_said_how_to_get_one(monkeypatch):
@@ -114,14 +108,20 @@ def for_good():
         yield
 
 
-def test_a_cluster_that_dies_is_lost_and_nothing_hangs(for_good):
+def test_a_cluster_that_dies_is_lost_and_nothing_hangs_not_even_a_wait(for_good):
     controller = moorage.start(n_workers=1, **OPTIONS)
     try:
         statuses = []
         controller.observe(lambda change: statuses.append(change["new"]), "status")
         controller.scatter(1, "v")
         controller.client._timeout = 0.5  # seconds that it is sought for
-        os.kill(controller._handle.info.pid, signal.SIGKILL)
+        timer = threading.Timer(0.5, os.kill, [controller._handle.info.pid, signal.SIGKILL])
+        timer.start()
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError):
+            controller.wait_for_workers(3, timeout=60)
+        assert time.monotonic() - begun < 30
+        timer.join()
         eventually(lambda: controller.status == "lost")
         assert statuses == ["lost"]
         begun = time.monotonic()
@@ -140,18 +140,6 @@ def test_a_cluster_that_dies_is_lost_and_nothing_hangs(for_good):
     finally:
         controller.close()
     assert controller.status == "stopped"
-
-
-def test_a_wait_ends_when_the_connection_does(for_good):
-    with moorage.start(n_workers=1, **OPTIONS) as controller:
-        pid = controller._handle.info.pid
-        timer = threading.Timer(0.5, os.kill, [pid, signal.SIGKILL])
-        timer.start()
-        begun = time.monotonic()
-        with pytest.raises(UnreachableError):
-            controller.wait_for_workers(3, timeout=60)
-        assert time.monotonic() - begun < 30
-        timer.join()
 
 
 def test_after_a_broken_connection_everything_is_taken_up_again():

@@ -96,9 +96,11 @@ def test_all_is_back_by_name_after_the_kernel_was_killed_and_nothing_is_copied_a
         eventually(lambda: not psutil.pid_exists(told["host"]))
 
 
-def test_closing_only_leaves():
+def test_closing_only_leaves_and_another_process_may_keep_it():
     first = moorage.start(n_workers=1, keep=True)
     first.broadcast(1, name="x")
+    code = "import moorage; c = moorage.attach(); c.keep(False); c.keep(True)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     first.close()
     with moorage.attach(first.name) as second:
         assert second.gather("x") == 1
@@ -108,22 +110,21 @@ def test_closing_only_leaves():
     assert kept_clusters(state_folder()) == []
 
 
-def test_a_cluster_can_be_kept_afterwards_and_given_up_again():
-    with moorage.start(n_workers=1) as cluster:
-        assert kept_clusters(state_folder()) == []
-        cluster.keep()
-        assert [kept.name for kept in kept_clusters(state_folder())] == [cluster.name]
-        assert moorage.attach() is cluster
-        cluster.keep(False)
-        assert kept_clusters(state_folder()) == []
-        assert not cluster.kept
-
-
-def test_only_what_goes_on_can_be_left():
+def test_a_cluster_can_be_kept_afterwards_and_given_up_again_and_only_what_goes_on_can_be_left():
+    os.makedirs(state_folder(), mode=0o755)
     with moorage.start(n_workers=1) as cluster:
         cluster.broadcast(1, name="x")
         with pytest.raises(ClusterError, match="ends with this notebook"):
             cluster.leave()
+        assert kept_clusters(state_folder()) == []
+        cluster.keep()
+        assert [kept.name for kept in kept_clusters(state_folder())] == [cluster.name]
+        assert moorage.attach() is cluster
+        assert cluster.status_info()["idle_timeout"] == 3600
+        only_the_user_can_read_its_file()
+        cluster.keep(False)
+        assert kept_clusters(state_folder()) == []
+        assert not cluster.kept
         assert cluster.gather("x") == 1
         cluster.keep()
         cluster.leave()
@@ -134,12 +135,13 @@ def test_only_what_goes_on_can_be_left():
     again.stop()
 
 
-def test_a_cluster_that_another_process_keeps_outlives_this_one():
-    first = moorage.start(n_workers=1, keep=True)
-    code = "import moorage; c = moorage.attach(); c.keep(False); c.keep(True)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    first.close()
-    moorage.attach().stop()
+def only_the_user_can_read_its_file():
+    assert state_folder().stat().st_mode & 0o777 == 0o700
+    (path,) = state_folder().iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    assert kept_clusters(state_folder()) == []  # somebody may have written it
+    path.chmod(0o600)
 
 
 def test_of_several_the_one_meant_has_to_be_named():
@@ -171,19 +173,6 @@ def test_a_host_that_was_killed_leaves_a_file_that_the_next_look_removes():
     cluster.close()
 
 
-def test_only_the_user_can_read_a_state_file():
-    os.makedirs(state_folder(), mode=0o755)
-    with moorage.start(n_workers=1) as cluster:
-        cluster.keep()
-        assert state_folder().stat().st_mode & 0o777 == 0o700
-        (path,) = state_folder().iterdir()
-        assert path.stat().st_mode & 0o777 == 0o600
-        path.chmod(0o644)
-        assert kept_clusters(state_folder()) == []  # somebody may have written it
-        path.chmod(0o600)
-        cluster.keep(False)
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}'])
 def test_a_file_that_says_nothing_is_passed_over(text):
     state = StateFile(state_folder(), KeptCluster("a/b", "local", "tls://h:1", "", os.getpid(), "h", {}))
@@ -193,10 +182,3 @@ def test_a_file_that_says_nothing_is_passed_over(text):
     assert kept_clusters(state_folder()) == []
     state.remove()
     assert not state.path.exists()
-
-
-def test_status_tells_how_long_it_is_kept():
-    with moorage.start(n_workers=1) as cluster:
-        cluster.keep()
-        assert cluster.status_info()["idle_timeout"] == 3600
-        cluster.keep(False)
