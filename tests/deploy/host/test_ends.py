@@ -145,23 +145,17 @@ def test_what_a_killed_host_left_is_removed_by_the_next_start(root):
         assert Path(handle.info.scratch).exists()
 
 
-def test_closing_does_not_wait_for_a_worker_that_hangs():
-    with started(n_workers=2) as handle:
-        os.kill(workers_of(handle)["0"], signal.SIGSTOP)
-        handle.close()
-        eventually(lambda: gone(handle.info.pid, handle.info.scratch))
-
-
-def test_closing_ends_what_a_task_has_started():
+def test_closing_ends_what_a_task_has_started_and_does_not_wait_for_a_worker_that_hangs():
     def start_something():
         import subprocess
 
         return subprocess.Popen(["sleep", "300"]).pid
 
-    with started(n_workers=1) as handle:
+    with started(n_workers=2) as handle:
         with client_of(handle) as client:
             pid = client.submit(start_something).result()
         assert psutil.pid_exists(pid)
+        os.kill(workers_of(handle)["0"], signal.SIGSTOP)
         handle.close()
         eventually(lambda: gone(handle.info.pid, handle.info.scratch))
 
@@ -186,26 +180,18 @@ def test_stop_over_the_connection_leaves_nothing():
         eventually(lambda: gone(handle.info.pid, handle.info.scratch))
 
 
-def test_a_kept_cluster_outlives_what_started_it_until_it_is_stopped():
-    with Starter("start(n_workers=1, keep=True).close()") as starter:
+@pytest.mark.parametrize("end", ["handle.close()", "pass"])
+def test_a_kept_cluster_outlives_what_started_it_until_it_is_stopped_and_python_does_not_complain_at_its_end(end):
+    code = f"import warnings\nwarnings.simplefilter('always')\nhandle = start(n_workers=1, keep=True)\n{end}"
+    with Starter(code) as starter:
         ready = starter.until("ready")
-        assert starter.process.wait(10) == 0
+        assert starter.process.communicate(timeout=10)[1] == ""
+        assert starter.process.returncode == 0
     with client_to(ready) as client:
         assert command(client)["keep"] is True
         assert client.submit(sum, [1, 2]).result() == 3
         with pytest.raises(InputError):
             command(client, "keep", keep=False)
-        command(client, "stop")
-    eventually(lambda: gone(ready["pid"], ready["scratch"]))
-
-
-@pytest.mark.parametrize("end", ["handle.close()", "pass"])
-def test_python_does_not_complain_at_its_end_of_a_cluster_that_is_kept(end):
-    code = f"import warnings\nwarnings.simplefilter('always')\nhandle = start(n_workers=1, keep=True)\n{end}"
-    with Starter(code) as starter:
-        ready = starter.until("ready")
-        assert starter.process.communicate(timeout=10)[1] == ""
-    with client_to(ready) as client:
         command(client, "stop")
     eventually(lambda: gone(ready["pid"], ready["scratch"]))
 

@@ -7,6 +7,7 @@ import re
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import dask.config
@@ -15,7 +16,7 @@ import pytest
 from distributed import Client, Security
 
 from moorage.deploy import host_process
-from moorage.deploy.host_process import HostSpec, StartProgress, launch
+from moorage.deploy.host_process import HostHandle, HostSpec, StartProgress, launch
 from moorage.deploy.scratch import default_base
 from moorage.deploy.security import MemorySecurity, to_texts
 from moorage.errors import InputError, StartError
@@ -25,6 +26,7 @@ from tests.deploy.tools import (
     gone,
     infos,
     living,
+    scratch_root,
     started,
     workers_of,
 )
@@ -51,10 +53,22 @@ def test_closing_leaves_no_process_and_no_file(root):
     handle.close()
 
 
-def test_the_first_workers_have_the_names_given_and_the_others_numbers():
-    with started(n_workers=4, names=["alice", "Bob's <b>"]) as handle, client_of(handle) as client:
+@pytest.fixture(scope="module")
+def handle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostHandle]:
+    """One for all that is only looked at, in a scratch folder of its own."""
+    beside = tmp_path_factory.mktemp("notebook")
+    (beside / "beside_the_notebook.py").write_text("def answer(): return 42\n")
+    options = {"n_workers": 3, "names": ["alice", "Bob's <b>"], "threads_per_worker": 3, "memory_limit": "300MB"}
+    with pytest.MonkeyPatch.context() as patch, scratch_root():
+        patch.syspath_prepend(beside)
+        with dask.config.set({"distributed.worker.memory.target": 0.123}), started(**options) as handle:
+            yield handle
+
+
+def test_the_first_workers_have_the_names_given_and_the_others_numbers(handle):
+    with client_of(handle) as client:
         info = command(client)
-        assert list(info["requested"]) == ["alice", "Bob's <b>", "2", "3"]
+        assert list(info["requested"]) == ["alice", "Bob's <b>", "2"]
         assert sorted(info["arrived"]) == sorted(info["requested"])
         assert client.submit(os.getpid, workers=["Bob's <b>"]).result() > 0
         assert client.submit(os.getpid, workers=["alice"]).result() > 0
@@ -66,64 +80,56 @@ def test_workers_are_started_by_spawning_if_asked():
     eventually(lambda: gone(handle.info.pid, handle.info.scratch))
 
 
-def test_threads_and_memory_are_as_asked():
-    with started(n_workers=1, threads_per_worker=3, memory_limit="300MB") as handle, client_of(handle) as client:
-        ((_, info),) = infos(client)
-        assert info["nthreads"] == 3
-        assert info["memory_limit"] == 300_000_000
+def test_threads_and_memory_are_as_asked(handle):
+    with client_of(handle) as client:
+        for _, info in infos(client):
+            assert info["nthreads"] == 3
+            assert info["memory_limit"] == 300_000_000
 
 
-def test_workers_import_what_the_starter_imports_and_share_its_configuration(tmp_path, monkeypatch):
-    (tmp_path / "beside_the_notebook.py").write_text("def answer(): return 42\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_workers_import_what_the_starter_imports_and_share_its_configuration(handle):
     from beside_the_notebook import answer  # type: ignore[import-not-found]
 
-    with (
-        dask.config.set({"distributed.worker.memory.target": 0.123}),
-        started(n_workers=1) as handle,
-        client_of(handle) as client,
-    ):
+    with client_of(handle) as client:
         assert client.submit(answer).result() == 42
         assert client.submit(dask.config.get, "distributed.worker.memory.target").result() == 0.123
 
 
-def test_every_socket_is_on_loopback():
-    with started(n_workers=2) as handle:
-        host = psutil.Process(handle.info.pid)
-        listening = [
-            connection.laddr.ip
-            for process in [host, *host.children(recursive=True)]
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        ]
-        assert len(listening) >= 4  # scheduler, nannies, workers
-        assert set(listening) == {"127.0.0.1"}
+def test_every_socket_is_on_loopback(handle):
+    host = psutil.Process(handle.info.pid)
+    listening = [
+        connection.laddr.ip
+        for process in [host, *host.children(recursive=True)]
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 4  # scheduler, nannies, workers
+    assert set(listening) == {"127.0.0.1"}
 
 
-def test_a_client_without_the_credentials_is_refused():
-    with started(n_workers=1) as handle:
-        with pytest.raises((OSError, TimeoutError)):
-            Client(handle.info.address.replace("tls", "tcp"), timeout=2, set_as_default=False)
-        other = Security.temporary()
-        with pytest.raises((OSError, TimeoutError, ssl.SSLError)):
-            Client(handle.info.address, security=other, timeout=2, set_as_default=False)
-        with client_of(handle) as client:
-            assert client.submit(sum, [1, 2]).result() == 3
+def test_a_client_without_the_credentials_is_refused(handle):
+    with pytest.raises((OSError, TimeoutError)):
+        Client(handle.info.address.replace("tls", "tcp"), timeout=2, set_as_default=False)
+    other = Security.temporary()
+    with pytest.raises((OSError, TimeoutError, ssl.SSLError)):
+        Client(handle.info.address, security=other, timeout=2, set_as_default=False)
+    with client_of(handle) as client:
+        assert client.submit(sum, [1, 2]).result() == 3
 
 
-def test_no_secret_is_on_a_command_line_in_an_environment_or_on_disk(root):
-    with started(n_workers=2) as handle:
-        secret = to_texts(handle.info.security)["tls_client_key"].splitlines()[1]
-        host = psutil.Process(handle.info.pid)
-        for process in [host, *host.children(recursive=True)]:
-            shown = " ".join(process.cmdline()) + " ".join(process.environ().values())
-            assert secret not in shown
-        assert default_base(str(root)).stat().st_mode & 0o777 == 0o700
-        files = [path for path in root.rglob("*") if path.is_file()]
-        assert [path for path in files if secret.encode() in path.read_bytes()] == []
+def test_no_secret_is_on_a_command_line_in_an_environment_or_on_disk(handle):
+    secret = to_texts(handle.info.security)["tls_client_key"].splitlines()[1]
+    host = psutil.Process(handle.info.pid)
+    for process in [host, *host.children(recursive=True)]:
+        shown = " ".join(process.cmdline()) + " ".join(process.environ().values())
+        assert secret not in shown
+    root = Path(handle.info.scratch).parents[1]
+    assert default_base(str(root)).stat().st_mode & 0o777 == 0o700
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
 
 
-def test_without_dashboard_no_page_is_served():
+def test_without_dashboard_no_page_is_served(handle):
     def pages(handle):
         host = psutil.Process(handle.info.pid)
         found = []
@@ -142,8 +148,7 @@ def test_without_dashboard_no_page_is_served():
                             pass  # not HTTP
         return found
 
-    with started(n_workers=1) as handle:
-        assert "health" in pages(handle)  # the others are for who has the link
+    assert "health" in pages(handle)  # the others are for who has the link
     with started(n_workers=1, dashboard=False) as handle:
         assert handle.info.dashboard_link == ""
         assert pages(handle) == []

@@ -235,25 +235,24 @@ def test_a_task_that_runs_on_a_leaving_worker_does_not_hold_it(four):
     future.cancel()
 
 
-def test_a_killed_worker_comes_back_under_its_name():
-    with started(n_workers=2, names=["alice", "bob"]) as handle, client_of(handle) as client:
-        before = addresses(client)
-        os.kill(workers_of(handle)["alice"], signal.SIGKILL)
-        eventually(lambda: addresses(client).get("alice") not in (None, before["alice"]))
-        assert names(command(client)) == ["alice", "bob"]
+def test_a_killed_worker_comes_back_under_its_name(four, shared):
+    before = addresses(four)
+    os.kill(workers_of(shared)["alice"], signal.SIGKILL)
+    eventually(lambda: addresses(four).get("alice") not in (None, before["alice"]))
+    assert names(command(four)) == ["2", "3", "alice", "bob"]
 
 
-def test_adapting_grows_under_load_and_shrinks_without_losing_data():
-    with started(n_workers=1, threads_per_worker=1) as handle, client_of(handle) as client:
-        assert command(client, "adapt", minimum=1, maximum=3)["adapt"] == {"minimum": 1, "maximum": 3}
-        load = client.map(time.sleep, [0.3] * 100, pure=False)
-        eventually(lambda: len(command(client)["arrived"]) == 3, timeout=20)
-        values, futures = scattered_on_each(client)
-        client.cancel(load)
-        del load
-        eventually(lambda: len(command(client)["arrived"]) == 1, timeout=30)
-        assert client.gather(futures) == values
-        assert command(client, "fix")["adapt"] is None
+def test_adapting_grows_under_load_and_shrinks_without_losing_data(four):
+    command(four, "scale", n=1)
+    assert command(four, "adapt", minimum=1, maximum=3)["adapt"] == {"minimum": 1, "maximum": 3}
+    load = four.map(time.sleep, [0.3] * 100, pure=False)
+    eventually(lambda: len(command(four)["arrived"]) == 3, timeout=20)
+    values, futures = scattered_on_each(four)
+    four.cancel(load)
+    del load
+    eventually(lambda: len(command(four)["arrived"]) == 1, timeout=30)
+    assert four.gather(futures) == values
+    assert command(four, "fix")["adapt"] is None
 
 
 def test_adapting_does_not_shrink_when_data_would_not_fit():
