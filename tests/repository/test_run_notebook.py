@@ -25,35 +25,25 @@ def run_cells(tmp_path):
     return run
 
 
-def test_shows_prose_code_and_output_in_order(run_cells):
-    done = run_cells("print('pri' 'nted')", "'val' + 'ue'")
-    assert done.returncode == 0, done.stderr
-    parts = ["# A title", "    print('pri' 'nted')", "\nprinted\n", "    'val' + 'ue'", "\n'value'\n", "ran to its end"]
-    places = [done.stdout.find(part) for part in parts]
-    assert -1 not in places
-    assert places == sorted(places)
-
-
-def test_shows_updates_of_a_display(run_cells):
+def test_shows_prose_code_and_output_in_order_from_this_python_and_of_a_display_each_update_that_lasts(run_cells):
     done = run_cells(
+        "print('pri' 'nted')",
+        "'val' + 'ue'",
+        "import sys; print(sys.executable)",
         "from IPython.display import display\nh = display(f'{1 + 1} workers', display_id=True)",
         "h.update(f'{2 + 2} workers')",
+        "line = display(0, display_id=True)\nfor i in range(100):\n    line.update(i * 1000)\nprint('do' 'ne')",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.index("2 workers") < done.stdout.index("4 workers")
-
-
-def test_of_a_line_that_changes_often_the_last_state_is_printed(run_cells):
-    code = "line = display(0, display_id=True)\nfor i in range(100):\n    line.update(i * 1000)\nprint('do' 'ne')"
-    done = run_cells(code)
+    parts = ["# A title", "    print('pri' 'nted')", "\nprinted\n", "    'val' + 'ue'", "\n'value'\n", sys.executable]
+    places = [done.stdout.find(part) for part in [*parts, "2 workers", "4 workers", "ran to its end"]]
+    assert -1 not in places
+    assert places == sorted(places)
+    # of a line that changes often the last state is printed
     shown = [line for line in done.stdout.splitlines() if line.isdecimal() or line == "done"]
     assert shown[0] == "0"
     assert shown[-2:] == ["99000", "done"]
     assert len(shown) < 50
-
-
-def test_uses_this_python(run_cells):
-    assert sys.executable in run_cells("import sys; print(sys.executable)").stdout
 
 
 def test_stops_at_the_first_error(run_cells):
