@@ -27,6 +27,8 @@ settings.load_profile("busy")
 # at the stacks of its workers, and at how late its event loops are, up to a hundred times a second: do so less often.
 os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__INTERVAL", "100ms")
 os.environ.setdefault("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "500ms")
+# What a test starts in its own process: a fresh interpreter for each worker takes a second.
+dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
 # Hundreds of processes import moorage, and need not compile it each.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -132,6 +134,14 @@ def durable_dir(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("durable") / "variables")
     with pytest.MonkeyPatch.context() as patch, dask.config.set({"moorage.durable-directory": folder}):
         patch.setenv("DASK_MOORAGE__DURABLE_DIRECTORY", folder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_pandas():
+    """Workers import pandas when they need it: all tests together have it imported, few of their clusters need it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("moorage.deploy.host_process.PRELOADABLE", ("numpy",))
         yield
 
 
