@@ -2,6 +2,7 @@
 // draws it. One path for each colour: there may be thousands of squares. They are selected and taken up as in the list.
 import { type MouseEvent, type ReactElement, memo, useMemo, useState } from 'react';
 
+import { shortName } from '../../store/names';
 import { type IPartsTable, holdersOf, isTakeable, nameOfPart, positionOf } from '../../store/parts';
 import type { IPartSelection } from './partSelection';
 import { howOf } from './selection';
@@ -59,7 +60,7 @@ export const PartsPicture = memo(function PartsPicture(props: IPictureProps): Re
     >
       <title>
         {isThere
-          ? `${positionOf(table, pointed).join(', ')}: ${holdersOf(table, pointed).join(', ') || '–'}`
+          ? `${positionOf(table, pointed).join(', ')}: ${holdersOf(table, pointed).map(shortName).join(', ') || '–'}`
           : ''}
       </title>
       {[...paths].map(([color, path]) =>
