@@ -56,7 +56,11 @@ def run(suite: Path, *options: str) -> tuple[set[str], set[str]]:
         "-p", "names_that_are_gone", "-W", "ignore::DeprecationWarning",  # tests may be older than what they test
         *(["--runslow"] if VARIABLE in os.environ else []), *options, *files, "-k", SUBJECTS,
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
+        "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",  # workers by spawning take a second each
+    }
     done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=1200)
     assert report.exists(), done.stdout + done.stderr
     print(done.stdout[-2000:])
