@@ -3,7 +3,7 @@
 Fresh memory is what costs most: the system zeroes each page before it can be written. So segments that nobody maps
 any more are kept for a while, within a limit, and take the next block of about their size, four to nine times
 quicker. The same content is written once, as long as its segment is there. And where a large block is expected, memory
-for it is got while it is still being read (`Pool.warm_up`).
+for it is got while it is still being read, or that which is there is written (`Pool.warm_up`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from moorage.images.ahead import Ahead, current, reading
 from moorage.images.segment import HEADER, Handle, Part, Segment
 
 IDLE = 30.0
@@ -67,17 +68,21 @@ class _Entry:
     digest: str
     leases: int = 0
     warming: _Warming | None = None  # as long as the block that it is got for has not come
+    ahead: Ahead | None = None  # the same, for what it may be written with again; that counts as a lease
     free_since: float | None = None
     written: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
-        self.end_warming()
+        self.end_preparing()
         self.segment.close()
 
-    def end_warming(self) -> None:
+    def end_preparing(self) -> None:
         if self.warming is not None:
             self.warming.end()
             self.warming = None
+        if self.ahead is not None:
+            self.ahead = None
+            self.leases -= 1
 
 
 class Lease:
@@ -143,19 +148,25 @@ class Pool:
         parts: Iterable[Part],
         nbytes: int,
         check: Callable[[Callable[[int, int], bytes]], None] = lambda get: None,
+        digests: Sequence[bytes] = (),
     ) -> Lease:
         """Return a lease of a segment that holds a block; it is written unless it is there.
 
         `digest`: of the block: the same for the same content. `parts`: see `Segment.write`. `nbytes`: of the block.
         `check`: called with `Segment.get` when it is written, before anybody has it; raises what is wrong with it.
+        `digests`: of the parts, for those that have been copied while they were read.
         Raises OSError if there is no room, or no file descriptor left. Raises what `check` raises.
         """
         while True:
             with self._lock:
                 entry = next((e for e in self._entries if e.digest == digest), None)
                 mine = entry is None
+                if entry is not None and entry.ahead is not None:
+                    entry.end_preparing()
+                    entry.segment.release_lock()
                 if entry is None:
-                    entry = self._warm(nbytes)
+                    entry, parts = self._begun(parts, nbytes, digests)
+                    entry = entry or self._warm(nbytes)
                     if entry is None:
                         entry = _Entry(self._fresh(nbytes), "")
                         self._entries.append(entry)
@@ -183,8 +194,7 @@ class Pool:
             if not self.limit or self.directory is not None:
                 return lambda: None
             if (entry := self._warm(nbytes)) is not None:
-                entry.segment.release_lock()
-                return lambda: None
+                return self._read_into(entry, nbytes)
             self._entries.append(entry := _Entry(Segment(nbytes, reusable=True), ""))
             entry.written.set()
             entry.warming = _Warming(entry.segment.fd, HEADER + nbytes)
@@ -198,6 +208,7 @@ class Pool:
         with self._lock:
             now, kept = self._clock(), 0
             got = sum(entry.warming.nbytes for entry in self._entries if entry.warming is not None)
+            got += sum(entry.segment.capacity for entry in self._entries if entry.ahead is not None)
             free = []
             for entry in self._entries:
                 if entry.warming is not None:
@@ -237,6 +248,51 @@ class Pool:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def _read_into(self, entry: _Entry, nbytes: int) -> Callable[[], None]:
+        """Have a block of about so many bytes copied into a segment, locked against others, while it is read."""
+        if current() is not None:  # another one that is expected as well
+            entry.segment.release_lock()
+            return lambda: None
+
+        def begin() -> memoryview | None:
+            with self._lock:
+                if entry.ahead is not ahead:
+                    return None
+                entry.digest = ""
+                entry.written.clear()
+            return entry.segment.rewrite(nbytes)
+
+        def give_back() -> None:
+            ahead.close()
+            with self._lock:
+                if entry.ahead is ahead:
+                    entry.end_preparing()
+                    entry.segment.release_lock()
+                    entry.written.set()
+
+        entry.ahead = ahead = Ahead(begin)
+        entry.leases += 1
+        given = ExitStack()
+        given.callback(give_back)
+        given.enter_context(reading(ahead))
+        return given.close
+
+    def _begun(
+        self, parts: Iterable[Part], nbytes: int, digests: Sequence[bytes]
+    ) -> tuple[_Entry | None, Iterable[Part]]:
+        """Return the segment for what was read in this context, and which parts it has not got already."""
+        ahead = current()
+        entry = next((e for e in self._entries if e.ahead is not None and e.ahead is ahead), None)
+        if entry is None or ahead is None or nbytes > entry.segment.capacity:
+            return None, parts
+        parts = list(parts)
+        lacking = ahead.lacking(parts, digests)
+        if ahead.has_begun and len(lacking) == len(parts):  # it is for another one
+            return None, parts
+        ahead.close()
+        entry.end_preparing()
+        return entry, lacking
+
     def _warm(self, nbytes: int) -> _Entry | None:
         """Return a segment that nobody needs and that is of about that size, locked against others."""
         fitting = [e for e in self._entries if not (e.leases or self._held) and e.segment.reusable]
@@ -255,7 +311,7 @@ class Pool:
     ) -> None:
         """Write a segment that is this thread's alone; not under the lock, since it may take seconds."""
         try:
-            entry.end_warming()
+            entry.end_preparing()
             entry.segment.write(parts, nbytes)
             check(entry.segment.get)
             entry.segment.release_lock()

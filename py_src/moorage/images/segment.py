@@ -116,8 +116,7 @@ class Segment:
             raise ValueError(f"{nbytes} bytes do not fit into a segment of {self.capacity}")
         header = struct.pack(_FIELDS, _MAGIC, nonce := secrets.token_bytes(16), nbytes)
         if self._writeable is not None:
-            self._put(self._writeable, 0, memoryview(bytes(len(header))))
-            self._populate(self._writeable, nbytes)
+            self._invalidate(self._writeable, nbytes)
         for offset, content in parts:
             flat = content.cast("B") if content.nbytes else content
             for start in range(0, flat.nbytes, _SLICE):
@@ -134,6 +133,16 @@ class Segment:
             self._seal()
         path = f"/proc/{os.getpid()}/fd/{self.fd}" if self.file is None else self.file
         self.handle = Handle(nonce, nbytes, (path,))
+
+    def rewrite(self, nbytes: int) -> memoryview | None:
+        """Return memory for another block of about `nbytes`, for who writes parts of it before `write` does the others.
+
+        As for `write`, nobody may have it mapped. It is to be released before. None before the first block.
+        """
+        if self._writeable is None:
+            return None
+        self._invalidate(self._writeable, nbytes)
+        return memoryview(self._writeable)[HEADER:]
 
     def put(self, offset: int, content: memoryview) -> None:
         """Write a part of the first block before it is whole; then call `write` with what is left, or without parts.
@@ -189,7 +198,8 @@ class Segment:
             self._writeable, self.reusable = None, False
             fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _FIXED | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
 
-    def _populate(self, memory: mmap.mmap, nbytes: int) -> None:
+    def _invalidate(self, memory: mmap.mmap, nbytes: int) -> None:
+        self._put(memory, 0, memoryview(bytes(struct.calcsize(_FIELDS))))
         if nbytes > self._populated:  # it takes nearly as long as writing, also where there is nothing to do
             self._populated = nbytes
             with contextlib.suppress(OSError):  # quicker than one fault for each page

@@ -268,7 +268,8 @@ class Shared:
 
 def _write(pool: Pool, image: Image) -> Lease:
     witness, plan = Witness(image), image.layout
-    return pool.lease(image.digest, zip(plan.offsets, image.buffers, strict=True), plan.nbytes, witness.check)
+    parts = zip(plan.offsets, image.buffers, strict=True)
+    return pool.lease(image.digest, parts, plan.nbytes, witness.check, image.digests)
 
 
 def forget(images: Iterable[Image]) -> None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xxhash
 
+from moorage.images import ahead
 from moorage.images import format as images
 from moorage.images.code import Place
 from moorage.images.format import Image
@@ -62,9 +62,5 @@ def _read(buffer: memoryview) -> bytes:
     if (known := mapped.digest_of(buffer)) is not None:
         return known
     if buffer.nbytes < SMALLEST:
-        return _digest(buffer)
-    return MEMORY.digest(np.frombuffer(buffer, "u1"), _digest)
-
-
-def _digest(content: Any) -> bytes:
-    return xxhash.xxh3_128_digest(content)
+        return ahead.digest(buffer)
+    return MEMORY.digest(np.frombuffer(buffer, "u1"), ahead.digest)
