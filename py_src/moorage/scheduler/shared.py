@@ -71,10 +71,7 @@ class Shared:
 
     def nbytes(self, key: Key, worker: WorkerState) -> int:
         """Return how many bytes of `key` lie in memory that `worker` shares, or would share if it had the key."""
-        there = (self._scheduler.workers.get(address) for address in self.mapped.get(key, ()))
-        if any(ws is not None and ws.host == worker.host for ws in there):
-            return max(self.mapped[key].values())
-        return 0
+        return self.size(key) if (worker.host, key) in self.copies else 0
 
     def share(self, key: Key, worker: Address) -> int:
         """Return how many bytes of `key` a worker, by address, has in memory that its host shares."""
@@ -123,14 +120,15 @@ class Shared:
         """
         report: dict[Key, dict[Address, tuple[int, int]]] = {}
         for key in keys:
-            workers = [ws for address in self.mapped.get(key, ()) if (ws := self._scheduler.workers.get(address))]
-            users = Counter((ws.host, self._segments[key, ws.address]) for ws in workers)
-            segments = Counter(host for host, _ in users)
-            report[key] = {
-                ws.address: (self.mapped[key][ws.address], self._own[key])
-                for ws in workers
-                if segments[ws.host] == 1 or users[ws.host, self._segments[key, ws.address]] > 1
-            }
+            there = report[key] = {}
+            for host in {
+                ws.host for address in self.mapped.get(key, ()) if (ws := self._scheduler.workers.get(address))
+            }:
+                copies = self.copies.get((host, key), {})
+                users = Counter(segment for segment, _ in copies.values())
+                for address, (segment, nbytes) in copies.items():
+                    if len(users) == 1 or users[segment] > 1:
+                        there[address] = nbytes, self._own[key]
         return report
 
     def prune(self) -> None:
