@@ -17,9 +17,9 @@ import moorage
 from moorage.errors import DoesNotFitError
 from moorage.images.carrier import Carrier
 from moorage.images.format import encode
-from moorage.images.pool import Pool
 from moorage.images.segment import Segment
 from moorage.kernel.images import sharing
+from moorage.kernel.images.pool import Pool
 from moorage.kernel.images.sending import MODULE
 from tests.helpers import eventually
 from tests.kernel.images.mapping import allow_few_descriptors, mapped, on_each, summed_in_a_fork

@@ -1,4 +1,4 @@
-"""What is left of shared memory when a notebook is killed, and then its cluster; and clusters that share none."""
+"""What is left of shared memory, of values that are gone and of a notebook; and clusters that share none."""
 
 import os
 import subprocess
@@ -17,6 +17,7 @@ from tests.kernel.images.stages import segments
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
+LEAKS = Path(__file__).parents[3] / "benchmarks/leaks.py"
 NOTEBOOK = """
 import moorage, numpy
 
@@ -26,6 +27,13 @@ print("placed", flush=True)
 for n in range(1000):
     cluster.broadcast(numpy.full(5_000_000, n), name="y")
 """
+
+
+@pytest.mark.parametrize(("rounds", "mb"), [("100", "10"), ("300", "0.01")], ids=["large", "small"])
+def test_nothing_is_left_of_values_in_any_process(rounds, mb):
+    command = [sys.executable, str(LEAKS), "--rounds", rounds, "--mb", mb]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_nothing_is_left_of_a_notebook_that_was_killed(tmp_path, monkeypatch):

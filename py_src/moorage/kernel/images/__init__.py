@@ -2,6 +2,7 @@
 
 * ``sending``  puts the code for it on the workers, and gives Dask what it sends
 * ``sharing``  memory of this host that its workers map
+* ``pool``     that memory: written once, and again when nobody needs it
 * ``hosts``    copies for other hosts
 * ``steady``   what is sent is what the digest says, whoever writes to the value meanwhile
 

@@ -2,7 +2,7 @@
 
 Whether a worker can do that is asked once for each: it is told to map a small segment, and answers why it cannot.
 Where memfds cannot be mapped, as in another container, files in a shared directory may do. The notebook's segments
-are in one pool for the process, for each kind, see ``images/pool.py``.
+are in one pool for the process, for each kind, see ``pool.py``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from distributed.comm.addressing import get_address_host
 from moorage import config
 from moorage.images.format import Image
 from moorage.images.free_memory import host_free
-from moorage.images.pool import Lease, Pool
 from moorage.images.segment import SMALLEST_SHARED, Handle, Segment, shared_directory, sweep
+from moorage.kernel.images.pool import Lease, Pool
 from moorage.kernel.images.steady import Witness
 from moorage.kernel.waiting import ask_workers
 from moorage.model import PlacementState, WorkerInfo

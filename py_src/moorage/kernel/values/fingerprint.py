@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from moorage.images import ahead
 from moorage.images import format as images
 from moorage.images.code import Place
 from moorage.images.format import Image
-from moorage.kernel.values import mapped
+from moorage.kernel.values import ahead, mapped
 from moorage.kernel.values.written import MEMORY, SMALLEST
 from moorage.pickling.unpicklable import unpicklable
 

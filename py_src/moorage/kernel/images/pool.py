@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from moorage.images.ahead import Ahead, current, reading
 from moorage.images.segment import HEADER, Handle, Part, Segment
+from moorage.kernel.values.ahead import Ahead, current, reading
 
 IDLE = 30.0
 """Seconds after which memory that nobody maps goes back to the system."""

@@ -9,10 +9,10 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.images import ahead
 from moorage.images.format import layout
-from moorage.images.pool import Pool
 from moorage.images.segment import attach
+from moorage.kernel.images.pool import Pool
+from moorage.kernel.values import ahead
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from moorage.images.pool import IDLE, Pool
 from moorage.images.segment import HEADER, attach
 from moorage.kernel.images import sharing
+from moorage.kernel.images.pool import IDLE, Pool
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
 
