@@ -13,7 +13,8 @@ from moorage.deploy.fdstore import process
 from moorage.deploy.fdstore.client import StoreClient, end_at, facts_at, kept_at, start
 from moorage.deploy.fdstore.process import MOST, Store
 from moorage.deploy.state_file import kept_clusters
-from moorage.images.segment import Segment, SegmentError, attach
+from moorage.images.room import SegmentError
+from moorage.images.segment import Segment, attach
 from tests.helpers import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")

@@ -7,7 +7,8 @@ import pytest
 
 from moorage.images.filed import is_mappable
 from moorage.images.mappings import PATIENCE, Mappings
-from moorage.images.segment import Segment, SegmentError
+from moorage.images.room import SegmentError
+from moorage.images.segment import Segment
 from moorage.worker.tasks.file import PAGE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")

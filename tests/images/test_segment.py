@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from moorage.images.segment import HEADER, Handle, Segment, SegmentError, attach, handle_of, sweep
+from moorage.images.room import SegmentError
+from moorage.images.segment import HEADER, Handle, Segment, attach, handle_of, sweep
 from tests.helpers import eventually
 from tests.images.other import Other
 

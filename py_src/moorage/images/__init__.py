@@ -2,7 +2,7 @@
 
 * ``format``            one pass over a value gives its stream and buffers; ``arrays``, ``texts`` and ``code`` objects
 * ``altered``           when a key has another value than its image
-* ``segment``, ``mappings``, ``free_memory``  shared memory of a host
+* ``segment``, ``room``, ``mappings``, ``free_memory``  shared memory of a host
 * ``filed``             images in saved files, mapped where they are
 * ``carrier``           an image under an ordinary Dask key
 * ``blocks``            who gets which piece from whom, between hosts

@@ -40,6 +40,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from moorage.images.filed import is_saved, path_of, why_not
+from moorage.images.room import SegmentError, reserve, spare, write_all
 
 HEADER = mmap.ALLOCATIONGRANULARITY if mmap.ALLOCATIONGRANULARITY > 4096 else 4096
 """Bytes before the block: whole pages, so that the block can be mapped without it."""
@@ -50,15 +51,10 @@ _MAGIC = b"moorage1"
 _FIELDS = "<8s16sQ"
 _NAME = "moorage-"
 _SLICE = 64 << 20  # bytes written by one call: other threads of a small machine get their turn
-_SPARE = 64  # file descriptors that are left for the process's own connections
 
 _F_SEAL_FUTURE_WRITE = 0x10  # Linux 5.1; not named by Python
 _MADV_POPULATE_WRITE = 23  # Linux 5.14
 _FIXED = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)
-
-
-class SegmentError(OSError):
-    """A segment cannot be made or mapped here; the text says why."""
 
 
 class Handle(NamedTuple):
@@ -92,17 +88,17 @@ class Segment:
             if not hasattr(os, "memfd_create"):
                 raise SegmentError("this system has no memfds")
             self.file: str | None = None
-            self.fd = _spare(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+            self.fd = spare(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
         else:
             self.file = os.path.join(directory, f"{_NAME}{os.getuid()}-{name.removeprefix(_NAME)}")
-            self.fd = _spare(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            self.fd = spare(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         self._close = weakref.finalize(self, _close_last, self.fd, self.file, os.getpid())
         try:
             fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
             if self.file is None:
                 os.ftruncate(self.fd, size)
             else:
-                _reserve(self.fd, size)
+                reserve(self.fd, size)
         except BaseException:
             self.close()
             raise
@@ -124,11 +120,11 @@ class Segment:
                 if self._writeable is not None:
                     self._put(self._writeable, HEADER + offset + start, piece)
                 else:
-                    _write_all(self.fd, piece, HEADER + offset + start)
+                    write_all(self.fd, piece, HEADER + offset + start)
         if self._writeable is not None:
             self._put(self._writeable, 0, memoryview(header))
         else:
-            _write_all(self.fd, memoryview(header), 0)
+            write_all(self.fd, memoryview(header), 0)
         if not self.handle.paths:
             self._seal()
         path = f"/proc/{os.getpid()}/fd/{self.fd}" if self.file is None else self.file
@@ -149,7 +145,7 @@ class Segment:
 
         Raises OSError if the system has no memory for it.
         """
-        _write_all(self.fd, content, HEADER + offset)
+        write_all(self.fd, content, HEADER + offset)
 
     def get(self, start: int, stop: int) -> bytes:
         """Return a copy of what lies in the block from `start` to `stop`."""
@@ -336,7 +332,7 @@ def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None, int]:
         if not is_ours:
             # opening whatever has that number now could have effects: a pipe, a terminal, a device
             raise SegmentError("it is gone")
-    fd = _spare(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if anonymous else os.O_NOFOLLOW)))
+    fd = spare(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if anonymous else os.O_NOFOLLOW)))
     try:
         if saved_at:
             if why := why_not(fd, nonce, saved_at, nbytes):
@@ -359,40 +355,6 @@ def _open(path: str, nonce: bytes, nbytes: int) -> tuple[int, str | None, int]:
         os.close(fd)
         raise
     return fd, None if anonymous else path, 0
-
-
-def _spare(fd: int) -> int:
-    """Return `fd`, unless it is one of the last that this process can have.
-
-    New descriptors get the lowest number that is free, so a high one means that most are in use.
-    """
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or fd < soft - _SPARE:
-        return fd
-    if hard == resource.RLIM_INFINITY or hard > soft:
-        with contextlib.suppress(OSError, ValueError):
-            more = max(soft * 4, 4096) if hard == resource.RLIM_INFINITY else min(max(soft * 4, 4096), hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
-            return fd
-    os.close(fd)
-    raise SegmentError(f"the file descriptors of this process run out: it may have {soft}")
-
-
-def _reserve(fd: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, 0, size)
-        return
-    zeros = memoryview(bytes(min(size, 1 << 20)))  # macOS
-    for start in range(0, size, zeros.nbytes):
-        _write_all(fd, zeros[: size - start], start)
-
-
-def _write_all(fd: int, content: memoryview, offset: int) -> None:
-    done = 0
-    while done < content.nbytes:
-        done += os.pwrite(fd, content[done:], offset + done)
 
 
 def _close_last(fd: int, file: str | None, owner: int) -> None:

@@ -22,7 +22,8 @@ from moorage._dask.worker import is_wanted
 from moorage.images.carrier import Table
 from moorage.images.filed import ENDING, is_mappable
 from moorage.images.format import Image, aligned, decode, encode
-from moorage.images.segment import SMALLEST_SHARED, SegmentError
+from moorage.images.room import SegmentError
+from moorage.images.segment import SMALLEST_SHARED
 from moorage.wire.saves import Place, Restoring, SavedImage, Saving
 from moorage.worker.tasks.errors import Cancelled
 from moorage.worker.tasks.file import Entry, entries_of, read, write
