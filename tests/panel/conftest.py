@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from tests.panel.desk import Desk
 from tests.panel.lab import Lab
@@ -178,21 +178,26 @@ class SharedPage:
             if page is not self._desk.page:
                 page.close()
 
-    def close(self):
-        self._desk.page.close()
+    def close(self, request):
+        if self._desk is not None:
+            take_failed(self._desk, request)
+            self._desk.page.close()
         self._desk = None
 
 
 @pytest.fixture
 def desk(kernel, lab, shared_page, request):
     """A page with shared.ipynb and the panel; what else a test opens there is closed again."""
-    desk = shared_page.desk(lab)
-    desk.shows_nothing()  # what the test before has left goes away a moment after the kernel has let go of it
+    try:
+        desk = shared_page.desk(lab)
+        desk.shows_nothing()  # what the test before has left goes away a moment after the kernel has let go of it
+    except (AssertionError, Error):
+        shared_page.close(request)  # else no test after this one would get further
+        raise
     yield desk
     shared_page.close_others()
     errors = desk.errors
     if request.node.stash.get(FAILED, False) or errors:
-        take_failed(desk, request)
-        shared_page.close()
+        shared_page.close(request)
         kernel.interrupt()  # a cell that it may have left
     assert errors == []
