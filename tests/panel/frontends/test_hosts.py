@@ -87,6 +87,6 @@ def test_a_board_goes_on_after_the_extension_was_loaded_anew(kernel, board):
     kernel.run("%reload_ext moorage")
     kernel.run("grid = np.zeros((1000, 500))\n%pin grid --workers alice")
     board.board.get_by_role("button", name="Cluster menu").click()
-    board.page.get_by_role("menuitemcheckbox").click()  # the next act finds the kernel again
+    board.page.get_by_role("menuitemcheckbox", name="Adapt to load").click()  # the next act finds the kernel again
     board.holds("grid", "alice")
     kernel.run("cluster.adapt()\ncluster.scale(4)")
