@@ -16,6 +16,7 @@ import { CommandIDs, PALETTE, addCommands } from './commands';
 import { askBeside } from './panel/asking';
 import { ActiveDocument } from './panel/following';
 import { PlacementPanel } from './panel/panel';
+import { warnOfOldLab } from './panel/oldLab';
 import { PanelSettings } from './panel/settings';
 import { StatusItem } from './panel/statusItem';
 import { KernelSessions } from './sessions';
@@ -55,6 +56,7 @@ const plugin: JupyterFrontEndPlugin<IPlacements> = {
   ): IPlacements => {
     const trans = (translator ?? nullTranslator).load('moorage');
     offerTranslation(trans);
+    warnOfOldLab(app, trans);
     const placements = new KernelSessions(trans);
     placements.met.connect((_, model) => askBeside(model, () => placements.shows(model), trans));
     const settings = new PanelSettings();

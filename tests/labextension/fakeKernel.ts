@@ -50,6 +50,7 @@ export class FakeKernel {
   language = 'python';
   /** Whether moorage is loaded. */
   isLoaded = true;
+  isInstalled = true;
   protocol: number = PROTOCOL_VERSION;
   readonly sent: ISent[] = [];
   readonly subshells = new Set<string>();
@@ -96,6 +97,16 @@ export class FakeKernel {
       queueMicrotask(() => this._opened(content['comm_id'] as string, content['target_name'] as string));
     }
     return { done: Promise.resolve() };
+  }
+
+  requestExecute(content: JSONObject): { done: Promise<unknown> } {
+    this.sent.push({ channel: 'shell', type: 'execute_request', subshell: null, content });
+    const said = (text: string): object => ({ status: 'ok', data: { 'text/plain': text } });
+    const user_expressions = {
+      missing: said(this.isInstalled ? 'False' : 'True'),
+      where: said("'/opt/other'")
+    };
+    return { done: Promise.resolve({ content: { status: 'ok', user_expressions } }) };
   }
 
   /** Comms that the panel has open, by target. */

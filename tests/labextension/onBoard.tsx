@@ -14,6 +14,7 @@ import { PretendKernel } from './pretend';
 export let user: UserEvent;
 export const insertCell = vi.fn();
 export const goToCell = vi.fn();
+export const interrupt = vi.fn();
 
 beforeEach(() => {
   user = userEvent.setup();
@@ -25,6 +26,7 @@ afterEach(() => {
   insertCell.mockReset();
   window.localStorage.clear();
   goToCell.mockReset();
+  interrupt.mockReset();
 });
 
 export function show(state: PanelState, options: Partial<IBoardOptions> = {}): PretendKernel {
@@ -36,6 +38,7 @@ export function show(state: PanelState, options: Partial<IBoardOptions> = {}): P
       options={{ threshold: 0, confirmAbove: 2 * GB, ...options }}
       notebook={{
         insertCell,
+        interrupt,
         hasCell: id => id.startsWith('cell'),
         goToCell,
         isAt: () => false,

@@ -81,7 +81,8 @@ def kernel(shared_kernel):
     """The kernel of shared.ipynb, with four workers on which nothing is placed, and no variables."""
     shared_kernel.run(
         "cluster.release(*cluster)\nfor notice in list(cluster.notices): cluster.dismiss(notice)\n"
-        "for _name in [n for n in globals() if n not in _initial]: del globals()[_name]"
+        "for _name in [n for n in globals() if n not in _initial]: del globals()[_name]\n"
+        "get_ipython().displayhook.flush()  # what was shown; and collects garbage, which holds results"
         if "ready" in vars(shared_kernel)
         else "_initial = {*globals(), '_initial', 'In', 'Out', 'get_ipython', 'exit', 'quit', 'open'}"
     )

@@ -147,6 +147,10 @@ class Desk:
         """Wait until no variable is shown, and no notice."""
         expect(self.board.locator("[data-moorage-variable], [data-moorage-notice]")).to_have_count(0)
 
+    def shows_no_results(self):
+        """Wait until what tests before have computed is gone: when Python has let go of it."""
+        expect(self.board.locator("[data-moorage-named]")).to_have_count(0, timeout=60_000)
+
     def cells(self):
         """The sources of the notebook's cells."""
         model = "window.jupyterapp.shell.currentWidget.content.model"

@@ -81,6 +81,14 @@ class Lab:
             self._process.kill()
             self._process.wait(5)
 
+    def add_kernel(self, name, code):
+        """Offer a kernel of Python's that executes `code` first."""
+        file = self.folder.parent / f"data/kernels/{name}/kernel.json"
+        file.parent.mkdir(parents=True)
+        launch = f"{code}; from ipykernel.kernelapp import launch_new_instance as launch; launch()"
+        argv = [sys.executable, "-c", launch, "-f", "{connection_file}"]
+        file.write_text(json.dumps({"argv": argv, "display_name": name, "language": "python"}))
+
     def set(self, package, plugin, **values):
         """Write settings of an extension, as its user would."""
         file = self._settings / package / f"{plugin}.jupyterlab-settings"
@@ -110,10 +118,10 @@ class Lab:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def notebook(self, name, *cells):
+    def notebook(self, name, *cells, kernel="python3"):
         """Write a notebook, start its kernel, and return that."""
         self.write(name, *cells)
-        session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+        session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": kernel}}
         return NotebookKernel(self, self.ask("POST", "sessions", session)["kernel"]["id"])
 
     def notebook_of(self, kernel, name, *cells):

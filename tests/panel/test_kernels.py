@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -76,6 +77,19 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     expect(question).to_contain_text("Its workers hold notes.")
     question.get_by_role("button", name="Stop").click()
     expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible(timeout=30_000)
+
+
+def test_a_kernel_of_another_environment_says_what_to_install_and_where(lab, open_desk):
+    lab.add_kernel("elsewhere", "import sys; sys.path[:] = [one for one in sys.path if not one.endswith('py_src')]")
+    kernel = lab.notebook("elsewhere.ipynb", "1 + 1", kernel="elsewhere")
+    try:
+        desk = open_desk("elsewhere.ipynb", "missing")
+        expect(desk.board).to_contain_text(sys.prefix)
+        desk.board.get_by_role("button", name="Insert %pip install moorage").click()
+        assert "%pip install moorage\n%load_ext moorage" in desk.cells()
+        assert kernel.run("print(len(In), _oh)") == "2 {}\n"  # what was asked has left no trace
+    finally:
+        kernel.close()
 
 
 def test_a_restarted_kernel_has_no_moorage_until_it_is_loaded_again(loaded):

@@ -102,6 +102,7 @@ function Connected({ placements, document, settings, trans }: IPanelOptions): Re
 function notebookOf(document: ActiveDocument): INotebook {
   return {
     insertCell: source => document.insertCell(source),
+    interrupt: () => void document.kernel?.interrupt(),
     hasCell: id => document.hasCell(id),
     goToCell: id => document.goToCell(id),
     isAt: (x, y) => document.isNotebookAt(x, y),

@@ -7,6 +7,12 @@ import type { IStartOptions } from './actions';
 const SAFE = /^(?:[A-Za-z0-9_/.:@][A-Za-z0-9_/.:@+-]*|[A-Za-z_]\w*\[[0-9:,-]+\])$/;
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 
+/** The lines that install and load moorage where the kernel runs. */
+export const installMagic = '%pip install moorage\n%load_ext moorage';
+
+/** The line that brings a kernel that answers while a cell runs. */
+export const upgradeMagic = "%pip install 'ipykernel>=7.4'";
+
 /** A word of a magic's line; null where no line can hold it, as for a name with a line break. */
 export function quote(text: string): string | null {
   if (SAFE.test(text)) {

@@ -46,6 +46,7 @@ export type ConnectionStatus =
   | 'connecting'
   | 'connected'
   | 'absent' // moorage is not loaded there
+  | 'missing' // nor installed there; the message is where it would have to be
   | 'incompatible' // it speaks another version of the protocol
   | 'dead'; // the kernel has died
 

@@ -33,6 +33,7 @@ import type { IRequester } from '../store/model';
 import type { ConnectionStatus, IConnection } from '../store/state';
 import { type ITranslate, english } from '../translate';
 import { SubshellComm, closeComm } from './comm';
+import { lacksMoorage } from './installed';
 import { Requests } from './requests';
 import { closeSubshell, openSubshell } from './subshell';
 import { type Tab, thisTab } from './tab';
@@ -234,8 +235,19 @@ export class Channel implements IRequester, IDisposable {
         this._end('incompatible', message);
         return;
       case 'unloaded':
+        this._end('absent', message);
+        return;
       case undefined:
         this._end('absent', message);
+        void this._lookForInstalled();
+    }
+  }
+
+  private async _lookForInstalled(): Promise<void> {
+    const epoch = this._epoch;
+    const where = await lacksMoorage(this.kernel).catch(() => null);
+    if (where !== null && epoch === this._epoch) {
+      this._say('missing', where);
     }
   }
 

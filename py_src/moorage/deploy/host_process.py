@@ -177,15 +177,20 @@ def launch(
     ensure_base(base)
     _started[:] = [process for process in _started if process.poll() is None]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            _command(spec, base),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-            start_new_session=True,
-            env={**os.environ, **_early_environment()},
-        )
+        try:
+            process = subprocess.Popen(
+                _command(spec, base),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+                start_new_session=True,
+                env={**os.environ, **_early_environment()},
+            )
+        except OSError as error:
+            raise StartError(
+                f"No process can be started here: {error}.", "Attach to a cluster that runs elsewhere: %cluster attach."
+            ) from error
         _started.append(process)
         dialogue = _Dialogue(process, on_progress)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -33,6 +34,15 @@ from tests.deploy.tools import (
 from tests.helpers import eventually
 
 pytestmark = pytest.mark.usefixtures("root")
+
+
+def test_where_no_process_can_be_started_that_is_what_is_said(tmp_path, monkeypatch):
+    forbidden = tmp_path / "python"
+    forbidden.touch(mode=0o600)
+    monkeypatch.setattr(sys, "executable", str(forbidden))
+    with pytest.raises(StartError, match=r"No process can be started here: .*Permission denied") as caught:
+        launch(HostSpec(n_workers=1))
+    assert "%cluster attach" in caught.value.remedy
 
 
 def test_closing_leaves_no_process_and_no_file(root):

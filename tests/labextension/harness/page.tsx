@@ -94,6 +94,7 @@ Object.assign(window, {
 
 const notebook = {
   insertCell: (source: string) => console.warn('insert', source),
+  interrupt: () => undefined,
   hasCell: () => false,
   goToCell: () => undefined,
   isAt: () => false,

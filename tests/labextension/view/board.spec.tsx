@@ -1,4 +1,4 @@
-import { act, cleanup, screen, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, screen, within } from '@testing-library/react';
 import axe from 'axe-core';
 import { describe, expect, it, vi } from 'vitest';
 
@@ -13,7 +13,7 @@ import {
   atWork,
   byName
 } from '../examples';
-import { connection, heldOn, insertCell, row, show, tile, user, worker } from '../onBoard';
+import { connection, heldOn, insertCell, interrupt, row, show, tile, user, worker } from '../onBoard';
 
 describe('the board', () => {
   it('shows what each worker holds, and what is on its way to it', () => {
@@ -229,6 +229,36 @@ describe('while there is nothing to show', () => {
     connection(kernel, { status: 'absent' });
     await user.click(await screen.findByRole('button', { name: /load_ext moorage/ }));
     expect(insertCell).toHaveBeenCalledWith('%load_ext moorage');
+  });
+
+  it('says where moorage is not installed, and inserts the lines that install and load it', async () => {
+    const kernel = show(aState());
+    connection(kernel, { status: 'missing', message: '/opt/other' });
+    await screen.findByText('/opt/other');
+    await user.click(screen.getByRole('button', { name: /pip install moorage/ }));
+    expect(insertCell).toHaveBeenCalledWith('%pip install moorage\n%load_ext moorage');
+  });
+
+  it('offers to interrupt a kernel that has answered nobody for long', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    try {
+      const kernel = show(aState());
+      connection(kernel, { status: 'connecting' });
+      await screen.findByText('Asking the kernel…');
+      expect(screen.queryByRole('button', { name: 'Interrupt the kernel' })).toBeNull();
+      await vi.advanceTimersByTimeAsync(10_000);
+      fireEvent.click(await screen.findByRole('button', { name: 'Interrupt the kernel' }));
+      expect(interrupt).toHaveBeenCalled();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('has the line for a kernel that answers only between cells', async () => {
+    const kernel = show(aState());
+    connection(kernel, { concurrent: false });
+    await user.click(await screen.findByRole('button', { name: /ipykernel/ }));
+    expect(insertCell).toHaveBeenCalledWith("%pip install 'ipykernel>=7.4'");
   });
 
   it.each([

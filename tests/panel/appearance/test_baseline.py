@@ -29,8 +29,7 @@ def at_rest(kernel, desk):
     desk.holds("batches", *WORKERS)
     desk.holds("grid", "alice", "bob")
     expect(desk.variable("sample")).to_be_visible()
-    # what tests before have computed is there until Python has let go of it
-    expect(desk.board.locator("[data-moorage-named]")).to_have_count(0, timeout=60_000)
+    desk.shows_no_results()
     return desk
 
 

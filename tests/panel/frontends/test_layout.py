@@ -23,6 +23,7 @@ def overlap(one, other):
 def test_the_splitter_is_dragged_and_stays_after_a_reload(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
     expect(desk.variable("grid")).to_be_visible()
+    desk.shows_no_results()
     variables = desk.board.get_by_role("region", name="Variables")
     bar = desk.board.get_by_role("separator")
     box, before = bar.bounding_box(), bottom(variables)

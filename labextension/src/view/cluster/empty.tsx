@@ -1,8 +1,8 @@
 // What the board says while there is nothing to show, and the one step that changes it.
-import type { ReactElement, ReactNode } from 'react';
+import { type ReactElement, type ReactNode, useEffect, useState } from 'react';
 
 import type { Form, IBoardActions } from '../../store/actions';
-import { loadMagic } from '../../store/magic';
+import { installMagic, loadMagic } from '../../store/magic';
 import type { IBoardState } from '../../store/state';
 import { AttachForm } from './attachForm';
 import { StartForm } from './startForm';
@@ -25,7 +25,6 @@ export function isEmpty({ connection, cluster, version }: IBoardState): boolean 
 
 export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
   const trans = useTranslate();
-  const notebook = useNotebook();
   const { connection, cluster } = state;
   switch (connection.status) {
     case 'no-kernel':
@@ -55,27 +54,24 @@ export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
           )}
         </Message>
       );
-    case 'absent': {
+    case 'absent':
       return (
         <Message title={trans.__('Keep data next to your code')}>
           <span>
             {trans.__('moorage keeps Dask data where you put it. It is not loaded in this kernel yet.')}
           </span>
           {connection.message === '' ? null : <span>{connection.message}</span>}
-          {notebook === null ? (
-            <code>{loadMagic}</code>
-          ) : (
-            <button
-              type="button"
-              className="jp-Moorage-primary"
-              onClick={() => notebook.insertCell(loadMagic)}
-            >
-              {trans.__('Insert')} <code>{loadMagic}</code>
-            </button>
-          )}
+          <Insert magic={loadMagic} />
         </Message>
       );
-    }
+    case 'missing':
+      return (
+        <Message title={trans.__('moorage is not installed in this kernel')}>
+          <span>{trans.__('JupyterLab has it, but the kernel runs in another environment:')}</span>
+          <code>{connection.message}</code>
+          <Insert magic={installMagic} />
+        </Message>
+      );
     case 'connecting':
       return <Waiting concurrent={connection.concurrent} />;
     case 'connected':
@@ -97,8 +93,30 @@ function Message({ title, children }: { title: string; children: ReactNode }): R
   );
 }
 
+/** A button that puts a magic into the notebook; where there is none, the magic. */
+function Insert({ magic }: { magic: string }): ReactElement {
+  const trans = useTranslate();
+  const notebook = useNotebook();
+  return notebook === null ? (
+    <code>{magic}</code>
+  ) : (
+    <button type="button" className="jp-Moorage-primary" onClick={() => notebook.insertCell(magic)}>
+      {trans.__('Insert')} <code>{magic.split('\n')[0]}</code>
+    </button>
+  );
+}
+
+/** Milliseconds after which somebody may want to wait no longer. */
+const LONG = 10_000;
+
 function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
   const trans = useTranslate();
+  const notebook = useNotebook();
+  const [isLong, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div className="jp-Moorage-empty jp-mod-waiting" role="status">
       <AnchorIcon size={48} />
@@ -107,6 +125,16 @@ function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
           ? trans.__('Asking the kernel…')
           : trans.__('Asking the kernel; it answers between cells.')}
       </span>
+      {isLong ? (
+        <>
+          <span>{trans.__('It is busy with something that lets it answer nobody.')}</span>
+          {notebook === null ? null : (
+            <button type="button" className="jp-Moorage-link" onClick={() => notebook.interrupt()}>
+              {trans.__('Interrupt the kernel')}
+            </button>
+          )}
+        </>
+      ) : null}
     </div>
   );
 }

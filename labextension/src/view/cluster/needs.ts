@@ -35,6 +35,8 @@ function connectionWords(trans: ITranslate, { connection }: IBoardState): string
       return null;
     case 'absent':
       return trans.__('moorage is not loaded in this kernel: run %1 first.', '%load_ext moorage');
+    case 'missing':
+      return trans.__('moorage is not installed where this kernel runs.');
     case 'connecting':
       return trans.__('The kernel does not answer: it may be busy with a cell.');
     case 'no-kernel':

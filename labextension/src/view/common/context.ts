@@ -10,6 +10,8 @@ import type { PartsGrabs } from '../hand/draggable';
 export interface INotebook {
   /** Put text into a new cell. */
   insertCell(source: string): void;
+  /** Interrupt the kernel. */
+  interrupt(): void;
   /** Whether there is a cell of that id. */
   hasCell(id: string): boolean;
   goToCell(id: string): void;

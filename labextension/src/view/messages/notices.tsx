@@ -2,9 +2,11 @@
 import type { ReactElement, ReactNode } from 'react';
 
 import type { IBoardActions } from '../../store/actions';
+import { upgradeMagic } from '../../store/magic';
 import type { IBoardState } from '../../store/state';
 import { IconButton } from '../common/elements';
 import { CloseIcon, NoticeIcon } from '../common/icons';
+import { useNotebook } from '../common/context';
 import { useTranslate } from '../common/useTranslate';
 
 interface INoticesProps {
@@ -15,6 +17,7 @@ interface INoticesProps {
 
 export function Notices({ state, actions, disabled }: INoticesProps): ReactElement | null {
   const trans = useTranslate();
+  const notebook = useNotebook();
   const { failures, notices, connection } = state;
   const isSlow = connection.status === 'connected' && !connection.concurrent;
   if (failures.length === 0 && notices.size === 0 && !isSlow) {
@@ -26,8 +29,18 @@ export function Notices({ state, actions, disabled }: INoticesProps): ReactEleme
         <Notice
           level="info"
           message={trans.__('This kernel answers the panel only between cells.')}
-          remedy={trans.__('ipykernel 7 with JupyterLab 4.4 or newer answers at any time.')}
-        />
+          remedy={trans.__('ipykernel 7 or newer answers at any time: install it and restart the kernel.')}
+        >
+          {notebook === null ? null : (
+            <button
+              type="button"
+              className="jp-Moorage-link"
+              onClick={() => notebook.insertCell(upgradeMagic)}
+            >
+              {trans.__('Insert')} <code>{upgradeMagic}</code>
+            </button>
+          )}
+        </Notice>
       ) : null}
       {failures.map(({ id, error, retry }) => (
         <Notice
