@@ -1,7 +1,7 @@
 """One cluster for tests of many modules: workers alice and bob of two threads each, as in the documentation of Dask.
 
 Modules that use it run one after another (tests/conftest.py), and hand it on, but not after a failure, nor while it
-works, nor to one with other settings.
+works or holds anything, nor to one with other settings.
 """
 
 import contextlib
@@ -31,11 +31,19 @@ def alice_and_bob(request):
         controller = moorage.start(names=["alice", "bob"], threads_per_worker=2, memory_limit="1GB")
     yield controller
     users = {item.path for item in session.items if "alice_and_bob" in item.fixturenames}
-    idle = session.testsfailed == failed and not any(controller.client.processing().values())
-    if idle and session.next_item and session.next_item.path in users:
+    wanted = session.testsfailed == failed and session.next_item and session.next_item.path in users
+    if wanted and rests(controller.client):
         _handed_on.append((controller, settings))
     else:
         controller.stop()
+
+
+def rests(client):
+    """Whether workers have nothing to do, nor any data, once Python has let go of what was garbage."""
+    gc.collect()
+    with contextlib.suppress(AssertionError):
+        return eventually(lambda: not (any(client.processing().values()) or client.who_has()), 2)
+    return False
 
 
 @pytest.fixture

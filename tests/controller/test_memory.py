@@ -207,8 +207,9 @@ def test_what_is_spilled_is_told_apart(names):
             return here and carol.unmanaged + sum(nbytes.memory for _, nbytes in memory.on("carol")) == carol.process
 
         eventually(adds_up, 5)
-        (notice,) = eventually(lambda: list(small.notices.values()))
-        assert notice["message"].startswith("Worker carol has written data to its disk: big takes ")
+        written = "Worker carol has written data to its disk: big takes "  # after it was about to
+        eventually(lambda: any(notice["message"].startswith(written) for notice in small.notices.values()))
+        (notice,) = small.notices.values()
         assert notice["remedy"] == "`del big` frees that."
         del names["big"]
         eventually(lambda: not small.notices, 20)

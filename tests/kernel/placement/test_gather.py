@@ -148,7 +148,7 @@ def test_the_notebook_lets_go_of_its_copy(cluster, names):
 def test_its_memory_is_not_read_again(cluster, names, monkeypatch):
     names["x"] = random()
     cluster.broadcast(names["x"], name="x", rebind=True)
-    monkeypatch.setattr("moorage.kernel.values.fingerprint._digest", lambda content: pytest.fail("it was read"))
+    monkeypatch.setattr("moorage.kernel.values.ahead.digest", lambda content: pytest.fail("it was read"))
     assert not cluster.placement()["x"].stale
 
 
