@@ -66,10 +66,12 @@ class Desk:
         self.page.wait_for_function(_IS_IN_FRONT, arg=notebook)
 
     def tidy(self, notebook):
-        """Close all but one notebook, and have that in front with the panel beside it."""
+        """Close all but one notebook, and have that in front with the panel beside it, which explains nothing."""
         self.page.evaluate(_CLOSE_OTHERS, notebook)
         self.show(notebook)
         self.open_panel()
+        if (explained := self.board.locator("[data-moorage-why]")).count():
+            explained.get_by_role("button", name="Dismiss").click()
 
     def crash(self):
         """End the page as a browser's process ends that has crashed: without a word."""
