@@ -126,18 +126,6 @@ describe('a kernel without moorage', () => {
     expect(kernel.subshells.size).toBe(0);
   });
 
-  it('is told from one that has it only to be loaded, without a trace in the notebook', async () => {
-    kernel.isInstalled = false;
-    void channel.connect();
-    await settle();
-    expect(channel.connection).toMatchObject({ status: 'missing', message: '/opt/other' });
-    const asked = kernel.sent.find(({ type }) => type === 'execute_request')?.content;
-    expect(asked).toMatchObject({ code: '', silent: true, store_history: false });
-    kernel.sayHello();
-    await settle();
-    expect(channel.connection.status).toBe('connected');
-  });
-
   it('is connected to when it says hello', async () => {
     void channel.connect();
     await settle();
