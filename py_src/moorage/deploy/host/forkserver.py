@@ -6,8 +6,8 @@ that happens and whatever they are doing. Linux only; elsewhere workers notice b
 unless they are stuck.
 
 Relied on, as read in Python 3.11 to 3.14: ``multiprocessing.forkserver`` starts its server by
-``multiprocessing.util.spawnv_passfds(path, args, fds)``, once, where the last of `args` is the code to execute. If that
-is not so, the server is a fresh interpreter, which is not tied and imports Dask once more.
+``multiprocessing.util.spawnv_passfds(path, args, fds)``, once, where the last of `args` is the code to execute. If it
+starts it in another way, the server is a fresh interpreter, which is not tied and imports Dask once more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from multiprocessing import forkserver, resource_tracker, util
 from types import ModuleType
 from typing import NoReturn
-from unittest import mock
 
 _PR_SET_PDEATHSIG = 1
 
@@ -41,8 +40,12 @@ def start(preload: Sequence[str], private: Sequence[int]) -> None:
 
     forkserver.set_forkserver_preload(["distributed", *preload])
     resource_tracker.ensure_running()  # it is started in the same way
-    with mock.patch.object(util, "spawnv_passfds", fork):
+    stock = vars(util)["spawnv_passfds"]
+    vars(util)["spawnv_passfds"] = fork
+    try:
         forkserver.ensure_running()
+    finally:
+        vars(util)["spawnv_passfds"] = stock
 
 
 def _serve(code: str, host: int, private: Sequence[int]) -> NoReturn:
