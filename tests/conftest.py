@@ -59,7 +59,6 @@ LONGEST_FIRST = (
     "controller/lifecycle/test_kept.py",
     "controller/saving/test_reviving.py",
     "repository/test_run_notebook.py",
-    # and the longest of those that hand a cluster on
     "controller/test_bad_input.py",
     "kernel/placement/test_recovery.py",
 )
@@ -84,20 +83,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    share = {item.path for item in items if "alice_and_bob" in item.fixturenames}
-
-    def place(item):
-        its = group(item.path)
-        # from the first page on, Playwright has an event loop running in the main thread: no asyncio.run there any more
-        return its == PANEL, places.get(its, len(places)), item.path not in share
-
-    items.sort(key=place)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown(item, nextitem):
-    """Let fixtures know, when they end, whether somebody goes on with what they made (two_workers.py)."""
-    item.session.next_item = nextitem
+    groups = {id(item): group(item.path) for item in items}
+    # from the first page on, Playwright has an event loop running in the main thread: no asyncio.run there any more
+    items.sort(key=lambda item: (groups[id(item)] == PANEL, places.get(groups[id(item)], len(places))))
 
 
 @pytest.fixture(scope="module", autouse=True)

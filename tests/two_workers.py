@@ -1,49 +1,19 @@
-"""One cluster for tests of many modules: workers alice and bob of two threads each, as in the documentation of Dask.
-
-Modules that use it run one after another (tests/conftest.py), and hand it on, but not after a failure, nor while it
-works or holds anything, nor to one with other settings.
-"""
+"""One cluster for the tests of a module: workers alice and bob of two threads each, as in the documentation of Dask."""
 
 import contextlib
-import copy
 import gc
 
-import dask.config
 import pytest
 
 import moorage
 from moorage.errors import UnknownVariableError
 from tests.helpers import eventually
 
-_handed_on = []
-
 
 @pytest.fixture(scope="module")
-def alice_and_bob(request):
-    session = request.session
-    failed, settings = session.testsfailed, copy.deepcopy(dask.config.get("moorage"))
-    while _handed_on:
-        controller, its_settings = _handed_on.pop()
-        if its_settings == settings:
-            break
-        controller.stop()
-    else:
-        controller = moorage.start(names=["alice", "bob"], threads_per_worker=2, memory_limit="1GB")
-    yield controller
-    users = {item.path for item in session.items if "alice_and_bob" in item.fixturenames}
-    wanted = session.testsfailed == failed and session.next_item and session.next_item.path in users
-    if wanted and rests(controller.client):
-        _handed_on.append((controller, settings))
-    else:
-        controller.stop()
-
-
-def rests(client):
-    """Whether workers have nothing to do, nor any data, once Python has let go of what was garbage."""
-    gc.collect()
-    with contextlib.suppress(AssertionError):
-        return eventually(lambda: not (any(client.processing().values()) or client.who_has()), 2)
-    return False
+def alice_and_bob():
+    with moorage.start(names=["alice", "bob"], threads_per_worker=2, memory_limit="1GB") as controller:
+        yield controller
 
 
 @pytest.fixture

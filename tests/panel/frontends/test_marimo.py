@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import expect
@@ -71,13 +73,16 @@ def desk(tmp_path, new_context):
 
 
 def address(server, log):
-    """Wait until the server says where it is."""
+    """Wait until the server has said where it is, and is there."""
     deadline = time.monotonic() + PATIENCE
-    while (found := re.search(r"URL: (\S+)", log.read_text())) is None:
+    while True:
+        with suppress(OSError):
+            if found := re.search(r"URL: (\S+)", log.read_text()):
+                urllib.request.urlopen(found[1], timeout=PATIENCE).close()
+                return found[1]
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
-    return found[1]
 
 
 @pytest.mark.timeout(300)  # it starts a server, and a cluster from there
