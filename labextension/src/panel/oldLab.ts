@@ -3,14 +3,13 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Clipboard, Notification } from '@jupyterlab/apputils';
 
 import type { ITranslate } from '../translate';
+import { OLDEST, isTooOld } from './labVersion';
 
-const OLDEST = [4, 6] as const;
 const UPGRADE = `pip install --upgrade 'jupyterlab>=${OLDEST.join('.')}'`;
 
 /** Say that this JupyterLab is too old, and how it is upgraded, if it is. */
 export function warnOfOldLab({ name, version }: JupyterFrontEnd, trans: ITranslate): void {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (name !== 'JupyterLab' || major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) {
+  if (!isTooOld(name, version)) {
     return;
   }
   Notification.warning(

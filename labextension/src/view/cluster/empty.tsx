@@ -127,7 +127,7 @@ function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
       </span>
       {isLong ? (
         <>
-          <span>{trans.__('It is busy with something that lets it answer nobody.')}</span>
+          <span>{trans.__('It has not answered for a while. A long computation may keep it busy.')}</span>
           {notebook === null ? null : (
             <button type="button" className="jp-Moorage-link" onClick={() => notebook.interrupt()}>
               {trans.__('Interrupt the kernel')}

@@ -29,7 +29,7 @@ export function Notices({ state, actions, disabled }: INoticesProps): ReactEleme
         <Notice
           level="info"
           message={trans.__('This kernel answers the panel only between cells.')}
-          remedy={trans.__('ipykernel 7 or newer answers at any time: install it and restart the kernel.')}
+          remedy={trans.__('ipykernel 7.4 or newer answers at any time: install it and restart the kernel.')}
         >
           {notebook === null ? null : (
             <button

@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_STARTS = "spawnv_passfds"
 
 
 def start(preload: Sequence[str], private: Sequence[int]) -> None:
@@ -40,12 +41,12 @@ def start(preload: Sequence[str], private: Sequence[int]) -> None:
 
     forkserver.set_forkserver_preload(["distributed", *preload])
     resource_tracker.ensure_running()  # it is started in the same way
-    stock = vars(util)["spawnv_passfds"]
-    vars(util)["spawnv_passfds"] = fork
+    stock = vars(util).get(_STARTS)
+    vars(util)[_STARTS] = fork
     try:
         forkserver.ensure_running()
     finally:
-        vars(util)["spawnv_passfds"] = stock
+        vars(util)[_STARTS] = stock
 
 
 def _serve(code: str, host: int, private: Sequence[int]) -> NoReturn:
