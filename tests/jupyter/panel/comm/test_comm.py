@@ -240,7 +240,7 @@ def test_a_cluster_is_started_and_stopped_by_request():
         state = panel.see(lambda state: state["cluster"]["status"] == "stopped")
         assert state["workers"] == {}
         refused(panel.ask("start", n_workers=-1), "InputError")
-        kernel.run("import dask\ndask.config.set({'moorage.start-timeout': '0.5s'})")
+        kernel.run("import dask\ndask.config.set({'moorage.start-timeout': '0.1s'})")
         assert panel.ask("start", n_workers=1)["ok"]
         state = panel.see(lambda state: state["notices"])
         (notice,) = state["notices"].values()
