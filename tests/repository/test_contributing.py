@@ -36,7 +36,7 @@ def test_the_way_of_pin_is_the_one_described():
 def test_files_and_folders_stay_small():
     made = (PACKAGE / "labextension", PANEL / "protocol.ts")
     code = [path for base in CODE for path in base.rglob("*.*") if path.suffix in (".py", ".ts", ".tsx")]
-    ours = [path for path in code if not any(path.is_relative_to(one) for one in made)]
+    ours = [path for path in code if path.stat().st_size and not any(path.is_relative_to(one) for one in made)]
     assert len(ours) > 700
     assert [path for path in ours if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
     folders = Counter(path.parent for path in ours)
@@ -50,3 +50,10 @@ def test_pages_of_the_controller_have_no_state_and_override_nothing():
     own = Counter(name for page in [*pages, Connected] for name, what in vars(page).items() if callable(what))
     assert [page for page in pages if "__init__" in vars(page)] == []
     assert [name for name, count in own.items() if count > 1] == []
+
+
+def test_packages_of_tests_hide_no_module():
+    """One in a folder that is none would be imported by its own name: `comm`, which kernels need, was hidden so."""
+    tests = Path(__file__).parents[1]
+    packages = {path.parent for path in tests.rglob("__init__.py")}
+    assert [folder for folder in packages - {tests} if folder.parent not in packages] == []
