@@ -64,6 +64,8 @@ def test_errors_are_also_what_python_calls_such_errors() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest_and_with_all() -> None:
     error = UnknownWorkerError("alcie", ["bob", "alice"])
     assert str(error) == "There is no worker 'alcie'.\nDid you mean 'alice'? The workers: alice, bob."
+    error = UnknownVariableError("alcie", ["flights"], workers=["bob", "alice"])
+    assert error.remedy == "The variables: flights. Did you mean 'alice'? The workers: alice, bob."
     assert str(UnknownVariableError("x", [])) == "There is no variable 'x' on the cluster.\nThere are no variables yet."
 
 

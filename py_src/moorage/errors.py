@@ -96,11 +96,18 @@ class UnknownVariableError(InputError, KeyError):
         Names of the existing variables.
     where : str, optional
         Where it was looked for, for the message.
+    workers : iterable of str
+        Names of workers, where one could have been meant.
     """
 
-    def __init__(self, asked: str, known: Iterable[str], where: str = "on the cluster") -> None:
-        names = sorted(known)
-        super().__init__(f"There is no variable {asked!r} {where}.", _choices("variables", asked, names))
+    def __init__(
+        self, asked: str, known: Iterable[str], where: str = "on the cluster", workers: Iterable[str] = ()
+    ) -> None:
+        names, others = sorted(known), short_names(sorted(workers))
+        remedy = _choices("variables", asked, names)
+        if others:
+            remedy += f" {_choices('workers', asked, others)}"
+        super().__init__(f"There is no variable {asked!r} {where}.", remedy)
 
 
 class InvalidNameError(InputError):

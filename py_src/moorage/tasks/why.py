@@ -102,8 +102,8 @@ class Explainer:
             dataset = await self._client.get_dataset(what, None, asynchronous=True)
             if dataset is not None:
                 return await self._of_value(what, dataset)
-            workers = [short_name(info.name) for info in infos]
-            raise UnknownVariableError(what, {*self._placer.names(), *workers}, "or worker") from unknown
+            workers = [info.name for info in infos]
+            raise UnknownVariableError(what, self._placer.names(), workers=workers) from unknown
 
     async def _of_placed(self, name: str, infos: list[WorkerInfo]) -> Why:
         state = (await self._placer.look([name]))[name]

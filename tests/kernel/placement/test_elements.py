@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from moorage.capacity import Needs
 from moorage.errors import InputError
 from moorage.kernel.placement.elements import needs, pack
-from moorage.kernel.placement.targets import ResolvedPlacement
+from moorage.kernel.placement.targets import ResolvedPlacement, worker_list
 from moorage.model import Anywhere, Everywhere, OnePerHost, OnWorkers, WorkerInfo
 
 INFOS = [
@@ -131,3 +131,18 @@ def test_what_is_in_a_container_more_than_once_is_counted_about_once():
     value.append(value)
     assert array.nbytes <= pack(value, "value", True, True).nbytes[0] < 3 * array.nbytes
     assert pack([set() for _ in range(1000)], "sets", True, True).nbytes[0] > 200_000  # not what a pickle takes
+
+
+@pytest.mark.parametrize(
+    ("workers", "means"),
+    [
+        ("alice", ["alice"]),
+        (0, ["0"]),
+        ((0, 1), ["0", "1"]),  # as LocalCluster calls its workers
+        (("h1", 1), ["h1:1"]),
+        ([("h1", 1), "bob"], ["h1:1", "bob"]),
+        (("alice", "bob", "alice"), ["alice", "bob"]),
+    ],
+)
+def test_workers_can_be_named_as_dask_names_them(workers, means):
+    assert worker_list(workers) == means

@@ -32,7 +32,7 @@ def worker_list(workers: Any) -> list[str] | None:
 def _specs(workers: Any) -> list[str]:
     if isinstance(workers, str | int):
         return [str(workers)]
-    if isinstance(workers, tuple) and len(workers) == 2 and isinstance(workers[1], int):
+    if isinstance(workers, tuple) and [*map(type, workers)] == [str, int]:
         return [f"{workers[0]}:{workers[1]}"]
     if isinstance(workers, list | tuple | set | frozenset):
         return [spec for worker in workers for spec in _specs(worker) or [""]]
