@@ -1,7 +1,7 @@
 """Runs functions and cells on a cluster, next to what is placed there: one task, or one item per element.
 
 `Submitter` is what the cluster controller and the magics call. Here a call is read, checked and made into a task; the
-capture is `capture.prepare`, the many items of a map are `mapping.Mapping`.
+capture is made in `capture`, the many items of a map are run by `map.run`.
 """
 
 from __future__ import annotations

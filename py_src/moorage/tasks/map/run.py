@@ -1,6 +1,6 @@
 """Runs the items of a map in batches: a thread that keeps all workers busy and little waiting.
 
-The thread takes items as they are needed (`feeding`), sends them (`sending`) in batches whose size follows from
+The thread takes items as they are needed (`feed`), sends them (`dispatch`) in batches whose size follows from
 measured durations (`batching`), and enters what comes back (`outcomes`) into the `Ledger`. Small results come home at
 once and leave the cluster; large ones stay there as futures.
 """
