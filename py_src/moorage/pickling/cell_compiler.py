@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import re
 import types
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from moorage.worker.unpickling.cell import ITEM, VALUE
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _STORES = ("STORE_NAME", "STORE_GLOBAL")
+_OF_IPYTHON = re.compile(r"(^|=\s*)[%!]|\?$")  # what its own cells may have
 _REASONS = {
     "return": "a cell is not a function: the value of its last expression is its result",
     "yield": "a cell is not a generator: loop over the items with `%%submit for ... in ...`",
@@ -87,6 +89,7 @@ def _names(code: types.CodeType, body: list[ast.stmt]) -> tuple[tuple[str, ...],
     reads: dict[str, None] = {}
     _follow(body, set(), reads)
     binds = {step.argval for step in dis.get_instructions(code) if step.opname in _STORES}
+    reads.update(dict.fromkeys(name for name in global_names(code) if name not in binds))  # texts of other statements
     for private in (ITEM, VALUE):
         reads.pop(private, None)
         binds.discard(private)
@@ -146,7 +149,7 @@ def _explained(error: SyntaxError, source: str) -> SyntaxError:
     """Return `error` with a reason, for what Python allows elsewhere or IPython in other cells."""
     lines = source.splitlines()
     line = lines[error.lineno - 1].strip() if error.lineno and error.lineno <= len(lines) else ""
-    if line.startswith(("%", "!")) or line.endswith("?"):
+    if _OF_IPYTHON.search(line):
         reason = "magics and shell commands are of the notebook and cannot run on a worker"
     else:
         reason = next((why for word, why in _REASONS.items() if word in (error.msg or "").lower()), "")

@@ -14,6 +14,8 @@ from typing import Any
 
 import cloudpickle
 
+from moorage.pickling.texts import names_in_texts
+
 _READS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
 _STORES = frozenset(("STORE_GLOBAL", "STORE_NAME"))
 _IMPORT = dis.opmap["IMPORT_NAME"]
@@ -23,10 +25,14 @@ _all: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakK
 
 
 def global_names(code: types.CodeType) -> tuple[str, ...]:
-    """Return the names that `code`, and functions and classes defined in it, read as globals; each once, in order."""
+    """Return the names that `code`, and functions and classes defined in it, read as globals; each once, in order.
+
+    Those in texts that they have evaluated, too.
+    """
     names = _cache.get(code)
     if names is None:
         found = [step.argval for step in dis.get_instructions(code) if step.opname in _READS]
+        found += names_in_texts(code, found)
         for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
                 found += global_names(constant)

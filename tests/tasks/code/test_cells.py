@@ -144,3 +144,30 @@ def test_what_a_cell_cannot_have_is_refused_at_its_line_with_the_reason(source, 
     assert caught.value.lineno == line
     assert caught.value.text.strip() == source.splitlines()[line - 2].strip()
     assert caught.value.filename == "notebook cell"
+
+
+@pytest.mark.parametrize(
+    ("source", "reads"),
+    [
+        ("df.query('a > @limit and b == 2')", {"df", "limit"}),
+        ("df.eval('c = a * @limit', inplace=True)", {"df", "limit"}),
+        ("condition = f'a > @limit + {x}'\ndf.query(condition)", {"df", "limit", "x"}),
+        ("limit = 2\ndf.query('a > @limit')", {"df"}),
+        ("def f(d): return d.query('a > @limit')\nf(df)", {"df", "limit"}),
+        ("eval('limit + 1')", {"eval", "limit"}),
+        ("exec('y = limit * 2')\ny", {"exec", "limit", "y"}),
+        ("ne.evaluate('x * limit')", {"ne", "x", "limit"}),
+        ("con.sql('SELECT a FROM df JOIN limit USING (b)').df()", {"con", "df", "limit"}),
+        ("eval('limit +')", {"eval"}),
+        ("df.mail('me@limit', 'a > @limit')", {"df"}),
+        ("df.query('mail == \"me@limit.org\"')", {"df"}),
+    ],
+)
+def test_names_in_texts_that_are_evaluated_are_read(source, reads):
+    assert {*compile_cell(source).reads} == reads
+
+
+@pytest.mark.parametrize("line", ["%time f()", "!ls", "files = !ls", "found = %who_ls", "f?"])
+def test_what_only_ipython_reads_is_told_to_be_the_notebooks(line):
+    with pytest.raises(SyntaxError, match="magics and shell commands are of the notebook"):
+        compile_cell(line)
