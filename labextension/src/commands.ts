@@ -7,6 +7,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import {
   askComputation,
   askName,
+  askNames,
   askNumber,
   askWorker,
   confirm,
@@ -64,6 +65,8 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
   const ofVariable = {
     args: { type: 'object', properties: { name: { type: 'string', description: 'of the variable' } } }
   } as const;
+  const names = { type: 'array', items: { type: 'string' }, description: 'of the variables' } as const;
+  const ofVariables = { args: { type: 'object', properties: { names } } } as const;
   const ofWorker = {
     args: { type: 'object', properties: { worker: { type: 'string', description: 'its name' } } }
   } as const;
@@ -246,45 +249,46 @@ export function addCommands(app: JupyterFrontEnd, options: ICommandOptions): voi
       })
   });
   add(CommandIDs.place, {
-    label: trans.__('Moorage: Place a Variable…'),
+    label: trans.__('Moorage: Place Variables…'),
     isEnabled: () => may(['cluster', 'free']),
     describedBy: {
       args: {
         type: 'object',
         properties: {
-          name: { type: 'string', description: 'of the variable' },
-          worker: { type: 'string', description: 'to pin it to' },
-          move: { type: 'boolean', description: 'away from where it is' }
+          names,
+          worker: { type: 'string', description: 'to pin them to' },
+          move: { type: 'boolean', description: 'away from where they are' }
         }
       }
     },
     execute: args => reach(['cluster', 'free'], model => placeByDialog(options, model, args))
   });
   add(CommandIDs.gather, {
-    label: trans.__('Moorage: Gather a Variable into the Notebook…'),
+    label: trans.__('Moorage: Gather Variables into the Notebook…'),
     isEnabled: () => may(['cluster']) && options.canInsert(),
-    describedBy: ofVariable,
+    describedBy: ofVariables,
     execute: args =>
       reach(['cluster'], async ({ state }) => {
-        const name = await askName(options, args, [...state.variables.keys()]);
-        const magic = name === null ? null : gatherMagic([name]);
+        const chosen = await askNames(options, args, [...state.variables.keys()]);
+        const magic = chosen === null ? null : gatherMagic(chosen);
         if (magic !== null) {
           options.insertCell(magic);
         }
       })
   });
   add(CommandIDs.release, {
-    label: trans.__('Moorage: Release a Variable…'),
+    label: trans.__('Moorage: Release Variables…'),
     isEnabled: () => may(['cluster', 'free']),
-    describedBy: ofVariable,
+    describedBy: ofVariables,
     execute: args =>
       reach(['cluster', 'free'], async model => {
-        const name = await askName(options, args, [...model.state.variables.keys()]);
-        if (name !== null && !model.state.variables.has(name)) {
+        const { variables } = model.state;
+        const chosen = await askNames(options, args, [...variables.keys()]);
+        if (chosen?.some(name => !variables.has(name)) === true) {
           // Not known here: the kernel says why not.
-          model.perform([{ names: [name], placement: null }]);
-        } else if (name !== null) {
-          await performAsked(options, model, { names: [name], from: null, move: false }, { kind: 'release' });
+          model.perform([{ names: chosen, placement: null }]);
+        } else if (chosen !== null) {
+          await performAsked(options, model, { names: chosen, from: null, move: false }, { kind: 'release' });
         }
       })
   });

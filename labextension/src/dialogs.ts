@@ -45,6 +45,24 @@ export async function askName(
     : (await InputDialog.getItem({ title: trans.__('Which variable?'), items: known })).value;
 }
 
+/** Variables, several at once; null: none. */
+export async function askNames(
+  { trans }: ICommandOptions,
+  { names }: ReadonlyPartialJSONObject,
+  items: string[]
+): Promise<readonly string[] | null> {
+  if (Array.isArray(names)) {
+    return names.map(String);
+  }
+  const defaults = items.length === 1 ? items : [];
+  const { value } = await InputDialog.getMultipleItems({
+    title: trans.__('Which variables?'),
+    items,
+    defaults
+  });
+  return value === null || value.length === 0 ? null : value;
+}
+
 /** The id of something that runs. */
 export async function askComputation(
   { trans }: ICommandOptions,
@@ -78,12 +96,12 @@ export async function placeByDialog(
   args: ReadonlyPartialJSONObject
 ): Promise<void> {
   const state = model.state;
-  const name = await askName(options, args, [...state.variables.keys(), ...state.candidates.keys()]);
-  if (name === null) {
+  const names = await askNames(options, args, [...state.variables.keys(), ...state.candidates.keys()]);
+  if (names === null) {
     return;
   }
   const { worker, move } = args;
-  const carried = { names: [name], from: null, move: move === true };
+  const carried = { names, from: null, move: move === true };
   const target: Target | null =
     typeof worker === 'string' ? { kind: 'worker', worker } : await askTarget(options, state, carried);
   if (target === null) {

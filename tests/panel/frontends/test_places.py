@@ -28,7 +28,7 @@ def test_a_large_copy_is_asked_about_first(kernel, open_desk, settings):
     question = desk.board.get_by_role("alertdialog")
     expect(question).to_contain_text("grid to bob: copies 3.81 MiB")
     question.get_by_role("button", name="Cancel").click()
-    desk.command("moorage:place", name="grid", worker="bob")
+    desk.command("moorage:place", names=["grid"], worker="bob")
     dialog = desk.page.locator(".jp-Dialog")
     expect(dialog).to_contain_text("3.81 MiB")
     dialog.get_by_role("button", name="Cancel").click()

@@ -68,19 +68,37 @@ def test_several_are_selected_and_carried_by_keys(kernel, desk):
 def test_a_command_does_the_same(kernel, desk):
     kernel.run("grid = np.zeros((1000, 500))")
     expect(desk.variable("grid")).to_be_visible()
-    desk.command("moorage:place", name="grid")
+    desk.command("moorage:place", names=["grid"])
     dialog = desk.page.locator(".jp-Dialog")
     expect(dialog).to_contain_text("Where should grid stay?")
     choice = dialog.locator("option", has_text="bob").text_content()
     dialog.locator("select").select_option(label=choice)
     dialog.get_by_role("button", name="Ok").click()
     desk.holds("grid", "bob")
-    desk.command("moorage:release", name="grid")
+    desk.command("moorage:release", names=["grid"])
     desk.holds("grid")
     desk.command("moorage:undo")
     desk.holds("grid", "bob")
     desk.command("moorage:why", name="grid")
     expect(desk.board.locator("[data-moorage-why]")).to_contain_text("on bob, as asked")
+
+
+def test_a_command_takes_several_variables_at_once(kernel, desk):
+    kernel.run("one = np.zeros(400_000)\ntwo = np.zeros(300_000)\nthree = np.zeros(200_000)")
+    expect(desk.variable("three")).to_be_visible()
+    for command, then in [("moorage:place", "bob"), ("moorage:release", None)]:
+        desk.command(command)
+        listed = desk.page.locator(".jp-Dialog select[multiple]")
+        first, second = listed.locator("option").all_text_contents()[:2]
+        listed.focus()
+        for key in ("Home", "Shift+ArrowDown", "Enter"):
+            desk.page.keyboard.press(key)
+        if then is not None:
+            choice = desk.page.locator(".jp-Dialog select:not([multiple])")
+            choice.select_option(label=choice.locator("option", has_text=then).text_content())
+            desk.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+        for name in (first, second):
+            desk.holds(name, *([] if then is None else [then]))
 
 
 @pytest.mark.parametrize("theme", THEMES)
