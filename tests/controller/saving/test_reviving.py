@@ -18,6 +18,7 @@ from moorage.controller import registry
 from moorage.deploy import host_process, kept
 from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError, UnreachableError
+from moorage.wire.images import SHARED_TOPIC
 from tests.deploy.tools import living
 from tests.helpers import eventually
 
@@ -174,6 +175,22 @@ def test_at_a_second_death_a_pin_goes_through_and_a_loop_that_has_ended_runs_not
         survived.values.gather()
     assert [value[0] for value in survived.values.retry().gather()] == list(range(12))
     assert survived.big.result().sum() == 10_000_000
+
+
+def test_what_a_worker_has_before_the_scheduler_knows_it_is_kept_all_the_same(survived):
+    """Whoever sends a value tells the scheduler of it when the worker has it."""
+    client, (x,) = survived.cluster.client, survived.cluster["x"].keys
+    alice = next(worker.address for worker in survived.cluster.workers() if worker.name == "alice")
+
+    async def look(dask_scheduler):
+        preserving = dask_scheduler.plugins["moorage-preserving"]
+        preserving.log_event(SHARED_TOPIC, {"worker": alice, "shared": ["early"]})
+        await preserving._bring()
+
+    client.run(lambda dask_worker: dask_worker.data.update(early=dask_worker.data[x]), workers=[alice])
+    client.run_on_scheduler(look)
+    client.sync(client.scheduler.update_data, who_has={"early": [alice]}, nbytes={"early": 1}, client=client.id)
+    eventually(lambda: kept_at(survived.cluster.handle.info.store, ["early"]))
 
 
 def test_it_gives_up_after_three_deaths_in_a_minute_and_shows_the_log(own, monkeypatch):

@@ -140,13 +140,20 @@ class Preserving(SchedulerPlugin):
         try:
             most = SMALL if self._control.info()["keep"] else 0
             loans = await asyncio.wait_for(worker.moorage_lend(keys=keys, most=most), _ANSWER)
-        except (OSError, TimeoutError, ValueError, KeyError):  # it has left; others tell when they have it
+        except TimeoutError:
+            self._coming = dict.fromkeys(keys, address) | self._coming
+            return
+        except (OSError, ValueError, KeyError):  # it has left; others tell when they have it
             return
         found: dict[Key, Loan] = {}
         for key, loan in zip(keys, loans, strict=True):
-            if loan is not None and "stream" in loan and key in self._scheduler.tasks:
+            if loan is None:
+                continue
+            if key not in self._scheduler.tasks:  # yet: whoever has sent it tells the scheduler afterwards
+                self._coming.setdefault(key, address)
+            elif "stream" in loan:
                 found[key] = loan
-            elif loan is not None:
+            else:
                 self._too_large.add(key)
         if found:
             for key in await self._ask("put", values=found):
