@@ -110,7 +110,7 @@ class Run:
                 self._options.on_report(report)
             return
         entry = self._sent.get(report["batch"])
-        if entry is None:
+        if entry is None or not self._is_same:
             return
         batch = entry[0]
         failed = report["failed"]
@@ -144,7 +144,7 @@ class Run:
     def _go_on(self, deadline: float | None) -> bool:
         """Send what there is room for, and wait for something to happen; return whether there is more to come."""
         try:
-            if not self.backend.is_back or self.backend.lives != self._life:
+            if not self._is_same:
                 self._wait_back()
             if not self._fill():
                 return False
@@ -153,6 +153,14 @@ class Run:
             if not self._wait_back():
                 raise
         return True
+
+    @property
+    def _is_same(self) -> bool:
+        """Whether we are connected to the scheduler that knows what was sent.
+
+        Dask keeps what is sent while there is none, for the next one, whose workers may not have our code yet.
+        """
+        return self.backend.is_back and self.backend.lives == self._life
 
     def _wait_back(self) -> bool:
         """Wait for the connection to be there; if the scheduler has died meanwhile, begin again and return True."""
@@ -295,8 +303,8 @@ class Run:
 
     def _land(self, name: str, future: Future[Any]) -> None:
         check_connected(self.backend.client)  # otherwise all futures are cancelled
-        if future.status != "finished" and name in self._sent and self._wait_back():  # a lost connection cancels, too
-            return
+        if name in self._sent and (future.status != "finished" or not self._is_same) and self._wait_back():
+            return  # a lost connection cancels, too
         batch, lane = self._sent.pop(name, (None, None))
         self._stranded.pop(name, None)
         if batch is None or lane is None:  # cancelled meanwhile
