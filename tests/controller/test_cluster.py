@@ -21,6 +21,7 @@ from moorage.errors import (
     WaitTimeoutError,
 )
 from moorage.model import Anywhere, Everywhere, OnWorkers
+from moorage.wire.host import TOPIC
 from tests.helpers import eventually
 
 
@@ -156,6 +157,15 @@ def test_adapting_needs_a_range_and_ends(two):
     assert two.status_info()["adapt"] == []
     two.scale(2)
     assert two.gather("v") == list(range(6))
+
+
+def test_news_of_the_size_that_an_answer_has_overtaken_undo_nothing(two):
+    two.adapt(minimum=2, maximum=3)
+    late = two.client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.plugins[TOPIC].info())
+    two.adapt()
+    two.client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.log_event(TOPIC, late))
+    assert two.client.submit(abs, -1, pure=False).result() == 1  # which comes by the same stream, after them
+    assert two.status_info()["adapt"] == []
 
 
 def test_observers_see_workers_come_and_go(two):

@@ -87,6 +87,7 @@ class HostInfo(SizeInfo, Facts):
     Of a cluster without a host process there is its size only.
     """
 
+    revision: NotRequired[int]  # counts changes: what is older is not news, however late it comes
     keep: NotRequired[bool]
     idle_timeout: NotRequired[float]
     park: NotRequired[str]  # where it is parked when idle; empty: it ends then

@@ -166,6 +166,9 @@ class Size:
             end()
 
     def _take(self, info: HostInfo) -> None:
+        same = info.get("pid") == self.info.get("pid")
+        if same and info.get("revision", 0) < self.info.get("revision", 0):
+            return  # an event that an answer has overtaken
         self.info = info
         self._link.requested = info["requested"]
         self._on_change()

@@ -48,6 +48,7 @@ class Control(SchedulerPlugin):
         self._store = store
         self._parking = parking
         self._published: HostInfo | None = None
+        self._revision = 0
         scaler.on_change = self.publish
 
     def install(self, scheduler: Scheduler) -> None:
@@ -62,6 +63,7 @@ class Control(SchedulerPlugin):
         return {
             **self._facts,
             **self._scaler.info(),
+            "revision": self._revision,
             "keep": self._lifetime.keep,
             "idle_timeout": self._lifetime.idle_timeout,
             "park": self._parking.place,
@@ -83,10 +85,10 @@ class Control(SchedulerPlugin):
 
     def publish(self) -> None:
         """Tell the subscribed clients the state, if it changed."""
-        info = self.info()
-        if info != self._published:
-            self._published = info
-            self._scheduler.log_event(TOPIC, info)
+        if self.info() != self._published:
+            self._revision += 1
+            self._published = self.info()
+            self._scheduler.log_event(TOPIC, self._published)
 
     async def _carry_out(self, command: str, arguments: dict[str, Any]) -> None:
         try:
