@@ -21,6 +21,7 @@ def kernel():
 def panel(kernel):
     kernel.run("cluster.release(*cluster)\nx = np.ones(300_000)\ntry: del only\nexcept NameError: pass")
     panel = Page(kernel)
+    panel.ask("decide", id="none", agreed=False)  # once it answers, the kernel has a panel to ask in
     yield panel
     panel.leave()
 
