@@ -11,10 +11,12 @@ from typing import Any
 from moorage import config
 from moorage.controller.dask_cluster import Adapting
 from moorage.controller.undoing.verbs import Undoing
-from moorage.errors import InputError
+from moorage.errors import InputError, ScaleError
 from moorage.kernel.waiting import wait_for
 from moorage.tasks.saving.parking import save_all
 from moorage.tasks.saving.store import Store
+
+_SAVES = 3  # before scaling to nothing, while there is always something new
 
 
 class Resizing(Undoing):
@@ -93,12 +95,15 @@ class Resizing(Undoing):
             return self._run(work, asynchronous, self._noting_size())
         store, patience = Store(to, storage_options), config.seconds("wait-timeout", timeout)
 
-        def save_and_scale() -> None:
+        def save_and_scale(left: int = _SAVES, replaced: bool = overwrite) -> None:
             wait_for(self.client, partial(self._size.rehearse, **arguments, force=force))
-            save_all(
-                self.placer, self.submitter, store, overwrite=overwrite, timeout=patience, progress=lambda *_: None
-            )
-            self._run(work, around=self._noting_size())
+            save_all(self.placer, self.submitter, store, overwrite=replaced, timeout=patience, progress=lambda *_: None)
+            try:
+                self._run(work, around=self._noting_size())
+            except ScaleError:  # something has been computed since it was saved
+                if left == 1:
+                    raise
+                save_and_scale(left - 1, replaced=True)
 
         return asyncio.to_thread(save_and_scale) if asynchronous else save_and_scale()
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import moorage
+from moorage.controller import resizing
 from moorage.errors import InputError, ScaleError
+from moorage.tasks.saving.parking import save_all
 from tests.helpers import eventually
 
 BIG = np.random.default_rng(0).normal(size=300_000)
@@ -55,3 +57,18 @@ def test_to_nothing_and_back_loses_nothing(own, tmp_path):
     eventually(lambda: all(state.state == "held" or state.reason for state in own.placement().values()))
     eventually(lambda: len(own.placement()["big"].holders) == 2)
     own.release("big", "parts", "w", "array")
+
+
+def test_what_is_computed_while_all_is_saved_is_saved_too(own, tmp_path, monkeypatch):
+    late = []
+
+    def save(*args, **options):
+        save_all(*args, **options)
+        if not late:
+            late.append(own.client.submit(np.random.default_rng().normal, pure=False))
+            late.append(late[0].result())
+
+    monkeypatch.setattr(resizing, "save_all", save)
+    own.scale(0, to=tmp_path)
+    own.scale(2)
+    assert late[0].result() == late[1]
