@@ -38,7 +38,7 @@ async def serve():
     server = await asyncssh.listen(
         "127.0.0.1", int(port), server_factory=Open, server_host_keys=keys, sftp_factory=Files
     )
-    print(server.get_port(), flush=True)
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.wait_closed()
 
 
