@@ -6,7 +6,10 @@ import os
 
 import numpy as np
 import xxhash
+from distributed.comm.core import connect
+from distributed.protocol.serialize import to_serialize
 
+from moorage.images.blocks import PIECE
 from moorage.worker.images.spreading import Spreading
 
 
@@ -108,5 +111,39 @@ def spread(cluster, agents, digests, until=None):
                 await asyncio.wait_for(running, 30)
                 assert spreading.handles.keys() | spreading.failed.keys() == set(agents)
         return set(spreading.failed.values())
+
+    return cluster.client.sync(run)
+
+
+def send_twice(cluster, agent):
+    """Send the first of two pieces twice; return what the agent says of it each time."""
+    buffer = memoryview(bytes(PIECE + 1))
+
+    async def acknowledged(comm):
+        while not (have := (await comm.read()).get("have")):
+            pass
+        return have
+
+    async def run():
+        comm = await connect(agent, **cluster.client.connection_args)
+        try:
+            await comm.write(
+                {
+                    "op": "moorage_receive",
+                    "reply": False,
+                    "close": True,
+                    "transfer": "twice",
+                    "sizes": [buffer.nbytes],
+                    "digests": [xxhash.xxh3_128_digest(buffer)],
+                }
+            )
+            assert (await comm.read())["ready"]
+            told = []
+            for _ in range(2):
+                await comm.write({"piece": 0, "data": to_serialize(buffer[:PIECE])})
+                told.append(await asyncio.wait_for(acknowledged(comm), 30))
+            return told
+        finally:
+            comm.abort()
 
     return cluster.client.sync(run)

@@ -209,13 +209,16 @@ class _Arrival:
         """Keep a piece that has come; `urgent`: whoever sent it waits to hear of that."""
         self._came[giver] = self._came.get(giver, 0) + content.nbytes
         start, stop = extent(piece, self._plan.nbytes)
-        if piece not in self._lacking or content.nbytes != stop - start:
+        if content.nbytes != stop - start:
             return
-        self._segment.put(start, content)
-        self._lacking.discard(piece)
-        if event := self._waited_for.pop(piece, None):
-            event.set()
-        self._have.append(piece)
+        if piece in self._lacking:
+            self._segment.put(start, content)
+            self._lacking.discard(piece)
+            if event := self._waited_for.pop(piece, None):
+                event.set()
+        elif not urgent:
+            return
+        self._have.append(piece)  # once more, if it came from elsewhere before
         if not self._lacking:
             self._complete.set()
         if urgent or not self._lacking or len(self._have) >= _NEWS:
