@@ -48,7 +48,15 @@ class Mouse:
     def choose(self, *items):
         """Choose an entry of a menu, the last of these; the others open those that contain it."""
         for item in items:
-            self.press(_entry(self.page, item))
+            entry = _entry(self.page, item)
+            expect(entry).to_be_visible()
+            self.go_to(entry)
+            self.press(entry)
+
+    def go_to(self, entry):
+        """Move there as a hand does: from a jump a menu cannot tell that it goes to the one which it has opened."""
+        box = entry.bounding_box()
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
 
     def ask_why(self, grip):
         """Of what is not as it was asked for."""
@@ -106,6 +114,9 @@ class Keys(Mouse):
     def open(self, name):
         self.desk.grip(name).press("ArrowRight")
 
+    def go_to(self, entry):
+        pass
+
     def press(self, button):
         """Press what Tab and the arrow keys lead to."""
         assert button.evaluate("one => one.tabIndex >= 0 || 'roving' in one.dataset || one.role === 'menuitem'")
@@ -154,6 +165,9 @@ class Finger(Mouse):
         for index in range(first, last + 1):
             opened.get_by_role("option").nth(index).tap()
         return opened.get_by_role("option").nth(last)
+
+    def go_to(self, entry):
+        pass
 
     def press(self, button):
         button.tap()
