@@ -76,6 +76,13 @@ class PlacedData:
         """Whether there is a connection to the scheduler, and it knows all that is placed."""
         return self._link.is_back
 
+    def is_same(self, life: int) -> bool:
+        """Whether `is_back`, and it is the scheduler of that life, which alone knows what was sent to it.
+
+        Dask keeps what is sent while there is none, for the next one, whose workers may not have our code yet.
+        """
+        return self.is_back and self.lives == life
+
     def wait_back(self) -> int:
         """Wait until `is_back`, and the scheduler has answered; return `lives`. Raises UnreachableError."""
         return wait_for(self.client, self._answered)

@@ -324,12 +324,6 @@ def test_what_arrives_changed_is_not_taken(cluster, workers):
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
 
 
-def test_a_piece_that_comes_again_is_acknowledged_again(cluster, workers):
-    """Whoever spreads sends a few at a time: it would wait for ever for those that an agent had from elsewhere."""
-    cluster.broadcast(random(11, 10), name="small")
-    assert agents.send_twice(cluster, first_of_each(workers)[0]) == [(0,), (0,)]
-
-
 def test_what_can_be_written_to_is_so_on_each_host_and_for_each_worker(cluster):
     x = random(15)
     future = cluster.broadcast(x, name="x", writable=True)

@@ -17,6 +17,7 @@ import moorage
 from moorage.errors import DoesNotFitError
 from moorage.kernel.images.sending import MODULE
 from tests.helpers import eventually
+from tests.kernel.images import agents
 from tests.workers import Workers
 
 
@@ -291,3 +292,9 @@ def test_nothing_of_it_is_left_on_workers_once_moorage_is_taken_away():
             controller.client.sync(controller._link.uninstall)
             eventually(lambda: list(run(anatomy).values()) == [before], 20)
             assert list(run(nanny_anatomy, nanny=True).values()) == [nanny_before]
+
+
+def test_a_piece_that_comes_again_is_acknowledged_again(cluster):
+    """Whoever spreads sends a few at a time: it would wait for ever for those that an agent had from elsewhere."""
+    cluster.broadcast(np.ones(10), name="small")
+    assert agents.send_twice(cluster, cluster.workers()[0].address) == [(0,), (0,)]

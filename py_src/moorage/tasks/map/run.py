@@ -110,13 +110,12 @@ class Run:
                 self._options.on_report(report)
             return
         entry = self._sent.get(report["batch"])
-        if entry is None or not self._is_same:
+        if entry is None or not self.backend.is_same(self._life):
             return
         batch = entry[0]
-        failed = report["failed"]
         if report["kind"] == "done":
             batch.report = report
-        self.ledger.update(batch, progress=report["done"], progress_failed=failed, worker=report["on"])
+        self.ledger.update(batch, progress=report["done"], progress_failed=report["failed"], worker=report["on"])
 
     # ---- the thread
 
@@ -144,7 +143,7 @@ class Run:
     def _go_on(self, deadline: float | None) -> bool:
         """Send what there is room for, and wait for something to happen; return whether there is more to come."""
         try:
-            if not self._is_same:
+            if not self.backend.is_same(self._life):
                 self._wait_back()
             if not self._fill():
                 return False
@@ -153,14 +152,6 @@ class Run:
             if not self._wait_back():
                 raise
         return True
-
-    @property
-    def _is_same(self) -> bool:
-        """Whether we are connected to the scheduler that knows what was sent.
-
-        Dask keeps what is sent while there is none, for the next one, whose workers may not have our code yet.
-        """
-        return self.backend.is_back and self.backend.lives == self._life
 
     def _wait_back(self) -> bool:
         """Wait for the connection to be there; if the scheduler has died meanwhile, begin again and return True."""
@@ -207,11 +198,8 @@ class Run:
         for batch in self.ledger.batches:
             if batch.status == "running":
                 self.ledger.update(batch, status="cancelled", future=None)
-        self._sent.clear()
-        self._stranded.clear()
-        self._again.clear()
-        self._suspects.clear()
-        self._sender.held.clear()
+        for known in (self._sent, self._stranded, self._again, self._suspects, self._sender.held):
+            known.clear()
 
     def _enter_what_has_ended(self, begun: list[Batch]) -> None:
         """Wait a moment for what workers tell of batches that were cancelled half-way, and enter it."""
@@ -303,8 +291,9 @@ class Run:
 
     def _land(self, name: str, future: Future[Any]) -> None:
         check_connected(self.backend.client)  # otherwise all futures are cancelled
-        if name in self._sent and (future.status != "finished" or not self._is_same) and self._wait_back():
-            return  # a lost connection cancels, too
+        is_done = future.status == "finished" and self.backend.is_same(self._life)
+        if name in self._sent and not is_done and self._wait_back():  # a lost connection cancels, too
+            return
         batch, lane = self._sent.pop(name, (None, None))
         self._stranded.pop(name, None)
         if batch is None or lane is None:  # cancelled meanwhile
