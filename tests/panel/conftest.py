@@ -5,9 +5,9 @@ other notebooks as its user would. Those that are about pages (`open_desk`) get 
 """
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib
 import pytest
 from playwright.sync_api import Error, expect
 
@@ -15,9 +15,10 @@ from tests.panel.desk import Desk
 from tests.panel.lab import Lab
 
 CHROMIUM = "/usr/bin/chromium"
+(MATPLOTLIB,) = find_spec("matplotlib").submodule_search_locations
 # The fonts that come with matplotlib, and no others, drawn alike on every machine: for the pictures in baseline/.
 FONTS = f"""<fontconfig>
-<dir>{matplotlib.get_data_path()}/fonts/ttf</dir>
+<dir>{MATPLOTLIB}/mpl-data/fonts/ttf</dir>
 <match target="pattern">
 <edit name="antialias" mode="assign"><bool>true</bool></edit>
 <edit name="hinting" mode="assign"><bool>false</bool></edit>

@@ -36,7 +36,7 @@ class Files(asyncssh.SFTPServer):
 async def serve():
     keys = [asyncssh.generate_private_key("ssh-ed25519")]
     server = await asyncssh.listen(
-        "127.0.0.1", int(port), server_factory=Open, server_host_keys=keys, sftp_factory=Files
+        "127.0.0.1", int(port), reuse_address=True, server_factory=Open, server_host_keys=keys, sftp_factory=Files
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.wait_closed()
