@@ -1,5 +1,7 @@
 """Which cluster is started: by name, by the configuration, by default."""
 
+import socket
+
 import dask
 import pytest
 
@@ -62,9 +64,15 @@ def test_a_factory_that_names_no_class_is_refused(factory):
         deployment(None, {})
 
 
-def test_a_local_factory_says_how_many_workers():
-    factory = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": {"n_workers": 1, "memory_limit": "1GB"}}
-    with dask.config.set({"moorage.cluster.factory": factory}), moorage.start() as cluster:
+def test_a_local_factory_says_how_many_workers_and_another_port_is_told_of():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        kwargs = {"n_workers": 1, "memory_limit": "1GB", "dashboard_address": f"127.0.0.1:{port}"}
+        factory = {"module": "dask.distributed", "class": "LocalCluster", "kwargs": kwargs}
+        told = pytest.warns(UserWarning, match=f"dashboard on port .*: another process has port {port}")
+        with dask.config.set({"moorage.cluster.factory": factory}), told:
+            cluster = moorage.start()
+    with cluster:
         (worker,) = cluster.workers()
         assert (worker.memory_limit, cluster.kind) == (10**9, "local")
 

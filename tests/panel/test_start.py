@@ -46,6 +46,11 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     desk.board.get_by_role("button", name="One worker fewer").click()
     take(desk.page, "start-form")
     assert serious(desk) == []
+    kernel.run("import dask; usual = dask.config.set({'moorage.start-timeout': '0.1s'})")
+    desk.board.get_by_role("button", name="Start 1 worker").click()
+    expect(desk.board).to_contain_text("did not start within 0.1 s")
+    expect(desk.board.get_by_role("textbox", name="Memory of each")).to_have_value("400MB")
+    kernel.run("usual.__exit__(None, None, None)")
     desk.board.get_by_role("button", name="Start 1 worker").click()
     expect(desk.magic).to_have_text("%cluster start -n 1 --threads 3 --memory 400MB --keep")
     expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1, timeout=60_000)

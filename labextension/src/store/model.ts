@@ -121,8 +121,8 @@ export class PlacementModel implements IPlacementModel {
 
   start(options: IStartOptions): void {
     const { workers, ...others } = options;
+    this._store.setState({ asked: options });
     this._act('start', { n_workers: workers, ...others }, startMagic(options));
-    this.open(null);
   }
 
   async kind(name: string): Promise<PanelKind> {

@@ -28,6 +28,7 @@ import type {
   PanelWorkerColumns,
   PlacementDict
 } from '../protocol';
+import type { IStartOptions } from './actions';
 import { assignColors } from './colors';
 import { Counts, type Roster } from './counts';
 import { type IHostGroup, groupByHost, regroup } from './hosts';
@@ -121,6 +122,8 @@ export interface IBoardState {
   readonly explanation: IExplanation | null;
   /** What is to be filled in while there is no cluster; null: nothing. */
   readonly form: 'start' | 'attach' | null;
+  /** With what a cluster was to be started that is not there yet. */
+  readonly asked: IStartOptions | null;
   /** Lines that do what the last gesture did. */
   readonly magic: readonly string[];
 }
@@ -153,6 +156,7 @@ export const INITIAL: IBoardState = {
   failures: [],
   explanation: null,
   form: null,
+  asked: null,
   magic: []
 };
 
@@ -161,7 +165,11 @@ const MAX_BACKLOG = 200;
 
 /** The state after a message of the kernel. */
 export function apply(state: IBoardState, message: PanelSnapshot | PanelUpdate): IBoardState {
-  return message.type === 'snapshot' ? applySnapshot(state, message) : applyUpdate(state, message);
+  const next = message.type === 'snapshot' ? applySnapshot(state, message) : applyUpdate(state, message);
+  // Until then a form stays as it is filled in: the start may fail.
+  return next.cluster?.status === 'connected' && (next.form !== null || next.asked !== null)
+    ? { ...next, form: null, asked: null }
+    : next;
 }
 
 /** The state of a kernel of which nothing is known yet. */

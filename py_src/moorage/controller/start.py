@@ -8,11 +8,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dask.config
 from distributed import Client, Security
 from distributed.core import Status
 from distributed.deploy.cluster import Cluster
+from distributed.utils import clean_dashboard_address
 
 from moorage import config
 from moorage._dask.client import is_asynchronous
@@ -23,6 +25,7 @@ from moorage.deploy import kept
 from moorage.deploy.factory import deployment
 from moorage.deploy.host_process import StartProgress, launch
 from moorage.deploy.security import from_texts
+from moorage.deploy.spec import HostSpec
 from moorage.deploy.state_file import KeptCluster
 from moorage.errors import InputError, NoClusterError, UnreachableError
 from moorage.kernel.connection.client import address_in, client_at, connected, credentials, is_open
@@ -131,6 +134,7 @@ def start(
             if insecure:
                 what = "has no TLS: whoever reaches it, such as every user of this machine, can run code as you"
                 _warn(controller, what, "Leave out insecure=True, or --insecure, where that is not wanted.")
+            _warn_of_another_port(controller, spec)
             return controller
         except BaseException:
             handle.kept = False
@@ -343,11 +347,22 @@ def warn_if_open(controller: ClusterController) -> None:
         _warn(controller, what, "Where that is not wanted, start it with TLS (distributed.comm.tls).")
 
 
+def _warn_of_another_port(controller: ClusterController, spec: HostSpec) -> None:
+    """Warn if the dashboard is not at the port that was asked for: Dask takes one that is free instead."""
+    asked = [each["port"] for each in clean_dashboard_address(spec.dashboard_address or 0)]
+    port = urlsplit(controller.dashboard_link).port
+    if all(asked) and port and port not in asked:
+        what = f"serves its dashboard on port {port}: another process has port {asked[0]}"
+        _warn(
+            controller, what, f"Where it must be {asked[0]}, end that process, often another cluster, and start again."
+        )
+
+
 def _warn(controller: ClusterController, what: str, remedy: str) -> None:
-    if controller.address in _warned:
-        return
-    _warned.add(controller.address)
     message = f"The cluster at {controller.address} {what}."
+    if message in _warned:
+        return
+    _warned.add(message)
     controller.link.notice("warning", message, remedy)
     warnings.warn(f"{message} {remedy}", stacklevel=5)
 

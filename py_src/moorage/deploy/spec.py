@@ -114,6 +114,20 @@ class HostSpec:
         """What users call such a cluster: ``local``, or the name of its class."""
         return "local" if self.is_local else self.cluster_class.rpartition(".")[2]
 
+    @property
+    def scheduler_port(self) -> int | None:
+        """The port that is asked for its scheduler, if any."""
+        return self.port or self.options.get("scheduler_port") or self._of_scheduler("port")
+
+    @property
+    def dashboard_address(self) -> Any:
+        """Where its dashboard is asked to be, in one of the forms that Dask takes; None: anywhere."""
+        return self.options.get("dashboard_address") or self._of_scheduler("dashboard_address")
+
+    def _of_scheduler(self, option: str) -> Any:
+        options = self.options.get("scheduler_options")
+        return options.get(option) if isinstance(options, Mapping) else None
+
     def to_wire(self) -> dict[str, Any]:
         """Return the spec as JSON-able values."""
         return asdict(self)

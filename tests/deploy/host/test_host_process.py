@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 import sys
 import urllib.error
@@ -43,6 +44,14 @@ def test_where_no_process_can_be_started_that_is_what_is_said(tmp_path, monkeypa
     with pytest.raises(StartError, match=r"No process can be started here: .*Permission denied") as caught:
         launch(HostSpec(n_workers=1))
     assert "%cluster attach" in caught.value.remedy
+
+
+def test_a_port_that_is_taken_is_named(root):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"cannot have port {port}: another process has it") as caught:
+            launch(HostSpec(n_workers=1, options={"scheduler_port": port}))
+    assert "one that is free" in caught.value.remedy
 
 
 def test_closing_leaves_no_process_and_no_file(root):

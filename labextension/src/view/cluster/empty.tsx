@@ -25,7 +25,7 @@ export function isEmpty({ connection, cluster, version }: IBoardState): boolean 
 
 export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
   const trans = useTranslate();
-  const { connection, cluster } = state;
+  const { connection } = state;
   switch (connection.status) {
     case 'no-kernel':
       return (
@@ -78,7 +78,7 @@ export function Empty({ state, actions, disabled }: IEmptyProps): ReactElement {
       return state.version === null ? (
         <Waiting concurrent={connection.concurrent} />
       ) : (
-        <Start actions={actions} disabled={disabled} detail={cluster?.detail ?? ''} form={state.form} />
+        <Start actions={actions} disabled={disabled} state={state} />
       );
   }
 }
@@ -142,15 +142,14 @@ function Waiting({ concurrent }: { concurrent: boolean }): ReactElement {
 function Start({
   actions,
   disabled,
-  detail,
-  form
+  state: { cluster, form, asked }
 }: {
   actions: IBoardActions;
   disabled: boolean;
-  detail: string;
-  form: Form | null;
+  state: IBoardState;
 }): ReactElement {
   const trans = useTranslate();
+  const detail = cluster?.detail ?? '';
   const opener = (other: Form, label: string): ReactElement => (
     <button type="button" className="jp-Moorage-link" onClick={() => actions.open(other)}>
       {label}
@@ -169,7 +168,7 @@ function Start({
           {form === 'attach' ? (
             <AttachForm actions={actions} />
           ) : (
-            <StartForm actions={actions} isOpen={form === 'start'} />
+            <StartForm actions={actions} isOpen={form === 'start'} asked={asked} />
           )}
           <span className="jp-Moorage-openers">
             {form === 'start'

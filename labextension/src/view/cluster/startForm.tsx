@@ -2,7 +2,7 @@
 import { type FormEvent, type ReactElement, useEffect, useId, useState } from 'react';
 
 import type { PanelKind, PanelParameter } from '../../protocol';
-import type { IBoardActions } from '../../store/actions';
+import type { IBoardActions, IStartOptions } from '../../store/actions';
 import { Stepper } from './cluster';
 import { closeOnEscape } from './escape';
 import { useTranslate } from '../common/useTranslate';
@@ -19,16 +19,18 @@ interface IFormProps {
   actions: IBoardActions;
   /** Whether all of it is shown. */
   isOpen: boolean;
+  /** What was asked for before, which has failed. */
+  asked: IStartOptions | null;
 }
 
-export function StartForm({ actions, isOpen }: IFormProps): ReactElement {
+export function StartForm({ actions, isOpen, asked }: IFormProps): ReactElement {
   const trans = useTranslate();
-  const [workers, setWorkers] = useState(DEFAULT_WORKERS);
-  const [threads, setThreads] = useState('');
-  const [memory, setMemory] = useState('');
-  const [keep, setKeep] = useState(false);
-  const [using, setUsing] = useState('');
-  const [options, setOptions] = useState<Readonly<Record<string, string>>>({});
+  const [workers, setWorkers] = useState(asked?.workers ?? DEFAULT_WORKERS);
+  const [threads, setThreads] = useState(asked?.threads?.toString() ?? '');
+  const [memory, setMemory] = useState(asked?.memory ?? '');
+  const [keep, setKeep] = useState(asked?.keep ?? false);
+  const [using, setUsing] = useState(asked?.using ?? '');
+  const [options, setOptions] = useState(asked?.options ?? {});
   const [kind, failure] = useKind(actions, using, isOpen);
   const isLocal = kind?.is_local !== false;
   const start = (event: FormEvent): void => {

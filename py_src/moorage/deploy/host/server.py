@@ -38,6 +38,7 @@ from moorage.deploy.host.lifetime import Lifetime
 from moorage.deploy.host.parking import Parking
 from moorage.deploy.host.preserving import Preserving
 from moorage.deploy.processes import allow_open_files, kill_group
+from moorage.deploy.reasons import cannot_listen
 from moorage.deploy.scaling.scaler import Scaler
 from moorage.deploy.scaling.supervisor import Supervisor
 from moorage.deploy.scratch import LOG, Scratch, default_base, sweep
@@ -187,9 +188,14 @@ async def _start(spec: HostSpec, order: Order, channel: Channel, scratch: Path, 
         if spec.is_job_queue and spec.n_workers:
             # A class of dask-jobqueue that is given a size submits in the background, where a refusal is only logged.
             await _submit(cluster, spec.n_workers)
-    except BaseException:
+    except BaseException as error:
         with suppress(Exception):
             await asyncio.wait_for(close(cluster), LOCAL_GRACE)
+        if cannot_listen(error) and spec.scheduler_port:
+            raise StartError(
+                f"The scheduler cannot have port {spec.scheduler_port}: {cannot_listen(error)}.",
+                "Choose another port, or none: then one that is free is found.",
+            ) from error
         raise
     finally:
         reporting.cancel()
