@@ -88,6 +88,7 @@ class HostInfo(SizeInfo, Facts):
     """
 
     revision: NotRequired[int]  # counts changes: what is older is not news, however late it comes
+    ended: NotRequired[str]  # why it ends now, or empty
     keep: NotRequired[bool]
     idle_timeout: NotRequired[float]
     park: NotRequired[str]  # where it is parked when idle; empty: it ends then

@@ -90,7 +90,7 @@ def test_a_client_that_was_closed_by_hand_does_no_harm():
     assert not psutil.pid_exists(pid)
 
 
-def test_a_cluster_that_is_stopped_elsewhere_is_lost_here():
+def test_a_cluster_that_is_stopped_elsewhere_is_lost_here_and_that_is_told():
     with moorage.start(n_workers=1, **OPTIONS) as controller:
         client = Client(controller.address, security=controller.client.security, set_as_default=False)
         other = moorage.attach(client)
@@ -98,6 +98,10 @@ def test_a_cluster_that_is_stopped_elsewhere_is_lost_here():
         other.stop()
         assert other.status == "stopped"
         eventually(lambda: controller.status == "lost")
+        assert controller.status_info()["detail"] == "it was stopped"
+        (notice,) = controller.notices.values()
+        assert "has ended: it was stopped" in notice["message"]
+        assert notice["message"] in [event["message"] for event in controller.link.events]
         client.close()
 
 

@@ -69,7 +69,14 @@ class Size:
     def follow(self) -> None:
         """Hear what the host process says of the size, if there is one. Once for each connection."""
         if self._link.mirror.hosted:
-            self._client.subscribe_topic(HOST_TOPIC, lambda event: self._take(event[1]))
+            self._client.subscribe_topic(HOST_TOPIC, lambda event: self._hear(event[1]))
+
+    def _hear(self, info: HostInfo) -> None:
+        told = self.info.get("ended")
+        self._take(info)
+        if not told and (why := info.get("ended")):
+            message = f"The cluster {info['name']} has ended: {why}. What was placed there is gone from memory."
+            self._link.notice("warning", message, "Start another: %cluster start.")
 
     async def command(self, command: Command, **arguments: Any) -> None:
         """Pass a command to whoever decides on the size."""

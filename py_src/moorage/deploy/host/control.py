@@ -35,6 +35,14 @@ from moorage.wire.host import TOPIC, Facts, HostInfo
 
 HANDLER = "moorage_host"
 
+_WHY = {
+    "idle": "nobody has used it for a while",
+    "starter gone": "the notebook that started it has ended",
+    "stopped": "it was stopped",
+    "terminated": "it was stopped",
+}
+"""For each reason of the host's life to end."""
+
 
 class Control(SchedulerPlugin):
     """The handler, and the events."""
@@ -47,6 +55,7 @@ class Control(SchedulerPlugin):
         self._facts = facts
         self._store = store
         self._parking = parking
+        self._ended = ""
         self._published: HostInfo | None = None
         self._revision = 0
         scaler.on_change = self.publish
@@ -58,13 +67,21 @@ class Control(SchedulerPlugin):
         scheduler.add_plugin(self)
         self.publish()
 
+    def end(self, reason: str) -> None:
+        """Tell whoever is connected that the cluster ends."""
+        self._ended = _WHY.get(reason, reason)
+        self.publish()
+
     def info(self) -> HostInfo:
         """Return the state of the host."""
+        size = self._scaler.info()
         return {
             **self._facts,
-            **self._scaler.info(),
+            **size,
+            "trouble": self._ended or size["trouble"],
+            "ended": self._ended,
             "revision": self._revision,
-            "keep": self._lifetime.keep,
+            "keep": self._lifetime.keep and not self._ended,
             "idle_timeout": self._lifetime.idle_timeout,
             "park": self._parking.place,
             "parked": self._parking.parked,

@@ -143,6 +143,7 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
         threading.Thread(target=sweep, args=(folder.base,), daemon=True).start()
 
     logger.info("The cluster ends: %s", await ended)
+    control.end(lifetime.reason)
     state.remove()
     if store is not None:
         end_at(store.path)
