@@ -33,7 +33,8 @@ const MINIMUM_NODE = [20, 19];
 const { environment, rest } = chosen(process.argv.slice(2));
 const venv = environment.folder;
 const { extras = ['dev'], panel = true } = environment;
-const BROWSERS = ['chromium', 'firefox-esr'];
+// Debian's packages, and each has a program of its name; what a machine has only the second of must do with that.
+const BROWSERS = [['chromium-headless-shell', 'chromium'], ['firefox-esr']];
 
 function fail(message) {
   console.error(`setup: ${message}`);
@@ -160,11 +161,16 @@ function linkPanel() {
 
 // Browser tests run in Debian's browsers: no download at test time, and the same on every machine.
 function provideBrowsers() {
-  const missing = BROWSERS.filter(name => !existsSync(`/usr/bin/${name}`));
+  const lacks = name => !existsSync(`/usr/bin/${name}`);
+  const installs = process.getuid?.() === 0 && onPath('apt-get');
+  const best = BROWSERS.map(names => names[0]);
+  const missing = installs
+    ? best.filter(lacks)
+    : BROWSERS.filter(names => names.every(lacks)).map(names => names[0]);
   if (missing.length === 0) {
     return;
   }
-  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+  if (!installs) {
     console.log(
       `setup: the browser tests need what is missing here; as root: apt-get install ${missing.join(' ')}`
     );
