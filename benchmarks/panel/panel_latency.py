@@ -5,9 +5,12 @@
 * A drop, while a cell sleeps and while one computes in pure Python: from letting go of the mouse to the same.
 * A reload of the page while a cell sleeps: from the reload to the filled panel.
 
+With ``--workers`` so many more are on the scheduler, eight to a host: stand-ins that hold what they are asked to and say
+so, since no machine has room for a thousand. All else is real.
+
 Browser and kernel are on one machine and share its clock; the page notes the time of each change of its document.
 
-Usage: ``python benchmarks/panel/panel_latency.py [--times 40]``. Takes about two minutes.
+Usage: ``python benchmarks/panel/panel_latency.py [--times 40] [--workers 1000]``. Takes about two minutes.
 """
 
 from __future__ import annotations
@@ -38,6 +41,43 @@ for i in range(49):
     cluster.broadcast(np.full(1000, i), name=f"placed{{i}}")
 subject = np.ones(200_000)
 %pin subject --workers dave
+"""
+
+CROWD = """
+import asyncio
+from distributed.core import Status
+from distributed.scheduler import WorkerState
+
+class Stream:
+    def __init__(self, scheduler, address):
+        self.scheduler, self.address = scheduler, address
+    def send(self, *messages):
+        for message in messages:
+            if message["op"] == "acquire-replicas":
+                asyncio.get_running_loop().call_soon(self.add, list(message["who_has"]))
+    def closed(self):
+        return False
+    def abort(self):
+        pass
+    def add(self, keys):
+        self.scheduler.add_keys(worker=self.address, keys=keys, stimulus_id="bench")
+
+def add_workers(n, dask_scheduler):
+    dask_scheduler.periodic_callbacks["worker-ttl"].stop()  # these have no pulse
+    for i in range(n):
+        address = f"tls://10.0.{i // 8 // 250}.{i // 8 % 250}:{10000 + i}"
+        ws = WorkerState(
+            address=address, status=Status.running, pid=0, name=f"worker-{i}", nthreads=2, memory_limit=1 << 34,
+            local_directory="", nanny="", server_id=address, scheduler=dask_scheduler,
+        )
+        ws.metrics = {"memory": 1 << 30, "spilled_bytes": {"memory": 0, "disk": 0}, "managed_bytes": 0, "transfer": {}}
+        dask_scheduler.workers[address] = ws
+        dask_scheduler.running.add(ws)
+        dask_scheduler.aliases[ws.name] = address
+        dask_scheduler.stream_comms[address] = Stream(dask_scheduler, address)
+        dask_scheduler.plugins["moorage"].add_worker(dask_scheduler, address)
+
+cluster.client.run_on_scheduler(add_workers, N)
 """
 
 WATCH = """worker => {
@@ -104,6 +144,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--workers", type=int, default=0, help="more workers, which are stand-ins")
     args = parser.parse_args()
     chromium = {"executable_path": CHROMIUM} if os.path.exists(CHROMIUM) else {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -112,6 +153,8 @@ def main() -> None:
         try:
             kernel = lab.notebook("benchmark.ipynb")
             kernel.run(BEGIN)
+            if args.workers:
+                kernel.run(CROWD.replace("N)", f"{args.workers})"))
             page = browser.new_page(viewport={"width": 1400, "height": 1200})
             desk = Desk(page, lab).open("benchmark.ipynb")
             desk.command("application:toggle-left-area")

@@ -61,7 +61,7 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     expect(desk.board.get_by_role("textbox", name="Maximum workers")).to_have_count(0)
     with desk.page.context.expect_page() as opened:
         desk.command("moorage:open-dashboard")
-    assert "/status" in opened.value.url
+    opened.value.wait_for_url("**/status**")
     opened.value.close()
     name = kernel.run("print(cluster.name)").strip()
     desk.command("moorage:keep-cluster")
