@@ -5,8 +5,8 @@
 * A drop, while a cell sleeps and while one computes in pure Python: from letting go of the mouse to the same.
 * A reload of the page while a cell sleeps: from the reload to the filled panel.
 
-With ``--workers`` so many more are on the scheduler, eight to a host: stand-ins that hold what they are asked to and say
-so, since no machine has room for a thousand. All else is real.
+With ``--workers`` so many more are on the scheduler, eight to a host: stand-ins that hold what they are asked to and
+say so, since no machine has room for a thousand. All else is real; only the magic is measured then.
 
 Browser and kernel are on one machine and share its clock; the page notes the time of each change of its document.
 

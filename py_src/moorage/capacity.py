@@ -101,9 +101,11 @@ def check(label: str, needs: Needs, workers: Sequence[WorkerInfo]) -> None:
     `label`: what it is, for the error. Raises DoesNotFitError, which names each worker that cannot take its part, with
     what it has, and who could; or the host.
     """
-    rooms = {worker.name: max(0.0, free(worker)) for worker in workers}
-    short = [name for name, need in needs.private.items() if need > rooms.get(name, math.inf)]
+    share = usable()
+    takers = [worker for worker in workers if worker.name in needs.private]
+    short = [worker.name for worker in takers if needs.private[worker.name] > max(0.0, free(worker, share))]
     if short:
+        rooms = {worker.name: max(0.0, free(worker, share)) for worker in workers}
         _refuse(label, max(needs.private[name] for name in short), short, rooms)
     hosts = host_free(workers)
     in_all = dict(needs.shared)

@@ -170,9 +170,9 @@ class Placer(Bringing):
         placed = [await self._placed_record(name, how) for name in names]
         packed = {name: await self._pack(value, name, how, copy=copy) for name, value in values.items()}
         small = {name for name, elements in packed.items() if how.direct is not True and is_small(elements)}
-        infos = self.link.mirror.infos()
         asks = placed or len(small) < len(packed) or how.by == "memory"
-        if asks or not any(info.status == "running" for info in infos):
+        infos = [] if asks else self.link.mirror.infos()
+        if not any(info.status == "running" for info in infos):
             infos = await self.link.workers()
         to = ResolvedPlacement(placement, infos)
         asked = [key for record in placed for key in record["keys"]]
