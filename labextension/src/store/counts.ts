@@ -84,24 +84,24 @@ export class Counts {
 
   /** A copy for other workers: who has come has none of what the rest have. */
   among(roster: Roster, come: readonly string[], gone: readonly string[]): Counts {
-    const named = gone.filter(worker => this.has(worker));
-    if (named.length === 0 && this._rest === 0) {
+    // Those who have come are named, before the rest would speak of them.
+    const named = this._rest > 0 ? [...gone, ...come] : gone.filter(worker => this.has(worker));
+    if (named.length === 0) {
       return this;
     }
-    const { _roster, _rest, _base, _patch, size, total } = this;
-    const left = new Counts(_roster, _rest, _base, _patch, size, total)._with(
-      [...gone, ...(_rest > 0 ? come : [])].map(worker => [worker, 0])
-    );
-    // Those who have come are named, before the rest would speak of them.
-    const patch = new Map(left._patch);
-    if (_rest > 0) {
-      come.forEach(worker => patch.set(worker, 0));
+    let { size, total } = this;
+    const patch = new Map(this._patch);
+    for (const worker of named) {
+      const count = this.get(worker);
+      patch.set(worker, 0);
+      total -= count;
+      size -= Number(count > 0);
     }
-    return new Counts(roster, _rest, left._base, patch, left.size, left.total);
+    return this._patched(patch, size, total, roster);
   }
 
-  private _restOf(worker: string): number {
-    return this._rest > 0 && this._roster.has(worker) ? this._rest : 0;
+  private _restOf(worker: string, roster = this._roster): number {
+    return this._rest > 0 && roster.has(worker) ? this._rest : 0;
   }
 
   private *_named(): IterableIterator<string> {
@@ -114,32 +114,34 @@ export class Counts {
   }
 
   private _with(changes: Iterable<readonly [string, number]>): Counts {
-    const { _roster, _rest, _base, _patch } = this;
     let { size, total } = this;
     let patch: Map<string, number> | null = null;
     for (const [worker, count] of changes) {
       const before = patch?.get(worker) ?? this.get(worker);
       if (count !== before) {
-        patch ??= new Map(_patch);
+        patch ??= new Map(this._patch);
         patch.set(worker, count);
         total += count - before;
         size += Number(count > 0) - Number(before > 0);
       }
     }
-    if (patch === null) {
-      return this;
-    }
+    return patch === null ? this : this._patched(patch, size, total, this._roster);
+  }
+
+  // A copy with other differences, which are merged into the base when they are many.
+  private _patched(patch: Entries, size: number, total: number, roster: Roster): Counts {
+    const { _rest, _base } = this;
     if (patch.size <= MAX_PATCH) {
-      return new Counts(_roster, _rest, _base, patch, size, total);
+      return new Counts(roster, _rest, _base, patch, size, total);
     }
     const merged = new Map(_base);
     for (const [worker, count] of patch) {
-      if (count === this._restOf(worker)) {
+      if (count === this._restOf(worker, roster)) {
         merged.delete(worker);
       } else {
         merged.set(worker, count);
       }
     }
-    return new Counts(_roster, _rest, merged, EMPTY, size, total);
+    return new Counts(roster, _rest, merged, EMPTY, size, total);
   }
 }
