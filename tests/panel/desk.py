@@ -65,9 +65,13 @@ class Desk:
         self.command("docmanager:open", path=notebook)
         self.page.wait_for_function(_IS_IN_FRONT, arg=notebook)
 
+    def close_others(self, notebook):
+        """Close all but one notebook."""
+        self.page.evaluate(_CLOSE_OTHERS, notebook)
+
     def tidy(self, notebook):
         """Close all but one notebook, and have that in front with the panel beside it, which explains nothing."""
-        self.page.evaluate(_CLOSE_OTHERS, notebook)
+        self.close_others(notebook)
         self.show(notebook)
         self.open_panel()
         if (explained := self.board.locator("[data-moorage-why]")).count():

@@ -27,12 +27,7 @@ export class ActiveDocument {
 
   /** The connection to the active kernel that comms go over; null when there is no kernel. */
   get kernel(): Kernel.IKernelConnection | null {
-    const kernel = this._document?.sessionContext.session?.kernel ?? null;
-    if (kernel === null || kernel.handleComms) {
-      return kernel;
-    }
-    // A console of a notebook has a connection of its own to the same kernel, and only the first takes comms.
-    return this._connections().find(other => other.id === kernel.id && other.handleComms) ?? kernel;
+    return this._kernel;
   }
 
   get canInsert(): boolean {
@@ -105,17 +100,45 @@ export class ActiveDocument {
   private _update(): void {
     const document = this._find();
     if (document !== this._document) {
-      this._document?.sessionContext.kernelChanged.disconnect(this._onKernelChanged, this);
+      this._document?.sessionContext.kernelChanged.disconnect(this._update, this);
       this._document?.disposed.disconnect(this._update, this);
       this._document = document;
-      document?.sessionContext.kernelChanged.connect(this._onKernelChanged, this);
+      document?.sessionContext.kernelChanged.connect(this._update, this);
       document?.disposed.connect(this._update, this);
     }
+    this._kernel?.disposed.disconnect(this._update, this);
+    this._kernel = this._choose();
+    if (this._own !== null && this._own !== this._kernel) {
+      this._own.dispose();
+      this._own = null;
+    }
+    this._kernel?.disposed.connect(this._update, this);
     this._changed.emit();
   }
 
-  private _onKernelChanged(): void {
-    this._changed.emit();
+  private _choose(): Kernel.IKernelConnection | null {
+    const kernel = this._document?.sessionContext.session?.kernel ?? null;
+    if (kernel === null) {
+      return null;
+    }
+    // A console of a notebook has a connection of its own to the same kernel, and only the first takes comms.
+    const taking = [kernel, ...this._connections()].find(
+      other => other.id === kernel.id && other.handleComms && !other.isDisposed
+    );
+    if (taking !== undefined) {
+      return taking;
+    }
+    // When that is closed, JupyterLab has none of the others take any.
+    if (this._own === null || this._own.isDisposed || this._own.id !== kernel.id) {
+      this._own?.dispose();
+      this._own = kernel.clone({ handleComms: true });
+      // It would close comms that it does not know.
+      this._own.registerCommTarget('jupyter.widget', () => undefined);
+      if (kernel.commsOverSubshells !== undefined) {
+        this._own.commsOverSubshells = kernel.commsOverSubshells;
+      }
+    }
+    return this._own;
   }
 
   private _find(): Document | null {
@@ -148,4 +171,6 @@ export class ActiveDocument {
 
   private readonly _changed = new Signal<this, void>(this);
   private _document: Document | null = null;
+  private _kernel: Kernel.IKernelConnection | null = null;
+  private _own: Kernel.IKernelConnection | null = null;
 }

@@ -90,3 +90,15 @@ def test_a_board_goes_on_after_the_extension_was_loaded_anew(kernel, board):
     board.page.get_by_role("menuitemcheckbox", name="Adapt to load").click()  # the next act finds the kernel again
     board.holds("grid", "alice")
     kernel.run("cluster.adapt()\ncluster.scale(4)")
+
+
+def test_the_panel_goes_on_when_the_notebook_is_closed_that_opened_the_kernel_first(kernel, lab, open_desk):
+    """JupyterLab lets only that one have comms, as long as the page is there."""
+    desk = open_desk()
+    lab.notebook_of(kernel, "bare.ipynb")
+    desk.show("bare.ipynb")
+    desk.close_others("bare.ipynb")
+    desk.is_("connected")
+    kernel.run("grid = np.zeros((1000, 500))")
+    desk.drag(desk.grip("grid"), desk.worker("bob"))
+    desk.holds("grid", "bob")
