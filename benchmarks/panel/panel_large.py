@@ -19,9 +19,9 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -32,7 +32,10 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.panel.chromium import launch_options
+
 ROOT = Path(__file__).parents[2]
 SIZES = {"side panel": {"width": 320, "height": 1000}, "tab": {"width": 1300, "height": 1000}}
 
@@ -208,11 +211,10 @@ def main() -> None:
     parser.add_argument("--variables", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    chromium = CHROMIUM if os.path.exists(CHROMIUM) else None
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         build = ["node", "tests/labextension/harness/build.mjs", folder]
         subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=60)
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(**launch_options())
         try:
             with served(folder) as address:
                 for name, size in SIZES.items():

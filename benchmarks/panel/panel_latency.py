@@ -16,7 +16,6 @@ Usage: ``python benchmarks/panel/panel_latency.py [--times 40] [--workers 1000]`
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -28,10 +27,10 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.panel.chromium import launch_options
 from tests.panel.desk import Desk
 from tests.panel.lab import Lab
 
-CHROMIUM = "/usr/bin/chromium"
 WORKERS = ["alice", "bob", "carol", "dave"]
 BEGIN = f"""
 import numpy as np, time
@@ -146,10 +145,9 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=40)
     parser.add_argument("--workers", type=int, default=0, help="more workers, which are stand-ins")
     args = parser.parse_args()
-    chromium = {"executable_path": CHROMIUM} if os.path.exists(CHROMIUM) else {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder), Path(folder))
-        browser = playwright.chromium.launch(args=["--no-sandbox"], **chromium)
+        browser = playwright.chromium.launch(**launch_options())
         kernel = lab.notebook("benchmark.ipynb")
         try:
             kernel.run(BEGIN)

@@ -10,12 +10,10 @@ Usage: ``python benchmarks/panel/panel_loops.py [--loops 100] [--items 100000] [
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 from panel_large import watched
@@ -23,10 +21,10 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.panel.chromium import launch_options
 from tests.panel.desk import Desk
 from tests.panel.lab import Lab
 
-CHROMIUM = "/usr/bin/chromium"
 BEGIN = """
 import os, time
 %load_ext moorage
@@ -52,10 +50,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=20)
     args = parser.parse_args()
-    chromium: dict[str, Any] = {"executable_path": CHROMIUM} if os.path.exists(CHROMIUM) else {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder), Path(folder))
-        browser = playwright.chromium.launch(args=["--no-sandbox"], **chromium)
+        browser = playwright.chromium.launch(**launch_options())
         try:
             kernel = lab.notebook("benchmark.ipynb")
             pid = int(kernel.run(BEGIN).split()[-1])

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect
 
+from tests.panel.chromium import launch_options
 from tests.panel.desk import Desk
 from tests.panel.lab import Lab
 
-# The shell takes a third less of a processor: it draws the same, and has no windows.
-CHROMIUMS = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
 (MATPLOTLIB,) = find_spec("matplotlib").submodule_search_locations
 # The fonts that come with matplotlib, and no others, drawn alike on every machine: for the pictures in baseline/.
 FONTS = f"""<fontconfig>
@@ -44,10 +43,8 @@ import numpy as np
 def browser_type_launch_args(browser_type_launch_args, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fonts")
     (folder / "fonts.conf").write_text(FONTS % folder)
-    if chromium := next(filter(os.path.exists, CHROMIUMS), None):
-        browser_type_launch_args = {**browser_type_launch_args, "executable_path": chromium}
     environment = os.environ | {"FONTCONFIG_FILE": str(folder / "fonts.conf")}
-    return {**browser_type_launch_args, "args": ["--no-sandbox"], "env": environment}
+    return {**browser_type_launch_args, **launch_options(), "env": environment}
 
 
 @pytest.fixture(scope="session")
