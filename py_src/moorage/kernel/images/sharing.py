@@ -96,13 +96,14 @@ class Sharing:
     def judge(self, workers: Iterable[WorkerInfo]) -> list[WorkerInfo]:
         """Return workers with what is known here of the memory of this host: who maps it, and how much is left."""
         here, own, kept = _own_hosts(), host_free(), sum(each.trim() for each in _pools.values())
-        judged = []
+        may, judged = allowed(), []
         for worker in workers:
             shares, free = bool(worker.shares), worker.host_free
             if worker.host in here:
                 shares = self._answers.get(worker.address) == ""
                 free = min(own, free if free >= 0 else own) + kept
-            judged.append(replace(worker, shares=shares and allowed(), host_free=free))
+            same = (shares and may, free) == (worker.shares, worker.host_free)
+            judged.append(worker if same else replace(worker, shares=shares and may, host_free=free))
         return judged
 
     def expect(self, nbytes: int) -> Callable[[], None]:
