@@ -322,7 +322,7 @@ class Connected(Configurable):
         is_another = await self._link.connect(self._reclaim)
         if not is_another:
             await resume(self.placer)
-        await self._size.command("info")
+        await self._size.look()
         if is_another:
             self.dashboard_link = self._size.info.get("dashboard_link", self.dashboard_link)
             self._loop.add_callback(self._reviving.finish)

@@ -64,6 +64,11 @@ class Size:
         elif self._link.mirror.hosted:
             self._scaling = RemoteScaling(self._client)
             self.follow()
+        await self.look()
+
+    async def look(self) -> None:
+        """Take the size as it is, once the scheduler knows to tell of changes: a question may overtake that."""
+        await self._link.flush()
         await self.command("info")
 
     def follow(self) -> None:
