@@ -71,6 +71,7 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     expect(entry).not_to_be_checked()
     entry.click()
     expect(desk.magic).to_have_text("%cluster keep")
+    expect(desk.board.get_by_role("img", name="kept")).to_be_visible()  # else it cannot be left
     desk.command("moorage:leave-cluster")
     expect(desk.board.get_by_role("button", name="Attach…")).to_be_visible()
     desk.command("moorage:attach")
