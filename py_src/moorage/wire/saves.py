@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol, TypedDict
 
 from moorage.model import Durable
+from moorage.wire.scheduler import PlacementDict
 
 
 class Place(TypedDict):
@@ -29,16 +30,24 @@ class SavedImage(TypedDict):
     digest: str
 
 
+class Filed(TypedDict):
+    """How far a durable variable is, if these are its keys and that is where it is placed."""
+
+    keys: list[Any]
+    placement: PlacementDict
+    state: Durable
+
+
 class FileHandlers(Protocol):
     """What notebooks say to the scheduler of files; see ``scheduler/recovery/files.py``."""
 
     async def moorage_filed(
         self,
         files: Mapping[Any, bytes],
-        durable: Mapping[str, tuple[list[Any], Durable]],
+        durable: Mapping[str, Filed],
         instead: Collection[Any] = (),
     ) -> None:
-        """Note how keys are read from files, as pickled tasks, and how far durable variables are, if of these keys.
+        """Note how keys are read from files, as pickled tasks, and how far durable variables are, by ``vid``.
 
         A value is read when nobody else can send it any more; those of `instead` rather than sent or computed.
         """

@@ -38,8 +38,9 @@ from moorage.kernel.waiting import (
     scheduler_of,
     unsubscribe,
 )
-from moorage.model import Durable, WorkerInfo
+from moorage.model import WorkerInfo
 from moorage.wire.handlers import SchedulerHandlers
+from moorage.wire.saves import Filed
 from moorage.wire.scheduler import TOPIC, Event, Load, PartsTable, PlaceItem, SchedulerSnapshot, VariableRecord
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class SchedulerLink:
     async def filed(
         self,
         files: Mapping[Any, bytes],
-        durable: Mapping[str, tuple[list[Any], Durable]],
+        durable: Mapping[str, Filed],
         instead: Collection[Any] = (),
     ) -> None:
         """Tell the scheduler how keys are read from files, and how far durable variables are; see `FileHandlers`."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from distributed.protocol.pickle import loads
 
 from moorage._dask.scheduler.task_states import replace_task
-from moorage.model import Durable
 from moorage.plan import Key
 from moorage.scheduler.desired import Desired
+from moorage.wire.saves import Filed
+from moorage.wire.scheduler import placement_from_dict
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -39,10 +40,10 @@ class Files:
     async def filed(
         self,
         files: Mapping[Key, bytes],
-        durable: Mapping[str, tuple[list[Key], Durable]],
+        durable: Mapping[str, Filed],
         instead: Collection[Key] = (),
     ) -> None:
-        """Note how keys are read from files, and how far durable variables are, if of these keys.
+        """Note how keys are read from files, and how far durable variables are, by ``vid``.
 
         `instead`: these are read rather than computed, or sent by a notebook.
         """
@@ -54,10 +55,12 @@ class Files:
             sent = ts is not None and self.on_filed(key, key in instead)
             if ts is not None and not sent and (key in instead or ts.run_spec is None):
                 self.read(ts)
-        for vid, (keys, state) in durable.items():
+        for vid, told in durable.items():
             record = self._desired.records.get(vid)
-            if record is not None and record.durable and record.keys == tuple(keys):
-                record.durable = state
+            if record is None or not record.durable or record.keys != tuple(told["keys"]):
+                continue
+            if record.placement == placement_from_dict(told["placement"]):  # else it was moved while it was written
+                record.durable = told["state"]
         self._mark([*durable, *{vid for key in files for vid in self._desired.vids(key)}])
 
     async def in_files(self, since: int) -> tuple[int, dict[Key, bytes] | None]:

@@ -38,6 +38,7 @@ from moorage.tasks.saving.manifest import NAME, Manifest
 from moorage.tasks.saving.reading import Saved
 from moorage.tasks.saving.recipes import recipes_of
 from moorage.tasks.saving.store import Store
+from moorage.wire.saves import Filed
 from moorage.wire.scheduler import VariableRecord
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class Durable:
             logger.info("%s is not written yet: %s", name, error)
             return
         with contextlib.suppress(UnreachableError):  # another scheduler is told so when it is there
-            self._tell(files, {vid: (keys, state)})
+            self._tell(files, {vid: {"keys": keys, "placement": record["placement"], "state": state}})
 
     def _written(self, name: str, record: VariableRecord) -> Saved:
         """Write a variable to its folder, or only what has changed of where it is placed."""
@@ -268,7 +269,7 @@ class Durable:
     def _previous(self, name: str) -> Path:
         return self.folder / _PREVIOUS / quote(name, safe="")
 
-    def _tell(self, files: dict[Any, bytes], durable: dict[str, tuple[list[Any], State]] | None = None) -> None:
+    def _tell(self, files: dict[Any, bytes], durable: dict[str, Filed] | None = None) -> None:
         wait_for(self._placer.client, self._link.filed, files, durable or {})
 
 
