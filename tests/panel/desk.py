@@ -74,8 +74,8 @@ class Desk:
         self.close_others(notebook)
         self.show(notebook)
         self.open_panel()
-        if (explained := self.board.locator("[data-moorage-why]")).count():
-            explained.get_by_role("button", name="Dismiss").click()
+        explained = self.board.locator("[data-moorage-why]").get_by_role("button", name="Dismiss")
+        explained.evaluate_all("buttons => buttons.forEach(button => button.click())")  # it may be going by itself
 
     def crash(self):
         """End the page as a browser's process ends that has crashed: without a word."""

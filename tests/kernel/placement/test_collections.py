@@ -127,10 +127,13 @@ def test_parts_follow_those_that_come_back_after_them(cluster):
         for worker in "bob", "alice":
             cluster.client.restart_workers([worker])
             eventually(lambda: sorted(shares(cluster, "left").values()) == [20, 20], 30)
-            where = [part.workers for part in cluster["left"].parts]
-            eventually(lambda where=where: [part.workers for part in cluster["right"].parts] == where, 30)
+            eventually(lambda: workers_of(cluster, "right") == workers_of(cluster, "left"), 30)
     finally:
         cluster.client.run_on_scheduler(look_at_all, before)
+
+
+def workers_of(cluster, name):
+    return [part.workers for part in cluster[name].parts]
 
 
 def placed(cluster, name):
