@@ -368,7 +368,7 @@ def test_an_interrupt_stops_what_is_on_its_way_and_leaves_nothing(cluster, worke
         waiting.cancel()
         eventually(lambda: not cluster.placer._sending, 5)
     assert told[-1][0] < x.nbytes
-    assert not cluster.placer.arriving
+    eventually(lambda: not cluster.placer.arriving, 5)
     assert "x" not in cluster.placement()
     assert len(cluster.placer.origins) == known
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)
