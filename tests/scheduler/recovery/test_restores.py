@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from distributed import Worker
+from distributed import Scheduler, Worker
 from distributed.worker_state_machine import FreeKeysEvent
 
 from moorage.errors import LostError, MoorageError
@@ -59,6 +59,30 @@ def test_all_holders_may_die_at_once(workers: Workers, notebook: Notebook) -> No
     notebook.until("y")
     assert np.array_equal(notebook.value("x"), VALUE)
     assert np.array_equal(notebook.value("y"), VALUE + 1)
+
+
+def test_what_has_been_asked_for_is_not_asked_for_again_when_it_comes(workers: Workers, notebook: Notebook) -> None:
+    def look_again_soon(scheduler: Scheduler) -> None:
+        plugin = scheduler.plugins["moorage"]
+        choose = plugin.reconciler.first_holders
+
+        def choose_and_look(avoid: Any) -> Any:
+            asyncio.get_running_loop().call_soon(plugin.origins.seek)  # as it does now and then
+            return choose(avoid)
+
+        plugin.reconciler.first_holders = choose_and_look
+
+    def as_before(scheduler: Scheduler) -> None:
+        del scheduler.plugins["moorage"].reconciler.first_holders
+
+    notebook.pin("x", VALUE, "bob")
+    workers.look(look_again_soon)
+    try:
+        workers.kill("bob")
+        notebook.until("x", on=["bob"])
+    finally:
+        workers.look(as_before)
+    assert notebook.restored == [notebook.key("x")]
 
 
 def _fail_when_asked(key: Any, rest: float, dask_worker: Worker) -> None:

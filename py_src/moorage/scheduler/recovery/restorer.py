@@ -240,19 +240,23 @@ class Restorer:
         """
         scheduler = self._scheduler
         tasks = {key: ts for key in values if (ts := scheduler.tasks.get(key)) is not None and ts.state == "no-worker"}
-        for key in values:
-            self.asked.pop(key, None)
+        chosen: dict[Key, Address] = {}
         if tasks and scheduler.running:
-            loads: dict[Address, list[TaskState]] = {}
-            for key, address in targets({key: self.avoid.get(key, "") for key in tasks}).items():
-                loads.setdefault(address, []).append(tasks[key])
-            await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
+            chosen = targets({key: self.avoid.get(key, "") for key in tasks})
+        for key in values.keys() - chosen.keys():
+            self.asked.pop(key, None)
+        loads: dict[Address, list[TaskState]] = {}
+        for key, address in chosen.items():
+            loads.setdefault(address, []).append(tasks[key])
+        await asyncio.gather(*(self._send(address, load, values) for address, load in loads.items()))
         self.seek()
         return [key for key, ts in tasks.items() if scheduler.tasks.get(key) is ts and ts.state == "no-worker"]
 
     async def _send(self, address: Address, tasks: list[TaskState], values: Mapping[Key, Any]) -> None:
         load = {ts.key: values[ts.key] for ts in tasks}
         self.delivering.update(dict.fromkeys(load, address))
+        for key in load:  # not before: who looks for what is missing would ask for it once more
+            self.asked.pop(key, None)
         try:
             with self._strays.sending(load):
                 seconds = ANSWER + patience(sum(max(0, ts.nbytes) for ts in tasks))
