@@ -4,10 +4,11 @@
 // `--packages docs` the Python packages that build the pages of docs/, and nothing else.
 //
 // Each step leaves a stamp inside what it makes, holding a hash of what it was made from: the second run takes a
-// fraction of a second, and a step runs again only when its inputs changed or its product was deleted.
+// fraction of a second, and a step runs again only when its inputs changed or its product was deleted. Python's packages,
+// npm's and Debian's are installed side by side.
 // Not covered: running anything (`.ci/check.mjs`, `.ci/lab`, `notebooks/run.py`), packaging a release.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   accessSync,
@@ -36,22 +37,31 @@ const { extras = ['dev'], panel = true } = environment;
 // Debian's packages, and each has a program of its name; what a machine has only the second of must do with that.
 const BROWSERS = [['chromium-headless-shell', 'chromium'], ['firefox-esr']];
 
+const running = new Set();
+
 function fail(message) {
   console.error(`setup: ${message}`);
+  running.forEach(child => child.kill());
   process.exit(1);
 }
 
+// Runs a command, and resolves when it has ended well.
 function run(command, args, env = {}) {
-  const done = spawnSync(command, args, {
+  const child = spawn(command, args, {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...env }
   });
-  if (done.error) {
-    fail(`cannot run ${command}: ${done.error.message}`);
-  }
-  if (done.status !== 0) {
-    fail(`\`${command} ${args.join(' ')}\` failed (exit ${done.status ?? done.signal}); its output is above`);
-  }
+  running.add(child);
+  return new Promise(resolve => {
+    child.on('error', error => fail(`cannot run ${command}: ${error.message}`));
+    child.on('exit', (status, signal) => {
+      running.delete(child);
+      if (status !== 0) {
+        fail(`\`${command} ${args.join(' ')}\` failed (exit ${status ?? signal}); its output is above`);
+      }
+      resolve();
+    });
+  });
 }
 
 function succeeds(command, args) {
@@ -91,14 +101,14 @@ function hashOf(paths) {
 }
 
 // Runs `make` unless `stamp` says that the product was already made from the same inputs; `always` runs it anyway.
-function step(title, { stamp, inputs, product, make, always = false }) {
+async function step(title, { stamp, inputs, product, make, always = false }) {
   const hash = hashOf(inputs);
   if (!always && existsSync(product) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
     return;
   }
   console.log(`setup: ${title}`);
   rmSync(stamp, { force: true });
-  make();
+  await make();
   writeFileSync(stamp, hash);
 }
 
@@ -126,9 +136,17 @@ function findPython() {
   return python;
 }
 
-function installPython() {
+// On all processors, and without the tests of packages. What cannot be compiled is a template, or fails when it is imported.
+function compilePython() {
+  const options = ['-m', 'compileall', '-qq', '-j', '0', '-x', '/tests?/', `${venv}/lib`];
+  return new Promise(resolve => {
+    spawn(`${venv}/bin/python`, options, { stdio: 'ignore' }).on('exit', resolve);
+  });
+}
+
+async function installPython() {
   if (python !== null) {
-    run(python, ['-m', 'venv', '--clear', venv]);
+    await run(python, ['-m', 'venv', '--clear', venv]);
   }
   // The panel is built and linked by steps of their own, which can be repeated without pip; hatchling only wants the
   // folder to be there.
@@ -138,29 +156,32 @@ function installPython() {
       SKIP_JUPYTER_BUILDER: '1'
     });
   if (environment.lock) {
-    // What has to be built is built with what is locked, too.
-    install('--constraint', environment.lock, 'setuptools');
-    install('--no-build-isolation', '--requirement', environment.lock);
+    // What has to be built is built with what is locked, too; the pip that Python brings along takes twice as long.
+    await install('--upgrade', '--constraint', environment.lock, 'pip', 'setuptools');
+    // All that is needed is in the file: nothing has to be looked up, and what is compiled below is not compiled here.
+    await install('--no-build-isolation', '--no-deps', '--no-compile', '--requirement', environment.lock);
     // Nothing comes from the index here: where pyproject.toml asks for what the lock file has not, this fails.
     console.log(`setup: moorage with what ${environment.lock} has (if that is not enough: npm run lock)`);
-    install('--no-index', '--no-build-isolation', '--editable', `.[${extras}]`);
+    await install('--no-index', '--no-build-isolation', '--editable', `.[${extras}]`);
+    await compilePython();
   } else {
-    install('--upgrade', '--upgrade-strategy', 'eager', '--editable', `.[${extras}]`);
+    await install('--upgrade', 'pip');
+    await install('--upgrade', '--upgrade-strategy', 'eager', '--editable', `.[${extras}]`);
   }
 }
 
 const withVenv = { PATH: `${join(process.cwd(), venv, 'bin')}${delimiter}${process.env.PATH}` };
 
 // A link rather than pip's copy, so that JupyterLab sees the next build.
-function linkPanel() {
+async function linkPanel() {
   const panel = `${venv}/share/jupyter/labextensions/moorage`;
   if (!lstatSync(panel, { throwIfNoEntry: false })?.isSymbolicLink()) {
-    run(`${venv}/bin/jupyter-builder`, ['develop', '--overwrite', '.'], withVenv);
+    await run(`${venv}/bin/jupyter-builder`, ['develop', '--overwrite', '.'], withVenv);
   }
 }
 
 // Browser tests run in Debian's browsers: no download at test time, and the same on every machine.
-function provideBrowsers() {
+async function provideBrowsers() {
   const lacks = name => !existsSync(`/usr/bin/${name}`);
   const installs = process.getuid?.() === 0 && onPath('apt-get');
   const best = BROWSERS.map(names => names[0]);
@@ -177,8 +198,8 @@ function provideBrowsers() {
     return;
   }
   console.log(`setup: installing ${missing.join(' and ')} for the browser tests`);
-  run('apt-get', ['update', '-qq']);
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
+  await run('apt-get', ['update', '-qq']);
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
     DEBIAN_FRONTEND: 'noninteractive'
   });
 }
@@ -190,21 +211,25 @@ if (!onPath('npm')) {
 // The Python to make .venv with; null when there is a working one.
 const python =
   existsSync(`${venv}/bin/pip`) && succeeds(`${venv}/bin/python`, ['-c', '']) ? null : findPython();
-step(`installing moorage and its Python dependencies into ${venv} (minutes the first time)`, {
-  stamp: `${venv}/.moorage-setup`,
-  inputs: ['pyproject.toml', ...(environment.lock ? [environment.lock] : [])],
-  product: `${venv}/bin/jupyter`,
-  always: !environment.lock,
-  make: installPython
-});
-if (panel) {
-  step('installing the npm packages (a minute the first time)', {
+const installed = step(
+  `installing moorage and its Python dependencies into ${venv} (minutes the first time)`,
+  {
+    stamp: `${venv}/.moorage-setup`,
+    inputs: ['pyproject.toml', ...(environment.lock ? [environment.lock] : [])],
+    product: `${venv}/bin/jupyter`,
+    always: !environment.lock,
+    make: installPython
+  }
+);
+
+async function buildPanel() {
+  await step('installing the npm packages (a minute the first time)', {
     stamp: 'node_modules/.moorage-setup',
     inputs: ['package.json', 'package-lock.json'],
     product: 'node_modules/.package-lock.json',
     make: () => run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
   });
-  step('building the panel', {
+  await step('building the panel', {
     stamp: 'labextension/lib/.moorage-setup',
     inputs: [
       'package.json',
@@ -215,10 +240,18 @@ if (panel) {
       'labextension/schema'
     ],
     product: 'py_src/moorage/labextension/package.json',
-    make: () => run('npm', ['run', '--silent', 'build'], withVenv)
+    make: async () => {
+      await run('npm', ['run', '--silent', 'build:lib']);
+      await installed; // JupyterLab's builder is a Python package
+      await run('npm', ['run', '--silent', 'build:bundle'], withVenv);
+    }
   });
-  linkPanel();
+  await installed;
+  await linkPanel();
 }
-if (rest.includes('--browser')) {
-  provideBrowsers();
-}
+
+await Promise.all([
+  installed,
+  ...(panel ? [buildPanel()] : []),
+  ...(rest.includes('--browser') ? [provideBrowsers()] : [])
+]);
