@@ -1,5 +1,7 @@
 """A version of the user's code: what has to be replaced when something changes."""
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +36,13 @@ def test_a_changed_package_takes_what_is_in_it_along_but_not_the_other_way_round
     before = version(pkg="", pkg__x="x = 1", pkg__y="")
     assert changed(before, version(pkg="new = 1", pkg__x="x = 1", pkg__y="")) == {"pkg", "pkg.x", "pkg.y"}
     assert changed(before, version(pkg="", pkg__x="x = 2", pkg__y="")) == {"pkg.x"}
+
+
+def test_a_chain_may_be_longer_than_python_recurses():
+    n = 2 * sys.getrecursionlimit()
+    chain = {f"m{number}": f"import m{number + 1}" for number in range(n)}
+    before, after = version(**chain), version(**chain | {f"m{n - 1}": "x = 1"})
+    assert changed(before, after) == chain.keys()
 
 
 def test_no_modules_are_no_version():

@@ -8,7 +8,7 @@ it can reach.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from moorage.code.text import Text, ancestors
 from moorage.wire.code import ModuleEntry
@@ -44,18 +44,43 @@ def _deep_digests(texts: Mapping[str, Text]) -> dict[str, str]:
     needs = {
         name: {other for other in ancestors([name, *text.imports]) if other in texts} for name, text in texts.items()
     }
-    return {name: _digest(texts, _reached(name, needs)) for name in texts}
+    deep: dict[str, str] = {}
+    for together in _components(needs):
+        beyond = {deep[other] for name in together for other in needs[name] if other not in together}
+        told = [*(f"{name} {texts[name].digest}" for name in sorted(together)), *sorted(beyond)]
+        deep.update(dict.fromkeys(together, hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()))
+    return deep
 
 
-def _reached(name: str, needs: Mapping[str, set[str]]) -> set[str]:
-    reached, ahead = {name}, [name]
-    while ahead:
-        more = needs[ahead.pop()] - reached
-        reached |= more
-        ahead += more
-    return reached
+def _components(needs: Mapping[str, set[str]]) -> Iterator[set[str]]:
+    """Yield modules, those together that reach each other; what they need comes before them. Tarjan's algorithm.
 
-
-def _digest(texts: Mapping[str, Text], names: set[str]) -> str:
-    told = "\n".join(f"{name} {texts[name].digest}" for name in sorted(names))
-    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+    Each module is looked at once: where thousands import each other, to follow each would take seconds.
+    """
+    found: dict[str, int] = {}
+    lowest: dict[str, int] = {}  # found of what is reached and not yielded yet
+    waiting: dict[str, None] = {}  # to be yielded, in the order in which they were found
+    for first in needs:
+        path: list[tuple[str, Iterator[str]]] = []
+        ahead: str | None = first if first not in found else None
+        while path or ahead is not None:
+            if ahead is not None:
+                found[ahead] = lowest[ahead] = len(found)
+                waiting[ahead] = None
+                path.append((ahead, iter(needs[ahead])))
+            name, others = path[-1]
+            for ahead in others:
+                if ahead not in found:
+                    break
+                if ahead in waiting:
+                    lowest[name] = min(lowest[name], found[ahead])
+            else:
+                ahead = None
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[name])
+                if lowest[name] == found[name]:
+                    together = set()
+                    while name not in together:
+                        together.add(waiting.popitem()[0])
+                    yield together
