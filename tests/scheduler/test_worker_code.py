@@ -63,7 +63,7 @@ def test_a_worker_that_was_stuck_when_code_came_takes_it_when_it_goes_on(cluster
     client.run_on_scheduler(give_up_soon)
     eventually(lambda: run(cluster, ours, "bob"))  # what workers have from the beginning
     at_first = run(cluster, ours, "bob")
-    with stopped(bob), dask.config.set({"moorage.answer-timeout": "1s"}):
+    with stopped(bob), dask.config.set({"moorage.answer-timeout": "5s"}):
         cluster.pin("x", workers=["alice"], value=x)
         there = cluster.submit(np.sum, x, workers=["alice"])
         here = cluster.submit(np.sum, x, workers=["bob"])
