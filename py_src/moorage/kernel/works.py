@@ -37,14 +37,20 @@ class Works:
 def arriving(
     label: str, known: dict[str, tuple[int, int]], changed: Callable[[], None]
 ) -> Iterator[Callable[[int, int], None]]:
-    """Let it be told how far something is on its way, and let it be `known` as long as it is."""
+    """Let it be told how far something is on its way, and let it be `known` as long as it is.
+
+    What is told later, by who was broken off and has not noticed yet, is not known: nobody would take it away.
+    """
+    over = False
 
     def progress(done: int, total: int) -> None:
-        known[label] = done, total
-        changed()
+        if not over:
+            known[label] = done, total
+            changed()
 
     try:
         yield progress
     finally:
+        over = True
         if known.pop(label, None):
             changed()
