@@ -98,6 +98,9 @@ def test_small_values_go_in_the_message(cluster):
 
 
 def test_it_goes_when_it_is_released(cluster):
+    cluster.broadcast(random(9), name="x")  # the first opens what stays: a probe, what tells of writing
+    cluster.release("x")
+    eventually(lambda: set.union(*mapped(cluster).values()) == set())
     with dask.config.set({"moorage.images.pool": 0}):
         sharing.pool().trim()
         used = len(sharing.pool())  # by other clusters of this process
