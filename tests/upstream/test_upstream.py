@@ -36,7 +36,7 @@ def suite(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         source = checkout(request.config.cache.mkdir("distributed"))  # type: ignore[union-attr]
     except UnavailableError as reason:
         pytest.skip(str(reason))
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("*.pyc.*")  # another process writes it at the moment
     shutil.copytree(Path(distributed.__file__).parent, tmp_path / "distributed", ignore=ignore)
     shutil.copytree(source / "distributed" / "tests", tmp_path / "distributed" / "tests", ignore=ignore)
     for file in ("conftest.py", "pyproject.toml"):
@@ -52,14 +52,16 @@ def run(suite: Path, *options: str) -> tuple[set[str], set[str]]:
     command: Sequence[str] = [
         sys.executable, "-m", "pytest", "-q", "--tb=short", "--timeout=100", f"--junit-xml={report}",
         # not upstream's own options: they need plugins that mark and rerun flaky tests
-        "-o", "addopts=", "-p", "no:asyncio", "-W", "ignore::pytest.PytestUnknownMarkWarning",
+        "-o", "addopts=", "-p", "pytest_timeout", "-W", "ignore::pytest.PytestUnknownMarkWarning",
         "-p", "names_that_are_gone", "-W", "ignore::DeprecationWarning",  # tests may be older than what they test
+        "-p", "workers_that_start_soon",
         *(["--runslow"] if VARIABLE in os.environ else []), *options, *files, "-k", SUBJECTS,
     ]  # fmt: skip
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
         "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",  # workers by spawning take a second each
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # a browser's and others that are no business of theirs
     }
     done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=1200)
     assert report.exists(), done.stdout + done.stderr
