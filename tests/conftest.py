@@ -8,6 +8,7 @@ package is a folder with an ``__init__.py``; elsewhere its scope is the whole ru
 
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -86,6 +87,33 @@ def pytest_collection_modifyitems(items):
     groups = {id(item): group(item.path) for item in items}
     # from the first page on, Playwright has an event loop running in the main thread: no asyncio.run there any more
     items.sort(key=lambda item: (groups[id(item)] == PANEL, places.get(groups[id(item)], len(places))))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Collect with the collector of garbage off: it would look through all that is imported, again and again."""
+    gc.disable()
+    try:
+        import_ahead(session.config)
+        return (yield)
+    finally:
+        gc.enable()
+
+
+def import_ahead(config):
+    """Have each of several processes begin at another place: what one has compiled, the others find compiled."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ignored = [Path(path).resolve() for path in config.getoption("ignore") or ()]
+    files = [
+        file
+        for argument in config.args
+        for file in sorted(Path(argument).resolve().rglob("test_*.py"))
+        if file.is_relative_to(HERE) and not any(map(file.is_relative_to, ignored))
+    ]
+    for file in files[len(files) * number // count :] if number else ():
+        with contextlib.suppress(Exception, pytest.skip.Exception):  # it is imported once more, and then that is told
+            importlib.import_module(".".join(file.relative_to(HERE.parent).with_suffix("").parts))
 
 
 @pytest.fixture(scope="module", autouse=True)
