@@ -127,7 +127,8 @@ def scene(ipython, request):
     ipython.reset(new_session=False)
     ipython.run_line_magic("load_ext", "moorage")
     with dask.config.set(request.param):
-        scene = Scene(ipython)
+        with dask.config.set({"moorage.answer-timeout": "1 minute"}):  # a busy machine takes more than a second
+            scene = Scene(ipython)
         yield scene
         scene.close()
     ipython.run_line_magic("unload_ext", "moorage")

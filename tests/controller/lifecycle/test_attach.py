@@ -187,7 +187,7 @@ def test_calls_run_on_a_scheduler_that_is_started_anew_at_the_same_address(tmp_p
 
     with first, contextlib.ExitStack() as then:
         address = start(first, 0)
-        with moorage.attach(address) as cluster:
+        with moorage.attach(address, timeout=60) as cluster:  # it is sought that long
             use(cluster, 1)
             first.close()
             eventually(lambda: cluster.status == "lost")

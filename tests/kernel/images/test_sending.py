@@ -217,16 +217,17 @@ def test_workers_keep_no_image_of_what_is_released(cluster):
     cluster.broadcast(make(), name="value")
     cluster.broadcast(np.arange(10_000), name="array")
 
-    def known():
+    def known(much_later):
         import sys
 
         table = sys.modules[MODULE].table
-        table._clock = lambda: 1e12
+        if much_later:  # what is on its way is let go of, too
+            table._clock = lambda: 1e12
         return len(table)
 
-    eventually(lambda: set(cluster.client.run(known).values()) == {2}, 20)
+    eventually(lambda: set(cluster.client.run(known, False).values()) == {2}, 20)
     cluster.release("value", "array")
-    eventually(lambda: set(cluster.client.run(known).values()) == {0}, 20)
+    eventually(lambda: set(cluster.client.run(known, True).values()) == {0}, 20)
 
 
 def test_sizes_count_what_lies_inside_objects(cluster):
