@@ -25,7 +25,8 @@ export class Counts {
 
   private constructor(
     private readonly _roster: Roster,
-    private readonly _rest: number,
+    /** Number of keys on each worker that is not named. */
+    readonly rest: number,
     private readonly _base: Entries,
     /** Differs from the base. */
     private readonly _patch: Entries,
@@ -46,15 +47,15 @@ export class Counts {
 
   /** Names of the workers. */
   *workers(): IterableIterator<string> {
-    if (this._rest > 0) {
+    if (this.rest > 0) {
       for (const worker of this._roster) {
         if (this.has(worker)) {
           yield worker;
         }
       }
     }
-    for (const worker of this._named()) {
-      if (this.has(worker) && !(this._rest > 0 && this._roster.has(worker))) {
+    for (const worker of this.named()) {
+      if (this.has(worker) && !(this.rest > 0 && this._roster.has(worker))) {
         yield worker;
       }
     }
@@ -66,11 +67,11 @@ export class Counts {
       return 0;
     }
     const isCommon = (worker: string): boolean => this.has(worker) && other.has(worker);
-    if (this._rest === 0 || other._rest === 0) {
-      const few = this._rest === 0 ? this : other;
+    if (this.rest === 0 || other.rest === 0) {
+      const few = this.rest === 0 ? this : other;
       return [...few.workers()].filter(isCommon).length;
     }
-    const named = [...new Set([...this._named(), ...other._named()])];
+    const named = [...new Set([...this.named(), ...other.named()])];
     const alike = this._roster.size - named.filter(worker => this._roster.has(worker)).length;
     return alike + named.filter(isCommon).length;
   }
@@ -85,7 +86,7 @@ export class Counts {
   /** A copy for other workers: who has come has none of what the rest have. */
   among(roster: Roster, come: readonly string[], gone: readonly string[]): Counts {
     // Those who have come are named, before the rest would speak of them.
-    const named = this._rest > 0 ? [...gone, ...come] : gone.filter(worker => this.has(worker));
+    const named = this.rest > 0 ? [...gone, ...come] : gone.filter(worker => this.has(worker));
     if (named.length === 0) {
       return this;
     }
@@ -101,10 +102,11 @@ export class Counts {
   }
 
   private _restOf(worker: string, roster = this._roster): number {
-    return this._rest > 0 && roster.has(worker) ? this._rest : 0;
+    return this.rest > 0 && roster.has(worker) ? this.rest : 0;
   }
 
-  private *_named(): IterableIterator<string> {
+  /** Names of those that may have another number than the rest. */
+  *named(): IterableIterator<string> {
     yield* this._base.keys();
     for (const worker of this._patch.keys()) {
       if (!this._base.has(worker)) {
@@ -130,9 +132,9 @@ export class Counts {
 
   // A copy with other differences, which are merged into the base when they are many.
   private _patched(patch: Entries, size: number, total: number, roster: Roster): Counts {
-    const { _rest, _base } = this;
+    const { rest, _base } = this;
     if (patch.size <= MAX_PATCH) {
-      return new Counts(roster, _rest, _base, patch, size, total);
+      return new Counts(roster, rest, _base, patch, size, total);
     }
     const merged = new Map(_base);
     for (const [worker, count] of patch) {
@@ -142,6 +144,6 @@ export class Counts {
         merged.set(worker, count);
       }
     }
-    return new Counts(roster, _rest, merged, EMPTY, size, total);
+    return new Counts(roster, rest, merged, EMPTY, size, total);
   }
 }

@@ -1,6 +1,6 @@
 // How many bytes placed variables take on the cluster: what workers of a host share lies there once. Pure.
 import type { Counts } from './counts';
-import type { IHostGroup } from './hosts';
+import { type IHostGroup, workersOn } from './hosts';
 import type { IBoardState, IVariable } from './state';
 
 type Board = Pick<IBoardState, 'variables' | 'workers' | 'hosts'>;
@@ -21,54 +21,79 @@ export function variableBytes(state: Board, { held, nbytes, shared, nkeys }: IVa
   return shared === 0 ? own : own + shared * distinct(state, held, nkeys) * each;
 }
 
-interface ILoners {
-  readonly names: ReadonlySet<string>;
-  readonly joined: string;
+/** Which workers share memory. */
+interface ISharing {
+  /** Those that share nothing with others of their host. */
+  readonly loners: ReadonlySet<string>;
+  /** Number of workers that share -> number of hosts that have so many. */
+  readonly sizes: ReadonlyMap<number, number>;
 }
 
-const loners = new WeakMap<Board['workers'], ILoners>();
+const onHosts = new WeakMap<Board['hosts'], ISharing>();
+const ofWorkers = new WeakMap<Board['workers'], { hosts: Board['hosts']; sharing: ISharing }>();
 
-// Workers that share nothing with others of their host. Looked for once, not for each variable.
-function lonersOf({ workers }: Board): ILoners {
-  let found = loners.get(workers);
-  if (found === undefined) {
-    const names = [...workers.values()].filter(({ shares }) => shares === false).map(({ name }) => name);
-    found = { names: new Set(names), joined: names.join() };
-    loners.set(workers, found);
+// Looked for once, not for each variable; the same object until it is something else.
+function sharingOf({ workers, hosts }: Board): ISharing {
+  const known = ofWorkers.get(workers);
+  if (known?.hosts === hosts) {
+    return known.sharing;
   }
-  return found;
+  const names = [...workers.values()].filter(({ shares }) => shares === false).map(({ name }) => name);
+  const before = onHosts.get(hosts);
+  const isSame = before?.loners.size === names.length && names.every(name => before.loners.has(name));
+  const sharing = isSame ? before : { loners: new Set(names), sizes: sizesOf(hosts, new Set(names)) };
+  onHosts.set(hosts, sharing);
+  ofWorkers.set(workers, { hosts, sharing });
+  return sharing;
+}
+
+function sizesOf(hosts: readonly IHostGroup[], loners: ReadonlySet<string>): ReadonlyMap<number, number> {
+  const sizes = new Map<number, number>();
+  for (const { workers } of hosts) {
+    const size = workers.filter(name => !loners.has(name)).length;
+    sizes.set(size, (sizes.get(size) ?? 0) + 1);
+  }
+  return sizes;
 }
 
 interface IKnown {
-  readonly hosts: readonly IHostGroup[];
-  readonly apart: string;
+  readonly sharing: ISharing;
+  readonly nkeys: number;
   readonly keys: number;
 }
 
 const known = new WeakMap<Counts, IKnown>();
 
-// Keys that there are, host by host. Remembered: few variables change at a time, and there may be thousands of workers.
+// Keys that there are, host by host: of a variable that is spread each worker has other keys than its neighbours, of one that
+// is copied the same. Hosts that have as many as the rest are counted together, since there may be thousands.
 function distinct(state: Board, held: Counts, nkeys: number): number {
-  const { hosts, workers } = state;
+  const sharing = sharingOf(state);
   const before = known.get(held);
-  const apart = lonersOf(state);
-  if (before?.hosts === hosts && before.apart === apart.joined) {
+  if (before?.sharing === sharing && before.nkeys === nkeys) {
     return before.keys;
   }
-  const onHost = new Map<string, number>();
-  let keys = 0;
-  for (const name of held.workers()) {
-    const host = apart.names.has(name) ? undefined : workers.get(name)?.host;
+  const { rest } = held;
+  const { loners, sizes } = sharing;
+  let keys = rest * loners.size;
+  for (const [size, hosts] of sizes) {
+    keys += hosts * Math.min(nkeys, rest * size);
+  }
+  const others = new Set<string>();
+  for (const name of held.named()) {
+    const host = state.workers.get(name)?.host;
     if (host === undefined) {
       keys += held.get(name);
+    } else if (loners.has(name)) {
+      keys += held.get(name) - rest;
     } else {
-      onHost.set(host, (onHost.get(host) ?? 0) + held.get(name));
+      others.add(host);
     }
   }
-  // Of a variable that is spread each worker has other keys than its neighbours, of one that is copied the same.
-  for (const count of onHost.values()) {
-    keys += Math.min(nkeys, count);
+  for (const host of others) {
+    const sharers = workersOn(state, host).filter(name => !loners.has(name));
+    const there = sharers.reduce((sum, name) => sum + held.get(name), 0);
+    keys += Math.min(nkeys, there) - Math.min(nkeys, rest * sharers.length);
   }
-  known.set(held, { hosts, apart: apart.joined, keys });
+  known.set(held, { sharing, nkeys, keys });
   return keys;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { PanelUpdate } from '../../../labextension/src/protocol';
 import { Holders, foremost, holdings, memory, partsShown } from '../../../labextension/src/store/holdings';
 import { placedBytes } from '../../../labextension/src/store/placedBytes';
-import { INITIAL, apply } from '../../../labextension/src/store/state';
+import { type IBoardState, INITIAL, apply } from '../../../labextension/src/store/state';
 import {
   MB,
   aLargeCluster,
@@ -152,5 +152,39 @@ describe('bytes on the cluster', () => {
       held: { alice: 3, bob: 2, carol: 5 }
     });
     expect(total(true, x)).toBe(10 * MB);
+  });
+
+  it('are the same after many changes as if they were counted anew', () => {
+    let state = apply(INITIAL, aSnapshot(aLargeCluster(40, 1), 0));
+    const counted = (of: IBoardState): number => {
+      const x = of.variables.get('v0');
+      let keys = 0;
+      for (const { workers } of of.hosts) {
+        const sharing = workers.filter(name => of.workers.get(name)?.shares !== false);
+        const on = (names: readonly string[]): number =>
+          names.reduce((sum, name) => sum + (x?.held.get(name) ?? 0), 0);
+        keys += Math.min(1, on(sharing)) + on(workers.filter(name => !sharing.includes(name)));
+      }
+      return keys * MB;
+    };
+    for (let step = 1; step < 300; step++) {
+      const one = `n${step % 30}`;
+      const isJoin = step % 5 > 0;
+      const came = isJoin ? { [one]: step % 2 } : {};
+      const held = { others: { ...came, [`w${(7 * step) % 40}`]: Number(step % 3 > 0) } };
+      const everywhere = { rest: step % 2, others: { w1: 1 - (step % 2) } };
+      state = apply(state, {
+        type: 'update',
+        version: step,
+        changed: {
+          workers: isJoin
+            ? { [one]: aWorker(one, { host: `host${step % 4}`, shares: null }) }
+            : { [`w${step % 40}`]: { shares: step % 2 > 0 } },
+          variables: { v0: { nbytes: MB, shared: MB, held: step % 50 === 0 ? everywhere : held } }
+        },
+        removed: step % 7 === 0 ? { workers: [`n${(step + 11) % 30}`] } : {}
+      });
+      expect(placedBytes(state)).toBe(counted(state));
+    }
   });
 });
