@@ -24,10 +24,16 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-# Clusters are idle for most of a test, and use a tenth of a processor meanwhile. More than half of that is Dask looking
-# at the stacks of its workers, and at how late its event loops are, up to a hundred times a second: do so less often.
-os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__INTERVAL", "100ms")
-os.environ.setdefault("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "500ms")
+# Clusters are idle for most of a test, and use a tenth of a processor meanwhile. Most of that is Dask looking at the
+# stacks and the memory of its workers, at the machine, and at how late its event loops are, up to a hundred times a
+# second: do so less often.
+for name, interval in {
+    "WORKER__PROFILE__INTERVAL": "500ms",
+    "WORKER__MEMORY__MONITOR_INTERVAL": "500ms",
+    "ADMIN__SYSTEM_MONITOR__INTERVAL": "2s",
+    "ADMIN__TICK__INTERVAL": "500ms",
+}.items():
+    os.environ.setdefault(f"DASK_DISTRIBUTED__{name}", interval)
 # What a test starts in its own process: a fresh interpreter for each worker takes a second.
 dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
 # Hundreds of processes import moorage, and need not compile it each.
