@@ -60,6 +60,8 @@ class Reviving:
         begun = time.monotonic()
         if not (died := await asyncio.to_thread(self._handle.died)):
             return
+        if not self.possible:  # it was left meanwhile, and nobody would let go of what is kept for it
+            raise ConnectionRefusedError("it was left")
         if not self._died:
             self._died, self._since, self._before = died, begun, self._size.info
             self._held.enter_context(held())
@@ -67,8 +69,7 @@ class Reviving:
         try:
             await asyncio.to_thread(self._handle.revive, config.seconds("start-timeout"), **self._changes())
         except MoorageError as error:
-            self._over = isinstance(error, GaveUpError)
-            if self._over:
+            if isinstance(error, GaveUpError):
                 self.close()
                 self._size.say(f"its scheduler died ({died})")
                 self._link.notice("error", error.message, error.remedy)
@@ -115,7 +116,7 @@ class Reviving:
         except UnreachableError:  # it has died once more, which is told then
             return
         finally:
-            self.close()
+            self._held.close()
         what, is_lost = became(self._link, own)
         self._link.notice(
             "error" if is_lost else "warning",
@@ -148,7 +149,8 @@ class Reviving:
             await asyncio.sleep(_LOOK)
 
     def close(self) -> None:
-        """Keep nothing for it any longer."""
+        """Bring nothing back any longer."""
+        self._over = True
         self._held.close()
 
     def _changes(self) -> dict[str, Any]:

@@ -7,9 +7,11 @@ To kill one and have it back takes seconds, so most tests look at what has becom
 import contextlib
 import os
 import signal
+import threading
 import time
 from types import SimpleNamespace
 
+import dask
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from moorage.controller import registry
 from moorage.deploy import host_process, kept
 from moorage.deploy.fdstore.client import kept_at
 from moorage.errors import LostError, UnreachableError
+from moorage.kernel.images import sharing
 from moorage.wire.images import SHARED_TOPIC
 from tests.deploy.tools import living
 from tests.helpers import eventually
@@ -211,6 +214,26 @@ def test_a_cluster_that_is_stopped_meanwhile_does_not_come_back(own):
     assert own.status == "stopped"
     eventually(lambda: not living(host))
     assert not own.handle.alive
+
+
+def test_a_cluster_that_is_stopped_while_its_death_is_noticed_keeps_no_memory(own, monkeypatch):
+    seen, left, died, let_go = threading.Event(), threading.Event(), own.handle.died, own._reviving.close
+
+    def notice():
+        how = died()
+        seen.set()
+        left.wait(30)
+        return how
+
+    monkeypatch.setattr(own.handle, "died", notice)
+    monkeypatch.setattr(own._reviving, "close", lambda: (let_go(), left.set()))
+    own.broadcast(np.arange(300_000), name="x")
+    kill_scheduler(own)
+    assert seen.wait(30)
+    own.stop()
+    with dask.config.set({"moorage.images.pool": 0}):
+        sharing.pool().lease("of another cluster", [(0, memoryview(bytes(1000)))], 1000).release()
+        assert sharing.pool().trim() == 0
 
 
 def test_a_kept_cluster_comes_back_with_and_without_a_notebook(own):
