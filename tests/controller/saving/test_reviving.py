@@ -236,6 +236,16 @@ def test_a_cluster_that_is_stopped_while_its_death_is_noticed_keeps_no_memory(ow
         assert sharing.pool().trim() == 0
 
 
+def test_a_value_that_cannot_be_pickled_does_not_keep_others_from_surviving(own):
+    own.keep()
+    own.pin("generator", own.worker_names(), value=own.client.submit(lambda: (i for i in range(3))))
+    own.broadcast(np.arange(300_000), name="x")
+    eventually(lambda: is_kept(own, "x"))
+    keys = own["x"].keys
+    own.release("x")
+    eventually(lambda: not kept_at(own.handle.info.store, keys))
+
+
 def test_a_kept_cluster_comes_back_with_and_without_a_notebook(own):
     own.keep()
     own.broadcast(np.arange(300_000), name="x")

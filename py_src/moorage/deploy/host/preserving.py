@@ -15,7 +15,7 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin
 
 from moorage._dask.server import answers, ask, handler_of
-from moorage.deploy.fdstore.client import StoreClient
+from moorage.deploy.fdstore.client import StoreClient, end_at
 from moorage.deploy.host.control import Control
 from moorage.plan import Address, Key
 from moorage.wire.images import SHARED_TOPIC, ImageHandlers, Loan
@@ -30,6 +30,7 @@ ALL_SMALL = 64_000_000
 
 _TICK = 0.5  # seconds between looks at what is placed
 _ANSWER = 10.0  # seconds that a worker may take to say where values lie
+_AT_ONCE = 100  # values that it is asked for, and the store is given: each may bring a megabyte
 _UNCLAIMED = 300.0  # seconds after which what nobody has asked for is not kept any longer
 
 
@@ -58,14 +59,18 @@ class Preserving(SchedulerPlugin):
 
     async def run(self) -> None:
         """Keep the store up to date, as long as there is one."""
-        try:
-            while True:
+        while True:
+            try:
                 await self._bring()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _TICK)
-                self._wake.clear()
-        except OSError as error:
-            logger.warning("What is shared does not survive this process any longer: %s", error)
+            except OSError as error:
+                logger.warning("What is shared does not survive this process any longer: %s", error)
+                await asyncio.to_thread(end_at, self._store.path)  # else it would keep what is let go of
+                return
+            except Exception:
+                logger.exception("What is shared could not be looked at")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _TICK)
+            self._wake.clear()
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Note what workers have mapped; called by Dask."""
@@ -136,6 +141,10 @@ class Preserving(SchedulerPlugin):
     _noted_keys: Iterable[Key] = ()
 
     async def _fetch(self, address: Address, keys: list[Key]) -> None:
+        for start in range(0, len(keys), _AT_ONCE):
+            await self._fetch_some(address, keys[start : start + _AT_ONCE])
+
+    async def _fetch_some(self, address: Address, keys: list[Key]) -> None:
         worker: ImageHandlers = ask(self._scheduler, address)
         try:
             most = SMALL if self._control.info()["keep"] else 0
@@ -143,7 +152,8 @@ class Preserving(SchedulerPlugin):
         except TimeoutError:
             self._coming = dict.fromkeys(keys, address) | self._coming
             return
-        except (OSError, ValueError, KeyError):  # it has left; others tell when they have it
+        except Exception as error:  # it has left, most likely; others tell when they have it
+            logger.info("%s does not say where values lie: %r", address, error)
             return
         found: dict[Key, Loan] = {}
         for key, loan in zip(keys, loans, strict=True):

@@ -50,7 +50,10 @@ class Lending:
         if image is None or (result and not self._table.is_still(value, image)):
             if most is not None and dask.sizeof.sizeof(value) > most:
                 return {"nbytes": dask.sizeof.sizeof(value), "why": "it is not shared"}
-            image = self._table.encode(value)
+            try:
+                image = self._table.encode(value)
+            except Exception as error:  # what a task has returned need not let itself be pickled
+                return {"nbytes": dask.sizeof.sizeof(value), "why": f"it cannot be pickled: {error}"}
         sizes = [buffer.nbytes for buffer in image.buffers]
         handle = handle_of(image.buffers[0]) if image.buffers else None
         if most is not None and (handle is None or len(image.stream) > _LONGEST):
