@@ -8,6 +8,7 @@ no plugin.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from itertools import chain
 from typing import Any
@@ -32,8 +33,9 @@ class SharedBuffer(SpillBuffer):
     """
 
     beside: dict[Any, Any]  # values by key
+    keys_of: Counter[int]  # how many keys have a value, by its id: a task may return a value that has a key already
     is_shared: IsShared  # whether a value belongs there
-    gone: Callable[[Any], None]  # called with a value that was there and has been deleted
+    gone: Callable[[Any], None]  # called with a value that was there and whose last key has been deleted
 
     @classmethod
     def share(cls, data: Any, is_shared: IsShared, gone: Callable[[Any], None] = lambda value: None) -> bool:
@@ -42,6 +44,7 @@ class SharedBuffer(SpillBuffer):
             return False
         with data.lock:
             data.beside = {}  # type: ignore[attr-defined]
+            data.keys_of = Counter()  # type: ignore[attr-defined]
             data.is_shared = is_shared  # type: ignore[attr-defined]
             data.gone = gone  # type: ignore[attr-defined]
             data.__class__ = cls
@@ -53,7 +56,7 @@ class SharedBuffer(SpillBuffer):
         """Turn it back into what it was. Values that were beside may be spilled from now on, when room is needed."""
         with self.lock:
             beside = self.beside
-            del self.beside, self.is_shared, self.gone
+            del self.beside, self.keys_of, self.is_shared, self.gone
             self.__class__ = SpillBuffer  # type: ignore[assignment]
             for key, value in beside.items():
                 self.set_noevict(key, value)
@@ -61,14 +64,14 @@ class SharedBuffer(SpillBuffer):
     def __setitem__(self, key: Any, value: Any) -> None:
         with self.lock:
             shared = self.is_shared(value)
+            self._take(key)
             if shared:
                 self._discard(key)
                 self.beside[key] = value
-            else:
-                self.beside.pop(key, None)
-                if self._is_new_and_fits(key, value):  # by far quicker, and small values come by the thousand
-                    self.fast.set_noevict(key, value)
-                    return
+                self.keys_of[id(value)] += 1
+            elif self._is_new_and_fits(key, value):  # by far quicker, and small values come by the thousand
+                self.fast.set_noevict(key, value)
+                return
         if not shared:
             super().__setitem__(key, value)
 
@@ -76,7 +79,7 @@ class SharedBuffer(SpillBuffer):
         """As `SpillBuffer.set_noevict`."""
         with self.lock:
             if not self.is_shared(value):
-                self.beside.pop(key, None)
+                self._take(key)
                 super().set_noevict(key, value)
                 return
         self[key] = value
@@ -90,7 +93,8 @@ class SharedBuffer(SpillBuffer):
     def __delitem__(self, key: Any) -> None:
         with self.lock:
             if key in self.beside:
-                self.gone(self.beside.pop(key))
+                if (value := self._take(key)) is not None:
+                    self.gone(value)
                 return
         super().__delitem__(key)
 
@@ -120,6 +124,17 @@ class SharedBuffer(SpillBuffer):
         """Whether nothing has to be written to disk for a value, nor taken from there."""
         fast: Any = self.fast
         return not super().__contains__(key) and fast.total_weight + fast.offset + fast.weight(key, value) <= fast.n
+
+    def _take(self, key: Any) -> Any:
+        """Take what `key` has away from what is beside; return it if no other key has it."""
+        value = self.beside.pop(key, None)
+        if value is None:
+            return None
+        self.keys_of[id(value)] -= 1
+        if self.keys_of[id(value)]:
+            return None
+        del self.keys_of[id(value)]
+        return value
 
     def _discard(self, key: Any) -> None:
         if super().__contains__(key):

@@ -7,6 +7,9 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import wait
+
+from tests.helpers import eventually
 
 
 def grow_list(value):
@@ -106,3 +109,16 @@ def test_a_placed_frame_that_a_task_returns_takes_no_memory_of_its_own(cluster):
     assert cluster.submit(
         np.shares_memory, cluster.submit(lambda f: f["a"].to_numpy(), returned), frame["a"].to_numpy()
     ).result(30)
+
+
+def test_a_result_that_is_the_placed_value_itself_takes_nothing_along_when_it_goes(cluster):
+    value = {"list": [], "array": np.zeros(50_000)}
+    cluster.broadcast(value, name="value")
+    returned = cluster.client.submit(lambda value: value, cluster["value"].future, workers="alice", pure=False)
+    wait(returned)
+    key = returned.key
+    del returned
+    eventually(lambda: not any(cluster.client.run(lambda dask_worker: key in dask_worker.data).values()))
+    for _ in range(2):
+        grown = cluster.submit(lambda: value["list"].append(1) or len(value["list"]), workers="alice", pure=False)
+        assert grown.result(30) == 1

@@ -84,6 +84,21 @@ def test_it_is_a_mapping_like_any_other(tmp_path_factory, operations):
         assert "beside" not in vars(data)
 
 
+def test_a_shared_value_is_gone_with_its_last_key(tmp_path):
+    gone = []
+    with SpillBuffer(str(tmp_path), target=100 * KB) as data:
+        SharedBuffer.share(data, is_shared, gone.append)
+        one, other = value(KB, shared=True), value(KB, shared=True)
+        data["placed"], data["returned"], data["other"] = one, one, other
+        data["placed"] = one
+        del data["returned"], data["other"]
+        assert [id(value) for value in gone] == [id(other)]
+        data["again"] = one
+        data["placed"] = value(KB, shared=False)
+        del data["placed"], data["again"]
+        assert [id(value) for value in gone] == [id(other), id(one)]
+
+
 def test_data_of_another_kind_is_left_alone():
     data = {"a": 1}
     assert not SharedBuffer.share(data, is_shared)
