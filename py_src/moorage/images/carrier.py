@@ -359,9 +359,12 @@ class Table:
             return value
 
     def forget(self, value: Any) -> None:
-        """Keep no image of `value` any longer."""
+        """Keep `value` no longer, if only the table does; of what can be referred to weakly the image goes with it.
+
+        That may be in use, or come back: Dask remembers what it has written to disk as long as anybody has it.
+        """
         with self._lock:
-            if value in self:
+            if id(value) in self._held and value in self:
                 del self._entries[id(value)]
                 self._held.discard(id(value))
 

@@ -122,3 +122,19 @@ def test_a_result_that_is_the_placed_value_itself_takes_nothing_along_when_it_go
     for _ in range(2):
         grown = cluster.submit(lambda: value["list"].append(1) or len(value["list"]), workers="alice", pure=False)
         assert grown.result(30) == 1
+
+
+def test_a_placed_value_that_is_spilled_while_it_is_in_use_is_still_each_tasks_own(cluster):
+    frame = pd.DataFrame({"a": np.arange(10.0)})
+    cluster.broadcast(frame, name="frame")
+    (key,) = cluster["frame"].keys
+
+    def spill(dask_worker):
+        dask_worker.in_use = dask_worker.data[key]  # as a task has it that runs meanwhile
+        while key not in dask_worker.data.disk:
+            dask_worker.data.evict()
+
+    cluster.client.run(spill)
+    for _ in range(2):
+        assert cluster.submit(add_column, frame, pure=False).result(30) == (1, (10, 2))
+    cluster.client.run(lambda dask_worker: delattr(dask_worker, "in_use"))
