@@ -84,3 +84,20 @@ def test_a_task_for_a_worker_that_is_not_there_waits_for_it_and_not_for_its_host
         gate.set()
         assert set(client.gather([*futures, *ready])) == {"erin"}, known
         workers.remove("erin")
+
+
+def test_a_task_for_a_worker_that_is_away_does_not_run_on_another_that_has_got_its_address(
+    workers: Workers, notebook: Notebook
+) -> None:
+    client = notebook.client
+    workers.add("erin")
+    port = int(workers.addresses()["erin"].rpartition(":")[2])
+    workers.remove("erin")
+    early = client.submit(name, workers=["erin"], key="reused-early")
+    eventually(lambda: workers.task_state("reused-early") == "no-worker")
+    workers.add("frank", worker_port=port)
+    late = client.submit(name, workers=["erin"], key="reused-late")
+    eventually(lambda: workers.task_state("reused-late") == "no-worker")
+    workers.add("erin")
+    assert client.gather([early, late]) == ["erin", "erin"]
+    workers.remove("erin", "frank")

@@ -2,7 +2,8 @@
 
 Dask turns the names of ``workers=`` into addresses once, when a task comes. A worker that restarts has another address,
 and the task would wait for the old one for ever (dask/distributed#8600). The name of a worker that is not there it
-takes for a host: when that worker comes, the task would run on any worker of its host.
+takes for a host: when that worker comes, the task would run on any worker of its host. And the address of a worker that
+is away may be given to another one meanwhile.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Restrictions:
 
     def came(self, name: str, address: Address) -> None:
         """Note a worker that registers, before it is known under `name`."""
+        if (other := self._names.get(address, name)) != name and self.seen.get(other) == address:
+            self._forget_address(address, other)
         before, self.seen[name] = self.seen.get(name), address
         self._names[address] = name
         while len(self._names) > _REMEMBERED:
@@ -81,6 +84,13 @@ class Restrictions:
             for ts in self._scheduler.tasks.values():
                 if ts.host_restrictions and name in ts.host_restrictions:
                     _mean(ts, name, address)
+
+    def _forget_address(self, address: Address, name: str) -> None:
+        """Let tasks for a worker that is away wait for an address that nobody gets: another worker has its own."""
+        nowhere = f"{address} of {name}"
+        self.seen[name] = nowhere
+        self._names[nowhere] = name
+        follow(self._scheduler, address, nowhere)
 
     def name_of(self, address: Address) -> str:
         """Return the name of a worker that is or was at `address`; the address if none is known."""
