@@ -138,3 +138,22 @@ def test_a_placed_value_that_is_spilled_while_it_is_in_use_is_still_each_tasks_o
     for _ in range(2):
         assert cluster.submit(add_column, frame, pure=False).result(30) == (1, (10, 2))
     cluster.client.run(lambda dask_worker: delattr(dask_worker, "in_use"))
+
+
+def test_a_placed_value_that_is_spilled_with_results_that_are_the_same_object_is_still_each_tasks_own(cluster):
+    value = [0, 1]
+    cluster.broadcast(value, name="value")
+    returned = cluster.client.map(lambda i, value: value, range(2), value=cluster["value"].future, pure=False)
+    wait(returned)
+
+    (key,) = cluster["value"].keys
+
+    def spill(dask_worker):
+        assert dask_worker.data[key] == value  # used last, so written last
+        while dask_worker.data.fast:
+            dask_worker.data.evict()
+
+    cluster.client.run(spill)
+    for _ in range(2):
+        assert cluster.map(lambda i: grow_list(value), range(4)).gather() == [3] * 4
+    assert cluster.gather("value") == value

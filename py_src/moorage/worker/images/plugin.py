@@ -203,7 +203,9 @@ def _spill_as_images(worker: Any, table: Table) -> Callable[[], None]:
         if value not in table:
             return original(value)
         written = original(table.as_it_is(value))
-        table.forget(value)
+        keys = sum(value is other for part in in_memory(worker.data) for other in list(part.values()))
+        if keys < 2:  # a task may return what it was given: then one object has several keys
+            table.forget(value)
         return written
 
     return shadow_spilling(worker, dump)
