@@ -131,3 +131,22 @@ def test_a_client_that_is_closed_while_it_sends_says_so(cluster, monkeypatch):
             client.sync(send_and_close)
     finally:
         client.close()
+
+
+def test_a_client_that_is_closed_while_it_gathers_says_so(cluster):
+    client = Client(cluster.address, security=cluster.client.security, set_as_default=False)
+    future = client.submit(sum, [1, 2])
+
+    async def close_and_gather():
+        await future
+        scheduler, client.scheduler = client.scheduler, None  # as when it is closed while another one is waited for
+        try:
+            await waiting.gather(client, [future])
+        finally:
+            client.scheduler = scheduler
+
+    try:
+        with pytest.raises(UnreachableError, match="closed"):
+            client.sync(close_and_gather)
+    finally:
+        client.close()

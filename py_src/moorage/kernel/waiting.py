@@ -117,15 +117,16 @@ async def until_ended(client: Client, but: Collection[Any]) -> None:
 @contextmanager
 def _told_apart(client: Client, futures: Any) -> Iterator[None]:
     """Turn failures to get at futures into an error that says so, but not what their own code has raised."""
-    try:
-        yield
-    except (OSError, TimeoutError, concurrent.futures.CancelledError) as error:
-        cancelled = isinstance(error, concurrent.futures.CancelledError)
-        if any(future.status == "error" for future in futures_of(futures)) or (
-            cancelled and client.status == "running"
-        ):
-            raise
-        raise UnreachableError("The connection to the scheduler is lost.", RECONNECT) from error
+    with _closed_meanwhile(client):
+        try:
+            yield
+        except (OSError, TimeoutError, concurrent.futures.CancelledError) as error:
+            cancelled = isinstance(error, concurrent.futures.CancelledError)
+            if any(future.status == "error" for future in futures_of(futures)) or (
+                cancelled and client.status == "running"
+            ):
+                raise
+            raise UnreachableError("The connection to the scheduler is lost.", RECONNECT) from error
 
 
 async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T:
@@ -134,13 +135,19 @@ async def answer(client: Client, question: Awaitable[T], more: float = 0.0) -> T
     `more`: seconds that this may take more than an answer takes at most. Raises UnreachableError if there is none in
     time, or no connection.
     """
-    with reaching(client):
-        try:
-            return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
-        except AttributeError:  # of Dask's own code, which asks for more than one thing
-            if boundary.scheduler_of(client) is None:
-                raise _closed() from None
-            raise
+    with reaching(client), _closed_meanwhile(client):
+        return await asyncio.wait_for(question, config.seconds("answer-timeout") + more)
+
+
+@contextmanager
+def _closed_meanwhile(client: Client) -> Iterator[None]:
+    """Say that a client was closed where Dask's own code, which asks for more than one thing, finds no scheduler."""
+    try:
+        yield
+    except AttributeError:
+        if boundary.scheduler_of(client) is None:
+            raise _closed() from None
+        raise
 
 
 def unsubscribe(client: Client, topic: str) -> None:
