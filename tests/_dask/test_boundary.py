@@ -34,7 +34,7 @@ KNOWN = {
     "worker/code/loading.py: _ModuleLockManager",
     "worker/code/loading.py: _initializing",
     "worker/unpickling/classes.py: _class_setstate",  # cloudpickle; only if it is there
-    "worker/unpickling/classes.py: _DYNAMIC_CLASS_TRACKER_BY_ID",
+    "images/code.py: _DYNAMIC_CLASS_TRACKER_BY_ID",
 }
 
 ON_SCHEDULERS = {

@@ -327,3 +327,18 @@ def test_an_image_says_of_which_modules_it_is_and_is_another_with_another_versio
     assert decode(first.stream, first.buffers)[:2] == value[:2]  # where nobody knows of versions
     other = decode(first.stream, first.buffers, lambda module, name: {"Fraction": max, "dedent": len}.get(name))
     assert other[:2] == [3, len]
+
+
+def test_a_class_that_is_in_use_is_left_alone_when_a_value_is_made_again():
+    space = {"__name__": "__main__"}
+    exec("import enum\nclass Own:\n    made = 0\nclass Kind(enum.Enum):\n    ONE = 1", space)
+    own, one = space["Own"], space["Kind"].ONE
+    image = encode([own(), one])
+    own.made, own.method = 1, len
+    again, member = decode(image.stream, image.buffers, keep=True)
+    assert type(again) is own
+    assert (own.made, own.method, member) == (1, len, one)
+    again, member = decode(image.stream, image.buffers)
+    assert type(again) is own
+    assert own.made == 0
+    assert member is one

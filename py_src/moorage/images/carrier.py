@@ -23,6 +23,7 @@ import operator
 import sys
 import threading
 import time
+import types
 import weakref
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
@@ -110,13 +111,13 @@ class Carrier:
 
 
 def _is_made_again(value: Any, stream: memoryview) -> bool:
-    """Whether each task is given a `value` of its own, made of `stream`: not of code, which makes new classes."""
+    """Whether each task is given a `value` of its own, made of `stream`: not a function, whose cache tasks share."""
     numpy = sys.modules.get("numpy")
-    if isinstance(value, ATOMS) or (numpy and type(value) is numpy.ndarray and not value.dtype.hasobject):
+    if isinstance(value, (*ATOMS, type, types.FunctionType)) or (
+        numpy and type(value) is numpy.ndarray and not value.dtype.hasobject
+    ):
         return False
-    if len(stream) + copied_of(stream) > SHORT:
-        return False
-    return not any(word in bytes(stream) for word in (b"CodeType", b"_make_skeleton_class"))
+    return len(stream) + copied_of(stream) <= SHORT
 
 
 @dataclass(eq=False)
@@ -242,7 +243,8 @@ class Table:
             return False
 
     def _decode(self, image: Image) -> Any:
-        return decode(image.stream, [buffer.toreadonly() for buffer in image.buffers], self.find(image.stream))
+        buffers = [buffer.toreadonly() for buffer in image.buffers]
+        return decode(image.stream, buffers, self.find(image.stream), keep=True)
 
     def __contains__(self, value: object) -> bool:
         """Whether `value` has come out of an image."""

@@ -1,4 +1,4 @@
-"""How code is written into images: code objects as what they are, and of which versions of the user's modules they are.
+"""How code is written into images, and read: code objects as what they are, and the user's modules by their versions.
 
 cloudpickle 3.1.3 writes ``<dynamic-code>`` for the name of every file, so that no traceback would find its lines; here
 names of files are kept.
@@ -7,11 +7,15 @@ Two notebooks may have two modules of one name. So an image says to which it ref
 behind the pickle, where pickle does not look: lines of name and version, how many bytes they are (4 bytes,
 little-endian), and `MARK`. An image that refers to no such module has nothing there. Who knows the modules by their
 versions gives unpickling a `Find`; without it names are looked up as Python does.
+
+cloudpickle knows a class that travels by value, as those of a notebook do, again by a number, and sets its attributes
+to what they were where it was pickled. Who makes a value once more must not do that to a class that is in use.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import pickle
 import pkgutil
@@ -21,7 +25,10 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
+from cloudpickle import cloudpickle as internals
+
 MARK = b"modules of the user"
+_CLASSES = b"_class_setstate"  # in a pickle if and only if there is a class in it that travels by value
 
 Place: TypeAlias = Callable[[Any], tuple[str, str] | None]
 """Given a class, function or module: name and version of the user's module by which it can be found, if it can be."""
@@ -76,19 +83,41 @@ def read(stream: memoryview) -> Mapping[str, str]:
     return dict(line.split(" ") for line in lines.split("\n"))
 
 
-def loads(stream: bytes | memoryview, buffers: Sequence[Any], find: Find) -> Any:
-    """Unpickle, with what `find` finds."""
-    return _Unpickler(io.BytesIO(stream), find, buffers).load()
+def loads(data: bytes | memoryview, buffers: Sequence[Any], find: Find | None = None, *, keep: bool = False) -> Any:
+    """Unpickle, with what `find` finds. With `keep`, classes that travel by value and are known here are left alone."""
+    keep = keep and _CLASSES in bytes(data)
+    if find is None and not keep:
+        return pickle.loads(data, buffers=buffers)
+    return _Unpickler(io.BytesIO(data), buffers, find, keep).load()
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, find: Find, buffers: Sequence[Any]) -> None:
+    def __init__(self, file: io.BytesIO, buffers: Sequence[Any], find: Find | None, keep: bool) -> None:
         super().__init__(file, buffers=buffers)
         self._find = find
+        self._keeps = keep
+        self._known: list[type] = []
 
     def find_class(self, module: str, name: str) -> Any:
-        found = self._find(module, name)
-        return super().find_class(module, name) if found is None else found
+        found = self._find(module, name) if self._find is not None else None
+        if found is None:
+            found = super().find_class(module, name)
+        if self._keeps and module == internals.__name__:
+            if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+                return functools.partial(self._known_or_made, found)
+            if name == "_class_setstate":
+                return functools.partial(self._set_if_made, found)
+        return found
+
+    def _known_or_made(self, make: Callable[..., type], *args: Any) -> type:
+        known: type | None = internals._DYNAMIC_CLASS_TRACKER_BY_ID.get(args[-2])
+        if known is None:
+            return make(*args)
+        self._known.append(known)
+        return known
+
+    def _set_if_made(self, set_state: Callable[[type, Any], type], kind: type, state: Any) -> type:
+        return kind if any(kind is known for known in self._known) else set_state(kind, state)
 
 
 def arguments_of(code: types.CodeType) -> tuple[Any, ...]:

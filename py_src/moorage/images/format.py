@@ -153,9 +153,12 @@ def fingerprint(value: Any, read: Read | None = None, place: Place | None = None
     return _digest(file.hash.digest(), file.nbytes, found.copied, found.sizes, found.digests).hex()
 
 
-def decode(stream: bytes | memoryview, buffers: Sequence[Any], find: Find | None = None) -> Any:
-    """Return the value of an image: a new object, on the memory of `buffers`. Read-only buffers make it read-only."""
-    return pickle.loads(stream, buffers=buffers) if find is None else code.loads(stream, buffers, find)
+def decode(stream: bytes | memoryview, buffers: Sequence[Any], find: Find | None = None, *, keep: bool = False) -> Any:
+    """Return the value of an image: a new object, on the memory of `buffers`. Read-only buffers make it read-only.
+
+    `keep`: leave classes that are known here as they are; else their attributes are set to what is in the image.
+    """
+    return code.loads(stream, buffers, find, keep=keep)
 
 
 def modules_of(stream: bytes | memoryview) -> Mapping[str, str]:
@@ -170,7 +173,7 @@ def is_still(value: Any, image: Image, find: Find | None = None) -> bool:
     """
     read = _by_place(image)
     try:
-        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers], find)
+        afresh = decode(image.stream, [buffer.toreadonly() for buffer in image.buffers], find, keep=True)
         return fingerprint(value, read) == fingerprint(afresh, read)
     except Exception:  # of the code of any class
         return False

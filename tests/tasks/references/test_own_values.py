@@ -51,6 +51,15 @@ def grow_colours(value):
     return len(value), value[Colour.RED]
 
 
+OWN = """
+class Own:
+    def __init__(self):
+        self.seen = []
+
+def step(value):
+    value.seen.append(1)
+    return len(value.seen)
+"""
 VALUES = {
     "a list": ([0, 1], grow_list),
     "a deque": (collections.deque([0]), grow_list),
@@ -86,6 +95,16 @@ def test_a_class_of_the_notebook_may_be_in_what_is_placed(cluster):
     one = space["one"] = space["Own"].ONE
     cluster.broadcast(one, name="one")
     assert cluster.map(space["read"], range(3), batch_size=3).gather() == ["ONE"] * 3
+
+
+def test_an_object_of_a_class_of_the_notebook_that_only_the_cluster_has_is_each_tasks_own(cluster):
+    space = {"__name__": "__main__"}
+    exec(OWN, space)
+    cluster.broadcast(space["Own"](), name="value", keep_origin=False)
+    value = cluster["value"].future
+    for _ in range(2):
+        steps = [cluster.submit(space["step"], value, workers="alice", pure=False) for _ in range(3)]
+        assert [one.result(30) for one in steps] == [1, 1, 1]
 
 
 def test_elements_are_each_tasks_own(cluster):

@@ -29,7 +29,7 @@ def load(stream: bytes, sizes: Sequence[int], handle: Sequence[Any]) -> tuple[An
     mapping = _mappings.map(handle)
     image = _image(stream, sizes, mapping)
     _loaded[mapping] = stream, tuple(sizes)
-    return decode(stream, image.buffers), image
+    return decode(stream, image.buffers, keep=True), image
 
 
 def image_of(value: Any, own: Image) -> Image | None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import cloudpickle
 
+from moorage.images.code import loads
 from moorage.worker.holdings import ATOMS
-from moorage.worker.unpickling.classes import MARK, loads_keeping
 
 OUT_OF_BAND = 10_000
 """Bytes of a buffer that is kept beside the pickle rather than in it."""
@@ -67,11 +67,15 @@ def try_to_pickle(value: Any) -> None:
 
 
 def load(taken: Taken) -> Any:
-    """Return the result that was taken down; raise what its class raises."""
+    """Return the result that was taken down; raise what its class raises.
+
+    Classes of the notebook are left alone there: they would get the attributes that they had on some worker, and
+    methods that no longer read the notebook's globals.
+    """
     if type(taken) is not tuple:
         return taken
     data, *buffers = taken
-    return loads_keeping(data, buffers) if MARK in data else pickle.loads(data, buffers=buffers)
+    return loads(data, buffers, keep=True)
 
 
 def size(taken: Iterable[Taken]) -> int:
