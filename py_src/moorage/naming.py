@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_SCHEME = re.compile(r"^[a-z]+://")
+_SCHEME = re.compile(r"^[a-z]+://(?=.)")
 _RANDOM = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{10,}(?![0-9a-z])", re.IGNORECASE
 )

@@ -1,7 +1,7 @@
 // Names of workers as they are shown. Some are made by machines: an address, or a name that ends in a long random id. Pure.
 
 /** "tcp://" of "tcp://10.0.0.5:45123". */
-const SCHEME = /^[a-z]+:\/\//;
+const SCHEME = /^[a-z]+:\/\/(?=.)/;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 /** What nobody reads out: ten and more hexadecimal digits in a row, letters among them. */
 const LONG_ID = /(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{10,}(?![0-9a-z])/gi;

@@ -20,6 +20,7 @@ ADDRESS = "tcp://10.0.0.5:45123"
         ("SGECluster-0-12", "SGECluster-0-12"),
         ("deadbeef", "deadbeef"),
         ("20261128000000", "20261128000000"),
+        ("tcp://", "tcp://"),
     ],
 )
 def test_a_name_is_shortened_as_in_the_panel_and_taken_back(name, short):
