@@ -30,6 +30,16 @@ def know_nothing_of_it(dask_worker):
     dask_worker.handlers["moorage_receive_"] = dask_worker.handlers.pop("moorage_receive")
 
 
+def be_silent(dask_worker):
+    """Be as a worker that is too busy to answer."""
+
+    async def receive(comm, **_):
+        await asyncio.Event().wait()
+
+    dask_worker.handlers["moorage_receive_"] = dask_worker.handlers["moorage_receive"]
+    dask_worker.handlers["moorage_receive"] = receive
+
+
 def give_nothing(dask_worker):
     """Close connections over which others ask for pieces."""
 

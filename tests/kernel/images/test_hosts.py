@@ -159,30 +159,32 @@ def test_who_does_not_take_part_gets_it_another_way(cluster, workers, how):
     cluster.broadcast(random(8, 10), name="small")  # the code is there
     cluster.client.run(agents.refuse, workers=addresses)
     try:
-        x = random(9)
-        cluster.broadcast(x, name="x")
+        cluster.broadcast(x := random(9), name="x")
         assert len(cluster.placement()["x"].holders) == 6
         assert sums(cluster, "x") == [x.sum()] * 6
     finally:
         cluster.client.run(agents.take_part, workers=addresses)
 
 
-def test_a_host_that_knows_nothing_of_it_costs_no_time(cluster, workers):
+@pytest.mark.parametrize(("behave", "why", "limit"), [
+    (agents.know_nothing_of_it, "it does not take part", worker_side._OPEN / 2),
+    (agents.be_silent, "it does not answer", 60),
+])  # fmt: skip
+def test_a_host_that_takes_no_part_costs_little_time_and_is_asked_again_later(cluster, workers, behave, why, limit):
     cluster.broadcast(random(22, 10), name="small")  # the code is there
     addresses = [workers.addresses()[name] for name in ("c1", "c2")]
-    cluster.client.run(agents.know_nothing_of_it, workers=addresses)
+    cluster.client.run(behave, workers=addresses)
     try:
         asked, buffer = [*addresses, workers.addresses()["b1"]], memoryview(random(23)).cast("B")
 
         async def run():
-            digests = [xxhash.xxh3_128_digest(buffer)]
-            with Spreading([buffer], digests, asked, cluster.client.connection_args) as spreading:
-                await asyncio.wait_for(spreading.run(), worker_side._OPEN / 2)
+            args = cluster.client.connection_args
+            with Spreading([buffer], [xxhash.xxh3_128_digest(buffer)], asked, args) as spreading:
+                await asyncio.wait_for(spreading.run(), limit)
             return spreading
 
         spreading = cluster.client.sync(run)
-        assert spreading.failed == dict.fromkeys(addresses, "it does not take part")
-        assert not spreading.out_of_reach
+        assert (spreading.failed, spreading.out_of_reach) == (dict.fromkeys(addresses, why), set())
         assert list(spreading.handles) == [workers.addresses()["b1"]]
     finally:
         cluster.client.run(agents.take_part, workers=addresses)
@@ -193,8 +195,7 @@ def test_agents_that_do_not_reach_each_other_get_it_from_the_source(cluster, wor
     addresses = list(workers.addresses().values())
     cluster.client.run(agents.give_nothing, workers=addresses)
     try:
-        x = random(11)
-        cluster.broadcast(x, name="x")
+        cluster.broadcast(x := random(11), name="x")
         assert sums(cluster, "x") == [x.sum()] * 6
         found = mapped(cluster)
         assert all(found[f"{host}1"] & found[f"{host}2"] for host in HOSTS)

@@ -128,8 +128,11 @@ class Spreading:
                 except CommClosedError:
                     answer = {"error": "it does not take part"}
         except (OSError, TimeoutError) as error:
-            answer = {"error": f"it cannot be reached: {str(error) or type(error).__name__}"}
-            self.out_of_reach.add(address)
+            if comm is None:
+                self.out_of_reach.add(address)
+                answer = {"error": f"it cannot be reached: {str(error) or type(error).__name__}"}
+            else:
+                answer = {"error": "it does not answer"}
         except BaseException:
             if comm is not None:
                 comm.abort()
