@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from moorage.deploy.fdstore import process
-from moorage.deploy.fdstore.client import StoreClient, end_at, facts_at, kept_at, start
+from moorage.deploy.fdstore.client import StoreClient, facts_at, kept_at, start
 from moorage.deploy.fdstore.process import MOST, Store
 from moorage.deploy.state_file import kept_clusters
 from moorage.images.room import SegmentError
@@ -22,14 +22,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linu
 CONTENT = bytes(range(256)) * 4096
 ORDER = {"runtime_dir": "", "tls": {}}
 INFO = {"name": "here", "kind": "local", "address": "tcp://127.0.0.1:1", "dashboard_link": "", "keep": True}
-
-
-@pytest.fixture
-def store(tmp_path):
-    client = start(tmp_path)
-    yield client
-    end_at(client.path)
-    eventually(lambda: not Path(client.path).exists())
 
 
 def segment():

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,20 +10,12 @@ from distributed import Scheduler
 from distributed.core import Server
 
 from moorage.deploy.fdstore import client
-from moorage.deploy.fdstore.client import end_at, kept_at, start
+from moorage.deploy.fdstore.client import kept_at
 from moorage.deploy.host.preserving import Preserving
 from moorage.wire.images import SHARED_TOPIC
 from tests.helpers import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfds are Linux's")
-
-
-@pytest.fixture
-def store(tmp_path):
-    client = start(tmp_path)
-    yield client
-    end_at(client.path)
-    eventually(lambda: not Path(client.path).exists())
 
 
 @contextmanager
