@@ -59,6 +59,7 @@ class Preserving(SchedulerPlugin):
 
     async def run(self) -> None:
         """Keep the store up to date, as long as there is one."""
+        told = ""
         while True:
             try:
                 await self._bring()
@@ -66,8 +67,10 @@ class Preserving(SchedulerPlugin):
                 logger.warning("What is shared does not survive this process any longer: %s", error)
                 await asyncio.to_thread(end_at, self._store.path)  # else it would keep what is let go of
                 return
-            except Exception:
-                logger.exception("What is shared could not be looked at")
+            except Exception as error:
+                if repr(error) != told:  # it may be the same at each look
+                    logger.exception("What is shared could not be looked at")
+                told = repr(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _TICK)
             self._wake.clear()
