@@ -12,10 +12,16 @@ describe('names of workers', () => {
     expect(shortName(name)).toBe(short);
   });
 
-  it.each(['alice', 'SGECluster-0-12', 'node1-a', 'deadbeef', '20261128000000', 'effaced-worker-0', '0'])(
-    'that people give stay: %s',
-    name => {
-      expect(shortName(name)).toBe(name);
-    }
-  );
+  it.each([
+    'alice',
+    'SGECluster-0-12',
+    'node1-a',
+    'deadbeef',
+    '20261128000000',
+    'effaced-worker-0',
+    '0',
+    'tcp://'
+  ])('that people give stay: %s', name => {
+    expect(shortName(name)).toBe(name);
+  });
 });
