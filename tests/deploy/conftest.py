@@ -1,5 +1,6 @@
-"""A store of file descriptors, for the tests of it and of the host that fills it."""
+"""What tests of clusters share: a store of file descriptors, and dask-jobqueue."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,10 @@ def store(tmp_path):
     yield client
     end_at(client.path)
     eventually(lambda: not Path(client.path).exists())
+
+
+@pytest.fixture(scope="module")
+def jobqueue():
+    before = signal.getsignal(signal.SIGINT)
+    yield pytest.importorskip("dask_jobqueue")
+    signal.signal(signal.SIGINT, before)  # which the import has taken, for all tests that this process runs later

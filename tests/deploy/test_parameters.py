@@ -45,8 +45,8 @@ def test_without_a_docstring_they_are_those_of_the_signature():
     assert (size.name, size.typename, size.default) == ("size", "int", "3")
 
 
+@pytest.mark.usefixtures("jobqueue")
 def test_a_queue_takes_what_its_jobs_take_with_the_defaults_of_the_configuration():
-    pytest.importorskip("dask_jobqueue")
     with dask.config.set({"jobqueue.slurm.queue": "short", "jobqueue.slurm.job-extra-directives": ["-x"]}):
         found = {one.name: one for one in parameters_of("slurm")}
     assert found["queue"].default == "short"

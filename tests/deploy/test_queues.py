@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 from pathlib import Path
 
 import dask.config
@@ -35,12 +34,7 @@ DIRECTIVES = {
     "htcondor": ("MY.DaskWorkerCores = 8",),
 }
 
-
-@pytest.fixture(scope="module", autouse=True)
-def jobqueue():
-    before = signal.getsignal(signal.SIGINT)
-    yield pytest.importorskip("dask_jobqueue")
-    signal.signal(signal.SIGINT, before)  # which the import has taken
+pytestmark = pytest.mark.usefixtures("jobqueue")
 
 
 def script(queue, folder, **options):
