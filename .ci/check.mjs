@@ -37,12 +37,18 @@ const CHECKS = [
     ]
   },
   // One browser, whose driver has its event loop in the thread that runs the tests: to break that off, as a time limit does
-  // by a signal, would have all that come after wait for ever. So the limit ends the process.
+  // by a signal, would have all that come after wait for ever. So the limit ends the process, and another one goes on.
   {
     name: 'browser',
     group: 'test',
     lane: 'browser',
-    command: [`${venv}pytest`, 'tests/panel', '--timeout-method=thread', ...cache('browser')]
+    command: [
+      `${venv}pytest`,
+      'tests/panel',
+      '--numprocesses=1',
+      '--timeout-method=thread',
+      ...cache('browser')
+    ]
   },
   { name: 'ruff', group: 'lint', command: [`${venv}ruff`, 'check', '.'] },
   { name: 'ruff-format', group: 'lint', command: [`${venv}ruff`, 'format', '--check', '.'] },
