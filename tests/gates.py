@@ -32,7 +32,7 @@ class Gate:
     def wait_for_arrival(self) -> None:
         """Wait until a value is at the gate of some worker; if none comes, open it for the tests that come after."""
         try:
-            eventually(lambda: any(self._client.run(_arrived).values()), 60)  # who sends may have to be started
+            eventually(lambda: any(self._client.run(_arrived).values()))  # who sends may have to be started
         except BaseException:
             self.open()
             raise

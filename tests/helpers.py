@@ -17,7 +17,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 
 
-def eventually(check: Callable[[], T], timeout: float = 30.0) -> T:
+def eventually(check: Callable[[], T], timeout: float = 60.0) -> T:
     """Return the first true value of `check`; fail with its last one after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := check()):
@@ -42,17 +42,17 @@ def restart_worker(client: Client, worker: str) -> None:
     eventually(lambda: now().get(worker, before) != before)
 
 
-def shown_by(notebook: str | Path, timeout: float, **environment: str) -> str:
+def shown_by(notebook: str | Path, **environment: str) -> str:
     """Run one of our notebooks (or one in a file) to its end, as its readers do, and return what it shows."""
     path = notebook if isinstance(notebook, Path) else Path("notebooks", f"{notebook}.ipynb")
     command = [sys.executable, "notebooks/run.py", str(path)]
     variables = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=variables)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def all_along(check: Callable[[], Any], until: Callable[[], Any], timeout: float = 30.0) -> None:
+def all_along(check: Callable[[], Any], until: Callable[[], Any], timeout: float = 60.0) -> None:
     """Fail if `check` is not true at any moment before `until` is; look often."""
     deadline = time.monotonic() + timeout
     while not until():

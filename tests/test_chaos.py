@@ -219,13 +219,13 @@ class Chaos:
         self.workers.add(*(name for name in NAMES if name not in self.workers.cluster.worker_spec), wait=False)
         for name in set(self.workers.addresses()) - self.workers.running():
             self._set(name, self.workers.resume)
-        eventually(lambda: self.workers.running() == set(NAMES), 60)
+        eventually(lambda: self.workers.running() == set(NAMES))
 
         def unmet() -> dict[str, Any]:
             return {name: state for name, state in self.controller.placement().items() if state.state != "held"}
 
         try:
-            eventually(lambda: not unmet(), 60)
+            eventually(lambda: not unmet())
         except AssertionError:
             raise AssertionError(f"not met: {unmet()}") from None
 

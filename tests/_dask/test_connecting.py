@@ -81,7 +81,7 @@ def test_a_client_seeks_a_lost_connection_again(cluster: Any) -> None:
     eventually(lambda: cluster.status == "lost")
     eventually(lambda: cluster.status == "connected")
     assert len(broken) == 2
-    assert cluster.submit(sum, [1, 2]).result(timeout=20) == 3
+    assert cluster.submit(sum, [1, 2]).result(timeout=60) == 3
 
 
 def test_a_task_gets_its_data_although_its_worker_finds_a_connection_broken(cluster: Any) -> None:
@@ -92,10 +92,10 @@ def test_a_task_gets_its_data_although_its_worker_finds_a_connection_broken(clus
         break_off(1)
 
     data = cluster.client.submit(lambda: [1, 2], workers=[bob], pure=False)
-    data.result(timeout=20)
+    data.result(timeout=60)
     cluster.broadcast(b"x" * 10_000_000, name="x")  # the workers have the plugin
     cluster.client.run(break_off_from_bob, workers=[alice])
-    assert cluster.client.submit(sum, data, workers=[alice], pure=False).result(timeout=20) == 3
+    assert cluster.client.submit(sum, data, workers=[alice], pure=False).result(timeout=60) == 3
 
 
 def test_the_scheduler_finds_a_connection_broken_and_tries_again(cluster: Any) -> None:

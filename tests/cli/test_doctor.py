@@ -112,7 +112,7 @@ def test_a_panel_that_is_not_installed(python: str):
     assert elsewhere("frontend.panel", python=python).has("ok", "the panel")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_panel_that_is_disabled(python: str):
     install_panel(python)
     subprocess.run([python, "-m", "jupyterlab.labextensions", "disable", "moorage"], check=True, timeout=100)

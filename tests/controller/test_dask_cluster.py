@@ -17,7 +17,7 @@ def test_the_client_knows_its_cluster_and_the_cluster_its_client(cluster):
     assert client.cluster is cluster
     assert cluster.get_client() is client
     assert client.dashboard_link == cluster.dashboard_link
-    with urlopen(client.dashboard_link, timeout=10) as page:
+    with urlopen(client.dashboard_link, timeout=60) as page:
         assert page.status == 200
     client.wait_for_workers(2)
     cluster.wait_for_workers(n_workers=2, timeout=5)
@@ -77,9 +77,9 @@ def test_logs_of_cluster_scheduler_and_workers(cluster):
 def test_further_clients_share_the_cluster_and_leave_it_when_they_close(cluster):
     with Client(cluster, set_as_default=False) as client:
         assert client.cluster is cluster
-        assert client.submit(sum, [1, 2]).result(10) == 3
+        assert client.submit(sum, [1, 2]).result(60) == 3
         assert moorage.attach(client) is cluster
-    assert cluster.client.submit(sum, [1, 2]).result(10) == 3
+    assert cluster.client.submit(sum, [1, 2]).result(60) == 3
 
 
 def test_it_adapts_with_dasks_options_and_says_what_it_cannot(cluster):

@@ -74,7 +74,7 @@ def test_a_broadcast_interrupted_while_copies_move_stays_recorded(cluster, monke
         patch.setattr(cluster.link, "settled", settled)
         placing = cluster.placer.place(load(), "x", Everywhere(), How(whole=True))
         waiting = asyncio.run_coroutine_threadsafe(placing, cluster.client.loop.asyncio_loop)
-        assert placed.wait(20)
+        assert placed.wait(60)
         waiting.cancel()
     eventually(lambda: cluster.placement()["x"].state == "held")
     assert cluster["x"].keys[0] in cluster.placer.origins

@@ -138,7 +138,7 @@ def test_the_sum_is_what_the_process_takes(cluster, names):
         actual = {info.name: resident[info.address] for info in cluster.workers()}
         return all(abs(sums[name] - rss) <= 0.02 * rss for name, rss in actual.items())
 
-    eventually(agrees, 5)
+    eventually(agrees)
     assert share_of_managed(cluster.memory()) >= 0.95
 
 
@@ -198,7 +198,7 @@ def test_what_is_spilled_is_told_apart(names):
     with moorage.start(names=["carol"], threads_per_worker=1, memory_limit="600MB") as small:
         names["big"] = small.client.map(make, [25 * MB] * 18, range(18), pure=False)
         wait(names["big"])
-        eventually(lambda: small.memory()["big"].total.disk > 0, 10)
+        eventually(lambda: small.memory()["big"].total.disk > 0)
 
         def adds_up():
             memory = small.memory()
@@ -206,13 +206,13 @@ def test_what_is_spilled_is_told_apart(names):
             here = carol.spilled == big.disk and abs(big.memory - carol.managed) < 0.05 * carol.process
             return here and carol.unmanaged + sum(nbytes.memory for _, nbytes in memory.on("carol")) == carol.process
 
-        eventually(adds_up, 5)
+        eventually(adds_up)
         written = "Worker carol has written data to its disk: big takes "  # after it was about to
         eventually(lambda: any(notice["message"].startswith(written) for notice in small.notices.values()))
         (notice,) = small.notices.values()
         assert notice["remedy"] == "`del big` frees that."
         del names["big"]
-        eventually(lambda: not small.notices, 20)
+        eventually(lambda: not small.notices)
 
 
 def test_a_worker_that_is_short_of_memory_is_named_until_there_is_room(cluster, names):

@@ -225,7 +225,7 @@ def test_what_a_worker_has_sent_before_it_died_is_told_by_the_others(cluster, na
     pids = {name: pid for pid, name in client.run(lambda dask_worker: (os.getpid(), dask_worker.name)).values()}
     old = cluster.client.scheduler_info(n_workers=-1)["workers"]
     os.kill(pids["alice"], signal.SIGKILL)
-    eventually(lambda: {"alice", "bob"} == set(cluster.worker_names()) and _others(client) != set(old), 30)
+    eventually(lambda: {"alice", "bob"} == set(cluster.worker_names()) and _others(client) != set(old))
     moved = cluster.transfers(before, settle=2)
     (row,) = [row for row in moved.rows if row.name == "x" or row.nbytes == 4 * MB]
     assert (row.sender, row.receiver, row.nbytes) == ("alice", "bob", 4 * MB)

@@ -58,7 +58,7 @@ class Other:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
@@ -99,7 +99,7 @@ def test_each_sees_what_the_other_has_and_whose_it_is(mine, other):
     state = eventually(lambda: (s := mine.placement("y")["y"]).state == "held" and s)
     assert (state.owner, state.placement, state.holders) == ("other.ipynb", OnWorkers(("bob",)), ["bob"])
     assert mine.gather("y") == {"a": 1}
-    assert mine.client.submit(len, mine["y"].future).result(10) == 1
+    assert mine.client.submit(len, mine["y"].future).result(60) == 1
 
 
 def test_the_same_name_means_each_one_s_own(mine, other):
@@ -135,7 +135,7 @@ def test_a_change_by_one_is_seen_by_the_other(mine, other):
 def test_each_counts_what_has_moved_since_a_moment_of_its_own(mine, other):
     def use_on_bob(seed):
         x = mine.client.submit(bytes, 1_000_000 + seed, workers=["alice"], pure=False)
-        mine.client.submit(len, x, workers=["bob"], pure=False).result(20)
+        mine.client.submit(len, x, workers=["bob"], pure=False).result(60)
 
     before = mine.moment()
     use_on_bob(0)

@@ -38,7 +38,7 @@ def dask(program, folder, *arguments, environment=None):
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

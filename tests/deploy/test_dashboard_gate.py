@@ -48,7 +48,7 @@ class Page:
         self.headers = {"Host": f"127.0.0.1:{port}", **headers}
 
     def get(self, path, method="GET", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.putrequest(method, path, skip_host=True)
         for name, value in {**self.headers, **headers}.items():
             connection.putheader(name.replace("_", "-"), value)

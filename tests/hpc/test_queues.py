@@ -17,7 +17,7 @@ from moorage.deploy.clusters.jobqueue import shared_base
 from moorage.errors import InputError, StartError
 from tests.helpers import eventually
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(600)
 
 BIG = os.urandom(2_000_000)
 
@@ -36,12 +36,12 @@ def start(queue):
     for controller in controllers:
         if controller.status != "stopped":
             controller.stop()
-    eventually(lambda: not queue.jobs(), 30)
+    eventually(lambda: not queue.jobs())
 
 
 def arrived(cluster, n):
     cluster.wait_for_workers(n, 90)
-    eventually(lambda: cluster.n_workers == n, 60)
+    eventually(lambda: cluster.n_workers == n)
 
 
 def data_is_there(cluster):
@@ -67,37 +67,37 @@ def test_data_stays_while_jobs_come_and_go(start, queue):
 
     cluster.scale(4)
     arrived(cluster, 4)
-    eventually(lambda: len(cluster.placement()["big"].holders) == 4, 30)
+    eventually(lambda: len(cluster.placement()["big"].holders) == 4)
 
     # One is killed from outside: it is resubmitted, and holds again what it shall.
     before = set(queue.jobs())
     queue.cancel(sorted(before, key=int)[0])
-    eventually(lambda: len(set(queue.jobs()) - before) == 1 and len(queue.jobs()) == 4, 60)
+    eventually(lambda: len(set(queue.jobs()) - before) == 1 and len(queue.jobs()) == 4)
     eventually(lambda: cluster.n_workers == 4 and len(cluster.placement()["big"].holders) == 4, 90)
     data_is_there(cluster)
 
     cluster.scale(1)
-    eventually(lambda: len(queue.jobs()) == 1, 30)
+    eventually(lambda: len(queue.jobs()) == 1)
     assert len(cluster.workers()) == 1
     data_is_there(cluster)
 
     cluster.adapt(1, 3)
     load = cluster.client.map(_slow, range(60), pure=False)
-    eventually(lambda: len(queue.jobs()) > 1, 30)
+    eventually(lambda: len(queue.jobs()) > 1)
     cluster.client.cancel(load)
     del load
-    eventually(lambda: len(queue.jobs()) == 1 and cluster.n_workers == 1, 60)
+    eventually(lambda: len(queue.jobs()) == 1 and cluster.n_workers == 1)
     data_is_there(cluster)
 
     os.kill(cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"], signal.SIGKILL)
-    eventually(lambda: cluster.link.lives == 2 and cluster.link.is_back, 60)
+    eventually(lambda: cluster.link.lives == 2 and cluster.link.is_back)
     arrived(cluster, 1)  # a job that is submitted again: the other one ends for want of its scheduler
     data_is_there(cluster)
     assert cluster.worker_names() == [first]  # to which "pinned" is pinned
-    eventually(lambda: len(queue.jobs()) == 1, 60)
+    eventually(lambda: len(queue.jobs()) == 1)
 
     cluster.stop()
-    eventually(lambda: not queue.jobs(), 30)
+    eventually(lambda: not queue.jobs())
 
 
 def test_a_job_that_takes_the_name_of_a_lost_one_is_left_alone(start, queue):
@@ -105,7 +105,7 @@ def test_a_job_that_takes_the_name_of_a_lost_one_is_left_alone(start, queue):
     arrived(cluster, 1)
     names = cluster.worker_names()
     queue.cancel(queue.jobs()[0])
-    eventually(lambda: cluster.n_workers == 0, 30)
+    eventually(lambda: cluster.n_workers == 0)
     cluster.scale(0)
     cluster.scale(1)
     (job,) = queue.jobs()
@@ -125,17 +125,17 @@ def test_a_worker_leaves_with_its_data_before_the_time_of_its_job_is_over(start,
     plain = cluster.client.scatter(BIG)  # which nobody could send again
     cluster.pin("pinned", [first.name], value={"a": 1})
     cluster.broadcast(BIG, name="big")
-    eventually(lambda: time.monotonic() > begun + 6, 20)  # the second one shall be younger
+    eventually(lambda: time.monotonic() > begun + 6)  # the second one shall be younger
     cluster.scale(2)
     arrived(cluster, 2)
     assert first.address in {info.address for info in cluster.workers()}
     assert not cluster.client.who_has([plain])[plain.key][1:]
-    eventually(lambda: first.address not in {info.address for info in cluster.workers()}, 60)
-    assert plain.result(10) == BIG
+    eventually(lambda: first.address not in {info.address for info in cluster.workers()})
+    assert plain.result(60) == BIG
     assert cluster.gather("pinned") == {"a": 1}
     # The queue had no part in it; and the job is submitted again.
-    eventually(lambda: job not in queue.jobs() and len(queue.jobs()) == 2, 30)
-    eventually(lambda: cluster.placement()["pinned"].holders == [first.name], 60)
+    eventually(lambda: job not in queue.jobs() and len(queue.jobs()) == 2)
+    eventually(lambda: cluster.placement()["pinned"].holders == [first.name])
 
 
 def _slow(n):
@@ -193,10 +193,10 @@ def test_jobs_of_several_workers_can_be_kept_beyond_the_notebook(start, queue):
     values = {worker: os.urandom(1000) for worker in second.worker_names()}
     held = {worker: second.client.scatter(value, workers=[worker]) for worker, value in values.items()}
     second.scale(2)
-    eventually(lambda: len(queue.jobs()) == 1, 30)
+    eventually(lambda: len(queue.jobs()) == 1)
     assert second.client.gather(held) == values
     second.stop()
-    eventually(lambda: not queue.jobs(), 30)
+    eventually(lambda: not queue.jobs())
 
 
 @pytest.mark.parametrize("option", ["security", "protocol", "asynchronous"])
@@ -218,7 +218,7 @@ def test_the_notebook_about_queues_shows_what_it_says(queue):
     assert done.returncode == 0, done.stderr
     assert "200 distances" in done.stdout
     assert "as computed here: True" in done.stdout
-    eventually(lambda: not queue.jobs(), 30)
+    eventually(lambda: not queue.jobs())
 
 
 def test_the_notebook_brings_a_cluster_back_whose_host_is_killed(start, queue):
@@ -227,7 +227,7 @@ def test_the_notebook_brings_a_cluster_back_whose_host_is_killed(start, queue):
     cluster.broadcast(BIG, name="big")
     lives = cluster.link.lives
     os.kill(cluster.client.sync(cluster.client.scheduler.moorage_host)["pid"], signal.SIGKILL)
-    eventually(lambda: cluster.link.lives > lives and cluster.link.is_back, 60)
+    eventually(lambda: cluster.link.lives > lives and cluster.link.is_back)
     arrived(cluster, 2)
-    eventually(lambda: len(cluster.placement()["big"].holders) == 2, 60)
+    eventually(lambda: len(cluster.placement()["big"].holders) == 2)
     assert cluster.gather("big") == BIG

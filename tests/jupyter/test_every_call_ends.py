@@ -174,7 +174,7 @@ def ends_in_time(scene):
     return wrong
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_calls_end_in_time_though_the_scheduler_is_stopped(scene, monkeypatch):
     monkeypatch.setattr(waiting, "LOOK", 0.2)
     scene.stop()
@@ -182,7 +182,7 @@ def test_calls_end_in_time_though_the_scheduler_is_stopped(scene, monkeypatch):
     assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_calls_end_in_time_though_the_scheduler_is_dead(scene, monkeypatch):
     monkeypatch.setattr(waiting, "LOOK", 0.2)
     with dask.config.set({"moorage.cluster.restart": False}):
@@ -191,7 +191,7 @@ def test_calls_end_in_time_though_the_scheduler_is_dead(scene, monkeypatch):
     assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scene", [PATIENT], ids=["patient"], indirect=True)
 def test_an_interrupt_ends_each_call_at_once_and_the_cluster_can_be_used_on(scene):
     scene.stop()

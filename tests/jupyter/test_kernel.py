@@ -234,14 +234,14 @@ def test_attach_takes_dask_s_own_cluster_and_client(kernel):
     assert kernel.run("b.close(); a.close(); client.close(); theirs.close()").status == "ok"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_quickstart_runs_to_its_end_and_shows_what_it_says(tmp_path):
     """What `npm run demo` does, with fewer fits: all 200 keep both processors of a small machine busy for a minute."""
     text = (ROOT / "notebooks/quickstart.ipynb").read_text(encoding="utf-8")
     assert "range(200)" in text
     shorter = tmp_path / "quickstart.ipynb"
     shorter.write_text(text.replace("range(200)", "range(30)"), encoding="utf-8")
-    shown = shown_by(shorter, 230)
+    shown = shown_by(shorter)
     assert "336,776 flights" in shown
     assert "30 fits" in shown
     assert "moorage:    4 of 4 workers\nplain Dask: 1 of 4 workers" in shown

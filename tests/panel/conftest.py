@@ -59,7 +59,7 @@ def browser_context_args(browser_context_args):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, short_folder):
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     SCREENSHOTS.mkdir(exist_ok=True)
     lab = Lab(tmp_path_factory.mktemp("lab"), short_folder())
     yield lab

@@ -24,7 +24,7 @@ class Desk:
         self.page = page
         self.lab = lab
         self.errors = []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", self._on_error)
         page.on("dialog", self._on_dialog)
 
@@ -87,7 +87,7 @@ class Desk:
 
     def wait_for_notebook(self):
         session = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
-        self.page.wait_for_function(session, timeout=60_000)  # all of JupyterLab is loaded
+        self.page.wait_for_function(session)  # all of JupyterLab is loaded
 
     def open_panel(self, status="connected"):
         self.command("moorage:open-panel")
@@ -98,9 +98,9 @@ class Desk:
         """Have JupyterLab do something, without waiting for it."""
         self.page.evaluate(f"args => void window.jupyterapp.commands.execute({json.dumps(command)}, args)", args)
 
-    def is_(self, status, **options):
+    def is_(self, status):
         """Wait until the panel's connection has this status."""
-        expect(self.board).to_have_attribute("data-moorage-board", status, **options)
+        expect(self.board).to_have_attribute("data-moorage-board", status)
 
     # What can be seen
 
@@ -143,10 +143,10 @@ class Desk:
     def announcement(self):
         return self.board.locator("[data-moorage-said]")
 
-    def holds(self, name, *workers, timeout=None):
+    def holds(self, name, *workers):
         """Wait until just these workers are shown as holders."""
         for worker in workers:
-            expect(self.chip(name, worker)).to_be_visible(timeout=timeout)
+            expect(self.chip(name, worker)).to_be_visible()
         expect(self.board.locator(f"[data-moorage-held={json.dumps(name)}]")).to_have_count(len(workers))
 
     def shows_nothing(self):
@@ -155,7 +155,7 @@ class Desk:
 
     def shows_no_results(self):
         """Wait until what tests before have computed is gone: when Python has let go of it."""
-        expect(self.board.locator("[data-moorage-named]")).to_have_count(0, timeout=60_000)
+        expect(self.board.locator("[data-moorage-named]")).to_have_count(0)
 
     def cells(self):
         """The sources of the notebook's cells."""

@@ -78,7 +78,7 @@ def test_the_picture_of_the_readme(lab, open_desk):
     page = desk.page
     desk.command("application:toggle-left-area")
     desk.command("notebook:run-all-cells")
-    expect(desk.variable("days")).to_have_attribute("data-moorage-state", "held", timeout=60_000)
+    expect(desk.variable("days")).to_have_attribute("data-moorage-state", "held")
     widen_panel(page)
     page.locator(".jp-Notebook").evaluate("element => element.scrollTo(0, 0)")
     desk.carry(desk.grip("flights"), desk.target("all-workers"))

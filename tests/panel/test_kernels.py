@@ -16,7 +16,7 @@ import comm, threading
 comms = list(comm.get_comm_manager().comms.values())
 print(sum(one.target_name.startswith("moorage.") for one in comms), threading.active_count())
 """
-PATIENCE = 30
+PATIENCE = 60
 
 
 def wait_until_open(kernel, comms, threads=10**6):
@@ -61,7 +61,7 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     desk.is_("connected")
     desk.board.get_by_role("button", name="Start 2 workers").click()
     expect(desk.board.locator("[data-moorage-cluster=starting]")).to_be_visible()
-    expect(desk.worker("0")).to_be_visible(timeout=60_000)
+    expect(desk.worker("0")).to_be_visible()
     desk.run_cell("notes = bytes(3_000_000)")
     desk.drag(desk.grip("notes"), desk.worker("0"))
     desk.holds("notes", "0")
@@ -70,13 +70,13 @@ def test_from_an_empty_notebook_to_a_variable_on_a_worker(plain, open_desk):
     assert plain.run(f"import distributed\n{near}") == "(3000000, '0')\n"
     assert desk.page.evaluate("presses") == 5
     desk.board.get_by_role("button", name="One worker more").click()
-    expect(desk.worker("2")).to_be_visible(timeout=60_000)
+    expect(desk.worker("2")).to_be_visible()
     desk.board.get_by_role("button", name="Cluster menu").click()
     desk.page.get_by_role("menuitem", name="Stop the cluster").click()
     question = desk.board.get_by_role("alertdialog")
     expect(question).to_contain_text("Its workers hold notes.")
     question.get_by_role("button", name="Stop").click()
-    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible(timeout=30_000)
+    expect(desk.board.get_by_role("button", name="Start 2 workers")).to_be_visible()
 
 
 def test_a_kernel_of_another_environment_says_what_to_install_and_where(lab, open_desk):
@@ -177,7 +177,6 @@ def test_a_tab_that_crashed_leaves_nothing_behind_once_another_opens(plain, load
     assert loaded.subshells() == subshells
 
 
-@pytest.mark.timeout(240)
 def test_reloads_leave_nothing_behind(plain, open_desk):
     """On a kernel without widgets: for these JupyterLab itself leaves a subshell behind with each reload."""
     plain.run("%load_ext moorage")

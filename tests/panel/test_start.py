@@ -53,7 +53,7 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     kernel.run("usual.__exit__(None, None, None)")
     desk.board.get_by_role("button", name="Start 1 worker").click()
     expect(desk.magic).to_have_text("%cluster start -n 1 --threads 3 --memory 400MB --keep")
-    expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1, timeout=60_000)
+    expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1)
     expect(desk.board.locator("[data-moorage-cluster=connected]")).to_be_visible()
     desk.command("moorage:adapt", minimum=1, maximum=2)
     expect(desk.board.get_by_role("textbox", name="Maximum workers")).to_have_value("2")
@@ -79,4 +79,4 @@ def test_the_form_starts_what_it_says_and_every_entry_of_the_menu_is_a_command(a
     expect(choice).to_contain_text("kept: local")
     assert serious(desk) == []
     choice.click()
-    expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1, timeout=60_000)
+    expect(desk.board.locator("[data-moorage-worker]")).to_have_count(1)

@@ -94,7 +94,7 @@ def test_the_wheel_has_the_package_and_the_panel_only(wheel: Path):
     assert wheel.stat().st_size < LARGEST
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_it_installs_works_and_leaves_nothing_behind(wheel: Path, environment: Path):
     python = environment / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]

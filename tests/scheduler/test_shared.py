@@ -42,7 +42,7 @@ def known(workers: Workers) -> set[Any]:
 def use(workers: Workers, future: Any, on: str) -> str:
     used = workers.client.submit(lambda value: type(value).__name__, future, workers=[on], pure=False)
     try:
-        return used.result(10)
+        return used.result(60)
     finally:
         used.release()  # or the client has its error, with the frames in which it was raised, and `future` in these
 

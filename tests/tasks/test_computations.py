@@ -87,7 +87,7 @@ def test_a_loop_is_known_while_it_runs(cluster):
         results = cluster.map(time.sleep, [0.05] * 40)
         [one] = cluster.computations.running()
         assert (one.label, one.cell) == ("sleep", Cell("a1b2", 7))
-        assert changed.wait(10)
+        assert changed.wait(60)
         wait_until(lambda: one.look()[1] > 0)
         assert one.look()[0].total == 40
         assert results.wait(60)
@@ -113,5 +113,5 @@ def test_a_loop_can_be_cancelled_by_whoever_sees_it_and_runs_again_when_retried(
 
 def test_what_has_ended_at_once_is_not_kept(cluster):
     for _ in range(20):
-        cluster.map(abs, []).wait(20)
+        cluster.map(abs, []).wait(60)
     wait_until(lambda: not cluster.computations.running())

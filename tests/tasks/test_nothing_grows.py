@@ -111,7 +111,7 @@ def grown(before, now):
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_nothing_is_left_of_calls_over_values_of_equal_content(cluster):
     for i in range(CALLS):
         call(cluster, i)

@@ -49,7 +49,7 @@ def test_a_job_that_was_killed_is_submitted_again_and_data_moves_before_jobs_go(
         (worker,) = cluster.workers()
         cluster.broadcast({"a": 1}, name="x")
         os.kill(cluster.client.run(os.getpid)[worker.address], signal.SIGKILL)
-        eventually(lambda: [info.address for info in cluster.workers()] not in ([], [worker.address]), 60)
+        eventually(lambda: [info.address for info in cluster.workers()] not in ([], [worker.address]))
         cluster.scale(2)
         cluster.wait_for_workers(2, 60)
         plain = cluster.client.scatter([os.urandom(100) for _ in range(10)])
@@ -71,20 +71,20 @@ def test_a_pin_to_a_worker_that_is_asked_for_waits_for_it(jobs, delay):
         assert cluster.placement()["x"].reason == "no worker 1 yet"
         with pytest.raises(UnknownWorkerError, match="'2'"):
             cluster.pin("x", ["2"])
-        eventually(lambda: cluster.placement()["x"].holders == ["1"], 60)
+        eventually(lambda: cluster.placement()["x"].holders == ["1"])
         assert cluster.placement()["x"].state == "held"
 
 
 def test_what_comes_and_goes_by_itself_is_told(jobs):
     with moorage.attach(jobs) as cluster:
-        status = eventually(lambda: (s := cluster.status_info())["arrived"] == 1 and s, 60)
+        status = eventually(lambda: (s := cluster.status_info())["arrived"] == 1 and s)
         assert (status["requested"], status["pending"], status["scalable"]) == (1, 0, True)
         cluster.adapt(1, 2)
         load = cluster.client.map(time.sleep, [0.3] * 60, pure=False)
-        eventually(lambda: cluster.status_info()["arrived"] == 2, 60)
+        eventually(lambda: cluster.status_info()["arrived"] == 2)
         cluster.client.cancel(load)
         del load
-        eventually(lambda: cluster.status_info()["requested"] == 1, 60)
+        eventually(lambda: cluster.status_info()["requested"] == 1)
 
 
 def test_the_object_is_as_it_was_when_it_was_left(local):

@@ -77,4 +77,4 @@ def test_a_child_that_leaves_the_cluster_ends_nothing(cluster):
 
     assert in_child(leave) == ["stopped", 0]
     assert cluster.handle.alive
-    assert cluster.client.submit(len, [1, 2], pure=False).result(10) == 2
+    assert cluster.client.submit(len, [1, 2], pure=False).result(60) == 2

@@ -84,7 +84,7 @@ def test_a_notebook_that_comes_back_finds_its_variables():
         after = moorage.attach(cluster.scheduler_address)
         assert sorted(after) == ["d", "v"]
         assert after.gather("d") == {"a": 1, "b": [2]}
-        assert after["v"].future.result(10).sum() == 10
+        assert after["v"].future.result(60).sum() == 10
         after.release("d", "v")
         assert not after.placement()
         after.close()

@@ -74,7 +74,6 @@ def is_one_of(value, values):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.timeout(180)
 def test_a_death_at_any_moment_loses_nothing(cluster, seed):
     chance = random.Random(seed)
     cluster.handle._deaths.clear()

@@ -77,7 +77,7 @@ def test_a_value_whose_only_copy_went_with_its_worker_is_lost_and_so_is_what_nee
     names["uses"] = leaving.client.submit(len, leaving["once"].future, pure=False)
     says(leaving, "uses", "lost", "it needs ", "is lost", "Place it again with its value")
     leaving.release("once")
-    eventually(lambda: leaving.why("dan").state in ("running", "restarted"), 20)
+    eventually(lambda: leaving.why("dan").state in ("running", "restarted"))
 
 
 def test_a_value_that_another_notebook_is_to_send_again_waits_for_that_notebook(leaving, names):
@@ -112,7 +112,7 @@ def one_try(leaving):
         return before
 
     before = leaving.client.run_on_scheduler(allow, 0)
-    eventually(lambda: leaving.why("carol").state in ("running", "restarted"), 20)
+    eventually(lambda: leaving.why("carol").state in ("running", "restarted"))
     yield
     leaving.client.run_on_scheduler(allow, before)
 
@@ -161,7 +161,7 @@ def test_the_file_of_last_words_is_the_owners_alone(leaving):
 
 def test_a_worker_that_has_left_holds_up_what_is_for_it_only(leaving, names):
     leaving.pin("here", workers=["dan"], value=[1])
-    eventually(lambda: leaving.why("carol").state in ("running", "restarted"), 20)  # it takes what dan has
+    eventually(lambda: leaving.why("carol").state in ("running", "restarted"))  # it takes what dan has
     left = address(leaving, "dan")
     leaving.scale(workers=["dan"])
     says(leaving, "dan", "gone", "it was told to leave", "%cluster scale")

@@ -111,7 +111,7 @@ def test_an_answer_from_before_the_task_came_is_not_taken_after_it_has_ended(clu
         return reply
 
     future = cluster.client.submit(abs, 1, pure=False)
-    future.result(timeout=20)
+    future.result(timeout=60)
     monkeypatch.setattr(asking, "answer", late)
     assert cluster.why(future).state == "in memory"
     assert len(answers) == 2

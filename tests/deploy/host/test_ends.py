@@ -92,7 +92,7 @@ def test_an_interrupt_during_the_start_leaves_nothing(root):
         host = starter.host().pid
         starter.until("arrived")
         starter.process.send_signal(signal.SIGINT)
-        assert starter.process.wait(10) != 0
+        assert starter.process.wait(60) != 0
         assert starter.process.stderr is not None
         assert "KeyboardInterrupt" in starter.process.stderr.read()
         assert not living(host)
@@ -115,7 +115,7 @@ sys.stdin.read()
         os.killpg(starter.process.pid, signal.SIGINT)
         starter.until("interrupted")
         with client_to(ready) as client:
-            assert client.submit(sum, [1, 2]).result(10) == 3
+            assert client.submit(sum, [1, 2]).result(60) == 3
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stopped workers are ended by Linux only")
@@ -185,7 +185,7 @@ def test_a_kept_cluster_outlives_what_started_it_until_it_is_stopped_and_python_
     code = f"import warnings\nwarnings.simplefilter('always')\nhandle = start(n_workers=1, keep=True)\n{end}"
     with Starter(code) as starter:
         ready = starter.until("ready")
-        assert starter.process.communicate(timeout=10)[1] == ""
+        assert starter.process.communicate(timeout=60)[1] == ""
         assert starter.process.returncode == 0
     with client_to(ready) as client:
         assert command(client)["keep"] is True
@@ -202,7 +202,7 @@ def test_a_cluster_can_be_kept_afterwards():
         ready = starter.until("ready")
         with client_to(ready) as client:
             assert command(client, "keep", keep=True)["keep"] is True
-            starter.process.communicate("\n", timeout=10)
+            starter.process.communicate("\n", timeout=60)
             assert client.submit(sum, [1, 2]).result() == 3
             command(client, "stop")
     eventually(lambda: gone(ready["pid"], ready["scratch"]))
@@ -211,7 +211,7 @@ def test_a_cluster_can_be_kept_afterwards():
 def test_a_kept_cluster_that_nobody_uses_ends():
     with Starter("start(n_workers=1, keep=True, idle_timeout=8).close()") as starter:
         ready = starter.until("ready")
-        starter.process.wait(10)
+        starter.process.wait(60)
     with client_to(ready) as client:
         client.submit(time.sleep, 9).result()  # longer than the limit: used is used
     eventually(lambda: gone(ready["pid"], ready["scratch"]))

@@ -23,7 +23,7 @@ def scraped(cluster: moorage.ClusterController) -> dict[str, float]:
     link = urlsplit(cluster.dashboard_link)
     token = parse_qs(link.query)["token"][0]
     request = urllib.request.Request(f"http://{link.netloc}/metrics", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     assert any(family.name.startswith("dask_scheduler") for family in families)
     return {

@@ -49,7 +49,7 @@ def test_it_shows_which_variable_is_on_which_worker(cluster: moorage.ClusterCont
 
 def test_it_is_among_the_plots_that_dask_lists(cluster: moorage.ClusterController) -> None:
     address, token = address_and_token(cluster)
-    with urllib.request.urlopen(f"{address}/individual-plots.json?token={token}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{address}/individual-plots.json?token={token}", timeout=60) as answer:
         assert json.load(answer)["Individual Placed Variables"] == f"/{NAME}"
 
 

@@ -29,29 +29,29 @@ def arrived(client):
 def test_jobs_arrive_after_the_cluster_is_ready_and_end_with_it():
     with started(cluster_class=JOBS, n_workers=2) as handle, client_of(handle) as client:
         assert command(client)["requested"] == ("0", "1")
-        eventually(lambda: arrived(client) == ["0", "1"], timeout=30)
+        eventually(lambda: arrived(client) == ["0", "1"])
     eventually(lambda: gone(handle.info.pid, handle.info.scratch))
 
 
 def test_a_job_that_was_killed_is_submitted_again(root):
     with started(cluster_class=JOBS, n_workers=1) as handle, client_of(handle) as client:
-        eventually(lambda: arrived(client) == ["0"], timeout=30)
+        eventually(lambda: arrived(client) == ["0"])
         before = addresses(client)["0"]
         os.kill(workers_of(handle)["0"], signal.SIGKILL)
-        eventually(lambda: addresses(client).get("0") not in (None, before), timeout=30)
+        eventually(lambda: addresses(client).get("0") not in (None, before))
 
 
 def test_a_timer_of_a_lost_job_does_not_hit_the_next_of_its_name(root):
     delay = root / "delay"
     options = {"delay": str(delay)}
     with started(cluster_class=JOBS, n_workers=1, options=options) as handle, client_of(handle) as client:
-        eventually(lambda: arrived(client) == ["0"], timeout=30)
+        eventually(lambda: arrived(client) == ["0"])
         delay.write_text("3")  # longer than the time after which a worker is given up
         os.kill(workers_of(handle)["0"], signal.SIGKILL)
         eventually(lambda: arrived(client) == [])
         command(client, "scale", n=0)
         command(client, "scale", n=1)
-        eventually(lambda: arrived(client) == ["0"], timeout=30)
+        eventually(lambda: arrived(client) == ["0"])
 
 
 def test_a_submission_that_fails_is_reported_at_once(root):
@@ -65,27 +65,27 @@ def test_a_submission_that_fails_leaves_the_size_as_it_was(root):
     refusal = root / "refusal"
     options = {"refusal": str(refusal)}
     with started(cluster_class=JOBS, n_workers=1, options=options) as handle, client_of(handle) as client:
-        eventually(lambda: arrived(client) == ["0"], timeout=30)
+        eventually(lambda: arrived(client) == ["0"])
         refusal.write_text("quota exceeded")
         with pytest.raises(ScaleError, match="quota exceeded"):
             command(client, "scale", n=3)
         assert command(client)["requested"] == ("0",)
         refusal.unlink()
         command(client, "scale", n=2)
-        eventually(lambda: len(arrived(client)) == 2, timeout=30)
+        eventually(lambda: len(arrived(client)) == 2)
 
 
 def test_a_lost_job_is_submitted_again_once_the_queue_takes_it(root):
     refusal = root / "refusal"
     options = {"refusal": str(refusal)}
     with started(cluster_class=JOBS, n_workers=1, options=options) as handle, client_of(handle) as client:
-        eventually(lambda: arrived(client) == ["0"], timeout=30)
+        eventually(lambda: arrived(client) == ["0"])
         refusal.write_text("queue is down")
         os.kill(workers_of(handle)["0"], signal.SIGKILL)
-        eventually(lambda: "queue is down" in command(client)["trouble"], timeout=30)
+        eventually(lambda: "queue is down" in command(client)["trouble"])
         assert command(client)["pending"] == ("0",)
         refusal.unlink()
-        eventually(lambda: arrived(client) == ["0"], timeout=30)
+        eventually(lambda: arrived(client) == ["0"])
         assert command(client)["trouble"] == ""
 
 
@@ -94,7 +94,7 @@ def test_workers_of_one_job_go_together_and_their_data_stays():
         started(cluster_class=JOBS, n_workers=4, options={"processes": 2}) as handle,
         client_of(handle) as client,
     ):
-        eventually(lambda: arrived(client) == ["0-0", "0-1", "1-0", "1-1"], timeout=30)
+        eventually(lambda: arrived(client) == ["0-0", "0-1", "1-0", "1-1"])
         values = {str(info["name"]): os.urandom(1000) for _, info in infos(client)}
         futures = {name: client.scatter(value, workers=[name]) for name, value in values.items()}
         with pytest.raises(ScaleError, match="belongs to the same job") as caught:

@@ -67,7 +67,7 @@ def test_the_panel_is_told_too(shell, workers, monkeypatch):
         asked.answer({"type": "request", "id": 1, "op": "place", "args": args}, "someone", False, replies.append)
         assert replies[0]["ok"], replies
         placed = shell.names["cluster"].placement
-        eventually(lambda: [state.state for name, state in placed().items() if name == "y"] == ["held"], 30)
+        eventually(lambda: [state.state for name, state in placed().items() if name == "y"] == ["held"])
         assert [reason for reason in heard.reasons if reason.endswith(" of 61.04 MiB")]
     finally:
         asked.close()

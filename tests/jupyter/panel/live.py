@@ -18,7 +18,7 @@ SLEEP = "import time\nwhile True: time.sleep(60)"
 BUSY = "i = 0\nwhile True: i += 1"
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 30
+PATIENCE = 60
 
 
 class LiveKernel:

@@ -77,12 +77,12 @@ def test_after_a_long_answer_it_rests_until_the_next_would_be_short_or_it_is_tol
     ledger = PanelLedger(answer, lambda: costs[-1], lambda: False, dict, lambda: None)
     try:
         ledger.ask()
-        assert answered.acquire(timeout=5)
+        assert answered.acquire(timeout=60)
         assert not answered.acquire(timeout=1.5)  # nothing has asked
         ledger.ask()
         assert not answered.acquire(timeout=1.5)
         costs.append(0.001)  # most was deleted
-        assert answered.acquire(timeout=5)
+        assert answered.acquire(timeout=60)
     finally:
         ledger.close()
 
@@ -115,8 +115,8 @@ def test_what_comes_after_an_answer_is_asked_for_once_more():
     ledger = PanelLedger(answer, float, lambda: left.pop(0) if left else False, dict, lambda: None)
     ledger.ask()
     try:
-        assert answered.acquire(timeout=10)
-        assert answered.acquire(timeout=10)
+        assert answered.acquire(timeout=60)
+        assert answered.acquire(timeout=60)
         assert left == []
     finally:
         ledger.close()

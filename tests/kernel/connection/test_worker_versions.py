@@ -128,9 +128,9 @@ def test_workers_that_come_later_are_compared_and_each_difference_is_told_once(t
     ):
         cluster.wait_for_workers(1, 60)
         with worker("alice", "--preload", tmp_path / "other.py"):
-            eventually(lambda: "0.1 on alice" in said(cluster), 60)
+            eventually(lambda: "0.1 on alice" in said(cluster))
             with worker("bob", "--preload", tmp_path / "another.py"):
-                eventually(lambda: "0.2 on bob" in said(cluster), 60)
+                eventually(lambda: "0.2 on bob" in said(cluster))
         assert said(cluster).count("cloudpickle is") == 1
         assert "same" not in said(cluster).replace("same environment", "")
 

@@ -49,7 +49,7 @@ def cluster(controller, workers):
     yield controller
     gc.collect()
     eventually(lambda: not release_all(controller))
-    eventually(lambda: set(HOSTS) == {name[0] for name in workers.running()} and len(workers.running()) == 6, 30)
+    eventually(lambda: set(HOSTS) == {name[0] for name in workers.running()} and len(workers.running()) == 6)
 
 
 def random(seed, n=N):
@@ -144,8 +144,8 @@ def test_a_host_that_dies_on_the_way_costs_the_others_nothing(cluster, workers):
     with agents.progress_of(cluster, "x", kill):
         cluster.broadcast(x, name="x")
     assert gone
-    eventually(lambda: workers.addresses().get("d1") not in (None, address), 30)
-    eventually(lambda: cluster.placement()["x"].state == "held" and len(cluster.placement()["x"].holders) == 6, 30)
+    eventually(lambda: workers.addresses().get("d1") not in (None, address))
+    eventually(lambda: cluster.placement()["x"].state == "held" and len(cluster.placement()["x"].holders) == 6)
     assert sums(cluster, "x") == [x.sum()] * 6
     found = mapped(cluster)
     assert found["b1"] == found["b2"]
@@ -210,7 +210,7 @@ def test_a_worker_that_joins_on_another_host_gets_it(cluster, workers):
     before = agents.total_forwarded(cluster)
     workers.add("e1", "e2", host="127.0.0.5")
     try:
-        eventually(lambda: all(len(cluster.placement()[name].holders) == 8 for name in ("x", "text")), 30)
+        eventually(lambda: all(len(cluster.placement()[name].holders) == 8 for name in ("x", "text")))
         assert agents.total_forwarded(cluster) - before == 2
         found = mapped(cluster)
         assert found["e1"] == found["e2"] != set()
@@ -287,7 +287,7 @@ def test_a_worker_that_dies_while_it_sends_something_on_is_replaced_by_another_h
     before = workers.addresses()
     cluster.client.run(agents.die_while_sending, tmp_path / "died", workers=[before["b1"], before["b2"]])
     cluster.pin("x", EVERYWHERE)
-    eventually(lambda: sorted(cluster.placement()["x"].holders) == EVERYWHERE, 60)
+    eventually(lambda: sorted(cluster.placement()["x"].holders) == EVERYWHERE)
     assert len(set(before.values()) - set(workers.addresses().values())) == 1
     assert sums(cluster, "x") == [x.sum()] * 6
     found = mapped(cluster)
@@ -367,9 +367,9 @@ def test_an_interrupt_stops_what_is_on_its_way_and_leaves_nothing(cluster, worke
         waiting = asyncio.run_coroutine_threadsafe(placing, cluster.client.loop.asyncio_loop)
         assert seen.wait(30)
         waiting.cancel()
-        eventually(lambda: not cluster.placer._sending, 5)
+        eventually(lambda: not cluster.placer._sending)
     assert told[-1][0] < x.nbytes
-    eventually(lambda: not cluster.placer.arriving, 5)
+    eventually(lambda: not cluster.placer.arriving)
     assert "x" not in cluster.placement()
     assert len(cluster.placer.origins) == known
     eventually(lambda: all(now <= before[name] for name, now in mapped(cluster).items()), 10)

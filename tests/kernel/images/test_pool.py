@@ -163,17 +163,17 @@ def test_two_threads_that_ask_for_the_same_write_it_once(pool):
     def parts():
         written.append(1)
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         yield 0, memoryview(b"x" * SIZE)
 
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(pool.lease, "x", parts(), SIZE)
-        assert begun.wait(10)
+        assert begun.wait(60)
         second = threads.submit(pool.lease, "x", parts(), SIZE)
         put(pool, "another").release()  # nobody else has to wait
         assert not second.done()
         go_on.set()
-        assert first.result(10).handle == second.result(10).handle
+        assert first.result(60).handle == second.result(60).handle
     assert written == [1]
 
 
@@ -182,18 +182,18 @@ def test_who_waits_for_a_write_that_fails_writes_itself(pool):
 
     def failing():
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         raise RuntimeError("gone")
         yield
 
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(pool.lease, "x", failing(), SIZE)
-        assert begun.wait(10)
+        assert begun.wait(60)
         second = threads.submit(put, pool, "x")
         go_on.set()
         with pytest.raises(RuntimeError):
-            first.result(10)
-        assert bytes(held(second.result(10)).memory) == b"x" * SIZE
+            first.result(60)
+        assert bytes(held(second.result(60)).memory) == b"x" * SIZE
 
 
 def test_a_lease_that_nobody_has_any_more_has_ended(pool):

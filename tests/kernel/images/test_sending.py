@@ -203,11 +203,11 @@ def test_parts_are_right_when_the_value_had_to_be_sent_again(cluster):
     value = make()
     cluster.broadcast(value, name="value")
     cluster.pin("value", workers=["alice"])
-    eventually(lambda: cluster.placement()["value"].holders == ["alice"], 30)
+    eventually(lambda: cluster.placement()["value"].holders == ["alice"])
     before = {worker.name: worker.address for worker in cluster.workers()}["alice"]
     with contextlib.suppress(OSError):
         cluster.client.run(os._exit, 1, workers=[before], on_error="ignore")
-    eventually(lambda: before not in {worker.address for worker in cluster.workers()}, 30)
+    eventually(lambda: before not in {worker.address for worker in cluster.workers()})
     grid = value["grid"]
     assert cluster.submit(lambda: float(grid[7].sum())).result() == grid[7].sum()
     assert cluster.submit(check, value).result()
@@ -225,9 +225,9 @@ def test_workers_keep_no_image_of_what_is_released(cluster):
             table._clock = lambda: 1e12
         return len(table)
 
-    eventually(lambda: set(cluster.client.run(known, False).values()) == {2}, 20)
+    eventually(lambda: set(cluster.client.run(known, False).values()) == {2})
     cluster.release("value", "array")
-    eventually(lambda: set(cluster.client.run(known, True).values()) == {0}, 20)
+    eventually(lambda: set(cluster.client.run(known, True).values()) == {0})
 
 
 def test_sizes_count_what_lies_inside_objects(cluster):
@@ -291,7 +291,7 @@ def test_nothing_of_it_is_left_on_workers_once_moorage_is_taken_away():
             assert list(run(anatomy).values()) != [before]
             assert list(run(nanny_anatomy, nanny=True).values()) != [nanny_before]
             controller.client.sync(controller._link.uninstall)
-            eventually(lambda: list(run(anatomy).values()) == [before], 20)
+            eventually(lambda: list(run(anatomy).values()) == [before])
             assert list(run(nanny_anatomy, nanny=True).values()) == [nanny_before]
 
 

@@ -44,11 +44,11 @@ def cluster(shared):
     eventually(lambda: set.union(*mapped(shared).values()) == set())
     if len(shared.workers()) > 2:
         shared.scale(2)
-    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"}, 30)
+    eventually(lambda: {info.name for info in shared.workers() if info.status == "running"} == {"alice", "bob"})
 
 
 def random(seed, n=N):
-    """Integers, whose sum is the same wherever they lie: NumPy adds floats in another order where they are unaligned."""
+    """Integers: their sum is the same wherever they lie, while NumPy adds unaligned floats in another order."""
     return np.random.default_rng(seed).integers(1 << 32, size=n)
 
 

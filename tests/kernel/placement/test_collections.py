@@ -99,7 +99,7 @@ def test_parts_are_kept_with_those_of_another_collection(cluster):
     assert len(set(where)) == 2
     assert [part.workers for part in cluster["right"].parts] == where
     cluster.pin("left", ["bob"])
-    eventually(lambda: shares(cluster, "right") == {"bob": 8}, 10)
+    eventually(lambda: shares(cluster, "right") == {"bob": 8})
     with pytest.raises(InputError, match="It has 8 parts, and the collection that it should be like has 4"):
         cluster.scatter(right, "right", like=on(cluster, frame(4), "alice"))
     with pytest.raises(InputError, match="Only a Dask collection"):
@@ -126,8 +126,8 @@ def test_parts_follow_those_that_come_back_after_them(cluster):
     try:
         for worker in "bob", "alice":
             cluster.client.restart_workers([worker])
-            eventually(lambda: sorted(shares(cluster, "left").values()) == [20, 20], 30)
-            eventually(lambda: workers_of(cluster, "right") == workers_of(cluster, "left"), 30)
+            eventually(lambda: sorted(shares(cluster, "left").values()) == [20, 20])
+            eventually(lambda: workers_of(cluster, "right") == workers_of(cluster, "left"))
     finally:
         cluster.client.run_on_scheduler(look_at_all, before)
 
@@ -155,7 +155,7 @@ def test_what_is_kept_with_another_says_so_until_that_is_gone(cluster):
     where = [part.workers for part in cluster["right"].parts]
     del left
     gc.collect()
-    eventually(lambda: placed(cluster, "right") == "anywhere", 10)
+    eventually(lambda: placed(cluster, "right") == "anywhere")
     assert [part.workers for part in cluster["right"].parts] == where
     assert cluster.placement("right")["right"].state == "held"
     other = on(cluster, frame().assign(d=1), "bob")
@@ -256,7 +256,7 @@ def test_what_is_still_computed_is_placed_as_it_comes(cluster):
     assert [part.workers for part in cluster["kept"].parts][4:] == [()] * 4
     assert "on no worker: 4 parts" in repr(cluster["kept"].parts)
     gate.set()
-    eventually(lambda: shares(cluster, "kept") == {"alice": 4, "bob": 4}, 20)
+    eventually(lambda: shares(cluster, "kept") == {"alice": 4, "bob": 4})
     settled(cluster, "kept")
 
 

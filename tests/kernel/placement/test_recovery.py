@@ -19,7 +19,7 @@ def kill(cluster, name):
     """Kill a worker with -9, and wait until the scheduler knows."""
     before = address(cluster, name)
     os.kill(cluster.client.run(os.getpid, workers=[before])[before], signal.SIGKILL)
-    eventually(lambda: address(cluster, name) != before, 20)
+    eventually(lambda: address(cluster, name) != before)
 
 
 def address(cluster, name):
@@ -41,15 +41,15 @@ def test_the_only_copy_comes_back_under_its_key_with_all_that_depends_on_it(clus
     value = np.arange(100_000)
     future = cluster.scatter(value, "v", workers="alice")
     dependent = cluster.client.submit(np.sum, future)
-    assert dependent.result(10) == value.sum()
+    assert dependent.result(60) == value.sum()
     later = cluster.client.submit(lambda x: x[-1], future, workers="bob")
     kill(cluster, "alice")
     until(cluster, "v", "held")
     assert cluster["v"].keys == [future.key]
-    assert np.array_equal(future.result(10), value)
-    assert dependent.result(10) == value.sum()
-    assert later.result(10) == value[-1]
-    assert cluster.client.submit(np.max, future).result(10) == value.max()
+    assert np.array_equal(future.result(60), value)
+    assert dependent.result(60) == value.sum()
+    assert later.result(60) == value[-1]
+    assert cluster.client.submit(np.max, future).result(60) == value.max()
     assert state(cluster, "v").holders == ["alice"]
 
 
@@ -84,14 +84,14 @@ def test_elements_of_a_collection_come_back(cluster):
 def test_a_broadcast_value_is_on_the_replacement_too(cluster):
     future = cluster.broadcast(np.ones(10), "v")
     kill(cluster, "bob")
-    eventually(lambda: state(cluster, "v").holders == ["alice", "bob"], 20)
-    assert future.result(10).sum() == 10
+    eventually(lambda: state(cluster, "v").holders == ["alice", "bob"])
+    assert future.result(60).sum() == 10
 
 
 def test_an_unnamed_value_comes_back_while_somebody_has_its_future(cluster):
     future = cluster.scatter(np.ones(1000), workers="alice")
     kill(cluster, "alice")
-    assert future.result(20).sum() == 1000
+    assert future.result(60).sum() == 1000
 
 
 def test_a_value_without_an_origin_is_lost_and_says_so(cluster):
@@ -103,7 +103,7 @@ def test_a_value_without_an_origin_is_lost_and_says_so(cluster):
         cluster.gather("v")
     assert "%scatter v" in caught.value.remedy
     with pytest.raises(LostError):
-        future.result(10)
+        future.result(60)
     cluster.scatter(np.ones(10), "v", workers="alice")
     assert cluster.gather("v").sum() == 10
 
@@ -115,7 +115,7 @@ def test_a_value_changed_in_place_is_lost_rather_than_wrong(cluster):
     kill(cluster, "alice")
     until(cluster, "v", "lost")
     with pytest.raises(LostError) as caught:
-        future.result(10)
+        future.result(60)
     for part in ("v", "alice", "has changed since it was placed", "%scatter v"):
         assert part in str(caught.value)
     notice = next(iter(cluster.notices.values()))
@@ -128,11 +128,11 @@ def test_what_depends_on_a_lost_value_fails_with_the_reason(cluster):
     value = [1, 2]
     future = cluster.scatter(value, "v", whole=True, workers="alice")
     dependent = cluster.client.submit(len, future)
-    assert dependent.result(10) == 2
+    assert dependent.result(60) == 2
     value.append(3)
     kill(cluster, "alice")
     with pytest.raises(LostError, match="has changed"):
-        dependent.result(20)
+        dependent.result(60)
     for notice in list(cluster.notices):
         cluster.dismiss(notice)
 
@@ -144,7 +144,7 @@ def test_a_large_value_that_the_notebook_has_deleted_is_mapped_again(cluster):
     del value
     gc.collect()
     kill(cluster, "alice")
-    eventually(lambda: state(cluster, "v").holders == ["alice"], 20)
+    eventually(lambda: state(cluster, "v").holders == ["alice"])
     assert cluster.gather("v").sum() == 9_000_000
 
 
@@ -166,7 +166,7 @@ def test_a_small_value_that_the_notebook_has_deleted_comes_back(cluster):
     del value
     gc.collect()
     kill(cluster, "alice")
-    eventually(lambda: state(cluster, "v").holders == ["alice"], 20)
+    eventually(lambda: state(cluster, "v").holders == ["alice"])
     assert cluster.gather("v").sum() == 1000
 
 
@@ -176,8 +176,8 @@ def test_both_workers_die_at_once(cluster):
     pids = cluster.client.run(os.getpid)
     for pid in pids.values():
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not set(pids) & {info.address for info in cluster.workers()}, 20)
-    eventually(lambda: state(cluster, "everywhere").holders == ["alice", "bob"], 20)
+    eventually(lambda: not set(pids) & {info.address for info in cluster.workers()})
+    eventually(lambda: state(cluster, "everywhere").holders == ["alice", "bob"])
     until(cluster, "spread", "held")
     assert cluster.gather("spread") == list(range(8))
 
@@ -185,7 +185,7 @@ def test_both_workers_die_at_once(cluster):
 def test_client_restart_places_again_what_can_be(cluster):
     cluster.broadcast(np.ones(1000), "v")
     cluster.client.restart()
-    eventually(lambda: "v" in cluster.placement() and state(cluster, "v").holders == ["alice", "bob"], 20)
+    eventually(lambda: "v" in cluster.placement() and state(cluster, "v").holders == ["alice", "bob"])
     assert cluster.gather("v").sum() == 1000
 
 
@@ -301,7 +301,7 @@ def test_placing_again_takes_a_new_key_and_lets_the_old_one_go(cluster):
     assert second.key != key
     assert not state(cluster, "v").stale
     assert cluster.gather("v").sum() == 999
-    assert first.result(10).sum() == 1000  # a future of the old one keeps it
+    assert first.result(60).sum() == 1000  # a future of the old one keeps it
     del first
     eventually(lambda: not cluster.client.who_has().get(key))
     assert cluster["v"].keys == [second.key]

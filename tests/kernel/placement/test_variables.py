@@ -34,7 +34,7 @@ def other(cluster, monkeypatch):
 def kill(cluster, name):
     address = next(info.address for info in cluster.workers() if info.name == name)
     os.kill(cluster.client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
-    eventually(lambda: address not in {info.address for info in cluster.workers()}, 20)
+    eventually(lambda: address not in {info.address for info in cluster.workers()})
 
 
 # ---- the handle
@@ -64,7 +64,7 @@ def test_a_variable_of_one_key_has_one_future_that_plain_dask_takes(cluster):
     cluster.broadcast(value, "v")
     future = cluster["v"].future
     assert isinstance(future, Future)
-    assert cluster.client.submit(np.sum, future).result(10) == 45
+    assert cluster.client.submit(np.sum, future).result(60) == 45
     assert cluster.client.gather(cluster["v"].futures).sum() == 45
 
 
@@ -136,14 +136,14 @@ def test_tasks_may_run_elsewhere_if_said_so(cluster):
 
 def test_a_computed_result_can_be_placed_and_survives_by_computing_it_again(cluster):
     future = cluster.client.submit(lambda: np.full(1000, os.getpid()), pure=False)
-    wait(future, 10)
+    wait(future, 60)
     cluster.broadcast(future, "result")
     assert cluster.placement()["result"].holders == ["alice", "bob"]
     assert cluster.placement()["result"].typename == "ndarray"
     first = cluster.gather("result")[0]
-    assert first == future.result(10)[0]
+    assert first == future.result(60)[0]
     kill(cluster, "alice")
-    eventually(lambda: cluster.placement()["result"].holders == ["alice", "bob"], 20)
+    eventually(lambda: cluster.placement()["result"].holders == ["alice", "bob"])
     del future
     gc.collect()
     assert cluster.gather("result").shape == (1000,)
@@ -180,19 +180,19 @@ def test_futures_keep_their_shape(cluster):
 
 def test_a_persisted_array_follows_its_worker_through_a_restart(cluster):
     array = dask.array.arange(4000, chunks=1000).persist(scheduler=cluster.client)
-    wait(array, 10)
+    wait(array, 60)
     cluster.pin("array", ["alice"], value=array)
     state = cluster.placement()["array"]
     assert (state.nkeys, state.held) == (4, {"alice": 4})
     restart_worker(cluster.client, "alice")
-    eventually(lambda: cluster.placement()["array"].held == {"alice": 4}, 20)
+    eventually(lambda: cluster.placement()["array"].held == {"alice": 4})
     assert array.sum().compute(scheduler=cluster.client) == 7998000
     assert np.array_equal(np.concatenate(cluster.gather("array")), np.arange(4000))
 
 
 def test_a_persisted_frame_can_be_everywhere(cluster):
     frame = dd.from_pandas(pd.DataFrame({"x": range(100)}), npartitions=3).persist(scheduler=cluster.client)
-    wait(frame, 10)
+    wait(frame, 60)
     cluster.broadcast(frame, "frame")
     state = cluster.placement()["frame"]
     assert state.nkeys == frame.npartitions
@@ -219,7 +219,7 @@ def test_an_origin_serves_as_long_as_one_variable_has_the_key(cluster):
     cluster.pin("two", ["alice"], value=future)
     cluster.release("one")
     kill(cluster, "alice")
-    eventually(lambda: cluster.placement()["two"].state == "held", 20)
+    eventually(lambda: cluster.placement()["two"].state == "held")
     assert cluster.gather("two").sum() == 45
 
 
@@ -242,16 +242,16 @@ def test_released_data_leaves_the_workers(cluster):
 def test_futures_of_the_notebook_keep_released_data(cluster):
     future = cluster.broadcast(np.arange(10), "v")
     cluster.release("v")
-    assert future.result(10).sum() == 45
-    assert cluster.client.submit(np.sum, future).result(10) == 45
+    assert future.result(60).sum() == 45
+    assert cluster.client.submit(np.sum, future).result(60) == 45
 
 
 def test_futures_of_others_keep_released_data(cluster, other):
     cluster.broadcast(np.arange(10), "v")
     theirs = other["v"].future
-    assert theirs.result(10).sum() == 45
+    assert theirs.result(60).sum() == 45
     cluster.release("v")
-    assert theirs.result(10).sum() == 45
+    assert theirs.result(60).sum() == 45
     key = theirs.key
     del theirs
     gc.collect()
@@ -285,9 +285,9 @@ def test_moved_by_another_notebook_it_still_comes_back_from_the_first(cluster, o
     cluster.scatter(value, "v", workers="alice")
     other.pin("v", ["bob"])
     kill(cluster, "bob")
-    eventually(lambda: cluster.placement()["v"].holders == ["bob"], 20)
+    eventually(lambda: cluster.placement()["v"].holders == ["bob"])
     cluster.client.restart()
-    eventually(lambda: "v" in cluster.placement() and cluster.placement()["v"].holders == ["bob"], 20)
+    eventually(lambda: "v" in cluster.placement() and cluster.placement()["v"].holders == ["bob"])
     assert np.array_equal(cluster.gather("v"), value)
 
 

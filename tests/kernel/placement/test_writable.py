@@ -35,7 +35,7 @@ def cluster(shared):
     if len(shared.workers()) > 2:
         shared.scale(2)
     empty(shared)
-    eventually(lambda: not any(shared.client.run(mapped).values()), 30)
+    eventually(lambda: not any(shared.client.run(mapped).values()))
 
 
 def mapped():
@@ -167,7 +167,7 @@ def test_a_worker_that_starts_again_has_what_was_placed_and_can_write(cluster):
     future = cluster.pin("x", ["alice"], value=np.zeros(N), writable=True) or cluster["x"].future
     run(cluster, "alice", write, future, 1)
     restart_worker(cluster.client, "alice")
-    eventually(lambda: cluster.placement()["x"].state == "held", 30)
+    eventually(lambda: cluster.placement()["x"].state == "held")
     assert run(cluster, "alice", first, future) == 0
     assert run(cluster, "alice", write, future, 2) == 2
 
@@ -296,7 +296,7 @@ def test_a_part_of_what_is_mapped_is_refused_since_it_would_stay_read_only(clust
         cluster.broadcast(part, name="part", writable=True)
     assert "part" not in cluster
     cluster.broadcast(part.copy(), name="part", writable=True)
-    assert cluster.submit(write, cluster["part"].future, 3).result(timeout=20) == 3
+    assert cluster.submit(write, cluster["part"].future, 3).result(timeout=60) == 3
     del part
 
 

@@ -14,14 +14,13 @@ _OUTPUTS = (
     "JSON.stringify([...window.jupyterapp.shell.currentWidget.content.model.cells]"
     ".map(cell => cell.sharedModel.toJSON().outputs))"
 )
-PATIENCE = 60_000  # the ledger is asked rarely where that is work for the scheduler
 
 
 def make(kernel, desk, name):
     """Persist an array; return its row in the panel, and what it is taken by."""
     kernel.run(f"import dask.array as da\n{name} = da.random.random((4, 6 * 10**5), chunks=(1, 10**5)).persist()")
     row = desk.board.locator(f'[data-moorage-named="{name}"]')
-    expect(row).to_be_visible(timeout=PATIENCE)
+    expect(row).to_be_visible()
     return row, row.get_by_role("button").first
 
 
@@ -119,7 +118,7 @@ def test_the_notebook_about_collections_runs_beside_the_panel_and_its_parts_are_
     (lab.folder / "collections.ipynb").write_text(json.dumps(notebook))
     desk.show("collections.ipynb")
     desk.command("notebook:run-all-cells")
-    desk.page.wait_for_function(f"{_OUTPUTS}.includes('336776 flights')", timeout=PATIENCE)
+    desk.page.wait_for_function(f"{_OUTPUTS}.includes('336776 flights')")
     assert "with the flights of that month: True" in desk.page.evaluate(_OUTPUTS)
     desk.holds("flights", "alice", "bob")
     desk.holds("weather", "alice", "bob")

@@ -47,7 +47,7 @@ def test_the_question_mark_asks_of_a_variable_and_of_a_worker(kernel, desk):
 def test_the_menu_of_a_collection_asks_of_it(kernel, desk):
     kernel.run("import dask.array\nddf = dask.array.random.random((8, 10**6), chunks=(1, -1)).persist()")
     row = desk.board.locator('[data-moorage-named="ddf"]')
-    expect(row).to_be_visible(timeout=60_000)  # the ledger is asked rarely where that is work
+    expect(row).to_be_visible()  # the ledger is asked rarely where that is work
     row.click(button="right")
     desk.page.locator("[data-moorage-menu=why]").click()
     expect(desk.board.locator("[data-moorage-why=ddf]")).to_contain_text("ddf is in memory")

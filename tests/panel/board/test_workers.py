@@ -33,7 +33,7 @@ def test_a_worker_is_restarted_and_what_was_placed_comes_back(kernel, desk):
     desk.page.screenshot(path=SCREENSHOTS / "restart.png")
     question.get_by_role("button", name="Restart").click()
     kernel.run(RESTARTED.format(before=before.strip()))
-    desk.holds("grid", "bob", timeout=60_000)
+    desk.holds("grid", "bob")
 
 
 def test_its_log_is_shown(kernel, desk):

@@ -29,7 +29,7 @@ def test_commands_and_the_status_bar_work_after_a_reload(kernel, desk):
     desk.page.reload()
     desk.wait_for_notebook()
     item = desk.page.locator("[data-moorage-status] button")
-    expect(item).to_contain_text("4 workers", timeout=60_000)
+    expect(item).to_contain_text("4 workers")
     expect(desk.board).to_have_count(0)
     desk.command("moorage:place", names=["grid"], worker="bob")
     kernel.run(PLACED)

@@ -66,7 +66,7 @@ def link(desk):
 
 def shows_live(page, dashboard):
     """Wait until the page, or frame, at `dashboard` has been drawn from what its websocket says."""
-    expect(page.locator(".bk-Figure").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".bk-Figure").first).to_be_visible()
     assert urlsplit(page.url).path == urlsplit(dashboard).path
 
 

@@ -39,7 +39,7 @@ def test_both_panels_show_the_same_cluster(both):
     plot = page.get_by_role("button", name="Placed Variables")
     plot.click()
     frame = page.frame_locator(".dask-DaskDashboard-widget iframe, .dask-DaskDashboard iframe")
-    expect(frame.locator(".bk-Figure").first).to_be_visible(timeout=30_000)
+    expect(frame.locator(".bk-Figure").first).to_be_visible()
     both.drag(both.grip("grid"), both.worker("bob"))
     both.holds("grid", "bob")
     page.screenshot(path=SCREENSHOTS / "beside-dask-labextension.png")

@@ -85,10 +85,9 @@ def address(server, log):
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(300)  # it starts a server, and a cluster from there
 def test_variables_of_a_marimo_notebook_are_placed_by_hand(desk):
-    desk.is_("connected", timeout=1000 * PATIENCE)
-    expect(desk.page.get_by_text("sum: 500000.0")).to_be_visible(timeout=1000 * PATIENCE)
+    desk.is_("connected")
+    expect(desk.page.get_by_text("sum: 500000.0")).to_be_visible()
     expect(desk.variable("grid")).to_be_visible()
     mouse, keys = Mouse(desk), Keys(desk)
     mouse.carry(desk.grip("grid"), desk.worker("bob"))

@@ -134,7 +134,7 @@ def test_a_value_goes_to_no_more_workers_after_two_have_died_of_it(workers: Work
 
 def test_deaths_of_workers_that_take_small_values_say_nothing(workers: Workers, notebook: Notebook) -> None:
     notebook.place("x", Anywhere(), Burden(), scatter=False, nbytes=1000)
-    eventually(lambda: len(notebook.restored) > 2, 60)
+    eventually(lambda: len(notebook.restored) > 2)
     key = notebook.key("x")
     assert notebook.state("x") != "lost"
     notebook.values[key] = np.arange(10)

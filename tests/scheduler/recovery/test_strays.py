@@ -46,7 +46,7 @@ def test_nothing_stays_of_what_a_killed_notebook_was_sending(workers: Workers, w
         gate.wait_for_arrival()
     eventually(lambda: workers.look(lambda s: len(s.clients)) == before)
     gate.open()
-    eventually(lambda: not held_by(workers.client), 20)
+    eventually(lambda: not held_by(workers.client))
     eventually(lambda: not workers.look(lambda s: [*s.tasks]))
     assert workers.look(lambda s: len(s.clients)) == before
     assert workers.look(lambda s: not s.extensions["moorage"].strays._under_way)

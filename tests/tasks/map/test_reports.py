@@ -34,7 +34,7 @@ def test_a_missed_report_is_made_up_for_though_all_workers_are_busy(cluster, dea
     long = [cluster.submit(busy, end.name, workers=[worker], pure=False) for worker in ("alice", "bob")]
     try:
         go.set()
-        assert results.wait(20)
+        assert results.wait(60)
         assert [str(error.exception) for error in results.errors] == ["negative"]
         assert not any(future.done() for future in long)
     finally:
