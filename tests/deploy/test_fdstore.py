@@ -12,7 +12,8 @@ import pytest
 from moorage.deploy.fdstore import process
 from moorage.deploy.fdstore.client import StoreClient, facts_at, kept_at, start
 from moorage.deploy.fdstore.process import MOST, Store
-from moorage.deploy.state_file import kept_clusters
+from moorage.deploy.kept import kept_clusters
+from moorage.deploy.state_file import KeptCluster, StateFile
 from moorage.images.room import SegmentError
 from moorage.images.segment import Segment, attach
 from tests.helpers import eventually
@@ -134,3 +135,15 @@ def test_who_brings_a_host_back(tmp_path, facts, deaths, end):
     assert store.facts()["returning"] == (end == "returning")
     store.close()
     assert kept_clusters(tmp_path) == []
+
+
+def test_a_file_whose_host_has_died_stays_as_long_as_the_store_has_it_brought_back(tmp_path, store):
+    facts = {name: INFO[name] for name in ("name", "kind", "address", "dashboard_link")}
+    file = StateFile(tmp_path, KeptCluster(**facts, pid=1, host="here", tls={}, store=store.path))
+    file.write()
+    store.ask("note", order=ORDER, info=INFO, restart=True)
+    file.leave()  # as the kernel does when the host dies, before the store notes that
+    assert [(cluster.name, cluster.returning) for cluster in kept_clusters(tmp_path)] == [("here", True)]
+    store.ask("note", restart=False)
+    assert kept_clusters(tmp_path) == []
+    assert not file.path.exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moorage.deploy.state_file import kept_clusters
+from moorage.deploy.kept import kept_clusters
 from tests.helpers import shown_by
 
 

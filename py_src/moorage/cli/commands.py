@@ -63,8 +63,7 @@ def list_clusters() -> None:
     """List your kept clusters on this machine, and the durable variables of your notebooks."""
     from dask.utils import format_bytes
 
-    from moorage.deploy.kept import state_folder
-    from moorage.deploy.state_file import kept_clusters
+    from moorage.deploy.kept import kept_clusters, state_folder
     from moorage.tasks.saving.durable import everybodys
 
     if clusters := kept_clusters(state_folder()):

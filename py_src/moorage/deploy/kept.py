@@ -6,13 +6,24 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
 
-from moorage.deploy.state_file import KeptCluster, kept_clusters
+from moorage.deploy.fdstore.client import facts_at
+from moorage.deploy.state_file import SUFFIX, KeptCluster, read
 from moorage.errors import InputError
 
 
 def state_folder() -> Path:
     """Return the folder of the state files, below Jupyter's runtime folder. It need not be there."""
     return Path(jupyter_runtime_dir()) / "moorage"
+
+
+def kept_clusters(folder: Path) -> list[KeptCluster]:
+    """Return the kept clusters whose files are in `folder`, by name, and remove stale files."""
+    return [cluster for path in sorted(folder.glob("*" + SUFFIX)) if (cluster := read(path, _is_returning))]
+
+
+def _is_returning(cluster: KeptCluster) -> bool:
+    facts = facts_at(cluster.store)
+    return bool(facts.get("restart") and facts.get("info", {}).get("keep"))
 
 
 def only() -> KeptCluster | None:

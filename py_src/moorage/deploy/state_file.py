@@ -16,13 +16,14 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from moorage.errors import StartError
 
-_SUFFIX = ".json"
+SUFFIX = ".json"
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,14 @@ class KeptCluster:
     tls: dict[str, str]  # credentials, as `to_texts` makes them
     returning: bool = False  # whether its host process has died, and it is being brought back
     parked: bool = False  # whether it has no workers until somebody uses it
+    store: str = ""  # path of the socket of what has it brought back
 
 
 class StateFile:
     """The file of one host process. `folder`: the user's folder of state files; made if need be."""
 
     def __init__(self, folder: Path, cluster: KeptCluster) -> None:
-        self.path = folder / (quote(cluster.name, safe="") + _SUFFIX)
+        self.path = folder / (quote(cluster.name, safe="") + SUFFIX)
         self._cluster = cluster
         self._lock: int | None = None
 
@@ -102,13 +104,11 @@ class StateFile:
         return file
 
 
-def kept_clusters(folder: Path) -> list[KeptCluster]:
-    """Return the kept clusters whose files are in `folder`, by name, and remove stale files."""
-    return [cluster for path in sorted(folder.glob("*" + _SUFFIX)) if (cluster := _read(path))]
+def read(path: Path, is_returning: Callable[[KeptCluster], bool]) -> KeptCluster | None:
+    """Return what a file says; None, and remove it, if it is stale; None if it is not to be trusted.
 
-
-def _read(path: Path) -> KeptCluster | None:
-    """Return what a file says, or None if it is stale or not to be trusted."""
+    `is_returning`: whether a cluster whose host process has died is brought back.
+    """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -119,19 +119,21 @@ def _read(path: Path) -> KeptCluster | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # its host process lives
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.lstat(path), os.fstat(file)):  # not one that has taken its place just now
-                    path.unlink()
-            return None
-        try:
-            values = json.loads(opened.read())
-            return KeptCluster(
-                **{field.name: values[field.name] for field in fields(KeptCluster) if field.name in values}
-            )
-        except (ValueError, KeyError, TypeError):
-            return None
+            return _cluster_in(opened.read())  # its host process lives
+        if (cluster := _cluster_in(opened.read())) is not None and is_returning(cluster):
+            return replace(cluster, returning=True)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.lstat(path), os.fstat(file)):  # not one that has taken its place just now
+                path.unlink()
+        return None
+
+
+def _cluster_in(content: bytes) -> KeptCluster | None:
+    try:
+        values = json.loads(content)
+        return KeptCluster(**{field.name: values[field.name] for field in fields(KeptCluster) if field.name in values})
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _is_private(status: os.stat_result, kind: int) -> bool:

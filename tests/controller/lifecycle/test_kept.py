@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 import moorage
-from moorage.deploy.kept import state_folder
-from moorage.deploy.state_file import KeptCluster, StateFile, kept_clusters
+from moorage.deploy.kept import kept_clusters, state_folder
+from moorage.deploy.state_file import KeptCluster, StateFile
 from moorage.errors import ClusterError, InputError, NoClusterError
 from moorage.model import Everywhere, OnWorkers
 from tests.helpers import eventually

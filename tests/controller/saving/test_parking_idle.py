@@ -9,8 +9,7 @@ import pytest
 
 import moorage
 from moorage.deploy.fdstore.client import facts_at, kept_at
-from moorage.deploy.kept import state_folder
-from moorage.deploy.state_file import kept_clusters
+from moorage.deploy.kept import kept_clusters, state_folder
 from tests.helpers import eventually
 
 BIG = np.arange(100_000.0)

@@ -169,7 +169,14 @@ class Store:
         order = self._facts["order"]
         self._file = StateFile(
             Path(order["runtime_dir"]),
-            KeptCluster(**facts, pid=os.getpid(), host=socket.gethostname(), tls=order["tls"], returning=True),
+            KeptCluster(
+                **facts,
+                pid=os.getpid(),
+                host=socket.gethostname(),
+                tls=order["tls"],
+                returning=True,
+                store=str(self.path),
+            ),
         )
         with suppress(Exception):
             self._file.write()

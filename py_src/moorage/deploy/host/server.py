@@ -115,12 +115,16 @@ async def _serve(order: Order, channel: Channel, folders: list[Scratch]) -> int:
     supervisor.install()
     facts = _facts(cluster, spec, access)
     store = await storing
-    state = StateFile(Path(order["runtime_dir"]), KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"]))
+    store_path = store.path if store is not None else ""
+    state = StateFile(
+        Path(order["runtime_dir"]),
+        KeptCluster(**facts, host=socket.gethostname(), tls=order["tls"], store=store_path),
+    )
     lifetime.on_keep = lambda keep: state.write() if keep else state.remove()
     parking = Parking(scaler, _parking_order(facts, spec, order), lambda parked: state.note(parked=parked))
     if spec.park:
         lifetime.on_idle = parking.begin
-    control = Control(scaler, lifetime, facts, store.path if store is not None else "", parking)
+    control = Control(scaler, lifetime, facts, store_path, parking)
     control.install(scheduler)
     tasks = [
         asyncio.ensure_future(job) for job in (lifetime.watch(scheduler), supervisor.run(), _trim_log(scratch / LOG))

@@ -17,8 +17,7 @@ from moorage import config
 from moorage.controller import registry
 from moorage.controller.cluster import ClusterController
 from moorage.controller.start import attach
-from moorage.deploy.kept import state_folder
-from moorage.deploy.state_file import kept_clusters
+from moorage.deploy.kept import kept_clusters, state_folder
 from moorage.errors import (
     InputError,
     MoorageError,

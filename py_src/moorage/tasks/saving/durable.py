@@ -25,8 +25,7 @@ from urllib.parse import quote, unquote
 from jupyter_core.paths import jupyter_data_dir
 
 from moorage import config
-from moorage.deploy.kept import state_folder
-from moorage.deploy.state_file import kept_clusters
+from moorage.deploy.kept import kept_clusters, state_folder
 from moorage.errors import InputError, MoorageError, SaveError, UnreachableError
 from moorage.kernel.connection.client import is_gone
 from moorage.kernel.placement.placer import Placer
