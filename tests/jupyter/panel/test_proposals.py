@@ -67,6 +67,14 @@ def decide(panel, line, agreed):
     return panel.ask("decide", id=asked(panel, line)["id"], agreed=agreed)
 
 
+# the first: no panel has been open before, which might still be leaving
+def test_without_a_panel_that_may_change_something_nobody_can_agree(kernel, assistant):
+    onlooker = Page(kernel, "onlooker", read_only=True)
+    assistant.propose("scale", n=1)
+    assert assistant.told == "No panel of this notebook is open, so nobody can agree to %cluster scale 1."
+    onlooker.leave()
+
+
 def test_it_happens_when_the_user_agrees_and_not_before(panel, assistant):
     assistant.propose("place", names=["x"], placement=EVERYWHERE, force=False)
     assert asked(panel, "%broadcast x")["note"] == "2.29 MiB a copy"
@@ -126,14 +134,6 @@ def test_who_goes_away_waits_no_longer(panel, assistant):
     asked(panel, "%cluster scale 1")
     assistant.leave()
     panel.see(lambda state: state["proposals"] == {})
-
-
-def test_without_a_panel_that_may_change_something_nobody_can_agree(kernel, assistant):
-    kernel.run("pass")  # whoever left before has left by then
-    onlooker = Page(kernel, "onlooker", read_only=True)
-    assistant.propose("scale", n=1)
-    assert assistant.told == "No panel of this notebook is open, so nobody can agree to %cluster scale 1."
-    onlooker.leave()
 
 
 def test_assistants_cannot_agree_themselves(panel, kernel, assistant):
