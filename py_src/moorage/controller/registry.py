@@ -120,6 +120,11 @@ def adrift() -> ClusterController | None:
     return lost[-1] if lost else None
 
 
+def connected() -> ClusterController | None:
+    """Return the last of the clusters of this process to which there is a connection."""
+    return next((one for one in reversed(_controllers) if one.status == "connected"), None)
+
+
 def all_controllers() -> list[ClusterController]:
     """Return all clusters of this process, the current one last."""
     # An interrupt of `ClusterController.stop` may have kept one from being taken off the list.

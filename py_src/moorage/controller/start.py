@@ -158,7 +158,8 @@ def attach(
     target : str, distributed.Client, Dask cluster object, ClusterController
         The address of a scheduler (``tcp://…``, ``tls://…``), its scheduler file, the name of a kept cluster, or an
         object of this process. Default: the cluster that was started here, if the connection to it is lost; else the
-        one kept cluster of this user, else Dask's setting ``scheduler-address``.
+        one kept cluster of this user, else Dask's setting ``scheduler-address``, else the one that this process
+        has, such as after ``%reset``.
     security : distributed.Security, optional
         Credentials. Default: those kept with the cluster, or Dask's configuration.
     tls_ca, tls_cert, tls_key : str, optional
@@ -199,7 +200,8 @@ def attach(
     limit = config.seconds("connect-timeout", timeout)
     security = security or credentials(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
     if target is None:
-        target = registry.adrift() or kept.only() or dask.config.get("scheduler-address", None)
+        configured = dask.config.get("scheduler-address", None)
+        target = registry.adrift() or kept.only() or configured or registry.connected()
     match target:
         case None:
             raise NoClusterError(

@@ -329,3 +329,10 @@ def test_an_open_cluster_is_warned_of_once(tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             moorage.attach(address).close()
+
+
+def test_without_a_target_it_is_the_cluster_that_this_process_has():
+    with moorage.start(n_workers=1) as cluster, moorage.start(n_workers=1) as other:
+        assert moorage.attach() is other  # the notebook has lost its name, as after `%reset`
+        other.stop()
+        assert moorage.attach() is cluster
