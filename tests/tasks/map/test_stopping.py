@@ -69,6 +69,10 @@ def test_a_map_whose_cluster_is_stopped_ends_and_says_so():
     assert results.progress.finished
     assert results.progress.running == results.progress.failed == 0
     assert results[0] == 0
+    with pytest.raises(UnreachableError, match="stopped"):
+        list(results)
+    with pytest.raises(UnreachableError, match="stopped"):
+        results[9_999]
 
 
 def test_cancelling_keeps_what_has_ended_of_a_task_that_has_not(cluster):

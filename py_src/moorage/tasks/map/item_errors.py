@@ -59,8 +59,8 @@ class ItemError:
 
 def exception_at(batch: Batch, position: int, index: int) -> BaseException:
     """Return what to raise for an item that has no value."""
-    if batch.status == "cancelled":
-        return MoorageError(f"Item {index} was cancelled.", "Run it with .retry().")
     if batch.error is not None:
         return batch.error
+    if batch.status == "cancelled":
+        return MoorageError(f"Item {index} was cancelled.", "Run it with .retry().")
     return exception_of(batch.errors[position], index)

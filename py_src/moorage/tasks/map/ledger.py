@@ -65,7 +65,7 @@ class Batch:
     values: list[Any] | None = None  # None as long as they are on the cluster only
     # by position in the batch: see ``describe`` in ``worker/tasks/errors.py``
     errors: dict[int, Described] = field(default_factory=dict)
-    error: BaseException | None = None
+    error: BaseException | None = None  # also of what is cancelled because the whole map has failed
     nbytes: int = 0  # size of the values, bytes, as estimated on the worker
     # `progress`, `progress_failed`: items that have ended, as reported meanwhile
     progress: int = 0

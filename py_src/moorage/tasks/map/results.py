@@ -345,7 +345,7 @@ class Results(Sequence[Any]):
     def _located(self, index: int) -> tuple[Batch, int]:
         __tracebackhide__ = True  # IPython shows the user's frames only
         if (located := self._ledger.locate(index)) is None:
-            raise MoorageError(f"Item {index} was never started.", "Run it with .retry().")
+            raise self.failure or MoorageError(f"Item {index} was never started.", "Run it with .retry().")
         return located
 
     def _values(self, indices: range, errors: OnError, *, force: bool) -> list[Any]:

@@ -131,7 +131,7 @@ class Run:
                 pass
         except BaseException as error:  # nobody else would see it
             failure = disconnected(self.backend.client) or error
-            self._cancel()
+            self._cancel(failure)
         finally:
             stop_watching()
             self._feed.close()
@@ -187,7 +187,7 @@ class Run:
                 "Finished items stay in the Results (%%submit -o NAME); .retry() runs the others.",
             )
 
-    def _cancel(self) -> None:
+    def _cancel(self, why: BaseException | None = None) -> None:
         self._feed.stop()
         begun = [batch for batch, _ in self._sent.values() if batch.worker]
         running = [batch for batch in self.ledger.batches if batch.status == "running"]
@@ -197,7 +197,7 @@ class Run:
         self._enter_what_has_ended(begun)
         for batch in self.ledger.batches:
             if batch.status == "running":
-                self.ledger.update(batch, status="cancelled", future=None)
+                self.ledger.update(batch, status="cancelled", error=why, future=None)
         for known in (self._sent, self._stranded, self._again, self._suspects, self._sender.held):
             known.clear()
 
