@@ -77,7 +77,7 @@ class AttachArguments(NamedArguments):
         "[TARGET]",
         text,
         "address, scheduler file, variable with a Client or a Dask cluster, or name of a kept cluster;\n"
-        "default: the only kept cluster",
+        "default: the only kept cluster, else the one of this kernel",
     )
     tls_ca: str | None = option("--tls-ca FILE", text, "certificate authority of the cluster (PEM)")
     tls_cert: str | None = option("--tls-cert FILE", text, "client certificate (PEM)")
@@ -160,7 +160,8 @@ _CLUSTER = """Start, attach, scale, leave and stop clusters; without an action, 
   %cluster start [-n N] [--threads T] [--memory 2GB] [--names alice,bob] [--keep]
   %cluster start --using sge --option cores=4 memory=8GB      by dask-jobqueue; also ssh
   %cluster attach [TARGET]        an address, a scheduler file, a variable that holds a Client or a Dask cluster, or
-                                  the name of a kept cluster; by default the only kept cluster
+                                  the name of a kept cluster; by default the only kept cluster,
+                                  or the one of this kernel, after %reset
   %cluster scale 0 --to PATH      save all data; workers that start later load it
   %cluster scale N                also --cores 16, --memory 64GB, or --remove alice,bob; data moves before workers go
   %cluster adapt MIN MAX          follow the load; --off stops that
