@@ -1,5 +1,6 @@
 // Runs the checks and sums up at the end; exits non-zero if any failed. Tests that failed are run once more when all else has
-// ended: what passes only then is named in the summary, because it has a fault, too, which somebody has to find.
+// ended, unless others did not run at all: what passes only then is named in the summary, because it has a fault, too, which
+// somebody has to find.
 // `node .ci/check.mjs` runs everything, `node .ci/check.mjs lint` all that execute no moorage code, and names from the table
 // below just those (`node .ci/check.mjs mypy vitest`); with `--packages newest` or `oldest` in that environment.
 // Not covered: making the environment (`.ci/setup.mjs`); arguments for one tool, for that call the tool itself.
@@ -16,6 +17,9 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 const { environment, rest } = chosen(process.argv.slice(2));
 const venv = `${environment.folder}/bin/`;
 const npm = 'node_modules/.bin/';
+
+// What pytest exits with when all tests ran. An interrupt, or an error of its own, leaves some out.
+const TESTS_FAILED = 1;
 
 // Where pytest remembers what failed: two of them run side by side.
 const cache = name => ['-o', `cache_dir=.pytest_cache/${name}`];
@@ -120,12 +124,12 @@ async function run({ name, command: [program, ...args] }, live) {
     console.log(title);
     process.stdout.write(Buffer.concat(pieces));
   }
-  return { name, ok: status === 0, seconds };
+  return { name, status, ok: status === 0, seconds };
 }
 
 async function runAgain(result) {
   const check = CHECKS.find(({ name }) => name === result.name);
-  if (result.ok || check.lane === undefined) {
+  if (result.status !== TESTS_FAILED || check.lane === undefined) {
     return result;
   }
   const again = await run(

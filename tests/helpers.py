@@ -1,12 +1,15 @@
-"""What tests of several parts share: waiting with a deadline, running our notebooks."""
+"""What tests of several parts share: waiting with a deadline, interrupts, running our notebooks."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +27,21 @@ def eventually(check: Callable[[], T], timeout: float = 60.0) -> T:
         assert time.monotonic() < deadline, f"not within {timeout} s: {value!r}"
         time.sleep(0.02)
     return value
+
+
+@contextlib.contextmanager
+def interrupt_after(seconds: float) -> Iterator[None]:
+    """Press ctrl-C, as it were, unless the block ends before.
+
+    Whoever expects the interrupt has to enclose this: it may come before the block has begun, and when it has ended.
+    """
+    timer = threading.Timer(seconds, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def restart_worker(client: Client, worker: str) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,7 +21,7 @@ from moorage.errors import (
 )
 from moorage.model import Anywhere, Everywhere, OnWorkers
 from moorage.wire.host import TOPIC
-from tests.helpers import eventually
+from tests.helpers import eventually, interrupt_after
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,18 +32,6 @@ def private():
 
 
 OPTIONS = {"threads_per_worker": 1, "memory_limit": "500MB"}
-
-
-@contextlib.contextmanager
-def interrupt_after(seconds):
-    """Press ctrl-C, as it were, unless the block ends before."""
-    timer = threading.Timer(seconds, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def held_by(controller, name):
@@ -207,7 +194,7 @@ def test_subscribers_hear_of_changes_and_one_that_fails_does_no_harm(two):
 
 
 def test_an_interrupt_while_waiting_for_workers_leaves_a_usable_controller(two):
-    with interrupt_after(0.3), pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), interrupt_after(0.3):
         two.wait_for_workers(5, timeout=30)
     assert two.scatter(1, "v").result(60) == 1
 
@@ -218,7 +205,7 @@ def test_an_interrupt_while_waiting_for_copies_leaves_the_placement(two):
     two.scatter(np.ones(1000), "v", workers=first.name)
     os.kill(pid, signal.SIGSTOP)
     try:
-        with interrupt_after(0.5), pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt), interrupt_after(0.5):
             two.place("v", Everywhere(), timeout=30)
         assert two.placement()["v"].placement == Everywhere()
     finally:
@@ -228,7 +215,7 @@ def test_an_interrupt_while_waiting_for_copies_leaves_the_placement(two):
 
 
 def test_an_interrupt_while_scaling_leaves_a_usable_controller(two):
-    with interrupt_after(0.01), contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), interrupt_after(0.01):
         two.scale(4)
         time.sleep(0.1)
     two.scale(2)
@@ -238,7 +225,7 @@ def test_an_interrupt_while_scaling_leaves_a_usable_controller(two):
 
 def test_an_interrupt_while_starting_leaves_nothing_behind():
     children, controllers = set(psutil.Process().children()), registry.all_controllers()
-    with interrupt_after(0.2), pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), interrupt_after(0.2):
         moorage.start(n_workers=2, **OPTIONS)
     assert set(psutil.Process().children()) <= children
     assert registry.all_controllers() == controllers

@@ -220,8 +220,8 @@ def interrupted(call):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     timer = threading.Timer(0.3, press)
-    timer.start()
     with contextlib.suppress(MoorageError, KeyboardInterrupt):
+        timer.start()
         try:
             call()
         finally:

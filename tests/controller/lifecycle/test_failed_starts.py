@@ -67,7 +67,7 @@ def test_an_interrupt_at_the_last_step_leaves_no_half_known_cluster(plain, nothi
         await asyncio.Event().wait()
 
     monkeypatch.setattr(start.Environment, "watch", wait)
-    with interrupt_when(waiting), pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), interrupt_when(waiting):
         moorage.attach(plain.scheduler_address)
 
 

@@ -2,15 +2,13 @@
 
 import itertools
 import os
-import signal
-import threading
 import time
 
 import pytest
 
 import moorage
 from moorage.errors import MoorageError, UnreachableError, WaitTimeoutError
-from tests.helpers import eventually
+from tests.helpers import eventually, interrupt_after
 
 
 def test_items_are_taken_as_they_are_needed(cluster):
@@ -44,9 +42,7 @@ def test_an_interrupt_of_a_wait_leaves_the_results_usable(cluster, tmp_path):
         return i
 
     results = cluster.map(item, range(100))
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), interrupt_after(0.3):
         results.wait(60)
     open(go, "w").close()
     assert results.gather() == list(range(100))
