@@ -44,6 +44,15 @@ def interrupt_after(seconds: float) -> Iterator[None]:
         timer.join()
 
 
+def worker_infos(client: Client) -> dict[str, dict[str, Any]]:
+    """Return what the scheduler knows of its workers, by address.
+
+    `Client.scheduler_info` may return what the client asks for at the same moment for itself: no workers.
+    """
+    infos: dict[str, dict[str, Any]] = client.sync(client.scheduler.identity, n_workers=-1)["workers"]  # type: ignore[union-attr]
+    return infos
+
+
 def restart_worker(client: Client, worker: str) -> None:
     """Let the nanny restart a worker, by name, and wait until another runs in its place.
 
@@ -51,8 +60,8 @@ def restart_worker(client: Client, worker: str) -> None:
     """
 
     def now() -> dict[str, str]:
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        return {str(info["name"]): address for address, info in workers.items() if info["status"] == "running"}
+        workers = worker_infos(client).items()
+        return {str(info["name"]): address for address, info in workers if info["status"] == "running"}
 
     before = now()[worker]
     load = {"workers": [before], "wait_for_workers": False, "stimulus_id": "test-restarts"}

@@ -14,7 +14,7 @@ from distributed import wait
 
 from moorage.errors import InputError
 from moorage.kernel.transfers.moved import Moment
-from tests.helpers import eventually
+from tests.helpers import eventually, worker_infos
 
 MB = 1_000_000
 
@@ -223,7 +223,7 @@ def test_what_a_worker_has_sent_before_it_died_is_told_by_the_others(cluster, na
     before = cluster.moment()
     use_elsewhere(client, names["x"], "bob")
     pids = {name: pid for pid, name in client.run(lambda dask_worker: (os.getpid(), dask_worker.name)).values()}
-    old = cluster.client.scheduler_info(n_workers=-1)["workers"]
+    old = worker_infos(cluster.client)
     os.kill(pids["alice"], signal.SIGKILL)
     eventually(lambda: {"alice", "bob"} == set(cluster.worker_names()) and _others(client) != set(old))
     moved = cluster.transfers(before, settle=2)
@@ -267,7 +267,7 @@ def test_a_worker_that_did_not_answer_at_the_beginning_is_counted_from_then_on_b
 
 
 def _others(client):
-    return set(client.scheduler_info(n_workers=-1)["workers"])
+    return set(worker_infos(client))
 
 
 def test_a_moment_is_what_was_returned_before(cluster):

@@ -14,6 +14,7 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, Req
 
 import moorage
 from moorage.deploy.dashboard_gate import Access, _cookie
+from tests.helpers import worker_infos
 
 PAGES = (
     "/",
@@ -82,7 +83,7 @@ def token(link):
 @pytest.fixture(scope="module")
 def ports(cluster, link):
     """The ports of the pages: of the scheduler, and of the worker."""
-    (worker,) = cluster.client.scheduler_info()["workers"].values()
+    (worker,) = worker_infos(cluster.client).values()
     return [link.port, worker["services"]["dashboard"]]
 
 

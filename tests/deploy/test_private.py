@@ -18,6 +18,7 @@ import pytest
 import moorage
 from moorage.deploy.kept import state_folder
 from tests.deploy.tools import scratch_root
+from tests.helpers import worker_infos
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
 
@@ -156,7 +157,7 @@ def test_scheduler_workers_and_nannies_answer_nobody_else(cluster):
     ports = listening(processes(cluster))
     assert len(ports) >= 5  # scheduler, nanny, worker, and the pages of two of them
     dashboard = urlsplit(cluster.dashboard_link).port
-    (worker,) = cluster.client.scheduler_info()["workers"].values()
+    (worker,) = worker_infos(cluster.client).values()
     pages = {("127.0.0.1", port) for port in (dashboard, worker["services"]["dashboard"])}
     assert pages < ports
     assert here.isdisjoint(ports)

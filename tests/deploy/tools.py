@@ -18,7 +18,7 @@ from distributed import Client
 
 from moorage.deploy.host_process import HostHandle, HostSpec, launch
 from moorage.deploy.security import from_texts
-from tests.helpers import eventually
+from tests.helpers import eventually, worker_infos
 
 
 def living(group: int) -> list[str]:
@@ -42,7 +42,7 @@ def workers_of(handle: HostHandle) -> dict[str, int]:
 
 
 def infos(client: Client) -> list[tuple[str, dict[str, Any]]]:
-    return list(client.scheduler_info(n_workers=-1)["workers"].items())
+    return list(worker_infos(client).items())
 
 
 def addresses(client: Client) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 
 import moorage
 from tests.deploy.test_private import as_nobody
-from tests.helpers import eventually
+from tests.helpers import eventually, worker_infos
 from tests.hpc.hosts import HERE, Hosts
 from tests.hpc.packages import run
 from tests.hpc.sshd import Keys, Server
@@ -69,7 +69,7 @@ def held_on(cluster, hosts, name, *numbers):
 
 
 def nannies_and_workers(cluster):
-    workers = cluster.client.scheduler_info(n_workers=-1)["workers"]
+    workers = worker_infos(cluster.client)
     return [address for worker, info in workers.items() for address in (worker, info["nanny"])]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from tests.helpers import eventually
+from tests.helpers import eventually, worker_infos
 from tests.scheduler.notebook import Notebook
 from tests.workers import Workers
 
@@ -17,7 +17,7 @@ VALUE = np.arange(100_000)
 
 
 def holders(client: Client, key: str) -> set[str]:
-    names = {address: str(worker["name"]) for address, worker in client.scheduler_info(-1)["workers"].items()}
+    names = {address: str(worker["name"]) for address, worker in worker_infos(client).items()}
     return {names.get(address, address) for address in client.who_has().get(key, ())}
 
 

@@ -16,7 +16,7 @@ from distributed import Client
 
 from moorage.errors import LostError
 from moorage.model import Everywhere, OnWorkers
-from tests.helpers import eventually
+from tests.helpers import eventually, worker_infos
 from tests.scheduler.notebook import Notebook
 
 VALUE = np.arange(100_000)
@@ -58,7 +58,7 @@ def test_all_of_it_works_on_a_scheduler_that_has_no_moorage(tmp_path: Path) -> N
 
 
 def holders(client: Client, key: str) -> set[str]:
-    names = {address: str(worker["name"]) for address, worker in client.scheduler_info(-1)["workers"].items()}
+    names = {address: str(worker["name"]) for address, worker in worker_infos(client).items()}
     return {names[address] for address in client.who_has().get(key, ())}
 
 

@@ -10,6 +10,7 @@ from moorage.kernel.images.sending import Images
 from moorage.kernel.values.fingerprint import image_of
 from moorage.kernel.values.value_registry import ValueRegistry
 from moorage.model import Everywhere, OnWorkers, WorkerInfo
+from tests.helpers import worker_infos
 
 
 class PlainBackend:
@@ -105,7 +106,7 @@ class PlainBackend:
         return self.client.nbytes([key], summary=False).get(key, 0)
 
     def workers(self, *, fresh=False):
-        found = self.client.scheduler_info(n_workers=-1)["workers"]
+        found = worker_infos(self.client)
         return [
             WorkerInfo(str(w["name"]), a, w["host"], w["nthreads"], w["memory_limit"]) for a, w in sorted(found.items())
         ]

@@ -9,12 +9,12 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import moorage
-from tests.helpers import eventually
+from tests.helpers import eventually, worker_infos
 
 
 def holders(client, future):
     """Return the names of the workers that have a future's value."""
-    names = {address: str(info["name"]) for address, info in client.scheduler_info(n_workers=-1)["workers"].items()}
+    names = {address: str(info["name"]) for address, info in worker_infos(client).items()}
     # one that has just joined may have it, and not be listed yet
     return sorted(names.get(address, "?") for address in client.who_has(future)[future.key])
 
@@ -128,7 +128,7 @@ def test_installed_copies_of_a_number_and_of_replicate_hold():
         client.replicate([three], n=3)
         some = client.submit(np.zeros, 1000)
         wait(some, 60)
-        workers = client.scheduler_info(n_workers=-1)["workers"].items()
+        workers = worker_infos(client).items()
         client.replicate([some], workers=[address for address, info in workers if info["name"] in (0, 1)])
         tidied(client)
         assert len(holders(client, two)) == 2

@@ -318,7 +318,8 @@ class SchedulerLink:
         for kind in kinds:
             for callback in list(self._callbacks):
                 try:
-                    callback(kind)
+                    if callback in self._callbacks:  # which another thread may just have ended
+                        callback(kind)
                 except Exception:
                     logger.exception("A subscriber failed")
 
