@@ -1,4 +1,4 @@
-"""What tests of several parts share: waiting with a deadline, interrupts, running our notebooks."""
+"""What tests of several parts share: waiting with a deadline, interrupts, workers, running our notebooks."""
 
 from __future__ import annotations
 
