@@ -1,6 +1,7 @@
 """The file descriptor store: what it keeps, when it lets go, and when it ends."""
 
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.deploy.fdstore import process
+from moorage.deploy.fdstore import client, process
 from moorage.deploy.fdstore.client import StoreClient, facts_at, kept_at, start
 from moorage.deploy.fdstore.process import MOST, Store
 from moorage.deploy.kept import kept_clusters
@@ -147,3 +148,16 @@ def test_a_file_whose_host_has_died_stays_as_long_as_the_store_has_it_brought_ba
     store.ask("note", restart=False)
     assert kept_clusters(tmp_path) == []
     assert not file.path.exists()
+
+
+def test_a_store_that_hangs_is_not_waited_for_without_end(store, monkeypatch):
+    monkeypatch.setattr(client, "LIMIT", 0.2)
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(store.path)
+        pid, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert facts_at(store.path) == {}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert facts_at(store.path)

@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,18 +19,22 @@ from typing import Any
 from moorage.deploy.fdstore.process import MOST
 from moorage.wire.images import Loan
 
+LIMIT = 30.0
+"""Seconds that a store may take to answer who asks it once."""
+
 
 class StoreClient:
     """A connection to the store whose socket is at `path`. Thread-safe. Raises OSError if there is none.
 
-    So do the methods, when it is gone, or is told too much at once.
+    So do the methods, when it is gone, is told too much at once, or does not answer within `limit` seconds.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limit: float = 0.0) -> None:
         self.path = path
         self._lock = threading.Lock()
         with socket.socket(socket.AF_UNIX) as connecting:
             connecting.connect(path)
+            connecting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limit))  # 0: none
             self._connection = Connection(connecting.detach())
 
     def ask(self, method: str, **arguments: Any) -> Any:
@@ -47,6 +52,10 @@ class StoreClient:
     def close(self) -> None:
         """Ask no more."""
         self._connection.close()
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
 
 
 def start(base: Path) -> StoreClient:
@@ -89,7 +98,7 @@ def end_at(path: str) -> None:
 def _ask(path: str, method: str, **arguments: Any) -> Any:
     if path:
         with suppress(OSError):
-            client = StoreClient(path)
+            client = StoreClient(path, LIMIT)
             try:
                 return client.ask(method, **arguments)
             finally:
