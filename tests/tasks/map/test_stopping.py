@@ -53,6 +53,8 @@ def test_what_has_not_ended_in_time_is_cancelled_and_told(cluster):
     with pytest.raises(WaitTimeoutError, match=r"\d+ of 1000 items finished within 0\.5 s"):
         results.wait()
     assert 0 < results.progress.done < 100
+    with pytest.raises(WaitTimeoutError, match=r"finished within 0\.5 s"):
+        list(results)
 
 
 def test_a_map_whose_cluster_is_stopped_ends_and_says_so():
