@@ -1,14 +1,19 @@
-"""What workers of a host share costs none of them anything: no bytes to receive, no memory of its own, no limit."""
+"""What workers of a host share costs none of them anything: no bytes to receive, no memory of its own, no limit.
+
+And what one of them that hangs costs.
+"""
 
 import os
 import signal
 import sys
+from itertools import count
 
 import numpy as np
 import pytest
 from distributed.diagnostics.plugin import WorkerPlugin
 
 import moorage
+from moorage.kernel.images import sharing
 from tests.helpers import eventually
 from tests.two_workers import release_all
 
@@ -172,3 +177,29 @@ def test_what_is_private_is_spilled_and_what_is_shared_is_not(cluster):
         (n, PART) for n in range(70)
     ]
     assert of(cluster, "alice", os.getpid) == pid
+
+
+def test_a_worker_that_hangs_is_waited_for_once_and_shares_again_when_it_answers(cluster, monkeypatch):
+    pid = of(cluster, "bob", os.getpid)
+    cluster.broadcast(random(MB), name="w")  # with what workers need for that
+    cluster.placer.link.images.sharing._answers.clear()  # as if they had joined just now
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sharing, "_TOGETHER_SECONDS", 0.2)
+            patch.setattr(sharing, "_ASK_SECONDS", 0.2)
+            cluster.broadcast(random(MB, 10), name="x", timeout=0)
+        monkeypatch.setattr(sharing, "_TOGETHER_SECONDS", None)
+        monkeypatch.setattr(sharing, "_ASK_SECONDS", None)
+        cluster.broadcast(random(MB, 11), name="y", timeout=0)  # does not return if it waits for bob
+        eventually(lambda: cluster.placement()["y"].holders == ["alice"])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: cluster.placement()["y"].holders == ["alice", "bob"])
+    seeds = count(12)
+
+    def is_shared():
+        cluster.broadcast(random(MB, next(seeds)), name="z")
+        return cluster.sharing("z") == {"z": "shared by alice, bob"}
+
+    eventually(is_shared)  # it may have the value before it has answered

@@ -34,7 +34,8 @@ from moorage.worker.images.sharing import OFF
 if TYPE_CHECKING:
     from distributed import Client
 
-_ASK_SECONDS = 5
+_ASK_SECONDS = 5.0
+_TOGETHER_SECONDS = 2.0  # in which workers that are asked by one question all answer
 _TRIM_SECONDS = 5.0
 _MANY = 1000
 _MUCH = 64 << 20  # bytes that take longer to get than a thread to start
@@ -58,6 +59,7 @@ class Sharing:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._answers: dict[str, str] = {}
+        self._owed: dict[str, asyncio.Future[Mapping[str, str]]] = {}  # by workers that did not answer in time
         self._directory: str | None = None  # None: memfds
         self._probe: Segment | None = None
         self._trimming: asyncio.TimerHandle | None = None
@@ -75,12 +77,14 @@ class Sharing:
         here = _own_hosts()
         for gone in self._answers.keys() - set(asked):
             del self._answers[gone]
+        self._give_up(self._owed.keys() - set(asked))
         new = [address for address in asked if address not in self._answers]
         near = [address for address in new if get_address_host(address) in here]
-        self._answers.update(dict.fromkeys(new, _ELSEWHERE))
+        self._answers.update(dict.fromkeys(set(new) - set(near), _ELSEWHERE))
         self._answers.update(await self._ask(near))
-        if near and self._directory is None and all(self._answers[address] for address in near):
-            await self._try_files(near)
+        told = [address for address in near if self._answers[address] != _SILENT]
+        if told and self._directory is None and all(self._answers[address] for address in told):
+            await self._try_files(told)
         found = {address: self._answers.get(address, _SILENT) for address in asked}
         for address in [address for address in near if self._answers.get(address) == _SILENT]:
             del self._answers[address]  # it may answer the next time
@@ -89,7 +93,8 @@ class Sharing:
     async def ask_for_room(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
         """Return workers with what their hosts have left by now, and whether they share memory; see `judge`."""
         addresses = [worker.address for worker in workers]
-        _, told = await asyncio.gather(self.neighbours(addresses), self._broadcast({"op": "moorage_room"}, addresses))
+        asked = [address for address in addresses if address not in self._owed]
+        _, told = await asyncio.gather(self.neighbours(addresses), self._broadcast({"op": "moorage_room"}, asked))
         # one that has no such code yet says nothing
         return self.judge([replace(worker, **((told or {}).get(worker.address) or {})) for worker in workers])
 
@@ -155,6 +160,7 @@ class Sharing:
     def close(self) -> None:
         """Free what only this client used; everything if it was the last."""
         _open.discard(self)
+        self._give_up(self._owed)
         if self._trimming is not None:
             self._trimming.cancel()
             self._trimming = None
@@ -176,6 +182,7 @@ class Sharing:
         memfds, probe = self._answers.copy(), self._probe
         directory = shared_directory()
         self._directory, self._probe = directory, None
+        self._give_up(self._owed)  # those questions are about memfds
         self._answers.update(await self._ask(addresses))
         kept, dropped = self._probe, probe
         if all(self._answers[address] for address in addresses):
@@ -194,23 +201,46 @@ class Sharing:
                 self._probe.write([], 1)
             except OSError as error:
                 return dict.fromkeys(addresses, f"no memory can be shared here: {error.strerror or error}")
-        answers = await self._answered(addresses)
+        prompt = [address for address in addresses if address not in self._owed]
+        answers = await self._answered(prompt, _TOGETHER_SECONDS)
         if answers is None:  # one of them is stuck: all the others need not be taken for that
-            each = await asyncio.gather(*(self._answered([address]) for address in addresses))
-            answers = {address: why for told in each for address, why in (told or {}).items()}
+            answers, late = {}, [self._owed.get(address) or self._owe(address) for address in prompt]
+            await asyncio.wait(late, timeout=_ASK_SECONDS)
+        for address in self._owed.keys() & set(addresses):
+            if self._owed[address].done():
+                answers |= self._owed.pop(address).result()
+                if address not in answers:
+                    self._owe(address)
         return {address: answers.get(address, _SILENT) for address in addresses}
 
-    async def _answered(self, addresses: list[str]) -> dict[str, str] | None:
+    def _owe(self, address: str) -> asyncio.Future[Mapping[str, str]]:
+        """Ask a worker that did not answer in time, and nobody waits for it any more: it may hang for long."""
+
+        async def ask() -> Mapping[str, str]:
+            return await self._answered([address], None) or {}
+
+        self._owed[address] = asyncio.ensure_future(ask())
+        return self._owed[address]
+
+    def _give_up(self, addresses: Iterable[str]) -> None:
+        for address in list(addresses):
+            self._owed.pop(address).cancel()
+
+    async def _answered(self, addresses: list[str], seconds: float | None) -> dict[str, str] | None:
         """Return what workers answer, or None if they do not in time."""
         assert self._probe is not None
         message: AskImages = {"op": "moorage_map", "handles": [tuple(self._probe.handle)], "keep": False}
-        answers = await self._broadcast(message, addresses)
+        answers = await self._broadcast(message, addresses, seconds)
         return answers and {address: told[0] for address, told in answers.items() if told}
 
-    async def _broadcast(self, message: AskImages, addresses: list[str]) -> dict[str, Any] | None:
+    async def _broadcast(
+        self, message: AskImages, addresses: list[str], seconds: float | None = _ASK_SECONDS
+    ) -> dict[str, Any] | None:
         """Return the answers of workers to a message, or None if one of them does not answer in time."""
+        if not addresses:
+            return {}
         try:
-            return await asyncio.wait_for(ask_workers(self._client, message, addresses), _ASK_SECONDS)
+            return await asyncio.wait_for(ask_workers(self._client, message, addresses), seconds)
         except TimeoutError:
             return None
         except (OSError, KeyError):
