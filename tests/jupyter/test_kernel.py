@@ -1,6 +1,5 @@
 """The magics in a real kernel, seen from outside as a notebook sees it: messages, interrupts, a whole notebook."""
 
-import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,9 +7,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jupyter_client.manager import KernelManager
 
 from tests.helpers import shown_by
+from tests.kernels import start_kernel
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,8 +35,7 @@ class Kernel:
     """A kernel of this Python, and the cells run in it."""
 
     def __init__(self):
-        self.manager = KernelManager(kernel_name="python3", transport="ipc")  # a file: no port to lose to others
-        self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
+        self.manager = start_kernel()
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)

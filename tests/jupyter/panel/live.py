@@ -1,23 +1,20 @@
 """A real kernel, and a panel made of nothing but messages, as a page in a browser sends them."""
 
-import os
 import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 
 from jupyter_client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 
 from moorage.wire.scheduler import PROTOCOL_VERSION
 from tests.jupyter.panel.panel_rules import apply, on_workers, state_of
+from tests.kernels import start_kernel
 
 SLEEP = "import time\nwhile True: time.sleep(60)"
 BUSY = "i = 0\nwhile True: i += 1"
 
-ROOT = Path(__file__).parents[3]
 PATIENCE = 60
 
 
@@ -26,9 +23,7 @@ class LiveKernel:
 
     def __init__(self, connection_file=None):
         if connection_file is None:
-            # sockets that are files: a port that is free now may be taken when the kernel has started
-            self.manager = KernelManager(kernel_name="python3", transport="ipc")
-            self.manager.start_kernel(cwd=str(ROOT), env={**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"})
+            self.manager = start_kernel()
             self.client = self.manager.client()
         else:
             self.client = BlockingKernelClient(connection_file=str(connection_file))
