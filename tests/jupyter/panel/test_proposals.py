@@ -1,5 +1,7 @@
 """What assistants want changed: the user agrees in a panel, or nothing happens."""
 
+from itertools import count
+
 import pytest
 
 from moorage.wire.scheduler import PROTOCOL_VERSION
@@ -29,9 +31,11 @@ def panel(kernel):
 class Assistant:
     """What asks on a comm that may only look and propose."""
 
+    _ids = count()
+
     def __init__(self, kernel):
         self._kernel = kernel
-        self._comm = f"assistant-{id(self)}"
+        self._comm = f"assistant-{next(self._ids)}"
         opened = {"protocol": PROTOCOL_VERSION, "tab": self._comm, "read_only": True}
         kernel.send("comm_open", {"comm_id": self._comm, "target_name": "moorage.rpc", "data": opened})
 
