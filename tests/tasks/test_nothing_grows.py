@@ -58,6 +58,11 @@ def of_ours():
 
 def on_scheduler(dask_scheduler):
     plugin, events = dask_scheduler.extensions["moorage"], dask_scheduler._broker._topics
+    groups = dask_scheduler.task_groups
+
+    def over(span):
+        return sum(groups.get(group.name) is not group for group in span.groups)
+
     tables = {
         f"{name}.{table}": len(held)
         for name, part in vars(plugin).items()
@@ -72,7 +77,7 @@ def on_scheduler(dask_scheduler):
             "tasks": len(dask_scheduler.tasks),
             "clients": len(dask_scheduler.clients),
             "prefixes": len(dask_scheduler.task_prefixes),
-            "groups": sum(max(0, len(span.groups) - 100) for span in dask_scheduler.extensions["spans"].spans.values()),
+            "groups": sum(max(0, over(span) - 100) for span in dask_scheduler.extensions["spans"].spans.values()),
             "topics": len(events),
             "output": sum(len(topic.events) for name, topic in events.items() if name.startswith("moorage")),
             "metadata": len(dask_scheduler.task_metadata),
