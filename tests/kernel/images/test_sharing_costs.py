@@ -3,6 +3,7 @@
 And what one of them that hangs costs.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -203,3 +204,14 @@ def test_a_worker_that_hangs_is_waited_for_once_and_shares_again_when_it_answers
         return cluster.sharing("z") == {"z": "shared by alice, bob"}
 
     eventually(is_shared)  # it may have the value before it has answered
+
+
+def test_workers_that_are_being_asked_whether_they_share_are_not_taken_for_others_that_do_not(cluster):
+    sharing_of = cluster.placer.link.images.sharing
+    workers = [info.address for info in cluster.workers()]
+
+    async def asked_twice():
+        sharing_of._answers.clear()  # as if they had joined just now
+        return await asyncio.gather(sharing_of.neighbours(workers), sharing_of.neighbours(workers))
+
+    assert cluster.client.sync(asked_twice) == [dict.fromkeys(workers, "")] * 2
