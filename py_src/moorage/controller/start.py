@@ -276,9 +276,10 @@ def _attach_kept(cluster: KeptCluster, security: Security | None, limit: float) 
     try:
         client = client_at(cluster.address, security, limit)
     except UnreachableError:
-        if not kept.named(cluster.name).returning:  # it has just died
+        now = kept.named(cluster.name)
+        if not now.returning and now.pid == cluster.pid:
             raise
-        client = client_at(_come_back(cluster).address, security, limit)
+        client = client_at(_come_back(now).address, security, limit)  # it had just died, and may be back by now
     _come_back(cluster)  # it may have died a moment ago, and begin to answer just now
     controller = _controller(client, name=cluster.name, kind=cluster.kind)
     controller.placer.direct = cluster.kind == "local" and cluster.host == socket.gethostname()

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 import moorage
+from moorage.controller import start
 from moorage.deploy.kept import kept_clusters, state_folder
 from moorage.deploy.state_file import KeptCluster, StateFile
-from moorage.errors import ClusterError, InputError, NoClusterError
+from moorage.errors import ClusterError, InputError, NoClusterError, UnreachableError
 from moorage.model import Everywhere, OnWorkers
 from tests.helpers import eventually
 
@@ -159,6 +160,25 @@ def test_of_several_the_one_meant_has_to_be_named():
         assert first.name in caught.value.remedy
         first.keep(False)
         second.keep(False)
+
+
+def test_a_cluster_that_has_died_and_come_back_while_it_was_sought_is_attached_to():
+    with kernel_killed(), pytest.MonkeyPatch.context() as patch:
+        (kept,) = kept_clusters(state_folder())
+
+        def is_back():
+            return [one for one in kept_clusters(state_folder()) if one.pid != kept.pid and not one.returning]
+
+        def nobody_answers(*_):  # for as long as it takes to come back
+            patch.undo()
+            os.kill(kept.pid, signal.SIGKILL)
+            eventually(is_back)
+            raise UnreachableError("No scheduler answers.", "")
+
+        patch.setattr(start, "client_at", nobody_answers)
+        cluster = moorage.attach()
+        assert cluster.name == kept.name
+        cluster.stop()
 
 
 def test_a_host_that_was_killed_leaves_a_file_that_the_next_look_removes():
