@@ -244,6 +244,7 @@ def test_a_value_that_cannot_be_pickled_does_not_keep_others_from_surviving(own)
     keys = own["x"].keys
     own.release("x")
     eventually(lambda: not kept_at(own.handle.info.store, keys))
+    own.keep(False)
 
 
 def test_a_kept_cluster_comes_back_with_and_without_a_notebook(own):
