@@ -77,7 +77,8 @@ class Sharing:
         here = _own_hosts()
         for gone in self._answers.keys() - set(asked):
             del self._answers[gone]
-        self._give_up(self._owed.keys() - set(asked))
+        # others still owe an answer, and whoever asks for them next need not wait either
+        self._give_up(gone for gone in self._owed.keys() - set(asked) if self._owed[gone].done())
         new = [address for address in asked if address not in self._answers]
         near = [address for address in new if get_address_host(address) in here]
         self._answers.update(dict.fromkeys(set(new) - set(near), _ELSEWHERE))
