@@ -3,15 +3,18 @@
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from dask.sizeof import sizeof
 
+import moorage
 from moorage._dask.taking import take
+from moorage.controller.ahead import pickle_ahead
 from moorage.kernel.code import sending as code
 from moorage.kernel.images import sending as images
-from moorage.kernel.install import pickled_by_value
+from moorage.kernel.install import pickled_by_value, pickled_once
 from moorage.scheduler.plugin import PlacementSchedulerPlugin
 from moorage.tasks import runtime
 from moorage.worker.code import packages
@@ -21,6 +24,7 @@ from moorage.worker.images.nanny import SharedMemoryNannyPlugin
 from moorage.worker.images.plugin import ImagesPlugin
 from moorage.worker.taking import Taken
 from moorage.worker.tasks.runtime import RuntimePlugin
+from tests.helpers import eventually
 
 SHIPPED = {
     "scheduler": lambda: pickled_by_value(PlacementSchedulerPlugin()),
@@ -66,3 +70,15 @@ def test_a_module_that_is_left_out_is_found(module: str) -> None:
     fewer = tuple(name for name in images.MODULES if name != module)
     plugin = ImagesPlugin(images.MODULE, True)
     assert "images" in not_taken_along({"images": pickled_by_value(plugin, fewer)})
+
+
+def test_what_every_cluster_gets_is_pickled_while_it_starts_and_once() -> None:
+    pickled_once.cache_clear()
+    pickle_ahead()
+    eventually(lambda: "moorage-ahead" not in {thread.name for thread in threading.enumerate()})
+    pickled = pickled_once.cache_info().misses
+    for _ in range(2):
+        with moorage.start(1) as cluster:
+            x = cluster.broadcast(np.arange(100_000), name="x")
+            assert cluster.submit(len, x).result(60) == 100_000
+    assert pickled_once.cache_info().misses == pickled

@@ -1,6 +1,7 @@
 """What a notebook or a script holds of a cluster: `start`, `attach`, and the `ClusterController` that they return.
 
 * ``start``         starting a cluster, attaching to one, installing placement on one
+* ``ahead``         what every cluster gets, pickled while its processes start
 * ``cluster``       `ClusterController`: ``placing``, ``running``, ``saving`` and ``resizing`` have its verbs
 * ``connected``     its connection: kept up, sought again, given up
 * ``info``          what there is to say of a cluster at a glance

@@ -20,6 +20,7 @@ from moorage import config
 from moorage._dask.client import is_asynchronous
 from moorage._dask.scaling import adaptive_of
 from moorage.controller import registry
+from moorage.controller.ahead import pickle_ahead
 from moorage.controller.cluster import ClusterController
 from moorage.deploy import kept
 from moorage.deploy.factory import deployment
@@ -126,10 +127,10 @@ def start(
             if on_progress is not None:
                 on_progress(progress.arrived, progress.requested)
 
+        pickle_ahead()
         handle = launch(spec, config.seconds("start-timeout", timeout), report)
         try:
-            limit = config.seconds("connect-timeout")
-            client = connected(handle.info.address, limit, security=handle.info.security)
+            client = connected(handle.info.address, config.seconds("connect-timeout"), security=handle.info.security)
             controller = _controller(client, spec.is_local, name=handle.info.name, kind=spec.kind, handle=handle)
             if insecure:
                 what = "has no TLS: whoever reaches it, such as every user of this machine, can run code as you"

@@ -9,12 +9,13 @@ its package. They are pickled here, so that their code keeps the names of its fi
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import io
 import pkgutil
 import sys
 import types
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -91,6 +92,12 @@ def pickled_by_value(plugin: Any, modules: tuple[str, ...] = SHIPPED_MODULES) ->
     return file.getvalue()
 
 
+@functools.cache
+def pickled_once(kind: type, arguments: tuple[Hashable, ...], modules: tuple[str, ...] = SHIPPED_MODULES) -> bytes:
+    """Pickle what `kind` makes of `arguments`, by value. Once: the first of a process takes a third of a second."""
+    return pickled_by_value(kind(*arguments), modules)
+
+
 def hash_of_sources(modules: tuple[str, ...]) -> str:
     """Return what tells versions of modules apart, and versions of Python that compiled them."""
     digest = xxhash.xxh3_64(sys.version.encode())
@@ -112,6 +119,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         return reduced
 
 
+def scheduler_side() -> bytes:
+    """Return the plugin of schedulers, pickled."""
+    return pickled_once(PlacementSchedulerPlugin, (config.get("adopt"),))
+
+
 async def install_plugin(client: Client) -> SchedulerSnapshot:
     """Put the plugin on the scheduler of `client`, unless it is there, and return what it knows.
 
@@ -126,7 +138,7 @@ async def _install(client: Client) -> SchedulerSnapshot:
     scheduler = dask_scheduler_of(client)
     where, packages = address_of(client), (await scheduler.versions())["packages"]
     check_scheduler(where, packages)
-    plugin = pickled_by_value(PlacementSchedulerPlugin(adopt=config.get("adopt")))
+    plugin = scheduler_side()
     try:
         await scheduler.register_scheduler_plugin(plugin=plugin, name=NAME, idempotent=True)
     except (OSError, TimeoutError):
@@ -144,12 +156,17 @@ async def _install(client: Client) -> SchedulerSnapshot:
 
 
 class WorkerSide(NamedTuple):
-    """A plugin for workers, or nannies. `modules`: what it needs of this package."""
+    """A plugin for workers, or nannies, and what makes it. `modules`: what it needs of this package."""
 
     name: str
-    plugin: Any
+    kind: type
+    arguments: tuple[Hashable, ...]
     modules: tuple[str, ...]
     nannies: bool = False
+
+    def pickled(self) -> bytes:
+        """Return the plugin, pickled."""
+        return pickled_once(self.kind, self.arguments, self.modules)
 
 
 async def install_on_workers(client: Client, *plugins: WorkerSide) -> None:
@@ -163,9 +180,8 @@ async def install_on_workers(client: Client, *plugins: WorkerSide) -> None:
     told: list[tuple[str, Any]] = []
 
     async def install(each: WorkerSide) -> None:
-        plugin = pickled_by_value(each.plugin, each.modules)
         install = scheduler_of(client).moorage_install_on_workers
-        said = await install(name=each.name, plugin=plugin, take=taking, nannies=each.nannies)
+        said = await install(name=each.name, plugin=each.pickled(), take=taking, nannies=each.nannies)
         if said is None:  # it knows of no such request: another scheduler, after the connection was lost
             raise UnreachableError(
                 "The scheduler has restarted, and this notebook is reconnecting to it.", "Try again."

@@ -48,6 +48,9 @@ MODULES = (
     "moorage.naming",
     *(f"moorage.worker.{name}" for name in ("holdings", "shared_module", "taking", "text")),
 )
+MODULE = f"moorage_worker_{hash_of_sources(MODULES)}"
+"""Name of the module that workers have, and of the plugin; differs between versions of this code."""
+SIDE = WorkerSide(MODULE, RuntimePlugin, (MODULE, sending.MODULE, code.MODULE), MODULES)
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +58,14 @@ logger = logging.getLogger(__name__)
 class WorkerRuntime:
     """The worker side, on one cluster, as seen by one client.
 
-    `name`: module on the workers, and name of the plugin; differs between versions of this code. `topic`: of the
-    reports to this client.
+    `topic`: of the reports to this client.
     """
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.name = f"moorage_worker_{hash_of_sources(MODULES)}"
         self.topic = OUTPUT_TOPIC + client.id
         self._lock = threading.Lock()
         self._installed_on: object = None  # connection
-        self._taken = functools.cache(lambda name: pickled_by_value(Taken(self.name, name), (Taken.__module__,)))
         self._listeners: weakref.WeakValueDictionary[str, ReportListener] = weakref.WeakValueDictionary()
 
     def install(self) -> None:
@@ -77,8 +77,7 @@ class WorkerRuntime:
             connection = connection_of(self.client)
             if self._installed_on is not None and self._installed_on is connection:
                 return
-            plugin = WorkerSide(self.name, RuntimePlugin(self.name, sending.MODULE, code.MODULE), MODULES)
-            wait_for(self.client, install_on_workers, self.client, plugin)
+            wait_for(self.client, install_on_workers, self.client, SIDE)
             wait_for(self.client, sending.Images(self.client, code.MODULE).install)
             self.client.subscribe_topic(self.topic, self._deliver)
             shorten = dask.config.get("admin.traceback.shorten")
@@ -95,11 +94,11 @@ class WorkerRuntime:
         with self._lock:
             if self._installed_on is not None and self.client.status == "running":
                 self._installed_on = None
-                wait_for(self.client, self.client.unregister_worker_plugin, self.name)
+                wait_for(self.client, self.client.unregister_worker_plugin, MODULE)
 
     def task(self, key: Any, function: str, *args: Any, depends: Iterable[Any] = ()) -> Task:
         """Return the task that calls `function` of the worker's runtime with `args` and the values of keys."""
-        found = graphs.task(None, pickle.loads, self._taken(function))
+        found = graphs.task(None, pickle.loads, _taken(function))
         return graphs.task(key, operator.call, found, *args, *map(graphs.reference, depends))
 
     def listen(self, run: str, callback: Callable[[Report], None]) -> ReportListener:
@@ -140,3 +139,8 @@ class ReportListener:
 async def _quietly(ask: Callable[..., Awaitable[Any]], **kwargs: Any) -> None:
     with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten
         await ask(**kwargs)
+
+
+@functools.cache
+def _taken(function: str) -> bytes:
+    return pickled_by_value(Taken(MODULE, function), (Taken.__module__,))

@@ -53,6 +53,7 @@ MODULES = (
 )
 MODULE = f"moorage_code_{hash_of_sources(MODULES)}"
 """Name of the module that workers have; differs between versions of this code."""
+SIDE = WorkerSide(MODULE, CodePlugin, (MODULE, watching.__name__), MODULES)
 
 _LATEST = 20  # versions that can be sent again, should the scheduler die
 _SPEED = 1  # of zlib
@@ -193,8 +194,7 @@ class CodeSender:
             connection = connection_of(self._client)
             if connection is not self._connection:
                 self._sent = set()
-                side = WorkerSide(MODULE, CodePlugin(MODULE, watching.__name__), MODULES)
-                await install_on_workers(self._client, side)
+                await install_on_workers(self._client, SIDE)
             serial = await self._keep(manifest, wait)
             self._connection = connection
             self._latest[manifest.id] = manifest

@@ -35,6 +35,14 @@ MODULES = (
 )
 
 
+def worker_sides(code: str) -> tuple[WorkerSide, ...]:
+    """Return what workers and their nannies need. `code`: name of the module by which they know the user's modules."""
+    return (
+        WorkerSide(MODULE, ImagesPlugin, (MODULE, sharing.allowed(), code), MODULES),
+        WorkerSide(SharedMemoryNannyPlugin.name, SharedMemoryNannyPlugin, (), MODULES, nannies=True),
+    )
+
+
 class Images:
     """How one client sends images. `code`: name of the module by which workers know the user's modules."""
 
@@ -54,11 +62,7 @@ class Images:
             connection = connection_of(self.client)
             if self._installed_on is connection or self.in_process:
                 return
-            await install_on_workers(
-                self.client,
-                WorkerSide(MODULE, ImagesPlugin(MODULE, sharing.allowed(), self._code), MODULES),
-                WorkerSide(SharedMemoryNannyPlugin.name, SharedMemoryNannyPlugin(), MODULES, nannies=True),
-            )
+            await install_on_workers(self.client, *worker_sides(self._code))
             self._installed_on = connection
 
     def carry(self, value: Any, image: Image, segment: Handle | None = None, *, writable: bool = False) -> Any:
