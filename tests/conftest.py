@@ -163,7 +163,7 @@ def durable_dir(tmp_path_factory):
 def without_pandas():
     """Workers import pandas when they need it: all tests together have it imported, few of their clusters need it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("moorage.deploy.host_process.PRELOADABLE", ("numpy",))
+        patch.setattr("moorage.deploy.host_process.PRELOADABLE", ("numpy", "numpy.random"))
         yield
 
 

@@ -42,8 +42,8 @@ _DEATHS = 3
 _WITHIN = 60.0  # seconds, in which so many deaths are too many
 _MOMENT = 2.0  # seconds, after the connection to a scheduler has broken, for its process to be seen to end
 
-PRELOADABLE = ("numpy", "pandas")
-"""Imported once for all workers, if this process has imported them too."""
+PRELOADABLE = ("numpy", "numpy.random", "pandas")
+"""Imported once for all workers, if this process has imported these packages too."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,7 @@ def _command(spec: HostSpec, base: Path) -> list[str]:
         return [*command, "--spawn"]
     if not spec.options.get("env") and not dask.config.get("distributed.nanny.environ"):
         # Otherwise variables such as OMP_NUM_THREADS must be there before the import.
-        command += ["--preload", ",".join(module for module in PRELOADABLE if module in sys.modules)]
+        command += ["--preload", ",".join(module for module in PRELOADABLE if module.partition(".")[0] in sys.modules)]
     return command
 
 

@@ -22,6 +22,8 @@ from multiprocessing import forkserver, resource_tracker, util
 from types import ModuleType
 from typing import NoReturn
 
+import dask.config
+
 _PR_SET_PDEATHSIG = 1
 _STARTS = "spawnv_passfds"
 
@@ -39,7 +41,8 @@ def start(preload: Sequence[str], private: Sequence[int]) -> None:
         host = os.getpid()
         return os.fork() or _serve(args[-1], host, private)
 
-    forkserver.set_forkserver_preload(["distributed", *preload])
+    routes = dask.config.get("distributed.worker.http.routes")  # modules, which each worker imports
+    forkserver.set_forkserver_preload(["distributed", "tornado.platform.asyncio", *routes, *preload])
     resource_tracker.ensure_running()  # it is started in the same way
     stock = vars(util).get(_STARTS)
     vars(util)[_STARTS] = fork
