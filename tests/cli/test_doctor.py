@@ -19,6 +19,7 @@ import moorage
 from moorage.cli import frontend, machine, packages, settings, trial
 from moorage.cli.finding import Finding
 from moorage.deploy.kept import state_folder
+from moorage.deploy.state_file import KeptCluster, StateFile
 
 PACKAGE = Path(moorage.__file__).parent
 NOBODY = 65534
@@ -208,9 +209,19 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_state_file_of_a_cluster_that_is_gone(state: Path):
     path = state / "old.json"
     path.touch(0o600)
-    assert "moorage list" in Report(machine.state_files()).remedy("warning", str(path), "is gone")
-    subprocess.run([sys.executable, "-m", "moorage", "list"], check=True, timeout=60)
+    assert not list(machine.state_files())
     assert not path.exists()
+
+
+def test_a_kept_cluster_is_running_or_parked(state: Path):
+    facts = {"kind": "local", "address": "tls://127.0.0.1:1", "dashboard_link": "", "host": "here", "tls": {}}
+    files = [StateFile(state, KeptCluster(name, pid=1, parked=name == "b", **facts)) for name in ("a", "b")]
+    for file in files:
+        file.write()
+    told = [(one.level, one.what) for one in machine.state_files()]
+    for file in files:
+        file.remove()
+    assert told == [("ok", "the kept cluster a is running"), ("ok", "the kept cluster b is parked")]
 
 
 @as_root

@@ -144,7 +144,7 @@ def test_a_file_whose_host_has_died_stays_as_long_as_the_store_has_it_brought_ba
     file.write()
     store.ask("note", order=ORDER, info=INFO, restart=True)
     file.leave()  # as the kernel does when the host dies, before the store notes that
-    assert [(cluster.name, cluster.returning) for cluster in kept_clusters(tmp_path)] == [("here", True)]
+    assert [(cluster.name, cluster.state) for cluster in kept_clusters(tmp_path)] == [("here", "coming back")]
     store.ask("note", restart=False)
     assert kept_clusters(tmp_path) == []
     assert not file.path.exists()

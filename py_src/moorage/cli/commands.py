@@ -80,10 +80,10 @@ def list_clusters() -> None:
 
 
 def _table(clusters: Iterable[KeptCluster]) -> None:
-    rows = [("NAME", "KIND", "STATE", "HOST", "PID", "ADDRESS")]
-    for one in clusters:
-        state = "coming back" if one.returning else "parked" if one.parked else "running"
-        rows.append((one.name, one.kind, state, one.host, str(one.pid), one.address))
+    rows = [
+        ("NAME", "KIND", "STATE", "HOST", "PID", "ADDRESS"),
+        *((one.name, one.kind, one.state, one.host, str(one.pid), one.address) for one in clusters),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import shutil
@@ -16,9 +15,10 @@ import dask.config
 from dask.utils import format_bytes
 
 from moorage.cli.finding import Finding
-from moorage.deploy.kept import state_folder
+from moorage.deploy.kept import kept_clusters, state_folder
 from moorage.deploy.processes import FILES_AT_REST, FILES_PER_WORKER
 from moorage.deploy.scratch import default_base, ensure_base
+from moorage.deploy.state_file import SUFFIX
 from moorage.errors import StartError
 
 _LITTLE_ROOM = 1 << 30
@@ -62,7 +62,7 @@ def _writable(folder: Path, purpose: str, remedy: str) -> Iterator[Finding]:
 
 
 def state_files() -> Iterator[Finding]:
-    """Yield what is wrong with the files of kept clusters."""
+    """Yield what is wrong with the files of kept clusters, and which there are. Stale files are removed."""
     folder = state_folder()
     if not folder.is_dir():
         return
@@ -74,27 +74,13 @@ def state_files() -> Iterator[Finding]:
             f"Let its owner remove it, or set JUPYTER_RUNTIME_DIR. As root: chown {os.getuid()} {folder}.",
         )
         return
-    for path in sorted(folder.glob("*.json")):
-        yield from _state_file(path)
-
-
-def _state_file(path: Path) -> Iterator[Finding]:
-    about = path.lstat()
-    if not stat.S_ISREG(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
-        why = f"it belongs to uid {about.st_uid}" if about.st_uid != os.getuid() else "others can read or write it"
-        yield Finding("fault", f"{path} is not accepted as a kept cluster's file: {why}.", f"Remove it: rm {path}")
-        return
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield Finding("ok", f"the kept cluster {path.stem} is running")
-            return
-    yield Finding(
-        "warning",
-        f"{path} was left behind by a cluster whose process is gone.",
-        "python -m moorage list, or the next %cluster attach, removes it.",
-    )
+    for path in sorted(folder.glob("*" + SUFFIX)):
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
+            why = f"it belongs to uid {about.st_uid}" if about.st_uid != os.getuid() else "others can read or write it"
+            yield Finding("fault", f"{path} is not accepted as a kept cluster's file: {why}.", f"Remove it: rm {path}")
+    for cluster in kept_clusters(folder):
+        yield Finding("ok", f"the kept cluster {cluster.name} is {cluster.state}")
 
 
 def open_files() -> Iterator[Finding]:

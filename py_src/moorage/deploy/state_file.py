@@ -42,6 +42,11 @@ class KeptCluster:
     parked: bool = False  # whether it has no workers until somebody uses it
     store: str = ""  # path of the socket of what has it brought back
 
+    @property
+    def state(self) -> str:
+        """In words."""
+        return "coming back" if self.returning else "parked" if self.parked else "running"
+
 
 class StateFile:
     """The file of one host process. `folder`: the user's folder of state files; made if need be."""
