@@ -41,7 +41,9 @@ def start(preload: Sequence[str], private: Sequence[int]) -> None:
         host = os.getpid()
         return os.fork() or _serve(args[-1], host, private)
 
-    routes = dask.config.get("distributed.worker.http.routes")  # modules, which each worker imports
+    # What else each worker imports; not what a user has configured, which may not be made for forks.
+    configured = dask.config.get("distributed.worker.http.routes")
+    routes = [module for module in configured if module.startswith("distributed.")]
     forkserver.set_forkserver_preload(["distributed", "tornado.platform.asyncio", *routes, *preload])
     resource_tracker.ensure_running()  # it is started in the same way
     stock = vars(util).get(_STARTS)
