@@ -80,7 +80,7 @@ def test_what_comes_and_goes_by_itself_is_told(jobs):
         status = eventually(lambda: (s := cluster.status_info())["arrived"] == 1 and s)
         assert (status["requested"], status["pending"], status["scalable"]) == (1, 0, True)
         cluster.adapt(1, 2)
-        load = cluster.client.map(time.sleep, [0.3] * 60, pure=False)
+        load = cluster.client.map(time.sleep, [0.3] * 1000, pure=False)  # enough until another worker has come
         eventually(lambda: cluster.status_info()["arrived"] == 2)
         cluster.client.cancel(load)
         del load

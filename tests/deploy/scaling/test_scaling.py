@@ -245,7 +245,7 @@ def test_a_killed_worker_comes_back_under_its_name(four, shared):
 def test_adapting_grows_under_load_and_shrinks_without_losing_data(four):
     command(four, "scale", n=1)
     assert command(four, "adapt", minimum=1, maximum=3)["adapt"] == {"minimum": 1, "maximum": 3}
-    load = four.map(time.sleep, [0.3] * 100, pure=False)
+    load = four.map(time.sleep, [0.3] * 1000, pure=False)  # enough until other workers have come
     eventually(lambda: len(command(four)["arrived"]) == 3)
     values, futures = scattered_on_each(four)
     four.cancel(load)
