@@ -11,7 +11,6 @@ from dask.sizeof import sizeof
 
 import moorage
 from moorage._dask.taking import take
-from moorage.controller.ahead import pickle_ahead
 from moorage.kernel.code import sending as code
 from moorage.kernel.images import sending as images
 from moorage.kernel.install import pickled_by_value, pickled_once
@@ -74,11 +73,10 @@ def test_a_module_that_is_left_out_is_found(module: str) -> None:
 
 def test_what_every_cluster_gets_is_pickled_while_it_starts_and_once() -> None:
     pickled_once.cache_clear()
-    pickle_ahead()
-    eventually(lambda: "moorage-ahead" not in {thread.name for thread in threading.enumerate()})
+    with moorage.start(1):
+        eventually(lambda: "moorage-ahead" not in {thread.name for thread in threading.enumerate()})
     pickled = pickled_once.cache_info().misses
-    for _ in range(2):
-        with moorage.start(1) as cluster:
-            x = cluster.broadcast(np.arange(100_000), name="x")
-            assert cluster.submit(len, x).result(60) == 100_000
+    with moorage.start(1) as cluster:
+        x = cluster.broadcast(np.arange(100_000), name="x")
+        assert cluster.submit(len, x).result(60) == 100_000
     assert pickled_once.cache_info().misses == pickled
